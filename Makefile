@@ -1,0 +1,63 @@
+# A newcomer needs two of these: `make demo` and `make test`. Each installs what it needs into .venv first.
+
+MIN_PYTHON := 3.11
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup demo test check format docs bench golden lock clean
+
+help:
+	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
+	@echo "make test    all tests"
+	@echo "make check   format, lint, types, floors"
+	@echo "make format  mend what check says of format and lint"
+	@echo "make docs    write the generated parts of docs/"
+	@echo "make bench   throughput against the Hugging Face Trainer"
+	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
+	@echo "make lock    write requirements.lock anew"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "xstilts needs Python $(MIN_PYTHON) or newer with venv and ensurepip: found only" \
+		"$$(python3 --version 2>/dev/null || echo none). Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/xstilts demo
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup
+	$(BIN)/python tools/file_tree.py
+
+bench: setup
+	$(BIN)/python -m benchmarks.throughput
+
+golden: setup
+	$(BIN)/python -m pytest -k golden --renew-golden
+
+lock:  # PIN='torch==2.13.0' holds a version
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install '.[dev]' $(PIN)
+	$(PYTHON) tools/lock.py build/lock/bin/python > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,170 @@
+"""A backbone: a pretrained model that turns a packed batch into hidden states, [T, H], whatever its architecture.
+
+Two routes. *Packed*: the model runs once over the row of all tokens, with our attention (`attention.py`) and our
+position ids. *Padded*: for architectures whose attention cannot be replaced the pack is padded, run and packed again in
+here. `check_packing` compares packed states with those of each sequence alone, under the library's own attention.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xstilts.backbones.attention import NAME, Layout
+from xstilts.backbones.family import Family, family_of
+from xstilts.backbones.names import Backend, Route
+from xstilts.backbones.packing import Packed, pack
+from xstilts.core.errors import BackboneError
+
+TOLERANCE = 1e-4
+
+
+class Backbone(nn.Module):
+    """A model of any architecture behind one packed interface.
+
+    Args:
+        model: a transformers base model without head.
+        tokenizer: its fast tokenizer.
+        route: packed or padded; None takes what the architecture allows.
+        backend: how packed attention is computed.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, route: Route | None = None, backend: Backend = "segments") -> None:
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config: Any = model.config
+        self.family: Family = family_of(self.config.model_type)
+        self.route: Route = route or ("packed" if self.family.packed else "padded")
+        self.backend: Backend = backend
+        if self.route == "packed":
+            self.model.set_attn_implementation(NAME)
+
+    @property
+    def hidden_size(self) -> int:
+        return int(getattr(self.config, "hidden_size", None) or self.config.d_model)
+
+    @property
+    def layers(self) -> int:
+        """Number of transformer layers; hidden state 0 is the embedding output, as XTREME and jiant count."""
+        return int(getattr(self.config, "num_hidden_layers", None) or self.config.num_layers)
+
+    @property
+    def embeddings(self) -> nn.Parameter:
+        """Input embeddings, [vocabulary, embedding size]."""
+        weight: nn.Parameter = self.model.get_input_embeddings().weight
+        return weight
+
+    @cached_property
+    def _accepts(self) -> frozenset[str]:
+        return frozenset(inspect.signature(self.model.forward).parameters)
+
+    def forward(self, batch: Packed) -> Tensor:
+        """Hidden states of the last layer, [T, H]."""
+        return self._states(batch, self.route)[0]
+
+    def hidden_states(self, batch: Packed) -> list[Tensor]:
+        """Hidden states of every layer, embedding output first: `layers + 1` tensors of [T, H]."""
+        return self._states(batch, self.route, all_layers=True)
+
+    def _states(self, batch: Packed, route: Route, all_layers: bool = False) -> list[Tensor]:
+        packed = route == "packed"
+        inputs = self._packed_inputs(batch) if packed else self._padded_inputs(batch)
+        if all_layers:
+            inputs["output_hidden_states"] = True
+        if hasattr(self.config, "use_cache"):
+            inputs["use_cache"] = False
+        if self.family.on_pack is not None:
+            self.family.on_pack(self.model, batch.lengths[0] if packed else None)
+        output = self.model(**inputs)
+        states = list(output.hidden_states) if all_layers else [output.last_hidden_state]
+        if packed:
+            return [state[0] for state in states]
+        keep = inputs["attention_mask"].bool()
+        return [state[keep] for state in states]
+
+    def _packed_inputs(self, batch: Packed) -> dict[str, Any]:
+        layout = Layout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens)
+        inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
+        if "position_ids" in self._accepts:
+            inputs["position_ids"] = (batch.positions_T + self.family.first_position(self.config))[None]
+        if "token_type_ids" in self._accepts:
+            inputs["token_type_ids"] = batch.types_T.clamp(max=self._last_type)[None]
+        return inputs
+
+    def _padded_inputs(self, batch: Packed) -> dict[str, Any]:
+        shape = (len(batch.lengths), batch.lengths[0])
+        row, column = batch.segment_T, batch.positions_T
+        pad = self.config.pad_token_id if self.config.pad_token_id is not None else 0
+        ids = torch.full(shape, int(pad), dtype=torch.long, device=batch.ids_T.device)
+        ids[row, column] = batch.ids_T
+        mask = torch.zeros(shape, dtype=torch.long, device=ids.device)
+        mask[row, column] = 1
+        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in self._accepts:
+            types = torch.zeros_like(ids)
+            types[row, column] = batch.types_T.clamp(max=self._last_type)
+            inputs["token_type_ids"] = types
+        return inputs
+
+    @property
+    def _last_type(self) -> int:
+        """XLM-R has one token type only; BERT has two."""
+        return int(getattr(self.config, "type_vocab_size", None) or 1) - 1
+
+
+@torch.no_grad()
+def packing_error(backbone: Backbone) -> float:
+    """Largest difference between the packed states of three short sequences and those of each run alone.
+
+    Alone means through the model's own padded forward with the library's eager attention.
+    """
+    generator = torch.Generator().manual_seed(0)
+    special = {i for i in (backbone.config.pad_token_id,) if i is not None}
+    ordinary = [i for i in range(min(64, backbone.embeddings.shape[0])) if i not in special]
+    device = backbone.embeddings.device
+    sequences = [
+        torch.tensor(ordinary)[torch.randint(len(ordinary), (length,), generator=generator)] for length in (5, 11, 7)
+    ]
+    training, implementation = backbone.training, backbone.config._attn_implementation
+    backbone.eval()
+    batch = pack([sequence.numpy() for sequence in sequences]).to(device)
+    together = backbone(batch).float()
+    worst = 0.0
+    try:
+        if backbone.route == "packed":
+            backbone.model.set_attn_implementation("eager")
+        for sequence, start in zip(sequences, batch.starts_S.tolist(), strict=True):
+            alone = backbone._states(pack([sequence.numpy()]).to(device), "padded")[0].float()
+            worst = max(worst, float((together[start : start + len(sequence)] - alone).abs().max()))
+    finally:
+        if backbone.route == "packed":
+            backbone.model.set_attn_implementation(implementation)
+        backbone.train(training)
+    return worst
+
+
+def check_packing(backbone: Backbone) -> None:
+    """Refuse a model whose packed states are not those of its sequences alone.
+
+    Raises:
+        BackboneError: the states differ by more than 1e-4.
+    """
+    error = packing_error(backbone)
+    if not error <= TOLERANCE:
+        raise BackboneError(
+            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
+            "its attention ignores segment borders; set `route: padded` for this backbone"
+        )
+
+
+def autocast(precision: str, device: str) -> contextlib.AbstractContextManager[Any]:
+    """bf16 autocast, or nothing for fp32."""
+    if precision == "bf16":
+        return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()

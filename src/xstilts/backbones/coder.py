@@ -1,0 +1,150 @@
+"""From text to token ids, for any fast tokenizer: pieces without special tokens, and the frame of special tokens.
+
+Task types put inputs together themselves (windows, choices, tagged words), so the tokenizer is asked for pieces only.
+Its special tokens are found by probing: what it puts before, between and after two texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xstilts.core.errors import BackboneError
+
+Ids = np.ndarray
+
+
+class Frame(NamedTuple):
+    """Special tokens around the pieces: `before` text `after`, or `before` text `between` pair `after`."""
+
+    before: Ids
+    between: Ids
+    after: Ids
+
+
+class Segment(NamedTuple):
+    """One input sequence; token type ids are 1 from position `type_split` on."""
+
+    ids: Ids
+    type_split: int
+
+
+def _ids(values: Sequence[int]) -> Ids:
+    return np.asarray(values, dtype=np.int32)
+
+
+class Coder:
+    """Encodes texts with one tokenizer.
+
+    Args:
+        tokenizer: a transformers tokenizer backed by the tokenizers library.
+
+    Raises:
+        BackboneError: a slow tokenizer, which has no character offsets.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise BackboneError(f"{type(tokenizer).__name__} is not a fast tokenizer: span and tag offsets need one")
+        self.tokenizer = tokenizer
+
+    @cached_property
+    def single(self) -> Frame:
+        """Frame of one text (`between` is empty)."""
+        ids, mask = self._probe("a")
+        inside = np.flatnonzero(mask == 0)
+        return Frame(ids[: inside[0]], _ids([]), ids[inside[-1] + 1 :])
+
+    @cached_property
+    def pair(self) -> Frame:
+        """Frame of two texts. Raises `BackboneError` where nothing separates them."""
+        ids, mask = self._probe("a", "a")
+        inside = np.flatnonzero(mask == 0)
+        gap = int(np.flatnonzero(np.diff(inside) > 1)[0]) if np.any(np.diff(inside) > 1) else None
+        if gap is None:
+            raise BackboneError("this tokenizer puts no special token between two texts")
+        return Frame(ids[: inside[0]], ids[inside[gap] + 1 : inside[gap + 1]], ids[inside[-1] + 1 :])
+
+    def _probe(self, *texts: str) -> tuple[Ids, Ids]:
+        # "a" is ordinary text in every tokenizer; Metaspace and WordPiece vocabularies may split it, never drop it.
+        coded = self.tokenizer(*texts, return_special_tokens_mask=True)
+        return _ids(coded["input_ids"]), _ids(coded["special_tokens_mask"])
+
+    @property
+    def mask_id(self) -> int:
+        if self.tokenizer.mask_token_id is None:
+            raise BackboneError("masked language modelling needs a mask token, and this tokenizer has none")
+        return int(self.tokenizer.mask_token_id)
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        return frozenset(int(i) for i in self.tokenizer.all_special_ids)
+
+    @property
+    def vocabulary(self) -> int:
+        return len(self.tokenizer)
+
+    def pieces(self, texts: Sequence[str]) -> list[Ids]:
+        """Token ids of each text without special tokens."""
+        if not texts:
+            return []
+        coded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
+        return [_ids(row) for row in coded["input_ids"]]
+
+    def pieces_with_offsets(self, texts: Sequence[str]) -> list[tuple[Ids, np.ndarray]]:
+        """Token ids and [n, 2] code-point offsets of each text; blanks at the left of a piece are not part of it."""
+        coded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        rows = []
+        for text, ids, offsets in zip(texts, coded["input_ids"], coded["offset_mapping"], strict=True):
+            table = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
+            for row in table:
+                while row[0] < row[1] and text[row[0]].isspace():
+                    row[0] += 1
+            rows.append((_ids(ids), table))
+        return rows
+
+    @cached_property
+    def _word_prefix(self) -> str:
+        """What stands before a word so that its pieces are those of running text.
+
+        Byte-level tokenizers without `add_prefix_space` (ModernBERT, mmBERT) mark word starts by the blank before them;
+        without it NER loses points. SentencePiece and WordPiece need nothing.
+        """
+        probe = ["the", "house", "in", "Berlin"]
+        running = self.pieces([" ".join(probe)])[0].tolist()
+        for prefix in ("", " "):
+            words = self.pieces([word if i == 0 else prefix + word for i, word in enumerate(probe)])
+            if [i for word in words for i in word.tolist()] == running:
+                return prefix
+        return ""
+
+    def word_pieces(self, words: Sequence[str]) -> list[Ids]:
+        """Pieces of each word of a sentence; a word that the tokenizer drops becomes one unknown token."""
+        prefix = self._word_prefix
+        coded = self.pieces([word if i == 0 else prefix + word for i, word in enumerate(words)])
+        unknown = self.tokenizer.unk_token_id
+        fallback = unknown if unknown is not None else self.tokenizer.pad_token_id
+        return [ids if len(ids) else _ids([int(fallback or 0)]) for ids in coded]
+
+    def one(self, ids: Ids, max_length: int) -> Segment:
+        """One text in its frame, cut at the right to `max_length` tokens."""
+        room = max_length - len(self.single.before) - len(self.single.after)
+        joined = np.concatenate([self.single.before, ids[:room], self.single.after])
+        return Segment(joined, len(joined))
+
+    def two(self, first: Ids, second: Ids, max_length: int) -> Segment:
+        """Two texts in their frame; where too long the longer loses tokens first, as XTREME's scripts do."""
+        frame = self.pair
+        room = max_length - len(frame.before) - len(frame.between) - len(frame.after)
+        excess = len(first) + len(second) - room
+        if excess > 0:
+            longer = min(excess, abs(len(first) - len(second)))
+            rest = excess - longer
+            cut_first = (longer if len(first) > len(second) else 0) + rest // 2
+            cut_second = excess - cut_first
+            first, second = first[: len(first) - cut_first], second[: len(second) - cut_second]
+        head = np.concatenate([frame.before, first, frame.between])
+        return Segment(np.concatenate([head, second, frame.after]), len(head))

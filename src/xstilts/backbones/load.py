@@ -1,0 +1,130 @@
+"""Loading and saving backbones: a hub name at a revision, a local folder, or a random start from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+from transformers.utils import logging as library_logging
+
+from xstilts.backbones.backbone import Backbone, check_packing
+from xstilts.backbones.family import family_of
+from xstilts.backbones.names import Backend, Route
+from xstilts.core.errors import BackboneError, UnknownName
+from xstilts.core.seeds import derive_seed
+
+library_logging.disable_progress_bar()
+
+# Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
+ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
+
+
+def load_backbone(
+    source: str, revision: str | None = None, route: Route | None = None, backend: Backend = "segments"
+) -> Backbone:
+    """A pretrained backbone in float32, checked for packing.
+
+    Args:
+        source: folder with `config.json`, weights and tokenizer, or a hub name.
+        revision: commit or tag on the hub.
+
+    Raises:
+        BackboneError: no such model, a folder that is none, or one that fails the packing check.
+    """
+    _check_folder(source)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
+        model = auto.from_pretrained(source, revision=revision, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}") from None
+    backbone = Backbone(model, tokenizer, route, backend)
+    check_packing(backbone)
+    return backbone
+
+
+def _check_folder(source: str) -> None:
+    path = Path(source)
+    looks_local = source.startswith((".", "/", "~")) or path.exists()
+    if not looks_local:
+        return
+    if not path.is_dir():
+        raise BackboneError(f"backbone '{source}': no such folder")
+    if not (path / "config.json").is_file():
+        found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
+        raise BackboneError(
+            f"backbone '{source}' is no model folder: config.json is missing (found: {found}); "
+            "save one with save_pretrained"
+        )
+
+
+def random_backbone(
+    architecture: str,
+    config: Mapping[str, Any],
+    tokenizer: Any,
+    seed: int,
+    route: Route | None = None,
+    backend: Backend = "segments",
+) -> Backbone:
+    """A backbone of random weights: where pretraining starts, and the control that every result needs.
+
+    Args:
+        architecture: a transformers model type (`xlm-roberta`, `eurobert` ...).
+        config: its configuration fields; vocabulary and special tokens are the tokenizer's.
+
+    Raises:
+        UnknownName: no such architecture.
+        BackboneError: fields the architecture refuses.
+    """
+    try:
+        AutoConfig.for_model(architecture)
+    except ValueError:
+        raise UnknownName("architecture", architecture, MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES) from None
+    special = {
+        f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "cls", "sep")
+    }
+    try:
+        full = AutoConfig.for_model(architecture, **{**special, "vocab_size": len(tokenizer), **config})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "backbone"))
+            auto = AutoModelForTextEncoding if architecture in ENCODER_OF else AutoModel
+            model = auto.from_config(full)
+    except (TypeError, ValueError) as error:
+        raise BackboneError(f"a random {architecture} cannot be made: {error}") from None
+    backbone = Backbone(model, tokenizer, route, backend)
+    check_packing(backbone)
+    return backbone
+
+
+def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None = None) -> None:
+    """Write `config.json`, `model.safetensors` and the tokenizer, as `AutoModel.from_pretrained` reads them."""
+    model = backbone.model
+    implementation = model.config._attn_implementation
+    try:
+        model.config._attn_implementation = None
+        state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+        model.save_pretrained(directory, state_dict=state)
+    finally:
+        model.config._attn_implementation = implementation
+    backbone.tokenizer.save_pretrained(directory)
+
+
+def describe(backbone: Backbone) -> dict[str, Any]:
+    """What a person wants to know of a backbone: architecture, sizes, route."""
+    parameters = sum(p.numel() for p in backbone.parameters())
+    return {
+        "architecture": backbone.config.model_type,
+        "parameters": parameters,
+        "embedding_parameters": backbone.embeddings.numel(),
+        "layers": backbone.layers,
+        "hidden_size": backbone.hidden_size,
+        "vocabulary": backbone.embeddings.shape[0],
+        "route": backbone.route,
+        "listed": family_of(backbone.config.model_type).model_types != (),
+    }

@@ -1,0 +1,96 @@
+"""The packed batch: one row of token ids without padding.
+
+Shape suffixes: T tokens of the whole pack, S segments, L longest segment, H hidden size.
+
+A segment is one input sequence with its special tokens (a sentence, a pair, one choice of a question, one window of a
+passage). Segments lie one after the other, longest first, so that segments of equal length are neighbours and the
+attention of each such run is one call. Nobody above may rely on that order: collators read `starts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed batch.
+
+    Attributes:
+        ids_T: token ids, int64.
+        lengths: tokens of each segment, in the order in which they lie in the pack (longest first).
+        types_T: token type ids (0 first text, 1 second text), int64; only some architectures read them.
+        starts_S: for the i-th segment *as given to `pack`*, the position of its first token in the pack.
+    """
+
+    ids_T: Tensor
+    lengths: tuple[int, ...]
+    types_T: Tensor
+    starts_S: Tensor
+
+    @cached_property
+    def cu_seqlens(self) -> Tensor:
+        """Cumulative segment offsets, int32 [S + 1], on the device of the ids."""
+        offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int32)
+        return torch.from_numpy(offsets).to(self.ids_T.device)
+
+    @cached_property
+    def positions_T(self) -> Tensor:
+        """Position of each token inside its segment, from 0."""
+        return torch.from_numpy(np.concatenate([np.arange(n) for n in self.lengths])).to(self.ids_T.device)
+
+    @cached_property
+    def segment_T(self) -> Tensor:
+        """Index of the segment (in pack order) to which each token belongs."""
+        return torch.from_numpy(np.repeat(np.arange(len(self.lengths)), self.lengths)).to(self.ids_T.device)
+
+    def to(self, device: torch.device | str) -> Packed:
+        """The same pack on another device."""
+        move = self.ids_T.to(device), self.types_T.to(device), self.starts_S.to(device)
+        return Packed(move[0], self.lengths, move[1], move[2])
+
+
+def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = None) -> Packed:
+    """Lay segments into one row, longest first (ties keep their order).
+
+    Args:
+        segments: integer arrays of token ids, each of at least one token.
+        type_splits: for each segment the position from which token type ids are 1; None for all 0.
+    """
+    lengths = np.fromiter((len(segment) for segment in segments), dtype=np.int64, count=len(segments))
+    assert len(lengths) > 0, "an empty pack"
+    assert lengths.min() > 0, "an empty segment"
+    order = np.argsort(-lengths, kind="stable")
+    ordered = lengths[order]
+    begin = np.concatenate([[0], np.cumsum(ordered)[:-1]])
+    starts = np.empty_like(begin)
+    starts[order] = begin
+    ids = np.concatenate([segments[i] for i in order]).astype(np.int64, copy=False)
+    types = np.zeros_like(ids)
+    if type_splits is not None:
+        split_T = np.repeat(np.asarray(type_splits, dtype=np.int64)[order], ordered)
+        position_T = np.arange(len(ids)) - np.repeat(begin, ordered)
+        types = (position_T >= split_T).astype(np.int64)
+    return Packed(
+        torch.from_numpy(ids), tuple(int(n) for n in ordered), torch.from_numpy(types), torch.from_numpy(starts)
+    )
+
+
+def micro_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Positions of a batch's rows in groups of at most `budget` tokens, longest first; one row at the least."""
+    order = np.argsort(-lengths, kind="stable")
+    groups: list[list[int]] = []
+    used = budget + 1
+    for position in order:
+        if used + lengths[position] > budget:
+            groups.append([])
+            used = 0
+        groups[-1].append(int(position))
+        used += int(lengths[position])
+    return [np.asarray(group) for group in groups]

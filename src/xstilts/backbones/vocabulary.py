@@ -1,0 +1,58 @@
+"""Training a joint subword vocabulary: byte-pair encoding over NFKC text with marked word starts.
+
+The pieces and special tokens are laid out as XLM-R's (`<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4; pairs are
+`<s> A </s></s> B </s>`), so that any RoBERTa-like architecture can be started on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """Pieces in all; `alphabet`: the most frequent characters that are kept (others become unknown)."""
+
+    pieces: int
+    alphabet: int = 3400
+    split_digits: bool = True
+
+
+def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
+    """A fast tokenizer trained on `lines`."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.NFKC()
+    splits: list[Any] = [pre_tokenizers.Metaspace()]
+    if config.split_digits:
+        splits.append(pre_tokenizers.Digits(individual_digits=True))
+    splits.append(pre_tokenizers.Punctuation())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splits)
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.pieces,
+        limit_alphabet=config.alphabet,
+        special_tokens=list(SPECIAL),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    ends = [(token, SPECIAL.index(token)) for token in ("<s>", "</s>")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )

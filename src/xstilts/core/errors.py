@@ -1,0 +1,72 @@
+"""Errors a user can meet. Each is one line: what was asked, what was found, what to do.
+
+XstiltsError (exit code 2)
+├── UnknownName     a task, backbone, language, recipe ... that is not registered
+├── DataError       a file that is missing, damaged, or not in its official format
+├── ConfigError     an experiment file with a wrong key or value
+├── BackboneError   a model that cannot be loaded, or that fails the packed-against-separate check
+├── StoreError      a store of another version, or in use by another run
+└── StageError      a stage that failed while running
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class XstiltsError(ValueError):
+    """A mistake the user can mend. The command line prints its text in one line and exits with code 2."""
+
+
+class UnknownName(XstiltsError):
+    """A name that is not known; the message offers the nearest ones."""
+
+    def __init__(self, kind: str, asked: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
+        if near:
+            hint = f"did you mean {' or '.join(near)}?"
+        elif len(names) <= 12:
+            hint = f"known: {', '.join(names) or 'none'}"
+        else:
+            hint = f"{len(names)} are known; `xstilts list` shows them"
+        super().__init__(f"unknown {kind} '{asked}': {hint}")
+        self.kind, self.asked, self.known = kind, asked, names
+
+
+class DataError(XstiltsError):
+    """A data file that is missing, damaged, or not in its official format.
+
+    Args:
+        problem: what was expected and what was found.
+        path: the file or folder concerned.
+        line: 1-based line number, where there is one.
+    """
+
+    def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
+        place = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        super().__init__(f"{place}{problem}")
+        self.problem, self.path, self.line = problem, path, line
+
+
+class ConfigError(XstiltsError):
+    """An experiment file with a wrong key or value; carries file and line like `DataError`."""
+
+    def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
+        place = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        super().__init__(f"{place}{problem}")
+        self.problem, self.path, self.line = problem, path, line
+
+
+class BackboneError(XstiltsError):
+    """A model that cannot be loaded, or whose packed states differ from its separate ones."""
+
+
+class StoreError(XstiltsError):
+    """A store of another version, or one in use by another run."""
+
+
+class StageError(XstiltsError):
+    """A stage that failed while running; what it had finished is kept."""

@@ -1,0 +1,47 @@
+"""Named values: tasks, backbones, metrics, task types. A registry is filled by imports and never changes after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from xstilts.core.errors import UnknownName
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """An ordered mapping from name to value whose look-up failures name the nearest entries.
+
+    >>> colours = Registry[int]("colour")
+    >>> colours.add("red", 1)
+    1
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._values: dict[str, T] = {}
+
+    def add(self, name: str, value: T) -> T:
+        """Register `value`; a name can be taken once."""
+        assert name not in self._values, f"{self.kind} '{name}' is registered twice"
+        self._values[name] = value
+        return value
+
+    def get(self, name: str) -> T:
+        """The value called `name`. Raises `UnknownName` with the nearest names."""
+        if name not in self._values:
+            raise UnknownName(self.kind, name, self._values)
+        return self._values[name]
+
+    def names(self) -> list[str]:
+        return sorted(self._values)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[T]:
+        return (self._values[name] for name in self.names())
+
+    def __len__(self) -> int:
+        return len(self._values)

@@ -1,0 +1,93 @@
+"""YAML with line numbers, so that every mistake in an experiment file is named by its line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from xstilts.core.errors import ConfigError
+from xstilts.core.files import read_text
+
+Lines = dict[tuple[str | int, ...], int]
+
+
+def load_yaml(path: Path) -> tuple[Any, Lines]:
+    """The document, and the 1-based line of each key and item. Raises `ConfigError` where the text is no YAML."""
+    text = read_text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"not YAML: {problem}", path, mark.line + 1 if mark else None) from None
+    lines: Lines = {}
+    _collect(node, (), lines, path)
+    return document, lines
+
+
+def _collect(node: Any, place: tuple[str | int, ...], lines: Lines, path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, str(key.value))
+            if inner in lines:
+                raise ConfigError(f"key '{key.value}' occurs twice", path, key.start_mark.line + 1)
+            lines[inner] = key.start_mark.line + 1
+            _collect(value, inner, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            lines[(*place, i)] = value.start_mark.line + 1
+            _collect(value, (*place, i), lines, path)
+
+
+def place_of(error: ValidationError, lines: Lines, model: type[BaseModel]) -> tuple[str, int | None]:
+    """The first mistake in one line of words, and its line in the file."""
+    first = error.errors()[0]
+    location = tuple(part for part in first["loc"] if not str(part).startswith("function-"))
+    line = _nearest(location, lines)
+    where = ".".join(str(part) for part in location)
+    if first["type"] == "extra_forbidden":
+        known = _fields(model, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+        inside = f" in {where.rpartition('.')[0]}" if len(location) > 1 else ""
+        return f"unknown key '{location[-1]}'{inside}: {hint}", line
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    found = "" if first["type"] in ("value_error", "missing") else f" (found: {first['input']!r})"
+    return (f"{where}: {message}{found}" if where else message), line
+
+
+def _nearest(location: tuple[Any, ...], lines: Lines) -> int | None:
+    for length in range(len(location), 0, -1):
+        if location[:length] in lines:
+            return lines[location[:length]]
+    return None
+
+
+def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names that are allowed at a place of the document."""
+    current: Any = model
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field: Any = getattr(current, "model_fields", {}).get(part)
+        current = _model_in(field.annotation) if field is not None else None
+        if current is None:
+            return []
+    names: Mapping[str, Any] = getattr(current, "model_fields", {})
+    return list(names)
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,77 @@
+"""Examples: untokenised instances with id and gold, one class per shape of data.
+
+Offsets count Unicode code points. Texts are kept exactly as the official file has them: stripping a passage moves
+every offset behind it. `None` as gold means the file has none (a blanked test set), never a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TextExample:
+    """One text or a pair of texts with a class label (XNLI, PAWS-X, SIB-200 ...)."""
+
+    id: str
+    text: str
+    pair: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceExample:
+    """A context, an optional question, and choices of which one is right (HellaSwag, CommonsenseQA, XCOPA ...)."""
+
+    id: str
+    context: str
+    question: str
+    choices: tuple[str, ...]
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A gold answer: `passage[start : start + len(text)] == text`."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanExample:
+    """A question and a passage; `answers` is empty when the passage has no answer, `None` when gold is withheld."""
+
+    id: str
+    question: str
+    passage: str
+    answers: tuple[Answer, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedExample:
+    """A sentence of words with one tag each (UD-POS, PAN-X ...)."""
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelExample:
+    """A sentence and its translation (Tatoeba, NTREX, parallel corpora)."""
+
+    id: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """A document or line of raw text, for masked-language modelling."""
+
+    id: str
+    text: str
+
+
+Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PlainText

@@ -1,0 +1,149 @@
+"""Where a data set's files are below the data folder.
+
+A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
+`sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
+value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
+preferred.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.languages import FIELDS, LANGUAGES, code_of, language
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Path]:
+    """All files of the first pattern that matches any, sorted.
+
+    Args:
+        root: the data folder.
+        patterns: tried in order.
+        code: XTREME's code of the language.
+        what: what is being looked for, to begin the message with, e.g. `xnli (test, th)`.
+
+    Raises:
+        DataError: nothing matches; the message names what was looked for and the nearest thing that exists.
+        UnknownName: `code` is not a language.
+    """
+    language(code)
+    for pattern in patterns:
+        for name in _names(pattern, code):
+            if files := sorted(_matches(root, name.split("/"))):
+                return files
+    raise DataError(f"{what}: {_missing(root, patterns, code)}", root)
+
+
+def languages_there(root: Path, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
+    """Those of `allowed` for which `locate` would find files, in that order; nothing is opened.
+
+    A pattern without a field has one file for all languages, so that it makes all of them available.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        fields = _FIELD.findall(pattern)
+        if not fields:
+            if any(_matches(root, pattern.split("/"))):
+                return list(allowed)
+            continue
+        found.update(_codes(root, pattern, fields[0]))
+    return [code for code in allowed if code in found]
+
+
+def _names(pattern: str, code: str) -> Iterator[str]:
+    """The pattern with its fields filled in, once for every form of the language."""
+    fields = set(_FIELD.findall(pattern))
+    if not fields:
+        yield pattern
+        return
+    assert len(fields) == 1, f"one kind of field in a pattern: {pattern}"
+    (field,) = fields
+    assert field in FIELDS, f"unknown field in {pattern}"
+    for form in LANGUAGES[code].forms(field):
+        yield pattern.replace(f"{{{field}}}", form)
+
+
+def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
+    """Entries of `folder` called `name`, which may hold `*`: folders, or files (packed too) for the last name."""
+    if "*" not in name:
+        options = [folder / name, *([folder / f"{name}.gz"] if last else [])]
+        return [path for path in options if (path.is_file() if last else path.is_dir())][:1]
+    if not folder.is_dir():
+        return []
+    there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    if not last:
+        return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
+    plain = {entry: path for entry, path in there.items() if fnmatchcase(entry, name) and not entry.endswith(".gz")}
+    packed = [
+        path
+        for entry, path in there.items()
+        if entry.endswith(".gz") and fnmatchcase(entry[:-3], name) and entry[:-3] not in plain
+    ]
+    return [path for path in [*plain.values(), *packed] if path.is_file()]
+
+
+def _matches(root: Path, parts: Sequence[str]) -> list[Path]:
+    folders = [root]
+    for part in parts[:-1]:
+        folders = [entry for folder in folders for entry in _entries(folder, part, last=False)]
+    return [path for folder in folders for path in _entries(folder, parts[-1], last=True)]
+
+
+def _codes(root: Path, pattern: str, field: str) -> set[str]:
+    """Languages for which files of the pattern exist: match with `*` for the field, then read the field back."""
+    expression = ""
+    for piece in re.split(r"(\{\w+\}|\*)", pattern):
+        if piece.startswith("{"):
+            expression += "(?P=form)" if "(?P<form>" in expression else "(?P<form>[A-Za-z_-]+?)"
+        else:
+            expression += "[^/]*" if piece == "*" else re.escape(piece)
+    codes = set()
+    for path in _matches(root, _FIELD.sub("*", pattern).split("/")):
+        name = path.relative_to(root).as_posix().removesuffix(".gz")
+        if (match := re.fullmatch(expression, name)) and (code := _code_in(match["form"], field)):
+            codes.add(code)
+    return codes
+
+
+def _code_in(form: str, field: str) -> str | None:
+    try:
+        code = code_of(form)
+    except UnknownName:
+        return None
+    return code if form in LANGUAGES[code].forms(field) else None
+
+
+def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
+    """What was looked for, and the nearest thing that exists."""
+    if not root.is_dir():
+        return "the data folder does not exist"
+    looked = [next(_names(pattern, code), pattern) for pattern in patterns]
+    shown = ", ".join(looked[:3]) + (f" and {len(looked) - 3} more" if len(looked) > 3 else "")
+    if there := languages_there(root, patterns, list(LANGUAGES)):
+        near = f"files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"
+    else:
+        near = _deepest(root, looked)
+    return f"no file {shown} (or with .gz); {near}"
+
+
+def _deepest(root: Path, looked: Sequence[str]) -> str:
+    """The longest existing folder on the way to any of the paths, and what it holds."""
+    best = root
+    for name in looked:
+        folder = root
+        for part in name.split("/")[:-1]:
+            if "*" in part or not (folder / part).is_dir():
+                break
+            folder = folder / part
+        if len(folder.parts) > len(best.parts):
+            best = folder
+    entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))
+    holds = ", ".join(entries[:8]) + (" ..." if len(entries) > 8 else "")
+    where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix()}'"
+    return f"{where} holds {holds or 'nothing'}"

@@ -1,0 +1,1 @@
+"""Readers of official files: `(path, language) -> examples`, one file per family of formats."""

@@ -1,0 +1,131 @@
+"""Words with tags: CoNLL-U (Universal Dependencies), XTREME's two columns, raw WikiANN, MasakhaNER, Universal NER.
+
+A sentence ends at an empty line; a line of blanks or of U+200B is a word. Sources: the official files; Nivre et al.
+2020, Pan et al. 2017, Rahimi et al. 2019, Adelani et al. 2021, Mayhew et al. 2024.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts.core.errors import DataError
+from xstilts.core.files import read_lines
+from xstilts.data.examples import Example, TaggedExample
+from xstilts.data.readers.common import checked, one_of
+
+# fmt: off
+UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
+        "SYM", "VERB", "X")
+# fmt: on
+NER = ("O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER")
+MASAKHANER = (*NER, "B-DATE", "I-DATE")
+UNER = (*NER, "B-OTH", "I-OTH")
+
+
+def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Runs of non-empty lines with their numbers."""
+    block: list[tuple[int, str]] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if line:
+            block.append((number, line))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+@checked
+def udpos(path: Path, language: str) -> Iterator[Example]:
+    """UD's parts of speech: a treebank's `.conllu`, or XTREME's two columns."""
+    if ".conllu" in path.suffixes:
+        yield from conllu(path, language)
+    else:
+        yield from _columns(path, "\t", UPOS)
+
+
+@checked
+def conllu(path: Path, language: str) -> Iterator[Example]:
+    """Syntactic words with UPOS; the id is `sent_id`, else the sentence's number.
+
+    Multiword ranges (`1-2`) and empty nodes (`8.1`) are no words. Forms may hold blanks. Sentences whose forms are all
+    `_` (treebanks released without their text) are left out, as XTREME's converter does.
+    """
+    for number, block in enumerate(blocks(path), start=1):
+        words: list[str] = []
+        tags: list[str] = []
+        sentence_id = str(number)
+        for line, text in block:
+            if text.startswith("#"):
+                if match := re.fullmatch(r"# *sent_id *= *(.+)", text):
+                    sentence_id = match[1]
+                continue
+            fields = text.split("\t")
+            if len(fields) != 10:
+                raise DataError(f"expected CoNLL-U's 10 columns, found {len(fields)}", path, line)
+            if re.fullmatch(r"[0-9]+[-.][0-9]+", fields[0]):
+                continue
+            if fields[0] != str(len(words) + 1):
+                raise DataError(f"expected word {len(words) + 1}, found {fields[0][:20]!r}", path, line)
+            words.append(_word(fields[1], path, line))
+            tags.append(one_of(fields[3], UPOS, path, line))
+        if not words:
+            raise DataError("a sentence without words", path, block[0][0])
+        if set(words) != {"_"}:
+            yield TaggedExample(sentence_id, tuple(words), tuple(tags))
+
+
+@checked
+def panx(path: Path, language: str) -> Iterator[Example]:
+    """PAN-X: XTREME's two columns (`.tsv`; one column where gold is withheld), or raw WikiANN (`en:word TAB tag`)."""
+    yield from _columns(path, "\t", NER, "" if ".tsv" in path.suffixes else f"{language}:")
+
+
+@checked
+def masakhaner(path: Path, language: str) -> Iterator[Example]:
+    """MasakhaNER: word, blank, tag."""
+    yield from _columns(path, " ", MASAKHANER)
+
+
+@checked
+def uner(path: Path, language: str) -> Iterator[Example]:
+    """Universal NER: five columns (number, word, tag, `-`, annotator); the id is the sentence's number."""
+    for number, block in enumerate(blocks(path), start=1):
+        words, tags = [], []
+        for line, text in block:
+            if text.startswith("#"):
+                continue
+            fields = text.split("\t")
+            if len(fields) != 5:
+                raise DataError(f"expected 5 columns, found {len(fields)}", path, line)
+            words.append(_word(fields[1], path, line))
+            tags.append(one_of(fields[2], UNER, path, line))
+        if not words:
+            raise DataError("a sentence without words", path, block[0][0])
+        yield TaggedExample(str(number), tuple(words), tuple(tags))
+
+
+def _columns(path: Path, separator: str, labels: tuple[str, ...], prefix: str = "") -> Iterator[Example]:
+    """Word, separator, tag; a file of words alone has its gold withheld. The id is the sentence's number."""
+    columns = 0
+    for number, block in enumerate(blocks(path), start=1):
+        words, tags = [], []
+        for line, text in block:
+            fields = text.split(separator)
+            columns = columns or len(fields)
+            if len(fields) != columns or columns > 2:
+                raise DataError(f"expected {min(columns, 2)} columns, found {len(fields)}", path, line)
+            if not fields[0].startswith(prefix):
+                raise DataError(f"expected a word after '{prefix}', found {fields[0][:40]!r}", path, line)
+            words.append(_word(fields[0][len(prefix) :], path, line))
+            if columns == 2:
+                tags.append(one_of(fields[1], labels, path, line))
+        yield TaggedExample(str(number), tuple(words), tuple(tags) if columns == 2 else None)
+
+
+def _word(form: str, path: Path, line: int) -> str:
+    if not form:
+        raise DataError("an empty word", path, line)
+    return form

@@ -1,0 +1,62 @@
+"""Raw text for masked-language modelling: plain lines, Bibles, the `# text =` lines of treebanks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from xstilts.core.errors import DataError
+from xstilts.core.files import read_lines
+from xstilts.data.examples import Example, PlainText
+from xstilts.data.readers.common import checked
+from xstilts.data.readers.tagging import blocks
+
+
+@checked
+def plain_lines(path: Path, language: str) -> Iterator[Example]:
+    """One text a line; the id is the line's number. Blank lines are left out."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.strip():
+            yield PlainText(str(number), line)
+
+
+@checked
+def ebible(path: Path, language: str) -> Iterator[Example]:
+    """Verses of one Bible; blank lines (the verse is missing) and `<range>` (joined to the line above) are left out."""
+    for verse, line in verses(path):
+        if line.strip() and line != "<range>":
+            yield PlainText(verse, line)
+
+
+def verses(path: Path) -> list[tuple[str, str]]:
+    """Pairs (verse, line) of a Bible; the verse is from `vref.txt` beside it (`GEN 1:1`), else the line's number.
+
+    Raises:
+        DataError: the Bible and `vref.txt` have different numbers of lines.
+    """
+    lines = read_lines(path)
+    names = [name for name in ("vref.txt", "vref.txt.gz") if path.with_name(name).exists()]
+    if not names:
+        return [(str(number), line) for number, line in enumerate(lines, start=1)]
+    references = read_lines(path.with_name(names[0]))
+    if len(references) != len(lines):
+        raise DataError(f"has {len(lines)} lines, {names[0]} has {len(references)}", path)
+    return list(zip(references, lines))
+
+
+@checked
+def conllu_text(path: Path, language: str) -> Iterator[Example]:
+    """The `# text = ...` line of every sentence of a treebank; the id is `sent_id`, else the sentence's number.
+
+    Raises:
+        DataError: a sentence without that line.
+    """
+    for number, block in enumerate(blocks(path), start=1):
+        comments: dict[str, str] = {}
+        for _, line in block:
+            if match := re.fullmatch(r"# *(sent_id|text) *= ?(.*)", line):
+                comments[match[1]] = match[2]
+        if not comments.get("text", "").strip():
+            raise DataError("a sentence without its '# text =' line", path, block[0][0])
+        yield PlainText(comments.get("sent_id", str(number)), comments["text"])

@@ -1,0 +1,137 @@
+"""From gold and predictions to scores: never loads a model, never imports torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xstilts import __version__
+from xstilts.core.errors import DataError
+from xstilts.core.scores import Score
+from xstilts.metrics import METRICS, Ratio
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A score with what each example added to it."""
+
+    score: Score
+    ids: tuple[str, ...]
+    ratio: Ratio
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is measured: one task in one language."""
+
+    task: str
+    language: str
+    split: str
+    metric: str
+    main: str
+    role: str = "target"
+
+
+def measure(
+    question: Question, golds: Sequence[Mapping[str, Any]], predictions: Sequence[Mapping[str, Any]]
+) -> list[Measurement]:
+    """Every value of the task's metric, for every variant among the predictions.
+
+    Args:
+        golds: objects with `id` and `gold`, in file order.
+        predictions: objects with `id`, `prediction` and, where something was chosen, `variant`.
+
+    Raises:
+        DataError: gold that is withheld, or an example without prediction.
+    """
+    metric = METRICS.get(question.metric)
+    withheld = sum(row["gold"] is None for row in golds)
+    if withheld:
+        raise DataError(
+            f"{question.task} ({question.split}, {question.language}): gold is withheld for {withheld} of {len(golds)} "
+            "examples, so nothing can be scored; put the official labelled file into the data folder"
+        )
+    gold = [row["gold"] for row in golds]
+    majority = metric.majority(gold)
+    variants = _by_variant(predictions)
+    chosen = default_variant(list(variants))
+    measurements = []
+    for variant, answers in variants.items():
+        missing = [row["id"] for row in golds if row["id"] not in answers]
+        if missing:
+            raise DataError(f"{question.task} ({question.language}): no prediction for example '{missing[0]}'")
+        values = metric.function(gold, [answers[row["id"]] for row in golds], question.language)
+        for name, ratio in values.items():
+            score = Score(
+                task=question.task,
+                language=question.language,
+                split=question.split,
+                metric=name,
+                value=ratio.value,
+                n=len(golds),
+                majority=majority if name == question.main else 0.0,
+                seed=0,
+                recipe="",
+                backbone="",
+                role=question.role,
+                main=name == question.main and variant == chosen,
+                variant=variant,
+                signature=signature(question, metric.script, len(golds), variant),
+            )
+            measurements.append(Measurement(score, tuple(row["id"] for row in golds), ratio))
+    return measurements
+
+
+def signature(question: Question, script: str, n: int, variant: str) -> str:
+    """The protocol of a number in one line, after sacreBLEU's idea."""
+    parts = [
+        question.task,
+        question.language,
+        question.split,
+        f"n={n}",
+        f"metric={question.metric}",
+        f"script={script}",
+    ]
+    if variant:
+        parts.append(variant)
+    return " | ".join([*parts, f"xstilts={__version__}"])
+
+
+def default_variant(variants: Sequence[str]) -> str:
+    """The variant that enters means: for retrieval, raw states at 7/12 of the depth.
+
+    jiant and XTREME read layer 14 of XLM-R Large's 24 (hidden state 0 is the embedding output); other depths scale.
+    """
+    layers = [int(match.group(1)) for v in variants if (match := re.fullmatch(r"layer=(\d+) raw", v))]
+    if not layers:
+        return variants[0]
+    return f"layer={round(max(layers) * 14 / 24)} raw"
+
+
+def _by_variant(predictions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    variants: dict[str, dict[str, Any]] = {}
+    for row in predictions:
+        variants.setdefault(row.get("variant", ""), {})[row["id"]] = row["prediction"]
+    return variants
+
+
+def write_examples(path: Path, measurements: Sequence[Measurement]) -> None:
+    """Per-example values as Parquet: what the statistics resample. Only values of main metrics and variants."""
+    kept = [m for m in measurements if m.score.main]
+    columns: dict[str, Any] = {
+        name: pa.array(
+            np.repeat([getattr(m.score, name) for m in kept], [len(m.ids) for m in kept])
+        ).dictionary_encode()
+        for name in ("task", "language", "split", "metric", "variant")
+    }
+    columns["id"] = pa.array([i for m in kept for i in m.ids])
+    columns["numerator"] = np.concatenate([m.ratio.numerator for m in kept])
+    columns["denominator"] = np.concatenate([m.ratio.denominator for m in kept])
+    pq.write_table(pa.table(columns), path)

@@ -1,0 +1,265 @@
+"""From an experiment to its graph: every cell of the table as an evaluate stage.
+
+Cells share stages by content: an intermediate phase is trained once and feeds every target; a baseline's target run is
+the same stage whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.scores import Score
+from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
+from xstilts.graph.stage import Stage
+from xstilts.recipes import Component, PhaseSpec, Recipe
+from xstilts.stages import describe
+from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData
+from xstilts.tasks import Task
+from xstilts.tasks.base import Split
+
+CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measured run of the table: what it is called, and the stage that scores it."""
+
+    seed: int
+    backbone: str
+    recipe: str
+    task: str
+    role: str
+    stage: Stage
+
+    def name(self, score: Score) -> Score:
+        """A score of the stage under this cell's labels; one stage may stand in several cells."""
+        return replace(
+            score, seed=self.seed, backbone=self.backbone, recipe=self.recipe, role=self.role, stage=self.stage.key
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A start for recipes: the stage, the tokenizer of its data, its name in tables, and its kind if a control."""
+
+    name: str
+    stage: Stage
+    tokenizer: Stage
+    control: str = ""
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """One seed with its data: on microworlds each seed has a world of its own."""
+
+    seed: int
+    world: int | None
+    data: DataSource
+
+
+class Expansion:
+    """The cells of an experiment.
+
+    Args:
+        experiment: what to run.
+        root: data folder; needed unless the experiment runs on microworlds.
+
+    Raises:
+        ConfigError: no data folder where one is needed.
+        DataError: a data folder that lacks what the experiment names.
+    """
+
+    def __init__(self, experiment: Experiment, root: Path | None) -> None:
+        self.experiment = experiment
+        if not experiment.worlds and root is None:
+            raise ConfigError(f"experiment '{experiment.name}' reads official files: give --data DIR or XSTILTS_DATA")
+        if root is not None and not experiment.worlds and not root.is_dir():
+            raise DataError("no such data folder", root)
+        self.root = root
+        self.replicates = [self._replicate(i, seed) for i, seed in enumerate(experiment.seeds)]
+        self.controls: dict[str, str] = {}
+        self.cells = list(self._cells())
+
+    def _replicate(self, number: int, seed: int) -> Replicate:
+        worlds = self.experiment.worlds
+        if not worlds:
+            return Replicate(seed, None, DataSource(self.root))
+        world = worlds[number % len(worlds)]
+        return Replicate(seed, world, DataSource(world=_world(world)))
+
+    def stages(self) -> list[Stage]:
+        """The evaluate stages of all cells."""
+        return [cell.stage for cell in self.cells]
+
+    def _cells(self) -> Iterator[Cell]:
+        for replicate in self.replicates:
+            for spec in self.experiment.backbones:
+                for model in self._models(spec, replicate):
+                    if model.control:
+                        self.controls[model.name] = model.control
+                    recipes = (Recipe(),) if model.control else self.experiment.recipes
+                    for recipe in recipes:
+                        yield from self._recipe(model, recipe, replicate)
+
+    def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
+        stage = model.stage
+        for phase in recipe.phases:
+            stage = self._train(stage, phase, model, replicate)
+            for part in phase.tasks:
+                task = self.experiment.task(part.task)
+                if task.metric and task.type != "masked_lm":
+                    data = self._data(task, self._validation_split(task), ("en",), model, replicate)
+                    scored = self._score(stage, data, task, part.task, "intermediate", self._validation_split(task))
+                    yield Cell(replicate.seed, model.name, recipe.label, task.name, "intermediate", scored)
+        for target in self.experiment.targets:
+            scored = self._target(stage, target, model, replicate)
+            yield Cell(replicate.seed, model.name, recipe.label, target.task, "target", scored)
+
+    def _target(self, stage: Stage, target: TargetSpec, model: Model, replicate: Replicate) -> Stage:
+        """English fine-tuning on the target's training task, then every language; retrieval needs no fine-tuning."""
+        task = self.experiment.task(target.task)
+        head = ""
+        if task.type != "retrieval":
+            head = task.train_on or task.name
+            phase = PhaseSpec(tasks=(Component(task=head),), train=target.train)
+            stage = self._train(stage, phase, model, replicate)
+        languages = self._languages(task, target, replicate)
+        data = self._data(task, task.evaluate_on, languages, model, replicate, target.limit)
+        return self._score(stage, data, task, head, "target", task.evaluate_on)
+
+    def _score(self, stage: Stage, data: Stage, task: Task, head: str, role: str, split: Split) -> Stage:
+        precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
+        predictions = describe.predict(stage, data, task, head, precision)
+        return describe.evaluate(predictions, data, task, split, role)
+
+    def _train(
+        self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
+    ) -> Stage:
+        options = self.experiment.options(phase)
+        parts = []
+        for part in phase.tasks:
+            task = self.experiment.task(part.task)
+            languages = self._training_languages(task, part, replicate)
+            data = self._data(task, "train", languages, model, replicate, combined=True)
+            parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent))
+        sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
+        cost = 0.02 * (options.steps or 1000)
+        plan = PhaseData(
+            tuple(parts),
+            sampling,
+            options.model_dump(),
+            replicate.seed if seed is None else seed,
+            f"{phase.label} after {model.name}",
+            cost,
+        )
+        return describe.train(stage, plan)
+
+    def _data(
+        self,
+        task: Task,
+        split: Split,
+        languages: tuple[str, ...],
+        model: Model,
+        replicate: Replicate,
+        limit: int = 0,
+        combined: bool = False,
+    ) -> Stage:
+        holdout = self._holdout(task) if split in ("train", "validation") else 0
+        request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
+        return describe.prepare(request, replicate.data, model.tokenizer)
+
+    def _holdout(self, task: Task) -> int:
+        own = self.experiment.tasks.get(task.name)
+        wanted = own.holdout if own and own.holdout else self.experiment.holdout
+        return 0 if "validation" in task.files or not task.metric else wanted
+
+    def _validation_split(self, task: Task) -> Split:
+        """Where an intermediate task's own score comes from."""
+        return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
+
+    def _training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
+        if part.languages != ("all",):
+            return part.languages
+        return tuple(_available(task, replicate.data, "train"))
+
+    def _languages(self, task: Task, target: TargetSpec, replicate: Replicate) -> tuple[str, ...]:
+        there = _available(task, replicate.data, task.evaluate_on)
+        asked = target.languages or self.experiment.languages
+        languages = tuple(code for code in there if asked is None or code in asked)
+        if not languages:
+            place = self.root or "the microworld"
+            raise DataError(
+                f"{task.name} has no {task.evaluate_on} files for {', '.join(asked or ('any language',))}", place
+            )
+        return languages
+
+    def _models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
+        """The backbone and its controls."""
+        seed = replicate.seed if spec.seed is None else spec.seed
+        if spec.source is not None:
+            source = resolve(spec.source, replicate.world)
+            tokenizer = describe.tokenizer_of(source, spec.revision)
+            start = describe.start_pretrained(source, spec.revision, spec.route, spec.name)
+            random = describe.start_random_like(source, spec.revision, tokenizer, replicate.seed, spec.route, "random")
+        else:
+            assert spec.architecture is not None
+            assert spec.tokenizer is not None
+            config = spec.tokenizer.model_dump(exclude={"tasks"})
+            tasks = [self.experiment.task(name) for name in spec.tokenizer.tasks]
+            tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
+            random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, spec.route, "random")
+            start = random
+        base = Model(spec.name, random, tokenizer)
+        for phase in spec.pretrain:
+            start = self._train(start, phase, base, replicate, seed)
+        models = [Model(spec.name, start, tokenizer)]
+        for kind, how in spec.controls.items():
+            stage = random
+            if kind == "english":
+                stage = self._english(spec, how, base, replicate, seed)
+            models.append(Model(f"{spec.name} ({CONTROL_NAMES[kind]})", stage, tokenizer, kind))
+        return models
+
+    def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
+        """The control pretrained on English alone: a given model, or the same phases on English text."""
+        if how != "auto":
+            source = resolve(how, replicate.world)
+            return describe.start_pretrained(source, None, spec.route, "English only")
+        stage = base.stage
+        for phase in spec.pretrain:
+            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in phase.tasks)
+            stage = self._train(stage, phase.model_copy(update={"tasks": alone}), base, replicate, seed)
+        return stage
+
+
+def resolve(source: str, world: int | None) -> str:
+    """`microworld:NAME` is a shipped encoder of the replicate's world; anything else is a folder or a hub name."""
+    if not source.startswith("microworld:"):
+        return source
+    from xstilts.microworld.encoders import encoder_path
+
+    if world is None:
+        raise ConfigError(f"backbone source '{source}' needs `worlds:` in the experiment")
+    return str(encoder_path(world, source.removeprefix("microworld:")))
+
+
+@lru_cache(maxsize=64)
+def _world(seed: int) -> Stage:
+    from xstilts.microworld import VERSION
+
+    return describe.world(seed, VERSION)
+
+
+def _available(task: Task, data: DataSource, split: Split) -> list[str]:
+    """Languages whose files are there; a world has all of its task's languages."""
+    return list(task.languages) if data.root is None else task.available(data.root, split)
+
+
+def about(cells: list[Cell]) -> Mapping[str, Any]:
+    """Counts for people: cells, stages."""
+    return {"cells": len(cells), "stages": len({cell.stage.key for cell in cells})}

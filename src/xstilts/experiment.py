@@ -1,0 +1,187 @@
+"""An experiment: backbones x recipes x targets x seeds, validated, and expanded to a graph of stages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.yaml_lines import load_yaml, place_of
+from xstilts.recipes import PhaseSpec, Recipe, Strict
+from xstilts.tasks import TASKS, Task
+from xstilts.training.config import TrainConfig
+
+ControlKind = Literal["random", "english"]
+
+
+class TokenizerSpec(Strict):
+    """A vocabulary to be trained on raw text, equal text per language."""
+
+    tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
+    languages: tuple[str, ...] = Field(min_length=1)
+    vocabulary: int = Field(default=12_000, gt=64)
+    alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
+    characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
+    split_digits: bool = True
+
+
+class BackboneSpec(Strict):
+    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here.
+
+    `{world}` in a source stands for the replicate's microworld.
+    """
+
+    name: str
+    source: str | None = Field(
+        default=None, description="model folder or hub name; `microworld:NAME` for a shipped one"
+    )
+    revision: str | None = None
+    architecture: str | None = Field(default=None, description="transformers model type of a random start")
+    config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
+    tokenizer: TokenizerSpec | None = None
+    pretrain: tuple[PhaseSpec, ...] = ()
+    seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
+    route: Literal["packed", "padded"] | None = None
+    note: str = ""
+    controls: dict[ControlKind, str] = Field(
+        default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> BackboneSpec:
+        if (self.source is None) == (self.architecture is None):
+            raise ValueError("give either `source` (a pretrained model) or `architecture` (a random start)")
+        if self.architecture is not None and self.tokenizer is None:
+            raise ValueError("a random start needs `tokenizer`")
+        if self.controls.get("english") == "auto" and not self.pretrain:
+            raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
+        if self.controls.get("random", "auto") != "auto":
+            raise ValueError("`random` can only be `auto`")
+        return self
+
+
+class TargetSpec(Strict):
+    """A target task; in a file, its name will do."""
+
+    task: str
+    languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
+    train: dict[str, Any] = Field(default_factory=dict, description="training options of its English fine-tuning")
+    limit: int = Field(default=0, ge=0, description="first examples of each language only; 0: all")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"task": value} if isinstance(value, str) else value
+
+
+class OwnTask(Strict):
+    """A task of the user's own: the reader of a known one on other files."""
+
+    like: str = Field(description="registered task whose format, type and metric it has")
+    files: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(min_length=1)
+    languages: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
+    max_length: int | None = Field(default=None, gt=2)
+
+
+class Experiment(Strict):
+    """What an experiment file holds."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    title: str = ""
+    question: str = ""
+    description: str = ""
+    limitations: tuple[str, ...] = ()
+    worlds: tuple[int, ...] = Field(default=(), description="microworlds, one per seed in turn; empty: real data")
+    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
+    backbones: tuple[BackboneSpec, ...] = Field(min_length=1)
+    recipes: tuple[Recipe, ...] = Field(min_length=1)
+    targets: tuple[TargetSpec, ...] = Field(min_length=1)
+    tasks: dict[str, OwnTask] = Field(default_factory=dict)
+    languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
+    train: dict[str, Any] = Field(default_factory=dict, description="training options of every phase")
+    tuning: dict[str, dict[str, Any]] = Field(default_factory=dict, description="training options by task")
+    holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
+
+    @field_validator("recipes")
+    @classmethod
+    def _baseline_first(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        """The baseline is always measured; it comes first."""
+        rest = tuple(recipe for recipe in recipes if recipe.phases)
+        return (Recipe(), *rest)
+
+    @model_validator(mode="after")
+    def _names(self) -> Experiment:
+        for kind, labels in (
+            ("backbone", [backbone.name for backbone in self.backbones]),
+            ("recipe", [recipe.label for recipe in self.recipes]),
+            ("target", [target.task for target in self.targets]),
+            ("seed", [str(seed) for seed in self.seeds]),
+        ):
+            twice = [label for label, count in Counter(labels).items() if count > 1]
+            if twice:
+                raise ValueError(f"{kind} '{twice[0]}' occurs twice")
+        for name in self._task_names():
+            self.task(name)
+        for options in (self.train, *self.tuning.values(), *(target.train for target in self.targets)):
+            TrainConfig(**options)
+        for phase in (phase for recipe in self.recipes for phase in recipe.phases):
+            phase.options(self.train)
+        return self
+
+    def _task_names(self) -> Sequence[str]:
+        phases = [phase for recipe in self.recipes for phase in recipe.phases]
+        phases += [phase for backbone in self.backbones for phase in backbone.pretrain]
+        mixed = [part.task for phase in phases for part in phase.tasks]
+        return [*mixed, *(target.task for target in self.targets), *self.tuning]
+
+    def task(self, name: str) -> Task:
+        """A task of this file, or a registered one. Raises `UnknownName`."""
+        if name in self.tasks:
+            return own_task(name, self.tasks[name])
+        if name not in TASKS:
+            raise UnknownName("task", name, [*TASKS.names(), *self.tasks])
+        return TASKS.get(name)
+
+    def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:
+        """Training options of a phase: the file's, the tasks' (a mixture takes its first task's), then its own."""
+        return phase.options(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
+
+
+def own_task(name: str, spec: OwnTask) -> Task:
+    """The task that an experiment file declares."""
+    from dataclasses import replace
+
+    base = TASKS.get(spec.like)
+    encoding = replace(base.encoding, max_length=spec.max_length) if spec.max_length else base.encoding
+    return replace(
+        base,
+        name=name,
+        like=spec.like,
+        files={split: tuple(patterns) for split, patterns in spec.files.items()},
+        languages=spec.languages or base.languages,
+        labels=spec.labels or base.labels,
+        train_on=name if "train" in spec.files else base.train_on,
+        encoding=encoding,
+    )
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read and validate an experiment file (YAML).
+
+    Raises:
+        ConfigError: with file and line: a wrong key or value, or text that is no YAML.
+    """
+    document, lines = load_yaml(path)
+    if not isinstance(document, dict):
+        raise ConfigError("an experiment file holds `name:`, `backbones:`, `recipes:`, `targets:` ...", path, 1)
+    try:
+        return Experiment(**document)
+    except ValidationError as error:
+        problem, line = place_of(error, lines, Experiment)
+        raise ConfigError(problem, path, line) from None

@@ -1,0 +1,129 @@
+"""One stage, from lock to DONE: the part that every executor shares, whatever machine it runs on."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from xstilts.core.errors import XstiltsError
+from xstilts.core.files import write_text
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+
+Report = Callable[[dict[str, Any]], None]
+"""Takes a JSON object; `fraction` (0-1) and `message` are shown, the rest is handed on."""
+
+
+class Runner(Protocol):
+    """Does the work of a stage: reads the inputs' directories and writes files into `directory`, which exists.
+
+    A stage that was killed may find there what it had written. It raises `XstiltsError` for what a user can mend.
+    """
+
+    def __call__(
+        self, stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is the same for all stages of a run.
+
+    Attributes:
+        store: where results go.
+        runner: a function, or `module:function`, imported when the first stage runs.
+        settings: JSON for the runner; cannot change a number.
+        resumable: kinds that go on from what a killed process left; for others it is cleared first.
+    """
+
+    store: Store
+    runner: str | Runner
+    settings: Mapping[str, Any]
+    resumable: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now."""
+
+    status: Literal["done", "cached", "busy", "failed"]
+    seconds: float = 0.0
+    error: str = ""
+    log: str | None = None
+
+
+def perform(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome:
+    """Run one stage unless it is finished or in other hands; a fault of the stage is an outcome, not an exception.
+
+    Args:
+        started: called once the stage is ours and its partial directory exists.
+
+    Raises:
+        KeyboardInterrupt: as it comes; the partial directory stays.
+    """
+    store = work.store
+    with store.lock(stage) as ours:
+        if store.has(stage):
+            return Outcome("cached")
+        if not ours:
+            return Outcome("busy")
+        clock, now = time.perf_counter(), datetime.now(UTC)
+        try:
+            _prepare(work, stage)
+            started()
+            _run(work, stage, report)
+            store.publish(stage, now)
+        except XstiltsError as error:
+            return Outcome("failed", error=_one_line(str(error)))
+        except (Exception, SystemExit) as error:
+            return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=_write_log(store, stage))
+        return Outcome("done", seconds=time.perf_counter() - clock)
+
+
+def _prepare(work: Work, stage: Stage) -> None:
+    partial = work.store.partial(stage)
+    if stage.kind not in work.resumable and partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+
+
+def _run(work: Work, stage: Stage, report: Report) -> None:
+    inputs = {role: work.store.directory(source) for role, source in stage.inputs.items()}
+    runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
+    runner(stage, work.store.partial(stage), inputs, dict(work.settings), report)
+
+
+def _write_log(store: Store, stage: Stage) -> str | None:
+    log = store.failure(stage)
+    try:
+        write_text(log, f"{stage} ({stage.key})\n{traceback.format_exc()}")
+    except OSError:  # the disk may be full, and that may be the very fault
+        return None
+    return str(log)
+
+
+def find_runner(name: str) -> Runner:
+    """The function called `module:function`."""
+    module, _, function = name.partition(":")
+    return cast(Runner, getattr(importlib.import_module(module), function))
+
+
+def runner_name(runner: str | Runner) -> str:
+    """`module:function`, by which another process finds the runner."""
+    if isinstance(runner, str):
+        return runner
+    module, function = getattr(runner, "__module__", "__main__"), getattr(runner, "__qualname__", "<")
+    importable = "<" not in function and module != "__main__"
+    assert importable, f"{runner} cannot be imported by a worker; use workers=0"
+    return f"{module}:{function}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

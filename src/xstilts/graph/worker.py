@@ -1,0 +1,96 @@
+"""A worker process: `python -m xstilts.graph.worker` gets a run's description, then stages, one at a time.
+
+JSON lines in both directions, on standard input and on what was standard output when it started: no pickles, nothing
+of the caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage
+runs, its own output goes to `log.txt` in its directory. When the caller is gone, so is the worker, with its children.
+
+    in   {"store", "runner", "settings", "resumable", "path", "stages": rows of the whole graph}, then {"key"} ...
+    out  {"started": true} | {"report": {...}} | {"outcome": {...}}, the last ending an attempt
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from xstilts.graph.perform import Outcome, Work, perform
+from xstilts.graph.stage import Stage, from_rows
+from xstilts.graph.store import Store
+
+_ONE_LINE = threading.Lock()  # a stage may report from several threads
+
+
+def main() -> None:
+    """Serve stages until the caller closes standard input."""
+    wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not get between the lines
+    faulthandler.enable()
+    commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin, commands), daemon=True).start()
+    run = commands.get()
+    sys.path[:] = run["path"]
+    stages = from_rows(run["stages"])
+    work = Work(Store(Path(run["store"])), run["runner"], run["settings"], run["resumable"])
+    while True:
+        outcome = _attempt(work, stages[commands.get()["key"]], wire)
+        _send(wire, {"outcome": asdict(outcome)})
+
+
+def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Outcome:
+    with _own_output() as redirect:
+
+        def started() -> None:
+            redirect(work.store.partial(stage) / "log.txt")
+            _send(wire, {"started": True})
+
+        return perform(work, stage, started, lambda data: _send(wire, {"report": data}))
+
+
+@contextmanager
+def _own_output() -> Iterator[Any]:
+    """Yields a function that sends standard output and error to a file, until the block ends."""
+    kept = os.dup(2)
+
+    def redirect(path: Path) -> None:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+
+    try:
+        yield redirect
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(kept, 1)
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _send(wire: IO[str], message: dict[str, Any]) -> None:
+    with _ONE_LINE:
+        wire.write(json.dumps(message) + "\n")
+        wire.flush()
+
+
+def _listen(source: IO[str], commands: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in source:
+        commands.put(json.loads(line))
+    # The caller has gone or has no more work. A stage may be deep in native code, so nothing gentler would do.
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

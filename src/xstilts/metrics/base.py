@@ -1,0 +1,85 @@
+"""Metrics as ratios of sums: value = 100 * sum(numerator) / sum(denominator), one entry per example.
+
+Accuracy is correct / 1, token accuracy correct tokens / tokens, a question's F1 is f1 / 1, entity F1 is
+2 * true positives / (predicted + gold). One form for all makes resampling examples (bootstrap, permutation) one matrix
+product for every metric, with no second call of the metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xstilts.core.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """What each example adds to a score.
+
+    Attributes:
+        numerator: [examples] float64.
+        denominator: [examples] float64, not negative.
+    """
+
+    numerator: NDArray[np.float64]
+    denominator: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        same = self.numerator.ndim == 1 and self.numerator.shape == self.denominator.shape
+        assert same, f"ratio of {self.numerator.shape} and {self.denominator.shape}"
+
+    @property
+    def value(self) -> float:
+        """0-100; 0 when the denominator sums to 0, as in the official scripts."""
+        total = float(self.denominator.sum())
+        return 100.0 * float(self.numerator.sum()) / total if total else 0.0
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike = 1.0) -> Ratio:
+    """A `Ratio` from anything array-like; a single denominator counts for every example (1 makes a plain mean)."""
+    top = np.asarray(numerator, dtype=np.float64)
+    return Ratio(top, np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric that reproduces one official script.
+
+    Attributes:
+        name: its name in `METRICS`.
+        script: the script and commit whose numbers it gives.
+        values: the names it returns; the first is the main one.
+        function: (golds, predictions, language) -> value name -> `Ratio`; one gold and one prediction per example.
+            Raises `ValueError` when their numbers differ.
+        majority: golds -> main value (0-100) of the best constant answer, or of chance where no answer is constant.
+    """
+
+    name: str
+    script: str
+    values: tuple[str, ...]
+    function: Callable[[Sequence[Any], Sequence[Any], str], dict[str, Ratio]]
+    majority: Callable[[Sequence[Any]], float]
+
+    @property
+    def main(self) -> str:
+        """The value that `majority` belongs to."""
+        return self.values[0]
+
+
+METRICS: Registry[Metric] = Registry("metric")
+
+
+def register(metric: Metric) -> Metric:
+    """Put a metric into `METRICS` under its own name."""
+    return METRICS.add(metric.name, metric)
+
+
+def check_lengths(golds: Sequence[Any], predictions: Sequence[Any]) -> None:
+    """Raises `ValueError` when there is not one prediction per gold."""
+    if len(golds) != len(predictions):
+        raise ValueError(f"{len(predictions)} predictions for {len(golds)} examples")

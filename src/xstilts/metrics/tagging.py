@@ -1,0 +1,165 @@
+"""Tagging: span F1 as seqeval computes it, and token accuracy.
+
+XTREME scores both PAN-X and UD-POS with seqeval's micro F1. seqeval splits a tag into its first letter (B, I, E, S, O
+or another) and a type, and begins or ends a span where these change. On bare UPOS tags that merges runs of equal tags
+into one span and reads the first letter of SCONJ, SYM and INTJ as a prefix: neither tagging accuracy nor token F1.
+
+How the *type* is cut off a bare tag differs between versions of seqeval. Up to 0.0.12 it is all behind the last hyphen
+(`SCONJ` is of type SCONJ). Since commit 5ffb52e (July 2020) the first letter goes: `SCONJ` and `CCONJ` are both of type
+CONJ, a span X is lost before the end of a sentence, and one at its beginning takes the begin of an older span. XTREME's
+own expected averages and the figures of its paper come from the former, so `span_f1` follows it; `span_f1_seqeval_1` is
+the latter, which a fresh installation of the official script gives. On tags with prefixes (B-PER, I-PER, O) they agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xstilts.metrics.base import Metric, Ratio, check_lengths, ratio, register
+from xstilts.metrics.classification import XTREME
+
+Sentences = Sequence[Sequence[str]]
+TypeOf = Callable[[str], str]
+PREFIXES = "OBIES."
+OUT, BEGIN, INSIDE, END, SINGLE, DOT = range(6)
+
+
+def type_until_2020(tag: str) -> str:
+    """seqeval 0.0.12 and before: what stands behind the last hyphen, or the whole tag."""
+    return tag.rsplit("-", maxsplit=1)[-1]
+
+
+def type_since_2020(tag: str) -> str:
+    """seqeval 0.0.13 to 1.2.2: what is left without the first letter and all up to the first hyphen."""
+    return tag[1:].split("-", maxsplit=1)[-1] or "_"
+
+
+class _Spans(NamedTuple):
+    """Spans of a text of sentences, each followed by one O. All [positions]; a span is found where it has ended."""
+
+    ended: NDArray[np.bool_]
+    type: NDArray[np.int64]
+    begin: NDArray[np.int64]
+
+
+def _shift(values: NDArray[np.int64], first: int) -> NDArray[np.int64]:
+    return np.concatenate([np.array([first], dtype=np.int64), values[:-1]])
+
+
+def _spans(tags: Iterable[str], type_of: TypeOf, types: dict[str, int]) -> _Spans:
+    """Where spans end, with their type and begin; the rules are those of seqeval's `get_entities`.
+
+    A span's begin is the last start before its end, even one in an earlier sentence: seqeval keeps it too.
+    """
+    known: dict[str, int] = {}
+    ids = np.fromiter((known.setdefault(tag, len(known)) for tag in tags), dtype=np.int64)
+    letters = np.array([PREFIXES.find(tag[:1]) if tag else -1 for tag in known], dtype=np.int64)
+    kinds = np.array([types.setdefault(type_of(tag), len(types)) for tag in known], dtype=np.int64)
+    if not ids.size:
+        return _Spans(np.zeros(0, dtype=np.bool_), ids, ids)
+    here, type_here = letters[ids], kinds[ids]
+    before, type_before = _shift(here, OUT), _shift(type_here, -1)
+    changed = type_here != type_before
+    ended = np.isin(before, (END, SINGLE)) | (np.isin(before, (BEGIN, INSIDE)) & np.isin(here, (BEGIN, SINGLE, OUT)))
+    ended |= ~np.isin(before, (OUT, DOT)) & changed
+    started = np.isin(here, (BEGIN, SINGLE)) | (np.isin(before, (END, SINGLE, OUT)) & np.isin(here, (END, INSIDE)))
+    started |= ~np.isin(here, (OUT, DOT)) & changed
+    begin = np.maximum.accumulate(np.where(started, np.arange(ids.size), 0))
+    return _Spans(ended, type_before, _shift(begin, 0))
+
+
+def _flat(sentences: Sentences) -> Iterable[str]:
+    return chain.from_iterable(chain(sentence, ("O",)) for sentence in sentences)
+
+
+def _check(golds: Sentences, predictions: Sentences) -> NDArray[np.int64]:
+    """Number of words of each sentence. Raises `ValueError` when a sentence has not one tag per word."""
+    check_lengths(golds, predictions)
+    for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=True), start=1):
+        if len(gold) != len(predicted):
+            raise ValueError(f"sentence {number} has {len(gold)} words, but {len(predicted)} predicted tags")
+    return np.array([len(gold) for gold in golds], dtype=np.int64)
+
+
+def _count(where: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often `where` [positions] holds in each sentence; a span counts where its last word is."""
+    sentence = np.repeat(np.arange(lengths.size), lengths + 1)
+    return np.bincount(_shift(sentence, 0)[where], minlength=lengths.size).astype(np.float64)
+
+
+def _span_ratios(golds: Sentences, predictions: Sentences, type_of: TypeOf) -> dict[str, Ratio]:
+    lengths = _check(golds, predictions)
+    types: dict[str, int] = {}
+    gold, predicted = _spans(_flat(golds), type_of, types), _spans(_flat(predictions), type_of, types)
+    right = gold.ended & predicted.ended & (gold.type == predicted.type) & (gold.begin == predicted.begin)
+    hits, asked, found = (_count(where, lengths) for where in (right, gold.ended, predicted.ended))
+    return {"f1": ratio(2 * hits, asked + found), "precision": ratio(hits, found), "recall": ratio(hits, asked)}
+
+
+def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
+    """Share of words with the right tag; one entry per sentence."""
+    del language
+    lengths = _check(golds, predictions)
+    pairs = zip(golds, predictions, strict=True)
+    right = [sum(a == b for a, b in zip(gold, predicted, strict=True)) for gold, predicted in pairs]
+    return {"token_accuracy": ratio(right, lengths)}
+
+
+def span_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
+    """Micro F1, precision and recall over spans as in XTREME's expected figures, and token accuracy beside them.
+
+    Args:
+        golds: one sequence of tags per sentence: BIO tags, or bare UPOS tags as XTREME feeds them.
+        predictions: as many tags for each sentence.
+    """
+    return _span_ratios(golds, predictions, type_until_2020) | token_accuracy(golds, predictions, language)
+
+
+def span_f1_seqeval_1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
+    """As `span_f1`, with the types of seqeval 0.0.13 to 1.2.2."""
+    del language
+    return _span_ratios(golds, predictions, type_since_2020)
+
+
+def _majority_token(golds: Sentences) -> float:
+    counts = Counter(chain.from_iterable(golds))
+    return 100.0 * max(counts.values()) / sum(counts.values()) if counts else 0.0
+
+
+def _majority_span(type_of: TypeOf) -> Callable[[Sentences], float]:
+    def majority(golds: Sentences) -> float:
+        """The best of the 20 most frequent tags, each given to every word."""
+        frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
+        constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
+        return max((_span_ratios(golds, guess, type_of)["f1"].value for guess in constant), default=0.0)
+
+    return majority
+
+
+SPAN_F1 = register(
+    Metric(
+        "span_f1",
+        f"{XTREME}:f1 with seqeval 0.0.12",
+        ("f1", "precision", "recall", "token_accuracy"),
+        span_f1,
+        _majority_span(type_until_2020),
+    )
+)
+SPAN_F1_SEQEVAL_1 = register(
+    Metric(
+        "span_f1_seqeval_1",
+        f"{XTREME}:f1 with seqeval 1.2.2",
+        ("f1", "precision", "recall"),
+        span_f1_seqeval_1,
+        _majority_span(type_since_2020),
+    )
+)
+TOKEN_ACCURACY = register(
+    Metric("token_accuracy", "correct tags / words", ("token_accuracy",), token_accuracy, _majority_token)
+)

@@ -1,0 +1,148 @@
+"""Words: the forms of every lexeme in every language of one world.
+
+For each lexeme a language keeps the English stem, changes its sounds (a cognate), or has a new word, with the
+probabilities of its lexical distance (`languages`). Inflection is regular except in English: one plural, one past and
+one accusative suffix a language. Names and digits are shared by all; another script transliterates every letter.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from xstilts.microworld import concepts
+from xstilts.microworld.dice import Dice
+from xstilts.microworld.languages import LANGUAGES, Language
+
+_GEORGIAN = {ord("a") + i: chr(0x10D0 + i) for i in range(26)}
+_SHIFTS = (("p", "b"), ("t", "d"), ("k", "g"), ("s", "z"), ("o", "u"), ("e", "i"), ("a", "o"), ("r", "l"), ("c", "k"))
+_ONSETS = (*"bdfghklmnprstvzj", "ch", "sh", "br", "dr", "kr", "pl", "st", "tr")
+_VOWELS = tuple("aeiou")
+_CODAS = ("", "", "", "n", "r", "l", "s", "k", "m", "t")
+
+
+class Word(NamedTuple):
+    """A written word with its universal part of speech and its entity tag (`O`, `B-PER` ...)."""
+
+    form: str
+    upos: str
+    entity: str = "O"
+
+
+class Suffixes(NamedTuple):
+    plural: str
+    past: str
+    accusative: str
+
+
+def _suffixes(dice: Dice, vowels: list[str]) -> Suffixes:
+    consonants = dice.sample([coda for coda in dict.fromkeys(_CODAS) if coda], 3)
+    plural, past, accusative = (dice.pick(vowels) + consonant for consonant in consonants)
+    return Suffixes(plural, past, accusative)
+
+
+def _cognate(stem: str, shifts: list[tuple[str, str]], ending: str) -> str:
+    changed = stem
+    for old, new in shifts:
+        changed = changed.replace(old, new)
+    return changed + ending
+
+
+def draw_stems(language: Language, seed: int, taken: set[str]) -> tuple[dict[str, str], Suffixes]:
+    """Latin stems of all lexemes and the suffixes of one language; new words are added to `taken`."""
+    dice = Dice(seed, "lexicon", language.code)
+    onsets, vowels = dice.sample(_ONSETS, 14), dice.sample(_VOWELS, 4)
+    shifts, ending = dice.sample(_SHIFTS, 4), dice.pick(vowels)
+    suffixes = _suffixes(dice, vowels)
+    near = 1 - language.lexical_distance
+    stems: dict[str, str] = {}
+    for lexeme in sorted(concepts.part_of_speech()):
+        kind = dice.random()
+        if kind < 0.5 * near:
+            stems[lexeme] = lexeme
+            continue
+        stem = _cognate(lexeme, shifts, ending) if kind < 0.8 * near else ""
+        while not stem or stem in taken:
+            short = lexeme in concepts.FUNCTION_WORDS
+            count = dice.between(1, 2) if short else dice.between(2, 3)
+            stem = "".join(dice.pick(onsets) + dice.pick(vowels) for _ in range(count)) + dice.pick(_CODAS)
+        taken.add(stem)
+        stems[lexeme] = stem
+    return stems, suffixes
+
+
+def _english_plural(noun: str) -> str:
+    return noun + ("es" if noun.endswith(("s", "sh", "ch", "x")) else "s")
+
+
+class Lexicon:
+    """All forms of one language as `Word`s; `bare` holds names and function words, by (lexeme, accusative)."""
+
+    def __init__(self, language: Language, stems: dict[str, str], suffixes: Suffixes) -> None:
+        self.language = language
+        self.stems, self.suffixes = stems, suffixes
+        upos = concepts.part_of_speech()
+        self.nouns: dict[tuple[str, bool, bool], Word] = {}
+        self.bare: dict[tuple[str, bool], tuple[Word, ...]] = {}
+        self.words: dict[str, Word] = {}
+        for lexeme, kind in upos.items():
+            if kind == "NOUN":
+                for plural in (False, True):
+                    for accusative in (False, True):
+                        self.nouns[lexeme, plural, accusative] = Word(self._noun(lexeme, plural, accusative), kind)
+            form = self._past(lexeme) if kind == "VERB" else self.written(stems[lexeme])
+            self.words[lexeme] = Word(form, kind)
+            if kind in ("PRON", "ADV"):
+                self.bare[lexeme, False] = (self.words[lexeme],)
+                self.bare[lexeme, True] = (Word(form + self._accusative(), kind),)
+        for name, kind in concepts.ENTITY_OF.items():
+            for accusative in (False, True):
+                self.bare[name, accusative] = self._name(name, kind, accusative)
+        self.affirmed = {verb: (self.words[verb],) for verb, kind in upos.items() if kind in ("VERB", "AUX")}
+        self.negated = {verb: self._negated(verb, upos[verb]) for verb in self.affirmed}
+        self.numerals = {number: Word(str(number), "NUM") for number in range(2, 10)}
+
+    def written(self, latin: str) -> str:
+        """A Latin form in the language's script."""
+        return latin.lower().translate(_GEORGIAN) if self.language.script == "Georgian" else latin
+
+    def _accusative(self) -> str:
+        return self.written(self.suffixes.accusative) if self.language.cases else ""
+
+    def _noun(self, lexeme: str, plural: bool, accusative: bool) -> str:
+        stem = self.stems[lexeme]
+        if self.language.code == "en":
+            return _english_plural(stem) if plural else stem
+        form = self.written(stem + self.suffixes.plural if plural else stem)
+        return form + self._accusative() if accusative else form
+
+    def _past(self, verb: str) -> str:
+        if self.language.code == "en":
+            return concepts.SYNONYM_PAST[verb] if verb in concepts.SYNONYM_PAST else concepts.VERBS[verb].past
+        return self.written(self.stems[verb] + self.suffixes.past)
+
+    def _name(self, name: str, kind: str, accusative: bool) -> tuple[Word, ...]:
+        parts = self.written(name).split()
+        if accusative:
+            parts[-1] += self._accusative()
+        tags = [f"B-{kind}"] + [f"I-{kind}"] * (len(parts) - 1)
+        return tuple(Word(part, "PROPN", tag) for part, tag in zip(parts, tags))
+
+    def _negated(self, verb: str, kind: str) -> tuple[Word, ...]:
+        """English `did not buy`, `was not`; elsewhere a particle before the verb, after it where the verb is last."""
+        particle, form = self.words["not"], self.words[verb]
+        if self.language.code == "en":
+            return (Word("did", "AUX"), particle, Word(verb, "VERB")) if kind == "VERB" else (form, particle)
+        return (form, particle) if self.language.order == "SOV" else (particle, form)
+
+
+def draw_lexicons(seed: int) -> dict[str, Lexicon]:
+    """The lexicons of all languages of world `seed`. New words and cognates are unlike any other word of the world."""
+    upos = concepts.part_of_speech()
+    taken = {*upos, *(verb.past for verb in concepts.VERBS.values()), "an", "did"}
+    taken |= {part.lower() for name in concepts.ENTITY_OF for part in name.split()}
+    english = Lexicon(LANGUAGES["en"], {lexeme: lexeme for lexeme in upos}, Suffixes("", "", ""))
+    lexicons = {"en": english}
+    for code, language in LANGUAGES.items():
+        if code != "en":
+            lexicons[code] = Lexicon(language, *draw_stems(language, seed, taken))
+    return lexicons

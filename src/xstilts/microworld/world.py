@@ -1,0 +1,212 @@
+"""A world on disk: all texts and tasks of one seed, in the official file formats.
+
+Test and validation items use all words; the English training items of the tasks leave out a quarter of the concepts
+(`WorldSize.held_out`), which occur in the raw text of every language. What is known of those words is known from
+pretraining, so that an encoder without it cannot reach the full score in English by learning words from the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from xstilts.core.files import write_json
+from xstilts.microworld import concepts
+from xstilts.microworld.catalogue import CHOICE, NER, NLI, PARAPHRASE, QA, TAGGING, TOPIC, Kind
+from xstilts.microworld.dice import Dice
+from xstilts.microworld.documents import document
+from xstilts.microworld.formats import locate_answer, write_lines, write_parallel
+from xstilts.microworld.grammar import Grammar
+from xstilts.microworld.languages import LANGUAGES, TARGETS
+from xstilts.microworld.lexicon import draw_lexicons
+from xstilts.microworld.meaning import Sentence
+from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.stories import Reading, retrieval_sentence
+
+VERSION = 1
+"""Raised when the bytes of a world change."""
+
+KINDS: tuple[Kind[Any], ...] = (NLI, PARAPHRASE, CHOICE, QA, TOPIC, TAGGING, NER)
+Text = tuple[Sentence, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WorldSize:
+    """How much of everything.
+
+    Attributes:
+        documents, validation_documents: raw text, per language; languages do not share documents.
+        parallel, parallel_validation: two-sentence texts with their English translation, per language.
+        nli, paraphrase, choice, qa, topic, tagging, ner: English training items.
+        validation, test: items per language and task, parallel over languages.
+        retrieval: sentences, the same in all languages.
+        held_out: share of the concepts that no English training item uses.
+    """
+
+    documents: int = 24_000
+    validation_documents: int = 500
+    parallel: int = 4_000
+    parallel_validation: int = 300
+    nli: int = 6_000
+    paraphrase: int = 4_000
+    choice: int = 3_000
+    qa: int = 4_000
+    topic: int = 1_000
+    tagging: int = 1_000
+    ner: int = 1_000
+    validation: int = 300
+    test: int = 400
+    retrieval: int = 500
+    held_out: float = 0.25
+
+
+DEFAULT = WorldSize()
+TINY = WorldSize(60, 10, 20, 10, 30, 30, 20, 20, 28, 20, 20, 10, 20, 30)
+"""For tests of programs, not of transfer."""
+
+
+def held_out_concepts(seed: int, share: float) -> frozenset[str]:
+    """The concepts that training items leave out: the same share of every noun class, topic's verbs, and kind of name.
+
+    Of adjectives, both members of an antonym pair are held out together; a synonym goes with its lexeme.
+    """
+    dice = Dice(seed, "held out")
+    verbs = [[verb for verb, spec in concepts.VERBS.items() if spec.topic == t] for t in (*concepts.TOPICS, "any")]
+    groups: list[Sequence[str]] = [*concepts.NOUNS.values(), *concepts.NAMES.values(), *verbs]
+    chosen = [word for group in groups for word in dice.sample(group, round(share * len(group)))]
+    for pairs in (concepts.STATES, tuple(concepts.QUALITIES)):
+        chosen += [word for pair in dice.sample(pairs, round(share * len(pairs))) for word in pair]
+    return frozenset(chosen)
+
+
+def mentions(meaning: object, held_out: frozenset[str]) -> bool:
+    """Whether a meaning (sentences, clauses, noun phrases) uses one of the concepts."""
+    if isinstance(meaning, tuple):
+        return any(mentions(part, held_out) for part in meaning)
+    return isinstance(meaning, str) and concepts.CONCEPT.get(meaning, meaning) in held_out
+
+
+class World:
+    """The languages and the samplers of one seed: `full` uses all concepts, `training` not the held-out ones."""
+
+    def __init__(self, seed: int, held_out: float = DEFAULT.held_out) -> None:
+        self.seed = seed
+        self.grammars = {code: Grammar(lexicon) for code, lexicon in draw_lexicons(seed).items()}
+        self.held_out = held_out_concepts(seed, held_out)
+        self.full, self.training = Sampler(seed), Sampler(seed, self.held_out)
+
+    def render(self, sentences: Text, code: str) -> str:
+        """Text of some sentences in a language: the exact translator."""
+        return self.grammars[code].text(*sentences)
+
+    def is_sound(self, item: object) -> bool:
+        """Whether an item can be asked in every language: a reading's answer must occur once in its passage."""
+        if not isinstance(item, Reading):
+            return True
+        return all(locate_answer(grammar, item) for grammar in self.grammars.values())
+
+
+def _distinct(make: Callable[[int], T], keys: Callable[[T], set[str]], count: int, seen: set[str]) -> list[T]:
+    """`count` items none of whose keys is in `seen`; `seen` grows by their keys."""
+    items: list[T] = []
+    while len(items) < count:
+        item = make(len(items))
+        names = keys(item)
+        if names and not names & seen:
+            seen |= names
+            items.append(item)
+    return items
+
+
+def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize) -> dict[str, int]:
+    """All files of one labelled task; no English item occurs twice in any split. Gives counts for the manifest."""
+    seen: set[str] = set()
+    counts = {}
+    plan = (
+        ("test", size.test, world.full, list(LANGUAGES)),
+        ("dev", size.validation, world.full, list(LANGUAGES)),
+        ("train", getattr(size, kind.name), world.training, ["en"]),
+    )
+    for split, count, sampler, codes in plan:
+        dice = Dice(world.seed, kind.name, split)
+
+        def make(number: int, sampler: Sampler = sampler, dice: Dice = dice) -> Any:
+            return kind.make(number, sampler, dice)
+
+        def key(item: Any) -> set[str]:
+            return {world.render(kind.sentences(item), "en")} if world.is_sound(item) else set()
+
+        items = dice.shuffled(_distinct(make, key, count, seen))
+        for code in codes:
+            kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], items, split)
+        counts[split] = len(items)
+        if split == "test":
+            counts["test, held out"] = sum(mentions(kind.sentences(item), world.held_out) for item in items)
+    return counts
+
+
+def _write_text(directory: Path, world: World, size: WorldSize) -> None:
+    """Raw text: documents drawn apart for every language."""
+    for code, grammar in world.grammars.items():
+        for folder, count in (("text", size.documents), ("text_validation", size.validation_documents)):
+            dice = Dice(world.seed, folder, code)
+            lines = (grammar.text(*document(world.full, dice)) for _ in range(count))
+            write_lines(directory / folder / f"{code}.txt", lines)
+
+
+def _renderings(world: World, text: Text) -> set[str]:
+    """A text in every language: two meanings may differ in one language and be the same in another."""
+    return {grammar.text(*text) for grammar in world.grammars.values()}
+
+
+def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
+    """Retrieval sentences, then parallel text that holds none of them."""
+    english, dice = world.grammars["en"], Dice(world.seed, "retrieval")
+    seen: set[str] = set()
+
+    def make(number: int) -> Text:
+        return (retrieval_sentence(world.full, dice),)
+
+    sentences = _distinct(make, lambda text: _renderings(world, text), size.retrieval, seen)
+    for language in TARGETS:
+        grammar = world.grammars[language.code]
+        write_parallel(directory / "tatoeba", "tatoeba", grammar, english, sentences)
+        for split, count in (("train", size.parallel), ("validation", size.parallel_validation)):
+            draw = Dice(world.seed, "parallel", split, language.code)
+            texts = [tuple(_two_sentences(world, draw, seen)) for _ in range(count)]
+            write_parallel(directory / "parallel", split, grammar, english, texts)
+
+
+def _two_sentences(world: World, dice: Dice, seen: set[str]) -> Text:
+    """The first two sentences of a document (or its only one), neither of them a retrieval sentence."""
+    while True:
+        text = tuple(document(world.full, dice)[:2])
+        if not any(world.render((sentence,), "en") in seen for sentence in text):
+            return text
+
+
+def write_world(directory: Path, seed: int, size: WorldSize = DEFAULT) -> None:
+    """Write world `seed`: raw and parallel text, all tasks, and `world.json`, which describes it.
+
+    The same seed, size and `VERSION` give the same bytes, on every machine.
+    """
+    world = World(seed, size.held_out)
+    _write_text(directory, world, size)
+    _write_parallel(directory, world, size)
+    counts = {kind.name: _write_kind(directory, world, kind, size) for kind in KINDS}
+    languages = {
+        code: {**asdict(language), "morphology": language.morphology, "distance": language.distance}
+        for code, language in LANGUAGES.items()
+    }
+    manifest = {
+        "version": VERSION,
+        "seed": seed,
+        "size": asdict(size),
+        "languages": languages,
+        "held_out": sorted(world.held_out),
+        "items": counts,
+    }
+    write_json(directory / "world.json", manifest)

@@ -1,0 +1,89 @@
+"""What a report must be told besides its scores: the question, and names and notes in the order to show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from xstilts.stats.table import Run, ScoreTable
+
+
+@dataclass(frozen=True)
+class Named:
+    """A backbone or language with its display name and a note (`size, training` or `family, distance from English`)."""
+
+    key: str
+    name: str = ""
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or self.key
+
+
+@dataclass(frozen=True)
+class About:
+    """The words of a report; every name in it is data.
+
+    Attributes:
+        title, question, description: plain text; the description's paragraphs are separated by blank lines.
+        experiment: the experiment's name.
+        backbones: the models that walk the recipes, with what to know about them.
+        recipes, targets: labels in the order to show.
+        languages: test languages in the order to show, nearest to the source language first.
+        controls: name of a control backbone -> what it is, e.g. `random encoder`.
+        seeds: the replicates that were asked for.
+        command: what to type to make this report again.
+        limitations: one sentence each.
+        version: of the package.
+        baseline: the recipe that gains are counted from.
+        source: the language that all training data is in; zero-shot means leave it out.
+        seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
+    """
+
+    title: str
+    question: str
+    description: str = ""
+    experiment: str = ""
+    backbones: tuple[Named, ...] = ()
+    recipes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    languages: tuple[Named, ...] = ()
+    controls: Mapping[str, str] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    command: str = ""
+    limitations: tuple[str, ...] = ()
+    version: str = ""
+    baseline: str = "[]"
+    source: str = "en"
+    seed_means: str = ""
+
+    def language(self, code: str) -> Named:
+        return next((one for one in self.languages if one.key == code), Named(code))
+
+    def backbone(self, name: str) -> Named:
+        return next((one for one in self.backbones if one.key == name), Named(name, note=self.controls.get(name, "")))
+
+    def completed(self, table: ScoreTable) -> About:
+        """With everything that was measured but not mentioned put at the ends, so that no score is left out unseen."""
+        rows = table.targets()
+        runs = rows.runs()
+        main = [run.backbone for run in runs if run.backbone not in self.controls]
+        recipes = [run.recipe for run in runs if run.backbone not in self.controls]
+        return replace(
+            self,
+            backbones=_extended([b for b in self.backbones if b.key not in self.controls], main),
+            recipes=tuple(dict.fromkeys([self.baseline, *self.recipes, *recipes])),
+            targets=tuple(dict.fromkeys([*self.targets, *rows.distinct("task")])),
+            languages=_extended(self.languages, sorted(rows.distinct("language"))),
+            seeds=tuple(sorted({*self.seeds, *rows.distinct("seed")})),
+        )
+
+    def runs(self, backbone: str) -> list[Run]:
+        """The rows of one backbone: the baseline first."""
+        return [Run(backbone, recipe) for recipe in self.recipes]
+
+
+def _extended(known: Iterable[Named], measured: Iterable[str]) -> tuple[Named, ...]:
+    named = {one.key: one for one in known}
+    return (*named.values(), *(Named(key) for key in dict.fromkeys(measured) if key not in named))

@@ -1,0 +1,90 @@
+"""What the tables say, in sentences made from the numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xstilts.report.analysis import ZERO_SHOT, Analysis, Section
+from xstilts.report.cells import interval, signed
+from xstilts.stats.bootstrap import Estimate
+from xstilts.stats.table import Run
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """A few sentences per backbone, on the mean over zero-shot languages; then the flags."""
+    sentences = [sentence for section in analysis.sections for sentence in _section(analysis, section)]
+    kinds = {kind: [flag for flag in analysis.flags if flag.kind == kind] for kind in ("not learned", "collapsed")}
+    for kind, flags in kinds.items():
+        if flags:
+            runs = sum(len(flag.seeds) for flag in flags)
+            what = ", ".join(dict.fromkeys(f"{flag.run.recipe}: {flag.text}" for flag in flags))
+            sentences.append(
+                f"Flagged as {kind}: {runs} run{'' if runs == 1 else 's'} ({what}). They are kept in every mean."
+            )
+    return sentences
+
+
+def _section(analysis: Analysis, section: Section) -> Iterator[str]:
+    about = analysis.about
+    prefix = f"{about.backbone(section.backbone).label}: " if len(analysis.sections) > 1 else ""
+    yield from (prefix + sentence for sentence in _transfer(analysis, section))
+    gains = _differences(analysis, section, section.runs[1:])
+    if not gains:
+        return
+    up = [g for g in gains if g[3] and g[2].value > 0]
+    down = [g for g in gains if g[3] and g[2].value < 0]
+    yield (
+        f"{prefix}Of {len(gains)} pairs of recipe and target, {len(up)} show a clear gain over {about.baseline}, "
+        f"{len(down)} a clear loss, and {len(gains) - len(up) - len(down)} neither."
+    )
+    if up:
+        yield f"{prefix}The largest clear gain: {_named(max(up, key=lambda g: g[2].value))}."
+    if down:
+        yield f"{prefix}The largest clear loss: {_named(min(down, key=lambda g: g[2].value))}."
+
+
+def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
+    """Does the baseline transfer at all: against the constant answer and against each control?"""
+    targets = analysis.about.targets
+    above, known = [], []
+    for target in targets:
+        own = analysis.finding(section.baseline, section.baseline, target, ZERO_SHOT).absolute
+        chance = analysis.chance(target, ZERO_SHOT)
+        if own is not None and chance is not None:
+            known.append(target)
+            lows = [low for low in (own.low, own.t_low) if low is not None]
+            if lows and min(lows) > chance:
+                above.append(target)
+    if known:
+        rest = [target for target in known if target not in above]
+        tail = f" (not on {', '.join(rest)})" if rest else ""
+        yield (
+            f"Without intermediate training, zero-shot scores are clearly above the best constant answer on "
+            f"{len(above)} of {len(known)} targets{tail}."
+        )
+    for control in section.controls:
+        found = _differences(analysis, section, [control])
+        if found:
+            worse = [t for _, t, one, clear in found if clear and one.value < 0]
+            better = [t for _, t, one, clear in found if clear and one.value > 0]
+            kind = analysis.about.controls[control.backbone] or control.backbone
+            more = f", and clearly above it on {', '.join(better)}" if better else ""
+            recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
+            share = f"{len(worse)} of {len(found)} targets{more}"
+            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}."
+
+
+Difference = tuple[Run, str, Estimate, bool]
+
+
+def _differences(analysis: Analysis, section: Section, runs: Sequence[Run]) -> list[Difference]:
+    found = [
+        (run, t, analysis.finding(run, section.baseline, t, ZERO_SHOT)) for run in runs for t in analysis.about.targets
+    ]
+    return [(run, target, one.gain, one.clear) for run, target, one in found if one.gain is not None]
+
+
+def _named(difference: Difference) -> str:
+    run, target, found, _ = difference
+    brackets = interval(found.low, found.high, True)
+    return f"{run.recipe} on {target}, {signed(found.value)} points {brackets}".strip()

@@ -1,0 +1,55 @@
+"""The words below the tables: how the numbers were made, by which protocol, and what they do not show."""
+
+from __future__ import annotations
+
+from xstilts.report.analysis import Analysis
+
+MAX_SIGNATURES = 4
+
+
+def flagged(analysis: Analysis, kind: str) -> int:
+    return sum(len(flag.seeds) for flag in analysis.flags if flag.kind == kind)
+
+
+def methods(analysis: Analysis) -> list[str]:
+    """How the numbers were made, in paragraphs."""
+    options, source = analysis.options, analysis.about.source
+    return [
+        f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does. A "
+        "target with several main metrics enters as their mean. The mean over targets weighs every target the same. "
+        "Layers and variants other than the main one enter no mean.",
+        f"Intervals are {options.level:.0%} percentile intervals of a hierarchical paired bootstrap with "
+        f"{options.resamples:,} resamples: seeds are drawn with replacement, and test examples within them; both sides "
+        "of a gain get the same seeds and the same examples; languages and targets are fixed. Languages or seeds that "
+        "are tested on the same example ids get the same draw of examples.",
+        "With three seeds the bootstrap resolves the seeds poorly, and its interval is too narrow when they differ "
+        "much. So a difference is called clear only when a Student t interval over the seeds' values, too, excludes "
+        "zero; with one seed there is no such interval, and nothing is known of other seeds. Differences are not "
+        "corrected for the number of recipes and targets: among twenty, one may look clear by chance.",
+        "By language, differences are tested by a paired permutation test that exchanges the two systems' answers "
+        "example by example, with Holm's correction over the languages of a recipe and target. It holds for these "
+        "runs only.",
+    ]
+
+
+def signatures(analysis: Analysis) -> list[str]:
+    """The protocol line of each target's scores; where they differ between languages, the first few."""
+    lines: list[str] = []
+    for (task,), part in analysis.table.where(main=True).groups("task").items():
+        found = [line for line in part.distinct("signature") if line]
+        lines.extend(f"{task}: {line}" for line in found[:MAX_SIGNATURES])
+        if len(found) > MAX_SIGNATURES:
+            lines.append(f"{task}: {len(found) - MAX_SIGNATURES} more, in scores.csv")
+    return lines
+
+
+def limitations(analysis: Analysis) -> list[str]:
+    """Those of the experiment, and those that follow from the number of seeds."""
+    count = len(analysis.about.seeds)
+    if count == 1:
+        seeds = ["One seed: how much the results vary from run to run was not measured."]
+    elif count < 5:
+        seeds = [f"{count} seeds: the variation from run to run is known only roughly."]
+    else:
+        seeds = []
+    return [*analysis.about.limitations, *seeds]

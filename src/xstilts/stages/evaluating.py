@@ -1,0 +1,22 @@
+"""Evaluate stages: gold and predictions in, scores and per-example values out. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.files import read_json, read_jsonl, write_jsonl
+from xstilts.evaluation.evaluate import Measurement, Question, measure, write_examples
+
+
+def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
+    """Write `scores.jsonl` and `examples.parquet`."""
+    measurements: list[Measurement] = []
+    for language in read_json(inputs["data"] / "languages.json"):
+        question = Question(config["task"], language, config["split"], config["metric"], config["main"], config["role"])
+        golds = [row for _, row in read_jsonl(inputs["data"] / language / "records.jsonl")]
+        answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]
+        measurements += measure(question, golds, answers)
+    write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
+    write_examples(directory / "examples.parquet", measurements)

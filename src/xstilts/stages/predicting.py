@@ -1,0 +1,58 @@
+"""Predict stages: one model load, every language, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xstilts.core.errors import StageError
+from xstilts.core.files import read_json, write_jsonl
+from xstilts.evaluation.predict import Predictor
+from xstilts.stages.training import open_backbone
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
+from xstilts.tasks import Encoding
+from xstilts.training.config import Settings
+from xstilts.training.model import saved_heads
+
+
+def run_predict(
+    config: Mapping[str, Any],
+    directory: Path,
+    inputs: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Write `predictions/{language}.jsonl` for every language of the data."""
+    machine = Settings(**settings)
+    task_type = TASK_TYPES.get(config["type"])
+    backbone = open_backbone(inputs["model"])
+    head: torch.nn.Module = task_type.head(backbone, config["labels"], 0.0)
+    if config["head"]:
+        specs, state = saved_heads(inputs["model"])
+        if config["head"] not in {spec.task for spec in specs}:
+            raise StageError(f"the model has no head '{config['head']}' (it has: {', '.join(s.task for s in specs)})")
+        prefix = f"{config['head']}."
+        head.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    tokens = max(machine.micro_batch_tokens, 16_384)
+    predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
+    limits = Encoding(**read_json(inputs["data"] / "encoding.json"))
+    languages: list[str] = read_json(inputs["data"] / "languages.json")
+    for done, language in enumerate(languages):
+        predictions = predictor(Features.load(inputs["data"] / language), limits)
+        write_jsonl(
+            directory / "predictions" / f"{language}.jsonl",
+            (
+                {
+                    "id": prediction.id,
+                    "prediction": prediction.value,
+                    **({"variant": prediction.variant} if prediction.variant else {}),
+                    **prediction.extra,
+                }
+                for prediction in predictions
+            ),
+        )
+        report({"fraction": (done + 1) / len(languages), "message": language})

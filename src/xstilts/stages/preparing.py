@@ -1,0 +1,123 @@
+"""Tokenizer and prepare stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from xstilts.backbones.coder import Coder
+from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
+from xstilts.core.errors import BackboneError, DataError
+from xstilts.core.files import write_json
+from xstilts.core.seeds import generator
+from xstilts.data.examples import Example, PlainText
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
+from xstilts.tasks import TASKS, Encoding, Task
+
+
+def run_tokenizer(
+    config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
+) -> None:
+    """Train a tokenizer on raw text, or copy a pretrained one."""
+    if "trained" not in config:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(settings["source"], revision=settings["revision"])
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise BackboneError(f"tokenizer of '{settings['source']}' cannot be loaded: {reason}") from None
+        tokenizer.save_pretrained(directory)
+        return
+    trained = config["trained"]
+    root = inputs.get("world") or Path(settings["root"])
+
+    def lines() -> Iterator[str]:
+        # Equal text per language: a larger language must not take the pieces of the others.
+        for language in trained["languages"]:
+            budget = trained["characters"]
+            for name in settings["tasks"]:
+                if language not in TASKS.get(name).available(root, "train"):
+                    continue
+                for example in TASKS.get(name).load(root, "train", language):
+                    assert isinstance(example, PlainText)
+                    if budget <= 0:
+                        break
+                    budget -= len(example.text)
+                    yield example.text
+
+    options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"])
+    train_tokenizer(lines(), options).save_pretrained(directory)
+
+
+def run_prepare(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    directory: Path,
+    inputs: Mapping[str, Path],
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Read official files and write features: one folder `all`, or one per language."""
+    root = inputs.get("world") or Path(settings["root"])
+    task = task_of(config, settings)
+    coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
+    task_type = TASK_TYPES.get(config["type"])
+    parts: dict[str, Features] = {}
+    languages = config["languages"]
+    for done, language in enumerate(languages):
+        examples = select(task, root, config, language)
+        check_labels(task, examples, language, required=config["labelled"])
+        features = task_type.encode(examples, coder, task.encoding, task.labels)
+        if config["combined"]:
+            parts[language] = features
+        else:
+            features.save(directory / language)
+        report({"fraction": (done + 1) / len(languages), "message": language})
+    if parts:
+        Features.concat(list(parts.values())).save(directory / "all")
+    write_json(directory / "languages.json", languages)
+    write_json(directory / "encoding.json", config["encoding"])
+
+
+def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
+    """The task as the stage describes it: a registered reader with the experiment's own files and encoding."""
+    base = TASKS.get(config.get("like") or config["task"])
+    files = {split: tuple(patterns) for split, patterns in settings["files"].items()}
+    encoding = Encoding(**config["encoding"])
+    return replace(base, name=config["task"], files=files, labels=tuple(config["labels"]), encoding=encoding)
+
+
+def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> list[Example]:
+    """The examples of the asked split: held-out validation examples are drawn by a fixed permutation."""
+    split, holdout = config["split"], config["holdout"]
+    examples = task.load(root, "train" if holdout and split == "validation" else split, language)
+    if holdout and split in ("train", "validation"):
+        if holdout >= len(examples):
+            raise DataError(f"{task.name}: holdout of {holdout} leaves nothing of {len(examples)} examples", root)
+        order = generator(0, "holdout", task.name, language).permutation(len(examples))
+        kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
+        examples = [examples[i] for i in kept]
+    return examples[: config["limit"]] if config["limit"] else examples
+
+
+def check_labels(task: Task, examples: list[Example], language: str, required: bool) -> None:
+    """Refuse withheld gold where it is needed, and labels the task does not know.
+
+    Raises:
+        DataError: naming task, language and the first offending example.
+    """
+    known = set(task.labels)
+    for example in examples:
+        gold = getattr(example, "label", getattr(example, "tags", getattr(example, "answers", ())))
+        if gold is None and required:
+            raise DataError(
+                f"{task.name} ({language}): example '{example.id}' has no gold, as in test sets that XTREME prepared; "
+                "put the official labelled file into the data folder"
+            )
+        values = gold if isinstance(gold, tuple) else (gold,)
+        for value in values if known else ():
+            if isinstance(value, str) and value not in known:
+                raise DataError(f"{task.name} ({language}): example '{example.id}' has the unknown label '{value}'")

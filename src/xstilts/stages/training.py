@@ -1,0 +1,158 @@
+"""Start and train stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoConfig, AutoTokenizer
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.load import describe, load_backbone, random_backbone, save_backbone
+from xstilts.backbones.names import Backend
+from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
+from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
+from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
+from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
+from xstilts.training.mixture import language_probabilities, probabilities
+from xstilts.training.model import HeadSpec, Model, restore_heads, save_model
+from xstilts.training.plan import Plan, Source, steps_of
+
+Report = Callable[[dict[str, Any]], None]
+NOT_COPIED = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
+
+
+def run_start(
+    config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
+) -> None:
+    """Write a random backbone, or a pointer to a pretrained one once it is checked."""
+    route = config["route"]
+    if "random" in config or "random_like" in config:
+        tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
+        if "random" in config:
+            architecture, fields = config["random"]["architecture"], config["random"]["config"]
+            seed = config["random"]["seed"]
+        else:
+            like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
+            architecture, seed = like["model_type"], config["seed"]
+            fields = {name: value for name, value in like.items() if name not in NOT_COPIED}
+        backbone = random_backbone(architecture, fields, tokenizer, seed, route)
+        save_backbone(backbone, directory / "backbone")
+    else:
+        backbone = load_backbone(settings["source"], settings["revision"], route)
+        write_json(
+            directory / "pointer.json",
+            {"source": settings["source"], "revision": settings["revision"]},
+        )
+    write_json(directory / "about.json", {**describe(backbone), "route_asked": route})
+
+
+def open_backbone(directory: Path, backend: Backend = "segments") -> Backbone:
+    """The backbone of a start or train stage."""
+    about = read_json(directory / "about.json")
+    route = about["route_asked"]
+    if (directory / "pointer.json").exists():
+        pointer = read_json(directory / "pointer.json")
+        return load_backbone(pointer["source"], pointer["revision"], route, backend)
+    return load_backbone(str(directory / "backbone"), None, route, backend)
+
+
+def run_train(
+    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
+) -> None:
+    """Train one phase, from a checkpoint where there is one; write weights, log and what became of the heads."""
+    options = TrainConfig(**config["train"])
+    machine = Settings(**settings)
+    phase = build_phase(config, inputs, options)
+    backbone = open_backbone(inputs["model"], options.backend)
+    specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
+    model = Model(backbone, specs, options.head_dropout, config["seed"])
+    for spec, features in zip(specs, phase.features, strict=True):
+        head = model.heads[spec.task]
+        if isinstance(head, MaskedLMHead):
+            set_unigram_bias(head, [features])
+    heads = restore_heads(model, inputs["model"], keep=options.head == "keep")
+    model.to(machine.device)
+    optimizer = make_optimizer(model, options)
+    start = load_checkpoint(directory, model, optimizer)
+    log = _Log(directory, phase.plan.steps, start, report)
+    saved = time.monotonic()
+    for record in train(model, phase, optimizer, machine, start):
+        done = record.step + 1
+        if done % machine.log_every == 0 or done == phase.plan.steps:
+            log.add(record)
+        if time.monotonic() - saved > machine.checkpoint_seconds and done < phase.plan.steps:
+            log.write()
+            save_checkpoint(directory, model, optimizer, done)
+            saved = time.monotonic()
+    log.write()
+    save_model(model, directory)
+    write_json(directory / "about.json", {**read_json(inputs["model"] / "about.json"), "heads": heads})
+    drop_checkpoint(directory)
+
+
+def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> Phase:
+    """The phase's data and plan."""
+    features, sources = [], []
+    for i, part in enumerate(config["components"]):
+        data = Features.load(inputs[f"data{i}"] / "all")
+        features.append(data)
+        sources.append(_source(part["task"], data, float(part["exponent"])))
+    sampling = config["sampling"]
+    sizes = [len(data) for data in features]
+    shares = probabilities(
+        sizes,
+        sampling["sampling"],
+        sampling["cap"],
+        sampling["temperature"],
+        [part["rate"] for part in config["components"]],
+    )
+    steps = options.steps or steps_of(sizes, options.batch_size, options.epochs, sampling["cap"])
+    plan = Plan(tuple(sources), tuple(shares), options.batch_size, steps, config["seed"], options.bucket)
+    return Phase(
+        tuple(part["task"] for part in config["components"]),
+        tuple(TASK_TYPES.get(part["type"]) for part in config["components"]),
+        tuple(features),
+        tuple(float(part["weight"]) for part in config["components"]),
+        plan,
+        options,
+        int(config["seed"]),
+    )
+
+
+def _source(name: str, data: Features, exponent: float) -> Source:
+    """A stream of the task's instances; several languages are sampled by size to the power of `exponent`."""
+    part = data.column("part")
+    languages = int(part.max()) + 1
+    if languages == 1:
+        return Source.single(name, np.asarray(data.lengths))
+    groups = tuple(np.flatnonzero(part == language) for language in range(languages))
+    shares = language_probabilities([int(data.lengths[rows].sum()) for rows in groups], exponent)
+    return Source(name, np.asarray(data.lengths), groups, tuple(float(share) for share in shares))
+
+
+class _Log:
+    """Step records on disk (`log.jsonl`) and to the caller; a resumed run keeps what was logged before."""
+
+    def __init__(self, directory: Path, steps: int, start: int, report: Report) -> None:
+        self.path = directory / "log.jsonl"
+        self.steps, self.report = steps, report
+        self.rows: list[dict[str, Any]] = []
+        if start and self.path.exists():
+            from xstilts.core.files import read_jsonl
+
+            self.rows = [row for _, row in read_jsonl(self.path) if row["step"] < start]
+
+    def add(self, record: StepRecord) -> None:
+        row = record.row()
+        self.rows.append(row)
+        self.report({"fraction": (record.step + 1) / self.steps, "message": f"{row['task']} loss {row['loss']:.3f}"})
+
+    def write(self) -> None:
+        write_jsonl(self.path, self.rows)

@@ -1,0 +1,1 @@
+"""Statistics over scores: tables of scores, resampling, paired tests, flags. No models, no torch."""

@@ -1,0 +1,198 @@
+"""A table of scores with their per-example values, read from the folders that evaluation wrote.
+
+Every value is a ratio of sums over examples, 100 * sum(numerator) / sum(denominator): accuracy has denominators of 1,
+an entity F1 has 2 * true positives over predicted + gold. So any resample of the examples has a value too.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from xstilts.core.errors import XstiltsError
+from xstilts.core.files import write_jsonl, write_text
+from xstilts.core.scores import Score
+
+Floats = NDArray[np.float64]
+IDENTITY = ("task", "language", "split", "metric", "variant", "seed", "recipe", "backbone", "role")
+COLUMNS = tuple(entry.name for entry in fields(Score))
+
+
+class Run(NamedTuple):
+    """One row of a results table: which model was taken through which recipe."""
+
+    backbone: str
+    recipe: str
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """100 * numerator / denominator element by element; 0 where nothing was to be counted, as seqeval has it."""
+    return 100.0 * np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Per-example values of one score, in the order of their ids.
+
+    Attributes:
+        ids: [n] strings.
+        numerator, denominator: [n]; the score is 100 * sum(numerator) / sum(denominator).
+        group: fingerprint of the ids: equal for scores over the same examples.
+    """
+
+    ids: NDArray[Any]
+    numerator: Floats
+    denominator: Floats
+    group: str
+
+    @classmethod
+    def of(cls, ids: Iterable[str], numerator: Any, denominator: Any) -> Examples:
+        """Sort by id (stable, so that repeated ids pair by their order). Raises `XstiltsError` on unequal lengths."""
+        names = np.asarray(list(ids), dtype=np.str_)
+        above, below = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+        if not len(names) == len(above) == len(below):
+            found = f"{len(names)} ids, {len(above)} numerators and {len(below)} denominators"
+            raise XstiltsError(f"example values need one numerator and one denominator per id, found {found}")
+        order = np.argsort(names, kind="stable")
+        digest = hashlib.sha256("\x1f".join(names[order].tolist()).encode()).hexdigest()[:16]
+        return cls(names[order], above[order], below[order], digest)
+
+    @property
+    def value(self) -> float:
+        """The score of these examples, 0-100."""
+        return float(ratio(np.array([self.numerator.sum()]), np.array([self.denominator.sum()]))[0])
+
+
+class Measured(NamedTuple):
+    """A score and, where they were kept, the values of its examples."""
+
+    score: Score
+    examples: Examples | None = None
+
+    @property
+    def run(self) -> Run:
+        return Run(self.score.backbone, self.score.recipe)
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores in a fixed order, none twice.
+
+    Raises:
+        XstiltsError: two rows are the same measurement with different values.
+    """
+
+    rows: tuple[Measured, ...]
+    _seen: dict[tuple[Any, ...], Measured] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            key = tuple(getattr(row.score, name) for name in IDENTITY)
+            other = self._seen.setdefault(key, row)
+            if other is not row and other.score.value != row.score.value:
+                what = ", ".join(f"{name}={value}" for name, value in zip(IDENTITY, key) if value != "")
+                raise XstiltsError(
+                    f"two different values for one score ({what}): {other.score.value} (stage {other.score.stage}) and "
+                    f"{row.score.value} (stage {row.score.stage}); give the folders of one experiment only"
+                )
+        object.__setattr__(self, "rows", tuple(self._seen.values()))
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[Score, Examples | None] | Score]) -> ScoreTable:
+        """From scores, with or without examples; a measurement given twice with one value is kept once."""
+        return cls(tuple(Measured(row) if isinstance(row, Score) else Measured(*row) for row in rows))
+
+    @classmethod
+    def read(cls, folders: Sequence[Path], examples: Callable[[Score], bool] | None = None) -> ScoreTable:
+        """All scores below `folders`, each holding `scores.jsonl` and, where kept, `examples.parquet`.
+
+        Args:
+            examples: which scores get their per-example values loaded; main values alone when not given (a sweep over
+                layers has tens of others).
+
+        Raises:
+            DataError: a missing or damaged file, or a score that is not the ratio of its examples' sums.
+        """
+        from xstilts.stats.reading import read_folder  # reading builds this file's types
+
+        wanted = (lambda score: score.main) if examples is None else examples
+        return cls(tuple(row for folder in folders for row in read_folder(folder, wanted)))
+
+    @property
+    def scores(self) -> list[Score]:
+        return [row.score for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, **wanted: Any) -> ScoreTable:
+        """Rows whose fields equal the given values; a tuple, list or set means any of its members.
+
+        >>> ScoreTable.of([]).where(task="xnli", language=("de", "sw"))
+        ScoreTable(rows=())
+        """
+
+        def fits(score: Score) -> bool:
+            return all(
+                getattr(score, name) in value
+                if isinstance(value, (tuple, list, set))
+                else getattr(score, name) == value
+                for name, value in wanted.items()
+            )
+
+        return ScoreTable(tuple(row for row in self.rows if fits(row.score)))
+
+    def distinct(self, name: str) -> list[Any]:
+        """The values of one field, in order of first appearance."""
+        return list(dict.fromkeys(getattr(row.score, name) for row in self.rows))
+
+    def runs(self) -> list[Run]:
+        return list(dict.fromkeys(row.run for row in self.rows))
+
+    def groups(self, *names: str) -> dict[tuple[Any, ...], ScoreTable]:
+        """Sub-tables by the values of some fields, in order of first appearance."""
+        parts: dict[tuple[Any, ...], list[Measured]] = {}
+        for row in self.rows:
+            parts.setdefault(tuple(getattr(row.score, name) for name in names), []).append(row)
+        return {key: ScoreTable(tuple(rows)) for key, rows in parts.items()}
+
+    def targets(self) -> ScoreTable:
+        """Main values of target tasks; where a task has test scores, its validation scores are left out."""
+        rows = [row for row in self.rows if row.score.role == "target" and row.score.main]
+        tested = {row.score.task for row in rows if row.score.split == "test"}
+        return ScoreTable(tuple(r for r in rows if r.score.split == "test" or r.score.task not in tested))
+
+    def to_jsonl(self, path: Path) -> None:
+        """One score per line, without examples."""
+        write_jsonl(path, (score.row() for score in self.scores))
+
+    def to_csv(self, path: Path) -> None:
+        """One score per line under a heading, without examples."""
+        write_text(path, csv_text(COLUMNS, (score.row() for score in self.scores)))
+
+    def to_parquet(self, path: Path) -> None:
+        """One score per row, without examples."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [score.row() for score in self.scores]
+        kinds = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "str": pa.string()}
+        schema = pa.schema([(entry.name, kinds[str(entry.type)]) for entry in fields(Score)])
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def csv_text(columns: Collection[str], rows: Iterable[dict[str, Any]]) -> str:
+    """Comma-separated values with LF line ends; absent values are empty."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    return stream.getvalue()

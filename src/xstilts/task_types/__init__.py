@@ -1,0 +1,16 @@
+"""Task types by name: what turns examples into features, a head, a loss and predictions."""
+
+from xstilts.core.registry import Registry
+from xstilts.task_types.base import Batch, Prediction, TaskType
+from xstilts.task_types.classification import Classification
+from xstilts.task_types.masked_lm import MaskedLM
+from xstilts.task_types.multiple_choice import MultipleChoice
+from xstilts.task_types.sentences import Contrastive, Retrieval
+from xstilts.task_types.span_qa import SpanQA
+from xstilts.task_types.tagging import Tagging
+
+TASK_TYPES: Registry[TaskType] = Registry("task type")
+for _type in (Classification(), MultipleChoice(), Tagging(), SpanQA(), Retrieval(), MaskedLM(), Contrastive()):
+    TASK_TYPES.add(_type.name, _type)
+
+__all__ = ["TASK_TYPES", "Batch", "Prediction", "TaskType"]

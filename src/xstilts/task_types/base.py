@@ -1,0 +1,131 @@
+"""What a task type is: how examples become features, a head, a loss and predictions.
+
+Heads read packed hidden states, [T, H], through index vectors made by `collate`; no head knows about padding. A loss is
+returned as a sum; the number of items it sums over is known before the forward pass (`Batch.count`), so accumulation,
+packing and any number of devices give the same gradient.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder
+from xstilts.backbones.packing import Packed
+from xstilts.task_types.features import Array, Features
+
+
+class Limits(Protocol):
+    """Lengths in sub-words with special tokens (`xstilts.tasks.base.Encoding` is one)."""
+
+    @property
+    def max_length(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def max_question(self) -> int: ...
+    @property
+    def max_answer(self) -> int: ...
+    @property
+    def no_answer(self) -> bool: ...
+    @property
+    def join(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A collated micro-batch.
+
+    Attributes:
+        packed: the tokens.
+        targets: index vectors and gold, as the task type's loss and outputs read them.
+        count: items the loss sums over (examples, tagged words, masked tokens).
+        rows: the instances, in the order in which outputs are returned.
+    """
+
+    packed: Packed
+    targets: Mapping[str, Tensor]
+    count: int
+    rows: Array
+
+    def to(self, device: torch.device | str) -> Batch:
+        moved = {name: value.to(device) for name, value in self.targets.items()}
+        return Batch(self.packed.to(device), moved, self.count, self.rows)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted for one example.
+
+    Attributes:
+        value: label, index of the choice, answer text, list of tags, or id of the nearest sentence.
+        extra: scores that are worth keeping (n-best answers, probabilities).
+    """
+
+    id: str
+    value: Any
+    variant: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskType(ABC):
+    """One kind of task. Subclasses are final; variants are fields, not subclasses of subclasses."""
+
+    name: ClassVar[str]
+    splits_batches: ClassVar[bool] = True
+    """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
+    all_layers: ClassVar[bool] = False
+    """Whether prediction reads every layer's hidden states."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        """Tokenised instances; gold that is withheld becomes -1 or empty, and can be predicted but not trained on."""
+
+    @abstractmethod
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        """A fresh head on `backbone.hidden_size`, initialised from torch's generator."""
+
+    @abstractmethod
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        """The given instances as one micro-batch; `rng` serves random masking alone."""
+
+    @abstractmethod
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        """Sum of the losses of the batch's items, a scalar."""
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        """Raw outputs, one per instance of `batch.rows`; `states` holds the last layer, or all where `all_layers`."""
+        raise NotImplementedError(f"{self.name} predicts nothing")
+
+    def decode(
+        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
+    ) -> list[Prediction]:
+        """Predictions per example from the raw outputs of all instances, in instance order."""
+        raise NotImplementedError(f"{self.name} predicts nothing")
+
+
+def indices(values: Sequence[int] | Array) -> Tensor:
+    """An int64 tensor."""
+    return torch.from_numpy(np.asarray(values, dtype=np.int64))
+
+
+def init_linear(module: nn.Module, std: float = 0.02) -> nn.Module:
+    """Normal weights of the given standard deviation and zero biases, as BERT and RoBERTa initialise heads."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return module
+
+
+def head_std(backbone: Backbone) -> float:
+    """The standard deviation the model itself was initialised with."""
+    return float(getattr(backbone.config, "initializer_range", None) or 0.02)

@@ -1,0 +1,87 @@
+"""Text classification, of one text or a pair: XNLI, PAWS-X, SIB-200.
+
+Shape suffixes: T tokens, H hidden, B examples, C classes. Head: dropout, dense, tanh, dropout, projection on the first
+token, as RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder
+from xstilts.data.examples import TextExample
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+
+
+class PooledHead(nn.Module):
+    """Dropout, dense, tanh, dropout, projection; reads [N, H], gives [N, C]."""
+
+    def __init__(self, hidden: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states_NH: Tensor) -> Tensor:
+        pooled = torch.tanh(self.dense(self.dropout(states_NH)))
+        logits: Tensor = self.out(self.dropout(pooled))
+        return logits
+
+
+class Classification(TaskType):
+    """Text classification; the loss is cross-entropy per example."""
+
+    name: ClassVar[str] = "classification"
+
+    def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        number = {label: i for i, label in enumerate(labels)}
+        builder = FeaturesBuilder()
+        firsts = coder.pieces([example.text for example in examples])
+        seconds = iter(coder.pieces([example.pair for example in examples if example.pair is not None]))
+        for example, first in zip(examples, firsts, strict=True):
+            if example.pair is None:
+                segment = coder.one(first, limits.max_length)
+            else:
+                segment = coder.two(first, next(seconds), limits.max_length)
+            index = builder.record(id=example.id, gold=example.label)
+            builder.add(index, [segment], label=-1 if example.label is None else number[example.label])
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return init_linear(PooledHead(backbone.hidden_size, len(labels), dropout), head_std(backbone))
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, _ = features.packed(rows)
+        return Batch(packed, {"label_B": indices(features.column("label")[rows])}, len(rows), rows)
+
+    def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        """[B, C]."""
+        logits_BC: Tensor = head(states_TH[batch.packed.starts_S])
+        return logits_BC
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        logits_BC = self.logits(head, states_TH, batch).float()
+        return F.cross_entropy(logits_BC, batch.targets["label_B"], reduction="sum")
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        return list(self.logits(head, states[-1], batch).float().log_softmax(-1).cpu().numpy())
+
+    def decode(
+        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
+    ) -> list[Prediction]:
+        return [
+            Prediction(record["id"], labels[int(np.argmax(row))], extra={"log_probabilities": _rounded(row)})
+            for record, row in zip(features.records, outputs, strict=True)
+        ]
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(float(value), 4) for value in values]

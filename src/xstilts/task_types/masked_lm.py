@@ -1,0 +1,122 @@
+"""Masked language modelling (Devlin et al. 2019).
+
+15 % of the tokens are to be predicted; of these 80 % become the mask token, 10 % a random one, 10 % stay. Drawn anew
+for every batch from the plan's generator.
+
+Lines are joined up to the length limit within their file's order, or stand alone (`Encoding.join`); no special token is
+ever masked. Head: dense, GELU, layer norm, then the transposed input embeddings and a bias (RoBERTa's `lm_head`). The
+bias starts at the log frequency of each token, so that the first steps need not learn the unigram distribution.
+Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder, Ids
+from xstilts.data.examples import PlainText
+from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+
+
+class MaskedLMHead(nn.Module):
+    """Dense, GELU, layer norm, tied output layer; reads [M, H], gives [M, V]."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        vocabulary, size = backbone.embeddings.shape
+        self.dense = nn.Linear(backbone.hidden_size, size)
+        self.norm = nn.LayerNorm(size, eps=1e-5)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        # In a tuple the tied weight is not a parameter of the head: it is saved and counted with the backbone.
+        self._tied = (backbone.embeddings,)
+
+    def forward(self, states_MH: Tensor) -> Tensor:
+        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self._tied[0], self.bias)
+
+
+@dataclass(frozen=True)
+class MaskedLM(TaskType):
+    """Masked language modelling; the loss is cross-entropy per masked token.
+
+    Attributes:
+        rate: share of tokens to predict.
+        masked: of these, the share replaced by the mask token; `scrambled`: by a random token.
+    """
+
+    name: ClassVar[str] = "masked_lm"
+    rate: float = 0.15
+    masked: float = 0.8
+    scrambled: float = 0.1
+
+    def encode(self, examples: Sequence[PlainText], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        builder = FeaturesBuilder()
+        room = limits.max_length - len(coder.single.before) - len(coder.single.after)
+        index = builder.record(
+            id="text",
+            gold=None,
+            mask_id=coder.mask_id,
+            vocabulary=coder.vocabulary,
+            special=sorted(coder.special_ids),
+        )
+        for block in blocks(coder.pieces([example.text for example in examples]), room, limits.join):
+            builder.add(index, [coder.one(block, limits.max_length)])
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return init_linear(MaskedLMHead(backbone), head_std(backbone))
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, _ = features.packed(rows)
+        about = features.records[0]
+        ids_T = packed.ids_T.numpy()
+        eligible = np.flatnonzero(~np.isin(ids_T, about["special"]))
+        count = max(1, round(len(eligible) * self.rate))
+        place_M = np.sort(rng.choice(eligible, size=count, replace=False))
+        chance_M = rng.random(count)
+        corrupted = ids_T.copy()
+        corrupted[place_M[chance_M < self.masked]] = about["mask_id"]
+        scramble = place_M[(chance_M >= self.masked) & (chance_M < self.masked + self.scrambled)]
+        corrupted[scramble] = rng.integers(about["vocabulary"], size=len(scramble))
+        targets = {"place_M": indices(place_M), "token_M": indices(ids_T[place_M])}
+        return Batch(replace(packed, ids_T=torch.from_numpy(corrupted)), targets, count, rows)
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        logits_MV = head(states_TH[batch.targets["place_M"]]).float()
+        return F.cross_entropy(logits_MV, batch.targets["token_M"], reduction="sum")
+
+
+def blocks(lines: Sequence[Ids], room: int, join: bool) -> list[Ids]:
+    """Lines as blocks of at most `room` pieces: joined while they fit, a longer line cut into full blocks."""
+    done: list[Ids] = []
+    current: list[Ids] = []
+    used = 0
+    for line in lines:
+        for begin in range(0, len(line), room):
+            part = line[begin : begin + room]
+            if current and (not join or used + len(part) > room):
+                done.append(np.concatenate(current))
+                current, used = [], 0
+            current.append(part)
+            used += len(part)
+    if current:
+        done.append(np.concatenate(current))
+    return done
+
+
+@torch.no_grad()
+def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing: float = 1.0) -> None:
+    """Set the output bias to the log frequency of each token in the phase's data."""
+    vocabulary = len(head.bias)
+    counts = np.full(vocabulary, smoothing)
+    for each in features:
+        counts += np.bincount(each.tokens.values, minlength=vocabulary)[:vocabulary]
+    head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))

@@ -1,0 +1,175 @@
+"""Span question answering: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
+
+`question </s> passage`, the passage in overlapping windows (BERT's run_squad: stride = overlap). Offsets are code
+points of the untouched passage. A window without the answer points to its first token. Head: projection to start and
+end scores per token, as transformers' question answering; the softmax runs over all tokens of the window.
+Shape suffixes: T tokens, B windows, L longest window.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder
+from xstilts.data.examples import SpanExample
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+
+NO_TOKEN = -1
+N_BEST = 20
+"""Candidates kept per window, as in SQuAD's scripts and jiant."""
+
+
+class Candidate(NamedTuple):
+    """A span of the passage in code points with its score (start logit + end logit)."""
+
+    score: float
+    start: int
+    end: int
+
+
+class SpanHead(nn.Module):
+    """Projection to start and end scores; reads [N, H], gives [N, 2]."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(hidden, 2)
+
+    def forward(self, states_NH: Tensor) -> Tensor:
+        logits: Tensor = self.out(states_NH)
+        return logits
+
+
+class SpanQA(TaskType):
+    """Span question answering; the loss is the mean of start and end cross-entropy per window."""
+
+    name: ClassVar[str] = "span_qa"
+
+    def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        builder = FeaturesBuilder()
+        questions = coder.pieces([example.question.strip() for example in examples])
+        passages: dict[str, tuple[Array, Array]] = {}
+        distinct = list(dict.fromkeys(example.passage for example in examples))
+        passages = dict(zip(distinct, coder.pieces_with_offsets(distinct), strict=True))
+        for example, question in zip(examples, questions, strict=True):
+            gold = None if example.answers is None else [answer.text for answer in example.answers]
+            index = builder.record(id=example.id, gold=gold, passage=example.passage)
+            ids, offsets = passages[example.passage]
+            span = answer_tokens(example, offsets)
+            question = question[: limits.max_question]
+            frame = coder.pair
+            room = limits.max_length - len(question) - sum(len(part) for part in frame)
+            first = len(frame.before) + len(question) + len(frame.between)
+            for begin, end in windows(len(ids), room, limits.stride):
+                inside = span is not None and begin <= span[0] and span[1] < end
+                start, stop = (span[0] - begin + first, span[1] - begin + first) if span and inside else (0, 0)
+                segment = coder.two(question, ids[begin:end], limits.max_length)
+                builder.add(index, [segment], start=start, end=stop, first=first, offset=offsets[begin:end].reshape(-1))
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return init_linear(SpanHead(backbone.hidden_size), head_std(backbone))
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, _ = features.packed(rows)
+        lengths = features.lengths[rows]
+        column = np.arange(int(lengths.max()))
+        token_BL = np.where(column < lengths[:, None], packed.starts_S.numpy()[:, None] + column, NO_TOKEN)
+        targets = {
+            "token_BL": indices(token_BL),
+            "start_B": indices(features.column("start")[rows]),
+            "end_B": indices(features.column("end")[rows]),
+            "first_B": indices(features.column("first")[rows]),
+            "length_B": indices(lengths),
+        }
+        return Batch(packed, targets, len(rows), rows)
+
+    def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Start and end scores, [B, L] each; -inf behind the end of a window."""
+        token_BL = batch.targets["token_BL"]
+        scores = head(states_TH).float()[token_BL.clamp(min=0)].masked_fill((token_BL < 0)[..., None], float("-inf"))
+        return scores[..., 0], scores[..., 1]
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        start_BL, end_BL = self.logits(head, states_TH, batch)
+        start = F.cross_entropy(start_BL, batch.targets["start_B"], reduction="sum")
+        return (start + F.cross_entropy(end_BL, batch.targets["end_B"], reduction="sum")) / 2
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        start_BL, end_BL = (scores.cpu().numpy() for scores in self.logits(head, states[-1], batch))
+        lengths, firsts = batch.targets["length_B"].tolist(), batch.targets["first_B"].tolist()
+        return [
+            (start[:n], end[:n], first) for start, end, n, first in zip(start_BL, end_BL, lengths, firsts, strict=True)
+        ]
+
+    def decode(
+        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
+    ) -> list[Prediction]:
+        offset = features.ragged("offset")
+        found: dict[int, list[Candidate]] = defaultdict(list)
+        null: dict[int, float] = {}
+        for row, (start, end, first) in enumerate(outputs):
+            example = int(features.example[row])
+            spans = offset[row].reshape(-1, 2)
+            found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer))
+            null[example] = min(null.get(example, float("inf")), float(start[0] + end[0]))
+        predictions = []
+        for i, record in enumerate(features.records):
+            ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
+            texts = [record["passage"][c.start : c.end] for c in ranked]
+            extra = {
+                "null_score": round(null[i], 4),
+                "n_best": [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)],
+            }
+            silent = limits.no_answer and (not ranked or null[i] > ranked[0].score)
+            predictions.append(Prediction(record["id"], "" if silent or not texts else texts[0], extra=extra))
+        return predictions
+
+
+def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+    """Token ranges [begin, end) of a passage; neighbours overlap by `stride` tokens (at most half a window)."""
+    step = max(1, room - min(stride, room // 2))
+    begin = 0
+    while True:
+        end = min(begin + room, length)
+        yield begin, end
+        if end == length:
+            return
+        begin += step
+
+
+def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | None:
+    """First and last passage token of the first gold answer; None where there is none or its text is cut away."""
+    if not example.answers or not example.answers[0].text.strip():
+        return None
+    answer = example.answers[0]
+    begin, end = answer.start, answer.start + len(answer.text)
+    touching = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
+    return (int(touching[0]), int(touching[-1])) if len(touching) else None
+
+
+def best_spans(start: Array, end: Array, offsets: Array, max_answer: int) -> list[Candidate]:
+    """The best spans of one window: at most `max_answer` tokens, end not before start."""
+    n = len(offsets)
+    if n == 0:
+        return []
+    # The scores' closing special tokens lie behind the passage and are no candidates.
+    starts = np.argsort(-start[:n], kind="stable")[:N_BEST]
+    ends = np.argsort(-end[:n], kind="stable")[:N_BEST]
+    candidates = [
+        Candidate(float(start[i] + end[j]), int(offsets[i, 0]), int(offsets[j, 1]))
+        for i in starts
+        for j in ends
+        if i <= j < i + max_answer and offsets[j, 1] > offsets[i, 0]
+    ]
+    if not candidates:
+        best = int(np.argmax(start[:n] + end[:n]))
+        candidates = [Candidate(float(start[best] + end[best]), int(offsets[best, 0]), int(offsets[best, 1]))]
+    return sorted(candidates, key=lambda candidate: -candidate.score)[:N_BEST]

@@ -1,0 +1,107 @@
+"""Sequence tagging: UD-POS, PAN-X. The first sub-word of a word carries its tag.
+
+A sentence longer than the limit is cut between words into several instances and joined again: no word loses its
+prediction (XTREME splits likewise, jiant truncated). A single word longer than the limit keeps its first pieces.
+Head: dropout and projection, as transformers' token classification. Shape suffixes: T tokens, W words, C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder, Ids
+from xstilts.data.examples import TaggedExample
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+
+
+class TokenHead(nn.Module):
+    """Dropout and projection; reads [N, H], gives [N, C]."""
+
+    def __init__(self, hidden: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.out = nn.Linear(hidden, classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states_NH: Tensor) -> Tensor:
+        logits: Tensor = self.out(self.dropout(states_NH))
+        return logits
+
+
+class Tagging(TaskType):
+    """Sequence tagging; the loss is cross-entropy per tagged word."""
+
+    name: ClassVar[str] = "tagging"
+
+    def encode(
+        self, examples: Sequence[TaggedExample], coder: Coder, limits: Limits, labels: Sequence[str]
+    ) -> Features:
+        number = {label: i for i, label in enumerate(labels)}
+        room = limits.max_length - len(coder.single.before) - len(coder.single.after)
+        builder = FeaturesBuilder()
+        for example in examples:
+            tags = example.tags
+            index = builder.record(id=example.id, gold=None if tags is None else list(tags), words=len(example.words))
+            pieces = [ids[:room] for ids in coder.word_pieces(example.words)]
+            for begin, end in cut(pieces, room):
+                lengths = [len(ids) for ids in pieces[begin:end]]
+                starts = len(coder.single.before) + np.cumsum([0, *lengths[:-1]])
+                gold = [-1] * (end - begin) if tags is None else [number[tag] for tag in tags[begin:end]]
+                segment = coder.one(np.concatenate(pieces[begin:end]), limits.max_length)
+                builder.add(index, [segment], word_start=starts, tag=gold)
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return init_linear(TokenHead(backbone.hidden_size, len(labels), dropout), head_std(backbone))
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, offsets = features.packed(rows)
+        word_start, tag = features.ragged("word_start"), features.ragged("tag")
+        starts = packed.starts_S.numpy()
+        words = [word_start[row] + starts[offsets[i]] for i, row in enumerate(rows)]
+        targets = {
+            "word_W": indices(np.concatenate(words)),
+            "tag_W": indices(np.concatenate([tag[row] for row in rows])),
+            "words_B": indices([len(row) for row in words]),
+        }
+        return Batch(packed, targets, len(targets["word_W"]), rows)
+
+    def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        """[W, C]."""
+        logits_WC: Tensor = head(states_TH[batch.targets["word_W"]])
+        return logits_WC
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        logits_WC = self.logits(head, states_TH, batch).float()
+        return F.cross_entropy(logits_WC, batch.targets["tag_W"], reduction="sum")
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        best_W = self.logits(head, states[-1], batch).argmax(-1).cpu().numpy()
+        return np.split(best_W, np.cumsum(batch.targets["words_B"].cpu().numpy())[:-1])
+
+    def decode(
+        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
+    ) -> list[Prediction]:
+        tags: list[list[str]] = [[] for _ in features.records]
+        for example, best in zip(features.example, outputs, strict=True):
+            tags[int(example)].extend(labels[int(tag)] for tag in best)
+        for record, row in zip(features.records, tags, strict=True):
+            assert len(row) == record["words"], f"sentence {record['id']} lost words"
+        return [Prediction(record["id"], row) for record, row in zip(features.records, tags, strict=True)]
+
+
+def cut(pieces: Sequence[Ids], room: int) -> Iterator[tuple[int, int]]:
+    """Word ranges [begin, end) whose pieces fit into `room` tokens each, left to right."""
+    begin, used = 0, 0
+    for i, ids in enumerate(pieces):
+        if used + len(ids) > room:
+            yield begin, i
+            begin, used = i, 0
+        used += len(ids)
+    yield begin, len(pieces)

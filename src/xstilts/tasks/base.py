@@ -1,0 +1,146 @@
+"""What a task is: a named data set as a value. Reading it needs no torch.
+
+A task names its *type* (`span_qa`, `tagging` ...); the machinery of that type (features, head, loss, decoding) lives in
+`xstilts.task_types` and is looked up by training and prediction alone, so that listing and scoring stay light.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.registry import Registry
+from xstilts.data.examples import Example
+from xstilts.data.locate import languages_there, locate
+from xstilts.data.readers.gold import attach_labels
+
+Split = Literal["train", "validation", "test"]
+TypeName = Literal["classification", "multiple_choice", "span_qa", "tagging", "retrieval", "masked_lm", "contrastive"]
+Reader = Callable[[Path, str], Iterable[Example]]
+"""(file, language) -> examples; raises `DataError` with file and line."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How inputs are cut, in sub-words with special tokens.
+
+    Attributes:
+        stride: overlap of neighbouring passage windows.
+        no_answer: whether a question may have no answer (SQuAD 2.0).
+        join: whether raw lines are joined up to `max_length` (masked LM); otherwise each line is one sequence.
+    """
+
+    max_length: int = 128
+    stride: int = 128
+    max_question: int = 64
+    max_answer: int = 30
+    no_answer: bool = False
+    join: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set with everything needed to read, train on, measure and cite it.
+
+    Attributes:
+        files: split -> patterns below the data folder, tried in order; `{language}` is the XTREME code, `{iso3}` its
+            ISO 639-3 code, further fields in `xstilts.core.languages`; `*` matches within one name; a `.gz` beside is
+            found too. All files of the first pattern that matches anything are read, in sorted order.
+        languages: languages with the `test` (or else `validation`) split in the official release; all for raw text.
+        labels: classes or tags in their fixed order; empty for types without.
+        metric: name in `xstilts.metrics`; `main` its value that enters means; both empty for what is only trained on.
+        train_on: task whose English training split is used when this one is a target and has none of its own.
+        evaluate_on: the split that is measured; XTREME-R sets without labelled test data say `validation`.
+        gold: split -> patterns of a file with the labels, one a line, for data files that come without; optional.
+        like: for a task declared in an experiment file, the registered task it is modelled on.
+    """
+
+    name: str
+    type: TypeName
+    read: Reader
+    files: Mapping[Split, tuple[str, ...]]
+    languages: tuple[str, ...]
+    metric: str
+    main: str
+    citation: str
+    licence: str
+    source: str
+    labels: tuple[str, ...] = ()
+    train_on: str | None = None
+    evaluate_on: Split = "test"
+    encoding: Encoding = field(default_factory=Encoding)
+    protocol: str = ""
+    defects: str = ""
+    gold: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
+    like: str = ""
+
+    def available(self, root: Path, split: Split) -> list[str]:
+        """Languages whose files for `split` are there now; nothing is opened."""
+        return languages_there(root, self.files.get(split, ()), self.languages)
+
+    def paths(self, root: Path, split: Split, language: str = "en") -> list[Path]:
+        """The files of one split and language.
+
+        Raises:
+            UnknownName: the task has no such language.
+            DataError: it has no such split, or no file is there; the message names what was looked for.
+        """
+        check_language(self, language)
+        if split not in self.files:
+            raise DataError(f"{self.name} has no {split} split (it has: {', '.join(self.files)})", root)
+        return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
+
+    def gold_paths(self, root: Path, split: Split, language: str = "en") -> list[Path]:
+        """The file with the labels of one split and language, if it is there and the task has such files; else none."""
+        patterns = self.gold.get(split, ())
+        if language not in languages_there(root, patterns, (language,)):
+            return []
+        return locate(root, patterns, language, f"gold of {self.name} ({split}, {language})")
+
+    def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
+        """All examples of one split and language, in file order; gold is `None` where it is withheld.
+
+        When several files form the split, every id begins with its file's name: `en_ewt-ud-test:...`.
+
+        Raises:
+            UnknownName: the task has no such language.
+            DataError: a missing or malformed file, an empty one, or an id that occurs twice in one file.
+        """
+        paths = self.paths(root, split, language)
+        examples: list[Example] = []
+        for path, prefix in zip(paths, _prefixes(paths)):
+            part = self.read(path, language)
+            examples.extend(replace(example, id=prefix + example.id) if prefix else example for example in part)
+        bare = bool(examples) and getattr(examples[0], "label", "") is None
+        for gold in self.gold_paths(root, split, language) if bare else []:
+            examples = attach_labels(examples, gold, self.labels)
+        if not examples:
+            raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
+        return examples
+
+
+def _prefixes(paths: list[Path]) -> list[str]:
+    """What makes ids of several files unique: the path below the folder they share, without suffixes."""
+    if len(paths) == 1:
+        return [""]
+    shared = os.path.commonpath([path.parent for path in paths])
+    names = [path.relative_to(shared).as_posix().removesuffix(".gz") for path in paths]
+    return [f"{name.removesuffix(Path(name).suffix)}:" for name in names]
+
+
+TASKS: Registry[Task] = Registry("task")
+
+
+def register(task: Task) -> Task:
+    """Make a task known under its name."""
+    return TASKS.add(task.name, task)
+
+
+def check_language(task: Task, language: str) -> None:
+    """Raises `UnknownName` when the task has no such language."""
+    if language not in task.languages:
+        raise UnknownName(f"language of {task.name}", language, task.languages)

@@ -1,0 +1,26 @@
+"""Verse pairs of two Bibles, any language with English, for a contrastive intermediate task.
+
+Protocol: training only; verses that both Bibles have and neither joins to a neighbour. Layout:
+`text_ebible/{iso3}-*.txt` of the eBible corpus (41,899 lines each) with an English Bible `eng-*.txt` and `vref.txt`
+beside.
+"""
+
+from xstilts.core.languages import LANGUAGES
+from xstilts.data.readers.parallel import ebible_pairs
+from xstilts.tasks.base import Task, register
+
+EBIBLE_PARALLEL = register(
+    Task(
+        name="ebible_parallel",
+        type="contrastive",
+        read=ebible_pairs,
+        files={"train": ("text_ebible/{iso3}-*.txt", "ebible/{iso3}-*.txt")},
+        languages=tuple(code for code in LANGUAGES if code != "en"),
+        metric="",
+        main="",
+        citation="Akerman et al., 2023 (arXiv 2304.09919)",
+        licence="by Bible; the ones used should be in the public domain",
+        source="https://github.com/BibleNLP/ebible-corpus",
+        protocol="training only",
+    )
+)

@@ -1,0 +1,70 @@
+"""Checkpoints of a running phase: weights, optimizer moments and the step. No pickles, whole or not at all.
+
+There is nothing else to save: the batch order and the random draws of step k are functions of (seed, k).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.optim import Optimizer
+
+from xstilts.core.files import read_json, write_json
+
+
+def save_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer, step: int) -> None:
+    """Write `directory/checkpoint`, replacing the one before only when the new one is complete."""
+    scratch = directory / "checkpoint.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.named_parameters()}
+    buffers = {name: value.detach().cpu().contiguous() for name, value in model.named_buffers()}
+    save_file({**weights, **buffers}, scratch / "weights.safetensors")
+    moments: dict[str, torch.Tensor] = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            moments[f"{name}|{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    save_file(moments, scratch / "moments.safetensors")
+    write_json(scratch / "step.json", {"step": step})
+    final = directory / "checkpoint"
+    old = directory / "checkpoint.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    scratch.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> int:
+    """Restore the last complete checkpoint; returns the number of finished steps, 0 where there is none."""
+    final = directory / "checkpoint"
+    if not final.exists():
+        # A kill between the two renames leaves the old checkpoint under its other name.
+        final = directory / "checkpoint.old"
+        if not final.exists():
+            return 0
+    weights = load_file(final / "weights.safetensors")
+    moments = load_file(final / "moments.safetensors")
+    with torch.no_grad():
+        for name, value in [*model.named_parameters(), *model.named_buffers()]:
+            value.copy_(weights[name])
+    for name, parameter in model.named_parameters():
+        prefix = f"{name}|"
+        state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
+        if state:
+            # The step counter of AdamW stays on the CPU unless the optimizer is fused on a device.
+            optimizer.state[parameter] = {
+                key: value.to(parameter.device) if key != "step" or parameter.is_cuda else value
+                for key, value in state.items()
+            }
+    return int(read_json(final / "step.json")["step"])
+
+
+def drop_checkpoint(directory: Path) -> None:
+    """Remove what a finished phase no longer needs."""
+    for name in ("checkpoint", "checkpoint.new", "checkpoint.old"):
+        shutil.rmtree(directory / name, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""What a training run is (`TrainConfig`, in the key) and how a machine carries it out (`Settings`, not in the key)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from xstilts.backbones.names import Backend
+
+
+class TrainConfig(BaseModel):
+    """One training phase. Defaults: AdamW as in jiant's XTREME scripts (rate 1e-5 to 3e-5 for XLM-R, decay 0.01,
+    epsilon 1e-8, clip 1.0, linear decay after 10 % warm-up).
+
+    `batch_size` counts examples (windows for span QA, blocks for masked LM), as papers report it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: float = Field(default=2.0, gt=0, description="passes over the (capped) data; ignored when steps is given")
+    steps: int | None = Field(default=None, gt=0, description="optimizer steps")
+    batch_size: int = Field(default=32, gt=0, description="examples per optimizer step")
+    learning_rate: float = Field(default=2e-5, gt=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps with a rising rate")
+    schedule: Literal["linear", "constant"] = "linear"
+    weight_decay: float = Field(default=0.01, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = Field(default=1e-8, gt=0)
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    backend: Backend = "segments"
+    head_dropout: float = Field(default=0.1, ge=0, lt=1)
+    head: Literal["fresh", "keep"] = Field(default="fresh", description="keep: reuse the head of the same task")
+    bucket: int = Field(default=0, ge=0, description="batches among which examples are sorted by length; 0: none")
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of optimizer step `step` (from 0) of `steps`."""
+        rising = round(self.warmup * steps)
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (steps - step) / max(1, steps - rising)
+
+
+class Settings(BaseModel):
+    """What no number depends on but rounding: device, memory, patience."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = "cpu"
+    micro_batch_tokens: int = Field(default=8192, gt=0, description="tokens computed at a time")
+    checkpoint_seconds: float = Field(default=120.0, gt=0)
+    log_every: int = Field(default=50, gt=0, description="steps between logged records")

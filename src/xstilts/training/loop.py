@@ -1,0 +1,146 @@
+"""The one training loop: a generator of step records. Who iterates decides to log, save or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+from xstilts.backbones.backbone import autocast
+from xstilts.backbones.packing import micro_batches
+from xstilts.core.errors import StageError
+from xstilts.core.seeds import derive_seed, generator
+from xstilts.task_types import Batch, TaskType
+from xstilts.task_types.features import Features
+from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.model import Model
+from xstilts.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What happened in one optimizer step. `loss` and `grad_norm` stay on the device until they are read."""
+
+    step: int
+    task: str
+    loss: Tensor
+    grad_norm: Tensor
+    rate: float
+    tokens: int
+    count: int
+
+    def row(self) -> dict[str, Any]:
+        """A flat JSON object; `loss` is the mean per item."""
+        return {
+            "step": self.step,
+            "task": self.task,
+            "loss": round(float(self.loss), 6),
+            "grad_norm": round(float(self.grad_norm), 5),
+            "rate": self.rate,
+            "tokens": self.tokens,
+            "count": self.count,
+        }
+
+
+@dataclass(frozen=True)
+class Phase:
+    """All that a phase of training is: data by source, plan, configuration, seed."""
+
+    tasks: tuple[str, ...]
+    types: tuple[TaskType, ...]
+    features: tuple[Features, ...]
+    weights: tuple[float, ...]
+    plan: Plan
+    config: TrainConfig
+    seed: int
+
+
+def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:
+    """Fused AdamW; biases and norms (everything of one dimension) are not decayed."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups: Sequence[Mapping[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(
+        [dict(group) for group in groups if group["params"]],
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        fused=True,
+    )
+
+
+def train(model: Model, phase: Phase, optimizer: Optimizer, settings: Settings, start: int = 0) -> Iterator[StepRecord]:
+    """Train from step `start` to the end of the plan, yielding after each optimizer step.
+
+    Raises:
+        StageError: a loss that is not finite.
+    """
+    config = phase.config
+    model.to(settings.device).train()
+    for step in range(start, phase.plan.steps):
+        rate = config.rate(step, phase.plan.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        planned = phase.plan[step]
+        batches = list(collate(phase, step, settings))
+        # Dropout of step k is a function of (seed, k), whatever ran before.
+        torch.manual_seed(derive_seed(phase.seed, "dropout", step))
+        loss = accumulate(model, phase, planned.source, batches, settings.device)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        record = StepRecord(
+            step,
+            phase.tasks[planned.source],
+            loss,
+            norm,
+            rate,
+            sum(len(batch.packed.ids_T) for batch in batches),
+            sum(batch.count for batch in batches),
+        )
+        if (step + 1) % settings.log_every == 0 or step + 1 == phase.plan.steps:
+            _check_finite(record)
+        yield record
+
+
+def collate(phase: Phase, step: int, settings: Settings) -> Iterator[Batch]:
+    """The micro-batches of one step; masking draws from a generator of (seed, step)."""
+    source, rows = phase.plan[step]
+    features, task_type = phase.features[source], phase.types[source]
+    rng = generator(phase.seed, "collate", step)
+    lengths = features.lengths[rows]
+    budget = settings.micro_batch_tokens if task_type.splits_batches else int(lengths.sum())
+    for positions in micro_batches(lengths, budget):
+        yield task_type.collate(features, rows[positions], rng)
+
+
+def accumulate(model: Model, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
+    """Backward over all micro-batches of a step; returns the mean loss per item.
+
+    The gradient is that of sum(loss) / count over the whole step, however it was cut.
+    """
+    task_type, head = phase.types[source], model.heads[phase.tasks[source]]
+    count = sum(batch.count for batch in batches)
+    total = torch.zeros((), device=device)
+    for batch in batches:
+        batch = batch.to(device)
+        with autocast(phase.config.precision, device):
+            loss = task_type.loss(head, model.backbone(batch.packed), batch)
+        (loss * (phase.weights[source] / count)).backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    return total / count
+
+
+def _check_finite(record: StepRecord) -> None:
+    if not np.isfinite(float(record.loss)):
+        raise StageError(
+            f"the loss of {record.task} is {float(record.loss)} at step {record.step}: lower the learning rate "
+            f"(now {record.rate:.2g}) or use fp32"
+        )

@@ -1,0 +1,56 @@
+"""What all tests share: where official data may be, golden files, one thread, no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+# Before anything imports transformers or torch.
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write tests/golden anew instead of comparing")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)  # sums in another order would be other numbers
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of official data files; tests that need it are skipped where there is none."""
+    named = os.environ.get("XSTILTS_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if named and not folder.is_dir():
+        pytest.fail(f"XSTILTS_DATA names {folder}, which is no folder")
+    if not folder.is_dir():
+        pytest.skip("no official data here: set XSTILTS_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+    """`golden(name, value)`: the JSON value equals `tests/golden/<name>.json`; `make golden` writes the files anew."""
+
+    def check(name: str, value: Any) -> None:
+        path = REPOSITORY / "tests" / "golden" / f"{name}.json"
+        if request.config.getoption("--renew-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        assert path.exists(), f"{path} is missing: `make golden` writes it"
+        expected = json.loads(path.read_text(encoding="utf-8"))
+        assert value == expected, f"{path.name} no longer holds: read 'Numbers' in CONTRIBUTING.md"
+
+    return check

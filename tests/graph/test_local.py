@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from graph import toy
+from graph.toy import RUNNER, stage
+from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
+from xstilts.graph.local import run_local
+from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.store import Store
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+SCRIPT = """
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for background jobs
+from pathlib import Path
+from xstilts.graph.local import run_local
+from xstilts.graph.stage import from_rows
+from xstilts.graph.store import Store
+rows, calls, workers = json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+stages = list(from_rows(rows).values())
+for event in run_local(stages, Store(Path(sys.argv[1])), "graph.toy:run", {"calls": calls}, workers, sys.argv[5:]):
+    print(type(event).__name__, event.stage.config["name"], flush=True)
+"""
+
+
+def names(events: list[Event], kind: type) -> list[str]:
+    return [event.stage.config["name"] for event in events if isinstance(event, kind)]
+
+
+def values(store: Store, stages: list[Stage]) -> list[int]:
+    return [json.loads((store.directory(one) / "value.json").read_text()) for one in stages]
+
+
+def diamond() -> list[Stage]:
+    top = stage("top")
+    left, right = stage("left", top), stage("right", top)
+    return [top, left, right, stage("bottom", left, right)]
+
+
+def another_run(root: Path, stages: list[Stage], calls: Path, *rest: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(root), json.dumps(to_rows(stages)), str(calls), *rest],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+    return value
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stages_run_once_in_order_and_then_never_again(store: Store, calls: Path, workers: int) -> None:
+    stages = diamond()
+    events = list(run_local(stages, store, RUNNER, {"calls": str(calls)}, workers))
+    assert values(store, stages) == [1, 2, 2, 5]
+    order = names(events, Done)
+    assert sorted(order) == ["bottom", "left", "right", "top"]
+    assert (order[0], order[-1]) == ("top", "bottom")
+    assert sorted(names(events, Started)) == sorted(order)
+    assert Progress(stages[0], 0.5, "top half", {"step": 7}) in events
+    times = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
+    assert list(run_local(stages, store, RUNNER, {"calls": str(calls)}, workers)) == [Cached(one) for one in stages]
+    assert len(list(calls.iterdir())) == 4
+    assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == times
+
+
+def test_a_function_is_as_good_as_its_name(store: Store) -> None:
+    events = list(run_local(diamond(), store, toy.run, {}, 1))
+    assert len(names(events, Done)) == 4
+    with pytest.raises(AssertionError, match="cannot be imported by a worker"):
+        list(run_local([stage("z")], store, lambda *rest: None, {}, 1))
+
+
+def test_two_workers_work_at_the_same_time(store: Store) -> None:
+    stages = [stage("a", sleep=0.6), stage("b", sleep=0.6)]
+    running = most = 0
+    for event in run_local(stages, store, RUNNER, {}, 2):
+        running += isinstance(event, Started) - isinstance(event, Done)
+        most = max(most, running)
+    assert most == 2
+
+
+def test_workers_are_kept_and_share_the_cores(store: Store, calls: Path) -> None:
+    stages = [stage(str(n)) for n in range(6)]
+    list(run_local(stages, store, RUNNER, {"calls": str(calls)}, 1, threads=3))
+    assert len({path.name.split(".")[1] for path in calls.iterdir()}) == 1
+    assert (store.directory(stages[0]) / "environment.json").read_text() == '"3"'
+    (one,) = [stage("seven")]
+    list(run_local([one], store, RUNNER, {}, len(os.sched_getaffinity(0))))
+    assert (store.directory(one) / "environment.json").read_text() == '"1"'
+
+
+def test_what_a_stage_prints_is_in_its_log_and_nowhere_else(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    one = stage("talker")
+    list(run_local([one], store, RUNNER, {}, 1))
+    assert (store.directory(one) / "log.txt").read_text() == "talker prints\n"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_failure_stops_only_what_depends_on_it(store: Store, workers: int) -> None:
+    bad = stage("bad", fault="user")
+    worse = stage("worse", fault="bug")
+    stages = [stage("after", bad), stage("good"), stage("last", stage("after", bad), worse)]
+    events = list(run_local(stages, store, RUNNER, {}, workers))
+    assert names(events, Done) == ["good"]
+    assert sorted(names(events, Failed)) == ["bad", "worse"]
+    assert sorted(names(events, Skipped)) == ["after", "last"]
+    failed = {event.stage: event for event in events if isinstance(event, Failed)}
+    assert failed[bad].error == "x.txt:3: no such file"
+    assert failed[bad].log is None, "a user's mistake needs no traceback"
+    assert failed[worse].error == "RuntimeError: index 7 is out of range"
+    assert failed[worse].log == store.failure(worse)
+    assert 'raise RuntimeError("index 7' in store.failure(worse).read_text()
+    assert all(event.because in (bad, worse) for event in events if isinstance(event, Skipped))
+
+
+def test_a_stage_that_exits_is_a_failure(store: Store) -> None:
+    [failed] = [e for e in run_local([stage("quitter", fault="exit")], store, RUNNER, {}, 1) if isinstance(e, Failed)]
+    assert failed.error == "SystemExit: gave up"
+
+
+def test_a_runner_that_is_not_there_is_a_failure_with_a_traceback(store: Store) -> None:
+    [failed] = [e for e in run_local([stage("a")], store, "graph.nothing:run", {}, 1) if isinstance(e, Failed)]
+    assert failed.error == "ModuleNotFoundError: No module named 'graph.nothing'"
+    assert failed.log is not None
+
+
+def test_success_removes_the_old_traceback(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = stage("a")
+    list(run_local([one], store, "graph.nothing:run", {}, 0))
+    assert store.failure(one).exists()
+    list(run_local([one], store, RUNNER, {}, 0))
+    assert not store.failure(one).exists()
+
+
+def test_a_killed_worker_is_replaced_and_its_stage_tried_again(store: Store) -> None:
+    stages = [stage("victim", fault="killed"), *diamond()]
+    events = list(run_local(stages, store, RUNNER, {}, 2))
+    assert sorted(names(events, Done)) == ["bottom", "left", "right", "top", "victim"]
+    assert Progress(stages[0], message="its process ended with SIGKILL: trying once more") in events
+
+
+def test_a_stage_that_kills_every_worker_fails_and_the_rest_goes_on(store: Store) -> None:
+    bad = stage("bad", fault="always killed")
+    events = list(run_local([stage("after", bad), *diamond()], store, RUNNER, {}, 2))
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert failed.error == "its process ended twice, with SIGSEGV (out of memory?)"
+    assert failed.log is not None
+    assert "Segmentation fault" in failed.log.read_text()
+    assert names(events, Skipped) == ["after"]
+    assert len(names(events, Done)) == 4
+
+
+@pytest.mark.parametrize("resumable", [(), ("add",)])
+def test_only_resumable_kinds_find_what_a_killed_process_left(store: Store, resumable: tuple[str, ...]) -> None:
+    one = stage("a")
+    store.partial(one).mkdir(parents=True)
+    (store.partial(one) / "parts.txt").write_text("before\n")
+    list(run_local([one], store, RUNNER, {}, 0, resumable))
+    kept = (store.directory(one) / "parts.txt").read_text()
+    assert kept == ("before\n0\n" if resumable else "0\n")
+
+
+def test_two_runs_on_one_store_compute_each_stage_once(store: Store, calls: Path) -> None:
+    top = stage("top", sleep=0.2)
+    stages = [top, *(stage(str(n), top, sleep=0.1) for n in range(6))]
+    runs = [another_run(store.root, stages, calls, "2") for _ in range(2)]
+    outputs = [run.communicate(timeout=30)[0].split("\n") for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    computed = [path.name.split(".")[0] for path in calls.iterdir()]
+    assert sorted(computed) == sorted(one.config["name"] for one in stages)
+    assert values(store, stages) == [1, 2, 2, 2, 2, 2, 2]
+    for lines in outputs:  # both runs know of all stages
+        assert sum(line.startswith(("Done", "Cached")) for line in lines) == len(stages)
+
+
+def test_a_run_in_this_process_waits_for_another(store: Store) -> None:
+    one = stage("a")
+    lock = store.lock(one)
+    assert lock.__enter__()
+    threading.Timer(0.2, lambda: lock.__exit__(None, None, None)).start()
+    events = list(run_local([one], store, RUNNER, {}, 0))
+    assert events[0] == Progress(one, message="another run is computing it: waiting")
+    assert isinstance(events[-1], Done)
+
+
+def test_killed_at_any_moment_and_run_again_the_result_is_whole(tmp_path: Path, calls: Path) -> None:
+    random = Random(5)
+    top = stage("top", parts=20, sleep=0.05)
+    stages = [top, *(stage(str(n), top, parts=20, sleep=0.05) for n in range(10))]
+    stages.append(stage("sum", *stages))
+    straight, killed = Store(tmp_path / "straight"), Store(tmp_path / "killed")
+    list(run_local(stages, straight, RUNNER, {}, 2))
+    finished: dict[Path, int] = {}
+    for done_before_kill in (0, 1, 1, 2, 2):
+        run = another_run(killed.root, stages, calls, "2")
+        assert run.stdout is not None
+        for _ in range(done_before_kill):
+            next(line for line in run.stdout if line.startswith("Done"))
+        time.sleep(random.uniform(0, 0.1))
+        run.kill()
+        run.communicate()
+        assert all(path.stat().st_mtime_ns == before for path, before in finished.items()), (
+            "finished stages are left alone"
+        )
+        done = [one for one in stages if killed.has(one)]
+        assert all(content(killed, one) == content(straight, one) for one in done)
+        finished = {path: path.stat().st_mtime_ns for one in done for path in killed.directory(one).iterdir()}
+    assert finished, "the runs got somewhere"
+    list(run_local(stages, killed, RUNNER, {}, 2))
+    assert all(content(killed, one) == content(straight, one) for one in stages)
+    assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
+    assert killed.sizes().get("unfinished", 0) == 0
+
+
+def content(store: Store, one: Stage) -> dict[str, bytes]:
+    files = sorted(store.directory(one).iterdir())
+    return {path.name: path.read_bytes() for path in files if path.name not in ("stage.json", "environment.json")}
+
+
+@linux
+@pytest.mark.parametrize("how", ["kill", "terminate", "interrupt"])
+def test_no_process_outlives_a_run_that_is_stopped(store: Store, calls: Path, how: str) -> None:
+    one = stage("sleeper", fault="child", sleep=600)
+    run = another_run(store.root, [one], calls, "1")
+    child = int(wait_for(lambda: [p.name for p in calls.glob("child-*")])[0].split("-")[1])
+    [worker] = children(run.pid)
+    stop = {"kill": run.kill, "terminate": run.terminate, "interrupt": lambda: run.send_signal(2)}[how]
+    stop()
+    run.communicate(timeout=10)
+    wait_for(lambda: not alive(worker) and not alive(child), seconds=10)
+    assert store.partial(one).is_dir(), "what was done is kept"
+    with store.lock(one) as ours:
+        assert ours
+
+
+@linux
+def test_closing_the_iterator_stops_the_workers(store: Store, calls: Path) -> None:
+    one = stage("sleeper", sleep=600)
+    before = set(children(os.getpid()))
+    events: Iterator[Event] = run_local([one], store, RUNNER, {"calls": str(calls)}, 1)
+    assert isinstance(next(events), Started)
+    assert set(children(os.getpid())) - before
+    events.close()  # type: ignore[attr-defined]
+    assert set(children(os.getpid())) == before
+
+
+def test_a_lost_intermediate_is_computed_only_when_something_needs_it(store: Store) -> None:
+    stages = diamond()
+    list(run_local(stages[-1:], store, RUNNER, {}, 0))
+    shutil.rmtree(store.directory(stages[0]))
+    events = list(run_local(stages[-1:], store, RUNNER, {}, 0))
+    assert len(names(events, Cached)) == 4
+    new = stage("new", stages[0])
+    assert names(list(run_local([new], store, RUNNER, {}, 0)), Done) == ["top", "new"]

@@ -1,0 +1,54 @@
+"""Stages that add up numbers, slowly or badly where asked: the whole machinery without language or models."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import DataError
+from xstilts.graph.perform import Report
+from xstilts.graph.stage import Stage
+
+RUNNER = "graph.toy:run"
+
+
+def stage(name: str, *inputs: Stage, kind: str = "add", label: str = "", **config: Any) -> Stage:
+    return Stage(kind, 1, {"name": name, **config}, {str(i): one for i, one in enumerate(inputs)}, label or name)
+
+
+def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
+    """Writes 1 + the sum of the inputs' values; `settings["calls"]` is a folder where each call leaves a mark."""
+    name, config = stage.config["name"], stage.config
+    if "calls" in settings:
+        Path(settings["calls"], f"{name}.{os.getpid()}.{time.monotonic_ns()}").touch()
+    print(f"{name} prints")
+    report({"fraction": 0.5, "message": f"{name} half", "step": 7})
+    match config.get("fault"):
+        case "user":
+            raise DataError("no such\nfile", Path("x.txt"), 3)
+        case "bug":
+            raise RuntimeError("index 7\nis out of range")
+        case "exit":
+            sys.exit("gave up")
+        case "killed" if not (count := directory.parent / f"{name}.count").exists():
+            count.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "always killed":
+            ctypes.string_at(0)
+        case "child":
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            Path(settings["calls"], f"child-{child.pid}").touch()
+    value = 1 + sum(json.loads((path / "value.json").read_text()) for path in inputs.values())
+    for part in range(config.get("parts", 1)):
+        time.sleep(config.get("sleep", 0.0) / config.get("parts", 1))
+        with (directory / "parts.txt").open("a") as stream:
+            stream.write(f"{part}\n")
+    (directory / "value.json").write_text(json.dumps(value))
+    (directory / "environment.json").write_text(json.dumps(os.environ.get("OMP_NUM_THREADS")))

@@ -1,0 +1,219 @@
+"""What the tables say about a small experiment whose gains are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment
+from synthetic_scores import Design, build, score
+
+from xstilts.core.errors import XstiltsError
+from xstilts.report import About, analyse
+from xstilts.report.analysis import ALL, ZERO_SHOT
+from xstilts.report.cells import describe, interval, points, share, signed
+from xstilts.report.findings import findings
+from xstilts.report.layers import layer_table, panels
+from xstilts.report.tables import gain_rows, intermediate_table, language_table, main_table
+from xstilts.stats.bootstrap import bootstrap_gain
+from xstilts.stats.table import Run, ScoreTable
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return analyse(experiment(), ABOUT, QUICK)
+
+
+def row(table, label):
+    return next(row for row in table.rows if row.label == label)
+
+
+def test_the_baseline_is_absolute_recipes_are_gains_and_controls_are_both(analysis):
+    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
+    assert [r.kind for r in table.rows] == ["baseline", *["recipe"] * 3, *["control"] * 2, "chance"]
+    assert [c.label for c in table.head] == ["recipe", "topics", "pairs", "mean"]
+    base, gain, control = row(table, "[]").cells[0], row(table, "[nli]").cells[0], row(table, "random encoder").cells[0]
+    assert base.value == pytest.approx(60, abs=5)
+    assert gain.value == pytest.approx(15, abs=5)
+    assert gain.text.startswith("+")
+    assert control.value == pytest.approx(35, abs=5)
+    assert control.detail.startswith("−2")
+    assert row(table, "best constant answer").cells[0].text == "33.3"
+    assert "3 seeds" in row(table, "[nli]").detail
+
+
+def test_the_means_leave_out_the_source_language_or_include_it(analysis):
+    assert analysis.languages["topics", ZERO_SHOT] == ("aa", "bb")
+    assert analysis.languages["topics", ALL] == ("en", "aa", "bb")
+    base = Run("small", "[]")
+    found = analysis.finding(base, base, "topics", ZERO_SHOT).absolute
+    scores = [s.value for s in analysis.table.where(task="topics", recipe="[]", backbone="small", main=True).scores]
+    foreign = analysis.table.where(task="topics", recipe="[]", backbone="small", main=True, language=("aa", "bb"))
+    assert found.value == pytest.approx(np.mean([s.value for s in foreign.scores]))
+    assert analysis.finding(base, base, "topics", ALL).absolute.value == pytest.approx(np.mean(scores))
+
+
+def test_the_report_shows_what_the_statistics_say(analysis):
+    base, tuned = Run("small", "[]"), Run("small", "[nli]")
+    expected = bootstrap_gain(analysis.table, "topics", (tuned, base), ["aa", "bb"], QUICK)
+    assert analysis.finding(tuned, base, "topics", ZERO_SHOT).gain == expected
+    cell = row(main_table(analysis, analysis.sections[0], ZERO_SHOT), "[nli]").cells[0]
+    assert (cell.text, cell.detail) == (signed(expected.value), interval(expected.low, expected.high, True))
+    assert describe(expected, True, 0.95) in cell.note
+
+
+def test_only_the_best_clear_gain_of_a_column_is_marked(analysis):
+    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
+    assert [r.label for r in table.rows if r.cells[0].strong] == ["[nli]"]
+    assert row(table, JOINT).cells[0].clear
+    assert not row(table, JOINT).cells[0].strong
+
+
+def test_without_a_clear_gain_nothing_is_marked():
+    design = Design({"[]": 0.0, "[a]": 0.0, "[b]": 0.3}, n=60)
+    found = analyse(build(design, np.random.default_rng(3)), About("t", "q"), QUICK)
+    table = main_table(found, found.sections[0], ZERO_SHOT)
+    assert not any(cell.strong for r in table.rows for cell in r.cells)
+
+
+def test_the_mean_over_targets_is_the_mean_of_their_gains(analysis):
+    cells = row(main_table(analysis, analysis.sections[0], ZERO_SHOT), "[nli]").cells
+    assert cells[2].value == pytest.approx((cells[0].value + cells[1].value) / 2)
+
+
+def test_flags_stand_beside_their_recipe(analysis):
+    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
+    assert row(table, "[qa, nli]").badges == ("qa not learned (2 of 3 seeds)",)
+    assert row(table, "[nli]").badges == ()
+
+
+def test_the_language_table_has_a_column_per_language_in_the_given_order(analysis):
+    table = language_table(analysis, analysis.sections[0], "topics")
+    assert [c.label for c in table.head] == ["recipe", "English", "Aa-ish", "Bb-ish"]
+    assert "Holm-adjusted" in row(table, "[nli]").cells[1].note
+    assert any(cell.clear for cell in row(table, "[nli]").cells)
+
+
+def test_a_language_gain_is_clear_only_if_the_adjusted_p_is_small_too(analysis):
+    found = analysis.finding(Run("small", "[nli]"), Run("small", "[]"), "topics", "aa")
+    assert found.clear
+    assert not replace(found, p_adjusted=0.2).clear
+
+
+def test_intermediate_scores_stand_against_their_constant_answer(analysis):
+    table = intermediate_table(analysis)
+    texts = [[cell.text for cell in r.cells] for r in table.rows]
+    assert texts[0] == ["nli", "72.0", "33.3", "+38.7", "learned"]
+    assert texts[1][0::4] == ["qa", "not learned in 2 of 3"]
+    assert intermediate_table(analyse(build(DESIGN, np.random.default_rng(0)), ABOUT, QUICK)) is None
+
+
+def test_layer_curves_average_languages_and_seeds_and_keep_raw_and_centred_apart(analysis):
+    found = panels(analysis)
+    assert [(p.target, p.kind, p.layers) for p in found] == [
+        ("topics", "raw", [0, 1, 2]),
+        ("topics", "centred", [0, 1, 2]),
+    ]
+    assert found[0].curves[0].values == ((0, 2.0, 1.0, 3.0), (1, 12.0, 11.0, 13.0), (2, 22.0, 21.0, 23.0))
+    assert [(c.label, c.is_control) for c in found[0].curves] == [
+        ("[]", False),
+        ("[nli]", False),
+        ("random encoder", True),
+    ]
+    assert layer_table(found[0]).rows[0].cells[1].text == "12.0"
+
+
+def test_findings_are_counted_from_the_table(analysis):
+    text = "\n".join(findings(analysis))
+    assert "clearly above the best constant answer on 2 of 2 targets" in text
+    assert "Of 6 pairs of recipe and target, 2 show a clear gain over [], 2 a clear loss, and 2 neither." in text
+    assert "‘random encoder’ is clearly below the baseline on 2 of 2 targets" in text
+    assert "Flagged as not learned: 2 runs" in text
+
+
+def test_every_estimate_is_listed_for_the_csv(analysis):
+    rows = list(gain_rows(analysis))
+    assert len({tuple(rows[0])} | {tuple(r) for r in rows}) == 1
+    gains = [r for r in rows if r["what"] == "difference" and r["recipe"] == "[nli]" and r["target"] == "topics"]
+    assert {r["languages"] or r["language"] for r in gains} == {"zero-shot", "all", "en", "aa", "bb"}
+
+
+def test_a_missing_baseline_is_named_and_the_values_are_shown_as_they_are():
+    table = experiment()
+    rest = ScoreTable(tuple(r for r in table.rows if r.run != Run("small", "[]")))
+    found = analyse(rest, ABOUT, QUICK)
+    main = main_table(found, found.sections[0], ZERO_SHOT)
+    assert row(main, "[]").cells[0].kind == "gap"
+    cell = row(main, "[nli]").cells[0]
+    assert (cell.kind, cell.detail) == ("absolute", "own value")
+    assert "topics: no scores of recipe [] with small" in main.notes
+    assert findings(found)[0].startswith("Flagged")
+
+
+def test_a_missing_language_or_target_or_recipe_is_a_named_gap():
+    table = experiment()
+    rest = ScoreTable(tuple(r for r in table.rows if not (r.run.recipe == "[nli]" and r.score.language == "bb")))
+    about = replace(ABOUT, targets=(*ABOUT.targets, "later"), recipes=(*ABOUT.recipes, "[never]"))
+    found = analyse(rest, about, QUICK)
+    main = main_table(found, found.sections[0], ZERO_SHOT)
+    assert "without bb, not measured on both sides" in main.notes
+    assert "later: not measured" in main.notes
+    assert "topics: no scores of recipe [never] with small" in main.notes
+    assert "no mean: later not measured" in main.notes
+    languages = language_table(found, found.sections[0], "topics")
+    assert row(languages, "[nli]").cells[2].kind == "gap"
+
+
+def test_one_seed_gives_intervals_over_examples_alone():
+    found = analyse(experiment().where(seed=1), replace(ABOUT, seeds=(1,)), QUICK)
+    main = main_table(found, found.sections[0], ZERO_SHOT)
+    cell = row(main, "[nli]").cells[0]
+    assert "interval" in cell.note
+    assert "over examples" in cell.note
+    assert "t interval" not in cell.note
+    assert row(main, "[nli]").detail == "1 seed"
+
+
+def test_a_single_score_makes_a_table_without_intervals():
+    found = analyse(ScoreTable.of([score("t", "de", 1, ("m", "[]"), 50.0)]), About("t", "q"), QUICK)
+    main = main_table(found, found.sections[0], ZERO_SHOT)
+    assert (main.rows[0].cells[0].text, main.rows[0].cells[0].detail) == ("50.0", "")
+
+
+def test_a_target_in_the_source_language_alone_has_no_zero_shot_mean():
+    found = analyse(ScoreTable.of([score("t", "en", 1, ("m", "[]"), 50.0)]), About("t", "q"), QUICK)
+    main = main_table(found, found.sections[0], ZERO_SHOT)
+    assert main.notes == ("not measured in any other language",)
+    assert main_table(found, found.sections[0], ALL).rows[0].cells[0].text == "50.0"
+
+
+def test_what_was_measured_but_not_mentioned_is_shown_too():
+    found = analyse(experiment(), About("t", "q", controls=ABOUT.controls), QUICK)
+    assert found.about.targets == ("topics", "pairs")
+    assert found.about.recipes == ABOUT.recipes
+    assert [one.key for one in found.about.languages] == ["aa", "bb", "en"]
+    assert [section.backbone for section in found.sections] == ["small"]
+
+
+def test_two_backbones_have_a_section_each_and_share_the_controls():
+    other = build(replace(DESIGN, backbone="big", extra={}), np.random.default_rng(9))
+    found = analyse(ScoreTable((*experiment().rows, *other.rows)), ABOUT, QUICK)
+    assert [(s.backbone, len(s.controls)) for s in found.sections] == [("small", 2), ("big", 2)]
+    assert any(sentence.startswith("big: Of 6 pairs") for sentence in findings(found))
+
+
+def test_nothing_to_report_is_said_clearly():
+    with pytest.raises(XstiltsError, match="no scores of target tasks to report"):
+        analyse(ScoreTable.of([]), ABOUT, QUICK)
+    control = ScoreTable.of([score("t", "de", 1, ("random", "[]"), 50.0)])
+    with pytest.raises(XstiltsError, match="only controls have scores"):
+        analyse(control, About("t", "q", controls={"random": "random encoder"}), QUICK)
+
+
+def test_numbers_are_written_one_way():
+    assert [points(v) for v in (63.25, -0.04, -2.06, 0.0)] == ["63.2", "0.0", "−2.1", "0.0"]
+    assert [signed(v) for v in (5.12, -0.04, 0.04, -2.06)] == ["+5.1", "0.0", "0.0", "−2.1"]
+    assert interval(-1.0, 2.0, True) == "[−1.0, +2.0]"
+    assert interval(None, None, True) == ""
+    assert [share(p) for p in (0.0001, 0.0412, 1.0)] == ["< .001", "= .041", "= 1.000"]

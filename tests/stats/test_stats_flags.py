@@ -1,0 +1,64 @@
+"""Flags: what was not learned and what collapsed is named and counted."""
+
+from __future__ import annotations
+
+from synthetic_scores import score
+
+from xstilts.stats.flags import all_flags, collapsed, learned, not_learned
+from xstilts.stats.table import Run, ScoreTable
+
+
+def intermediate(value: float, seed: int = 1, task: str = "nli", recipe: str = "[nli]", language: str = "en"):
+    return score(task, language, seed, ("small", recipe), value, role="intermediate")
+
+
+def test_a_task_is_learned_from_fifteen_points_above_the_constant_answer():
+    assert learned(48.3, 33.3)
+    assert not learned(48.2, 33.3)
+
+
+def test_an_intermediate_task_near_chance_is_flagged_with_its_seeds():
+    table = ScoreTable.of(
+        [intermediate(40, 1), intermediate(70, 2), intermediate(34, 3), intermediate(10, 1, language="de")]
+    )
+    (flag,) = not_learned(table)
+    assert (flag.kind, flag.run, flag.seeds, flag.measured) == ("not learned", Run("small", "[nli]"), (1, 3), 3)
+    assert flag.text == "nli not learned (2 of 3 seeds)"
+
+
+def test_a_learned_intermediate_task_is_not_flagged():
+    assert not_learned(ScoreTable.of([intermediate(80)])) == []
+
+
+def test_every_task_of_a_sequence_is_judged():
+    rows = [intermediate(35, task="squad", recipe="[squad, nli]"), intermediate(80, task="nli", recipe="[squad, nli]")]
+    (flag,) = not_learned(ScoreTable.of(rows))
+    assert flag.text == "squad not learned"
+
+
+def target(recipe: str, seed: int, value: float, language: str = "en", backbone: str = "small"):
+    return score("xnli", language, seed, (backbone, recipe), value)
+
+
+def test_a_run_at_the_constant_answer_beside_learning_siblings_collapsed():
+    rows = [target("[]", seed, 70) for seed in (1, 2, 3)] + [target("[qa]", 1, 33.4), target("[qa]", 2, 72)]
+    rows += [target("[qa]", 1, 60, "de")]
+    (flag,) = collapsed(ScoreTable.of(rows))
+    assert (flag.run.recipe, flag.seeds, flag.text) == ("[qa]", (1,), "xnli collapsed (1 of 2 seeds)")
+
+
+def test_a_target_that_nobody_learns_has_no_collapsed_run():
+    assert collapsed(ScoreTable.of([target("[]", seed, 33.4) for seed in (1, 2, 3)])) == []
+
+
+def test_a_run_without_source_language_scores_is_judged_on_the_others():
+    rows = [target("[]", seed, 60, "de") for seed in (1, 2)] + [target("[qa]", 1, 30, "de")]
+    assert [flag.run.recipe for flag in collapsed(ScoreTable.of(rows))] == ["[qa]"]
+
+
+def test_controls_are_not_judged_and_one_run_alone_has_no_siblings():
+    rows = [target("[]", seed, 70) for seed in (1, 2)] + [target("[]", 1, 33, backbone="random")]
+    rows += [target("[]", 2, 90, backbone="random")]
+    assert collapsed(ScoreTable.of(rows), controls=["random"]) == []
+    assert [flag.run.backbone for flag in all_flags(ScoreTable.of(rows))] == ["random"]
+    assert collapsed(ScoreTable.of([target("[]", 1, 20)])) == []
