@@ -99,7 +99,7 @@ class Expansion:
     def _cells(self) -> Iterator[Cell]:
         for replicate in self.replicates:
             for spec in self.experiment.backbones:
-                for model in self._models(spec, replicate):
+                for model in self.models(spec, replicate):
                     if model.control:
                         self.controls[model.name] = model.control
                     recipes = (Recipe(),) if model.control else self.experiment.recipes
@@ -146,7 +146,7 @@ class Expansion:
             task = self.experiment.task(part.task)
             languages = self._training_languages(task, part, replicate)
             data = self._data(task, "train", languages, model, replicate, combined=True)
-            parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent))
+            parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent, part.options))
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
         cost = 0.02 * (options.steps or 1000)
         plan = PhaseData(
@@ -198,7 +198,7 @@ class Expansion:
             )
         return languages
 
-    def _models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
+    def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
         """The backbone and its controls."""
         seed = replicate.seed if spec.seed is None else spec.seed
         if spec.source is not None:
@@ -233,7 +233,11 @@ class Expansion:
         stage = base.stage
         for phase in spec.pretrain:
             alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in phase.tasks)
-            stage = self._train(stage, phase.model_copy(update={"tasks": alone}), base, replicate, seed)
+            shorter = dict(phase.train)
+            if spec.english_share < 1 and phase.train.get("steps"):
+                shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))
+            own = phase.model_copy(update={"tasks": alone, "train": shorter})
+            stage = self._train(stage, own, base, replicate, seed)
         return stage
 
 

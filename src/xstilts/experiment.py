@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
-from xstilts.recipes import PhaseSpec, Recipe, Strict
+from xstilts.recipes import Options, PhaseSpec, Recipe, Strict
 from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
@@ -51,6 +51,10 @@ class BackboneSpec(Strict):
         default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
     )
 
+    english_share: float = Field(
+        default=1.0, gt=0, le=1, description="steps of `english: auto`, as a share of the multilingual run's"
+    )
+
     @model_validator(mode="after")
     def _one_start(self) -> BackboneSpec:
         if (self.source is None) == (self.architecture is None):
@@ -69,7 +73,7 @@ class TargetSpec(Strict):
 
     task: str
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
-    train: dict[str, Any] = Field(default_factory=dict, description="training options of its English fine-tuning")
+    train: Options = Field(default_factory=dict, description="training options of its English fine-tuning")
     limit: int = Field(default=0, ge=0, description="first examples of each language only; 0: all")
 
     @model_validator(mode="before")
@@ -104,8 +108,8 @@ class Experiment(Strict):
     targets: tuple[TargetSpec, ...] = Field(min_length=1)
     tasks: dict[str, OwnTask] = Field(default_factory=dict)
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
-    train: dict[str, Any] = Field(default_factory=dict, description="training options of every phase")
-    tuning: dict[str, dict[str, Any]] = Field(default_factory=dict, description="training options by task")
+    train: Options = Field(default_factory=dict, description="training options of every phase")
+    tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
 
     @field_validator("recipes")
@@ -128,8 +132,6 @@ class Experiment(Strict):
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice")
         for name in self._task_names():
             self.task(name)
-        for options in (self.train, *self.tuning.values(), *(target.train for target in self.targets)):
-            TrainConfig(**options)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
         return self

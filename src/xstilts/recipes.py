@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from xstilts.core.yaml_lines import check_fields
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling
 
@@ -23,6 +24,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Options = Annotated[dict[str, Any], AfterValidator(check_fields(TrainConfig))]
+"""Some training options, checked where they are written."""
+
+
 class Component(Strict):
     """A task in a mixture; in a file, its name alone will do."""
 
@@ -30,6 +35,7 @@ class Component(Strict):
     languages: tuple[str, ...] = Field(default=("en",), description="languages of its training data; `all`: all there")
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else by size")
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
+    options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
     exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
 
     @model_validator(mode="before")
@@ -45,7 +51,7 @@ class PhaseSpec(Strict):
     sampling: Sampling = "proportional"
     cap: int = Field(default=CAP, gt=0, description="largest size that counts for sampling and epochs")
     temperature: float = Field(default=2.0, gt=0)
-    train: dict[str, Any] = Field(default_factory=dict, description="training options of this phase")
+    train: Options = Field(default_factory=dict, description="training options of this phase")
 
     @model_validator(mode="before")
     @classmethod

@@ -17,7 +17,22 @@ from xstilts.microworld.concepts import ENTITY_OF, SYNONYM
 from xstilts.tasks import TASKS, Split, Task
 
 LABELLED = ("nli", "paraphrase", "choice", "qa", "topic", "tagging", "ner")
-SIZE = WorldSize(400, 40, 300, 30, 300, 200, 200, 200, 140, 150, 150, 42, 84, 200)
+SIZE = WorldSize(
+    documents=400,
+    validation_documents=40,
+    parallel=300,
+    parallel_validation=30,
+    nli=300,
+    paraphrase=200,
+    choice=200,
+    qa=200,
+    topic=140,
+    tagging=150,
+    ner=150,
+    validation=42,
+    test=84,
+    retrieval=200,
+)
 
 
 def digest(folder: Path) -> str:

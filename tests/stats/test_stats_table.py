@@ -12,6 +12,7 @@ from synthetic_scores import score
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import write_jsonl
+from xstilts.stats.reading import read_table
 from xstilts.stats.table import Examples, ScoreTable
 
 RUN = ("small", "[{nli, mlm}]")
@@ -41,27 +42,27 @@ def test_a_folder_is_read_with_the_examples_of_each_score(tmp_path, encoded):
     ]
     values = [[("b", 1, 1), ("a", 0, 1)], [("a", 1, 2), ("b", 2, 2)], [("a", 0, 1), ("b", 0, 1)]]
     write_folder(tmp_path, scores, values, encoded)
-    table = ScoreTable.read([tmp_path])
+    table = read_table([tmp_path])
     assert table.scores == scores
     assert table.rows[0].examples.ids.tolist() == ["a", "b"]
     assert table.rows[0].examples.numerator.tolist() == [0, 1]
     assert table.rows[1].examples.denominator.tolist() == [2, 2]
     assert table.rows[0].examples.group == table.rows[1].examples.group
     assert table.rows[2].examples is None
-    everything = ScoreTable.read([tmp_path], examples=lambda _: True)
+    everything = read_table([tmp_path], examples=lambda _: True)
     assert everything.rows[2].examples.value == 0.0
-    assert len(ScoreTable.read([tmp_path, tmp_path])) == 3
+    assert len(read_table([tmp_path, tmp_path])) == 3
 
 
 def test_a_folder_without_examples_gives_scores_alone(tmp_path):
     write_jsonl(tmp_path / "scores.jsonl", [score("tags", "aa", 1, RUN, 50.0).row()])
-    assert ScoreTable.read([tmp_path]).rows[0].examples is None
+    assert read_table([tmp_path]).rows[0].examples is None
 
 
 def test_faults_in_a_folder_are_named_with_their_place(tmp_path):
     one = score("tags", "aa", 1, RUN, 50.0)
     with pytest.raises(DataError, match="no such file"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
     faults = [
         ({"value": "50"}, "scores.jsonl:1: 'value' of a score should be float, found '50'"),
         ({"seed": True}, "'seed' of a score should be int, found True"),
@@ -70,28 +71,28 @@ def test_faults_in_a_folder_are_named_with_their_place(tmp_path):
     for replaced, message in faults:
         write_folder(tmp_path, [one], [[("a", 1, 2)]], **replaced)
         with pytest.raises(DataError, match=message):
-            ScoreTable.read([tmp_path])
+            read_table([tmp_path])
     row = one.row()
     del row["majority"]
     write_jsonl(tmp_path / "scores.jsonl", [row])
     with pytest.raises(DataError, match="a score without 'majority'"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
     write_jsonl(tmp_path / "scores.jsonl", [[1]])
     with pytest.raises(DataError, match="expected a score as a JSON object, found list"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
 
 
 def test_faults_in_the_examples_are_named(tmp_path):
     one = score("tags", "aa", 1, RUN, 50.0)
     write_folder(tmp_path, [one], [[("a", 1, 1), ("b", 1, 1)]])
     with pytest.raises(DataError, match=r"is 50.000 in scores.jsonl but its examples give 100.000"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
     pq.write_table(pa.table({"task": ["tags"]}), tmp_path / "examples.parquet")
     with pytest.raises(DataError, match="no column 'language'"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
     (tmp_path / "examples.parquet").write_bytes(b"PAR1 damaged")
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        ScoreTable.read([tmp_path])
+        read_table([tmp_path])
 
 
 def test_two_values_for_one_measurement_are_refused_and_equal_ones_kept_once():

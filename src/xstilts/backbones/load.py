@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 from transformers.utils import logging as library_logging
@@ -21,6 +23,9 @@ library_logging.disable_progress_bar()
 
 # Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
+TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
+REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+"""What transformers raises for a model that is missing or damaged."""
 
 
 def load_backbone(
@@ -39,11 +44,14 @@ def load_backbone(
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
         auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
-        model = auto.from_pretrained(source, revision=revision, dtype=torch.float32)
+        model, info = auto.from_pretrained(
+            source, revision=revision, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
+    except REFUSALS as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}") from None
+    _check_weights(source, info)
     backbone = Backbone(model, tokenizer, route, backend)
     check_packing(backbone)
     return backbone
@@ -62,6 +70,44 @@ def _check_folder(source: str) -> None:
             f"backbone '{source}' is no model folder: config.json is missing (found: {found}); "
             "save one with save_pretrained"
         )
+    # Without these transformers makes a tokenizer that knows no words, and says nothing.
+    if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
+        raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
+
+
+def _check_weights(source: str, info: Mapping[str, Any]) -> None:
+    """Refuse weights that do not fill the model: transformers would draw the rest at random, with a warning only.
+
+    Poolers are exempt: checkpoints of masked language models have none, and our heads never read them.
+    """
+    lacking = sorted(name for name in info["missing_keys"] if "pooler" not in name)
+    if lacking:
+        raise BackboneError(f"the weights of backbone '{source}' lack {len(lacking)} of its tensors: {lacking[0]} ...")
+    if info["mismatched_keys"]:
+        name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
+        raise BackboneError(
+            f"the weights of backbone '{source}' do not fit its config.json: {name} is {list(found)}, "
+            f"expected {list(wanted)}"
+        )
+
+
+def check_fields(architecture: str, fields: Mapping[str, Any]) -> None:
+    """Refuse configuration fields that an architecture does not have; transformers would keep and never read them.
+
+    Raises:
+        UnknownName: no such architecture or field.
+    """
+    default = _default_config(architecture)
+    for name in fields:
+        if not hasattr(default, name):
+            raise UnknownName(f"configuration field of {architecture}", name, default.to_dict())
+
+
+def _default_config(architecture: str) -> Any:
+    try:
+        return AutoConfig.for_model(architecture)
+    except ValueError:
+        raise UnknownName("architecture", architecture, MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES) from None
 
 
 def random_backbone(
@@ -82,10 +128,7 @@ def random_backbone(
         UnknownName: no such architecture.
         BackboneError: fields the architecture refuses.
     """
-    try:
-        AutoConfig.for_model(architecture)
-    except ValueError:
-        raise UnknownName("architecture", architecture, MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES) from None
+    _default_config(architecture)
     special = {
         f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "cls", "sep")
     }
@@ -95,8 +138,8 @@ def random_backbone(
             torch.manual_seed(derive_seed(seed, "backbone"))
             auto = AutoModelForTextEncoding if architecture in ENCODER_OF else AutoModel
             model = auto.from_config(full)
-    except (TypeError, ValueError) as error:
-        raise BackboneError(f"a random {architecture} cannot be made: {error}") from None
+    except REFUSALS as error:
+        raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
     backbone = Backbone(model, tokenizer, route, backend)
     check_packing(backbone)
     return backbone

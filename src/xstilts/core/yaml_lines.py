@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import read_text
 
-Lines = dict[tuple[str | int, ...], int]
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """1-based lines: of each key and item, and of the first place where a text stands as a value."""
+
+    places: dict[Place, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
 
 
 def load_yaml(path: Path) -> tuple[Any, Lines]:
-    """The document, and the 1-based line of each key and item. Raises `ConfigError` where the text is no YAML."""
+    """The document and its lines. Raises `ConfigError` where the text is no YAML."""
     text = read_text(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -26,30 +36,38 @@ def load_yaml(path: Path) -> tuple[Any, Lines]:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigError(f"not YAML: {problem}", path, mark.line + 1 if mark else None) from None
-    lines: Lines = {}
+    lines = Lines()
     _collect(node, (), lines, path)
     return document, lines
 
 
-def _collect(node: Any, place: tuple[str | int, ...], lines: Lines, path: Path) -> None:
+def _collect(node: Any, place: Place, lines: Lines, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*place, str(key.value))
-            if inner in lines:
+            if inner in lines.places:
                 raise ConfigError(f"key '{key.value}' occurs twice", path, key.start_mark.line + 1)
-            lines[inner] = key.start_mark.line + 1
+            lines.places[inner] = key.start_mark.line + 1
             _collect(value, inner, lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
-            lines[(*place, i)] = value.start_mark.line + 1
+            lines.places[(*place, i)] = value.start_mark.line + 1
             _collect(value, (*place, i), lines, path)
+    elif isinstance(node, yaml.ScalarNode):
+        lines.values.setdefault(str(node.value), node.start_mark.line + 1)
 
 
 def place_of(error: ValidationError, lines: Lines, model: type[BaseModel]) -> tuple[str, int | None]:
     """The first mistake in one line of words, and its line in the file."""
-    first = error.errors()[0]
+    # A misspelt key is usually also a missing one; the misspelling is what to say.
+    found_errors = error.errors()
+    first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
+    context = first.get("ctx", {})
     location = tuple(part for part in first["loc"] if not str(part).startswith("function-"))
-    line = _nearest(location, lines)
+    line = _nearest((*location, *context.get("key", ())), lines.places)
+    cause = context.get("error")
+    if isinstance(cause, UnknownName):
+        return str(cause), lines.values.get(cause.asked, line)
     where = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         known = _fields(model, location[:-1])
@@ -58,11 +76,11 @@ def place_of(error: ValidationError, lines: Lines, model: type[BaseModel]) -> tu
         inside = f" in {where.rpartition('.')[0]}" if len(location) > 1 else ""
         return f"unknown key '{location[-1]}'{inside}: {hint}", line
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    found = "" if first["type"] in ("value_error", "missing") else f" (found: {first['input']!r})"
+    found = "" if first["type"] in ("value_error", "missing", "options") else f" (found: {first['input']!r})"
     return (f"{where}: {message}{found}" if where else message), line
 
 
-def _nearest(location: tuple[Any, ...], lines: Lines) -> int | None:
+def _nearest(location: tuple[Any, ...], lines: Mapping[Place, int]) -> int | None:
     for length in range(len(location), 0, -1):
         if location[:length] in lines:
             return lines[location[:length]]
@@ -91,3 +109,18 @@ def _model_in(annotation: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+def check_fields(model: type[BaseModel]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A validator for a dictionary of some of `model`'s fields, whose errors name the field's own line."""
+
+    def check(values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            model(**values)
+        except ValidationError as error:
+            problem, _ = place_of(error, Lines(), model)
+            key = [str(part) for part in error.errors()[0]["loc"][:1]]
+            raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": key}) from None
+        return values
+
+    return check

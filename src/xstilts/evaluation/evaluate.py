@@ -60,6 +60,7 @@ def measure(
         )
     gold = [row["gold"] for row in golds]
     majority = metric.majority(gold)
+    mains = (question.main, *(("exact_match",) if "exact_match" in metric.values else ()))
     variants = _by_variant(predictions)
     chosen = default_variant(list(variants))
     measurements = []
@@ -81,7 +82,7 @@ def measure(
                 recipe="",
                 backbone="",
                 role=question.role,
-                main=name == question.main and variant == chosen,
+                main=name in mains and variant == chosen,
                 variant=variant,
                 signature=signature(question, metric.script, len(golds), variant),
             )

@@ -1,6 +1,6 @@
 """The microworld: a small world and its six languages, to try the whole of cross-lingual transfer in minutes.
 
-It is a *wind tunnel*. One small world (182 things, deeds and qualities, 70 names, seven topics, 34 scripts) is talked
+It is a *wind tunnel*. One small world (174 things, deeds and qualities, 68 names, seven topics, 34 scripts) is talked
 about in English and in five constructed languages at known distances (`LANGUAGES`). Every text is rendered from a
 language-neutral meaning, so translations are exact, labels are right by construction, and all that a real study has is
 here: raw text for pretraining, parallel text, English training data, test data in every language, in the official file

@@ -19,6 +19,7 @@ from xstilts.microworld.stories import Choice, Reading, Themed
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """One line each, ended by LF."""
     write_text(path, "".join(line + "\n" for line in lines))
 
 

@@ -6,7 +6,7 @@ time. Question words stand in situ. The adposition is a phrase of its own, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from xstilts.microworld.concepts import ENTITY_OF
 from xstilts.microworld.lexicon import Lexicon, Word
@@ -103,8 +103,3 @@ class Grammar:
     def text(self, *sentences: Sentence) -> str:
         """Sentences as text: words and stops set apart by single blanks."""
         return " ".join([word.form for word in self.words(sentences)])
-
-
-def render(sentences: Sequence[Sentence], lexicon: Lexicon) -> str:
-    """Text of some sentences in the language of `lexicon`."""
-    return Grammar(lexicon).text(*sentences)

@@ -29,6 +29,8 @@ class Word(NamedTuple):
 
 
 class Suffixes(NamedTuple):
+    """The inflection of a language, in Latin letters."""
+
     plural: str
     past: str
     accusative: str

@@ -49,6 +49,7 @@ class Sentence(NamedTuple):
 
 
 def plain(clause: Clause) -> Sentence:
+    """The clause as a statement."""
     return Sentence(clause)
 
 

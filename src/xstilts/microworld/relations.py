@@ -19,6 +19,7 @@ Relation = Callable[[Clause, Sampler, str, Dice], Clause | None]
 
 
 def concept(word: str) -> str:
+    """The lexeme whose meaning a word has: itself, or what it is a synonym of."""
     return CONCEPT.get(word, word)
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
+    """One clause of a script; see the top of this file."""
+
     subject: str
     verb: str
     object: str = ""

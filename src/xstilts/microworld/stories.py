@@ -35,6 +35,8 @@ class Reading(NamedTuple):
 
 
 class Themed(NamedTuple):
+    """A text and its topic."""
+
     text: tuple[Sentence, ...]
     topic: str
 

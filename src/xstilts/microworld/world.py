@@ -51,7 +51,7 @@ class WorldSize:
     parallel: int = 4_000
     parallel_validation: int = 300
     nli: int = 6_000
-    paraphrase: int = 4_000
+    paraphrase: int = 6_000
     choice: int = 3_000
     qa: int = 4_000
     topic: int = 1_000
@@ -64,7 +64,22 @@ class WorldSize:
 
 
 DEFAULT = WorldSize()
-TINY = WorldSize(60, 10, 20, 10, 30, 30, 20, 20, 28, 20, 20, 10, 20, 30)
+TINY = WorldSize(
+    documents=60,
+    validation_documents=10,
+    parallel=20,
+    parallel_validation=10,
+    nli=30,
+    paraphrase=30,
+    choice=20,
+    qa=20,
+    topic=28,
+    tagging=20,
+    ner=20,
+    validation=10,
+    test=20,
+    retrieval=30,
+)
 """For tests of programs, not of transfer."""
 
 

@@ -51,6 +51,7 @@ class DataRequest:
 
 
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
+    """A stage of one of our kinds, at the version of its code."""
     return Stage(kind, VERSIONS[kind], config, inputs, label, settings)
 
 
@@ -147,6 +148,7 @@ class ComponentData:
     rate: float | None = None
     weight: float = 1.0
     exponent: float = 0.3
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ def train(model: Stage, phase: PhaseData) -> Stage:
                 "rate": part.rate,
                 "weight": part.weight,
                 "exponent": part.exponent,
+                "options": dict(part.options),
             }
             for part in phase.components
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import describe, load_backbone, random_backbone, save_backbone
+from xstilts.backbones.load import check_fields, describe, load_backbone, random_backbone, save_backbone
 from xstilts.backbones.names import Backend
-from xstilts.core.files import read_json, write_json, write_jsonl
-from xstilts.task_types import TASK_TYPES
+from xstilts.core.errors import UnknownName
+from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
@@ -37,6 +39,7 @@ def run_start(
         tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
         if "random" in config:
             architecture, fields = config["random"]["architecture"], config["random"]["config"]
+            check_fields(architecture, fields)
             seed = config["random"]["seed"]
         else:
             like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
@@ -80,18 +83,20 @@ def run_train(
     heads = restore_heads(model, inputs["model"], keep=options.head == "keep")
     model.to(machine.device)
     optimizer = make_optimizer(model, options)
-    start = load_checkpoint(directory, model, optimizer)
-    log = _Log(directory, phase.plan.steps, start, report)
+    start, totals = load_checkpoint(directory, model, optimizer)
+    log = _Log(directory, phase.plan.steps, start, totals, report)
     saved = time.monotonic()
     for record in train(model, phase, optimizer, machine, start):
         done = record.step + 1
+        log.count(record)
         if done % machine.log_every == 0 or done == phase.plan.steps:
             log.add(record)
         if time.monotonic() - saved > machine.checkpoint_seconds and done < phase.plan.steps:
             log.write()
-            save_checkpoint(directory, model, optimizer, done)
+            save_checkpoint(directory, model, optimizer, done, log.totals)
             saved = time.monotonic()
     log.write()
+    write_json(directory / "summary.json", {"steps": phase.plan.steps, "tasks": log.totals})
     save_model(model, directory)
     write_json(directory / "about.json", {**read_json(inputs["model"] / "about.json"), "heads": heads})
     drop_checkpoint(directory)
@@ -117,13 +122,23 @@ def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: 
     plan = Plan(tuple(sources), tuple(shares), options.batch_size, steps, config["seed"], options.bucket)
     return Phase(
         tuple(part["task"] for part in config["components"]),
-        tuple(TASK_TYPES.get(part["type"]) for part in config["components"]),
+        tuple(_task_type(part) for part in config["components"]),
         tuple(features),
         tuple(float(part["weight"]) for part in config["components"]),
         plan,
         options,
         int(config["seed"]),
     )
+
+
+def _task_type(part: Mapping[str, Any]) -> TaskType:
+    """The component's task type with its options (masking rate, temperature ...)."""
+    task_type = TASK_TYPES.get(part["type"])
+    known: list[str] = [f.name for f in fields(task_type)] if is_dataclass(task_type) else []
+    for name in part["options"]:
+        if name not in known:
+            raise UnknownName(f"option of {part['type']}", name, known)
+    return replace(task_type, **part["options"]) if part["options"] else task_type  # type: ignore[type-var]
 
 
 def _source(name: str, data: Features, exponent: float) -> Source:
@@ -140,14 +155,21 @@ def _source(name: str, data: Features, exponent: float) -> Source:
 class _Log:
     """Step records on disk (`log.jsonl`) and to the caller; a resumed run keeps what was logged before."""
 
-    def __init__(self, directory: Path, steps: int, start: int, report: Report) -> None:
+    def __init__(
+        self, directory: Path, steps: int, start: int, totals: dict[str, dict[str, int]], report: Report
+    ) -> None:
         self.path = directory / "log.jsonl"
         self.steps, self.report = steps, report
         self.rows: list[dict[str, Any]] = []
+        self.totals = totals
         if start and self.path.exists():
-            from xstilts.core.files import read_jsonl
-
             self.rows = [row for _, row in read_jsonl(self.path) if row["step"] < start]
+
+    def count(self, record: StepRecord) -> None:
+        """Steps, tokens and items seen, by task."""
+        total = self.totals.setdefault(record.task, {"steps": 0, "tokens": 0, "items": 0})
+        for name, value in (("steps", 1), ("tokens", record.tokens), ("items", record.count)):
+            total[name] += value
 
     def add(self, record: StepRecord) -> None:
         row = record.row()

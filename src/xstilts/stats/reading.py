@@ -1,8 +1,8 @@
-"""Reads one evaluation folder: `scores.jsonl` and `examples.parquet`."""
+"""Reads the folders that evaluation wrote: `scores.jsonl` and `examples.parquet`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,26 @@ from numpy.typing import NDArray
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
 from xstilts.core.scores import Score
-from xstilts.stats.table import Examples, Measured
+from xstilts.stats.table import Examples, Measured, ScoreTable
 
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
 TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 TOLERANCE = 0.01
+
+
+def read_table(folders: Sequence[Path], examples: Callable[[Score], bool] | None = None) -> ScoreTable:
+    """All scores of `folders`, each holding `scores.jsonl` and, where kept, `examples.parquet`.
+
+    Args:
+        examples: which scores get their per-example values loaded; main values alone when not given (a sweep over
+            layers has tens of others).
+
+    Raises:
+        DataError: a missing or damaged file, or a score that is not the ratio of its examples' sums.
+    """
+    wanted = (lambda score: score.main) if examples is None else examples
+    return ScoreTable(tuple(row for folder in folders for row in read_folder(folder, wanted)))
 
 
 def read_folder(folder: Path, wanted: Callable[[Score], bool]) -> Iterator[Measured]:

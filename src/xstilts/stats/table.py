@@ -1,4 +1,4 @@
-"""A table of scores with their per-example values, read from the folders that evaluation wrote.
+"""A table of scores with their per-example values.
 
 Every value is a ratio of sums over examples, 100 * sum(numerator) / sum(denominator): accuracy has denominators of 1,
 an entity F1 has 2 * true positives over predicted + gold. So any resample of the examples has a value too.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,22 +111,6 @@ class ScoreTable:
     def of(cls, rows: Iterable[tuple[Score, Examples | None] | Score]) -> ScoreTable:
         """From scores, with or without examples; a measurement given twice with one value is kept once."""
         return cls(tuple(Measured(row) if isinstance(row, Score) else Measured(*row) for row in rows))
-
-    @classmethod
-    def read(cls, folders: Sequence[Path], examples: Callable[[Score], bool] | None = None) -> ScoreTable:
-        """All scores below `folders`, each holding `scores.jsonl` and, where kept, `examples.parquet`.
-
-        Args:
-            examples: which scores get their per-example values loaded; main values alone when not given (a sweep over
-                layers has tens of others).
-
-        Raises:
-            DataError: a missing or damaged file, or a score that is not the ratio of its examples' sums.
-        """
-        from xstilts.stats.reading import read_folder  # reading builds this file's types
-
-        wanted = (lambda score: score.main) if examples is None else examples
-        return cls(tuple(row for folder in folders for row in read_folder(folder, wanted)))
 
     @property
     def scores(self) -> list[Score]:

@@ -6,7 +6,9 @@ There is nothing else to save: the batch order and the random draws of step k ar
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,8 +18,15 @@ from torch.optim import Optimizer
 from xstilts.core.files import read_json, write_json
 
 
-def save_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer, step: int) -> None:
-    """Write `directory/checkpoint`, replacing the one before only when the new one is complete."""
+def save_checkpoint(
+    directory: Path, model: nn.Module, optimizer: Optimizer, step: int, notes: Mapping[str, Any] | None = None
+) -> None:
+    """Write `directory/checkpoint`, replacing the one before only when the new one is complete.
+
+    Args:
+        step: finished optimizer steps.
+        notes: JSON that must agree with the step, such as counts for the log.
+    """
     scratch = directory / "checkpoint.new"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -29,7 +38,7 @@ def save_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer, ste
         for key, value in optimizer.state.get(parameter, {}).items():
             moments[f"{name}|{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
     save_file(moments, scratch / "moments.safetensors")
-    write_json(scratch / "step.json", {"step": step})
+    write_json(scratch / "step.json", {"step": step, "notes": dict(notes or {})})
     final = directory / "checkpoint"
     old = directory / "checkpoint.old"
     shutil.rmtree(old, ignore_errors=True)
@@ -39,14 +48,14 @@ def save_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer, ste
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> int:
-    """Restore the last complete checkpoint; returns the number of finished steps, 0 where there is none."""
+def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
+    """Restore the last complete checkpoint; returns its finished steps and notes, (0, {}) where there is none."""
     final = directory / "checkpoint"
     if not final.exists():
         # A kill between the two renames leaves the old checkpoint under its other name.
         final = directory / "checkpoint.old"
         if not final.exists():
-            return 0
+            return 0, {}
     weights = load_file(final / "weights.safetensors")
     moments = load_file(final / "moments.safetensors")
     with torch.no_grad():
@@ -61,7 +70,8 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
                 key: value.to(parameter.device) if key != "step" or parameter.is_cuda else value
                 for key, value in state.items()
             }
-    return int(read_json(final / "step.json")["step"])
+    saved = read_json(final / "step.json")
+    return int(saved["step"]), dict(saved["notes"])
 
 
 def drop_checkpoint(directory: Path) -> None:

@@ -1,0 +1,101 @@
+"""From a finished graph to a table of scores and the words of its report: here the two wings meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xstilts import __version__
+from xstilts.core.errors import UnknownName, XstiltsError
+from xstilts.core.languages import language
+from xstilts.expand import CONTROL_NAMES, Cell, Expansion
+from xstilts.experiment import BackboneSpec, Experiment
+from xstilts.graph.store import Store
+from xstilts.report import About, Named
+from xstilts.stats.reading import read_folder
+from xstilts.stats.table import Measured, ScoreTable
+
+
+def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
+    """The scores of all finished cells under the cells' names."""
+    rows: list[Measured] = []
+    for cell in cells:
+        if store.has(cell.stage):
+            found = read_folder(store.directory(cell.stage), lambda score: score.main)
+            rows += [Measured(cell.name(row.score), row.examples) for row in found]
+    if not rows:
+        raise XstiltsError(f"nothing of this experiment is finished in {store.root}: `xstilts run` computes it")
+    return ScoreTable(tuple(rows))
+
+
+def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
+    """What the report says of the experiment."""
+    experiment = expansion.experiment
+    micro = bool(experiment.worlds)
+    varied = ["the order of examples", "the initial head", "dropout"]
+    if micro:
+        varied.append("the constructed world with its own encoder")
+    return About(
+        title=experiment.title or experiment.name,
+        question=experiment.question,
+        description=experiment.description,
+        experiment=experiment.name,
+        backbones=tuple(Named(spec.name, note=spec.note or _note(spec)) for spec in experiment.backbones),
+        recipes=tuple(recipe.label for recipe in experiment.recipes),
+        targets=tuple(target.task for target in experiment.targets),
+        languages=_languages(table, micro),
+        controls={name: CONTROL_NAMES[kind] for name, kind in expansion.controls.items()},
+        seeds=experiment.seeds,
+        command=command,
+        limitations=(*experiment.limitations, *coverage(expansion)),
+        version=__version__,
+        seed_means=", ".join(varied),
+    )
+
+
+def coverage(expansion: Expansion) -> list[str]:
+    """Targets that were not measured in all of their official languages: their mean is not the official one."""
+    lines = []
+    for target in expansion.experiment.targets:
+        task = expansion.experiment.task(target.task)
+        cells = [cell for cell in expansion.cells if cell.task == task.name and cell.role == "target"]
+        measured = cells[0].stage.inputs["data"].config["languages"]
+        if len(measured) < len(task.languages):
+            lines.append(f"{task.name} is measured in {len(measured)} of its {len(task.languages)} languages.")
+    return lines
+
+
+def _note(spec: BackboneSpec) -> str:
+    if spec.source:
+        return spec.source
+    return f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
+
+
+def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
+    """English first; microworld languages by growing distance, others by family and name."""
+    codes = list(table.distinct("language"))
+    if micro:
+        from xstilts.microworld import LANGUAGES
+
+        known = [code for code in LANGUAGES if code in codes]
+        return tuple(Named(code, LANGUAGES[code].name, _kind(code)) for code in known)
+    named = []
+    for code in codes:
+        try:
+            found = language(code)
+            named.append(Named(code, found.name, found.family))
+        except UnknownName:
+            named.append(Named(code))
+    return tuple(sorted(named, key=lambda one: (one.key != "en", one.note != "Indo-European", one.note, one.name)))
+
+
+def _kind(code: str) -> str:
+    from xstilts.microworld import LANGUAGES
+
+    found = LANGUAGES[code]
+    return f"{found.order}, {found.morphology}, lexical distance {found.lexical_distance:g}"
+
+
+def report_folder(experiment: Experiment, store: Path) -> Path:
+    """Where an experiment's report is written."""
+    return store / "reports" / experiment.name

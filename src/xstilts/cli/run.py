@@ -1,0 +1,92 @@
+"""Running an experiment and writing its report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import typer
+
+from xstilts.cli.progress import Style, Summary, follow
+from xstilts.cli.results import collect, describe, report_folder
+from xstilts.core.errors import XstiltsError
+from xstilts.expand import Expansion
+from xstilts.experiment import load_experiment
+from xstilts.graph.local import run_local
+from xstilts.graph.stage import graph
+from xstilts.graph.store import Store
+from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
+from xstilts.stages import RESUMABLE
+
+RUNNER = "xstilts.stages.run:run_stage"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the run may use; none of it changes a number beyond rounding."""
+
+    workers: int = 1
+    device: str = "cpu"
+    micro_batch_tokens: int = 8192
+
+
+def packaged(name: str) -> Path:
+    """An experiment file that comes with xstilts."""
+    return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
+
+
+def run_file(file: Path, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str) -> None:
+    """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed."""
+    experiment = load_experiment(file)
+    expansion = Expansion(experiment, data)
+    place = Store(store)
+    style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
+    settings = {"device": machine.device, "micro_batch_tokens": machine.micro_batch_tokens}
+    total = len(graph(expansion.stages()))
+    events = run_local(expansion.stages(), place, RUNNER, settings, machine.workers, RESUMABLE)
+    summary = follow(events, total, style)
+    if summary.counts["failed"] < total and not as_json:
+        _print_table(_report(expansion, place, command, report_folder(experiment, store)), style)
+        page = report_folder(experiment, store) / "index.html"
+        sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
+    elif as_json:
+        _report(expansion, place, command, report_folder(experiment, store))
+    _fail(summary)
+
+
+def _fail(summary: Summary) -> None:
+    for failure in summary.failures:
+        place = f" (see {failure.log})" if failure.log else ""
+        sys.stderr.write(f"failed: {failure.stage}: {failure.error}{place}\n")
+    if summary.failures:
+        raise typer.Exit(1)
+
+
+def _report(expansion: Expansion, store: Store, command: str, folder: Path) -> Analysis:
+    table = collect(expansion.cells, store)
+    analysis = analyse(table, describe(expansion, table, command))
+    write_analysis(analysis, folder)
+    return analysis
+
+
+def _print_table(analysis: Analysis, style: Style) -> None:
+    if style == "person":
+        from rich.console import Console
+
+        console = Console()
+        for table in main_tables(analysis):
+            console.print(rich_table(table))
+    else:
+        sys.stdout.write("\n" + plain_report(analysis))
+
+
+def write_report_of(file: Path, data: Path | None, store: Path, command: str, to: Path | None) -> Path:
+    """Write the report of what is finished; returns the page."""
+    experiment = load_experiment(file)
+    folder = to or report_folder(experiment, store)
+    if folder.exists() and not folder.is_dir():
+        raise XstiltsError(f"{folder} is a file: name a folder with --to")
+    _report(Expansion(experiment, data), Store(store, must_exist=True), command, folder)
+    return folder / "index.html"

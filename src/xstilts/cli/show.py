@@ -1,0 +1,159 @@
+"""Answers to questions: status, scores, lists, one thing."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from xstilts.cli.output import emit, table
+from xstilts.core.errors import StoreError, UnknownName
+from xstilts.core.languages import LANGUAGES
+from xstilts.graph.store import Store
+from xstilts.metrics import METRICS
+from xstilts.tasks import TASKS, Task
+
+
+def _emit(rows: Any, as_json: bool) -> None:
+    if as_json:
+        emit(rows)
+    else:
+        table(rows)
+
+
+def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool) -> None:
+    """Finished and missing stages by kind, and sizes on disk."""
+    place = Store(store, must_exist=True)
+    sizes = place.sizes()
+    if file is None:
+        finished = Counter(record.kind for record in place.stages())
+        rows = [{"kind": kind, "finished": n, "MB": _megabytes(sizes.get(kind, 0))} for kind, n in finished.items()]
+        rows += [{"kind": "unfinished", "finished": 0, "MB": _megabytes(sizes["unfinished"])}] * ("unfinished" in sizes)
+        _emit(rows, as_json)
+        return
+    from xstilts.expand import Expansion
+    from xstilts.experiment import load_experiment
+    from xstilts.graph.stage import graph
+
+    stages = graph(Expansion(load_experiment(file), data).stages())
+    total, there = Counter(stage.kind for stage in stages), Counter(s.kind for s in stages if place.has(s))
+    _emit([{"kind": kind, "finished": there[kind], "of": total[kind]} for kind in total], as_json)
+
+
+def _megabytes(size: int) -> float:
+    return round(size / 1e6, 1)
+
+
+def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
+    """Main score rows of an experiment."""
+    from xstilts.cli.results import collect
+    from xstilts.expand import Expansion
+    from xstilts.experiment import load_experiment
+
+    found = collect(Expansion(load_experiment(file), data).cells, Store(store, must_exist=True))
+    wanted = {name: value for name, value in only.items() if value is not None}
+    for name, value in wanted.items():
+        if value not in found.distinct(name):
+            raise UnknownName(name, value, found.distinct(name))
+    rows = [score.row() for score in found.where(**wanted).scores if as_json or score.main]
+    if not as_json:
+        keep = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed", "role")
+        rows = [{name: f"{row[name]:.2f}" if name == "value" else row[name] for name in keep} for row in rows]
+    _emit(rows, as_json)
+
+
+def show_list(what: str, as_json: bool) -> None:
+    """All tasks, languages, backbones or metrics."""
+    lists = {"tasks": _tasks, "languages": _languages, "metrics": _metrics, "backbones": _backbones}
+    if what not in lists:
+        raise UnknownName("list", what, lists)
+    _emit(list(lists[what]()), as_json)
+
+
+def _tasks() -> Iterable[dict[str, Any]]:
+    for task in TASKS:
+        yield {
+            "name": task.name,
+            "type": task.type,
+            "languages": len(task.languages),
+            "metric": task.metric or "-",
+            "trains on": task.train_on or ("itself" if "train" in task.files else "-"),
+            "splits": ",".join(task.files),
+            "licence": task.licence,
+        }
+
+
+def _languages() -> Iterable[dict[str, Any]]:
+    for found in LANGUAGES.values():
+        spoken = [task.name for task in TASKS if found.code in task.languages and task.metric]
+        yield {
+            "code": found.code,
+            "iso3": found.iso3,
+            "name": found.name,
+            "family": found.family,
+            "script": found.script,
+            "tasks": len(spoken),
+        }
+
+
+def _metrics() -> Iterable[dict[str, Any]]:
+    for metric in METRICS:
+        yield {"name": metric.name, "values": ",".join(metric.values), "script": metric.script}
+
+
+def _backbones() -> Iterable[dict[str, Any]]:
+    from xstilts.microworld.encoders import FOLDER
+
+    for path in sorted(FOLDER.glob("world-*/*")):
+        yield {"name": f"microworld:{path.name}", "world": path.parent.name.removeprefix("world-"), "where": "shipped"}
+
+
+def show_one(name: str, store: Path, as_json: bool) -> None:
+    """A task, a language, a metric, or a finished stage."""
+    if name in TASKS:
+        found = _task(TASKS.get(name))
+    elif name in LANGUAGES:
+        found = next(row for row in _languages() if row["code"] == name)
+        found["tasks"] = [task.name for task in TASKS if name in task.languages and task.metric]
+    elif name in METRICS:
+        found = next(dict(row) for row in _metrics() if row["name"] == name)
+    else:
+        found = _stage(name, store)
+    if as_json:
+        emit(found)
+        return
+    for key, value in found.items():
+        text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        sys.stdout.write(f"{key:<12}{text}\n")
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "type": task.type,
+        "protocol": task.protocol,
+        "metric": f"{task.metric} (main: {task.main})" if task.metric else "none: trained on only",
+        "trains on": task.train_on or "itself",
+        "measured on": task.evaluate_on,
+        "languages": list(task.languages),
+        "labels": list(task.labels),
+        "files": [f"{split}: {' or '.join(patterns)}" for split, patterns in task.files.items()],
+        "defects": task.defects or "none known",
+        "source": task.source,
+        "licence": task.licence,
+        "citation": task.citation,
+    }
+
+
+def _stage(name: str, store: Path) -> dict[str, Any]:
+    try:
+        record = Store(store, must_exist=True).find(name)
+    except StoreError:
+        known = [*TASKS.names(), *LANGUAGES, *METRICS.names()]
+        raise UnknownName("task, language, metric or finished stage", name, known) from None
+    shown = ("key", "kind", "label", "version", "config", "inputs", "started", "finished", "package", "directory")
+    return {
+        field: str(value) if field == "directory" else value for field in shown for value in [getattr(record, field)]
+    }

@@ -1,0 +1,170 @@
+"""What a user types."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xstilts import __version__
+from xstilts.cli.output import emit
+
+app = typer.Typer(
+    help="English intermediate-task training for zero-shot cross-lingual transfer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
+]
+StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: in this one. Default: one per core.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
+TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
+FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+CORES = cores()
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """English intermediate-task training for zero-shot cross-lingual transfer."""
+    if show:
+        sys.stdout.write(f"xstilts {__version__}\n")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    from_scratch: Annotated[
+        bool, typer.Option(help="Pretrain the encoders too (an hour and a half of one core).")
+    ] = False,
+    store: StoreOption = Path("runs/demo"),
+    workers: WorkersOption = CORES,
+    as_json: JsonOption = False,
+) -> None:
+    """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
+    from xstilts.cli.run import Machine, packaged, run_file
+
+    name = "demo-from-scratch" if from_scratch else "demo"
+    command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
+    run_file(packaged(name), None, store, Machine(workers=workers), as_json, command)
+
+
+@app.command()
+def run(
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    workers: WorkersOption = CORES,
+    device: DeviceOption = "cpu",
+    micro_batch_tokens: TokensOption = 8192,
+    as_json: JsonOption = False,
+) -> None:
+    """Run what is missing of an experiment, then print its table and write its report."""
+    from xstilts.cli.run import Machine, run_file
+
+    machine = Machine(workers, device, micro_batch_tokens)
+    words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
+    run_file(file, data, store, machine, as_json, shlex.join(words))
+
+
+@app.command()
+def status(
+    file: Annotated[
+        Path | None, typer.Argument(help="Experiment file; none: the whole store.", show_default=False)
+    ] = None,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """What is finished, what is missing, and what the store takes on disk."""
+    from xstilts.cli.show import show_status
+
+    show_status(file, data, store, as_json)
+
+
+@app.command()
+def scores(
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only this language.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The score rows of an experiment, one per line, with their signatures."""
+    from xstilts.cli.show import show_scores
+
+    show_scores(file, data, store, {"task": task, "language": language}, as_json)
+
+
+@app.command()
+def report(
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    to: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default=False)] = None,
+) -> None:
+    """Write the report of what is finished: one HTML page, Markdown, CSV, plots."""
+    from xstilts.cli.run import write_report_of
+
+    words = ["xstilts", "report", str(file), *(["--data", str(data)] if data else [])]
+    page = write_report_of(file, data, store, shlex.join(words), to)
+    sys.stdout.write(f"{page}\n")
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, languages, backbones or metrics.")] = "tasks",
+    as_json: JsonOption = False,
+) -> None:
+    """What there is: tasks, languages, backbones, metrics."""
+    from xstilts.cli.show import show_list
+
+    show_list(what, as_json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A task, language, shipped encoder, or the key of a finished stage.")],
+    store: StoreOption = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """All about one thing: a task with its protocol, source and defects; a language; a stage."""
+    from xstilts.cli.show import show_one
+
+    show_one(name, store, as_json)
+
+
+@app.command()
+def score(
+    task: Annotated[str, typer.Argument(help="Task, e.g. xquad, xnli, panx, udpos, mlqa, tatoeba, bucc2018.")],
+    language: Annotated[str, typer.Option(help="XTREME's language code, e.g. de.")],
+    gold: Annotated[Path, typer.Option(help="Official file with gold.")],
+    predictions: Annotated[Path, typer.Option(help="Predictions in XTREME's submission form, or our JSONL.")],
+    as_json: JsonOption = False,
+) -> None:
+    """The official score of anybody's predictions."""
+    from xstilts.evaluation.score_files import score_files
+
+    found = score_files(task, language, gold, predictions)
+    if as_json:
+        emit([row.row() for row in found])
+        return
+    for row in found:
+        sys.stdout.write(f"{row.metric:<18}{row.value:8.2f}   {row.signature}\n")

@@ -1,0 +1,46 @@
+"""Copy the encoders that `studies/encoders.yaml` trained into the package, in half precision.
+
+Usage: python tools/ship_encoders.py STORE
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from xstilts.backbones.load import load_backbone, save_backbone
+from xstilts.cli.run import packaged
+from xstilts.core.files import read_json, write_json
+from xstilts.expand import Expansion
+from xstilts.experiment import load_experiment
+from xstilts.graph.store import Store
+from xstilts.microworld.encoders import FOLDER
+
+NAMES = {"mlm": "mlm", "aligned": "aligned", "mlm (English-only pretraining)": "english"}
+
+
+def main(store: Path) -> None:
+    """Every finished encoder of every world; the tokenizer travels with each."""
+    place = Store(store, must_exist=True)
+    expansion = Expansion(load_experiment(packaged("encoders")), None)
+    for replicate in expansion.replicates:
+        for spec in expansion.experiment.backbones:
+            for model in expansion.models(spec, replicate):
+                if model.name not in NAMES:
+                    continue
+                source = place.directory(model.stage)
+                target = FOLDER / f"world-{replicate.world}" / NAMES[model.name]
+                shutil.rmtree(target, ignore_errors=True)
+                save_backbone(load_backbone(str(source / "backbone")), target, torch.float16)
+                tokens = sum(int(row["tokens"]) for row in read_json(source / "summary.json")["tasks"].values())
+                write_json(
+                    target / "origin.json", {"world": replicate.world, "stage": model.stage.key, "tokens": tokens}
+                )
+                sys.stdout.write(f"{target}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
