@@ -87,6 +87,13 @@ class Coder:
     def vocabulary(self) -> int:
         return len(self.tokenizer)
 
+    @cached_property
+    def sentence_ends(self) -> Ids:
+        """Pieces that end a sentence: full stops, exclamation and question marks of several scripts."""
+        marks = set(".!?。！？।؟。")
+        names = self.tokenizer.get_vocab()
+        return _ids(sorted(i for piece, i in names.items() if piece.strip("\u2581\u0120") in marks))
+
     def pieces(self, texts: Sequence[str]) -> list[Ids]:
         """Token ids of each text without special tokens."""
         if not texts:

@@ -4,8 +4,9 @@
 for every batch from the plan's generator.
 
 Lines are joined up to the length limit within their file's order, or stand alone (`Encoding.join`); no special token is
-ever masked. Head: dense, GELU, layer norm, then the transposed input embeddings and a bias (RoBERTa's `lm_head`). The
-bias starts at the log frequency of each token, so that the first steps need not learn the unigram distribution.
+ever masked. A share of the sequences (`Encoding.paired`) is cut behind a sentence and framed as two texts. Head: dense,
+GELU, layer norm, then the transposed input embeddings and a bias (RoBERTa's `lm_head`). The bias starts at the log
+frequency of each token, so that the first steps need not learn the unigram distribution.
 Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 """
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
+from xstilts.core.seeds import generator
 from xstilts.data.examples import PlainText
 from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
@@ -59,7 +61,10 @@ class MaskedLM(TaskType):
 
     def encode(self, examples: Sequence[PlainText], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         builder = FeaturesBuilder()
-        room = limits.max_length - len(coder.single.before) - len(coder.single.after)
+        frame = coder.pair if limits.paired else coder.single
+        room = limits.max_length - sum(len(part) for part in frame)
+        rng = generator(0, "paired", len(examples))
+        ends = coder.sentence_ends if limits.paired else np.zeros(0, dtype=np.int32)
         index = builder.record(
             id="text",
             gold=None,
@@ -68,7 +73,12 @@ class MaskedLM(TaskType):
             special=sorted(coder.special_ids),
         )
         for block in blocks(coder.pieces([example.text for example in examples]), room, limits.join):
-            builder.add(index, [coder.one(block, limits.max_length)])
+            cuts = np.flatnonzero(np.isin(block[:-1], ends)) + 1
+            if len(cuts) and rng.random() < limits.paired:
+                cut = int(rng.choice(cuts))
+                builder.add(index, [coder.two(block[:cut], block[cut:], limits.max_length)])
+            else:
+                builder.add(index, [coder.one(block, limits.max_length)])
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:

@@ -31,6 +31,7 @@ class Encoding:
     Attributes:
         stride: overlap of neighbouring passage windows.
         no_answer: whether a question may have no answer (SQuAD 2.0).
+        paired: share of masked-LM sequences framed as two texts, so that pairs are no news to a task.
         join: whether raw lines are joined up to `max_length` (masked LM); otherwise each line is one sequence.
     """
 
@@ -40,6 +41,7 @@ class Encoding:
     max_answer: int = 30
     no_answer: bool = False
     join: bool = True
+    paired: float = 0.0
 
 
 @dataclass(frozen=True)

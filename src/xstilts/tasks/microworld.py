@@ -88,7 +88,7 @@ MICRO_TEXT = _task(
     "masked_lm",
     plain_lines,
     {"train": "text/{language}.txt", "validation": "text_validation/{language}.txt"},
-    encoding=Encoding(join=False),
+    encoding=Encoding(join=False, paired=0.5),
 )
 MICRO_PARALLEL = _task(
     "parallel",

@@ -1,0 +1,193 @@
+"""Our heads against transformers' own on the same weights: outputs, loss, and gradient of the backbone."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+
+from task_types.samples import (
+    BERT_CODER,
+    CHOICES,
+    CODER,
+    LABELS,
+    LIMITS,
+    LINES,
+    PAIRS,
+    QUESTIONS,
+    SENTENCES,
+    TAGS,
+    config_of,
+    padded_inputs,
+    whole,
+)
+from xstilts.backbones.backbone import Backbone
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.base import Batch, TaskType
+from xstilts.task_types.features import Features
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+PREFIX = {"xlm-roberta": "XLMRoberta", "bert": "Bert"}
+CODERS = {"xlm-roberta": CODER, "bert": BERT_CODER}
+every_model = pytest.mark.parametrize("name", PREFIX)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """transformers' model with its head, and ours around a copy of the same weights."""
+
+    library: Any
+    backbone: Backbone
+    task_type: TaskType
+    features: Features
+    head: nn.Module
+    batch: Batch
+
+    def loss(self) -> Tensor:
+        return self.task_type.loss(self.head, self.backbone(self.batch.packed), self.batch) / self.batch.count
+
+    def inputs(self) -> dict[str, Tensor]:
+        config = self.library.config
+        return padded_inputs(self.features, config.pad_token_id, types=config.type_vocab_size > 1)
+
+
+def build(name: str, suffix: str, kind: str, data: Any, labels: tuple[str, ...] = (), **fields: Any) -> Pair:
+    coder = CODERS[name]
+    config = transformers.AutoConfig.for_model(name, **config_of(name, coder, **fields))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        library = getattr(transformers, f"{PREFIX[name]}For{suffix}")(config).eval()
+        for parameter in library.parameters():
+            nn.init.normal_(parameter, std=0.3)
+    backbone = Backbone(copy.deepcopy(library.base_model), coder.tokenizer).eval()
+    task_type = TASK_TYPES.get(kind)
+    features = task_type.encode(data, coder, LIMITS, labels)
+    head = task_type.head(backbone, labels, 0.0).eval()
+    return Pair(library, backbone, task_type, features, head, whole(task_type, features))
+
+
+def copy_weights(head: nn.Module, **modules: nn.Module) -> None:
+    for name, module in modules.items():
+        head.get_submodule(name).load_state_dict(module.state_dict())
+
+
+def assert_same_loss(pair: Pair, expected: Tensor) -> None:
+    """Loss, and its gradient at the embeddings, through all of the model."""
+    found = pair.loss()
+    torch.testing.assert_close(found, expected, **CLOSE)
+    found.backward()
+    expected.backward()
+    theirs = pair.library.base_model.get_input_embeddings().weight.grad
+    ours = pair.backbone.embeddings.grad
+    assert theirs is not None
+    assert ours is not None
+    padding = pair.library.config.pad_token_id
+    rest = np.delete(np.arange(len(ours)), padding)  # a padded batch has no gradient there by decree, ours no token
+    torch.testing.assert_close(ours[rest], theirs[rest], **CLOSE)
+
+
+@every_model
+def test_text_classification(name: str) -> None:
+    pair = build(name, "SequenceClassification", "classification", PAIRS, LABELS, num_labels=3)
+    if name == "bert":
+        copy_weights(pair.head, dense=pair.library.bert.pooler.dense, out=pair.library.classifier)
+    else:
+        copy_weights(pair.head, dense=pair.library.classifier.dense, out=pair.library.classifier.out_proj)
+    gold = torch.tensor([LABELS.index(example.label) for example in PAIRS])
+    theirs = pair.library(**pair.inputs(), labels=gold)
+    ours = pair.task_type.outputs(pair.head, [pair.backbone(pair.batch.packed).detach()], pair.batch)
+    torch.testing.assert_close(torch.from_numpy(np.stack(ours)), theirs.logits.log_softmax(-1), **CLOSE)
+    assert_same_loss(pair, theirs.loss)
+
+
+@every_model
+def test_multiple_choice(name: str) -> None:
+    data = [example for example in CHOICES if len(example.choices) == 3]
+    pair = build(name, "MultipleChoice", "multiple_choice", data)
+    copy_weights(pair.head, dense=pair.library.base_model.pooler.dense, out=pair.library.classifier)
+    inputs = {key: value.reshape(len(data), 3, -1) for key, value in pair.inputs().items()}
+    theirs = pair.library(**inputs, labels=torch.tensor([example.label for example in data]))
+    ours = pair.task_type.outputs(pair.head, [pair.backbone(pair.batch.packed).detach()], pair.batch)
+    torch.testing.assert_close(torch.from_numpy(np.stack(ours)), theirs.logits, **CLOSE)
+    assert_same_loss(pair, theirs.loss)
+
+
+@every_model
+def test_token_classification(name: str) -> None:
+    pair = build(name, "TokenClassification", "tagging", SENTENCES, TAGS, num_labels=len(TAGS))
+    copy_weights(pair.head, out=pair.library.classifier)
+    inputs = pair.inputs()
+    labels = torch.full_like(inputs["input_ids"], -100)
+    for row, example in enumerate(SENTENCES):
+        starts = pair.features.ragged("word_start")[row]
+        labels[row, starts] = torch.tensor([TAGS.index(tag) for tag in example.tags or ()])
+    theirs = pair.library(**inputs, labels=labels)
+    words = pair.task_type.outputs(pair.head, [pair.backbone(pair.batch.packed).detach()], pair.batch)
+    for row, best in enumerate(words):
+        assert best.tolist() == theirs.logits[row, pair.features.ragged("word_start")[row]].argmax(-1).tolist()
+    assert_same_loss(pair, theirs.loss)
+
+
+@every_model
+@pytest.mark.parametrize("row", range(len(QUESTIONS)))
+def test_question_answering(name: str, row: int) -> None:
+    # One window at a time: transformers lets padding take part in the softmax, ours has none.
+    pair = build(name, "QuestionAnswering", "span_qa", QUESTIONS[row : row + 1])
+    copy_weights(pair.head, out=pair.library.qa_outputs)
+    pair = Pair(
+        pair.library,
+        pair.backbone,
+        pair.task_type,
+        pair.features,
+        pair.head,
+        pair.task_type.collate(pair.features, np.arange(1), np.random.default_rng(0)),
+    )
+    inputs = {key: value[:1, : int(pair.features.lengths[0])] for key, value in pair.inputs().items()}
+    start, end = (torch.from_numpy(pair.features.column(key)[:1].astype(np.int64)) for key in ("start", "end"))
+    theirs = pair.library(**inputs, start_positions=start, end_positions=end)
+    ((ours_start, ours_end, _),) = pair.task_type.outputs(
+        pair.head, [pair.backbone(pair.batch.packed).detach()], pair.batch
+    )
+    torch.testing.assert_close(torch.from_numpy(ours_start), theirs.start_logits[0], **CLOSE)
+    torch.testing.assert_close(torch.from_numpy(ours_end), theirs.end_logits[0], **CLOSE)
+    assert_same_loss(pair, theirs.loss)
+
+
+@every_model
+def test_masked_language_modelling(name: str) -> None:
+    pair = build(name, "MaskedLM", "masked_lm", LINES)
+    if name == "bert":
+        theirs = pair.library.cls.predictions
+        copy_weights(pair.head, dense=theirs.transform.dense, norm=theirs.transform.LayerNorm)
+    else:
+        theirs = pair.library.lm_head
+        copy_weights(pair.head, dense=theirs.dense, norm=theirs.layer_norm)
+    with torch.no_grad():
+        pair.head.get_parameter("bias").copy_(theirs.bias)
+    assert theirs.decoder.weight is pair.library.get_input_embeddings().weight, "the library's head is not tied"
+    inputs = pair.inputs()
+    labels = torch.full_like(inputs["input_ids"], -100)
+    for segment, start in enumerate(pair.batch.packed.starts_S.tolist()):
+        length = len(pair.features.tokens[segment])
+        inputs["input_ids"][segment, :length] = pair.batch.packed.ids_T[start : start + length]
+        for place, token in zip(pair.batch.targets["place_M"], pair.batch.targets["token_M"], strict=True):
+            if start <= place < start + length:
+                labels[segment, place - start] = token
+    assert int((labels >= 0).sum()) == pair.batch.count
+    assert_same_loss(pair, pair.library(**inputs, labels=labels).loss)
+
+
+def test_heads_are_initialised_as_the_model_was() -> None:
+    pair = build("xlm-roberta", "SequenceClassification", "classification", PAIRS, LABELS, num_labels=3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = pair.task_type.head(pair.backbone, LABELS, 0.1)
+    assert 0.17 < float(head.get_parameter("dense.weight").std()) < 0.23
+    assert not head.get_parameter("dense.bias").any()
+    assert not head.get_parameter("out.bias").any()
