@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench golden lock clean
+.PHONY: help setup demo test check format docs bench encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs    write the generated parts of docs/"
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
+	@echo "make encoders pretrain the shipped encoders anew (an hour and a half of one core each)"
 	@echo "make lock    write requirements.lock anew"
 
 setup: $(READY)
@@ -49,6 +50,10 @@ docs: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.throughput
+
+encoders: setup
+	$(BIN)/xstilts run src/xstilts/studies/encoders.yaml --store runs/encoders
+	$(BIN)/python tools/ship_encoders.py runs/encoders
 
 golden: setup
 	$(BIN)/python -m pytest -k golden --renew-golden

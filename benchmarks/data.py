@@ -1,9 +1,9 @@
 """What every contender trains on: one set of tokenised sentence pairs, and one random model of a real shape.
 
-The text is the microworld's English. Two texts a pair and a random label: speed asks for lengths, not for sense. Numbers
-of words are drawn from a log-normal distribution fitted to the words and punctuation marks of real inference pairs
-(premise and hypothesis together): median 31 and log standard deviation 0.53 in the matched development set of MultiNLI
-1.0, median 22 and 0.32 in that of SNLI 1.0.
+The text is the microworld's English, two texts a pair, with a random label: speed asks for lengths, not for sense.
+Numbers of words are drawn from a log-normal distribution fitted to the words and punctuation marks of real inference
+pairs, premise and hypothesis together: median 31 and log standard deviation 0.53 in the matched development set of
+MultiNLI 1.0, median 22 and 0.32 in that of SNLI 1.0.
 """
 
 from __future__ import annotations

@@ -108,15 +108,21 @@ class Expansion:
 
     def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
         stage = model.stage
+        learned: dict[str, Stage] = {}
         for phase in recipe.phases:
             stage = self._train(stage, phase, model, replicate)
-            for part in phase.tasks:
-                task = self.experiment.task(part.task)
-                if task.metric and task.type != "masked_lm":
-                    data = self._data(task, self._validation_split(task), ("en",), model, replicate)
-                    scored = self._score(stage, data, task, part.task, "intermediate", self._validation_split(task))
-                    yield Cell(replicate.seed, model.name, recipe.label, task.name, "intermediate", scored)
+            learned.update({part.task: stage for part in phase.tasks})
+        for name, trained in learned.items():
+            task = self.experiment.task(name)
+            if task.metric:
+                split = self._validation_split(task)
+                data = self._data(task, split, ("en",), model, replicate)
+                scored = self._score(trained, data, task, name, "intermediate", split)
+                yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
+        number = self.replicates.index(replicate)
         for target in self.experiment.targets:
+            if target.seeds is not None and number >= target.seeds:
+                continue
             scored = self._target(stage, target, model, replicate)
             yield Cell(replicate.seed, model.name, recipe.label, target.task, "target", scored)
 
@@ -125,12 +131,13 @@ class Expansion:
         task = self.experiment.task(target.task)
         head = ""
         if task.type != "retrieval":
-            head = task.train_on or task.name
+            head = target.train_on or task.train_on or task.name
             phase = PhaseSpec(tasks=(Component(task=head),), train=target.train)
             stage = self._train(stage, phase, model, replicate)
-        languages = self._languages(task, target, replicate)
-        data = self._data(task, task.evaluate_on, languages, model, replicate, target.limit)
-        return self._score(stage, data, task, head, "target", task.evaluate_on)
+        split = target.split or task.evaluate_on
+        languages = self._languages(task, split, target.languages, replicate)
+        data = self._data(task, split, languages, model, replicate, target.limit)
+        return self._score(stage, data, task, head, "target", split)
 
     def _score(self, stage: Stage, data: Stage, task: Task, head: str, role: str, split: Split) -> Stage:
         precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
@@ -149,12 +156,13 @@ class Expansion:
             parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent, part.options))
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
         cost = 0.02 * (options.steps or 1000)
+        path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
         plan = PhaseData(
             tuple(parts),
             sampling,
             options.model_dump(),
             replicate.seed if seed is None else seed,
-            f"{phase.label} after {model.name}",
+            path,
             cost,
         )
         return describe.train(stage, plan)
@@ -187,15 +195,15 @@ class Expansion:
             return part.languages
         return tuple(_available(task, replicate.data, "train"))
 
-    def _languages(self, task: Task, target: TargetSpec, replicate: Replicate) -> tuple[str, ...]:
-        there = _available(task, replicate.data, task.evaluate_on)
-        asked = target.languages or self.experiment.languages
+    def _languages(
+        self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
+    ) -> tuple[str, ...]:
+        there = _available(task, replicate.data, split)
+        asked = wanted or self.experiment.languages
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
             place = self.root or "the microworld"
-            raise DataError(
-                f"{task.name} has no {task.evaluate_on} files for {', '.join(asked or ('any language',))}", place
-            )
+            raise DataError(f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}", place)
         return languages
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -16,6 +16,8 @@ from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
 ControlKind = Literal["random", "english"]
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""Of a user's own task: heads are saved under it, and a dot would divide it."""
 
 
 class TokenizerSpec(Strict):
@@ -74,6 +76,11 @@ class TargetSpec(Strict):
     task: str
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of its English fine-tuning")
+    train_on: str | None = Field(default=None, description="task whose English training split it uses; else its own")
+    split: Literal["validation", "test"] | None = Field(
+        default=None, description="what is measured; else the official one"
+    )
+    seeds: int | None = Field(default=None, gt=0, description="only the first seeds, for costly targets")
     limit: int = Field(default=0, ge=0, description="first examples of each language only; 0: all")
 
     @model_validator(mode="before")
@@ -90,7 +97,7 @@ class OwnTask(Strict):
     languages: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(default=None, gt=2)
+    max_length: int | None = Field(default=None, ge=16)
 
 
 class Experiment(Strict):
@@ -106,7 +113,7 @@ class Experiment(Strict):
     backbones: tuple[BackboneSpec, ...] = Field(min_length=1)
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     targets: tuple[TargetSpec, ...] = Field(min_length=1)
-    tasks: dict[str, OwnTask] = Field(default_factory=dict)
+    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict)
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
@@ -130,8 +137,11 @@ class Experiment(Strict):
             twice = [label for label, count in Counter(labels).items() if count > 1]
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice")
-        for name in self._task_names():
+        for name in (*self._task_names(), *self.tasks):
             self.task(name)
+        for target in self.targets:
+            task = self.task(target.task)
+            _check_training_task(task, self.task(target.train_on or task.train_on or task.name))
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
         return self
@@ -140,7 +150,9 @@ class Experiment(Strict):
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
         phases += [phase for backbone in self.backbones for phase in backbone.pretrain]
         mixed = [part.task for phase in phases for part in phase.tasks]
-        return [*mixed, *(target.task for target in self.targets), *self.tuning]
+        targets = [name for target in self.targets for name in (target.task, target.train_on) if name]
+        raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]
+        return [*mixed, *targets, *self.tuning, *raw]
 
     def task(self, name: str) -> Task:
         """A task of this file, or a registered one. Raises `UnknownName`."""
@@ -155,10 +167,18 @@ class Experiment(Strict):
         return phase.options(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
 
 
+def _check_training_task(target: Task, source: Task) -> None:
+    """A head trained on `source` must mean the same on `target`."""
+    if (source.type, source.labels) != (target.type, target.labels):
+        raise ValueError(f"'{target.name}' cannot be trained on '{source.name}': its type or labels are others")
+
+
 def own_task(name: str, spec: OwnTask) -> Task:
     """The task that an experiment file declares."""
     from dataclasses import replace
 
+    if spec.like not in TASKS:
+        raise UnknownName("task", spec.like, TASKS.names())
     base = TASKS.get(spec.like)
     encoding = replace(base.encoding, max_length=spec.max_length) if spec.max_length else base.encoding
     return replace(

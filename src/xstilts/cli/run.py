@@ -13,7 +13,7 @@ from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.core.errors import XstiltsError
 from xstilts.expand import Expansion
-from xstilts.experiment import load_experiment
+from xstilts.experiment import Experiment, load_experiment
 from xstilts.graph.local import run_local
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
@@ -37,9 +37,20 @@ def packaged(name: str) -> Path:
     return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
 
 
-def run_file(file: Path, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str) -> None:
+def demonstration(from_scratch: bool) -> Experiment:
+    """The packaged experiment on the shipped encoders, or on the same ones pretrained here."""
+    experiment = load_experiment(packaged("demo"))
+    if not from_scratch:
+        return experiment
+    names = {spec.name for spec in experiment.backbones}
+    trained = tuple(spec for spec in load_experiment(packaged("encoders")).backbones if spec.name in names)
+    return experiment.model_copy(update={"backbones": trained})
+
+
+def run_experiment(
+    experiment: Experiment, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str
+) -> None:
     """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed."""
-    experiment = load_experiment(file)
     expansion = Expansion(experiment, data)
     place = Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"

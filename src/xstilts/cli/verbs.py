@@ -25,7 +25,12 @@ DataOption = Annotated[
     typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
 ]
 StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Processes at a time; 0: in this one. Default: one per core.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Processes at a time; 0: in this one. Default: one per core, or one on a GPU.", show_default=False
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
@@ -54,15 +59,16 @@ def demo(
         bool, typer.Option(help="Pretrain the encoders too (an hour and a half of one core).")
     ] = False,
     store: StoreOption = Path("runs/demo"),
-    workers: WorkersOption = CORES,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
-    from xstilts.cli.run import Machine, packaged, run_file
+    from xstilts.cli.run import Machine, demonstration, run_experiment
 
-    name = "demo-from-scratch" if from_scratch else "demo"
     command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
-    run_file(packaged(name), None, store, Machine(workers=workers), as_json, command)
+    run_experiment(
+        demonstration(from_scratch), None, store, Machine(CORES if workers is None else workers), as_json, command
+    )
 
 
 @app.command()
@@ -70,17 +76,18 @@ def run(
     file: FileArgument,
     data: DataOption = None,
     store: StoreOption = Path("runs"),
-    workers: WorkersOption = CORES,
+    workers: WorkersOption = None,
     device: DeviceOption = "cpu",
     micro_batch_tokens: TokensOption = 8192,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of an experiment, then print its table and write its report."""
-    from xstilts.cli.run import Machine, run_file
+    from xstilts.cli.run import Machine, run_experiment
+    from xstilts.experiment import load_experiment
 
-    machine = Machine(workers, device, micro_batch_tokens)
+    machine = Machine((CORES if device == "cpu" else 1) if workers is None else workers, device, micro_batch_tokens)
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
-    run_file(file, data, store, machine, as_json, shlex.join(words))
+    run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,7 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Lines:
-    """1-based lines: of each key and item, and of the first place where a text stands as a value."""
+    """1-based lines: of each key and item, and of the first place where a text stands."""
 
     places: dict[Place, int] = field(default_factory=dict)
     values: dict[str, int] = field(default_factory=dict)
@@ -48,6 +48,7 @@ def _collect(node: Any, place: Place, lines: Lines, path: Path) -> None:
             if inner in lines.places:
                 raise ConfigError(f"key '{key.value}' occurs twice", path, key.start_mark.line + 1)
             lines.places[inner] = key.start_mark.line + 1
+            lines.values.setdefault(str(key.value), key.start_mark.line + 1)
             _collect(value, inner, lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
@@ -90,13 +91,16 @@ def _nearest(location: tuple[Any, ...], lines: Mapping[Place, int]) -> int | Non
 def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """Names that are allowed at a place of the document."""
     current: Any = model
+    is_key = False  # of a dictionary of models: a name of the user's own
     for part in location:
-        if isinstance(part, int):
+        if isinstance(part, int) or is_key:
+            is_key = False
             continue
         field: Any = getattr(current, "model_fields", {}).get(part)
         current = _model_in(field.annotation) if field is not None else None
         if current is None:
             return []
+        is_key = get_origin(field.annotation) is dict
     names: Mapping[str, Any] = getattr(current, "model_fields", {})
     return list(names)
 

@@ -3,7 +3,7 @@
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
 value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
-preferred.
+preferred. `a + b` means the files of both patterns, each of which must match.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Pa
     """
     language(code)
     for pattern in patterns:
-        for name in _names(pattern, code):
-            if files := sorted(_matches(root, name.split("/"))):
-                return files
+        parts = [_files(root, part, code) for part in pattern.split(" + ")]
+        if all(parts):
+            return [path for part in parts for path in part]
     raise DataError(f"{what}: {_missing(root, patterns, code)}", root)
 
 
@@ -47,13 +47,22 @@ def languages_there(root: Path, patterns: Iterable[str], allowed: Sequence[str])
     """
     found: set[str] = set()
     for pattern in patterns:
-        fields = _FIELD.findall(pattern)
-        if not fields:
-            if any(_matches(root, pattern.split("/"))):
-                return list(allowed)
-            continue
-        found.update(_codes(root, pattern, fields[0]))
+        found.update(set.intersection(*(_codes_there(root, part, allowed) for part in pattern.split(" + "))))
     return [code for code in allowed if code in found]
+
+
+def _codes_there(root: Path, pattern: str, allowed: Sequence[str]) -> set[str]:
+    if fields := _FIELD.findall(pattern):
+        return _codes(root, pattern, fields[0])
+    return set(allowed) if _matches(root, pattern.split("/")) else set()
+
+
+def _files(root: Path, pattern: str, code: str) -> list[Path]:
+    """Files of the first form of the language that has any, sorted."""
+    for name in _names(pattern, code):
+        if files := sorted(_matches(root, name.split("/"))):
+            return files
+    return []
 
 
 def _names(pattern: str, code: str) -> Iterator[str]:
@@ -123,7 +132,8 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     """What was looked for, and the nearest thing that exists."""
     if not root.is_dir():
         return "the data folder does not exist"
-    looked = [next(_names(pattern, code), pattern) for pattern in patterns]
+    parts = [part for pattern in patterns for part in pattern.split(" + ")]
+    looked = [next(_names(part, code), part) for part in parts]
     shown = ", ".join(looked[:3]) + (f" and {len(looked) - 3} more" if len(looked) > 3 else "")
     if there := languages_there(root, patterns, list(LANGUAGES)):
         near = f"files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"

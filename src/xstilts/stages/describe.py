@@ -70,7 +70,10 @@ def tokenizer_of(source: str, revision: str | None) -> Stage:
 
 def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequence[Task]) -> Stage:
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
-    full = {"trained": dict(config), "data": [_files(data, task, "train", config["languages"]) for task in tasks]}
+    full = {
+        "trained": dict(config),
+        "data": [_files(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
+    }
     inputs = {"world": data.world} if data.world else {}
     return make(
         "tokenizer",
@@ -189,14 +192,14 @@ def train(model: Stage, phase: PhaseData) -> Stage:
 def predict(model: Stage, data: Stage, task: Task, head: str, precision: str, cost: float = 3.0) -> Stage:
     """Predictions of every language of `data` with the head called `head`."""
     config = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
-    return make("predict", config, {"model": model, "data": data}, f"{task.name} by {model.label}", cost=cost)
+    return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=cost)
 
 
 def evaluate(predictions: Stage, data: Stage, task: Task, split: Split, role: str) -> Stage:
     """Scores of a predict stage against the gold kept with its data."""
     config = {"task": task.name, "split": split, "metric": task.metric, "main": task.main, "role": role}
     inputs = {"predictions": predictions, "data": data}
-    return make("evaluate", config, inputs, f"{task.name} of {predictions.label}", cost=0.5)
+    return make("evaluate", config, inputs, predictions.label, cost=0.5)
 
 
 def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict[str, Any]:
@@ -206,6 +209,12 @@ def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict
         return {"hub": source, "revision": revision}
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     return {"files": {path.name: _checksum(path, path.stat().st_mtime_ns) for path in files}}
+
+
+def _there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
+    """Of some languages those whose raw text this corpus has."""
+    there = languages if data.root is None else task.available(data.root, "train")
+    return [code for code in languages if code in there]
 
 
 def _files(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from xstilts.training.model import HeadSpec, Model, restore_heads, save_model
 from xstilts.training.plan import Plan, Source, steps_of
 
 Report = Callable[[dict[str, Any]], None]
+COPIED_BYTES = 2**30
+"""Local models up to this size are copied into the store, so that it does not depend on where they lay."""
 NOT_COPIED = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 
 
@@ -48,12 +50,18 @@ def run_start(
         backbone = random_backbone(architecture, fields, tokenizer, seed, route)
         save_backbone(backbone, directory / "backbone")
     else:
+        source = Path(settings["source"])
         backbone = load_backbone(settings["source"], settings["revision"], route)
-        write_json(
-            directory / "pointer.json",
-            {"source": settings["source"], "revision": settings["revision"]},
-        )
+        if source.is_dir() and _size(source) < COPIED_BYTES:
+            save_backbone(backbone, directory / "backbone")
+        else:
+            pointer = str(source.absolute()) if source.is_dir() else settings["source"]
+            write_json(directory / "pointer.json", {"source": pointer, "revision": settings["revision"]})
     write_json(directory / "about.json", {**describe(backbone), "route_asked": route})
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def open_backbone(directory: Path, backend: Backend = "segments") -> Backbone:

@@ -89,7 +89,7 @@ class MaskedLM(TaskType):
         about = features.records[0]
         ids_T = packed.ids_T.numpy()
         eligible = np.flatnonzero(~np.isin(ids_T, about["special"]))
-        count = max(1, round(len(eligible) * self.rate))
+        count = min(len(eligible), max(1, round(len(eligible) * self.rate)))  # none where all tokens are unknown
         place_M = np.sort(rng.choice(eligible, size=count, replace=False))
         chance_M = rng.random(count)
         corrupted = ids_T.copy()

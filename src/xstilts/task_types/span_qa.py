@@ -63,7 +63,7 @@ class SpanQA(TaskType):
             index = builder.record(id=example.id, gold=gold, passage=example.passage)
             ids, offsets = passages[example.passage]
             span = answer_tokens(example, offsets)
-            question = question[: limits.max_question]
+            question = question[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
             frame = coder.pair
             room = limits.max_length - len(question) - sum(len(part) for part in frame)
             first = len(frame.before) + len(question) + len(frame.between)

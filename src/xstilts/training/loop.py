@@ -127,7 +127,7 @@ def accumulate(model: Model, phase: Phase, source: int, batches: Sequence[Batch]
     The gradient is that of sum(loss) / count over the whole step, however it was cut.
     """
     task_type, head = phase.types[source], model.heads[phase.tasks[source]]
-    count = sum(batch.count for batch in batches)
+    count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens alone has nothing to predict
     total = torch.zeros((), device=device)
     for batch in batches:
         batch = batch.to(device)

@@ -42,8 +42,10 @@ def probabilities(
         return np.asarray(n / n.sum())
     given = np.asarray([0.0 if rate is None else rate for rate in rates])
     free = np.asarray([rate is None for rate in rates])
-    if given.min() < 0 or (free.any() and given.sum() > 1):
-        raise ConfigError(f"rates {list(rates)}: each must be at least 0, and together at most 1 where a task has none")
+    if given.min() < 0 or (given.sum() > 1 if free.any() else given.sum() == 0):
+        raise ConfigError(
+            f"rates {list(rates)}: each must be at least 0, not all 0, and together at most 1 where a task has none"
+        )
     if not free.any():
         return np.asarray(given / given.sum())
     return np.where(free, n / n[free].sum() * (1 - given.sum()), given)

@@ -1,0 +1,173 @@
+"""Every mistake in an experiment file is named with its line and what was expected."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.experiment import Experiment, load_experiment
+
+GOOD = """\
+name: table1
+title: A table
+seeds: [1, 2]
+train: {learning_rate: 1.0e-3, epochs: 2}
+tuning:
+  squad_v1:
+    learning_rate: 3.0e-5
+backbones:
+  - name: mine
+    architecture: xlm-roberta
+    config: {hidden_size: 32}
+    tokenizer:
+      tasks: [text_ud]
+      languages: [en, de]
+    controls: {random: auto}
+recipes:
+  - []
+  - [mnli]
+  - [[mnli, squad_v1]]
+targets:
+  - xnli
+  - task: xquad
+    train: {steps: 10}
+tasks:
+  reviews:
+    like: xnli
+    files: {test: ["reviews/{language}.tsv"]}
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    file = path / "table1.yaml"
+    file.write_text(text)
+    return file
+
+
+def error(path: Path, text: str) -> str:
+    """The message, after the file's name; it is one line."""
+    file = write(path, text)
+    with pytest.raises(ConfigError) as raised:
+        load_experiment(file)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert message.startswith(f"{file}:")
+    return message.removeprefix(f"{file}:")
+
+
+def test_a_good_file_is_read(tmp_path: Path) -> None:
+    experiment = load_experiment(write(tmp_path, GOOD))
+    assert [recipe.label for recipe in experiment.recipes] == ["[]", "[mnli]", "[{mnli, squad_v1}]"]
+    assert [target.task for target in experiment.targets] == ["xnli", "xquad"]
+    assert experiment.options(experiment.recipes[1].phases[0]).learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        # wrong keys
+        ("title:", "titel:", 2, "unknown key 'titel': did you mean 'title'?"),
+        ("learning_rate: 1.0e-3", "learning_rat: 1.0e-3", 4, "'learning_rat'.*did you mean 'learning_rate'"),
+        ("learning_rate: 3.0e-5", "learning_rat: 3.0e-5", 7, "'learning_rat'.*did you mean 'learning_rate'"),
+        ("architecture:", "architectur:", 10, "'architectur' in backbones.0: did you mean 'architecture'"),
+        ("languages: [en, de]", "langages: [en, de]", 14, "'langages' in .*tokenizer: did you mean 'languages'"),
+        ("{steps: 10}", "{stepss: 10}", 23, "'stepss'.*did you mean 'steps'"),
+        ("like: xnli", "lik: xnli", 26, "'lik' in tasks.reviews: did you mean 'like'"),
+        ("title: A table", "zzz: red", 2, "unknown key 'zzz': known: name"),
+        # wrong values
+        ("seeds: [1, 2]", "seeds: [1, two]", 3, r"seeds.1: .*integer.*found: 'two'"),
+        ("seeds: [1, 2]", "seeds: []", 3, "seeds: .*at least 1"),
+        ("epochs: 2", "epochs: -2", 4, "greater than 0"),
+        ("epochs: 2", "epochs: many", 4, "epochs.*number.*'many'"),
+        ("{random: auto}", "{random: yes please}", 9, "`random` can only be `auto`"),
+        ("{random: auto}", "{chance: auto}", 15, "random.*english.*found: 'chance'"),
+        ("{random: auto}", "{english: auto}", 9, "`english: auto` needs `pretrain`"),
+        ("    architecture: xlm-roberta\n", "", 9, "give either `source`.*or `architecture`"),
+        ("name: table1", "name: a/b", 1, "name: .*pattern"),
+        # names
+        ("  - [mnli]", "  - [mnl]", 18, "unknown task 'mnl': did you mean mnli"),
+        ("  - xnli", "  - xnly", 21, "unknown task 'xnly': did you mean xnli"),
+        ("squad_v1:", "squad_v3:", 6, "unknown task 'squad_v3': did you mean squad_v"),
+        ("[text_ud]", "[text_uds]", 13, "unknown task 'text_uds': did you mean text_ud"),
+        ("like: xnli", "like: xnly", 26, "unknown task 'xnly': did you mean xnli"),
+        ("reviews:", "my.reviews:", None, "my.reviews"),
+        # twice
+        ("seeds: [1, 2]", "seeds: [1, 1]", None, "seed '1' occurs twice"),
+        ("  - [mnli]", "  - [mnli]\n  - [mnli]", None, r"recipe '\[mnli\]' occurs twice"),
+        ("  - xnli", "  - xnli\n  - xnli", None, "target 'xnli' occurs twice"),
+        ("title: A table", "name: other", 2, "key 'name' occurs twice"),
+        # no YAML
+        ("seeds: [1, 2]", "seeds: [1, 2", None, "not YAML"),
+    ],
+)
+def test_mistakes_are_named_by_line(tmp_path: Path, old: str, new: str, line: int | None, message: str) -> None:
+    assert old in GOOD
+    found = error(tmp_path, GOOD.replace(old, new, 1))
+    assert re.search(message, found), found
+    if line is not None:
+        assert found.startswith(f"{line}: "), found
+
+
+@pytest.mark.parametrize("missing", ["name", "backbones", "targets", "recipes"])
+def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    document = re.sub(rf"^{missing}:.*\n(?:[ -].*\n)*", "", GOOD, flags=re.MULTILINE)
+    assert re.search(rf"{missing}: Field required", error(tmp_path, document + "description: x\n"))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n"])
+def test_a_file_that_holds_no_experiment(tmp_path: Path, text: str) -> None:
+    assert "an experiment file holds `name:`" in error(tmp_path, text)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        load_experiment(tmp_path / "nowhere.yaml")
+
+
+def test_a_target_is_trained_on_a_task_of_its_own_kind(tmp_path: Path) -> None:
+    good = GOOD.replace("  - xnli\n", "  - {task: xnli, train_on: snli}\n")
+    assert load_experiment(write(tmp_path, good)).targets[0].train_on == "snli"
+    for other in ("squad_v1", "pawsx"):
+        text = GOOD.replace("  - xnli\n", f"  - {{task: xnli, train_on: {other}}}\n")
+        assert re.search(f"'xnli' cannot be trained on '{other}'", error(tmp_path, text))
+
+
+def test_the_baseline_is_always_first_and_once(tmp_path: Path) -> None:
+    for text in (GOOD.replace("  - []\n", ""), GOOD.replace("  - []\n", "  - []\n  - []\n")):
+        experiment = load_experiment(write(tmp_path, text))
+        assert [recipe.label for recipe in experiment.recipes][:2] == ["[]", "[mnli]"]
+    behind = GOOD.replace("  - []\n", "").replace("targets:", "  - []\ntargets:")
+    assert load_experiment(write(tmp_path, behind)).recipes[0].label == "[]"
+
+
+def test_options_are_layered_from_the_file_to_the_phase(tmp_path: Path) -> None:
+    text = GOOD.replace("{steps: 10}", "{steps: 10, learning_rate: 5.0e-5}")
+    experiment = load_experiment(write(tmp_path, text))
+    joint = experiment.recipes[2].phases[0]
+    assert experiment.options(joint).learning_rate == 1e-3  # its first task is mnli
+    target = joint.model_validate({"tasks": ["squad_v1"]})
+    assert experiment.options(target).learning_rate == 3e-5
+    own = joint.model_validate({"tasks": ["squad_v1"], "train": experiment.targets[1].train})
+    assert (experiment.options(own).learning_rate, experiment.options(own).steps) == (5e-5, 10)
+
+
+def test_an_own_task_takes_what_it_does_not_say_from_its_model(tmp_path: Path) -> None:
+    experiment = load_experiment(write(tmp_path, GOOD))
+    task, like = experiment.task("reviews"), experiment.task("xnli")
+    assert (task.name, task.like, task.type, task.labels, task.metric) == (
+        "reviews",
+        "xnli",
+        like.type,
+        like.labels,
+        like.metric,
+    )
+    assert task.train_on == like.train_on
+    assert dict(task.files) == {"test": ("reviews/{language}.tsv",)}
+
+
+def test_the_schema_of_an_experiment_can_be_printed() -> None:
+    schema = Experiment.model_json_schema()
+    assert {"name", "backbones", "recipes", "targets"} <= set(schema["properties"])

@@ -1,0 +1,268 @@
+"""From an experiment to scores, in this process, on a world small enough to take seconds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
+from xstilts.core.files import read_json
+from xstilts.expand import Expansion
+from xstilts.graph.events import Failed
+from xstilts.graph.stage import graph
+from xstilts.graph.store import Store
+from xstilts.microworld import TINY, write_world
+from xstilts.stages import run as runner
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, 5, TINY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expansion(root: Path) -> Expansion:
+    return Expansion(tiny_experiment(), root)
+
+
+@pytest.fixture(scope="module")
+def store(expansion: Expansion, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    events = run_all(expansion, folder)
+    assert len(events["Done"]) == len(graph(expansion.stages()))
+    return folder
+
+
+def test_every_cell_has_scores_in_every_language(expansion: Expansion, store: Path) -> None:
+    cells = {(cell.recipe, cell.task, cell.role) for cell in expansion.cells}
+    assert cells == {
+        *(("[]", task, "target") for task in TARGETS),
+        *(("[micro_nli]", task, "target") for task in TARGETS),
+        ("[micro_nli]", "micro_nli", "intermediate"),
+    }
+    for cell in expansion.cells:
+        rows = scores(store, cell.stage)
+        languages = LANGUAGES if cell.task != "micro_retrieval" else LANGUAGES[1:]
+        if cell.role == "intermediate":
+            languages = ("en",)
+        assert {row["language"] for row in rows if row["main"]} == set(languages)
+        for row in rows:
+            assert 0 <= row["value"] <= 100
+            assert row["n"] == (TINY.retrieval if cell.task == "micro_retrieval" else 10 if cell.role != "target" else 20)
+            assert f"{cell.task} | {row['language']} | " in row["signature"]
+
+
+def test_values_of_examples_add_up_to_the_scores(expansion: Expansion, store: Path) -> None:
+    for cell in expansion.cells:
+        table = pq.read_table(Store(store).directory(cell.stage) / "examples.parquet").to_pylist()
+        for score in (row for row in scores(store, cell.stage) if row["main"]):
+            own = [r for r in table if (r["language"], r["metric"]) == (score["language"], score["metric"])]
+            assert len(own) == score["n"]
+            total = sum(r["denominator"] for r in own)
+            if score["metric"] != "f1" or cell.task == "micro_qa":
+                assert 100 * sum(r["numerator"] for r in own) / total == pytest.approx(score["value"], abs=1e-4)
+
+
+def test_running_again_computes_nothing(expansion: Expansion, store: Path) -> None:
+    events = run_all(expansion, store)
+    assert len(events["Cached"]) == len(graph(expansion.stages()))
+    assert events["Done"] == []
+
+
+def test_more_recipes_compute_only_what_is_new(root: Path, expansion: Expansion, store: Path) -> None:
+    more = Expansion(tiny_experiment(recipes=[[], ["micro_nli"], ["micro_nli", "micro_qa"]], targets=TARGETS[:1]), root)
+    known = {stage.key for stage in graph(expansion.stages())}
+    events = run_all(more, store)
+    assert {event.stage.key for event in events["Done"]} == {s.key for s in graph(more.stages())} - known  # type: ignore[union-attr]
+    kinds = Counter(event.stage.kind for event in events["Done"])  # type: ignore[union-attr]
+    # micro_qa after micro_nli was trained already, as a target
+    assert kinds == {"prepare": 1, "train": 1, "predict": 2, "evaluate": 2}
+
+
+def test_trained_models_open_in_transformers_and_say_what_became_of_heads(expansion: Expansion, store: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    trained = [stage for stage in graph(expansion.stages()) if stage.kind == "train"]
+    directory = Store(store).directory(trained[0])
+    assert AutoModel.from_pretrained(directory / "backbone").config.hidden_size == 16
+    assert len(AutoTokenizer.from_pretrained(directory / "backbone")) == 400
+    heads = read_json(directory / "about.json")["heads"]
+    assert len(heads["fresh"]) == 1
+    assert heads["loaded"] == []
+
+
+def test_no_stage_writes_a_pickle(store: Path) -> None:
+    suffixes = {path.suffix for path in store.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".jsonl", ".npy", ".safetensors", ".parquet", ".txt", ""}
+
+
+def test_a_killed_train_stage_is_resumed(
+    expansion: Expansion, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after its first checkpoint, it goes on from there and gives the weights it would have given."""
+    train = next(stage for stage in graph(expansion.stages()) if stage.kind == "train")
+    for stage in graph([train])[:-1]:
+        source, target = Store(store).directory(stage), Store(tmp_path).directory(stage)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source)
+    honest = runner.run_stage
+    steps: list[float] = []
+
+    def killed(stage: Any, directory: Path, inputs: Any, settings: Any, report: Any) -> None:
+        def note(data: dict[str, Any]) -> None:
+            steps.append(data["fraction"])
+            if len(steps) == 2:
+                raise KeyboardInterrupt
+            report(data)
+
+        honest(stage, directory, inputs, settings, note)
+
+    patience = {"checkpoint_seconds": 1e-9, "log_every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        run([train], tmp_path, runner=killed, **patience)
+    assert not Store(tmp_path).has(train)
+    assert (Store(tmp_path).partial(train) / "checkpoint" / "step.json").exists()
+    assert len(run([train], tmp_path, runner=killed, **patience)["Done"]) == 1
+    assert steps == [0.5, 1.0, 1.0]
+    for name in ("heads.safetensors", "backbone/model.safetensors"):
+        one, other = (load_file(Store(place).directory(train) / name) for place in (store, tmp_path))
+        assert all(one[key].equal(other[key]) for key in one)
+
+
+def test_a_world_stage_writes_the_world_and_an_experiment_on_worlds_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import xstilts.microworld
+
+    sizes: list[int] = []
+
+    def write(directory: Path, seed: int) -> None:
+        sizes.append(seed)
+        write_world(directory, seed, TINY)
+
+    monkeypatch.setattr(xstilts.microworld, "write_world", write)
+    experiment = tiny_experiment(
+        worlds=[5, 6], seeds=[1, 2], recipes=[[]], targets=["micro_topic", "micro_retrieval"], languages=["en", "qaa"]
+    )
+    expansion = Expansion(experiment, None)
+    run_all(expansion, tmp_path)
+    assert sorted(sizes) == [5, 6]
+    for cell in expansion.cells:
+        assert {row["language"] for row in scores(tmp_path, cell.stage)} <= {"en", "qaa"}
+
+
+def test_pretraining_and_its_controls_run(root: Path, tmp_path: Path) -> None:
+    from stages.tiny_experiment import BACKBONE
+
+    phase = {"tasks": [{"task": "micro_text", "languages": ["all"]}], "train": {"steps": 4}}
+    spec = {**BACKBONE, "pretrain": [phase], "controls": {"random": "auto", "english": "auto"}, "english_share": 0.5}
+    mixed = {"tasks": ["micro_topic", {"task": "micro_text", "languages": ["en", "qaa"], "rate": 0.5}]}
+    experiment = tiny_experiment(backbones=[spec], recipes=[[], [mixed]], targets=["micro_topic"])
+    expansion = Expansion(experiment, root)
+    run_all(expansion, tmp_path)
+    cells = [(cell.backbone, cell.recipe, cell.role) for cell in expansion.cells]
+    assert cells == [
+        ("tiny", "[]", "target"),
+        ("tiny", "[{micro_topic, micro_text}]", "intermediate"),
+        ("tiny", "[{micro_topic, micro_text}]", "target"),
+        ("tiny (random encoder)", "[]", "target"),
+        ("tiny (English-only pretraining)", "[]", "target"),
+    ]
+    assert expansion.controls == {
+        "tiny (random encoder)": "random",
+        "tiny (English-only pretraining)": "english",
+    }
+    steps = {
+        stage.config["train"]["steps"]
+        for stage in graph(expansion.stages())
+        if stage.kind == "train" and stage.config["components"][0]["task"] == "micro_text"
+    }
+    assert steps == {4, 2}
+
+
+def test_a_pretrained_folder_serves_as_backbone_with_a_random_control(
+    root: Path, expansion: Expansion, store: Path, tmp_path: Path
+) -> None:
+    start = next(stage for stage in graph(expansion.stages()) if stage.kind == "start")
+    folder = Store(store).directory(start) / "backbone"
+    spec = {"name": "mine", "source": str(folder), "controls": {"random": "auto"}}
+    own = Expansion(tiny_experiment(backbones=[spec], recipes=[[]], targets=["micro_topic", "micro_retrieval"]), root)
+    run_all(own, tmp_path)
+    retrieval = {cell.backbone: cell.stage for cell in own.cells if cell.task == "micro_retrieval"}
+    theirs = next(cell.stage for cell in expansion.cells if cell.task == "micro_retrieval")
+    assert [row["value"] for row in scores(tmp_path, retrieval["mine"])] == [
+        row["value"] for row in scores(store, theirs)
+    ]
+    assert len(retrieval) == 2
+
+
+def test_an_own_task_runs_on_its_own_files(root: Path, tmp_path: Path) -> None:
+    own = {
+        "like": "micro_topic",
+        "files": {"train": ["topic/{language}/train.tsv"], "test": ["topic/{language}/test.tsv"]},
+        "languages": ["en", "qab"],
+        "holdout": 6,
+        "max_length": 32,
+    }
+    experiment = tiny_experiment(tasks={"mine": own}, recipes=[[], ["mine"]], targets=["mine"])
+    expansion = Expansion(experiment, root)
+    run_all(expansion, tmp_path)
+    intermediate, target = (next(c for c in expansion.cells if c.role == r) for r in ("intermediate", "target"))
+    assert {row["n"] for row in scores(tmp_path, intermediate.stage)} == {6}
+    assert {row["language"] for row in scores(tmp_path, target.stage)} == {"en", "qab"}
+
+
+def test_what_a_user_can_mend_fails_in_one_line_and_the_rest_goes_on(root: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "world"
+    write_world(broken, 5, TINY)
+    path = broken / "choice" / "train-en.jsonl"
+    path.write_text("{\n" + path.read_text())
+    expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_choice", "micro_topic"]), broken)
+    events = run(expansion.stages(), tmp_path / "store")
+    (failed,) = events["Failed"]
+    assert isinstance(failed, Failed)
+    assert "train-en.jsonl:1: not JSON" in failed.error
+    assert failed.log is None
+    assert {event.stage.kind for event in events["Skipped"]} == {"train", "predict", "evaluate"}  # type: ignore[union-attr]
+    assert scores(tmp_path / "store", next(c.stage for c in expansion.cells if c.task == "micro_topic"))
+
+
+def test_withheld_gold_is_refused_before_anything_is_trained(root: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "world"
+    write_world(broken, 5, TINY)
+    for path in (broken / "choice").glob("test-*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "label"}) + "\n" for row in rows))
+    expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_choice"]), broken)
+    events = run(expansion.stages(), tmp_path / "store")
+    errors = [event.error for event in events["Failed"] if isinstance(event, Failed)]
+    assert len(errors) == 1
+    assert "has no gold" in errors[0] or "label" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rat": 0.3}, "unknown option of masked_lm 'rat': did you mean rate"),
+        ({"temperature": 0.1}, "unknown option of masked_lm 'temperature'"),
+    ],
+)
+def test_an_unknown_option_of_a_task_type_is_named(
+    options: dict[str, float], message: str, root: Path, tmp_path: Path
+) -> None:
+    phase = {"tasks": [{"task": "micro_text", "options": options}]}
+    try:
+        expansion = Expansion(tiny_experiment(recipes=[[], [phase]], targets=["micro_topic"]), root)
+    except ValueError as error:
+        assert message in str(error)
+        return
+    events = run(expansion.stages(), tmp_path)
+    assert any(isinstance(event, Failed) and message in event.error for event in events["Failed"])

@@ -1,0 +1,110 @@
+"""Tiny phases: in memory, and as the directories that a train stage reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from backbones.tiny_models import tiny_backbone
+from task_types.samples import CHOICES, CODER, LABELS, LIMITS, LINES, PAIRS, PARALLEL, QUESTIONS, SENTENCES, TAGS
+from xstilts.backbones.load import save_backbone
+from xstilts.core.files import write_json
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
+from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
+from xstilts.training.model import HeadSpec, Model
+from xstilts.training.plan import Plan, Source
+
+DATA: dict[str, tuple[str, Sequence[Any], tuple[str, ...]]] = {
+    "nli": ("classification", PAIRS * 3, LABELS),
+    "choice": ("multiple_choice", CHOICES * 3, ()),
+    "pos": ("tagging", SENTENCES * 3, TAGS),
+    "qa": ("span_qa", QUESTIONS * 2, ()),
+    "text": ("masked_lm", LINES * 2, ()),
+    "parallel": ("contrastive", PARALLEL * 2, ()),
+}
+"""Task -> type, examples, labels."""
+
+QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+CONFIG = TrainConfig(steps=8, batch_size=4, learning_rate=1e-3, head_dropout=0.0)
+
+
+def features_of(task: str) -> Features:
+    kind, examples, labels = DATA[task]
+    return Features.concat([TASK_TYPES.get(kind).encode(examples, CODER, LIMITS, labels)])
+
+
+FEATURES = {task: features_of(task) for task in DATA}
+
+
+def spec(task: str) -> HeadSpec:
+    kind, _, labels = DATA[task]
+    return HeadSpec(task, kind, labels)
+
+
+def tiny_model(*tasks: str, dropout: float = 0.0, seed: int = 1, **changes: Any) -> Model:
+    backbone = tiny_backbone(tokenizer=CODER.tokenizer, initializer_range=0.05, **{**QUIET, **changes})
+    return Model(backbone, [spec(task) for task in tasks], dropout, seed)
+
+
+def tiny_phase(
+    *tasks: str, config: TrainConfig = CONFIG, probabilities: Sequence[float] | None = None, seed: int = 1
+) -> Phase:
+    sources = tuple(Source.single(task, np.asarray(FEATURES[task].lengths)) for task in tasks)
+    shares = tuple(probabilities or [1 / len(tasks)] * len(tasks))
+    assert config.steps is not None
+    return Phase(
+        tasks,
+        tuple(TASK_TYPES.get(DATA[task][0]) for task in tasks),
+        tuple(FEATURES[task] for task in tasks),
+        (1.0,) * len(tasks),
+        Plan(sources, shares, config.batch_size, config.steps, seed, config.bucket),
+        config,
+        seed,
+    )
+
+
+def trained(model: Model, phase: Phase, tokens: int = 8192) -> list[StepRecord]:
+    """All steps, on this very model."""
+    return list(train(model, phase, make_optimizer(model, phase.config), Settings(micro_batch_tokens=tokens)))
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def component(task: str, **fields: Any) -> dict[str, Any]:
+    kind, _, labels = DATA[task]
+    common = {"task": task, "type": kind, "labels": list(labels), "rate": None, "weight": 1.0, "exponent": 0.3}
+    return {**common, "options": {}, **fields}
+
+
+def train_stage(*components: Mapping[str, Any], seed: int = 1, **options: Any) -> dict[str, Any]:
+    """The config of a train stage."""
+    return {
+        "components": list(components),
+        "sampling": {"sampling": "proportional", "cap": 1000, "temperature": 2.0},
+        "train": TrainConfig(**{"steps": 20, "batch_size": 4, "learning_rate": 1e-3, **options}).model_dump(),
+        "seed": seed,
+    }
+
+
+def write_inputs(root: Path, *tasks: str, **changes: Any) -> dict[str, Path]:
+    """Directories of a start stage and of prepare stages."""
+    save_backbone(tiny_backbone(tokenizer=CODER.tokenizer, **changes), root / "model" / "backbone")
+    write_json(root / "model" / "about.json", {"route_asked": None})
+    inputs = {"model": root / "model"}
+    for i, task in enumerate(tasks):
+        FEATURES[task].save(root / f"data{i}" / "all")
+        inputs[f"data{i}"] = root / f"data{i}"
+    return inputs

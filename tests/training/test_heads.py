@@ -1,0 +1,53 @@
+"""What becomes of heads between phases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from training.phases import same, spec, tiny_model, weights
+from xstilts.training.model import HeadSpec, Model, restore_heads, save_model, saved_heads
+
+
+def test_a_head_is_the_same_alone_and_in_a_mixture_and_another_for_another_seed() -> None:
+    alone, mixed, other = tiny_model("nli"), tiny_model("pos", "nli"), tiny_model("nli", seed=2)
+    assert same(weights(alone.heads["nli"]), weights(mixed.heads["nli"]))
+    assert not same(weights(alone.heads["nli"]), weights(other.heads["nli"]))
+
+
+def test_saved_heads_come_back_exactly(tmp_path: Path) -> None:
+    model = tiny_model("nli", "text", "qa")
+    save_model(model, tmp_path)
+    specs, state = saved_heads(tmp_path)
+    assert specs == [spec("nli"), spec("text"), spec("qa")]
+    assert same(state, dict(model.heads.state_dict()))
+    assert "text.bias" in state
+    assert not [name for name, value in state.items() if value.shape == model.backbone.embeddings.shape]
+
+
+def test_a_bare_backbone_has_no_heads(tmp_path: Path) -> None:
+    assert saved_heads(tmp_path) == ([], {})
+
+
+def test_heads_are_fresh_unless_kept(tmp_path: Path) -> None:
+    old = tiny_model("nli", "pos", seed=7)
+    save_model(old, tmp_path)
+    model = tiny_model("nli", "qa")
+    before = weights(model.heads)
+    assert restore_heads(model, tmp_path, keep=False) == {
+        "loaded": [],
+        "dropped": ["nli", "pos"],
+        "fresh": ["nli", "qa"],
+    }
+    assert same(weights(model.heads), before)
+    assert restore_heads(model, tmp_path, keep=True) == {"loaded": ["nli"], "dropped": ["pos"], "fresh": ["qa"]}
+    assert same(weights(model.heads["nli"]), weights(old.heads["nli"]))
+    assert torch.equal(model.heads["qa"].get_parameter("out.weight"), before["qa.out.weight"])
+
+
+def test_a_head_with_other_labels_is_not_kept(tmp_path: Path) -> None:
+    save_model(tiny_model("nli"), tmp_path)
+    backbone = tiny_model("nli").backbone
+    model = Model(backbone, [HeadSpec("nli", "classification", ("no", "yes"))], 0.0, 1)
+    assert restore_heads(model, tmp_path, keep=True) == {"loaded": [], "dropped": ["nli"], "fresh": ["nli"]}

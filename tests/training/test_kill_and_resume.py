@@ -1,0 +1,129 @@
+"""20 steps = 10 + kill + 10, bit for bit, through the train stage as workers run it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from training.phases import component, same, train_stage, write_inputs
+from xstilts.core.files import read_json, read_jsonl
+from xstilts.stages.training import run_train
+
+EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+CONFIG = train_stage(component("nli"), component("text", rate=0.4), head_dropout=0.1)
+
+
+class _Killed(Exception):
+    pass
+
+
+def run(directory: Path, inputs: Mapping[str, Path], stop: int | None = None, **settings: Any) -> list[int]:
+    """Steps whose end was reported; `stop`: killed when that step reports."""
+    directory.mkdir(exist_ok=True)
+    done: list[int] = []
+
+    def report(data: Mapping[str, Any]) -> None:
+        done.append(round(data["fraction"] * 20))
+        if done[-1] == stop:
+            raise _Killed
+
+    run_train(CONFIG, directory, inputs, {**EAGER, **settings}, report)
+    return done
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_inputs(tmp_path_factory.mktemp("inputs"), "nli", "text", **DROPOUT)
+
+
+@pytest.fixture(scope="module")
+def straight(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty steps at one go, without any checkpoint."""
+    directory = tmp_path_factory.mktemp("straight")
+    assert run(directory, inputs, checkpoint_seconds=1e9) == list(range(1, 21))
+    return directory
+
+
+def assert_equal_stages(one: Path, other: Path) -> None:
+    names = ["heads.safetensors", "backbone/model.safetensors"]
+    for name in names:
+        assert same(load_file(one / name), load_file(other / name)), name
+    for name in ("log.jsonl", "summary.json", "about.json", "heads.json", "backbone/config.json"):
+        assert (one / name).read_text() == (other / name).read_text(), name
+    assert sorted(p.name for p in one.iterdir()) == sorted(p.name for p in other.iterdir())
+
+
+def test_both_tasks_were_trained_and_the_log_is_complete(straight: Path) -> None:
+    rows = [row for _, row in read_jsonl(straight / "log.jsonl")]
+    assert [row["step"] for row in rows] == list(range(20))
+    assert {row["task"] for row in rows} == {"nli", "text"}
+    summary = read_json(straight / "summary.json")
+    assert summary["steps"] == 20
+    assert sum(task["steps"] for task in summary["tasks"].values()) == 20
+    assert sum(task["tokens"] for task in summary["tasks"].values()) == sum(row["tokens"] for row in rows)
+    assert read_json(straight / "about.json")["heads"] == {"loaded": [], "dropped": [], "fresh": ["nli", "text"]}
+
+
+def test_ten_steps_a_kill_and_ten_steps_are_twenty(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:
+    with pytest.raises(_Killed):
+        run(tmp_path, inputs, stop=11)
+    assert read_json(tmp_path / "checkpoint" / "step.json")["step"] == 10
+    assert not (tmp_path / "heads.json").exists()
+    assert run(tmp_path, inputs) == list(range(11, 21))
+    assert_equal_stages(straight, tmp_path)
+
+
+def test_many_kills_change_nothing(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:
+    for stop in (1, 4, 5, 17):
+        with pytest.raises(_Killed):
+            run(tmp_path, inputs, stop=stop)
+    run(tmp_path, inputs)
+    assert_equal_stages(straight, tmp_path)
+
+
+def test_a_kill_between_logged_steps_keeps_the_log_and_the_counts(inputs: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(_Killed):
+        run(tmp_path / "a", inputs, stop=14, log_every=7)
+    assert read_json(tmp_path / "a" / "checkpoint" / "step.json")["step"] == 13
+    run(tmp_path / "a", inputs, log_every=7)
+    run(tmp_path / "b", inputs, log_every=7)
+    assert_equal_stages(tmp_path / "a", tmp_path / "b")
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+import torch
+from xstilts.stages.training import run_train
+
+torch.set_num_threads(1)
+config, directory, inputs, settings = json.loads(sys.argv[1])
+
+def report(data):
+    if round(data["fraction"] * 20) == 11:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run_train(config, Path(directory), {role: Path(path) for role, path in inputs.items()}, settings, report)
+"""
+
+
+def test_a_process_that_is_really_killed_is_resumed_bit_for_bit(
+    inputs: dict[str, Path], straight: Path, tmp_path: Path
+) -> None:
+    import json
+
+    argument = json.dumps([CONFIG, str(tmp_path), {role: str(path) for role, path in inputs.items()}, EAGER])
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run([sys.executable, "-c", KILLED, argument], env=environment, capture_output=True, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    assert run(tmp_path, inputs) == list(range(11, 21))
+    assert_equal_stages(straight, tmp_path)

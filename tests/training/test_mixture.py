@@ -1,0 +1,73 @@
+"""How often each task is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xstilts.core.errors import ConfigError
+from xstilts.training.mixture import CAP, language_probabilities, probabilities
+
+SIZES = [300_000, 100_000, 1000]
+
+
+def close(found: np.ndarray, expected: list[float]) -> None:
+    np.testing.assert_allclose(found, np.asarray(expected) / np.sum(expected), rtol=1e-12)
+
+
+def test_proportional_sizes_are_capped() -> None:
+    close(probabilities(SIZES), [CAP, 100_000, 1000])
+    close(probabilities(SIZES, cap=50_000), [50_000, 50_000, 1000])
+
+
+def test_temperature_flattens_and_one_is_proportional() -> None:
+    close(probabilities(SIZES, "temperature", temperature=2.0), list(np.sqrt([CAP, 100_000, 1000])))
+    close(probabilities(SIZES, "temperature", temperature=1.0), [CAP, 100_000, 1000])
+
+
+def test_uniform_ignores_sizes() -> None:
+    close(probabilities(SIZES, "uniform"), [1, 1, 1])
+
+
+def test_given_rates_are_normalised() -> None:
+    close(probabilities(SIZES, "given", rates=[0.2, 0.2, 0.4]), [1, 1, 2])
+
+
+def test_a_rate_of_one_task_leaves_the_rest_to_the_others_by_size() -> None:
+    close(probabilities([1000, 3000, 5], rates=[None, None, 0.2]), [0.2, 0.6, 0.2])
+    close(probabilities([1000, 3000], rates=[None, 0.0]), [1, 0])
+
+
+@given(
+    st.lists(st.integers(1, 10**7), min_size=1, max_size=6),
+    st.sampled_from(["proportional", "temperature", "uniform"]),
+)
+def test_probabilities_sum_to_one_and_grow_with_size(sizes: list[int], sampling: str) -> None:
+    found = probabilities(sizes, sampling)  # type: ignore[arg-type]
+    assert found.sum() == pytest.approx(1.0)
+    order = np.argsort(sizes, kind="stable")
+    assert (np.diff(found[order]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("rates", [[0.7, 0.7, None], [-0.1, None, None]])
+def test_impossible_rates_are_refused(rates: list[float | None]) -> None:
+    with pytest.raises(ConfigError, match="each must be at least 0, .* together at most 1"):
+        probabilities(SIZES, rates=rates)
+
+
+def test_rates_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(ConfigError, match="not all 0"):
+        probabilities([10, 20], rates=[0.0, 0.0])
+
+
+def test_given_sampling_needs_rates() -> None:
+    with pytest.raises(ConfigError, match="needs a rate"):
+        probabilities(SIZES, "given")
+
+
+def test_languages_are_sampled_by_size_to_a_power() -> None:
+    close(language_probabilities([1000, 10], 0.3), [1000**0.3, 10**0.3])
+    close(language_probabilities([1000, 10], 1.0), [1000, 10])
+    close(language_probabilities([1000, 10], 0.0), [1, 1])
