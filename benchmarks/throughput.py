@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 GROUP = 50  # as benchmarks.data.GROUP, which needs torch to be imported
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("benchmarks.throughput", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -37,7 +41,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=3, help="untimed steps before")
     parser.add_argument("--rounds", type=int, default=4, help="runs of each contender")
     parser.add_argument("--attention-dropout", type=float, default=0.1, help="of the model; varlen never applies it")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of both sides; default: all cores")
+    parser.add_argument("--threads", type=int, default=_cores(), help="of both sides; default: all cores")
     parser.add_argument("--attention", action="store_true", help="time one attention layer by back end instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and ratio")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into their section of a page")
@@ -57,8 +61,8 @@ def measure(
     bench: Bench, chosen: Sequence[Contender], rounds: int, report: Callable[[Timed], None] = lambda timed: None
 ) -> list[Timed]:
     """Run every contender once a round, every second round in reverse, so that drift favours nobody."""
-    from benchmarks.contenders import run
     from benchmarks.results import Timed
+    from benchmarks.runs import run
 
     timed = []
     for number in range(rounds):
@@ -119,7 +123,7 @@ def compare(given: argparse.Namespace) -> None:
 
     timed = measure(bench, chosen, given.rounds, report)
     tables = results.speed_table(timed), results.ratio_table(timed)
-    told = about(given, bench), results.verdict(timed)
+    told = about(given, bench), results.verdict(timed, given.attention_dropout)
     print("\n\n".join([told[0], *map(results.plain, tables), told[1]]))
     if given.markdown:
         body = "\n\n".join([told[0], *map(results.markdown, tables), told[1]])

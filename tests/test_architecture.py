@@ -27,7 +27,7 @@ GLOBAL_RANDOM: dict[str, str] = {
     "training/loop.py": "dropout draws from torch's generator: seeded anew for every step",
 }
 
-TORCH_FREE = ["core", "data", "metrics", "stats", "graph", "microworld", "tasks", "claims", "studies", "report"]
+TORCH_FREE = ["core", "data", "metrics", "stats", "graph", "microworld", "tasks", "studies", "report"]
 TORCH_FREE_FILES = ["cli.py", "evaluation/score_files.py"]
 """Besides the packages, which import-linter watches too: these may reach torch, but not when they are imported."""
 

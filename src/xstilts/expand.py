@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from xstilts.backbones.names import check_folder
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
@@ -193,7 +194,10 @@ class Expansion:
     def _training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
         if part.languages != ("all",):
             return part.languages
-        return tuple(_available(task, replicate.data, "train"))
+        there = tuple(_available(task, replicate.data, "train"))
+        if not there:
+            raise DataError(f"{task.name} has no train files for any language", self.root)
+        return there
 
     def _languages(
         self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
@@ -211,6 +215,7 @@ class Expansion:
         seed = replicate.seed if spec.seed is None else spec.seed
         if spec.source is not None:
             source = resolve(spec.source, replicate.world)
+            check_folder(source)
             tokenizer = describe.tokenizer_of(source, spec.revision)
             start = describe.start_pretrained(source, spec.revision, spec.route, spec.name)
             random = describe.start_random_like(source, spec.revision, tokenizer, replicate.seed, spec.route, "random")

@@ -12,7 +12,6 @@ import torch
 pytest.importorskip("accelerate", reason="the Trainer needs accelerate, which comes with the dev extra")
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `benchmarks` is a folder of the repository, not of the package
 
-from benchmarks import attention, contenders, data, results, throughput
 from benchmarks.contenders import (
     PACKED,
     PACKED_BUCKETS,
@@ -21,11 +20,14 @@ from benchmarks.contenders import (
     TRAINER,
     TRAINER_BEST,
     TRAINER_BF16,
+    VARLEN,
     Contender,
-    Run,
 )
 from benchmarks.data import Bench
 from benchmarks.results import Timed
+from benchmarks.runs import Run
+
+from benchmarks import attention, data, results, runs, throughput
 
 BATCH, STEPS, WARMUP = 4, 2, 1
 SMALL = {
@@ -56,7 +58,7 @@ def test_both_sides_count_the_tokens_of_the_batches_they_time(bench: Bench) -> N
     whole = Bench(bench.backbone, bench.features, len(bench.features), 1, 1, "cpu")
     total = int(bench.features.lengths.sum())
     for contender in (TRAINER, TRAINER_BEST, PACKED_FP32, PACKED_BUCKETS, PADDED_BUCKETS):
-        found = contenders.run(contender, whole, seed=0)
+        found = runs.run(contender, whole, seed=0)
         assert (found.tokens, found.examples, found.steps) == (total, len(bench.features), 1), contender.name
         longest = int(bench.features.lengths.max())
         padded = contender.library == "Trainer" or contender.route == "padded"
@@ -67,7 +69,7 @@ def test_both_sides_count_the_tokens_of_the_batches_they_time(bench: Bench) -> N
 def test_only_the_steps_after_the_warm_up_count(one_epoch: Bench) -> None:
     total = int(one_epoch.features.lengths.sum())
     for contender in (TRAINER_BF16, PACKED):
-        found = contenders.run(contender, one_epoch, seed=0)
+        found = runs.run(contender, one_epoch, seed=0)
         assert found.examples == len(one_epoch.features) - WARMUP * BATCH
         assert 0 < found.tokens < total
 
@@ -80,16 +82,16 @@ def test_the_trainer_groups_as_many_batches_as_our_buckets(bench: Bench) -> None
     group = [lengths[i] for i in indices[BATCH * bench.group : 2 * BATCH * bench.group]]
     # Sorted but for the first, which may have been exchanged for the longest of all.
     assert group[1:] == sorted(group[1:], reverse=True)
-    assert contenders.make_phase(PACKED_BUCKETS, bench, 0).config.bucket == bench.group == STEPS
+    assert runs.make_phase(PACKED_BUCKETS, bench, 0).config.bucket == bench.group == STEPS
 
 
 def test_both_sides_start_from_the_same_weights_and_train_as_many(bench: Bench) -> None:
-    library = contenders._library_model(bench)
+    library = runs._library_model(bench)
     ours = bench.backbone.model.state_dict()
-    shared = {name: value for name, value in library.base_model.state_dict().items()}
+    shared = library.base_model.state_dict()
     assert set(ours) - set(shared) == {"pooler.dense.weight", "pooler.dense.bias"}
     assert all(torch.equal(value, ours[name]) for name, value in shared.items())
-    head = contenders.SPEC.task_type.head(bench.backbone, data.LABELS, 0.1)
+    head = runs.SPEC.task_type.head(bench.backbone, data.LABELS, 0.1)
     assert sorted(p.shape for p in head.parameters()) == sorted(p.shape for p in library.classifier.parameters())
 
 
@@ -129,10 +131,17 @@ def test_ratios_are_taken_round_by_round_and_name_their_baseline() -> None:
     ]
     header, rows = results.speed_table(timed)
     assert dict(zip(header, rows[0], strict=True))["share of real tokens"] == "0.50"
-    said = results.verdict(timed)
+    said = results.verdict(timed, 0.1)
     assert "Trainer's defaults (fp32, padded" in said
     assert "x5.00 (4.00 - 6.00)" in said
     assert "reaches x1.67 (1.33 - 2.00)" in said
+
+
+def test_varlen_is_no_equal_where_dropout_is_asked_for() -> None:
+    timed = [fake(TRAINER, 0, 100), fake(TRAINER_BEST, 0, 200), fake(PACKED, 0, 300), fake(VARLEN, 0, 500)]
+    assert "xstilts reaches x1.50" in results.verdict(timed, 0.1)
+    assert "leaves out the attention dropout of 0.1 that all others apply, reaches x2.50" in results.verdict(timed, 0.1)
+    assert "xstilts reaches x2.50" in results.verdict(timed, 0.0)
 
 
 def test_every_second_round_runs_in_reverse(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,19 +151,21 @@ def test_every_second_round_runs_in_reverse(bench: Bench, monkeypatch: pytest.Mo
         seen.append((contender.name, seed))
         return Run(1.0, 1, 1, 1, 1)
 
-    monkeypatch.setattr(contenders, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     throughput.measure(bench, (TRAINER, PACKED), 2)
     assert seen == [(TRAINER.name, 0), (PACKED.name, 0), (PACKED.name, 1), (TRAINER.name, 1)]
 
 
 def test_a_section_of_a_page_is_replaced_and_the_rest_kept(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# Title\n\n<!-- a: written by `make bench` -->\nold\n<!-- end of a -->\n\nEnd.\n")
+    page.write_text("# Title\n\n<!-- a: written by benchmarks.throughput -->\nold\n<!-- end of a -->\n\nEnd.\n")
     results.write_section(page, "a", "new")
     results.write_section(page, "b", "other")
     text = page.read_text()
     assert "old" not in text
-    assert text.startswith("# Title\n\n<!-- a: written by `make bench` -->\n\nnew\n\n<!-- end of a -->\n\nEnd.\n")
+    assert text.startswith(
+        "# Title\n\n<!-- a: written by benchmarks.throughput -->\n\nnew\n\n<!-- end of a -->\n\nEnd.\n"
+    )
     assert "other" in text
     results.write_section(page, "b", "other")
     assert page.read_text() == text

@@ -123,6 +123,30 @@ def test_lines_are_joined_only_when_asked() -> None:
     assert joined.lengths[0] == apart.lengths.sum() - 2 * (len(LINES) - 1)
 
 
+def test_a_share_of_the_sequences_is_framed_as_two_texts_cut_behind_a_sentence() -> None:
+    lines = [PlainText(str(i), "the house . a dog ? who wrote the book") for i in range(400)]
+    features = MLM.encode(lines, CODER, Encoding(max_length=60, join=False, paired=0.3), ())
+    alone = MLM.encode(lines, CODER, Encoding(max_length=60, join=False), ()).tokens[0].tolist()
+    lengths = np.asarray(features.lengths)
+    assert set(lengths.tolist()) == {len(alone), len(alone) + 2}
+    assert abs((lengths > len(alone)).mean() - 0.3) < 0.08
+    marks = {CODER.pieces([mark])[0][-1] for mark in ".?"}
+    for row in np.flatnonzero(lengths > len(alone)):
+        ids, split = features.tokens[row], int(features.type_splits[row])
+        assert ids[split - 3] in marks
+        assert ids[split - 2 : split].tolist() == [2, 2]
+        assert [*ids[: split - 2].tolist(), *ids[split:].tolist()] == alone
+
+
+def test_pairing_keeps_every_token_and_the_limit() -> None:
+    for max_length in (9, 20, 60):
+        features = MLM.encode(LINES, CODER, Encoding(max_length=max_length, paired=1.0), ())
+        assert features.lengths.max() <= max_length
+        special = list(CODER.special_ids - {CODER.tokenizer.unk_token_id})
+        kept = [i for i in features.tokens.values.tolist() if i not in special]
+        assert kept == flat(CODER.pieces(list(TEXT)))
+
+
 def test_the_output_bias_starts_at_the_log_frequency() -> None:
     features = many()
     head = MLM.head(tiny_backbone(tokenizer=CODER.tokenizer), (), 0.0)

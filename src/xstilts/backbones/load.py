@@ -15,7 +15,7 @@ from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
 from xstilts.backbones.family import family_of
-from xstilts.backbones.names import Backend, Route
+from xstilts.backbones.names import Backend, Route, check_folder
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
 
@@ -23,7 +23,6 @@ library_logging.disable_progress_bar()
 
 # Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
-TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
 REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 """What transformers raises for a model that is missing or damaged."""
 
@@ -40,7 +39,7 @@ def load_backbone(
     Raises:
         BackboneError: no such model, a folder that is none, or one that fails the packing check.
     """
-    _check_folder(source)
+    check_folder(source)
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
         auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
@@ -55,24 +54,6 @@ def load_backbone(
     backbone = Backbone(model, tokenizer, route, backend)
     check_packing(backbone)
     return backbone
-
-
-def _check_folder(source: str) -> None:
-    path = Path(source)
-    looks_local = source.startswith((".", "/", "~")) or path.exists()
-    if not looks_local:
-        return
-    if not path.is_dir():
-        raise BackboneError(f"backbone '{source}': no such folder")
-    if not (path / "config.json").is_file():
-        found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
-        raise BackboneError(
-            f"backbone '{source}' is no model folder: config.json is missing (found: {found}); "
-            "save one with save_pretrained"
-        )
-    # Without these transformers makes a tokenizer that knows no words, and says nothing.
-    if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
-        raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
 
 
 def _check_weights(source: str, info: Mapping[str, Any]) -> None:

@@ -58,11 +58,12 @@ def run_experiment(
     total = len(graph(expansion.stages()))
     events = run_local(expansion.stages(), place, RUNNER, settings, machine.workers, RESUMABLE)
     summary = follow(events, total, style)
-    if summary.counts["failed"] < total and not as_json:
+    measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
+    if measured and not as_json:
         _print_table(_report(expansion, place, command, report_folder(experiment, store)), style)
         page = report_folder(experiment, store) / "index.html"
         sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
-    elif as_json:
+    elif measured:
         _report(expansion, place, command, report_folder(experiment, store))
     _fail(summary)
 

@@ -11,7 +11,7 @@ from typing import Any
 from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage
 from xstilts.stages import VERSIONS
-from xstilts.tasks.base import Split, Task
+from xstilts.tasks.base import Split, Task, check_language, check_split
 
 # What a folder of weights is told by; training leftovers beside them do not count.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
@@ -220,6 +220,9 @@ def _there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
 def _files(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
     """Checksums of the raw files, by language; a world's key stands for its files."""
     if data.root is None:
+        check_split(task, split)
+        for language in languages:
+            check_language(task, language)
         return {"world": True}
     table: dict[str, Any] = {}
     for language in languages:

@@ -92,8 +92,7 @@ class Task:
             DataError: it has no such split, or no file is there; the message names what was looked for.
         """
         check_language(self, language)
-        if split not in self.files:
-            raise DataError(f"{self.name} has no {split} split (it has: {', '.join(self.files)})", root)
+        check_split(self, split, root)
         return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
 
     def gold_paths(self, root: Path, split: Split, language: str = "en") -> list[Path]:
@@ -140,6 +139,12 @@ TASKS: Registry[Task] = Registry("task")
 def register(task: Task) -> Task:
     """Make a task known under its name."""
     return TASKS.add(task.name, task)
+
+
+def check_split(task: Task, split: Split, root: Path | None = None) -> None:
+    """Raises `DataError` when the task has no such split."""
+    if split not in task.files:
+        raise DataError(f"{task.name} has no {split} split (it has: {', '.join(task.files)})", root)
 
 
 def check_language(task: Task, language: str) -> None:

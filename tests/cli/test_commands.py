@@ -1,0 +1,173 @@
+"""What a user types, from a fresh process's point of view: output, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xstilts.cli import main
+from xstilts.microworld import TINY, write_world
+
+EXPERIMENT = """\
+name: tiny
+title: A tiny experiment
+question: Does it run?
+seeds: [1, 2]
+backbones:
+  - name: tiny
+    architecture: xlm-roberta
+    config: {hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 24,
+             max_position_embeddings: 400}
+    tokenizer: {tasks: [micro_text], languages: [en, qaa], vocabulary: 300, characters: 5000}
+    pretrain: [micro_text]
+    controls: {random: auto, english: auto}
+recipes: [[], [micro_nli], [[micro_nli, micro_qa]], [micro_nli, micro_nli]]
+targets: [micro_topic, micro_retrieval]
+languages: [en, qaa]
+train: {steps: 1, batch_size: 4, learning_rate: 1.0e-3}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    write_world(folder / "world", 7, TINY)
+    (folder / "tiny.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def xstilts(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def call(*words: str, data: bool = True) -> tuple[int, str, str]:
+        more = ["--data", str(place / "world")] if data else []
+        monkeypatch.setattr(sys, "argv", ["xstilts", *words, *more])
+        monkeypatch.chdir(place)
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_a_run_computes_reports_and_does_nothing_the_second_time(xstilts, place: Path) -> None:
+    code, out, err = xstilts("run", "tiny.yaml", "--workers", "0")
+    assert (code, err) == (0, "")
+    assert "micro_topic" in out
+    assert "random encoder" in out
+    page = place / "runs/reports/tiny/index.html"
+    assert "English-only pretraining" in page.read_text(encoding="utf-8")
+    assert (page.parent / "scores.csv").exists()
+    code, out, _ = xstilts("run", "tiny.yaml", "--workers", "0")
+    assert code == 0
+    assert "0 computed" in out
+
+    code, out, _ = xstilts("status", "tiny.yaml", "--json")
+    assert code == 0
+    assert all(row["finished"] == row["of"] for row in json.loads(out))
+
+    code, out, _ = xstilts("scores", "tiny.yaml", "--task", "micro_topic", "--language", "qaa", "--json")
+    rows = json.loads(out)
+    assert {row["recipe"] for row in rows} == {"[]", "[micro_nli]", "[{micro_nli, micro_qa}]", "[micro_nli, micro_nli]"}
+    assert {row["language"] for row in rows} == {"qaa"}
+    assert all(row["signature"].startswith("micro_topic | qaa | test | n=20") for row in rows)
+
+    code, out, err = xstilts("scores", "tiny.yaml", "--language", "qaz")
+    assert (code, err) == (2, "error: unknown language 'qaz': did you mean qaa?\n")
+
+    key = next(path.name for path in (place / "runs/train").iterdir() if not path.name.startswith("."))
+    code, out, _ = xstilts("show", key[:8], data=False)
+    assert code == 0
+    assert key in out
+
+    code, out, _ = xstilts("report", "tiny.yaml", "--to", "elsewhere")
+    assert code == 0
+    assert (place / "elsewhere/index.html").exists()
+
+
+@pytest.mark.parametrize("what", ["tasks", "languages", "metrics", "backbones"])
+def test_lists_are_tables_for_people_and_json_for_machines(xstilts, what: str) -> None:
+    code, out, _ = xstilts("list", what, "--json", data=False)
+    rows = json.loads(out)
+    assert code == 0
+    code, out, _ = xstilts("list", what, data=False)
+    assert len(out.splitlines()) == (len(rows) + 1 if rows else 0)
+
+
+@pytest.mark.parametrize("name", ["xquad", "de", "squad_v1"])
+def test_one_thing_is_shown(xstilts, name: str) -> None:
+    code, out, _ = xstilts("show", name, data=False)
+    assert code == 0
+    assert name in out
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["list", "taks"], "error: unknown list 'taks': did you mean tasks?"),
+        (["show", "xqad", "--store", "none"], "did you mean xquad"),
+        (["run", "none.yaml"], "error: none.yaml: no such file"),
+        (["status", "--store", "none"], "error: no store in"),
+        (["report", "tiny.yaml", "--store", "none", "--data", "world"], "error: no store in"),
+        (["run", "tiny.yaml"], "error: experiment 'tiny' reads official files: give --data DIR or XSTILTS_DATA"),
+        (["run", "tiny.yaml", "--data", "none"], "error: none: no such data folder"),
+        (["score", "xquad", "--language", "dee", "--gold", "a", "--predictions", "b"], "did you mean de?"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(xstilts, words: list[str], message: str) -> None:
+    code, out, err = xstilts(*words, data=False)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_store_of_another_format_is_refused(xstilts, place: Path) -> None:
+    other = place / "other"
+    other.mkdir()
+    (other / "STORE.json").write_text('{"format": 99}', encoding="utf-8")
+    code, _, err = xstilts("run", "tiny.yaml", "--store", "other")
+    assert code == 2
+    assert "format 99" in err
+
+
+def _with_backbone(place: Path, name: str, backbone: str) -> str:
+    head, tail = EXPERIMENT.partition("backbones:")[0], EXPERIMENT[EXPERIMENT.index("targets:") :]
+    (place / name).write_text(f"{head}backbones: [{backbone}]\nrecipes: [[]]\n{tail}", encoding="utf-8")
+    return name
+
+
+def test_a_model_folder_that_is_none_is_refused_before_anything_runs(xstilts, place: Path) -> None:
+    (place / "empty").mkdir()
+    file = _with_backbone(place, "empty.yaml", "{name: broken, source: ./empty}")
+    code, out, err = xstilts("run", file, "--workers", "0", "--store", "empty-store")
+    assert (code, out) == (2, "")
+    assert "config.json is missing (found: nothing)" in err
+    assert err.count("\n") == 1
+
+
+def test_a_damaged_model_fails_its_stage_in_one_line_and_the_run_with_1(xstilts, place: Path) -> None:
+    (place / "damaged").mkdir()
+    (place / "damaged/config.json").write_text("{", encoding="utf-8")
+    (place / "damaged/tokenizer.json").write_text("{", encoding="utf-8")
+    file = _with_backbone(place, "damaged.yaml", "{name: broken, source: ./damaged}")
+    code, _, err = xstilts("run", file, "--workers", "0", "--store", "damaged-store")
+    assert code == 1
+    assert "cannot be loaded" in err
+    assert "Traceback" not in err
+
+
+def test_score_and_list_start_without_torch() -> None:
+    code = (
+        "import sys; from xstilts.cli import main; sys.argv = ['xstilts', 'list', 'tasks']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules, 'torch was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,109 @@
+"""From gold and predictions to scores with signatures, and what cannot be scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from xstilts import __version__
+from xstilts.core.errors import DataError
+from xstilts.evaluation.evaluate import Question, default_variant, measure, signature, write_examples
+
+NLI = Question("xnli", "de", "test", "accuracy", "accuracy")
+QA = Question("xquad", "de", "test", "squad_v1", "f1")
+
+
+def golds(*values: Any) -> list[dict[str, Any]]:
+    return [{"id": f"e{i}", "gold": value} for i, value in enumerate(values)]
+
+
+def answers(*values: Any, variant: str = "") -> list[dict[str, Any]]:
+    rows = [{"id": f"e{i}", "prediction": value} for i, value in enumerate(values)]
+    return [{**row, "variant": variant} if variant else row for row in rows]
+
+
+def test_a_score_says_what_it_is() -> None:
+    (one,) = measure(NLI, golds("a", "b", "a", "c"), answers("a", "b", "c", "c"))
+    score = one.score
+    assert (score.task, score.language, score.split, score.metric) == ("xnli", "de", "test", "accuracy")
+    assert (score.value, score.n, score.majority, score.main, score.role) == (75.0, 4, 50.0, True, "target")
+    assert one.ids == ("e0", "e1", "e2", "e3")
+    assert one.ratio.numerator.tolist() == [1, 1, 0, 1]
+    assert score.signature.startswith("xnli | de | test | n=4 | metric=accuracy | script=")
+    assert score.signature.endswith(f"xstilts={__version__}")
+
+
+def test_predictions_are_matched_by_id_and_not_by_place() -> None:
+    rows = answers("a", "b", "c")[::-1]
+    assert measure(NLI, golds("a", "b", "c"), rows)[0].score.value == 100.0
+
+
+def test_question_answering_has_two_main_values() -> None:
+    found = measure(QA, golds(["der Hund"], ["Haus"]), answers("der Hund", "Haus alt"))
+    assert {m.score.metric: round(m.score.value, 1) for m in found} == {"exact_match": 50.0, "f1": 83.3}
+    assert all(m.score.main for m in found)
+
+
+def test_the_share_of_a_majority_stands_beside_the_main_value_alone() -> None:
+    by_metric = {m.score.metric: m.score.majority for m in measure(QA, golds(["a"], ["a"]), answers("a", "b"))}
+    assert by_metric["exact_match"] == 0.0
+
+
+def test_every_variant_is_scored_and_one_of_them_counts() -> None:
+    question = Question("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
+    rows = [
+        row
+        for layer in range(13)
+        for kind in ("raw", "centred")
+        for row in answers("e0", "e1", variant=f"layer={layer} {kind}")
+    ]
+    found = measure(question, golds("e0", "e1"), rows)
+    assert len(found) == 26
+    assert [m.score.variant for m in found if m.score.main] == ["layer=7 raw"]
+    assert all(m.score.variant in m.score.signature for m in found)
+
+
+@pytest.mark.parametrize(("layers", "chosen"), [(24, 14), (12, 7), (3, 2), (2, 1), (1, 1)])
+def test_the_layer_that_counts_is_at_seven_twelfths_of_the_depth(layers: int, chosen: int) -> None:
+    variants = [f"layer={i} {kind}" for i in range(layers + 1) for kind in ("raw", "centred")]
+    assert default_variant(variants) == f"layer={chosen} raw"
+
+
+def test_without_layers_the_first_variant_counts() -> None:
+    assert default_variant([""]) == ""
+
+
+def test_withheld_gold_is_refused() -> None:
+    with pytest.raises(DataError, match=r"xnli \(test, de\): gold is withheld for 1 of 2 examples") as error:
+        measure(NLI, golds("a", None), answers("a", "b"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_prediction_is_named() -> None:
+    with pytest.raises(DataError, match=r"xnli \(de\): no prediction for example 'e1'"):
+        measure(NLI, golds("a", "b"), answers("a"))
+
+
+def test_no_predictions_at_all_are_named() -> None:
+    with pytest.raises(DataError, match="no prediction for example 'e0'"):
+        measure(NLI, golds("a", "b"), [])
+
+
+def test_values_of_examples_are_kept_for_what_counts(tmp_path: Path) -> None:
+    measurements = measure(QA, golds(["der Hund"], ["Haus"]), answers("der Hund", "Haus alt"))
+    write_examples(tmp_path / "examples.parquet", measurements)
+    rows = pq.read_table(tmp_path / "examples.parquet").to_pylist()
+    assert [(row["metric"], row["id"]) for row in rows] == [
+        (m.score.metric, name) for m in measurements for name in ("e0", "e1")
+    ]
+    assert {row["language"] for row in rows} == {"de"}
+    exact = [row["numerator"] for row in rows if row["metric"] == "exact_match"]
+    assert exact == [1.0, 0.0]
+
+
+def test_a_signature_names_protocol_and_version() -> None:
+    text = signature(NLI, "xtreme", 5, "layer=2 raw")
+    assert text == f"xnli | de | test | n=5 | metric=accuracy | script=xtreme | layer=2 raw | xstilts={__version__}"
