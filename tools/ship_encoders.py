@@ -18,6 +18,7 @@ from xstilts.expand import Expansion
 from xstilts.experiment import load_experiment
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import FOLDER
+from xstilts.training.model import save_heads, saved_heads
 
 NAMES = {"mlm": "mlm", "aligned": "aligned", "mlm (English-only pretraining)": "english"}
 
@@ -35,6 +36,9 @@ def main(store: Path) -> None:
                 target = FOLDER / f"world-{replicate.world}" / NAMES[model.name]
                 shutil.rmtree(target, ignore_errors=True)
                 save_backbone(load_backbone(str(source / "backbone")), target, torch.float16)
+                heads = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+                halves = {spec: {k: v.half() for k, v in state.items()} for spec, state in heads.items()}
+                save_heads(halves, target)
                 tokens = sum(int(row["tokens"]) for row in read_json(source / "summary.json")["tasks"].values())
                 write_json(
                     target / "origin.json", {"world": replicate.world, "stage": model.stage.key, "tokens": tokens}

@@ -127,7 +127,7 @@ def test_an_architecture_that_nobody_knows(tmp_path: Path) -> None:
 
 def test_missing_weights(tmp_path: Path) -> None:
     (_saved(tmp_path) / "model.safetensors").unlink()
-    with pytest.raises(BackboneError, match="cannot be loaded.*safetensors") as error:
+    with pytest.raises(BackboneError, match=r"cannot be loaded.*safetensors") as error:
         load_backbone(str(tmp_path))
     _one_line(error)
 

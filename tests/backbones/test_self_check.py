@@ -45,7 +45,7 @@ def test_attention_that_gives_no_numbers_is_refused() -> None:
 
 
 def test_rembert_forced_to_be_packed_is_refused() -> None:
-    with pytest.raises(BackboneError, match="RemBertModel.*ignores segment borders"):
+    with pytest.raises(BackboneError, match=r"RemBertModel.*ignores segment borders"):
         check_packing(tiny_backbone("rembert", route="packed"))
 
 

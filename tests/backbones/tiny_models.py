@@ -179,9 +179,7 @@ def t5_tokenizer(pieces: int = 160) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
 TOKENIZERS = {"bpe": bpe_tokenizer, "wordpiece": wordpiece_tokenizer, "byte": byte_tokenizer, "t5": t5_tokenizer}

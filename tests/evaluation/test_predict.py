@@ -71,7 +71,9 @@ def test_bf16_predicts_too() -> None:
     low = Predictor(model.backbone, model.heads["nli"], TASK_TYPES.get(kind), labels, precision="bf16")
     predictions = low(encoded("nli", PAIRS), LIMITS)
     assert len(predictions) == len(PAIRS)
-    sums = [sum(map(torch.tensor(p.extra["log_probabilities"]).exp().tolist().__getitem__, range(3))) for p in predictions]
+    sums = [
+        sum(map(torch.tensor(p.extra["log_probabilities"]).exp().tolist().__getitem__, range(3))) for p in predictions
+    ]
     assert sums == pytest.approx([1.0] * len(PAIRS), abs=0.02)
 
 

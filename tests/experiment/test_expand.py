@@ -107,7 +107,9 @@ def test_worlds_are_taken_in_turn() -> None:
 
 def test_controls_meet_the_baseline_alone() -> None:
     expansion = expand(backbones=[PRETRAINED_HERE])
-    recipes = {name: {c.recipe for c in expansion.cells if c.backbone == name} for name in ("tiny", *expansion.controls)}
+    recipes = {
+        name: {c.recipe for c in expansion.cells if c.backbone == name} for name in ("tiny", *expansion.controls)
+    }
     assert recipes == {
         "tiny": {"[]", "[micro_nli]"},
         "tiny (random encoder)": {"[]"},
@@ -123,9 +125,7 @@ def test_the_english_control_differs_in_its_text_alone() -> None:
     assert many.inputs["data0"].config["languages"] == list(TASKS.get("micro_text").languages)
     assert english.inputs["data0"].config["languages"] == ["en"]
     assert many.inputs["model"] == english.inputs["model"]
-    half = expand(
-        backbones=[{**PRETRAINED_HERE, "english_share": 0.5}], recipes=[[]], targets=["micro_retrieval"]
-    )
+    half = expand(backbones=[{**PRETRAINED_HERE, "english_share": 0.5}], recipes=[[]], targets=["micro_retrieval"])
     assert [stage.config["train"]["steps"] for stage in trains(half)] == [9, 4]
 
 

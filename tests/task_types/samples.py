@@ -53,7 +53,9 @@ QUESTIONS = (
 )
 PARALLEL = tuple(
     ParallelExample(f"r{i}", source, target)
-    for i, (source, target) in enumerate([(TEXT[3], TEXT[0]), (TEXT[4], TEXT[1]), (TEXT[5], TEXT[2]), ("Haus", "house")])
+    for i, (source, target) in enumerate(
+        [(TEXT[3], TEXT[0]), (TEXT[4], TEXT[1]), (TEXT[5], TEXT[2]), ("Haus", "house")]
+    )
 )
 LINES = tuple(PlainText(str(i), text) for i, text in enumerate(TEXT))
 

@@ -34,7 +34,10 @@ def test_an_empty_second_text_is_still_a_pair() -> None:
 
 
 def test_long_texts_are_cut_to_the_limit() -> None:
-    examples = [TextExample("a", "the house " * 40, "a dog " * 40, "neutral"), TextExample("b", "dog " * 99, None, None)]
+    examples = [
+        TextExample("a", "the house " * 40, "a dog " * 40, "neutral"),
+        TextExample("b", "dog " * 99, None, None),
+    ]
     features = CLASSIFICATION.encode(examples, CODER, LIMITS, LABELS)
     assert features.lengths.tolist() == [LIMITS.max_length, LIMITS.max_length]
 

@@ -29,8 +29,7 @@ every_type = pytest.mark.parametrize("name", ALL)
 def contents(features: Features) -> list[object]:
     """All that there is, as lists."""
     cells = {
-        name: [column[i].tolist() for i in range(len(features))]
-        for name, column in sorted(features.columns.items())
+        name: [column[i].tolist() for i in range(len(features))] for name, column in sorted(features.columns.items())
     }
     tokens = [features.tokens[k].tolist() for k in range(len(features.type_splits))]
     numbers = [array.tolist() for array in (features.type_splits, features.first_segment, features.example)]
@@ -81,12 +80,12 @@ def test_damaged_features_are_named(fault: str, tmp_path: Path) -> None:
     ALL["tagging"].save(tmp_path)
     path = tmp_path / "tokens.npy"
     path.unlink() if fault == "missing" else path.write_bytes(path.read_bytes()[:90])
-    with pytest.raises(DataError, match="damaged features.*run again"):
+    with pytest.raises(DataError, match=r"damaged features.*run again"):
         Features.load(tmp_path)
 
 
 def test_a_folder_without_features_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="features.json: no such file"):
+    with pytest.raises(DataError, match=r"features.json: no such file"):
         Features.load(tmp_path)
 
 

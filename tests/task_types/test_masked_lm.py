@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_blocks_hold_all_lines_in_order_and_fit(lengths: list[int], room: int, j
             assert not ends & set(range(position + 1, position + len(block)))
         position += len(block)
     if join:
-        assert all(len(a) + len(b) > room or len(a) == room for a, b in zip(done, done[1:], strict=False))
+        assert all(len(a) + len(b) > room or len(a) == room for a, b in itertools.pairwise(done))
 
 
 def test_lines_are_joined_only_when_asked() -> None:

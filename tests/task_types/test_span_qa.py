@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_windows_cover_the_passage_and_overlap_by_the_stride(length: int, room: 
     assert cut[-1][1] == length
     assert all(end - begin <= room for begin, end in cut)
     assert all(end - begin == room for begin, end in cut[:-1])
-    for (_, end), (begin, _) in zip(cut, cut[1:], strict=False):
+    for (_, end), (begin, _) in itertools.pairwise(cut):
         assert end - begin == min(stride, room // 2)
 
 

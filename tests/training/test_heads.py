@@ -19,15 +19,16 @@ def test_a_head_is_the_same_alone_and_in_a_mixture_and_another_for_another_seed(
 def test_saved_heads_come_back_exactly(tmp_path: Path) -> None:
     model = tiny_model("nli", "text", "qa")
     save_model(model, tmp_path)
-    specs, state = saved_heads(tmp_path)
-    assert specs == [spec("nli"), spec("text"), spec("qa")]
-    assert same(state, dict(model.heads.state_dict()))
-    assert "text.bias" in state
-    assert not [name for name, value in state.items() if value.shape == model.backbone.embeddings.shape]
+    heads = saved_heads(tmp_path)
+    assert list(heads) == [spec("nli"), spec("text"), spec("qa")]
+    assert all(same(state, dict(model.heads[head.task].state_dict())) for head, state in heads.items())
+    assert "bias" in heads[spec("text")]
+    tied = model.backbone.embeddings.shape
+    assert not [name for state in heads.values() for name, value in state.items() if value.shape == tied]
 
 
 def test_a_bare_backbone_has_no_heads(tmp_path: Path) -> None:
-    assert saved_heads(tmp_path) == ([], {})
+    assert saved_heads(tmp_path) == {}
 
 
 def test_heads_are_fresh_unless_kept(tmp_path: Path) -> None:
@@ -37,11 +38,17 @@ def test_heads_are_fresh_unless_kept(tmp_path: Path) -> None:
     before = weights(model.heads)
     assert restore_heads(model, tmp_path, keep=False) == {
         "loaded": [],
+        "carried": [],
         "dropped": ["nli", "pos"],
         "fresh": ["nli", "qa"],
     }
     assert same(weights(model.heads), before)
-    assert restore_heads(model, tmp_path, keep=True) == {"loaded": ["nli"], "dropped": ["pos"], "fresh": ["qa"]}
+    assert restore_heads(model, tmp_path, keep=True) == {
+        "loaded": ["nli"],
+        "carried": [],
+        "dropped": ["pos"],
+        "fresh": ["qa"],
+    }
     assert same(weights(model.heads["nli"]), weights(old.heads["nli"]))
     assert torch.equal(model.heads["qa"].get_parameter("out.weight"), before["qa.out.weight"])
 
@@ -50,4 +57,30 @@ def test_a_head_with_other_labels_is_not_kept(tmp_path: Path) -> None:
     save_model(tiny_model("nli"), tmp_path)
     backbone = tiny_model("nli").backbone
     model = Model(backbone, [HeadSpec("nli", "classification", ("no", "yes"))], 0.0, 1)
-    assert restore_heads(model, tmp_path, keep=True) == {"loaded": [], "dropped": ["nli"], "fresh": ["nli"]}
+    assert restore_heads(model, tmp_path, keep=True) == {
+        "loaded": [],
+        "carried": [],
+        "dropped": ["nli"],
+        "fresh": ["nli"],
+    }
+
+
+def test_a_masked_lm_head_belongs_to_the_model_and_is_carried_through_phases_without_text(tmp_path: Path) -> None:
+    old = tiny_model("text", "nli", seed=7)
+    save_model(old, tmp_path / "pretrained")
+    between = tiny_model("qa")
+    assert restore_heads(between, tmp_path / "pretrained", keep=False) == {
+        "loaded": [],
+        "carried": ["text"],
+        "dropped": ["nli"],
+        "fresh": ["qa"],
+    }
+    save_model(between, tmp_path / "between")
+    again = tiny_model("nli", "text")
+    assert restore_heads(again, tmp_path / "between", keep=False) == {
+        "loaded": ["text"],
+        "carried": [],
+        "dropped": ["qa"],
+        "fresh": ["nli"],
+    }
+    assert same(weights(again.heads["text"]), weights(old.heads["text"]))

@@ -53,7 +53,7 @@ def test_probabilities_sum_to_one_and_grow_with_size(sizes: list[int], sampling:
 
 @pytest.mark.parametrize("rates", [[0.7, 0.7, None], [-0.1, None, None]])
 def test_impossible_rates_are_refused(rates: list[float | None]) -> None:
-    with pytest.raises(ConfigError, match="each must be at least 0, .* together at most 1"):
+    with pytest.raises(ConfigError, match=r"each must be at least 0, .* together at most 1"):
         probabilities(SIZES, rates=rates)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections import Counter
@@ -89,9 +90,13 @@ def test_buckets_hold_the_same_rows_sorted_by_length(bucket: int, batch: int, se
     plain, sorted_ = (Plan((Source.single("qa", lengths),), (1.0,), batch, steps, seed, b) for b in (0, bucket))
     for block in range(3):
         inside = range(block * bucket, (block + 1) * bucket)
-        assert Counter(r for s in inside for r in rows(plain, s)) == Counter(r for s in inside for r in rows(sorted_, s))
-        spans = sorted((min(lengths[plan_rows]), max(lengths[plan_rows])) for s in inside for plan_rows in [rows(sorted_, s)])
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert Counter(r for s in inside for r in rows(plain, s)) == Counter(
+            r for s in inside for r in rows(sorted_, s)
+        )
+        spans = sorted(
+            (min(lengths[plan_rows]), max(lengths[plan_rows])) for s in inside for plan_rows in [rows(sorted_, s)]
+        )
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_buckets_come_in_random_order() -> None:
@@ -138,7 +143,5 @@ def test_languages_are_drawn_with_their_shares_and_each_is_read_evenly(bucket: i
     ("sizes", "batch", "epochs", "cap", "steps"),
     [([100], 32, 2.0, 1000, 7), ([100, 50], 10, 1.0, 1000, 15), ([100, 50], 10, 1.0, 60, 11), ([5], 32, 0.1, 9, 1)],
 )
-def test_steps_of_a_phase_given_in_epochs(
-    sizes: list[int], batch: int, epochs: float, cap: int, steps: int
-) -> None:
+def test_steps_of_a_phase_given_in_epochs(sizes: list[int], batch: int, epochs: float, cap: int, steps: int) -> None:
     assert steps_of(sizes, batch, epochs, cap) == steps

@@ -20,6 +20,7 @@ from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
 
 library_logging.disable_progress_bar()
+library_logging.set_verbosity_error()
 
 # Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})

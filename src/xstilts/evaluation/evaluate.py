@@ -61,7 +61,7 @@ def measure(
     gold = [row["gold"] for row in golds]
     majority = metric.majority(gold)
     mains = (question.main, *(("exact_match",) if "exact_match" in metric.values else ()))
-    variants = _by_variant(predictions)
+    variants = _by_variant(predictions) or {"": {}}
     chosen = default_variant(list(variants))
     measurements = []
     for variant, answers in variants.items():

@@ -32,11 +32,10 @@ def run_predict(
     backbone = open_backbone(inputs["model"])
     head: torch.nn.Module = task_type.head(backbone, config["labels"], 0.0)
     if config["head"]:
-        specs, state = saved_heads(inputs["model"])
-        if config["head"] not in {spec.task for spec in specs}:
-            raise StageError(f"the model has no head '{config['head']}' (it has: {', '.join(s.task for s in specs)})")
-        prefix = f"{config['head']}."
-        head.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        heads = {spec.task: state for spec, state in saved_heads(inputs["model"]).items()}
+        if config["head"] not in heads:
+            raise StageError(f"the model has no head '{config['head']}' (it has: {', '.join(heads)})")
+        head.load_state_dict(heads[config["head"]])
     tokens = max(machine.micro_batch_tokens, 16_384)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
     limits = Encoding(**read_json(inputs["data"] / "encoding.json"))

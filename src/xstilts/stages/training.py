@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
@@ -18,12 +19,12 @@ from xstilts.core.errors import UnknownName
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
-from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
+from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import Settings, TrainConfig
 from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import language_probabilities, probabilities
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_model
+from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, save_model, saved_heads
 from xstilts.training.plan import Plan, Source, steps_of
 
 Report = Callable[[dict[str, Any]], None]
@@ -52,12 +53,22 @@ def run_start(
     else:
         source = Path(settings["source"])
         backbone = load_backbone(settings["source"], settings["revision"], route)
+        save_heads(_pretrained_heads(source, settings["revision"], backbone), directory)
         if source.is_dir() and _size(source) < COPIED_BYTES:
             save_backbone(backbone, directory / "backbone")
         else:
             pointer = str(source.absolute()) if source.is_dir() else settings["source"]
             write_json(directory / "pointer.json", {"source": pointer, "revision": settings["revision"]})
     write_json(directory / "about.json", {**describe(backbone), "route_asked": route})
+
+
+def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
+    """Heads pretrained with the model: ours where the folder is one of our own, else the published masked-LM head."""
+    own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+    if own:
+        return own
+    published = published_head(str(source), revision, backbone)
+    return {HeadSpec("masked_lm", "masked_lm", ()): published} if published else {}
 
 
 def _size(folder: Path) -> int:

@@ -83,6 +83,8 @@ class TaskType(ABC):
     name: ClassVar[str]
     splits_batches: ClassVar[bool] = True
     """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
+    pretrained_head: ClassVar[bool] = False
+    """Whether the head is part of the pretrained model: it is loaded with it, and carried through other phases."""
     all_layers: ClassVar[bool] = False
     """Whether prediction reads every layer's hidden states."""
 

@@ -12,6 +12,7 @@ Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
@@ -36,7 +38,7 @@ class MaskedLMHead(nn.Module):
         super().__init__()
         vocabulary, size = backbone.embeddings.shape
         self.dense = nn.Linear(backbone.hidden_size, size)
-        self.norm = nn.LayerNorm(size, eps=1e-5)
+        self.norm = nn.LayerNorm(size, eps=float(getattr(backbone.config, "layer_norm_eps", None) or 1e-5))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         # In a tuple the tied weight is not a parameter of the head: it is saved and counted with the backbone.
         self._tied = (backbone.embeddings,)
@@ -55,6 +57,7 @@ class MaskedLM(TaskType):
     """
 
     name: ClassVar[str] = "masked_lm"
+    pretrained_head: ClassVar[bool] = True
     rate: float = 0.15
     masked: float = 0.8
     scrambled: float = 0.1
@@ -130,3 +133,34 @@ def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing
     for each in features:
         counts += np.bincount(each.tokens.values, minlength=vocabulary)[:vocabulary]
     head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
+
+
+def published_head(source: str, revision: str | None, backbone: Backbone) -> dict[str, Tensor] | None:
+    """The masked-LM head that was pretrained with a model, under our names; None where it is of another form.
+
+    XLM-R, BERT, ELECTRA's generator, DeBERTa and ModernBERT have ours: dense, norm, tied output layer with a bias.
+    EuroBERT has an untied output layer and RemBERT an embedding of its own: a fresh head is trained for them.
+    """
+    try:
+        model = AutoModelForMaskedLM.from_pretrained(source, revision=revision, dtype=torch.float32)
+    except (ValueError, OSError, KeyError):
+        return None
+    shared = {id(parameter) for parameter in model.base_model.parameters()}
+    own = {name: value.detach() for name, value in model.named_parameters() if id(value) not in shared}
+    head = MaskedLMHead(backbone).state_dict()
+    forms = {
+        "dense.weight": r"(.*\.)?dense\.weight",
+        "dense.bias": r"(.*\.)?dense\.bias",
+        "norm.weight": r"(.*\.)?(layer_norm|LayerNorm|norm)\.weight",
+        "norm.bias": r"(.*\.)?(layer_norm|LayerNorm|norm)\.bias",
+        "bias": r"(cls\.predictions|lm_head|decoder|generator_lm_head)\.bias",
+    }
+    found = {
+        name: value
+        for name, form in forms.items()
+        for theirs, value in own.items()
+        if re.fullmatch(form, theirs) and value.shape == head[name].shape
+    }
+    if len(found) != len(own) or not {"dense.weight", "norm.weight", "bias"} <= found.keys():
+        return None
+    return {name: found.get(name, torch.zeros_like(value)) for name, value in head.items()}

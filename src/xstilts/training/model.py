@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -39,6 +38,7 @@ class Model(nn.Module):
         self.backbone = backbone
         self.specs = tuple(specs)
         self.heads = nn.ModuleDict()
+        self.carried: dict[HeadSpec, dict[str, torch.Tensor]] = {}
         for spec in specs:
             # Each head has its own stream: a task's head is the same alone and in a mixture.
             with torch.random.fork_rng(devices=[]):
@@ -47,43 +47,62 @@ class Model(nn.Module):
 
 
 def save_model(model: Model, directory: Path) -> None:
-    """`backbone/` as transformers reads it, `heads.safetensors`, `heads.json`."""
+    """`backbone/` as transformers reads it, and the heads."""
     save_backbone(model.backbone, directory / "backbone")
-    state = {name: value.detach().cpu().contiguous() for name, value in model.heads.state_dict().items()}
+    heads = {spec: dict(model.heads[spec.task].state_dict()) for spec in model.specs}
+    save_heads({**model.carried, **heads}, directory)
+
+
+def save_heads(heads: Mapping[HeadSpec, Mapping[str, torch.Tensor]], directory: Path) -> None:
+    """`heads.safetensors` and `heads.json`."""
+    state = {
+        f"{spec.task}.{name}": value.detach().cpu().contiguous()
+        for spec, own in heads.items()
+        for name, value in own.items()
+    }
     save_file(state, directory / "heads.safetensors")
-    write_json(
-        directory / "heads.json",
-        [{"task": spec.task, "type": spec.type, "labels": list(spec.labels)} for spec in model.specs],
-    )
+    rows = [{"task": spec.task, "type": spec.type, "labels": list(spec.labels)} for spec in heads]
+    write_json(directory / "heads.json", rows)
 
 
-def saved_heads(directory: Path) -> tuple[list[HeadSpec], dict[str, torch.Tensor]]:
-    """Specifications and weights of a finished stage's heads; none where the folder holds a bare backbone."""
+def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
+    """The heads in a stage's folder; none where it holds a bare backbone."""
     if not (directory / "heads.json").exists():
-        return [], {}
-    rows: list[Mapping[str, Any]] = read_json(directory / "heads.json")
-    specs = [HeadSpec(row["task"], row["type"], tuple(row["labels"])) for row in rows]
-    return specs, load_file(directory / "heads.safetensors")
+        return {}
+    state = load_file(directory / "heads.safetensors")
+    heads = {}
+    for row in read_json(directory / "heads.json"):
+        prefix = f"{row['task']}."
+        own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        heads[HeadSpec(row["task"], row["type"], tuple(row["labels"]))] = own
+    return heads
 
 
 def restore_heads(model: Model, directory: Path, keep: bool) -> dict[str, list[str]]:
-    """Reuse heads of the previous phase where asked and where task, type and labels agree.
+    """Reuse heads of the previous phase: of the same task where asked, of pretraining always.
+
+    A pretrained head that this phase does not train is carried on for later ones.
 
     Returns:
-        what was `loaded`, what was `dropped` (present before, not used), what is `fresh`: for the log, since silently
-        reused or dropped heads have changed published numbers.
+        what was `loaded`, what was `dropped` (present before, not used), what was `carried`, what is `fresh`: for the
+        log, since silently reused or dropped heads have changed published numbers.
     """
-    specs, state = saved_heads(directory)
-    before = {spec.task: spec for spec in specs}
-    loaded = []
+    before = saved_heads(directory)
+    pretrained = {spec for spec in before if spec.task_type.pretrained_head}
+    used: dict[str, HeadSpec] = {}
     for spec in model.specs:
-        if keep and before.get(spec.task) == spec:
-            prefix = f"{spec.task}."
-            own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            model.heads[spec.task].load_state_dict(own)
-            loaded.append(spec.task)
+        found = spec if keep and spec in before else None
+        if found is None and spec.task_type.pretrained_head:
+            found = next((head for head in pretrained if head.type == spec.type), None)
+        if found is not None:
+            model.heads[spec.task].load_state_dict(before[found])
+            used[spec.task] = found
+    kinds = {spec.type for spec in model.specs}
+    model.carried = {spec: before[spec] for spec in before if spec in pretrained and spec.type not in kinds}
+    kept = {*used.values(), *model.carried}
     return {
-        "loaded": loaded,
-        "dropped": sorted(set(before) - set(loaded)),
-        "fresh": [spec.task for spec in model.specs if spec.task not in loaded],
+        "loaded": list(used),
+        "carried": [spec.task for spec in model.carried],
+        "dropped": sorted(spec.task for spec in before if spec not in kept),
+        "fresh": [spec.task for spec in model.specs if spec.task not in used],
     }
