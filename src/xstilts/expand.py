@@ -133,7 +133,8 @@ class Expansion:
         head = ""
         if task.type != "retrieval":
             head = target.train_on or task.train_on or task.name
-            phase = PhaseSpec(tasks=(Component(task=head),), train=target.train)
+            own = self.experiment.tuning.get(task.name, {}) if head != task.name else {}
+            phase = PhaseSpec(tasks=(Component(task=head),), train={**own, **target.train})
             stage = self._train(stage, phase, model, replicate)
         split = target.split or task.evaluate_on
         languages = self._languages(task, split, target.languages, replicate)
@@ -245,7 +246,13 @@ class Expansion:
             return describe.start_pretrained(source, None, spec.route, "English only")
         stage = base.stage
         for phase in spec.pretrain:
-            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in phase.tasks)
+            alone = tuple(
+                part.model_copy(update={"languages": ("en",)})
+                for part in phase.tasks
+                if "en" in self.experiment.task(part.task).languages
+            )
+            if not alone:
+                continue
             shorter = dict(phase.train)
             if spec.english_share < 1 and phase.train.get("steps"):
                 shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))

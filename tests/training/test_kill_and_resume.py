@@ -70,7 +70,12 @@ def test_both_tasks_were_trained_and_the_log_is_complete(straight: Path) -> None
     assert summary["steps"] == 20
     assert sum(task["steps"] for task in summary["tasks"].values()) == 20
     assert sum(task["tokens"] for task in summary["tasks"].values()) == sum(row["tokens"] for row in rows)
-    assert read_json(straight / "about.json")["heads"] == {"loaded": [], "dropped": [], "fresh": ["nli", "text"]}
+    assert read_json(straight / "about.json")["heads"] == {
+        "loaded": [],
+        "carried": [],
+        "dropped": [],
+        "fresh": ["nli", "text"],
+    }
 
 
 def test_ten_steps_a_kill_and_ten_steps_are_twenty(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import sha256
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, drop_defaults
 from xstilts.stages import VERSIONS
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
@@ -70,8 +70,9 @@ def tokenizer_of(source: str, revision: str | None) -> Stage:
 
 def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequence[Task]) -> Stage:
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
+    names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
     full = {
-        "trained": dict(config),
+        "trained": {**config, **names},
         "data": [_files(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
     }
     inputs = {"world": data.world} if data.world else {}
@@ -81,7 +82,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
         root=_path(data),
-        tasks=[task.name for task in tasks],
+        tasks=[{"name": task.name, "like": task.like, "files": custom_files(task)} for task in tasks],
         cost=20.0,
     )
 

@@ -34,15 +34,16 @@ def run_tokenizer(
         return
     trained = config["trained"]
     root = inputs.get("world") or Path(settings["root"])
+    tasks = [_with_files(row["like"] or row["name"], row["name"], row["files"]) for row in settings["tasks"]]
 
     def lines() -> Iterator[str]:
         # Equal text per language: a larger language must not take the pieces of the others.
         for language in trained["languages"]:
             budget = trained["characters"]
-            for name in settings["tasks"]:
-                if language not in TASKS.get(name).available(root, "train"):
+            for task in tasks:
+                if language not in task.available(root, "train"):
                     continue
-                for example in TASKS.get(name).load(root, "train", language):
+                for example in task.load(root, "train", language):
                     assert isinstance(example, PlainText)
                     if budget <= 0:
                         break
@@ -84,10 +85,13 @@ def run_prepare(
 
 def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task as the stage describes it: a registered reader with the experiment's own files and encoding."""
-    base = TASKS.get(config.get("like") or config["task"])
-    files = {split: tuple(patterns) for split, patterns in settings["files"].items()}
-    encoding = Encoding(**config["encoding"])
-    return replace(base, name=config["task"], files=files, labels=tuple(config["labels"]), encoding=encoding)
+    task = _with_files(config.get("like") or config["task"], config["task"], settings["files"])
+    return replace(task, labels=tuple(config["labels"]), encoding=Encoding(**config["encoding"]))
+
+
+def _with_files(registered: str, name: str, files: Mapping[str, Any]) -> Task:
+    patterns: Any = {split: tuple(patterns) for split, patterns in files.items()}
+    return replace(TASKS.get(registered), name=name, files=patterns)
 
 
 def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> list[Example]:

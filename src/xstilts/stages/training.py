@@ -137,7 +137,8 @@ def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: 
         sampling["temperature"],
         [part["rate"] for part in config["components"]],
     )
-    steps = options.steps or steps_of(sizes, options.batch_size, options.epochs, sampling["cap"])
+    drawn = [size for size, share in zip(sizes, shares, strict=True) if share > 0]
+    steps = options.steps or steps_of(drawn, options.batch_size, options.epochs, sampling["cap"])
     plan = Plan(tuple(sources), tuple(shares), options.batch_size, steps, config["seed"], options.bucket)
     return Phase(
         tuple(part["task"] for part in config["components"]),

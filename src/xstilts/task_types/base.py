@@ -8,7 +8,7 @@ packing and any number of devices give the same gradient.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -99,6 +99,13 @@ class TaskType(ABC):
     @abstractmethod
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         """The given instances as one micro-batch; `rng` serves random masking alone."""
+
+    def micro_batches(
+        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        """The batch `rows` in parts: `groups` are positions in `rows`, longest instances first."""
+        for positions in groups:
+            yield self.collate(features, rows[positions], rng)
 
     @abstractmethod
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

@@ -13,7 +13,7 @@ Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from transformers import AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
+from xstilts.backbones.packing import Packed
 from xstilts.core.seeds import generator
 from xstilts.data.examples import PlainText
 from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
@@ -101,6 +102,28 @@ class MaskedLM(TaskType):
         corrupted[scramble] = rng.integers(about["vocabulary"], size=len(scramble))
         targets = {"place_M": indices(place_M), "token_M": indices(ids_T[place_M])}
         return Batch(replace(packed, ids_T=torch.from_numpy(corrupted)), targets, count, rows)
+
+    def micro_batches(
+        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        """Masks are drawn once for the whole batch and then cut: they must not depend on what fits the machine."""
+        whole = self.collate(features, rows, rng)
+        place_M, token_M = whole.targets["place_M"], whole.targets["token_M"]
+        first, begin = 0, 0
+        for positions in groups:
+            lengths = whole.packed.lengths[first : first + len(positions)]
+            end = begin + sum(lengths)
+            inside = (place_M >= begin) & (place_M < end)
+            part = Packed(
+                whole.packed.ids_T[begin:end],
+                lengths,
+                whole.packed.types_T[begin:end],
+                indices(np.cumsum([0, *lengths[:-1]])),
+            )
+            targets = {"place_M": place_M[inside] - begin, "token_M": token_M[inside]}
+            if len(targets["place_M"]):
+                yield Batch(part, targets, len(targets["place_M"]), rows[positions])
+            first, begin = first + len(positions), end
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         logits_MV = head(states_TH[batch.targets["place_M"]]).float()

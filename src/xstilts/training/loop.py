@@ -117,8 +117,7 @@ def collate(phase: Phase, step: int, settings: Settings) -> Iterator[Batch]:
     rng = generator(phase.seed, "collate", step)
     lengths = features.lengths[rows]
     budget = settings.micro_batch_tokens if task_type.splits_batches else int(lengths.sum())
-    for positions in micro_batches(lengths, budget):
-        yield task_type.collate(features, rows[positions], rng)
+    yield from task_type.micro_batches(features, rows, micro_batches(lengths, budget), rng)
 
 
 def accumulate(model: Model, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
