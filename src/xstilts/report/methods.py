@@ -8,6 +8,7 @@ MAX_SIGNATURES = 4
 
 
 def flagged(analysis: Analysis, kind: str) -> int:
+    """How many runs carry a kind of flag."""
     return sum(len(flag.seeds) for flag in analysis.flags if flag.kind == kind)
 
 

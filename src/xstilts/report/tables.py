@@ -119,6 +119,7 @@ def row_label(analysis: Analysis, run: Run) -> str:
 
 
 def badges(flags: Sequence[Flag], run: Run) -> tuple[str, ...]:
+    """What a row of the table is marked with."""
     return tuple(flag.text for flag in flags if flag.run == run)
 
 
