@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,19 @@ from xstilts.cli.run import packaged
 from xstilts.core.files import read_json, write_json
 from xstilts.expand import Expansion
 from xstilts.experiment import load_experiment
+from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import FOLDER
 from xstilts.training.model import save_heads, saved_heads
 
 NAMES = {"mlm": "mlm", "aligned": "aligned", "mlm (English-only pretraining)": "english"}
+
+
+def phases(stage: Stage, place: Store) -> list[dict[str, Any]]:
+    """Steps, tokens and items of each phase of pretraining, by task."""
+    if "model" not in stage.inputs:
+        return []
+    return [*phases(stage.inputs["model"], place), read_json(place.directory(stage) / "summary.json")]
 
 
 def main(store: Path) -> None:
@@ -39,10 +48,8 @@ def main(store: Path) -> None:
                 heads = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
                 halves = {spec: {k: v.half() for k, v in state.items()} for spec, state in heads.items()}
                 save_heads(halves, target)
-                tokens = sum(int(row["tokens"]) for row in read_json(source / "summary.json")["tasks"].values())
-                write_json(
-                    target / "origin.json", {"world": replicate.world, "stage": model.stage.key, "tokens": tokens}
-                )
+                origin = {"world": replicate.world, "stage": model.stage.key, "phases": phases(model.stage, place)}
+                write_json(target / "origin.json", origin)
                 sys.stdout.write(f"{target}\n")
 
 
