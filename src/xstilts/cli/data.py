@@ -1,0 +1,126 @@
+"""`xstilts data`: what is there and whole, and fetching what is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from xstilts.cli.output import emit
+from xstilts.core.errors import DataError, UnknownName
+from xstilts.sources.check import Finding, check
+from xstilts.sources.direct import Bytes
+from xstilts.sources.fetch import Event, Kept, Request, Written, fetch, plan
+from xstilts.tasks import TASKS, Task
+
+SHOWN = 12
+
+
+def check_data(
+    names: Sequence[str], root: Path | None, quick: bool = False, as_json: bool = False, only: Sequence[str] = ()
+) -> None:
+    """Print what was found; exit code 1 when something is damaged, or a task that was named is wholly missing.
+
+    Args:
+        names: tasks; none: all but the microworld's.
+        only: languages that are shown; none: all.
+    """
+    tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
+    findings: list[Finding] = []
+    found = check(tasks, folder(root), quick=quick)
+    total = sum(len(task.files) for task in tasks)
+    for part in _shown(found, total) if sys.stdout.isatty() and not as_json else found:
+        part = [finding for finding in part if not only or finding.language in only]
+        findings += part
+        if part and not as_json:
+            _write(lines(part))
+    if as_json:
+        emit([finding.row() for finding in findings])
+    there = {finding.task for finding in findings if finding.status != "missing"}
+    absent = [name for name in names if name not in there]
+    damaged = sum(finding.status == "damaged" for finding in findings)
+    if not as_json:
+        counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
+        _write([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
+    if damaged or absent:
+        raise typer.Exit(1)
+
+
+def fetch_data(names: Sequence[str], request: Request) -> None:
+    """Fetch tasks, saying what was written, then check what is there; exit code 1 when that is damaged."""
+    tasks = [TASKS.get(name) for name in names]
+    for code in request.languages:
+        known = {language for task in tasks for language in task.languages}
+        if code not in known:
+            raise UnknownName(f"language of {', '.join(names)}", code, known)
+    planned = [task for task in tasks if plan(task, request)]
+    for task in planned:
+        _follow(fetch(task, request), task)
+    _write([f"in {request.root}, now read:"])
+    check_data([task.name for task in planned], request.root, only=request.languages)
+
+
+def folder(root: Path | None) -> Path:
+    """The data folder. Raises `DataError` when none is given."""
+    if root is None:
+        raise DataError("no data folder: give --data FOLDER or set XSTILTS_DATA")
+    return root
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """One line for one split of one task, and one more for each damaged file, by its problem."""
+    whole = [finding for finding in findings if finding.status not in ("missing", "damaged")]
+    first = findings[0]
+    notes = [f"{len(whole)} of {len(findings)} languages" if len(findings) > 1 else first.status]
+    rows = sum(finding.rows or 0 for finding in whole)
+    if rows:
+        notes.append(f"{rows:,} rows" + ("" if all(f.official == f.rows for f in whole) else _official(whole)))
+    for status, words in (("part", "part of the release"), ("withheld", "gold withheld"), ("missing", "missing")):
+        codes = [finding.language for finding in findings if finding.status == status]
+        if codes and len(findings) > 1:
+            notes.append(f"{words}: {_some(codes)}")
+    problems = dict.fromkeys(finding.problem for finding in findings if finding.problem)
+    return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *(f"  damaged: {problem}" for problem in problems)]
+
+
+def _official(findings: Sequence[Finding]) -> str:
+    if any(finding.official is None for finding in findings):
+        return ""
+    return f" of {sum(finding.official or 0 for finding in findings):,}"
+
+
+def _some(codes: Sequence[str]) -> str:
+    rest = f" and {len(codes) - SHOWN} more" if len(codes) > SHOWN else ""
+    return " ".join(codes[:SHOWN]) + rest
+
+
+def _shown(found: Iterator[list[Finding]], total: int) -> Iterator[list[Finding]]:
+    """The same findings, with a bar while they are looked for."""
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(), transient=True) as bars:
+        yield from bars.track(found, total=total)
+
+
+def _follow(events: Iterator[Event], task: Task) -> None:
+    """A bar with bytes for a person, a line a file for a log."""
+    kept = 0
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bars:
+        bar = bars.add_task(task.name, total=None)
+        for event in events:
+            if isinstance(event, Bytes):
+                bars.update(bar, completed=event.done, total=event.total or None, description=event.url[-60:])
+            elif isinstance(event, Written):
+                _write([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
+            elif isinstance(event, Kept):
+                kept += 1
+    if kept:
+        _write([f"{task.name}: {kept} files were there already"])
+
+
+def _write(texts: Sequence[str]) -> None:
+    sys.stdout.write("".join(f"{text}\n" for text in texts))
+    sys.stdout.flush()

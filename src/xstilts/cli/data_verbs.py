@@ -1,0 +1,55 @@
+"""What a user types after `xstilts data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+data_app = typer.Typer(help="Data sets: what is there and whole, and fetching what is not.", no_args_is_help=True)
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
+]
+
+
+@data_app.command()
+def check(
+    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; none: all of them.", show_default=False)] = None,
+    data: DataOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only look for files, do not read them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
+) -> None:
+    """Which data sets are there and whole: files read, rows counted, checksums of what was fetched compared."""
+    from xstilts.cli.data import check_data
+
+    check_data(tasks or [], data, quick, as_json)
+
+
+@data_app.command()
+def fetch(
+    tasks: Annotated[list[str], typer.Argument(help="Tasks to fetch.", show_default=False)],
+    data: DataOption = None,
+    languages: Annotated[str, typer.Option(help="Only these, e.g. en,de,sw; default: all.", show_default=False)] = "",
+    via: Annotated[
+        Literal["official", "hub"] | None,
+        typer.Option(
+            help="Official files, or Parquet from the hub; default: official where known.", show_default=False
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, branch or tag on the hub; default: the lock's.", show_default=False)
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(help="URL or folder with official files below host and path.", show_default=False),
+    ] = None,
+) -> None:
+    """Fetch data sets, then read them; origins and checksums go to xstilts-data.lock.json."""
+    from xstilts.cli.data import fetch_data, folder
+    from xstilts.sources.fetch import Request
+
+    codes = tuple(code.strip() for code in languages.split(",") if code.strip())
+    fetch_data(tasks, Request(folder(data), codes, via, revision, mirror))
