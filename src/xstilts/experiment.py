@@ -7,16 +7,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
-from xstilts.recipes import Options, PhaseSpec, Recipe, Strict
+from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
+from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
 ControlKind = Literal["random", "english"]
-TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+TAKEN = frozenset(
+    "T_destination add_module apply bfloat16 buffers call_super_init children clear compile cpu cuda double "
+    "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu items "
+    "keys load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters pop "
+    "register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
+    "register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook "
+    "register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory smart_apply state_dict to "
+    "to_empty train training type update values xpu zero_grad".split()
+)
+"""Names that torch's ModuleDict, which holds the heads, has for itself (`smart_apply` from transformers)."""
+
+
+def _usable(name: str) -> str:
+    if name in TAKEN:
+        raise ValueError(f"a task cannot be called '{name}', which is a word of torch; call it 'my-{name}'")
+    return name
+
+
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), AfterValidator(_usable)]
 """Of a user's own task: heads are saved under it, and a dot would divide it."""
 
 
@@ -89,17 +110,6 @@ class TargetSpec(Strict):
         return {"task": value} if isinstance(value, str) else value
 
 
-class OwnTask(Strict):
-    """A task of the user's own: the reader of a known one on other files."""
-
-    like: str = Field(description="registered task whose format, type and metric it has")
-    files: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(min_length=1)
-    languages: tuple[str, ...] | None = None
-    labels: tuple[str, ...] | None = None
-    holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(default=None, ge=16)
-
-
 class Experiment(Strict):
     """What an experiment file holds."""
 
@@ -144,12 +154,28 @@ class Experiment(Strict):
             _check_training_task(task, self.task(target.train_on or task.train_on or task.name))
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
+        for part in self._components():
+            own = self.tasks.get(part.task)
+            if own and part.languages != ("en",) and "train" in own.files and not own.by_language("train"):
+                asked = ", ".join(part.languages)
+                raise _in_files(
+                    part.task, f"'{part.task}' is trained on {asked}: put {{language}} into the file's name"
+                )
+        for name in {part.task for recipe in self.recipes for phase in recipe.phases for part in phase.tasks}:
+            own = self.tasks.get(name)
+            if own and self.task(name).metric and list(own.files) == ["train"] and not (own.holdout or self.holdout):
+                raise _in_files(
+                    name, f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
+                )
         return self
 
-    def _task_names(self) -> Sequence[str]:
+    def _components(self) -> list[Component]:
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
         phases += [phase for backbone in self.backbones for phase in backbone.pretrain]
-        mixed = [part.task for phase in phases for part in phase.tasks]
+        return [part for phase in phases for part in phase.tasks]
+
+    def _task_names(self) -> Sequence[str]:
+        mixed = [part.task for part in self._components()]
         targets = [name for target in self.targets for name in (target.task, target.train_on) if name]
         raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]
         return [*mixed, *targets, *self.tuning, *raw]
@@ -162,35 +188,37 @@ class Experiment(Strict):
             raise UnknownName("task", name, [*TASKS.names(), *self.tasks])
         return TASKS.get(name)
 
+    def labelled(self, root: Path | None) -> Experiment:
+        """The same with all labels written out: own tasks that name none have those of their English training files.
+
+        They are part of keys, so that an experiment that names them in sorted order is the same.
+
+        Raises:
+            ConfigError: there is no data folder (`root`) to find them in.
+            DataError: a training file that is missing or cannot be read.
+        """
+        silent = {name: self.tasks[name] for name in self._task_names() if name in self.tasks}
+        found = {name: with_labels(name, own, root) for name, own in silent.items() if own.finds_labels}
+        return self.model_copy(update={"tasks": {**self.tasks, **found}}) if found else self
+
     def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:
         """Training options of a phase: the file's, the tasks' (a mixture takes its first task's), then its own."""
         return phase.options(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
 
 
+def _in_files(name: str, problem: str) -> PydanticCustomError:
+    """A mistake in the training files of an own task, which is named by their line."""
+    key = ("tasks", name, "files", "train")
+    return PydanticCustomError("options", "{problem}", {"problem": problem, "key": key})
+
+
 def _check_training_task(target: Task, source: Task) -> None:
     """A head trained on `source` must mean the same on `target`."""
+    silent = [task.name for task in (target, source) if task.type in ("classification", "tagging") and not task.labels]
+    if source.name != target.name and silent:
+        raise ValueError(f"'{target.name}' is trained on '{source.name}': give `labels` of '{silent[0]}'")
     if (source.type, source.labels) != (target.type, target.labels):
         raise ValueError(f"'{target.name}' cannot be trained on '{source.name}': its type or labels are others")
-
-
-def own_task(name: str, spec: OwnTask) -> Task:
-    """The task that an experiment file declares."""
-    from dataclasses import replace
-
-    if spec.like not in TASKS:
-        raise UnknownName("task", spec.like, TASKS.names())
-    base = TASKS.get(spec.like)
-    encoding = replace(base.encoding, max_length=spec.max_length) if spec.max_length else base.encoding
-    return replace(
-        base,
-        name=name,
-        like=spec.like,
-        files={split: tuple(patterns) for split, patterns in spec.files.items()},
-        languages=spec.languages or base.languages,
-        labels=spec.labels or base.labels,
-        train_on=name if "train" in spec.files else base.train_on,
-        encoding=encoding,
-    )
 
 
 def load_experiment(path: Path) -> Experiment:

@@ -1,0 +1,214 @@
+"""Files of one's own, by column: JSON lines, CSV, tab-separated tables, and lines of words and tags.
+
+Which column holds which field of an example is said by a value, so that it can travel to workers and stand in keys.
+Left out are empty rows, rows of other languages where a column says the language, blank raw text, and `-DOCSTART-`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import DataError
+from xstilts.data.examples import Example, TaggedExample, TextExample
+from xstilts.data.readers import pairs, tagging, topics
+from xstilts.data.readers.common import checked, lines_of, one_of
+from xstilts.data.readers.shapes import MAKERS, Gold
+from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
+from xstilts.data.readers.text import plain_lines
+
+FIELDS: Mapping[str, Mapping[str, tuple[Name, ...]]] = {
+    "classification": {"text": ("text",), "pair": ("pair",), "label": ("label",)},
+    "multiple_choice": {
+        "context": ("context",),
+        "question": ("question",),
+        "choices": ("choices",),
+        "label": ("label",),
+    },
+    "span_qa": {
+        "question": ("question",),
+        "passage": ("passage", "context"),
+        "answers": ("answers",),
+        "answer": ("answer",),
+        "answer_start": ("answer_start",),
+    },
+    "tagging": {"words": ("words", "tokens", 1), "tags": ("tags", 2)},
+    "retrieval": {"source": ("source",), "target": ("target",)},
+    "contrastive": {"source": ("source",), "target": ("target",)},
+    "masked_lm": {"text": ("text",)},
+}
+"""Task type -> field -> what its column is called unless the user says so; the first name that is there."""
+
+_OPTIONAL: Mapping[str, frozenset[str]] = {
+    "classification": frozenset({"pair"}),
+    "multiple_choice": frozenset({"context", "question"}),
+    "span_qa": frozenset({"answers", "answer", "answer_start"}),
+}
+_MOST_LABELS = 200
+
+
+@dataclass(frozen=True)
+class ColumnReader:
+    """A reader `(path, language) -> examples`, as a value.
+
+    Attributes:
+        type: the task type, a key of `FIELDS`.
+        columns: field -> names of its column, of which the first that is there counts; for `choices` more than one
+            name means one column per choice. Besides the type's fields `id` and `language`.
+        optional: fields that a file may lack.
+        labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
+        no_answer: whether a question may have no answer.
+        quoted: whether tab-separated tables are in csv quoting.
+    """
+
+    type: str
+    columns: Mapping[str, tuple[Name, ...]]
+    optional: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    no_answer: bool = False
+    quoted: bool = False
+
+    def __call__(self, path: Path, language: str) -> Iterator[Example]:
+        """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
+
+        Raises:
+            DataError: with file and line: a column that is not there, a label that is not known, an answer that is not
+                at its place, and whatever else does not fit.
+        """
+        return checked(self._examples)(path, language)
+
+    def to_json(self) -> dict[str, Any]:
+        """The value for keys and workers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
+        """The inverse of `to_json`, after a way through JSON text."""
+        columns = {field: tuple(names) for field, names in value["columns"].items()}
+        tuples = {name: tuple(value[name]) for name in ("optional", "labels")}
+        return cls(**{**value, **tuples, "columns": columns})
+
+    def _examples(self, path: Path, language: str) -> Iterator[Example]:
+        gold = Gold(self.labels, self.no_answer)
+        table = suffix(path) in TABLES
+        if self.type == "tagging" and suffix(path) != "jsonl":
+            yield from _sentences(self, path)
+        elif self.type == "masked_lm" and not table and self.columns["text"] == FIELDS["masked_lm"]["text"]:
+            yield from plain_lines(path, language)
+        else:
+            for row in table_rows(path, Header(self.columns, self.optional), language, self.quoted):
+                example = MAKERS[self.type](row, gold)
+                if example is not None:
+                    yield example
+
+
+def column_reader(
+    kind: str, named: Mapping[str, Name | Sequence[str]], labels: Sequence[str] = (), no_answer: bool = False
+) -> ColumnReader:
+    """A reader for a task type with some columns named, which every file must then have; the rest as in `FIELDS`."""
+    given = {field: (name,) if isinstance(name, str | int) else tuple(name) for field, name in named.items()}
+    columns = {"id": ("id",), **FIELDS[kind], **given}
+    for one, others in (("answers", ("answer", "answer_start")), ("answer", ("answers",))):
+        if one in given:
+            columns = {field: names for field, names in columns.items() if field in given or field not in others}
+    optional = ({"id"} | _OPTIONAL.get(kind, frozenset())) - given.keys()
+    return ColumnReader(kind, columns, tuple(sorted(optional & columns.keys())), tuple(labels), no_answer)
+
+
+def relabelled(read: Any, labels: Sequence[str]) -> ColumnReader | None:
+    """What reads the columns of an official reader with other labels; None where that is not a matter of columns."""
+    found = _OFFICIAL.get(read)
+    return None if found is None else replace(found, labels=tuple(labels))
+
+
+def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:
+    """The labels that occur in some files, sorted by code points.
+
+    Raises:
+        DataError: what reading raises, a single label, or more of them than classes can be.
+    """
+    found: set[str] = set()
+    for path in paths:
+        for example in replace(reader, labels=())(path, language):
+            assert isinstance(example, TextExample | TaggedExample)
+            gold = example.label if isinstance(example, TextExample) else example.tags
+            found.update((gold,) if isinstance(gold, str) else gold or ())
+            if len(found) > _MOST_LABELS:
+                shown = ", ".join(sorted(found)[:3])
+                raise DataError(f"more than {_MOST_LABELS} different labels ({shown} ...); give `labels:`", path)
+    if len(found) < 2:
+        raise DataError(f"only one label, {', '.join(map(repr, found))}; give `labels:`", paths[0])
+    return tuple(sorted(found))
+
+
+def _sentences(reader: ColumnReader, path: Path) -> Iterator[Example]:
+    """Lines of words and tags, an empty line behind each sentence; columns end at tabs, without tabs at blanks.
+
+    Where columns end at tabs, a line that begins with `#` and has no tab is a comment. In `.conllu` files multiword
+    ranges and empty nodes are no words.
+    """
+    numbers = [_number(reader, field, path) for field in ("words", "tags")]
+    lines = [(line, text) for line, text in enumerate(lines_of(path), start=1)]
+    first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
+    tabs, width, count = "\t" in first, 0, 0
+    sentence: list[tuple[str, str]] = []
+    for line, text in [*lines, (len(lines) + 1, "")]:
+        if not text.strip():
+            if sentence and [word for word, _ in sentence] != ["-DOCSTART-"]:
+                count += 1
+                yield TaggedExample(str(count), *zip(*sentence))
+            sentence = []
+            continue
+        fields = text.split("\t") if tabs else re.split(" +", text.strip(" "))
+        if tabs and text.startswith("#") and len(fields) == 1:
+            continue
+        width = width or len(fields)
+        if len(fields) != width or max(numbers) > width:
+            found = f"found {len(fields)}, " + ("set apart by tabs" if tabs else "set apart by blanks")
+            raise DataError(f"expected {max(width, *numbers)} columns, {found}", path, line)
+        if suffix(path) == "conllu" and re.fullmatch(r"[0-9]+[-.][0-9]+", fields[0]):
+            continue
+        word, tag = (fields[number - 1] for number in numbers)
+        if not word or not tag:
+            raise DataError("an empty word or tag", path, line)
+        sentence.append((word, one_of(tag, reader.labels, path, line) if reader.labels else tag))
+
+
+def _number(reader: ColumnReader, field: str, path: Path) -> int:
+    if "language" in reader.columns:
+        raise DataError(
+            "lines of words and tags have no column for language; put {language} into the file's name", path
+        )
+    for name in reader.columns[field]:
+        if isinstance(name, int):
+            return name
+    raise DataError(f"columns of words and tags have numbers here (`columns: {{{field}: 2}}`), not names", path)
+
+
+_NLI = ColumnReader(
+    "classification",
+    {
+        "id": ("uid",),
+        "language": ("language",),
+        "text": ("premise", "sentence1", "context"),
+        "pair": ("hypothesis", "sentence2", "hypo", "statement"),
+        "label": ("gold_label", "label"),
+    },
+    optional=("id", "language"),
+)
+_PAWSX = {"id": ("id",), "text": ("sentence1",), "pair": ("sentence2",), "label": ("label",)}
+_QQP = {"text": ("question1",), "pair": ("question2",), "label": ("is_duplicate",)}
+_TOPICS = {"id": ("index_id",), "text": ("text",), "label": ("category",)}
+_OFFICIAL: Mapping[Any, ColumnReader] = {
+    pairs.nli: _NLI,
+    pairs.xnli: _NLI,
+    pairs.pawsx: ColumnReader("classification", _PAWSX),
+    pairs.qqp: ColumnReader("classification", _QQP),
+    topics.sib200: ColumnReader("classification", _TOPICS, quoted=True),
+    tagging.masakhaner: ColumnReader("tagging", {"words": (1,), "tags": (2,)}),
+    tagging.uner: ColumnReader("tagging", {"words": (2,), "tags": (3,)}),
+}
+"""Official readers of named columns, for their files with other labels."""

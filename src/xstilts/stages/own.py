@@ -1,0 +1,233 @@
+"""Tasks that an experiment file declares: `like` a registered one, or of a `type` with columns of files.
+
+A worker knows no experiment file: what it needs of such a task goes through `reading` into the stage and comes back
+through `revive`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.languages import FIELDS as NAMED_BY
+from xstilts.core.languages import LANGUAGES, language
+from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
+from xstilts.metrics import METRICS
+from xstilts.tasks import TASKS, Encoding, Split, Task
+
+_METRICS: Mapping[str, tuple[str, ...]] = {
+    "classification": ("accuracy",),
+    "multiple_choice": ("accuracy",),
+    "span_qa": ("squad_v1", "squad_v2", "mlqa"),
+    "tagging": ("span_f1", "span_f1_seqeval_1", "token_accuracy"),
+    "retrieval": ("bitext_accuracy",),
+    "contrastive": (),
+    "masked_lm": (),
+}
+"""Task type -> metrics that fit its gold, the usual one first; none for what is only trained on."""
+_LENGTHS = {"span_qa": 384, "retrieval": 512}
+_CLASSES = ("classification", "tagging")
+
+
+def _label(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this word as true or false: put it in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+def _column(value: Any) -> Any:
+    names = value if isinstance(value, list | tuple) and len(value) > 1 else [value]
+    if all(isinstance(name, str) and name for name in names):
+        return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"give a column's name, its number from 1, or a list of names (found: {value!r})")
+
+
+def _patterns(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _wrong(problem: str, *key: str) -> PydanticCustomError:
+    """A mistake in one field of a task, which is named by the field's own line."""
+    return PydanticCustomError("options", "{problem}", {"problem": problem, "key": key})
+
+
+class OwnTask(BaseModel):
+    """A task of the user's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    like: str | None = Field(default=None, description="registered task whose format, type and metric it has")
+    type: Literal[tuple(FIELDS)] | None = Field(  # type: ignore[valid-type]
+        default=None, description="task type of files that are read by column"
+    )
+    files: dict[Split, Annotated[tuple[str, ...], BeforeValidator(_patterns), Field(min_length=1)]] = Field(
+        min_length=1, description="patterns below the data folder, `{language}` for the language's code"
+    )
+    columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
+        default_factory=dict, description="with `type`: our field -> the files' column"
+    )
+    labels: tuple[Annotated[str, BeforeValidator(_label)], ...] | None = Field(
+        default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
+    )
+    metric: str | None = Field(default=None, description="with `type`: else the type's usual one")
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
+    max_length: int | None = Field(default=None, ge=16)
+
+    @model_validator(mode="after")
+    def _fits(self) -> OwnTask:
+        if (self.like is None) == (self.type is None):
+            raise _wrong("give either `like` (a task whose format it has) or `type` (with `columns`)")
+        for code in self.languages or ():
+            language(code)
+        for split, patterns in self.files.items():
+            for pattern in patterns:
+                _check_fields(split, pattern)
+        twice = [label for label in self.labels or () if (self.labels or ()).count(label) > 1]
+        if twice:
+            raise _wrong(f"label '{twice[0]}' occurs twice", "labels")
+        if self.type is None:
+            self._check_like(TASKS.get(self.like or ""))
+        else:
+            self._check_type(self.type)
+        return self
+
+    def _check_like(self, base: Task) -> None:
+        for field in ("columns", "metric"):
+            if getattr(self, field):
+                raise _wrong(f"`{field}` goes with `type`; '{base.name}' has its own", field)
+        labels = self.labels or ()
+        if not base.labels and labels:
+            raise _wrong(f"{base.type} has no labels", "labels")
+        if not set(labels) <= set(base.labels) and relabelled(base.read, labels) is None:
+            shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
+            raise _wrong(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
+
+    def _check_type(self, kind: str) -> None:
+        fields = [*FIELDS[kind], "id", "language"]
+        for field, name in self.columns.items():
+            if field not in fields:
+                near = difflib.get_close_matches(field, fields, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(fields)}"
+                raise _wrong(f"{kind} has no field '{field}': {hint}", "columns", field)
+            if isinstance(name, tuple) and field != "choices":
+                raise _wrong(f"one column for '{field}'; only choices may have several", "columns", field)
+            if isinstance(name, int) and kind != "tagging":
+                raise _wrong(f"a column of {kind} has a name; only words and tags may be numbered", "columns", field)
+        if self.metric is not None and self.metric not in _METRICS[kind]:
+            raise UnknownName(f"metric of {kind}", self.metric, _METRICS[kind])
+        if self.labels and kind not in (*_CLASSES, "multiple_choice"):
+            raise _wrong(f"{kind} has no labels", "labels")
+        if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
+            raise _wrong("give `labels`: they can only be found in English training files, and there are none")
+        for split in self.files:
+            if split != "train" and len(self.spoken) > 1 and not self.by_language(split):
+                raise _wrong(
+                    f"one {split} file for {len(self.spoken)} languages: put {{language}} into its name, or name the "
+                    "column that says the language (`columns: {language: NAME}`)",
+                    *("files", split),
+                )
+
+    @property
+    def finds_labels(self) -> bool:
+        """Whether its labels are those of its training files, so that it has none before these are read."""
+        return self.type in _CLASSES and not self.labels
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """Its languages: those it names; else all where files are by language, English where they are not."""
+        if self.languages is not None:
+            return self.languages
+        measured: list[Split] = [split for split in self.files if split != "train"]
+        measured = measured or list(self.files)
+        return tuple(LANGUAGES) if all(map(self.by_language, measured)) else ("en",)
+
+    def by_language(self, split: Split) -> bool:
+        """Whether the languages of a split can be told apart; of official formats, that is the reader's matter."""
+        parts = [part for pattern in self.files[split] for part in pattern.split(" + ")]
+        return self.type is None or "language" in self.columns or all("{" in part for part in parts)
+
+
+def _check_fields(split: str, pattern: str) -> None:
+    for part in pattern.split(" + "):
+        fields = set(re.findall(r"\{([^}]*)\}", part))
+        for field in sorted(fields - set(NAMED_BY)):
+            known = ", ".join(f"{{{name}}}" for name in NAMED_BY)
+            raise _wrong(f"'{part}' has the unknown field {{{field}}}; known: {known}", "files", split)
+        if len(fields) > 1:
+            raise _wrong(f"'{part}' names the language in more than one way", "files", split)
+
+
+def own_task(name: str, spec: OwnTask) -> Task:
+    """The task that an experiment file declares; without labels where these are still to be found."""
+    if spec.type is None:
+        base = TASKS.get(spec.like or "")
+        new = not set(spec.labels or ()) <= set(base.labels)
+        reader = relabelled(base.read, spec.labels or ()) if new else None
+        base = replace(base, like=base.name, languages=spec.languages or base.languages, read=reader or base.read)
+    else:
+        metric = spec.metric or next(iter(_METRICS[spec.type]), "")
+        base = _blank(column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2"))
+        main = METRICS.get(metric).main if metric else ""
+        base = replace(base, languages=spec.spoken, metric=metric, main=main)
+    measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in spec.files]
+    return replace(
+        base,
+        name=name,
+        files={split: tuple(patterns) for split, patterns in spec.files.items()},
+        labels=spec.labels or base.labels if spec.type != "multiple_choice" else (),
+        train_on=name if "train" in spec.files else base.train_on,
+        evaluate_on=measured[0] if measured else base.evaluate_on,
+        encoding=replace(base.encoding, max_length=spec.max_length or base.encoding.max_length),
+    )
+
+
+def with_labels(name: str, spec: OwnTask, root: Path | None) -> OwnTask:
+    """The same with its labels written out: those of the English training files, sorted.
+
+    Raises:
+        ConfigError: there is no data folder to look in (`root`).
+        DataError: the files are missing or cannot be read.
+    """
+    if root is None:
+        raise ConfigError(f"task '{name}' needs `labels`: without a data folder they cannot be found")
+    task = own_task(name, spec)
+    assert isinstance(task.read, ColumnReader)
+    return spec.model_copy(update={"labels": labels_in(task.read, task.paths(root, "train"), "en")})
+
+
+def reading(task: Task) -> dict[str, Any]:
+    """How a task of an experiment file is read, as JSON: what it is `like`, and its columns; nothing if registered."""
+    told: dict[str, Any] = {"like": task.like} if task.like else {}
+    return {**told, "read": task.read.to_json()} if isinstance(task.read, ColumnReader) else told
+
+
+def revive(name: str, told: Mapping[str, Any], files: Mapping[str, Sequence[str]], languages: Iterable[str]) -> Task:
+    """A task as a worker needs it, registered or not; `told` holds what `reading` gave, and perhaps more."""
+    patterns: Any = {split: tuple(own) for split, own in files.items()}
+    if "read" not in told and not told.get("like"):
+        return replace(TASKS.get(name), files=patterns)
+    reader = ColumnReader.from_json(told["read"]) if "read" in told else None
+    if told.get("like"):
+        base = TASKS.get(told["like"])
+    else:
+        assert reader is not None
+        base = _blank(reader)
+    return replace(base, name=name, files=patterns, languages=tuple(languages), read=reader or base.read)
+
+
+def _blank(reader: ColumnReader) -> Task:
+    """A task of which only its type and its reader are known."""
+    kind: Any = reader.type
+    encoding = Encoding(max_length=_LENGTHS.get(kind, 128), no_answer=reader.no_answer)
+    return Task("", kind, reader, {}, (), "", "", "", "", "", encoding=encoding, protocol="of the experiment file")
