@@ -76,12 +76,12 @@ class Expansion:
     """
 
     def __init__(self, experiment: Experiment, root: Path | None) -> None:
-        self.experiment = experiment
         if not experiment.worlds and root is None:
             raise ConfigError(f"experiment '{experiment.name}' reads official files: give --data DIR or XSTILTS_DATA")
         if root is not None and not experiment.worlds and not root.is_dir():
             raise DataError("no such data folder", root)
         self.root = root
+        self.experiment = experiment.labelled(None if experiment.worlds else root)
         self.replicates = [self._replicate(i, seed) for i, seed in enumerate(experiment.seeds)]
         self.controls: dict[str, str] = {}
         self.cells = list(self._cells())
@@ -131,7 +131,7 @@ class Expansion:
         """English fine-tuning on the target's training task, then every language; retrieval needs no fine-tuning."""
         task = self.experiment.task(target.task)
         head = ""
-        if task.type != "retrieval":
+        if task.type not in ("retrieval", "mining"):
             head = target.train_on or task.train_on or task.name
             own = self.experiment.tuning.get(task.name, {}) if head != task.name else {}
             phase = PhaseSpec(tasks=(Component(task=head),), train={**own, **target.train})

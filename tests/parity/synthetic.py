@@ -9,7 +9,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
+Pair = tuple[str, str]
 
 WORDS = {
     "en": "the a an The harbour A quick lantern of 1,204 Anna's theatre and U.S. co-op Thea the",
@@ -130,3 +133,26 @@ def rankings(seed: int, n: int, relevant: int) -> Inputs:
     names = [f"Q{i}" for i in range(60)]
     golds = [sorted({dice.of(names) for _ in range(1 + dice.below(relevant))}) for _ in range(n)]
     return Inputs(golds, [[dice.of(names) for _ in range(dice.below(41))] for _ in golds])
+
+
+def corpora(seed: int, n: int = 120) -> tuple[list[Pair], list[Pair], np.ndarray, np.ndarray, list[Pair]]:
+    """Two comparable corpora: (id, sentence) of both sides, their vectors [n, 24] float32, and the gold pairs.
+
+    A third of the sentences have a translation nearby; some sentences occur twice on their side, with one vector.
+    """
+    dice = random.Random(seed)
+
+    def cloud(rows: int, width: float, centre: float) -> np.ndarray:
+        return np.array([[centre + width * (dice.random() - 0.5) for _ in range(24)] for _ in range(rows)], np.float32)
+
+    x, y = cloud(n, 3.0, 0.4), cloud(n + 30, 3.0, 0.4)
+    order = sorted(range(n + 30), key=lambda _: dice.random())[: n // 3]
+    y[order] = x[: n // 3] + cloud(n // 3, 2.0, 0.0)
+    sides = []
+    for name, vectors in (("x", x), ("y", y)):
+        texts = [f"{name} sentence {i}" for i in range(len(vectors))]
+        for i in range(5, len(texts), 29):
+            texts[i], vectors[i] = texts[i - 5], vectors[i - 5]
+        sides.append([(f"{name}-{i}", text) for i, text in enumerate(texts)])
+    gold = [(f"x-{i}", f"y-{j}") for i, j in enumerate(order)]
+    return sides[0], sides[1], x, y, gold

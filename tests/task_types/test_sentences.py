@@ -90,7 +90,7 @@ def test_every_layer_raw_and_centred_is_predicted() -> None:
     variants = list(dict.fromkeys(prediction.variant for prediction in predictions))
     assert variants == [f"layer={layer} {kind}" for layer in range(3) for kind in ("raw", "centred")]
     sources, targets = plain_vectors(1)
-    nearest = cosine(sources, targets).argmax(1)
+    nearest = cosine(targets, sources).argmax(1)  # English asks
     chosen = [prediction for prediction in predictions if prediction.variant == "layer=1 raw"]
     assert [(p.id, p.value) for p in chosen] == [(f"r{i}", f"r{j}") for i, j in enumerate(nearest)]
 

@@ -67,6 +67,24 @@ class ParallelExample:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolExample:
+    """A query, or a candidate that queries may want (BUCC 2018, LAReQA, Mewsli-X).
+
+    Attributes:
+        pair: what stands around the text (LAReQA's paragraph, an entity's description), if the task has it.
+        gold: the ids of the candidates a query wants, perhaps none; `None` where gold is withheld, and for candidates.
+        sample: part of a set that serves to tune a threshold and is not measured.
+    """
+
+    id: str
+    text: str
+    pair: str | None
+    query: bool
+    gold: tuple[str, ...] | None = None
+    sample: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlainText:
     """A document or line of raw text, for masked-language modelling."""
 
@@ -74,4 +92,4 @@ class PlainText:
     text: str
 
 
-Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PlainText
+Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PoolExample | PlainText

@@ -34,7 +34,7 @@ def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Pa
     """
     language(code)
     for pattern in patterns:
-        parts = [_files(root, part, code) for part in pattern.split(" + ")]
+        parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
             return [path for part in parts for path in part]
     raise DataError(f"{what}: {_missing(root, patterns, code)}", root)
@@ -57,8 +57,8 @@ def _codes_there(root: Path, pattern: str, allowed: Sequence[str]) -> set[str]:
     return set(allowed) if _matches(root, pattern.split("/")) else set()
 
 
-def _files(root: Path, pattern: str, code: str) -> list[Path]:
-    """Files of the first form of the language that has any, sorted."""
+def files_of(root: Path, pattern: str, code: str) -> list[Path]:
+    """Files of one pattern, sorted: of the first form of the language that has any; perhaps none."""
     for name in _names(pattern, code):
         if files := sorted(_matches(root, name.split("/"))):
             return files

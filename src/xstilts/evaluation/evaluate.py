@@ -16,6 +16,7 @@ from xstilts import __version__
 from xstilts.core.errors import DataError
 from xstilts.core.scores import Score
 from xstilts.metrics import METRICS, Ratio
+from xstilts.metrics.retrieval import protocol_layer
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,11 @@ def signature(question: Question, script: str, n: int, variant: str) -> str:
 
 
 def default_variant(variants: Sequence[str]) -> str:
-    """The variant that enters means: for retrieval, raw states at 7/12 of the depth.
-
-    jiant and XTREME read layer 14 of XLM-R Large's 24 (hidden state 0 is the embedding output); other depths scale.
-    """
+    """The variant that enters means: for retrieval, raw states at `protocol_layer`."""
     layers = [int(match.group(1)) for v in variants if (match := re.fullmatch(r"layer=(\d+) raw", v))]
     if not layers:
         return variants[0]
-    return f"layer={round(max(layers) * 14 / 24)} raw"
+    return f"layer={protocol_layer(max(layers))} raw"
 
 
 def _by_variant(predictions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ from xstilts.core.seeds import generator
 from xstilts.task_types import Prediction, TaskType
 from xstilts.task_types.base import Limits
 from xstilts.task_types.features import Features
+from xstilts.task_types.pools import Ranking
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,19 @@ class Predictor:
     tokens: int = 16_384
     precision: str = "fp32"
 
-    @torch.inference_mode()
     def __call__(self, features: Features, limits: Limits) -> list[Prediction]:
         """Predictions for every example, in file order."""
+        return self.task_type.decode(features, self.outputs(features), self.labels, limits)
+
+    def ranker(self, pool: Features) -> Callable[[Features], list[Prediction]]:
+        """What ranks the candidates of `pool`, computed once, for any queries (types that are `pooled`)."""
+        assert isinstance(self.task_type, Ranking)
+        ranking, names, vectors = self.task_type, [row["id"] for row in pool.records], np.stack(self.outputs(pool))
+        return lambda queries: ranking.rank(queries, self.outputs(queries), names, vectors)
+
+    @torch.inference_mode()
+    def outputs(self, features: Features) -> list[Any]:
+        """The task type's raw outputs for every instance, in instance order."""
         self.backbone.to(self.device).eval()
         self.head.to(self.device).eval()
         outputs: list[Any] = [None] * len(features)
@@ -50,4 +62,4 @@ class Predictor:
                 results = self.task_type.outputs(self.head, states, batch)
             for row, result in zip(rows, results, strict=True):
                 outputs[row] = result
-        return self.task_type.decode(features, outputs, self.labels, limits)
+        return outputs

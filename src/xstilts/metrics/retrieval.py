@@ -11,6 +11,14 @@ from xstilts.metrics.classification import XTREME, accuracy
 DEPTH = 20
 
 
+def protocol_layer(layers: int) -> int:
+    """The hidden state (0 is the embedding output) that retrieval reads in a model of so many layers.
+
+    jiant and XTREME read layer 14 of XLM-R Large's 24; other depths scale.
+    """
+    return round(layers * 14 / 24)
+
+
 def _chance(golds: Sequence[Any]) -> float:
     """One of the right candidates taken at random: Tatoeba has one candidate per sentence."""
     return 100.0 / len(set(golds)) if golds else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Any
 from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage, drop_defaults
 from xstilts.stages import VERSIONS
+from xstilts.stages.own import reading
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
 # What a folder of weights is told by; training leftovers beside them do not count.
@@ -70,11 +72,14 @@ def tokenizer_of(source: str, revision: str | None) -> Stage:
 
 def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequence[Task]) -> Stage:
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
+    columns = {task.name: told["read"] for task in tasks if "read" in (told := reading(task))}
     names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
-    full = {
+    full: dict[str, Any] = {
         "trained": {**config, **names},
         "data": [_files(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
     }
+    if columns:
+        full["read"] = columns
     inputs = {"world": data.world} if data.world else {}
     return make(
         "tokenizer",
@@ -82,7 +87,10 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
         root=_path(data),
-        tasks=[{"name": task.name, "like": task.like, "files": custom_files(task)} for task in tasks],
+        tasks=[
+            {"name": task.name, **reading(task), "files": custom_files(task), "languages": list(task.languages)}
+            for task in tasks
+        ],
         cost=20.0,
     )
 
@@ -125,8 +133,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "labelled": request.labelled,
         "files": _files(data, task, source_split(request), request.languages),
     }
-    if task.like:
-        config["like"] = task.like
+    config.update(reading(task))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
     label = f"{task.name} {request.split}, {languages}"
@@ -228,8 +235,18 @@ def _files(data: DataSource, task: Task, split: Split, languages: Sequence[str])
     table: dict[str, Any] = {}
     for language in languages:
         paths = [*task.paths(data.root, split, language), *task.gold_paths(data.root, split, language)]
-        table[language] = {path.name: _checksum(path, path.stat().st_mtime_ns) for path in paths}
+        paths += task.beside_paths(data.root, language)
+        table[language] = {
+            name: _checksum(path, path.stat().st_mtime_ns) for name, path in _named(paths, data.root).items()
+        }
     return table
+
+
+def _named(paths: Sequence[Path], root: Path) -> dict[str, Path]:
+    """Files by their names; those of one name in different folders by their paths below `root`."""
+    found = list(dict.fromkeys(paths))
+    count = Counter(path.name for path in found)
+    return {path.name if count[path.name] == 1 else path.relative_to(root).as_posix(): path for path in found}
 
 
 @lru_cache(maxsize=65_536)

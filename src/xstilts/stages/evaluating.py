@@ -15,7 +15,8 @@ def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str
     measurements: list[Measurement] = []
     for language in read_json(inputs["data"] / "languages.json"):
         question = Question(config["task"], language, config["split"], config["metric"], config["main"], config["role"])
-        golds = [row for _, row in read_jsonl(inputs["data"] / language / "records.jsonl")]
+        records = read_jsonl(inputs["data"] / language / "records.jsonl")
+        golds = [row for _, row in records if "gold" in row]  # candidates of a pool have none
         answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]
         measurements += measure(question, golds, answers)
     write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))

@@ -40,8 +40,10 @@ def run_predict(
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
     limits = Encoding(**read_json(inputs["data"] / "encoding.json"))
     languages: list[str] = read_json(inputs["data"] / "languages.json")
+    rank = predictor.ranker(Features.load(inputs["data"] / "pool")) if task_type.pooled else None
     for done, language in enumerate(languages):
-        predictions = predictor(Features.load(inputs["data"] / language), limits)
+        features = Features.load(inputs["data"] / language)
+        predictions = rank(features) if rank else predictor(features, limits)
         write_jsonl(
             directory / "predictions" / f"{language}.jsonl",
             (

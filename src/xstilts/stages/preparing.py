@@ -14,10 +14,12 @@ from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
-from xstilts.data.examples import Example, PlainText
+from xstilts.data.examples import Example, PlainText, PoolExample
+from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
-from xstilts.tasks import TASKS, Encoding, Task
+from xstilts.task_types.pools import Ranking
+from xstilts.tasks import Encoding, Task
 
 
 def run_tokenizer(
@@ -34,7 +36,7 @@ def run_tokenizer(
         return
     trained = config["trained"]
     root = inputs.get("world") or Path(settings["root"])
-    tasks = [_with_files(row["like"] or row["name"], row["name"], row["files"]) for row in settings["tasks"]]
+    tasks = [revive(row["name"], row, row["files"], row["languages"]) for row in settings["tasks"]]
 
     def lines() -> Iterator[str]:
         # Equal text per language: a larger language must not take the pieces of the others.
@@ -67,16 +69,24 @@ def run_prepare(
     coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
     parts: dict[str, Features] = {}
+    pool: dict[str, PoolExample] = {}
     languages = config["languages"]
     for done, language in enumerate(languages):
         examples = select(task, root, config, language)
         check_labels(task, examples, language, required=config["labelled"])
+        if isinstance(task_type, Ranking) and not config["combined"]:
+            queries = [example for example in examples if isinstance(example, PoolExample) and example.query]
+            task_type.encode_pool(queries, coder, task.encoding).save(directory / language)
+            pool.update({e.id: e for e in examples if isinstance(e, PoolExample) and not e.query})
+            continue
         features = task_type.encode(examples, coder, task.encoding, task.labels)
         if config["combined"]:
             parts[language] = features
         else:
             features.save(directory / language)
         report({"fraction": (done + 1) / len(languages), "message": language})
+    if isinstance(task_type, Ranking) and pool:
+        task_type.encode_pool(list(pool.values()), coder, task.encoding).save(directory / "pool")
     if parts:
         Features.concat(list(parts.values())).save(directory / "all")
     write_json(directory / "languages.json", languages)
@@ -84,14 +94,9 @@ def run_prepare(
 
 
 def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
-    """The task as the stage describes it: a registered reader with the experiment's own files and encoding."""
-    task = _with_files(config.get("like") or config["task"], config["task"], settings["files"])
+    """The task as the stage describes it: a registered or a column reader, the experiment's own files and encoding."""
+    task = revive(config["task"], config, settings["files"], config["languages"])
     return replace(task, labels=tuple(config["labels"]), encoding=Encoding(**config["encoding"]))
-
-
-def _with_files(registered: str, name: str, files: Mapping[str, Any]) -> Task:
-    patterns: Any = {split: tuple(patterns) for split, patterns in files.items()}
-    return replace(TASKS.get(registered), name=name, files=patterns)
 
 
 def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> list[Example]:
@@ -104,7 +109,19 @@ def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> 
         order = generator(0, "holdout", task.name, language).permutation(len(examples))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
         examples = [examples[i] for i in kept]
-    return examples[: config["limit"]] if config["limit"] else examples
+    return _first(examples, config["limit"]) if config["limit"] else examples
+
+
+def _first(examples: list[Example], limit: int) -> list[Example]:
+    """The first examples; of pools the first queries, with all there is to search and to tune on."""
+    kept: list[Example] = []
+    for example in examples:
+        if isinstance(example, PoolExample) and (example.sample or not example.query):
+            kept.append(example)
+        elif limit > 0:
+            kept.append(example)
+            limit -= 1
+    return kept
 
 
 def check_labels(task: Task, examples: list[Example], language: str, required: bool) -> None:
@@ -115,7 +132,13 @@ def check_labels(task: Task, examples: list[Example], language: str, required: b
     """
     known = set(task.labels)
     for example in examples:
-        gold = getattr(example, "label", getattr(example, "tags", getattr(example, "answers", ())))
+        if isinstance(example, PoolExample) and not example.query:
+            continue
+        gold = (
+            getattr(example, "gold", None)
+            if isinstance(example, PoolExample)
+            else getattr(example, "label", getattr(example, "tags", getattr(example, "answers", ())))
+        )
         if gold is None and required:
             raise DataError(
                 f"{task.name} ({language}): example '{example.id}' has no gold, as in test sets that XTREME prepared; "

@@ -5,12 +5,14 @@ from xstilts.task_types.base import Batch, Prediction, TaskType
 from xstilts.task_types.classification import Classification
 from xstilts.task_types.masked_lm import MaskedLM
 from xstilts.task_types.multiple_choice import MultipleChoice
+from xstilts.task_types.pools import Mining, Ranking
 from xstilts.task_types.sentences import Contrastive, Retrieval
 from xstilts.task_types.span_qa import SpanQA
 from xstilts.task_types.tagging import Tagging
 
 TASK_TYPES: Registry[TaskType] = Registry("task type")
-for _type in (Classification(), MultipleChoice(), Tagging(), SpanQA(), Retrieval(), MaskedLM(), Contrastive()):
+_ALL = (Classification(), MultipleChoice(), Tagging(), SpanQA(), Retrieval(), Mining(), Ranking(), MaskedLM())
+for _type in (*_ALL, Contrastive()):
     TASK_TYPES.add(_type.name, _type)
 
 __all__ = ["TASK_TYPES", "Batch", "Prediction", "TaskType"]

@@ -88,6 +88,9 @@ class TaskType(ABC):
     all_layers: ClassVar[bool] = False
     """Whether prediction reads every layer's hidden states."""
 
+    pooled: ClassVar[bool] = False
+    """Whether all languages' queries search one pool of candidates, which is encoded once."""
+
     @abstractmethod
     def encode(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         """Tokenised instances; gold that is withheld becomes -1 or empty, and can be predicted but not trained on."""

@@ -45,8 +45,24 @@ def mean_pool(states_TH: Tensor, packed: Packed) -> Tensor:
     return means[segment_T[packed.starts_S]]
 
 
+def collate_pairs(features: Features, rows: Array) -> Batch:
+    """Instances of two segments; `source_B` says where each instance's first one is."""
+    packed, offsets = features.packed(rows)
+    return Batch(packed, {"source_B": indices(offsets[:-1])}, len(rows), rows)
+
+
+def cosines(states_TH: Tensor, batch: Batch) -> Tensor:
+    """Cosine of every first segment with every second one of the batch, [B, B]; right pairs on the diagonal."""
+    vectors_SH = F.normalize(mean_pool(states_TH, batch.packed), dim=-1)
+    source_B = batch.targets["source_B"]
+    return vectors_SH[source_B] @ vectors_SH[source_B + 1].T
+
+
 class Retrieval(TaskType):
-    """Nearest neighbour by cosine: each sentence of the other language looks for its translation in English."""
+    """Nearest neighbour by cosine: each English sentence looks for its translation in the other language.
+
+    That is the direction of XTREME (`similarity_search` of `third_party/utils_retrieve.py`) and of jiant.
+    """
 
     name: ClassVar[str] = "retrieval"
     all_layers: ClassVar[bool] = True
@@ -78,7 +94,7 @@ class Retrieval(TaskType):
         predictions = []
         for layer in range(vectors.shape[2]):
             for centred in (False, True):
-                nearest = nearest_neighbours(vectors[:, 0, layer], vectors[:, 1, layer], centred)
+                nearest = nearest_neighbours(vectors[:, 1, layer], vectors[:, 0, layer], centred)
                 variant = f"layer={layer} {'centred' if centred else 'raw'}"
                 predictions += [Prediction(ids[i], ids[j], variant) for i, j in enumerate(nearest)]
         return predictions
@@ -104,14 +120,11 @@ class Contrastive(TaskType):
         return nn.Identity()
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        packed, offsets = features.packed(rows)
-        return Batch(packed, {"source_B": indices(offsets[:-1])}, len(rows), rows)
+        return collate_pairs(features, rows)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        vectors_SH = F.normalize(mean_pool(states_TH, batch.packed), dim=-1)
-        source_B = batch.targets["source_B"]
-        scores_BB = vectors_SH[source_B] @ vectors_SH[source_B + 1].T / self.temperature
-        gold_B = torch.arange(len(source_B), device=scores_BB.device)
+        scores_BB = cosines(states_TH, batch) / self.temperature
+        gold_B = torch.arange(len(scores_BB), device=scores_BB.device)
         there = F.cross_entropy(scores_BB, gold_B, reduction="sum")
         return (there + F.cross_entropy(scores_BB.T, gold_B, reduction="sum")) / 2
 

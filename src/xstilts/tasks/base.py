@@ -15,11 +15,21 @@ from typing import Literal
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.registry import Registry
 from xstilts.data.examples import Example
-from xstilts.data.locate import languages_there, locate
+from xstilts.data.locate import files_of, languages_there, locate
 from xstilts.data.readers.gold import attach_labels
 
 Split = Literal["train", "validation", "test"]
-TypeName = Literal["classification", "multiple_choice", "span_qa", "tagging", "retrieval", "masked_lm", "contrastive"]
+TypeName = Literal[
+    "classification",
+    "multiple_choice",
+    "span_qa",
+    "tagging",
+    "retrieval",
+    "mining",
+    "ranking",
+    "masked_lm",
+    "contrastive",
+]
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
@@ -58,6 +68,7 @@ class Task:
         train_on: task whose English training split is used when this one is a target and has none of its own.
         evaluate_on: the split that is measured; XTREME-R sets without labelled test data say `validation`.
         gold: split -> patterns of a file with the labels, one a line, for data files that come without; optional.
+        beside: patterns of files that the reader opens beside the located ones (English side, candidates).
         like: for a task declared in an experiment file, the registered task it is modelled on.
     """
 
@@ -78,6 +89,7 @@ class Task:
     protocol: str = ""
     defects: str = ""
     gold: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
     like: str = ""
 
     def available(self, root: Path, split: Split) -> list[str]:
@@ -101,6 +113,10 @@ class Task:
         if language not in languages_there(root, patterns, (language,)):
             return []
         return locate(root, patterns, language, f"gold of {self.name} ({split}, {language})")
+
+    def beside_paths(self, root: Path, language: str = "en") -> list[Path]:
+        """The files that `read` opens beside those of `paths`, as far as they are there."""
+        return [path for pattern in self.beside for path in files_of(root, pattern, language)]
 
     def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.

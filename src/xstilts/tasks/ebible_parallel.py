@@ -15,6 +15,7 @@ EBIBLE_PARALLEL = register(
         type="contrastive",
         read=ebible_pairs,
         files={"train": ("text_ebible/{iso3}-*.txt", "ebible/{iso3}-*.txt")},
+        beside=("text_ebible/eng-*.txt", "ebible/eng-*.txt"),
         languages=tuple(code for code in LANGUAGES if code != "en"),
         metric="",
         main="",

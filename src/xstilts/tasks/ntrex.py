@@ -20,6 +20,7 @@ NTREX = register(
         type="retrieval",
         read=ntrex,
         files={"test": _FILES},
+        beside=("ntrex/NTREX-128/newstest2019-src.eng.txt", "NTREX-128/newstest2019-src.eng.txt"),
         languages=languages(
             "af am ar az ba be bem bg bn bo bs ca ckb cs cy da de dv dz ee el es et eu fa fi fj fo fr fuc ga gl "
             "gsw gu ha he hi hmn hr hu hy id ig is it ja ka kk km kn ko ku ky lb lo lt lv mey mg mi mk ml mn mr "

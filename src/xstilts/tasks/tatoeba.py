@@ -1,8 +1,9 @@
 """Tatoeba: up to 1,000 sentences with their English translations in each of 112 languages (LASER v1).
 
-Protocol (XTREME): no training; every sentence's nearest neighbour among the English side, accuracy; 36 languages enter
-XTREME's mean, 41 XTREME-R's. Layout: LASER's `data/tatoeba/v1` as `tatoeba/v1/tatoeba.{iso3}-eng.{iso3}` and `.eng`.
-XTREME's own copy is refused: its English side is sorted, so that line n no longer translates line n.
+Protocol (XTREME): no training; every English sentence's nearest neighbour among the other side, accuracy; 36
+languages enter XTREME's mean, 41 XTREME-R's. Layout: LASER's `data/tatoeba/v1` as
+`tatoeba/v1/tatoeba.{iso3}-eng.{iso3}` and `.eng`. XTREME's own copy is refused: its English side is sorted, so that line
+n no longer translates line n.
 """
 
 from xstilts.core.languages import languages
@@ -22,6 +23,7 @@ TATOEBA = register(
                 "tatoeba/{language}-en.{language}",
             )
         },
+        beside=("tatoeba/v1/tatoeba.{tatoeba}-eng.eng", "tatoeba/tatoeba.{tatoeba}-eng.eng"),
         languages=languages(
             "af am ang ar arq arz ast awa az be ber bg bn br bs ca cbk ceb ch cs csb cy da de dsb dtp el eo es et "
             "eu fa fi fo fr fy ga gd gl gsw he hi hr hsb hu hy ia id ie io is it ja jv ka kab kk km ko ku kw kzj "

@@ -1,0 +1,253 @@
+"""Searching a pool: mining translation pairs (BUCC 2018), and ranking candidates for queries (LAReQA, Mewsli-X).
+
+Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder
+from xstilts.data.examples import PoolExample
+from xstilts.metrics.retrieval import DEPTH, protocol_layer
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+from xstilts.task_types.sentences import collate_pairs, cosines, mean_pool
+
+NEIGHBOURS = 4
+CHUNK = 1024
+"""Queries compared with the whole pool at a time: 4 GB of similarities for a million candidates."""
+
+
+class Mined(NamedTuple):
+    """A mined pair: index of the query, of the candidate, and its margin."""
+
+    query: int
+    candidate: int
+    score: float
+
+
+class Mining(TaskType):
+    """Translation pairs between two sets of sentences of which most have no translation.
+
+    Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24). Pairs are
+    those of `mine`; a threshold that maximises F1 on the sample set cuts them off. Source: google-research/xtreme,
+    `third_party/utils_retrieve.py` (`mine_bitext`, `bucc_optimize`, `bucc_extract`), where a sentence that occurs twice
+    on its side is never part of a pair.
+    """
+
+    name: ClassVar[str] = "mining"
+    all_layers: ClassVar[bool] = True
+
+    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        """An instance per different sentence of each side; columns say which side, and whether it occurs again."""
+        builder = FeaturesBuilder()
+        times: dict[tuple[bool, bool, str], int] = {}
+        for example in examples:
+            key = (example.sample, example.query, example.text)
+            times[key] = times.get(key, 0) + 1
+        pieces = coder.pieces([example.text for example in examples])
+        seen: set[tuple[bool, bool, str]] = set()
+        for example, ids in zip(examples, pieces, strict=True):
+            index = builder.record(**_record(example))
+            key = (example.sample, example.query, example.text)
+            if key not in seen:
+                seen.add(key)
+                cells = {"sample": example.sample, "query": example.query, "repeated": times[key] > 1}
+                builder.add(index, [coder.one(ids, limits.max_length)], **cells)
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return nn.Identity()
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, _ = features.packed(rows)
+        return Batch(packed, {}, len(rows), rows)
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        raise NotImplementedError("mining has no training data; train on a contrastive task instead")
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        layer = protocol_layer(len(states) - 1)
+        return [(layer, vector) for vector in mean_pool(states[layer], batch.packed).cpu().numpy()]
+
+    def decode(
+        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
+    ) -> list[Prediction]:
+        vectors = np.stack([vector for _, vector in outputs])
+        variant = f"layer={outputs[0][0]} raw, mean with special tokens, ratio margin k={NEIGHBOURS}"
+        tuned = features.column("sample").astype(bool)
+        pairs = self._pairs(features, vectors, sample=False)
+        sample = self._pairs(features, vectors, sample=True) if tuned.any() else pairs
+        gold = {
+            (record["id"], wanted)
+            for record in features.records
+            if ("tune" in record if tuned.any() else "gold" in record)
+            for wanted in record.get("tune", record.get("gold")) or ()
+        }
+        threshold = best_threshold(sample, gold)
+        found: dict[str, list[str]] = {}
+        for (query, candidate), score in pairs.items():
+            if score >= threshold:
+                found.setdefault(query, []).append(candidate)
+        asked = [record["id"] for record in features.records if "gold" in record]
+        extra = {"threshold": threshold}
+        return [Prediction(name, found.get(name, []), variant, extra) for name in asked]
+
+    def _pairs(self, features: Features, vectors: Array, sample: bool) -> dict[tuple[str, str], float]:
+        """Mined pairs by id, best first, without sentences that occur twice."""
+        of_set = features.column("sample") == sample
+        queries = np.flatnonzero(of_set & (features.column("query") == 1))
+        candidates = np.flatnonzero(of_set & (features.column("query") == 0))
+        names = [features.records[int(i)]["id"] for i in features.example]
+        repeated = features.column("repeated")
+        pairs = {}
+        for pair in mine(vectors[queries], vectors[candidates]):
+            query, candidate = queries[pair.query], candidates[pair.candidate]
+            if not repeated[query] and not repeated[candidate]:
+                pairs[names[query], names[candidate]] = pair.score
+        return pairs
+
+
+def _record(example: PoolExample) -> dict[str, Any]:
+    """`gold` stands in records that are measured alone; `tune` in those of the sample set."""
+    if not example.query:
+        return {"id": example.id}
+    gold = None if example.gold is None else list(example.gold)
+    return {"id": example.id, "tune" if example.sample else "gold": gold}
+
+
+def mine(queries: Array, candidates: Array, neighbours: int = NEIGHBOURS) -> list[Mined]:
+    """One-to-one pairs by ratio margin, best first (`retrieval='max'`, `margin='ratio'` of the official script).
+
+    The margin of a pair is its cosine over the mean of both sentences' mean cosine with their nearest neighbours.
+    Each sentence proposes the neighbour with the highest margin; proposals are taken greedily, each sentence once.
+
+    Args:
+        queries: [Q, H]; candidates: [C, H].
+    """
+    x_QH, y_CH = (
+        F.normalize(torch.from_numpy(np.asarray(side, dtype=np.float32)), dim=-1) for side in (queries, candidates)
+    )
+    there, which = nearest(x_QH, y_CH, min(neighbours, len(y_CH)))
+    back, whose = nearest(y_CH, x_QH, min(neighbours, len(x_QH)))
+    mean_Q, mean_C = there.mean(-1), back.mean(-1)
+    forward = there / ((mean_Q[:, None] + mean_C[which]) / 2)
+    backward = back / ((mean_C[:, None] + mean_Q[whose]) / 2)
+    best_Q, best_C = forward.max(-1), backward.max(-1)
+    rows = torch.cat([torch.arange(len(x_QH)), whose.gather(1, best_C.indices[:, None])[:, 0]]).tolist()
+    columns = torch.cat([which.gather(1, best_Q.indices[:, None])[:, 0], torch.arange(len(y_CH))]).tolist()
+    scores = torch.cat([best_Q.values, best_C.values])
+    taken_Q: set[int] = set()
+    taken_C: set[int] = set()
+    mined = []
+    for i in torch.argsort(-scores, stable=True).tolist():
+        query, candidate = rows[i], columns[i]
+        if query not in taken_Q and candidate not in taken_C:
+            taken_Q.add(query)
+            taken_C.add(candidate)
+            if (score := float(scores[i])) > 0:
+                mined.append(Mined(query, candidate, score))
+    return mined
+
+
+def nearest(queries: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Similarities and indices, [Q, K] each, of the k candidates with the largest dot product, largest first."""
+    parts = [(part @ candidates.T).topk(k, dim=-1) for part in torch.split(queries, CHUNK)]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+
+
+def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tuple[str, str]]) -> float:
+    """The margin from which F1 against `gold` is best: midway to the next pair's; 0 when no pair is right.
+
+    The official script reads beyond its list when the last pair is the best cut; there the margin itself is taken.
+    """
+    ranked = sorted(pairs.items(), key=lambda item: -item[1])
+    threshold = best = 0.0
+    right = 0
+    for taken, (pair, score) in enumerate(ranked, start=1):
+        right += pair in gold
+        f1 = 2 * right / (taken + len(gold))
+        if f1 > best:
+            following = ranked[taken][1] if taken < len(ranked) else score
+            best, threshold = f1, (score + following) / 2
+    return threshold
+
+
+@dataclass(frozen=True)
+class Ranking(TaskType):
+    """Candidates for each query by cosine, among all languages' candidates.
+
+    A dual encoder of one backbone, trained on English pairs of query and wanted candidate with the batch's other
+    candidates as negatives. Vectors are means of the last layer, special tokens included; XTREME-R's baseline
+    (`third_party/bert.py`) takes the pooler's output and learns the temperature, which begins at 0.01.
+    """
+
+    name: ClassVar[str] = "ranking"
+    pooled: ClassVar[bool] = True
+    splits_batches: ClassVar[bool] = False
+    temperature: float = 0.01
+
+    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        """Training pairs: one instance of two segments for each query, with the first candidate it wants."""
+        builder = FeaturesBuilder()
+        segments = _segments(examples, coder, limits)
+        by_id = {example.id: segment for example, segment in zip(examples, segments, strict=True)}
+        for example, segment in zip(examples, segments, strict=True):
+            if example.query and example.gold:
+                index = builder.record(**_record(example))
+                builder.add(index, [segment, by_id[example.gold[0]]])
+        return builder.build()
+
+    def encode_pool(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits) -> Features:
+        """One instance of one segment for each query or candidate."""
+        builder = FeaturesBuilder()
+        for example, segment in zip(examples, _segments(examples, coder, limits), strict=True):
+            builder.add(builder.record(**_record(example)), [segment])
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        return nn.Identity()
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        return collate_pairs(features, rows)
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        scores_BB = cosines(states_TH, batch) / self.temperature
+        return F.cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="sum")
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        return list(mean_pool(states[-1], batch.packed).cpu().numpy())
+
+    def rank(self, features: Features, outputs: Sequence[Any], names: Sequence[str], pool: Array) -> list[Prediction]:
+        """The ids of the 20 nearest candidates of each query, best first.
+
+        Args:
+            names: the candidates' ids; pool: their vectors, [C, H].
+        """
+        x_QH, y_CH = (
+            F.normalize(torch.from_numpy(np.asarray(side)).float(), dim=-1) for side in (np.stack(outputs), pool)
+        )
+        _, best = nearest(x_QH, y_CH, min(DEPTH, len(names)))
+        variant = f"{len(names)} candidates, cosine, mean with special tokens"
+        ids = [record["id"] for record in features.records]
+        return [Prediction(ids[i], [names[j] for j in row], variant) for i, row in enumerate(best.tolist())]
+
+
+def _segments(examples: Sequence[PoolExample], coder: Coder, limits: Limits) -> list[Any]:
+    texts = coder.pieces([example.text for example in examples])
+    pairs = coder.pieces([example.pair or "" for example in examples])
+    return [
+        coder.one(text, limits.max_question if example.query else limits.max_length)
+        if example.pair is None
+        else coder.two(text, pair, limits.max_length)
+        for example, text, pair in zip(examples, texts, pairs, strict=True)
+    ]

@@ -1,0 +1,137 @@
+"""BUCC 2018, LAReQA and Mewsli-X from made-up official files to scores: one pool, computed once, for all languages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.tiny_experiment import run_all, scores, tiny_experiment
+from xstilts.expand import Expansion
+from xstilts.graph.stage import graph
+from xstilts.graph.store import Store
+from xstilts.microworld import TINY, write_world
+
+WORDS = ("ka", "lo", "mi", "nu", "pe", "ra", "so", "tu", "ve", "zi")
+
+
+def sentences(n: int, seed: int) -> list[str]:
+    return [f"{WORDS[(i * 3 + seed) % 10]} {WORDS[(i // 10 + seed) % 10]} {i}." for i in range(n)]
+
+
+def squad(language: str, n: int = 8) -> str:
+    paragraphs = []
+    for i in range(n):
+        first, second = sentences(2, i)
+        qas = [
+            {
+                "id": f"q{i}",
+                "question": f"{second} {language}?",
+                "answers": [{"answer_start": len(first) + 1, "text": "x"}],
+            }
+        ]
+        breaks = [[0, len(first)], [len(first) + 1, len(first) + 1 + len(second)]]
+        paragraphs.append({"context": f"{first} {second}", "sentence_breaks": breaks, "qas": qas})
+    return json.dumps({"data": [{"paragraphs": paragraphs}]})
+
+
+def pair(i: int, language: str) -> dict[str, object]:
+    text = f"We saw {WORDS[i]} there."
+    span = {"start": 7, "end": 9, "text": WORDS[i]}
+    context = {"language": language, "text": text, "sentence_spans": []}
+    mention = {"example_id": f"{language}{i}", "entity_id": f"Q{i}", "mention_span": span}
+    entity = {"entity_id": f"Q{i}", "title": WORDS[i], "description": f"{WORDS[i]} is a thing"}
+    return {"contextual_mention": {"context": context, "mention": mention}, "entity": entity}
+
+
+def write(path: Path, words: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(words, encoding="utf-8")
+
+
+def lines(rows: list[dict[str, object]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pools")
+    write_world(folder, 5, TINY)
+    for split, seed in (("training", 1), ("sample", 2)):
+        for side, first in (("zh", 0), ("en", 5)):
+            rows = [f"{side}-{i}\t{text}" for i, text in enumerate(sentences(25, seed)[first : first + 20])]
+            write(folder / f"bucc2018/zh-en.{split}.{side}", "\n".join(rows) + "\n")
+        write(folder / f"bucc2018/zh-en.{split}.gold", "".join(f"zh-{i}\ten-{i - 5}\n" for i in range(5, 20)))
+    for language in ("de", "el", "en"):
+        write(folder / f"lareqa/xquad-r/{language}.json", squad(language))
+    write(folder / "squad_v1.1/train-v1.1.json", squad("en"))
+    write(folder / "squad_v1.1/dev-v1.1.json", squad("en", 4))
+    rows = [pair(i, "en") for i in range(10)]
+    write(folder / "mewslix/wikipedia_pairs-train.jsonl", lines(rows))
+    write(folder / "mewslix/wikipedia_pairs-dev.jsonl", lines(rows[:4]))
+    entities = [row["entity"] for row in rows]
+    write(folder / "mewslix/candidate_set_entities.jsonl", lines(entities))  # type: ignore[arg-type]
+    news = [pair(i, language)["contextual_mention"] for language in ("de", "tr") for i in range(10)]
+    nested = [{"context": one["context"], "mentions": [one["mention"]]} for one in news]  # type: ignore[index]
+    write(folder / "mewslix/wikinews_mentions-test.jsonl", lines(nested))
+    return folder
+
+
+def test_pools_are_trained_searched_and_scored(root: Path, tmp_path: Path) -> None:
+    targets = [
+        "bucc2018",
+        {"task": "lareqa", "limit": 6},
+        {"task": "mewslix", "languages": ["de", "tr"]},
+    ]
+    expansion = Expansion(tiny_experiment(targets=targets, recipes=[[], ["squad_sentences"]]), root)
+    events = run_all(expansion, tmp_path)
+    assert len(events["Done"]) == len(graph(expansion.stages()))
+    for cell in expansion.cells:
+        rows = [row for row in scores(tmp_path, cell.stage) if row["main"]]
+        if cell.task == "bucc2018":
+            (row,) = rows
+            # Identical sentences on both sides are each other's nearest neighbours, whatever the encoder.
+            assert (row["metric"], row["n"]) == ("f1", 20)
+            assert row["value"] > 90
+            assert "ratio margin k=4" in row["signature"]
+        elif cell.task == "lareqa":
+            assert {row["language"] for row in rows} == {"de", "el", "en"}
+            assert {(row["metric"], row["n"]) for row in rows} == {("map_at_20", 6)}
+            assert "48 candidates" in rows[0]["signature"]
+        elif cell.task == "mewslix":
+            assert {(row["language"], row["n"]) for row in rows} == {("de", 10), ("tr", 10)}
+            assert "10 candidates" in rows[0]["signature"]
+        else:
+            assert (cell.task, cell.role, rows[0]["n"]) == ("squad_sentences", "intermediate", 4)
+
+
+def test_the_pool_of_candidates_is_prepared_once(root: Path, tmp_path: Path) -> None:
+    expansion = Expansion(tiny_experiment(targets=["lareqa"], recipes=[[]]), root)
+    run_all(expansion, tmp_path)
+    store = Store(tmp_path)
+    prepared = [s for s in graph(expansion.stages()) if s.kind == "prepare" and s.config["task"] == "lareqa"]
+    (folder,) = [store.directory(stage) for stage in prepared]
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["de", "el", "en", "pool"]
+
+
+@pytest.mark.parametrize(
+    ("task", "file"),
+    [
+        ("bucc2018", "bucc2018/zh-en.training.en"),
+        ("bucc2018", "bucc2018/zh-en.sample.gold"),
+        ("lareqa", "lareqa/xquad-r/el.json"),
+        ("mewslix", "mewslix/candidate_set_entities.jsonl"),
+    ],
+)
+def test_a_change_in_a_file_that_is_read_beside_makes_another_key(root: Path, task: str, file: str) -> None:
+    target = {"task": task, "languages": ["zh" if task == "bucc2018" else "de"]}
+    before = Expansion(tiny_experiment(targets=[target], recipes=[[]]), root).cells[0].stage.key
+    path = root / file
+    kept = path.read_text()
+    path.write_text(kept + "\n")
+    try:
+        after = Expansion(tiny_experiment(targets=[target], recipes=[[]]), root).cells[0].stage.key
+    finally:
+        path.write_text(kept)
+    assert before != after
