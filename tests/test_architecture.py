@@ -20,7 +20,9 @@ MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 300, 60, 7
 # "file" or "file:function" -> why the cap or rule does not hold there. Raise a cap only in the change that says why.
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
-MANY_PARAMETERS: dict[str, str] = {}
+MANY_PARAMETERS: dict[str, str] = {
+    "cli/verbs.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
+}
 GLOBAL_RANDOM: dict[str, str] = {
     "backbones/load.py": "transformers draws new weights from torch's generator: seeded inside fork_rng",
     "training/model.py": "heads draw new weights from torch's generator: seeded inside fork_rng",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from reader_samples import CONLLU, LODZ, SAMPLES, Sample, jsonl, question, squad_file
 
 from xstilts.core.errors import DataError
@@ -172,33 +169,3 @@ def test_an_empty_side_of_a_pair_is_refused(name: str, tmp_path: Path) -> None:
     path = sample.write(tmp_path, b"Eins.\n \n")
     with pytest.raises(DataError, match=":2: an empty sentence"):
         list(sample.read(path, sample.language))
-
-
-PIECES = st.sampled_from(
-    [b"", b"\n", b"\r\n", b"\r", b"\t", b'"', b"\\", b"\x00", b"\xff", b"{", b"]", b",", b" ", b"#", b"0", b"-1"]
-)
-EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.one_of(PIECES, st.binary(max_size=4))), max_size=4)
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-@settings(max_examples=60, deadline=None)
-@given(edits=EDITS, cut=st.one_of(st.none(), st.floats(0, 1)))
-def test_a_damaged_file_gives_examples_or_a_data_error(name: str, edits: list[Any], cut: float | None) -> None:
-    sample = SAMPLES[name]
-    raw = sample.content.encode()
-    for where, length, piece in edits:
-        at = int(where * len(raw))
-        raw = raw[:at] + piece + raw[at + length :]
-    if cut is not None:
-        raw = raw[: int(cut * len(raw))]
-    with tempfile.TemporaryDirectory() as folder:
-        path = sample.write(Path(folder), raw)
-        examples: list[Any] = []
-        error = ""
-        try:
-            examples = list(sample.read(path, sample.language))
-        except DataError as caught:
-            error = str(caught)
-        assert "\n" not in error
-        assert str(path.parent) in error if error else examples
-        assert len({example.id for example in examples}) == len(examples)

@@ -156,6 +156,12 @@ def test_mewslix_rankings(score: Scorer) -> None:
     assert "missing=1" in scores["map_at_20"].signature
 
 
+def test_a_label_the_task_does_not_have_counts_wrong_and_is_told(score: Scorer) -> None:
+    found = score("xnli", column(["neutral", "neutral"]), "neutral\nmaybe\n")["accuracy"]
+    assert found.value == 50.0
+    assert "unknown labels=1" in found.signature
+
+
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 PERFECT = squad(("a", ["oak"]))

@@ -163,6 +163,11 @@ def check_packing(backbone: Backbone) -> None:
         )
 
 
+def bf16_is_slow(device: str) -> bool:
+    """Whether bf16 is emulated, as on CPUs without its instructions: a product takes ten times as long as in fp32."""
+    return torch.device(device).type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def autocast(precision: str, device: str) -> contextlib.AbstractContextManager[Any]:
     """bf16 autocast, or nothing for fp32."""
     if precision == "bf16":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xstilts import __version__
+from xstilts.cli.benchmarks import nearest_benchmark
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.languages import language
 from xstilts.expand import CONTROL_NAMES, Cell, Expansion
@@ -50,6 +51,7 @@ def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
         limitations=(*experiment.limitations, *coverage(expansion)),
         version=__version__,
         seed_means=", ".join(varied),
+        averages=nearest_benchmark(experiment, table),
     )
 
 

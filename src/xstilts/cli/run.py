@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,7 @@ from xstilts.core.errors import XstiltsError
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment, load_experiment
 from xstilts.graph.local import run_local
-from xstilts.graph.stage import graph
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
 from xstilts.stages import RESUMABLE
@@ -50,14 +51,18 @@ def demonstration(from_scratch: bool) -> Experiment:
 def run_experiment(
     experiment: Experiment, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str
 ) -> None:
-    """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed."""
+    """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed.
+
+    With 2, when all that failed did so for a mistake in the data or in the experiment.
+    """
     expansion = Expansion(experiment, data)
     place = Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
     settings = {"device": machine.device, "micro_batch_tokens": machine.micro_batch_tokens}
-    total = len(graph(expansion.stages()))
+    stages = graph(expansion.stages())
+    _warn_of_slow_bf16(stages, machine.device)
     events = run_local(expansion.stages(), place, RUNNER, settings, machine.workers, RESUMABLE)
-    summary = follow(events, total, style)
+    summary = follow(events, len(stages), style)
     measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
     if measured and not as_json:
         _print_table(_report(expansion, place, command, report_folder(experiment, store)), style)
@@ -68,12 +73,25 @@ def run_experiment(
     _fail(summary)
 
 
+def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:
+    asked = any("bf16" in (s.config.get("precision"), s.config.get("train", {}).get("precision")) for s in stages)
+    if not asked or not device.startswith("cpu"):
+        return
+    from xstilts.backbones.backbone import bf16_is_slow
+
+    if bf16_is_slow(device):
+        sys.stderr.write(
+            "warning: this CPU has no bf16 instructions and emulates them at a tenth of the speed of fp32: "
+            "set `precision: fp32` in the experiment\n"
+        )
+
+
 def _fail(summary: Summary) -> None:
     for failure in summary.failures:
         place = f" (see {failure.log})" if failure.log else ""
         sys.stderr.write(f"failed: {failure.stage}: {failure.error}{place}\n")
     if summary.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(2 if all(failure.mistake for failure in summary.failures) else 1)
 
 
 def _report(expansion: Expansion, store: Store, command: str, folder: Path) -> Analysis:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.cli.output import emit, table
-from xstilts.core.errors import StoreError, UnknownName
+from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.benchmarks import benchmark
 
 
 def _emit(rows: Any, as_json: bool) -> None:
@@ -47,13 +48,21 @@ def _megabytes(size: int) -> float:
 
 
 def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
-    """Main score rows of an experiment."""
+    """Main score rows of an experiment; with a `benchmark`, its official means."""
+    from xstilts.cli.benchmarks import official_means, show_averages
     from xstilts.cli.results import collect
     from xstilts.expand import Expansion
     from xstilts.experiment import load_experiment
 
-    found = collect(Expansion(load_experiment(file), data).cells, Store(store, must_exist=True))
     wanted = {name: value for name, value in only.items() if value is not None}
+    asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None
+    if asked and wanted:
+        raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
+    experiment = load_experiment(file)
+    found = collect(Expansion(experiment, data).cells, Store(store, must_exist=True))
+    if asked:
+        show_averages(official_means(experiment, found, asked), as_json)
+        return
     for name, value in wanted.items():
         if value not in found.distinct(name):
             raise UnknownName(name, value, found.distinct(name))
@@ -139,12 +148,17 @@ def _task(task: Task) -> dict[str, Any]:
         "measured on": task.evaluate_on,
         "languages": list(task.languages),
         "labels": list(task.labels),
-        "files": [f"{split}: {' or '.join(patterns)}" for split, patterns in task.files.items()],
+        "files": [f"{split}: {_alternatives(patterns)}" for split, patterns in task.files.items()],
         "defects": task.defects or "none known",
         "source": task.source,
         "licence": task.licence,
         "citation": task.citation,
     }
+
+
+def _alternatives(patterns: tuple[str, ...], most: int = 6) -> str:
+    more = f" or {len(patterns) - most} more combinations" if len(patterns) > most else ""
+    return " or ".join(patterns[:most]) + more
 
 
 def _stage(name: str, store: Path) -> dict[str, Any]:

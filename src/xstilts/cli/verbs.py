@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.data_verbs import data_app
 from xstilts.cli.output import emit
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(data_app, name="data")
 
 DataOption = Annotated[
     Path | None,
@@ -112,12 +115,35 @@ def scores(
     store: StoreOption = Path("runs"),
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
     language: Annotated[str | None, typer.Option(help="Only this language.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Official means instead, with their coverage: xtreme or xtreme-r.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The score rows of an experiment, one per line, with their signatures."""
     from xstilts.cli.show import show_scores
 
-    show_scores(file, data, store, {"task": task, "language": language}, as_json)
+    show_scores(file, data, store, {"task": task, "language": language, "benchmark": benchmark}, as_json)
+
+
+@app.command()
+def submission(  # noqa: PLR0913, PLR0917
+    file: FileArgument,
+    recipe: Annotated[str, typer.Option(help="Recipe as the tables call it, e.g. '\\[mnli]'.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="Folder to write; new or empty.", show_default=False)],
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    backbone: Annotated[str | None, typer.Option(help="Needed where there are several.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Needed where there are several.", show_default=False)] = None,
+    benchmark: Annotated[str, typer.Option(help="The benchmark: xtreme.")] = "xtreme",
+    partial: Annotated[bool, typer.Option("--partial", help="Write what is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The leaderboard folder of one finished run: checked file by file, refused where files are missing."""
+    from xstilts.cli.submission import Chosen, show_submission
+
+    options = {"benchmark": benchmark, "partial": partial, "json": as_json}
+    show_submission(file, data, store, Chosen(recipe, backbone, seed), to, options)
 
 
 @app.command()

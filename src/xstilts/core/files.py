@@ -6,6 +6,7 @@ which occur inside real XNLI and PAN-X sentences.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import json
@@ -33,9 +34,9 @@ def read_bytes(path: Path) -> bytes:
 
 def read_text(path: Path) -> str:
     """The file as text: UTF-8 without byte order mark. Raises `DataError` with the line of the first bad byte."""
-    raw = read_bytes(path)
+    raw = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"not UTF-8 (byte 0x{raw[error.start]:02x})", path, line) from None

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from xstilts import __version__
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.scores import Score
+from xstilts.data.readers.common import shown
 from xstilts.evaluation import score_inputs as inputs
 from xstilts.evaluation.score_inputs import Item
 from xstilts.metrics import METRICS, Metric
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import XTREME, XTREME_R
 
 PLACEHOLDER_ROWS = 10
 """From so many rows on, gold that is everywhere the same is a blanked file and not chance."""
@@ -111,18 +111,25 @@ def _check_gold(form: Form, files: Files, items: Sequence[Item]) -> None:
     for line, label in items:
         if form.labels and label not in form.labels:
             known = ", ".join(form.labels)
-            raise DataError(f"'{label}' is no label of {files.task} ({known}); is this gold?", files.gold, line)
+            raise DataError(f"{shown(label)} is no label of {files.task} ({known}); is this gold?", files.gold, line)
     if len(items) >= PLACEHOLDER_ROWS and len({item.value for item in items}) == 1:
-        same = f"all {len(items)} gold labels are '{items[0].value}'"
+        same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
         raise DataError(f"{same}: a test file with its gold taken away, use the official labels", files.gold)
 
 
-def _check_overlap(form: Form, files: Files, golds: Sequence[Item], predictions: Sequence[Item]) -> None:
+def _unknown(form: Form, files: Files, golds: Sequence[Item], predictions: Sequence[Item]) -> str:
+    """How many predicted labels the task does not have, for the signature: they count wrong, as in official scripts.
+
+    Raises:
+        DataError: none is known: predictions of another task.
+    """
     known = {item.value for item in golds} | set(form.labels)
     if not known.intersection(item.value for item in predictions):
-        first, there = predictions[0], ", ".join(sorted(known)[:5])
-        problem = f"not one predicted label occurs in gold: '{first.value}' here, {there} there"
+        first, there = predictions[0], shown(", ".join(sorted(known)[:5])).strip("'")
+        problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
         raise DataError(problem, files.predictions, first.line)
+    strange = sum(label not in form.labels for _, label in predictions) if form.labels else 0
+    return f" | unknown labels={strange}" if strange else ""
 
 
 def _check_count(files: Files, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
@@ -139,8 +146,8 @@ def _match_labels(form: Form, files: Files) -> Matched:
     predictions = inputs.predicted_labels(files.predictions)
     _check_gold(form, files, golds)
     _check_count(files, golds, predictions, "labels")
-    _check_overlap(form, files, golds, predictions)
-    return Matched(_values(golds), _values(predictions), len(golds))
+    note = _unknown(form, files, golds, predictions)
+    return Matched(_values(golds), _values(predictions), len(golds), note)
 
 
 def _match_indices(form: Form, files: Files) -> Matched:
@@ -162,15 +169,15 @@ def _match_tags(form: Form, files: Files) -> Matched:
             )
             raise DataError(problem, files.predictions, predicted[0].line if predicted else None)
     _check_count(files, golds, predictions, "sentences")
-    _check_overlap(form, files, flat, [item for sentence in predictions for item in sentence])
-    return Matched([_values(one) for one in golds], [_values(one) for one in predictions], len(golds))
+    note = _unknown(form, files, flat, [item for sentence in predictions for item in sentence])
+    return Matched([_values(one) for one in golds], [_values(one) for one in predictions], len(golds), note)
 
 
 def _by_id(files: Files, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
     """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
     extra = [name for name in said if name not in golds]
     if extra:
-        raise DataError(f"{len(extra)} ids are not in {files.gold}, the first is '{extra[0]}'", files.predictions)
+        raise DataError(f"{len(extra)} ids are not in {files.gold}, the first is {shown(extra[0])}", files.predictions)
     if not said:
         raise DataError(f"no predictions for the {len(golds)} ids of {files.gold}", files.predictions)
     absent = len(golds) - len(said)
@@ -189,7 +196,10 @@ def _match_answers(form: Form, files: Files) -> Matched:
     if form.metrics != ("squad_v2",):
         for name, answers in golds.items():
             if not answers:
-                raise DataError(f"question '{name}' has no answer; that is for squad_v2 only", files.gold)
+                raise DataError(f"question {shown(name)} has no answer; that is for squad_v2 only", files.gold)
+    for name, answers in golds.items():
+        if "" in answers:
+            raise DataError(f"question {shown(name)} has an empty answer", files.gold)
     return _by_id(files, golds, said, None)
 
 
@@ -203,7 +213,7 @@ def _match_rankings(form: Form, files: Files) -> Matched:
     golds, said = inputs.rankings(files.gold), inputs.rankings(files.predictions)
     for name, relevant in golds.items():
         if not relevant:
-            raise DataError(f"query '{name}' has no relevant candidate", files.gold)
+            raise DataError(f"query {shown(name)} has no relevant candidate", files.gold)
     if not golds:
         raise DataError("holds no queries", files.gold)
     return _by_id(files, golds, said, [])
@@ -230,14 +240,14 @@ MATCH: dict[str, Callable[[Form, Files], Matched]] = {
     "tagging": _match_tags,
     "span_qa": _match_answers,
     "retrieval": _match_indices,
+    "mining": _match_pairs,
+    "ranking": _match_rankings,
 }
 MORE: dict[str, Form] = {
     "udpos": Form(
         # Released treebanks have words without a part of speech, marked `_`.
         _match_tags, ("span_f1", "span_f1_seqeval_1"), TASKS.get("udpos").languages, (*TASKS.get("udpos").labels, "_"),
     ),
-    "bucc2018": Form(_match_pairs, ("bitext_f1",), XTREME["bucc2018"]),
-    "mewslix": Form(_match_rankings, ("map_at_20",), XTREME_R["mewslix"]),
 }  # fmt: skip
 """Tasks whose files can be scored though they are not in `TASKS`, or in another way than their type says."""
 

@@ -5,11 +5,15 @@ They keep what the files say and judge nothing; what belongs together is checked
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_json, read_jsonl, read_lines
+from xstilts.core.files import read_json, read_jsonl, read_text
+from xstilts.data.readers import common
+from xstilts.data.readers.common import shown
 
 LABEL_COLUMNS = ("gold_label", "label", "category")
 
@@ -31,23 +35,39 @@ def is_json_lines(path: Path) -> bool:
 
 def lines_of(path: Path) -> list[Item]:
     """All lines. Raises `DataError` for a file without any."""
-    items = [Item(line, text) for line, text in enumerate(read_lines(path), start=1)]
+    items = [Item(line, text) for line, text in enumerate(common.lines_of(path), start=1)]
     if not items:
         raise DataError("is empty", path)
     return items
 
 
-def json_rows(path: Path) -> list[tuple[int, str, Any]]:
-    """(line, id, prediction) of our own form, and of XCOPA's, where `label` and `idx` stand for them."""
+def scalar(value: Any, what: str, path: Path, line: int | None = None) -> str:
+    """A label, tag or id, which JSON may write as a number. Raises `DataError` for anything else, and for blanks."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise DataError(f"{what} should be text or a whole number, found {shown(value)}", path, line)
+    if not (name := str(value).strip()):
+        raise DataError(f"{what} is empty", path, line)
+    return name
+
+
+def json_rows(path: Path, joined: bool = False) -> list[tuple[int, str, Any]]:
+    """(line, id, prediction) of our own form, and of XCOPA's, where `label` and `idx` stand for them.
+
+    Where nothing is `joined` by it, rows may be without id, all of them; it is the line's number then.
+    """
     rows: list[tuple[int, str, Any]] = []
     seen: dict[str, int] = {}
+    named: str | None = "id" if joined else ""
     for line, row in read_jsonl(path):
         key = next((name for name in ("prediction", "label") if isinstance(row, dict) and name in row), None)
         if key is None:
             raise DataError('expected {"id": ..., "prediction": ...}', path, line)
-        name = str(row.get("id", row.get("idx", line)))
+        identity = next((name for name in ("id", "idx") if name in row), None)
+        if identity != (named := identity if named == "" else named):
+            raise DataError(f"expected {named or 'no id'}, found {identity or 'no id'}", path, line)
+        name = str(line) if identity is None else scalar(row[identity], "the id", path, line)
         if name in seen:
-            raise DataError(f"id '{name}' occurs twice (first in line {seen[name]})", path, line)
+            raise DataError(f"id {shown(name)} occurs twice (first in line {seen[name]})", path, line)
         seen[name] = line
         rows.append((line, name, row[key]))
     return rows
@@ -65,7 +85,8 @@ def gold_labels(path: Path, language: str) -> list[Item]:
             if not isinstance(row, dict) or not any(name in row for name in LABEL_COLUMNS):
                 raise DataError("no label in this row", path, line)
         mine = [(line, row) for line, row in rows if row.get("language", language) == language]
-        return [Item(line, next(str(row[name]) for name in LABEL_COLUMNS if name in row)) for line, row in mine]
+        labels = [(line, next(row[name] for name in LABEL_COLUMNS if name in row)) for line, row in mine]
+        return [Item(line, scalar(label, "the label", path, line)) for line, label in labels]
     lines = lines_of(path)
     header = lines[0].value.split("\t")
     column = next((header.index(name) for name in LABEL_COLUMNS if name in header), None) if len(header) > 1 else None
@@ -78,27 +99,29 @@ def gold_labels(path: Path, language: str) -> list[Item]:
     if column is not None and "language" in header:
         where = header.index("language")
         table = [(line, cells) for line, cells in table if cells[where] == language]
-    return [Item(line, cells[-1 if column is None else column].strip()) for line, cells in table]
+    column = -1 if column is None else column
+    return [Item(line, scalar(cells[column], "the label", path, line)) for line, cells in table]
 
 
 def predicted_labels(path: Path) -> list[Item]:
     """One label per line, or JSON lines in the order of gold."""
     if is_json_lines(path):
-        return [Item(line, str(value)) for line, _, value in json_rows(path)]
+        return [Item(line, scalar(value, "the label", path, line)) for line, _, value in json_rows(path)]
     lines = lines_of(path)
     for line, text in lines:
         if "\t" in text:
             raise DataError(f"expected one label, found {len(text.split(chr(9)))} columns", path, line)
-    return [Item(line, text.strip()) for line, text in lines]
+    return [Item(line, scalar(text, "the label", path, line)) for line, text in lines]
 
 
 def indices(path: Path) -> list[Item]:
     """Tatoeba: a candidate's number per line, also written `[12]` as the official retrieval script does."""
-    items = [Item(line, text.strip("[] ")) for line, text in predicted_labels(path)]
-    for line, text in items:
-        if not text.isdecimal():
-            raise DataError(f"expected the number of a candidate, found '{text}'", path, line)
-    return [Item(line, int(text)) for line, text in items]
+    items: list[Item] = []
+    for line, text in predicted_labels(path):
+        if (match := re.fullmatch(r"([0-9]{1,9})|\[ *([0-9]{1,9}) *\]", text)) is None:
+            raise DataError(f"expected the number of a candidate, found {shown(text)}", path, line)
+        items.append(Item(line, int(match[1] or match[2])))
+    return items
 
 
 def sentences(path: Path) -> list[Sentence]:
@@ -106,17 +129,17 @@ def sentences(path: Path) -> list[Sentence]:
     if is_json_lines(path):
         rows = json_rows(path)
         for line, _, tags in rows:
-            if not isinstance(tags, list):
+            if not isinstance(tags, list) or not tags:
                 raise DataError("expected a list of tags as prediction", path, line)
-        return [[Item(line, str(tag)) for tag in tags] for line, _, tags in rows]
+        return [[Item(line, scalar(tag, "a tag", path, line)) for tag in tags] for line, _, tags in rows]
     found: list[Sentence] = [[]]
     for line, text in lines_of(path):
         cells = text.split("\t")
         if len(cells) > 2:
             hint = "; XTREME's converter makes two columns of CoNLL-U" if len(cells) == 10 else ""
             raise DataError(f"expected a tag, or a word and a tag, found {len(cells)} columns{hint}", path, line)
-        if text.strip():
-            found[-1].append(Item(line, cells[-1].strip()))
+        if text.strip() or len(cells) > 1:
+            found[-1].append(Item(line, scalar(cells[-1], "the tag", path, line)))
         elif found[-1]:
             found.append([])
     return [sentence for sentence in found if sentence]
@@ -130,10 +153,12 @@ def gold_answers(path: Path) -> dict[str, list[str]]:
         articles = document["data"] if isinstance(document, dict) else document
         questions = [one for article in articles for part in article["paragraphs"] for one in part["qas"]]
         for question in questions:
-            name = str(question["id"])
+            name = scalar(question["id"], "a question's id", path)
             if name in found:
-                raise DataError(f"question id '{name}' occurs twice: predictions could not be told apart", path)
-            found[name] = [str(answer["text"]) for answer in question["answers"]]
+                raise DataError(f"question id {shown(name)} occurs twice: predictions could not be told apart", path)
+            found[name] = [answer["text"] for answer in question["answers"]]
+            if not all(isinstance(text, str) for text in found[name]):
+                raise DataError(f"question {shown(name)}: the text of an answer is no text", path)
     except KeyError as missing:
         raise DataError(f"not in SQuAD's JSON form with answers: no {missing}", path) from None
     except (TypeError, AttributeError):
@@ -143,35 +168,57 @@ def gold_answers(path: Path) -> dict[str, list[str]]:
 
 def predicted_answers(path: Path) -> dict[str, str]:
     """Question id -> predicted answer, from one JSON object or JSON lines."""
-    if is_json_lines(path):
-        said = {name: value for _, name, value in json_rows(path)}
-    else:
-        said = read_json(path)
-    if not isinstance(said, dict):
-        raise DataError("expected an object of question id -> answer", path)
-    for name, answer in said.items():
+    said: dict[str, str] = {}
+    for line, name, answer in _by_name(path, "question id -> answer"):
         if not isinstance(answer, str):
-            raise DataError(f"the answer to question '{name}' is not a string", path)
+            raise DataError(f"the answer to question {shown(name)} is not a string", path, line)
+        said[name] = answer
     return said
 
 
 def rankings(path: Path) -> dict[str, list[str]]:
     """Query id -> candidate ids, best first: Mewsli-X's form of gold and predictions; or JSON lines."""
-    found = {name: value for _, name, value in json_rows(path)} if is_json_lines(path) else read_json(path)
-    if not isinstance(found, dict) or not all(isinstance(ranked, list) for ranked in found.values()):
-        raise DataError("expected an object of query id -> list of candidate ids", path)
-    return {name: [str(candidate).strip() for candidate in ranked] for name, ranked in found.items()}
+    form = "query id -> list of candidate ids"
+    found: dict[str, list[str]] = {}
+    for line, name, ranked in _by_name(path, form):
+        if not isinstance(ranked, list):
+            raise DataError(f"expected an object of {form}; query {shown(name)} has {shown(ranked)}", path, line)
+        found[name] = [scalar(candidate, "a candidate's id", path, line) for candidate in ranked]
+    return found
+
+
+def _by_name(path: Path, form: str) -> list[tuple[int | None, str, Any]]:
+    """(line where there are lines, id, value) of one JSON object or JSON lines; no id twice."""
+    if is_json_lines(path):
+        return [*json_rows(path, joined=True)]
+    if not isinstance(document := read_json(path), dict):
+        raise DataError(f"expected an object of {form}", path)
+
+    def once(entries: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        names: set[str] = set()
+        for name, _ in entries:
+            if name in names:
+                raise DataError(f"{shown(name)} occurs twice in one object", path)
+            names.add(name)
+        return entries
+
+    json.loads(read_text(path), object_pairs_hook=once)
+    return [(None, name, value) for name, value in document.items()]
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
     """BUCC: `id<TAB>id` per line, source first; or JSON lines with one id or a list of ids. May be empty."""
     if is_json_lines(path):
-        listed = [(name, ids if isinstance(ids, list) else [ids] if ids else []) for _, name, ids in json_rows(path)]
-        return [(name, str(other)) for name, ids in listed for other in ids]
+        listed: list[tuple[str, str]] = []
+        for line, name, ids in json_rows(path, joined=True):
+            several = ids if isinstance(ids, list) else [] if ids in (None, "") else [ids]
+            listed += [(name, scalar(other, "a sentence's id", path, line)) for other in several]
+        return listed
     found: list[tuple[str, str]] = []
-    for line, text in enumerate(read_lines(path), start=1):
-        cells = text.strip().split("\t")
+    for line, text in enumerate(common.lines_of(path), start=1):
+        cells = text.split("\t")
         if len(cells) != 2:
             raise DataError(f"expected two sentence ids with a tab between, found {len(cells)} columns", path, line)
-        found.append((cells[0], cells[1]))
+        source, target = (scalar(cell, "a sentence's id", path, line) for cell in cells)
+        found.append((source, target))
     return found

@@ -44,11 +44,15 @@ class Cached:
 
 @dataclass(frozen=True)
 class Failed:
-    """`error` is one line. `log` holds the traceback or the output, when the fault is not the user's."""
+    """`error` is one line. `log` holds the traceback or the output, when the fault is not the user's.
+
+    `mistake`: the data files or the experiment must be mended.
+    """
 
     stage: Stage
     error: str
     log: Path | None = None
+    mistake: bool = False
 
 
 @dataclass(frozen=True)

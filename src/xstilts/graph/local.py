@@ -93,7 +93,7 @@ def _in_pool(schedule: Schedule, work: Work, pool: Pool) -> Iterator[Event]:
                 case {"died": how}:
                     log = work.store.partial(stage) / "log.txt"
                     error = f"its process ended twice, with {how} (out of memory?)"
-                    yield from _failed(schedule, stage, error, log if log.exists() else None)
+                    yield from _failed(schedule, Failed(stage, error, log if log.exists() else None))
                 case {"outcome": {"status": "busy"}}:
                     later.append((time.monotonic() + BUSY_SECONDS, stage))
                     yield from _busy(stage, waiting)
@@ -114,12 +114,13 @@ def _busy(stage: Stage, told: set[Stage]) -> Iterator[Event]:
 
 def _settle(schedule: Schedule, stage: Stage, outcome: Outcome) -> Iterator[Event]:
     if outcome.status == "failed":
-        yield from _failed(schedule, stage, outcome.error, Path(outcome.log) if outcome.log else None)
+        log = Path(outcome.log) if outcome.log else None
+        yield from _failed(schedule, Failed(stage, outcome.error, log, outcome.mistake))
     else:
         schedule.done(stage)
         yield Done(stage, outcome.seconds) if outcome.status == "done" else Cached(stage)
 
 
-def _failed(schedule: Schedule, stage: Stage, error: str, log: Path | None) -> Iterator[Event]:
-    yield Failed(stage, error, log)
-    yield from (Skipped(lost, stage) for lost in schedule.failed(stage))
+def _failed(schedule: Schedule, failure: Failed) -> Iterator[Event]:
+    yield failure
+    yield from (Skipped(lost, failure.stage) for lost in schedule.failed(failure.stage))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import ConfigError, DataError, UnknownName, XstiltsError
 from xstilts.core.files import write_text
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -51,12 +51,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now."""
+    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now.
+
+    `mistake`: it failed for what is in the data files or in the experiment, and will again until that is mended.
+    """
 
     status: Literal["done", "cached", "busy", "failed"]
     seconds: float = 0.0
     error: str = ""
     log: str | None = None
+    mistake: bool = False
 
 
 def perform(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome:
@@ -81,7 +85,8 @@ def perform(work: Work, stage: Stage, started: Callable[[], None], report: Repor
             _run(work, stage, report)
             store.publish(stage, now)
         except XstiltsError as error:
-            return Outcome("failed", error=_one_line(str(error)))
+            mistake = isinstance(error, (DataError, ConfigError, UnknownName))
+            return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
         except (Exception, SystemExit) as error:
             return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=_write_log(store, stage))
         return Outcome("done", seconds=time.perf_counter() - clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from xstilts.stats.benchmarks import Averages
 from xstilts.stats.table import Run, ScoreTable
 
 
@@ -39,6 +40,7 @@ class About:
         baseline: the recipe that gains are counted from.
         source: the language that all training data is in; zero-shot means leave it out.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
+        averages: official means, where a target belongs to a benchmark.
     """
 
     title: str
@@ -57,6 +59,7 @@ class About:
     baseline: str = "[]"
     source: str = "en"
     seed_means: str = ""
+    averages: Averages | None = None
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

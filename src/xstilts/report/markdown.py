@@ -7,6 +7,7 @@ from xstilts.report.cells import CLEAR, Cell, Row, Table
 from xstilts.report.findings import findings
 from xstilts.report.layers import layer_table, panels
 from xstilts.report.methods import limitations, methods, signatures
+from xstilts.report.official import official_table
 from xstilts.report.tables import intermediate_table, language_table, main_table
 
 
@@ -53,6 +54,8 @@ def report(analysis: Analysis) -> str:
         targets = [target for target in about.targets if analysis.languages[target, ALL]]
         for target in targets:
             parts += [f"### {target}", table(language_table(analysis, section, target))]
+    if (official := official_table(analysis)) is not None:
+        parts += ["## Official means", table(official)]
     if sweeps := panels(analysis):
         parts += ["## Layers", *(table(layer_table(panel)) for panel in sweeps)]
     if (own := intermediate_table(analysis)) is not None:

@@ -15,6 +15,7 @@ from xstilts.report.analysis import ALL, ZERO_SHOT, Analysis
 from xstilts.report.findings import findings
 from xstilts.report.layers import layer_table, panels
 from xstilts.report.methods import flagged, limitations, methods, signatures
+from xstilts.report.official import official_table
 from xstilts.report.svg import heat_map, layer_plot
 from xstilts.report.tables import intermediate_table, language_table, main_table
 
@@ -40,6 +41,7 @@ def page(analysis: Analysis, listed: Mapping[str, str]) -> str:
         panels=[
             {"svg": _inline(layer_plot(p)), "table": layer_table(p), "title": f"{p.target}, {p.kind}"} for p in sweeps
         ],
+        official=official_table(analysis),
         intermediate=intermediate_table(analysis),
         flags={kind.replace(" ", "_"): flagged(analysis, kind) for kind in ("not learned", "collapsed")},
         methods=methods(analysis),

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_lines
 from xstilts.data.examples import ChoiceExample, Example
-from xstilts.data.readers.common import Record, checked, index, one_of, records, text
+from xstilts.data.readers.common import (
+    Ids,
+    Record,
+    checked,
+    index,
+    lines_of,
+    one_of,
+    records_with,
+    shown,
+    text,
+    written,
+)
 
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What was the effect?"}
 """The wording of XTREME-R's `run_xcopa.py`, English for every language."""
@@ -31,14 +41,15 @@ def hellaswag(path: Path, language: str) -> Iterator[Example]:
     if ".txt" in path.suffixes:
         yield from _six_lines(path)
         return
-    for number, (line, record) in enumerate(records(path), start=1):
+    rows, labelled = records_with(path, "label")
+    for number, (line, record) in enumerate(rows, start=1):
         endings = _texts(record.get("endings"), path, line, "endings")
-        label = index(record["label"], len(endings), path, line) if "label" in record else None
+        label = index(record["label"], len(endings), path, line) if labelled else None
         yield ChoiceExample(str(number), text(record, ["ctx"], path, line), "", endings, label)
 
 
 def _six_lines(path: Path) -> Iterator[Example]:
-    lines = read_lines(path)
+    lines = lines_of(path)
     if len(lines) % 6:
         raise DataError(f"expected six lines a row, found {len(lines) % 6} left over", path, len(lines))
     for start in range(0, len(lines), 6):
@@ -49,27 +60,33 @@ def _six_lines(path: Path) -> Iterator[Example]:
 @checked
 def commonsense_qa(path: Path, language: str) -> Iterator[Example]:
     """CommonsenseQA's JSON lines. The answer is found by its letter: some questions have the same text twice."""
-    for line, record in records(path):
+    rows, labelled = records_with(path, "answerKey")
+    ids = Ids(path)
+    for line, record in rows:
         question = _object(record.get("question"), path, line, "question")
         entries = question.get("choices")
         if not isinstance(entries, list):
             raise DataError("'choices' should be a list", path, line)
         choices = [_object(entry, path, line, "choice") for entry in entries]
         letters = [text(choice, ["label"], path, line) for choice in choices]
+        if len(set(letters)) < len(letters):
+            raise DataError(f"two choices have one letter: {shown(' '.join(letters))}", path, line)
         words = _texts([choice.get("text") for choice in choices], path, line, "choices")
         label = None
-        if "answerKey" in record:
+        if labelled:
             label = letters.index(one_of(text(record, ["answerKey"], path, line), letters, path, line))
-        yield ChoiceExample(text(record, ["id"], path, line), "", text(question, ["stem"], path, line), words, label)
+        name, stem = ids.new(text(record, ["id"], path, line), line), text(question, ["stem"], path, line)
+        yield ChoiceExample(name, "", stem, words, label)
 
 
 @checked
 def social_iqa(path: Path, language: str) -> Iterator[Example]:
     """Social IQa v1.4 with `correct` A, B, C, or the hub archive, whose labels are in a `.lst` file of their own."""
-    for number, (line, record) in enumerate(records(path), start=1):
+    rows, labelled = records_with(path, "correct")
+    for number, (line, record) in enumerate(rows, start=1):
         choices = tuple(text(record, [f"answer{letter}"], path, line) for letter in "ABC")
         label = None
-        if "correct" in record:
+        if labelled:
             label = "ABC".index(one_of(text(record, ["correct"], path, line), tuple("ABC"), path, line))
         context, question = text(record, ["context"], path, line), text(record, ["question"], path, line)
         yield ChoiceExample(str(number), context, question, choices, label)
@@ -81,26 +98,30 @@ def copa(path: Path, language: str) -> Iterator[Example]:
 
     XTREME's test files have label 0 in every row: a file of 20 rows or more without any 1 has its gold withheld.
     """
-    rows = list(records(path))
-    labels = [index(record["label"], 2, path, line) if "label" in record else None for line, record in rows]
+    rows, labelled = records_with(path, "label")
+    labels = [index(record["label"], 2, path, line) if labelled else None for line, record in rows]
     withheld = len(rows) >= BLANKED and not any(labels)
+    ids = Ids(path)
     for (line, record), label in zip(rows, labels):
         if isinstance(record.get("idx"), bool) or not isinstance(record.get("idx"), int):
             raise DataError("'idx' should be a whole number", path, line)
         question = COPA_QUESTIONS[one_of(text(record, ["question"], path, line), tuple(COPA_QUESTIONS), path, line)]
         choices = (text(record, ["choice1"], path, line), text(record, ["choice2"], path, line))
         gold = None if withheld else label
-        yield ChoiceExample(str(record["idx"]), text(record, ["premise"], path, line), question, choices, gold)
+        name, premise = ids.new(str(record["idx"]), line), text(record, ["premise"], path, line)
+        yield ChoiceExample(name, premise, question, choices, gold)
 
 
 @checked
 def cosmos_qa(path: Path, language: str) -> Iterator[Example]:
     """Cosmos QA: CSV with header, or the official test's JSON lines without labels."""
-    for line, record in records(path):
+    rows, labelled = records_with(path, "label")
+    ids = Ids(path)
+    for line, record in rows:
         choices = tuple(text(record, [f"answer{number}"], path, line) for number in range(4))
-        label = index(record["label"], 4, path, line) if "label" in record else None
+        label = index(record["label"], 4, path, line) if labelled else None
         context, question = text(record, ["context"], path, line), text(record, ["question"], path, line)
-        yield ChoiceExample(text(record, ["id"], path, line), context, question, choices, label)
+        yield ChoiceExample(ids.new(text(record, ["id"], path, line), line), context, question, choices, label)
 
 
 def _object(value: Any, path: Path, line: int, what: str) -> Record:
@@ -112,4 +133,4 @@ def _object(value: Any, path: Path, line: int, what: str) -> Record:
 def _texts(value: Any, path: Path, line: int, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) < 2 or not all(isinstance(entry, str) for entry in value):
         raise DataError(f"'{what}' should be a list of two or more texts", path, line)
-    return tuple(value)
+    return tuple(written(entry, what, path, line) for entry in value)

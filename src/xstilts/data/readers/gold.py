@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_lines
 from xstilts.data.examples import ChoiceExample, Example, TextExample
-from xstilts.data.readers.common import index, one_of
+from xstilts.data.readers.common import lines_of, one_of, shown
 
 
 def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]) -> list[Example]:
@@ -18,16 +17,15 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
     Raises:
         DataError: another number of lines than of examples, or an unknown label.
     """
-    lines = read_lines(path)
+    lines = lines_of(path)
     if len(lines) != len(examples):
         raise DataError(f"has {len(lines)} labels for {len(examples)} examples", path)
     labelled: list[Example] = []
     for number, (example, label) in enumerate(zip(examples, lines), start=1):
         if isinstance(example, ChoiceExample):
-            choice = index(label, len(example.choices) + 1, path, number)
-            if choice == 0:
-                raise DataError("choices count from 1, found 0", path, number)
-            labelled.append(replace(example, label=choice - 1))
+            if label not in (numbers := [str(n) for n in range(1, len(example.choices) + 1)]):
+                raise DataError(f"expected a number from 1 to {numbers[-1]}, found {shown(label)}", path, number)
+            labelled.append(replace(example, label=int(label) - 1))
         else:
             assert isinstance(example, TextExample), "only classes and choices have labels in a file of their own"
             labelled.append(replace(example, label=one_of(label, labels, path, number)))

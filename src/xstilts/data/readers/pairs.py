@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.files import read_lines
 from xstilts.core.languages import code_of
 from xstilts.data.examples import Example, TextExample
-from xstilts.data.readers.common import Record, checked, csv_rows, one_of, records, text
+from xstilts.data.readers.common import Ids, Record, checked, csv_rows, lines_of, one_of, records, shown, text
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
@@ -33,16 +32,18 @@ def nli(path: Path, language: str) -> Iterator[Example]:
 
     Where there is a `language` field, other languages are left out. Rows whose label is `-` (no majority among the
     annotators; 785 of 550,152 in SNLI's training split) are left out, as in every published result. The id is ANLI's
-    `uid`, else XNLI's `pairID`, else the line's number.
+    `uid`, else XNLI's `pairID`, else the line's number. Which of these fields there are, the first row says.
     """
+    ids, first = Ids(path), None
     for line, record in records(path):
-        if "language" in record and not _is(text(record, ["language"], path, line), language):
+        first = record if first is None else first
+        if "language" in first and _code(text(record, ["language"], path, line), path, line) != language:
             continue
         label = text(record, ["gold_label", "label"], path, line)
         if label == "-":
             continue
         yield TextExample(
-            _nli_id(record, path, line),
+            ids.new(_nli_id(first, record, path, line), line),
             text(record, ["premise", "sentence1", "context"], path, line),
             text(record, ["hypothesis", "sentence2", "hypo", "statement"], path, line),
             one_of(_NLI_SPELLINGS.get(label, label), NLI_LABELS, path, line),
@@ -67,10 +68,11 @@ def pawsx(path: Path, language: str) -> Iterator[Example]:
     if not _first(path).startswith("id\t"):
         yield from _headerless(path, PARAPHRASE_LABELS)
         return
+    ids = Ids(path)
     for line, record in records(path):
         first, second = text(record, ["sentence1"], path, line), text(record, ["sentence2"], path, line)
         label = one_of(text(record, ["label"], path, line), PARAPHRASE_LABELS, path, line)
-        yield TextExample(text(record, ["id"], path, line), first, second, label)
+        yield TextExample(ids.new(text(record, ["id"], path, line), line), first, second, label)
 
 
 @checked
@@ -96,17 +98,17 @@ def _headerless(path: Path, labels: Sequence[str]) -> Iterator[Example]:
 
 
 def _first(path: Path) -> str:
-    return next(iter(read_lines(path)), "")
+    return next(iter(lines_of(path)), "")
 
 
-def _is(form: str, language: str) -> bool:
+def _code(form: str, path: Path, line: int) -> str:
     try:
-        return code_of(form) == language
+        return code_of(form)
     except UnknownName:
-        return False
+        raise DataError(f"unknown language {shown(form)}", path, line) from None
 
 
-def _nli_id(record: Record, path: Path, line: int) -> str:
-    if "uid" in record:
+def _nli_id(first: Record, record: Record, path: Path, line: int) -> str:
+    if "uid" in first:
         return text(record, ["uid"], path, line)
-    return text(record, ["pairID"], path, line) if "language" in record and "pairID" in record else str(line)
+    return text(record, ["pairID"], path, line) if "language" in first and "pairID" in first else str(line)

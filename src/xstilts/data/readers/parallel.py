@@ -11,9 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_lines
 from xstilts.data.examples import Example, ParallelExample
-from xstilts.data.readers.common import checked
+from xstilts.data.readers.common import checked, lines_of
 from xstilts.data.readers.text import verses
 
 _RANGE = "<range>"
@@ -29,7 +28,7 @@ def tatoeba(path: Path, language: str) -> Iterator[Example]:
     """
     stem, _, side = path.name.removesuffix(".gz").rpartition(".")
     english = _beside(path, f"{stem}.{'eng' if len(side) == 3 else 'en'}")
-    sentences = read_lines(english)
+    sentences = lines_of(english)
     if len(sentences) >= 10 and all(one <= two for one, two in pairwise(sentences)):
         raise DataError(
             "the English side is sorted (XTREME's own copy), its lines do not translate those beside it; "
@@ -71,7 +70,7 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _aligned(path: Path, english: Path) -> Iterator[Example]:
-    sources, targets = read_lines(path), read_lines(english)
+    sources, targets = lines_of(path), lines_of(english)
     if len(sources) != len(targets):
         raise DataError(f"has {len(sources)} lines, {english.name} has {len(targets)}", path)
     for number, (source, target) in enumerate(zip(sources, targets), start=1):

@@ -17,7 +17,7 @@ from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.files import read_json
 from xstilts.core.languages import code_of
 from xstilts.data.examples import Answer, Example, SpanExample
-from xstilts.data.readers.common import checked
+from xstilts.data.readers.common import checked, shown, written
 
 
 @checked
@@ -29,7 +29,7 @@ def squad(path: Path, language: str) -> Iterator[Example]:
 
     Raises:
         DataError: not SQuAD's layout, an answer that is not at its offset (the message names the question's id), an
-            impossible question with answers, or an id that occurs twice.
+            impossible question with answers, gold in some questions only, or an id that occurs twice.
     """
     yield from _questions(path)
 
@@ -61,18 +61,22 @@ def _names_another(head: str, language: str) -> bool:
 
 def _questions(path: Path) -> Iterator[SpanExample]:
     document = _kind(read_json(path), dict, "the file", path)
+    withheld: bool | None = None
     for article in _list(document, "data", path):
         for paragraph in _list(_kind(article, dict, "an article", path), "paragraphs", path):
             passage = _text(_kind(paragraph, dict, "a paragraph", path), "context", path)
             for question in _list(paragraph, "qas", path):
                 question_id = _text(_kind(question, dict, "a question", path), "id", path)
-                answers = _gold(question, passage, path, f"question {question_id!r}")
+                who = f"question {shown(question_id)}"
+                answers = _gold(question, passage, path, who)
+                if (withheld := answers is None if withheld is None else withheld) != (answers is None):
+                    raise DataError(f"{who}: has {'a' if withheld else 'no'} gold answer, unlike those before", path)
                 yield SpanExample(question_id, _text(question, "question", path), passage, answers)
 
 
 def _gold(question: dict[str, Any], passage: str, path: Path, who: str) -> tuple[Answer, ...] | None:
     impossible = question.get("is_impossible")
-    if impossible not in (True, False, None):
+    if not isinstance(impossible, bool) and "is_impossible" in question:
         raise DataError(f"{who}: 'is_impossible' should be true or false", path)
     if "answers" not in question:
         return None
@@ -95,7 +99,8 @@ def _gold(question: dict[str, Any], passage: str, path: Path, who: str) -> tuple
         found = passage[max(answer.start, 0) : max(answer.start, 0) + len(answer.text)]
         if answer.start < 0 or not answer.text or found != answer.text:
             raise DataError(
-                f"{who}: answer {answer.text[:40]!r} is not at offset {answer.start}, there is {found[:40]!r}", path
+                f"{who}: answer {answer.text[:40]!r} is not at offset {shown(answer.start)}, there is {found[:40]!r}",
+                path,
             )
     return tuple(answers)
 
@@ -113,4 +118,4 @@ def _list(fields: dict[str, Any], name: str, path: Path) -> list[Any]:
 
 def _text(fields: dict[str, Any], name: str, path: Path) -> str:
     words: str = _kind(fields.get(name), str, f"'{name}'", path)
-    return words
+    return written(words, name, path)

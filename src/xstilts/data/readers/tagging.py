@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_lines
 from xstilts.data.examples import Example, TaggedExample
-from xstilts.data.readers.common import checked, one_of
+from xstilts.data.readers.common import Ids, checked, lines_of, one_of, shown
 
 # fmt: off
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
@@ -27,7 +26,7 @@ UNER = (*NER, "B-OTH", "I-OTH")
 def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
     """Runs of non-empty lines with their numbers."""
     block: list[tuple[int, str]] = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         if line:
             block.append((number, line))
         elif block:
@@ -43,7 +42,7 @@ def udpos(path: Path, language: str) -> Iterator[Example]:
     if ".conllu" in path.suffixes:
         yield from conllu(path, language)
     else:
-        yield from _columns(path, "\t", UPOS)
+        yield from _columns(path, "\t", UPOS, may_be_withheld=True)
 
 
 @checked
@@ -53,6 +52,7 @@ def conllu(path: Path, language: str) -> Iterator[Example]:
     Multiword ranges (`1-2`) and empty nodes (`8.1`) are no words. Forms may hold blanks. Sentences whose forms are all
     `_` (treebanks released without their text) are left out, as XTREME's converter does.
     """
+    ids = Ids(path)
     for number, block in enumerate(blocks(path), start=1):
         words: list[str] = []
         tags: list[str] = []
@@ -65,22 +65,26 @@ def conllu(path: Path, language: str) -> Iterator[Example]:
             fields = text.split("\t")
             if len(fields) != 10:
                 raise DataError(f"expected CoNLL-U's 10 columns, found {len(fields)}", path, line)
-            if re.fullmatch(r"[0-9]+[-.][0-9]+", fields[0]):
+            # `3-4` stands before word 3, `3.1` behind it.
+            if re.fullmatch(rf"{len(words) + 1}-[0-9]+|{len(words)}\.[0-9]+", fields[0]):
                 continue
             if fields[0] != str(len(words) + 1):
-                raise DataError(f"expected word {len(words) + 1}, found {fields[0][:20]!r}", path, line)
+                raise DataError(f"expected word {len(words) + 1}, found {shown(fields[0])}", path, line)
             words.append(_word(fields[1], path, line))
             tags.append(one_of(fields[3], UPOS, path, line))
         if not words:
             raise DataError("a sentence without words", path, block[0][0])
         if set(words) != {"_"}:
-            yield TaggedExample(sentence_id, tuple(words), tuple(tags))
+            yield TaggedExample(ids.new(sentence_id, block[0][0]), tuple(words), tuple(tags))
 
 
 @checked
 def panx(path: Path, language: str) -> Iterator[Example]:
     """PAN-X: XTREME's two columns (`.tsv`; one column where gold is withheld), or raw WikiANN (`en:word TAB tag`)."""
-    yield from _columns(path, "\t", NER, "" if ".tsv" in path.suffixes else f"{language}:")
+    if ".tsv" in path.suffixes:
+        yield from _columns(path, "\t", NER, may_be_withheld=True)
+    else:
+        yield from _columns(path, "\t", NER, f"{language}:")
 
 
 @checked
@@ -93,13 +97,16 @@ def masakhaner(path: Path, language: str) -> Iterator[Example]:
 def uner(path: Path, language: str) -> Iterator[Example]:
     """Universal NER: five columns (number, word, tag, `-`, annotator); the id is the sentence's number."""
     for number, block in enumerate(blocks(path), start=1):
-        words, tags = [], []
+        words: list[str] = []
+        tags: list[str] = []
         for line, text in block:
             if text.startswith("#"):
                 continue
             fields = text.split("\t")
             if len(fields) != 5:
                 raise DataError(f"expected 5 columns, found {len(fields)}", path, line)
+            if fields[0] != str(len(words) + 1):
+                raise DataError(f"expected word {len(words) + 1}, found {shown(fields[0])}", path, line)
             words.append(_word(fields[1], path, line))
             tags.append(one_of(fields[2], UNER, path, line))
         if not words:
@@ -107,9 +114,11 @@ def uner(path: Path, language: str) -> Iterator[Example]:
         yield TaggedExample(str(number), tuple(words), tuple(tags))
 
 
-def _columns(path: Path, separator: str, labels: tuple[str, ...], prefix: str = "") -> Iterator[Example]:
-    """Word, separator, tag; a file of words alone has its gold withheld. The id is the sentence's number."""
-    columns = 0
+def _columns(
+    path: Path, separator: str, labels: tuple[str, ...], prefix: str = "", may_be_withheld: bool = False
+) -> Iterator[Example]:
+    """Word, separator, tag; a file of words alone may have its gold withheld. The id is the sentence's number."""
+    columns = 0 if may_be_withheld else 2
     for number, block in enumerate(blocks(path), start=1):
         words, tags = [], []
         for line, text in block:
@@ -118,7 +127,7 @@ def _columns(path: Path, separator: str, labels: tuple[str, ...], prefix: str = 
             if len(fields) != columns or columns > 2:
                 raise DataError(f"expected {min(columns, 2)} columns, found {len(fields)}", path, line)
             if not fields[0].startswith(prefix):
-                raise DataError(f"expected a word after '{prefix}', found {fields[0][:40]!r}", path, line)
+                raise DataError(f"expected a word after '{prefix}', found {shown(fields[0])}", path, line)
             words.append(_word(fields[0][len(prefix) :], path, line))
             if columns == 2:
                 tags.append(one_of(fields[1], labels, path, line))
@@ -126,6 +135,6 @@ def _columns(path: Path, separator: str, labels: tuple[str, ...], prefix: str = 
 
 
 def _word(form: str, path: Path, line: int) -> str:
-    if not form:
-        raise DataError("an empty word", path, line)
+    if not form or "\t" in form:
+        raise DataError(f"a word with a tab in it, {shown(form)}" if form else "an empty word", path, line)
     return form

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_lines
 from xstilts.data.examples import Example, PlainText
-from xstilts.data.readers.common import checked
+from xstilts.data.readers.common import Ids, checked, lines_of
 from xstilts.data.readers.tagging import blocks
 
 
 @checked
 def plain_lines(path: Path, language: str) -> Iterator[Example]:
     """One text a line; the id is the line's number. Blank lines are left out."""
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         if line.strip():
             yield PlainText(str(number), line)
 
@@ -33,13 +32,15 @@ def verses(path: Path) -> list[tuple[str, str]]:
     """Pairs (verse, line) of a Bible; the verse is from `vref.txt` beside it (`GEN 1:1`), else the line's number.
 
     Raises:
-        DataError: the Bible and `vref.txt` have different numbers of lines.
+        DataError: the Bible and `vref.txt` have different numbers of lines, or a verse is named twice.
     """
-    lines = read_lines(path)
+    lines = lines_of(path)
     names = [name for name in ("vref.txt", "vref.txt.gz") if path.with_name(name).exists()]
     if not names:
         return [(str(number), line) for number, line in enumerate(lines, start=1)]
-    references = read_lines(path.with_name(names[0]))
+    beside = path.with_name(names[0])
+    ids = Ids(beside)
+    references = [ids.new(name, line) for line, name in enumerate(lines_of(beside), start=1)]
     if len(references) != len(lines):
         raise DataError(f"has {len(lines)} lines, {names[0]} has {len(references)}", path)
     return list(zip(references, lines))
@@ -52,6 +53,7 @@ def conllu_text(path: Path, language: str) -> Iterator[Example]:
     Raises:
         DataError: a sentence without that line.
     """
+    ids = Ids(path)
     for number, block in enumerate(blocks(path), start=1):
         comments: dict[str, str] = {}
         for _, line in block:
@@ -59,4 +61,4 @@ def conllu_text(path: Path, language: str) -> Iterator[Example]:
                 comments[match[1]] = match[2]
         if not comments.get("text", "").strip():
             raise DataError("a sentence without its '# text =' line", path, block[0][0])
-        yield PlainText(comments.get("sent_id", str(number)), comments["text"])
+        yield PlainText(ids.new(comments.get("sent_id", str(number)), block[0][0]), comments["text"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TextExample
-from xstilts.data.readers.common import checked, csv_rows, one_of
+from xstilts.data.readers.common import Ids, checked, csv_rows, one_of
 
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
@@ -24,7 +24,8 @@ def labelled_texts(path: Path, labels: Sequence[str]) -> Iterator[Example]:
     _, header = next(rows, (1, []))
     if header != ["index_id", "category", "text"]:
         raise DataError(f"expected the header index_id, category, text, found {', '.join(header)[:80]!r}", path, 1)
+    ids = Ids(path)
     for line, row in rows:
         if len(row) != 3:
             raise DataError(f"expected 3 columns, found {len(row)}", path, line)
-        yield TextExample(row[0], row[2], None, one_of(row[1], labels, path, line))
+        yield TextExample(ids.new(row[0], line), row[2], None, one_of(row[1], labels, path, line))

@@ -1,0 +1,32 @@
+"""bf16 on a CPU that emulates it: said once, before an hour is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from xstilts.backbones import backbone
+from xstilts.cli.run import _warn_of_slow_bf16
+from xstilts.graph.stage import Stage
+
+
+@pytest.mark.parametrize(
+    ("config", "device", "slow", "said"),
+    [
+        ({"train": {"precision": "bf16"}}, "cpu", True, True),
+        ({"precision": "bf16"}, "cpu", True, True),
+        ({"train": {"precision": "fp32"}}, "cpu", True, False),
+        ({"train": {"precision": "bf16"}}, "cpu", False, False),
+        ({"train": {"precision": "bf16"}}, "cuda", True, False),
+    ],
+)
+def test_a_cpu_without_bf16_is_named_before_the_run(
+    config: dict[str, object], device: str, slow: bool, said: bool,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(backbone, "bf16_is_slow", lambda device: slow)
+    _warn_of_slow_bf16([Stage("train", 1, config, {}, "training", {})], device)
+    assert ("no bf16 instructions" in capsys.readouterr().err) == said
+
+
+def test_only_cpus_are_slow() -> None:
+    assert not backbone.bf16_is_slow("cuda")
