@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xstilts.data.readers import choices, pairs, parallel, squad, tagging, text, topics
+from xstilts.data.readers import choices, pairs, parallel, pools, squad, tagging, text, topics
 from xstilts.data.readers.common import Reader
 
 
@@ -50,6 +50,28 @@ CONLLU = (
     "# sent_id = a-2\n# text = 110 000 !\n1\t110 000\t_\tNUM\t_\t_\t0\troot\t_\t_\n"
     "2\t!\t!\tPUNCT\t_\t_\t1\tpunct\t_\t_\n\n"
 )
+
+SENTENCES = json.dumps(
+    {
+        "data": [
+            {
+                "paragraphs": [
+                    {
+                        "context": "Ja. Nein.",
+                        "sentence_breaks": [[0, 3], [4, 9]],
+                        "qas": [
+                            {"id": "q1", "question": "Was?", "answers": [{"answer_start": 0, "text": "Ja"}]},
+                            {"id": "q2", "question": "Wie?", "answers": [{"answer_start": 4, "text": "Nein"}]},
+                        ],
+                    }
+                ]
+            }
+        ]
+    }
+)
+ARTICLE = {"language": "de", "text": "Er sah Bonn.", "sentence_spans": [{"start": 0, "end": 12}]}
+MENTION = {"example_id": "m1", "entity_id": "Q1", "mention_span": {"start": 7, "end": 11, "text": "Bonn"}}
+ENTITY = {"entity_id": "Q1", "title": "Bonn", "description": "Stad aan de Rijn"}
 
 SAMPLES: dict[str, Sample] = {
     "squad 1.1": Sample(squad.squad, "train-v1.1.json", squad_file(question(LODZ), question(LODZ, "q2"))),
@@ -183,4 +205,33 @@ SAMPLES: dict[str, Sample] = {
     "plain lines": Sample(text.plain_lines, "a.txt", "\ufeffEins\r\n\r\nZw\tei\r\n", "de"),
     "ebible": Sample(text.ebible, "deu-x.txt", "\nEins\n<range>\nZwei\n", "de"),
     "conllu text": Sample(text.conllu_text, "de_x-ud-dev.conllu", CONLLU, "de"),
+    "bucc": Sample(
+        pools.bucc,
+        "de-en.training.de",
+        "de-1\tEins.\nde-2\tZwei\n",
+        "de",
+        {
+            "de-en.training.en": "en-1\tOne\nen-2\tNine\n",
+            "de-en.training.gold": "de-1\ten-1\n",
+            "de-en.sample.de": "de-1\tVier\n",
+            "de-en.sample.en": "en-1\tFour\n",
+            "de-en.sample.gold": "de-1\ten-1\n",
+        },
+        count=6,
+    ),
+    "xquad-r": Sample(pools.lareqa, "de.json", SENTENCES, "de", {"en.json": SENTENCES}, count=6),
+    "squad sentences": Sample(pools.answer_sentences, "train.json", SENTENCES, count=4),
+    "mewsli-x": Sample(
+        pools.mewslix,
+        "wikinews_mentions-test.jsonl",
+        jsonl({"context": ARTICLE, "mentions": [MENTION]}),
+        "de",
+        {"candidate_set_entities.jsonl": jsonl(ENTITY)},
+    ),
+    "mewsli-x pairs": Sample(
+        pools.mewslix_pairs,
+        "wikipedia_pairs-train.jsonl",
+        jsonl({"contextual_mention": {"context": ARTICLE, "mention": MENTION}, "entity": ENTITY}),
+        "de",
+    ),
 }

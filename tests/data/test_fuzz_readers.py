@@ -23,6 +23,7 @@ from xstilts.data.examples import (
     Example,
     ParallelExample,
     PlainText,
+    PoolExample,
     SpanExample,
     TaggedExample,
     TextExample,
@@ -85,6 +86,9 @@ def _gold(example: Example, labels: tuple[str, ...]) -> Any:
             assert example.source.strip()
             assert example.target.strip()
             return ()
+        case PoolExample():
+            assert example.text.strip()
+            return example.gold if example.query else ()
         case PlainText():
             assert example.text.strip()
             return ()

@@ -63,7 +63,7 @@ def test_the_sample_set_alone_is_measured_itself(tmp_path: Path) -> None:
     [
         ("de-en.training.de", "de-1 Eins\n", r"de-en.training.de.*1.*an id, a tab and a sentence"),
         ("de-en.training.en", "en-1\tA\nen-1\tB\n", r"de-en.training.en.*2.*'en-1' occurs twice"),
-        ("de-en.training.gold", "de-1\ten-7\n", r"de-en.training.gold.*1.*no English one 'en-7'"),
+        ("de-en.training.gold", "de-1\ten-7\n", r"de-en.training.gold.*1.*no English sentence 'en-7'"),
         ("de-en.training.gold", "en-1\tde-1\n", r"de-en.training.gold.*1.*no de sentence 'en-1'"),
         ("de-en.training.gold", "de-1\n", r"de-en.training.gold.*1.*two sentence ids"),
         ("de-en.sample.gold", "", r"no de-en.sample.gold beside it"),
@@ -78,7 +78,8 @@ def test_damaged_bucc_is_refused_with_its_line(tmp_path: Path, file: str, words:
 
 def xquad_r(passage: str, breaks: list[list[int]], *questions: tuple[str, int]) -> str:
     qas = [
-        {"id": name, "question": f"{name}?", "answers": [{"answer_start": at, "text": "x"}]} for name, at in questions
+        {"id": name, "question": f"{name}?", "answers": [{"answer_start": at, "text": passage[at]}]}
+        for name, at in questions
     ]
     return json.dumps({"data": [{"paragraphs": [{"context": passage, "sentence_breaks": breaks, "qas": qas}]}]})
 
@@ -147,7 +148,7 @@ def test_braces_of_the_text_do_not_pass_for_the_mentions(tmp_path: Path) -> None
         ({"context": article(""), "mentions": [mention(TEXT, 18, 22)]}, "get-mewsli-x.sh"),
         (
             {"context": article(TEXT), "mentions": [mention(TEXT, 18, 22, mention_span={"start": 9, "end": 99})]},
-            "offsets",
+            "not within its text of 32",
         ),
         ({"context": article(TEXT)}, "'mentions' to be of type list"),
         ([], "'context' to be of type dict"),

@@ -28,7 +28,7 @@ def squad(language: str, n: int = 8) -> str:
             {
                 "id": f"q{i}",
                 "question": f"{second} {language}?",
-                "answers": [{"answer_start": len(first) + 1, "text": "x"}],
+                "answers": [{"answer_start": len(first) + 1, "text": second[0]}],
             }
         ]
         breaks = [[0, len(first)], [len(first) + 1, len(first) + 1 + len(second)]]

@@ -2,8 +2,8 @@
 
 Protocol (XTREME): no training; every English sentence's nearest neighbour among the other side, accuracy; 36
 languages enter XTREME's mean, 41 XTREME-R's. Layout: LASER's `data/tatoeba/v1` as
-`tatoeba/v1/tatoeba.{iso3}-eng.{iso3}` and `.eng`. XTREME's own copy is refused: its English side is sorted, so that line
-n no longer translates line n.
+`tatoeba/v1/tatoeba.{iso3}-eng.{iso3}` and `.eng`. XTREME's own copy is refused: its English side is sorted, so that
+line n no longer translates line n.
 """
 
 from xstilts.core.languages import languages

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_json, read_jsonl
+from xstilts.core.files import read_jsonl
 from xstilts.data.examples import Example, PoolExample
-from xstilts.data.readers.common import checked, lines_of, text
+from xstilts.data.readers.common import Ids, checked, lines_of, shown, text, written
+from xstilts.data.readers.squad import paragraphs
 
 _BRACED = re.compile(r"\{(.*?)\}")
 
@@ -55,8 +56,8 @@ def _bucc_split(path: Path, pair: str, split: str, language: str, sample: bool) 
             if len(names) != 2:
                 raise DataError(f"expected two sentence ids, found {len(names)} columns", gold, line)
             if names[0] not in queries or names[1] not in candidates:
-                side = f"{language} sentence '{names[0]}'" if names[0] not in queries else f"English one '{names[1]}'"
-                raise DataError(f"no {side} in the text files", gold, line)
+                where, name = (language, names[0]) if names[0] not in queries else ("English", names[1])
+                raise DataError(f"no {where} sentence {shown(name)} in the text files", gold, line)
             wanted[names[0]].append(names[1])
     elif sample:
         raise DataError(f"no {pair}.{split}.gold beside it: the threshold cannot be tuned", path)
@@ -75,7 +76,7 @@ def _sentences(path: Path) -> dict[str, str]:
         if not tab or not name or not sentence.strip():
             raise DataError("expected an id, a tab and a sentence", path, line)
         if name in found:
-            raise DataError(f"id '{name}' occurs twice", path, line)
+            raise DataError(f"id {shown(name)} occurs twice", path, line)
         found[name] = sentence.strip()
     return found
 
@@ -103,14 +104,16 @@ def lareqa(path: Path, language: str) -> Iterator[Example]:
     wanted: dict[str, list[str]] = defaultdict(list)
     candidates: list[PoolExample] = []
     mine: list[tuple[str, str]] = []
-    for other in sorted((p for p in path.parent.iterdir() if ".json" in p.suffixes), key=lambda p: p.name):
-        code = other.name.partition(".")[0]
+    files = {entry.name.removesuffix(".gz"): entry for entry in sorted(path.parent.glob("*.json.gz"))}
+    files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {path.name.removesuffix(".gz"): path}
+    for name, other in sorted(files.items()):
+        code = name.partition(".")[0]
         sentences, questions = _xquad_r(other, code)
         candidates += sentences
-        for name, asked, answer in questions:
-            wanted[name].append(answer)
+        for question, asked, answer in questions:
+            wanted[question].append(answer)
             if other == path:
-                mine.append((name, asked))
+                mine.append((question, asked))
     for name, asked in mine:
         yield PoolExample(f"{name}_{language}", asked, None, True, tuple(wanted[name]))
     yield from candidates
@@ -133,29 +136,27 @@ def answer_sentences(path: Path, language: str) -> Iterator[Example]:
 
 def _xquad_r(path: Path, code: str) -> tuple[list[PoolExample], list[tuple[str, str, str]]]:
     """Candidates, and (question id, question, id of the candidate it wants)."""
-    document = read_json(path)
     candidates: list[PoolExample] = []
     questions: list[tuple[str, str, str]] = []
-    number = 0
-    try:
-        paragraphs = [part for article in document["data"] for part in article["paragraphs"]]
-        for number, part in enumerate(paragraphs, start=1):
-            passage = part["context"]
-            breaks = part.get("sentence_breaks") or _breaks(passage)
-            names = [f"{code}_{number}_{k}" for k in range(len(breaks))]
-            asked = False
-            for question in part["qas"]:
-                start = question["answers"][0]["answer_start"]
-                holders = [k for k, (begin, end) in enumerate(breaks) if begin <= start < end]
-                if holders:
-                    questions.append((str(question["id"]), str(question["question"]), names[holders[0]]))
-                    asked = True
-            if asked:
-                spans = zip(names, breaks, strict=True)
-                candidates += [PoolExample(name, passage[begin:end], passage, False) for name, (begin, end) in spans]
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        problem = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"not in XQuAD-R's JSON form, paragraph {number}: {problem}", path) from None
+    for number, (paragraph, asked) in enumerate(paragraphs(path), start=1):
+        passage = paragraph["context"]
+        breaks = _breaks(passage)
+        if paragraph.get("sentence_breaks"):
+            spans = _kind(paragraph["sentence_breaks"], list, "sentence_breaks", path)
+            breaks = [_span(span, len(passage), f"a sentence of paragraph {number}", path) for span in spans]
+        found = False
+        for question in asked:
+            if not question.answers or not question.question.strip():
+                missing = "no answer" if question.question.strip() else "no text"
+                raise DataError(f"question {shown(question.id)} has {missing}", path)
+            start = question.answers[0].start
+            holders = [k for k, (begin, end) in enumerate(breaks) if begin <= start < end]
+            if holders:
+                questions.append((question.id, question.question, f"{code}_{number}_{holders[0]}"))
+                found = True
+        if found:
+            texts = [passage[begin:end] for begin, end in breaks]
+            candidates += [PoolExample(f"{code}_{number}_{k}", words, passage, False) for k, words in enumerate(texts)]
     return candidates, questions
 
 
@@ -173,21 +174,25 @@ def mewslix(path: Path, language: str) -> Iterator[Example]:
     form of XTREME-R's baseline (`third_party/utils_mewslix.py`). Raises `DataError` when the articles'
     texts have not been filled in (the release comes without them; its own script puts them there).
     """
+    ids = Ids(path)
     for line, row in read_jsonl(path):
         context, mentions = _field(row, "context", dict, path, line), _field(row, "mentions", list, path, line)
-        if context.get("language") != language:
+        if _field(context, "language", str, path, line) != language:
             continue
         for mention in mentions:
-            query = _mention(context, mention, path, line)
-            yield PoolExample(query[0], query[1], None, True, (query[2],))
-    for line, row in read_jsonl(_beside(path, "candidate_set_entities.jsonl")):
-        yield _entity(_field(row, "entity_id", str, path, line), row, path, line)
+            name, query, wanted = _mention(context, mention, path, line)
+            yield PoolExample(ids.new(name, line), query, None, True, (wanted,))
+    beside = _beside(path, "candidate_set_entities.jsonl")
+    entities = Ids(beside)
+    for line, row in read_jsonl(beside):
+        yield _entity(entities.new(_field(row, "entity_id", str, beside, line), line), row, beside, line)
 
 
 @checked
 def mewslix_pairs(path: Path, language: str) -> Iterator[Example]:
     """Mewsli-X's English Wikipedia pairs: a mention and the entity it wants."""
     entities: dict[str, PoolExample] = {}
+    ids = Ids(path)
     for line, row in read_jsonl(path):
         contextual = _field(row, "contextual_mention", dict, path, line)
         context = _field(contextual, "context", dict, path, line)
@@ -196,12 +201,15 @@ def mewslix_pairs(path: Path, language: str) -> Iterator[Example]:
         name, query, wanted = _mention(context, _field(contextual, "mention", dict, path, line), path, line)
         entity = _entity(wanted, _field(row, "entity", dict, path, line), path, line)
         entities.setdefault(wanted, entity)
-        yield PoolExample(name, query, None, True, (wanted,))
+        yield PoolExample(ids.new(name, line), query, None, True, (wanted,))
     yield from entities.values()
 
 
 def _entity(name: str, row: dict[str, Any], path: Path, line: int) -> PoolExample:
-    return PoolExample(name, _one_line(text(row, ("description",), path, line)), None, False)
+    words = _one_line(text(row, ("description",), path, line))
+    if not words:
+        raise DataError(f"entity {shown(name)} has no description", path, line)
+    return PoolExample(name, words, None, False)
 
 
 def _one_line(words: str) -> str:
@@ -209,28 +217,38 @@ def _one_line(words: str) -> str:
 
 
 def _field(row: Any, name: str, kind: type, path: Path, line: int) -> Any:
-    value = row.get(name) if isinstance(row, dict) else None
-    if not isinstance(value, kind):
+    return _kind(row.get(name) if isinstance(row, dict) else None, kind, name, path, line)
+
+
+def _kind(value: Any, kind: type, name: str, path: Path, line: int | None = None) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise DataError(f"expected '{name}' to be of type {kind.__name__}, found {type(value).__name__}", path, line)
-    return value
+    return written(value, name, path, line) if isinstance(value, str) else value
+
+
+def _span(value: Any, length: int, what: str, path: Path, line: int | None = None) -> tuple[int, int]:
+    """Begin and end of `{"start": 0, "end": 5}` or `[0, 5]`, within a text of `length`."""
+    edges: Any = [value.get("start"), value.get("end")] if isinstance(value, dict) else value
+    whole = isinstance(edges, list) and len(edges) == 2 and all(type(edge) is int for edge in edges)
+    if not whole or not 0 <= edges[0] < edges[1] <= length:
+        raise DataError(f"{what} is not within its text of {length} characters: {shown(str(value))}", path, line)
+    return edges[0], edges[1]
 
 
 def _mention(context: dict[str, Any], mention: Any, path: Path, line: int) -> tuple[str, str, str]:
-    """(id, sentence with the mention in braces, entity)."""
-    span = _field(mention, "mention_span", dict, path, line)
+    """(id, query, entity)."""
+    found = _field(mention, "mention_span", dict, path, line)
     name, entity = (_field(mention, part, str, path, line) for part in ("example_id", "entity_id"))
     words = _field(context, "text", str, path, line)
     if not words:
         raise DataError("the article has no text: run get-mewsli-x.sh of the release, which fills it in", path, line)
-    begin, end = _field(span, "start", int, path, line), _field(span, "end", int, path, line)
-    if not 0 <= begin < end <= len(words) or words[begin:end] != span.get("text", words[begin:end]):
-        raise DataError(f"mention '{name}' is not at its offsets {begin}-{end}", path, line)
-    first, last = _sentence(_field(context, "sentence_spans", list, path, line), begin, end, len(words))
+    begin, end = _span(found, len(words), f"mention {shown(name)}", path, line)
+    if words[begin:end] != found.get("text", words[begin:end]):
+        raise DataError(f"mention {shown(name)} is not at its offsets {begin}-{end}", path, line)
+    spans = [
+        _span(span, len(words), "a sentence", path, line)
+        for span in _field(context, "sentence_spans", list, path, line)
+    ]
+    first, last = next(((one, two) for one, two in spans if one <= begin and end <= two), (0, len(words)))
     left, right = (_BRACED.sub(r"(\1)", part) for part in (words[first:begin], words[end:last]))
     return name, _one_line(f"{words[begin:end]}: {left} {{ {words[begin:end]} }} {right}"), entity
-
-
-def _sentence(spans: Sequence[Any], begin: int, end: int, length: int) -> tuple[int, int]:
-    pairs = [(s["start"], s["end"]) if isinstance(s, dict) else tuple(s) for s in spans if isinstance(s, (dict, list))]
-    inside = [pair for pair in pairs if len(pair) == 2 and pair[0] <= begin and end <= pair[1]]
-    return inside[0] if inside else (0, length)

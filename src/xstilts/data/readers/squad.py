@@ -60,18 +60,26 @@ def _names_another(head: str, language: str) -> bool:
 
 
 def _questions(path: Path) -> Iterator[SpanExample]:
+    for _, questions in paragraphs(path):
+        yield from questions
+
+
+def paragraphs(path: Path) -> Iterator[tuple[dict[str, Any], list[SpanExample]]]:
+    """Paragraphs as the file has them (their `context` is text), each with its questions. Raises as `squad` does."""
     document = _kind(read_json(path), dict, "the file", path)
     withheld: bool | None = None
     for article in _list(document, "data", path):
         for paragraph in _list(_kind(article, dict, "an article", path), "paragraphs", path):
             passage = _text(_kind(paragraph, dict, "a paragraph", path), "context", path)
+            questions = []
             for question in _list(paragraph, "qas", path):
                 question_id = _text(_kind(question, dict, "a question", path), "id", path)
                 who = f"question {shown(question_id)}"
                 answers = _gold(question, passage, path, who)
                 if (withheld := answers is None if withheld is None else withheld) != (answers is None):
                     raise DataError(f"{who}: has {'a' if withheld else 'no'} gold answer, unlike those before", path)
-                yield SpanExample(question_id, _text(question, "question", path), passage, answers)
+                questions.append(SpanExample(question_id, _text(question, "question", path), passage, answers))
+            yield paragraph, questions
 
 
 def _gold(question: dict[str, Any], passage: str, path: Path, who: str) -> tuple[Answer, ...] | None:
