@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
@@ -113,6 +114,9 @@ class TargetSpec(Strict):
 class Experiment(Strict):
     """What an experiment file holds."""
 
+    _tags: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+    """Tags of registered tasks that have no fixed list, once `labelled` has found them."""
+
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     title: str = ""
     question: str = ""
@@ -186,7 +190,7 @@ class Experiment(Strict):
             return own_task(name, self.tasks[name])
         if name not in TASKS:
             raise UnknownName("task", name, [*TASKS.names(), *self.tasks])
-        return TASKS.get(name)
+        return replace(TASKS.get(name), labels=self._tags[name]) if name in self._tags else TASKS.get(name)
 
     def labelled(self, root: Path | None) -> Experiment:
         """The same with all labels written out: own tasks that name none have those of their English training files.
@@ -199,7 +203,11 @@ class Experiment(Strict):
         """
         silent = {name: self.tasks[name] for name in self._task_names() if name in self.tasks}
         found = {name: with_labels(name, own, root) for name, own in silent.items() if own.finds_labels}
-        return self.model_copy(update={"tasks": {**self.tasks, **found}}) if found else self
+        labelled = self.model_copy(update={"tasks": {**self.tasks, **found}})
+        if root is not None:
+            named = {*self._task_names(), *(target.task for target in self.targets)} - {*self.tasks}
+            labelled._tags = {name: TASKS.get(name).found_labels(root) for name in named if TASKS.get(name).open_labels}
+        return labelled
 
     def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:
         """Training options of a phase: the file's, the tasks' (a mixture takes its first task's), then its own."""

@@ -205,6 +205,15 @@ SAMPLES: dict[str, Sample] = {
     "plain lines": Sample(text.plain_lines, "a.txt", "\ufeffEins\r\n\r\nZw\tei\r\n", "de"),
     "ebible": Sample(text.ebible, "deu-x.txt", "\nEins\n<range>\nZwei\n", "de"),
     "conllu text": Sample(text.conllu_text, "de_x-ud-dev.conllu", CONLLU, "de"),
+    "ccg": Sample(tagging.ccg, "ccg.train", "He sleeps\tNP S[dcl]\\NP\nWe .\tNP .\n"),
+    "ccg auto": Sample(
+        tagging.ccg,
+        "wsj_0001.auto",
+        "ID=wsj_0001.1 PARSER=GOLD NUMPARSE=1\n"
+        "(<T S[dcl] 1 2> (<L NP PRP PRP He NP>) (<L S[dcl]\\NP VBZ VBZ sleeps S[dcl]\\NP_1>) )\n"
+        "ID=wsj_0001.2 PARSER=GOLD NUMPARSE=1\n(<L . . . . .>)\n",
+    ),
+    "conllu relations": Sample(tagging.relations, "en_x-ud-dev.conllu", CONLLU, "en"),
     "bucc": Sample(
         pools.bucc,
         "de-en.training.de",

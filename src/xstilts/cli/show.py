@@ -14,6 +14,7 @@ from xstilts.core.languages import LANGUAGES
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.tasks.benchmarks import benchmark
 
 
@@ -90,6 +91,7 @@ def _tasks() -> Iterable[dict[str, Any]]:
             "metric": task.metric or "-",
             "trains on": task.train_on or ("itself" if "train" in task.files else "-"),
             "splits": ",".join(task.files),
+            "benchmarks": ",".join(name for name, one in BENCHMARKS.items() if task.name in one.languages) or "-",
             "licence": task.licence,
         }
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.registry import Registry
-from xstilts.data.examples import Example
+from xstilts.data.examples import Example, TaggedExample
 from xstilts.data.locate import files_of, languages_there, locate
 from xstilts.data.readers.gold import attach_labels
 
@@ -64,6 +64,7 @@ class Task:
             found too. All files of the first pattern that matches anything are read, in sorted order.
         languages: languages with the `test` (or else `validation`) split in the official release; all for raw text.
         labels: classes or tags in their fixed order; empty for types without.
+        open_labels: there is no fixed list of tags; they are those of the files (`found_labels`).
         metric: name in `xstilts.metrics`; `main` its value that enters means; both empty for what is only trained on.
         train_on: task whose English training split is used when this one is a target and has none of its own.
         evaluate_on: the split that is measured; XTREME-R sets without labelled test data say `validation`.
@@ -83,6 +84,7 @@ class Task:
     licence: str
     source: str
     labels: tuple[str, ...] = ()
+    open_labels: bool = False
     train_on: str | None = None
     evaluate_on: Split = "test"
     encoding: Encoding = field(default_factory=Encoding)
@@ -117,6 +119,17 @@ class Task:
     def beside_paths(self, root: Path, language: str = "en") -> list[Path]:
         """The files that `read` opens beside those of `paths`, as far as they are there."""
         return [path for pattern in self.beside for path in files_of(root, pattern, language)]
+
+    def found_labels(self, root: Path) -> tuple[str, ...]:
+        """The tags of all English splits that are there, sorted: a task without a fixed list has these.
+
+        Raises:
+            DataError: no training file is there, or a file cannot be read.
+        """
+        self.paths(root, "train")
+        there = [split for split in self.files if "en" in self.available(root, split)]
+        examples = (example for split in there for example in self.load(root, split))
+        return tuple(sorted({tag for one in examples if isinstance(one, TaggedExample) for tag in one.tags or ()}))
 
     def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.

@@ -52,6 +52,11 @@ def conllu(path: Path, language: str) -> Iterator[Example]:
     Multiword ranges (`1-2`) and empty nodes (`8.1`) are no words. Forms may hold blanks. Sentences whose forms are all
     `_` (treebanks released without their text) are left out, as XTREME's converter does.
     """
+    yield from _conllu(path, 3, UPOS)
+
+
+def _conllu(path: Path, column: int, labels: tuple[str, ...]) -> Iterator[Example]:
+    """Words with the tag in one column, which is one of `labels` where there are any."""
     ids = Ids(path)
     for number, block in enumerate(blocks(path), start=1):
         words: list[str] = []
@@ -71,7 +76,7 @@ def conllu(path: Path, language: str) -> Iterator[Example]:
             if fields[0] != str(len(words) + 1):
                 raise DataError(f"expected word {len(words) + 1}, found {shown(fields[0])}", path, line)
             words.append(_word(fields[1], path, line))
-            tags.append(one_of(fields[3], UPOS, path, line))
+            tags.append(one_of(fields[column], labels or (fields[column] or "_",), path, line))
         if not words:
             raise DataError("a sentence without words", path, block[0][0])
         if set(words) != {"_"}:
@@ -138,3 +143,39 @@ def _word(form: str, path: Path, line: int) -> str:
     if not form or "\t" in form:
         raise DataError(f"a word with a tab in it, {shown(form)}" if form else "an empty word", path, line)
     return form
+
+
+_LEAF = re.compile(r"<L ([^\s>]+) ([^\s>]+) ([^\s>]+) ([^\s>]+) ([^>]+)>")
+"""Supertag, two parts of speech, word, category with indices."""
+
+
+@checked
+def ccg(path: Path, language: str) -> Iterator[Example]:
+    """CCG supertags: CCGbank's derivations (`.auto`, two lines a sentence), or jiant's `word word TAB tag tag`.
+
+    Source: CCGbank's manual (LDC2005T13). The id is the derivation's `ID=`, else the line's number.
+    """
+    name, ids = "", Ids(path)
+    for line, words in enumerate(lines_of(path), start=1):
+        if ".auto" not in path.suffixes:
+            columns = [column.split(" ") for column in words.split("\t")]
+            if len(columns) != 2 or len(columns[0]) != len(columns[1]) or not all(map(all, columns)):
+                raise DataError("expected words, a tab and as many tags, with one blank between them", path, line)
+            yield TaggedExample(str(line), tuple(columns[0]), tuple(columns[1]))
+        elif line % 2:
+            if not (match := re.match(r"ID=(\S+)", words)):
+                raise DataError("expected a line that begins with ID=", path, line)
+            name = ids.new(match[1], line)
+        else:
+            leaves = _LEAF.findall(words)
+            if not leaves or words.count("<L ") != len(leaves):
+                raise DataError("expected a derivation whose leaves have five fields", path, line)
+            yield TaggedExample(name, tuple(leaf[3] for leaf in leaves), tuple(leaf[0] for leaf in leaves))
+    if ".auto" in path.suffixes and name and line % 2:
+        raise DataError("the last derivation is missing", path, line)
+
+
+@checked
+def relations(path: Path, language: str) -> Iterator[Example]:
+    """Universal Dependencies: each syntactic word with its relation to its head, as `nsubj` or `nmod:poss`."""
+    yield from _conllu(path, 7, ())
