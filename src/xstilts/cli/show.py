@@ -14,8 +14,7 @@ from xstilts.core.languages import LANGUAGES
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
-from xstilts.tasks.benchmarks import BENCHMARKS
-from xstilts.tasks.benchmarks import benchmark
+from xstilts.tasks.benchmarks import BENCHMARKS, benchmark
 
 
 def _emit(rows: Any, as_json: bool) -> None:
