@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
@@ -19,26 +19,7 @@ from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
 ControlKind = Literal["random", "english"]
-TAKEN = frozenset(
-    "T_destination add_module apply bfloat16 buffers call_super_init children clear compile cpu cuda double "
-    "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu items "
-    "keys load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters pop "
-    "register_backward_hook register_buffer register_forward_hook register_forward_pre_hook "
-    "register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook "
-    "register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook "
-    "register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory smart_apply state_dict to "
-    "to_empty train training type update values xpu zero_grad".split()
-)
-"""Names that torch's ModuleDict, which holds the heads, has for itself (`smart_apply` from transformers)."""
-
-
-def _usable(name: str) -> str:
-    if name in TAKEN:
-        raise ValueError(f"a task cannot be called '{name}', which is a word of torch; call it 'my-{name}'")
-    return name
-
-
-TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), AfterValidator(_usable)]
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a user's own task: heads are saved under it, and a dot would divide it."""
 
 

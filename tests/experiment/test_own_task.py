@@ -14,7 +14,7 @@ from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.columns import FIELDS, ColumnReader
 from xstilts.expand import Expansion
-from xstilts.experiment import TAKEN, load_experiment
+from xstilts.experiment import load_experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.stages.own import reading, revive
 from xstilts.stages.preparing import task_of
@@ -189,17 +189,6 @@ def test_an_intermediate_task_is_measured_too(tmp_path: Path) -> None:
         load(tmp_path, silent, before)
     load(tmp_path, silent + "    holdout: 9\n", before)
     load(tmp_path, silent, "holdout: 9\n" + before)
-
-
-def test_names_that_torch_has_for_itself_are_refused(tmp_path: Path) -> None:
-    import transformers.modeling_utils  # noqa: F401 (gives torch's modules another name)
-    from torch import nn
-
-    names = {name for name in dir(nn.ModuleDict()) if not name.startswith("_")}
-    assert names <= TAKEN
-    for name in ("train", "items", "keys"):
-        with pytest.raises(ConfigError, match=rf":6: .*a task cannot be called '{name}'.*call it 'my-{name}'"):
-            load(tmp_path, GOOD, START.replace("  mine:", f"  {name}:"))
 
 
 def test_like_a_known_task_with_other_labels(tmp_path: Path) -> None:

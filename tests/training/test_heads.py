@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -84,3 +85,12 @@ def test_a_masked_lm_head_belongs_to_the_model_and_is_carried_through_phases_wit
         "fresh": ["nli"],
     }
     assert same(weights(again.heads["text"]), weights(old.heads["text"]))
+
+
+def test_a_task_may_be_called_by_a_word_of_torch(tmp_path: Path) -> None:
+    names = ("train", "items", "to", "forward")
+    specs = [replace(spec("nli"), task=name) for name in names]
+    model = Model(tiny_model("nli").backbone, specs, 0.0, 1)
+    assert len(list(model.heads.parameters())) == 4 * len(list(model.heads["to"].parameters()))
+    save_model(model.train(False), tmp_path)
+    assert list(saved_heads(tmp_path)) == specs

@@ -30,6 +30,18 @@ class HeadSpec:
         return TASK_TYPES.get(self.type)
 
 
+class Heads(nn.Module):
+    """Heads by task name. torch's ModuleDict refuses names that are its own words, such as `train` or `items`."""
+
+    def __setitem__(self, task: str, head: nn.Module) -> None:
+        self._modules[task] = head
+
+    def __getitem__(self, task: str) -> nn.Module:
+        head = self._modules[task]
+        assert head is not None
+        return head
+
+
 class Model(nn.Module):
     """A backbone with heads by task name."""
 
@@ -37,7 +49,7 @@ class Model(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.specs = tuple(specs)
-        self.heads = nn.ModuleDict()
+        self.heads = Heads()
         self.carried: dict[HeadSpec, dict[str, torch.Tensor]] = {}
         for spec in specs:
             # Each head has its own stream: a task's head is the same alone and in a mixture.
