@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli import main
 from xstilts.microworld import TINY, write_world
 
 EXPERIMENT = """\
@@ -41,18 +40,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def xstilts(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
     def call(*words: str, data: bool = True) -> tuple[int, str, str]:
         more = ["--data", str(place / "world")] if data else []
-        monkeypatch.setattr(sys, "argv", ["xstilts", *words, *more])
         monkeypatch.chdir(place)
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return typed(*words, *more)
 
     return call
 

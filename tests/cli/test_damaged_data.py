@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from xstilts.cli import main
 from xstilts.microworld import TINY, write_world
 
 EXPERIMENT = """\
@@ -31,19 +29,13 @@ train: {steps: 1, batch_size: 4, learning_rate: 1.0e-3}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def run(tmp_path: Path, typed, monkeypatch: pytest.MonkeyPatch):
     write_world(tmp_path / "world", 7, TINY)
     (tmp_path / "damaged.yaml").write_text(EXPERIMENT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> tuple[int, list[dict[str, str]], str]:
-        monkeypatch.setattr(sys, "argv", ["xstilts", "run", "damaged.yaml", "--data", "world", "--json", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
+        code, out, err = typed("run", "damaged.yaml", "--data", "world", "--json", *words)
         return code, [json.loads(line) for line in out.splitlines() if line.startswith("{")], err
 
     return call

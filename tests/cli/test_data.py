@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from xstilts.cli import main
 
 TATOEBA = "raw.githubusercontent.com/facebookresearch/LASER/74bc6ae7ffb7cba670fe0f428d0ede9f666fb821/data/tatoeba/v1"
 
 
 @pytest.fixture
-def xstilts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def xstilts(typed, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("XSTILTS_DATA", raising=False)
 
     def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["xstilts", "data", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return typed("data", *words)
 
     return call
 

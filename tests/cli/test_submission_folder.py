@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from laid_store import ENGLISH, TARGETS, lay_data, lay_experiment, lay_store
 
-from xstilts.cli import main
 from xstilts.core.files import read_jsonl, write_json, write_jsonl, write_text
 from xstilts.evaluation.score_files import score_files
 from xstilts.expand import Expansion
@@ -39,17 +37,10 @@ def place(laid: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def xstilts(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
     def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["xstilts", words[0], "laid.yaml", "--data", "data", *words[1:]])
         monkeypatch.chdir(place)
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return typed(words[0], "laid.yaml", "--data", "data", *words[1:])
 
     return call
 

@@ -25,6 +25,7 @@ from xstilts.data.examples import (
     SpanExample,
     TaggedExample,
     TextExample,
+    gold_of,
 )
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Split, Task
@@ -186,15 +187,6 @@ def check_example(task: Task, example: Example) -> None:
             assert example.text
 
 
-def gold(example: Example) -> object:
-    if isinstance(example, PoolExample):
-        return example.gold if example.query else "none needed"
-    for name in ("label", "answers", "tags"):
-        if hasattr(example, name):
-            return getattr(example, name)
-    return "none needed"
-
-
 def missing_verses(paths: list[Path]) -> int:
     """Blank lines and joined verses, the only ones a Bible may lose."""
     return sum(not line.strip() or line == "<range>" for path in paths for line in read_lines(path))
@@ -226,7 +218,7 @@ def test_every_available_language_is_read_whole(task: Task, split: Split) -> Non
             rows = sum(expected[path.relative_to(DATA).as_posix()] for path in paths)
             assert len(examples) == rows - left_out, (language, paths)
         assert len(examples) == SIZES.get((task.name, split), len(examples)), language
-        none = {gold(example) is None for example in examples}
+        none = {gold_of(example) is None for example in examples}
         assert len(none) == 1, f"gold of {language} is withheld in part"
         withheld |= none == {True}
     assert withheld == ((task.name, split) in WITHHELD)

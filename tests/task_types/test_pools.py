@@ -100,8 +100,8 @@ def test_identical_texts_rank_first_and_the_variant_counts_the_pool() -> None:
     pool = [e for e in POOL if not e.query]
     queries = [e for e in POOL if e.query]
     predictor = Predictor(BACKBONE, torch.nn.Identity(), ranking, ())
-    rank = predictor.ranker(ranking.encode_pool(pool, CODER, LIMITS))
-    predictions = rank(ranking.encode_pool(queries, CODER, LIMITS))
+    rank = predictor.ranker(ranking.encode_apart(pool, CODER, LIMITS, ()))
+    predictions = rank(ranking.encode_apart(queries, CODER, LIMITS, ()))
     assert [p.value[0] for p in predictions] == ["e1", "e2", "e2", "sample:e"]
     assert all(sorted(p.value) == sorted(e.id for e in pool) for p in predictions)
     assert predictions[0].variant.startswith("3 candidates, cosine")

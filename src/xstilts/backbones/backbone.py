@@ -164,7 +164,7 @@ def check_packing(backbone: Backbone) -> None:
 
 
 def bf16_is_slow(device: str) -> bool:
-    """Whether bf16 is emulated, as on CPUs without its instructions: a product takes ten times as long as in fp32."""
+    """Whether bf16 is emulated, as on CPUs without its instructions, and many times slower than fp32."""
     return torch.device(device).type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

@@ -13,6 +13,7 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
 
 
 @data_app.command()
@@ -20,7 +21,7 @@ def check(
     tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; none: all of them.", show_default=False)] = None,
     data: DataOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only look for files, do not read them.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Which data sets are there and whole: files read, rows counted, checksums of what was fetched compared."""
     from xstilts.cli.data import check_data

@@ -81,7 +81,7 @@ def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:
 
     if bf16_is_slow(device):
         sys.stderr.write(
-            "warning: this CPU has no bf16 instructions and emulates them at a tenth of the speed of fp32: "
+            "warning: this CPU has no bf16 instructions and emulates them, many times slower than fp32: "
             "set `precision: fp32` in the experiment\n"
         )
 

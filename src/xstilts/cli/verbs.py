@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
-from xstilts.cli.data_verbs import data_app
+from xstilts.cli.data_verbs import DataOption, JsonOption, data_app
 from xstilts.cli.output import emit
 
 app = typer.Typer(
@@ -23,10 +23,6 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
-]
 StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
 WorkersOption = Annotated[
     int | None,
@@ -36,7 +32,6 @@ WorkersOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
 FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
 
 

@@ -7,6 +7,7 @@ every offset behind it. `None` as gold means the file has none (a blanked test s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +94,22 @@ class PlainText:
 
 
 Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PoolExample | PlainText
+
+
+def asked(example: Example) -> bool:
+    """Whether an example is trained on or measured itself; a pool's candidates and sample set only serve queries."""
+    return not isinstance(example, PoolExample) or (example.query and not example.sample)
+
+
+def gold_of(example: Example) -> Any:
+    """The gold of an example: `None` where it is withheld, `()` where there is none to withhold."""
+    match example:
+        case TextExample() | ChoiceExample():
+            return example.label
+        case SpanExample():
+            return example.answers
+        case TaggedExample():
+            return example.tags
+        case PoolExample(query=True):
+            return example.gold
+    return ()

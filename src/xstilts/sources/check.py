@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import sha256
-from xstilts.data.examples import Example, PoolExample, SpanExample, TaggedExample
+from xstilts.data.examples import asked, gold_of
 from xstilts.data.locate import languages_there
 from xstilts.sources.lock import Lock, load_lock
 from xstilts.sources.manifest import official_rows
@@ -113,7 +113,7 @@ def _read(task: Task, split: Split, language: str, root: Path, digests: _Digests
         examples = task.load(root, split, language)
     except DataError as error:
         return found("damaged", problem=str(error))
-    gold = {_has_gold(example) for example in examples if not isinstance(example, PoolExample) or example.query}
+    gold = {gold_of(example) is not None for example in examples if asked(example)}
     place = task.paths(root, split, language)[0]
     if len(gold) > 1:
         return found("damaged", len(examples), f"{place}: some examples have gold and some have none")
@@ -128,13 +128,3 @@ def _in_parts(task: Task, split: Split, language: str, root: Path) -> bool:
     """Whether the pattern that is read stands for several files, some of which may be absent."""
     pattern = next(p for p in task.files[split] if language in languages_there(root, (p,), (language,)))
     return "*" in pattern
-
-
-def _has_gold(example: Example) -> bool:
-    if isinstance(example, SpanExample):
-        return example.answers is not None
-    if isinstance(example, TaggedExample):
-        return example.tags is not None
-    if isinstance(example, PoolExample):
-        return example.gold is not None
-    return getattr(example, "label", "") is not None

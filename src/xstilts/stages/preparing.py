@@ -14,11 +14,10 @@ from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
-from xstilts.data.examples import Example, PlainText, PoolExample
+from xstilts.data.examples import Example, PlainText, asked, gold_of
 from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
-from xstilts.task_types.pools import Ranking
 from xstilts.tasks import Encoding, Task
 
 
@@ -69,24 +68,23 @@ def run_prepare(
     coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
     parts: dict[str, Features] = {}
-    pool: dict[str, PoolExample] = {}
+    pool: dict[str, Example] = {}
+    encode = task_type.encode if config["combined"] else task_type.encode_apart
     languages = config["languages"]
     for done, language in enumerate(languages):
         examples = select(task, root, config, language)
         check_labels(task, examples, language, required=config["labelled"])
-        if isinstance(task_type, Ranking) and not config["combined"]:
-            queries = [example for example in examples if isinstance(example, PoolExample) and example.query]
-            task_type.encode_pool(queries, coder, task.encoding).save(directory / language)
-            pool.update({e.id: e for e in examples if isinstance(e, PoolExample) and not e.query})
-            continue
-        features = task_type.encode(examples, coder, task.encoding, task.labels)
+        if task_type.pooled and not config["combined"]:
+            pool.update({example.id: example for example in examples if not asked(example)})
+            examples = [example for example in examples if asked(example)]
+        features = encode(examples, coder, task.encoding, task.labels)
         if config["combined"]:
             parts[language] = features
         else:
             features.save(directory / language)
         report({"fraction": (done + 1) / len(languages), "message": language})
-    if isinstance(task_type, Ranking) and pool:
-        task_type.encode_pool(list(pool.values()), coder, task.encoding).save(directory / "pool")
+    if pool:
+        encode(list(pool.values()), coder, task.encoding, task.labels).save(directory / "pool")
     if parts:
         Features.concat(list(parts.values())).save(directory / "all")
     write_json(directory / "languages.json", languages)
@@ -103,25 +101,15 @@ def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> 
     """The examples of the asked split: held-out validation examples are drawn by a fixed permutation."""
     split, holdout = config["split"], config["holdout"]
     examples = task.load(root, "train" if holdout and split == "validation" else split, language)
+    chosen = [example for example in examples if asked(example)]
     if holdout and split in ("train", "validation"):
-        if holdout >= len(examples):
-            raise DataError(f"{task.name}: holdout of {holdout} leaves nothing of {len(examples)} examples", root)
-        order = generator(0, "holdout", task.name, language).permutation(len(examples))
+        if holdout >= len(chosen):
+            raise DataError(f"{task.name}: holdout of {holdout} leaves nothing of {len(chosen)} examples", root)
+        order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
-        examples = [examples[i] for i in kept]
-    return _first(examples, config["limit"]) if config["limit"] else examples
-
-
-def _first(examples: list[Example], limit: int) -> list[Example]:
-    """The first examples; of pools the first queries, with all there is to search and to tune on."""
-    kept: list[Example] = []
-    for example in examples:
-        if isinstance(example, PoolExample) and (example.sample or not example.query):
-            kept.append(example)
-        elif limit > 0:
-            kept.append(example)
-            limit -= 1
-    return kept
+        chosen = [chosen[i] for i in kept]
+    chosen = chosen[: config["limit"]] if config["limit"] else chosen
+    return [*chosen, *(example for example in examples if not asked(example))]
 
 
 def check_labels(task: Task, examples: list[Example], language: str, required: bool) -> None:
@@ -132,13 +120,7 @@ def check_labels(task: Task, examples: list[Example], language: str, required: b
     """
     known = set(task.labels)
     for example in examples:
-        if isinstance(example, PoolExample) and not example.query:
-            continue
-        gold = (
-            getattr(example, "gold", None)
-            if isinstance(example, PoolExample)
-            else getattr(example, "label", getattr(example, "tags", getattr(example, "answers", ())))
-        )
+        gold = gold_of(example)
         if gold is None and required:
             raise DataError(
                 f"{task.name} ({language}): example '{example.id}' has no gold, as in test sets that XTREME prepared; "

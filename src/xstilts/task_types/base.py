@@ -87,7 +87,6 @@ class TaskType(ABC):
     """Whether the head is part of the pretrained model: it is loaded with it, and carried through other phases."""
     all_layers: ClassVar[bool] = False
     """Whether prediction reads every layer's hidden states."""
-
     pooled: ClassVar[bool] = False
     """Whether all languages' queries search one pool of candidates, which is encoded once."""
 
@@ -95,13 +94,18 @@ class TaskType(ABC):
     def encode(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         """Tokenised instances; gold that is withheld becomes -1 or empty, and can be predicted but not trained on."""
 
-    @abstractmethod
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        """A fresh head on `backbone.hidden_size`, initialised from torch's generator."""
+    def encode_apart(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+        """What is predicted on; differs from `encode`, which training reads, where queries and candidates are apart."""
+        return self.encode(examples, coder, limits, labels)
 
-    @abstractmethod
+    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+        """A fresh head on `backbone.hidden_size`, initialised from torch's generator; unless overridden, none."""
+        return nn.Identity()
+
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        """The given instances as one micro-batch; `rng` serves random masking alone."""
+        """The given instances as one micro-batch, by default without targets; `rng` serves random masking alone."""
+        packed, _ = features.packed(rows)
+        return Batch(packed, {}, len(rows), rows)
 
     def micro_batches(
         self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
@@ -110,9 +114,9 @@ class TaskType(ABC):
         for positions in groups:
             yield self.collate(features, rows[positions], rng)
 
-    @abstractmethod
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """Sum of the losses of the batch's items, a scalar."""
+        raise NotImplementedError(f"{self.name} is not trained on")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         """Raw outputs, one per instance of `batch.rows`; `states` holds the last layer, or all where `all_layers`."""

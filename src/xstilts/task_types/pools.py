@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.data.examples import PoolExample
 from xstilts.metrics.retrieval import DEPTH, protocol_layer
@@ -64,16 +63,6 @@ class Mining(TaskType):
                 cells = {"sample": example.sample, "query": example.query, "repeated": times[key] > 1}
                 builder.add(index, [coder.one(ids, limits.max_length)], **cells)
         return builder.build()
-
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return nn.Identity()
-
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        packed, _ = features.packed(rows)
-        return Batch(packed, {}, len(rows), rows)
-
-    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        raise NotImplementedError("mining has no training data; train on a contrastive task instead")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         layer = protocol_layer(len(states) - 1)
@@ -207,15 +196,14 @@ class Ranking(TaskType):
                 builder.add(index, [segment, by_id[example.gold[0]]])
         return builder.build()
 
-    def encode_pool(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits) -> Features:
+    def encode_apart(
+        self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]
+    ) -> Features:
         """One instance of one segment for each query or candidate."""
         builder = FeaturesBuilder()
         for example, segment in zip(examples, _segments(examples, coder, limits), strict=True):
             builder.add(builder.record(**_record(example)), [segment])
         return builder.build()
-
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return nn.Identity()
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         return collate_pairs(features, rows)

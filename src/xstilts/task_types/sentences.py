@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.packing import Packed
 from xstilts.data.examples import ParallelExample
@@ -72,16 +71,6 @@ class Retrieval(TaskType):
     ) -> Features:
         return encode_pairs(examples, coder, limits)
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return nn.Identity()
-
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        packed, _ = features.packed(rows)
-        return Batch(packed, {}, len(rows), rows)
-
-    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        raise NotImplementedError("retrieval has no training data; train on a contrastive task instead")
-
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         pooled = np.stack([mean_pool(layer, batch.packed).cpu().numpy() for layer in states], axis=1)
         return list(pooled.reshape(len(batch.rows), 2, len(states), -1))
@@ -115,9 +104,6 @@ class Contrastive(TaskType):
         self, examples: Sequence[ParallelExample], coder: Coder, limits: Limits, labels: Sequence[str]
     ) -> Features:
         return encode_pairs(examples, coder, limits)
-
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return nn.Identity()
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         return collate_pairs(features, rows)

@@ -5,11 +5,11 @@ together (training 549,367 + 392,702 + 162,865 = 1,104,934; development 9,842 + 
 `snli`, `mnli` and `anli`, which must all be there.
 """
 
+from dataclasses import replace
 from itertools import product
 
-from xstilts.data.readers.pairs import NLI_LABELS, nli
 from xstilts.tasks.anli import ANLI
-from xstilts.tasks.base import Split, Task, register
+from xstilts.tasks.base import Split, register
 from xstilts.tasks.mnli import MNLI
 from xstilts.tasks.snli import SNLI
 
@@ -19,19 +19,13 @@ def _files(split: Split) -> tuple[str, ...]:
 
 
 ANLI_PLUS = register(
-    Task(
+    replace(
+        MNLI,
         name="anli_plus",
-        type="classification",
-        read=nli,
         files={"train": _files("train"), "validation": _files("validation")},
-        languages=("en",),
-        labels=NLI_LABELS,
-        metric="accuracy",
-        main="accuracy",
         citation="Phang et al., AACL 2020; Nie et al., ACL 2020",
         licence="of SNLI, MultiNLI and ANLI (CC BY-NC 4.0)",
         source="SNLI, MultiNLI and ANLI",
-        evaluate_on="validation",
         protocol="accuracy over the three development sets together",
     )
 )

@@ -14,7 +14,7 @@ from typing import Literal
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.registry import Registry
-from xstilts.data.examples import Example, TaggedExample
+from xstilts.data.examples import Example, gold_of
 from xstilts.data.locate import files_of, languages_there, locate
 from xstilts.data.readers.gold import attach_labels
 
@@ -129,7 +129,7 @@ class Task:
         self.paths(root, "train")
         there = [split for split in self.files if "en" in self.available(root, split)]
         examples = (example for split in there for example in self.load(root, split))
-        return tuple(sorted({tag for one in examples if isinstance(one, TaggedExample) for tag in one.tags or ()}))
+        return tuple(sorted({tag for one in examples for tag in gold_of(one) or ()}))
 
     def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.data.examples import Example, TaggedExample, TextExample
+from xstilts.data.examples import Example, TaggedExample, gold_of
 from xstilts.data.readers import pairs, tagging, topics
 from xstilts.data.readers.common import checked, lines_of, one_of
 from xstilts.data.readers.shapes import MAKERS, Gold
@@ -133,8 +133,7 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
     found: set[str] = set()
     for path in paths:
         for example in replace(reader, labels=())(path, language):
-            assert isinstance(example, TextExample | TaggedExample)
-            gold = example.label if isinstance(example, TextExample) else example.tags
+            gold = gold_of(example)
             found.update((gold,) if isinstance(gold, str) else gold or ())
             if len(found) > _MOST_LABELS:
                 shown = ", ".join(sorted(found)[:3])

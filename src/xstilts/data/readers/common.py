@@ -15,7 +15,7 @@ from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl, read_text
-from xstilts.data.examples import Example, PoolExample
+from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
 Record = dict[str, Any]
@@ -30,16 +30,16 @@ def checked(read: Reader) -> Reader:
     @functools.wraps(read)
     def reader(path: Path, language: str) -> Iterator[Example]:
         seen: dict[str, int] = {}
-        asked = 0
+        found = False
         for number, example in enumerate(read(path, language), start=1):
             if not example.id.strip():
                 raise DataError(f"example {number} has an empty id", path)
             if example.id in seen:
                 raise DataError(f"id {example.id!r} occurs twice (examples {seen[example.id]} and {number})", path)
             seen[example.id] = number
-            asked += not isinstance(example, PoolExample) or example.query  # candidates alone are no data
+            found = found or asked(example)  # candidates alone are no data
             yield example
-        if not asked:
+        if not found:
             raise DataError(f"holds no examples for language '{language}'", path)
 
     return reader
