@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.backbones.names import Attention, Pooling
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
 from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
@@ -18,6 +19,8 @@ from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
+UNTRAINED = ("retrieval", "mining")
+"""Types that are measured as the recipe leaves the model."""
 ControlKind = Literal["random", "english"]
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a user's own task: heads are saved under it, and a dot would divide it."""
@@ -34,23 +37,37 @@ class TokenizerSpec(Strict):
     split_digits: bool = True
 
 
-class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here.
+class RetrievalSpec(Strict):
+    """How a sentence becomes a vector, where it is not as the checkpoint's authors (else XTREME) had it."""
 
-    `{world}` in a source stands for the replicate's microworld.
-    """
+    pooling: Pooling | None = Field(
+        default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
+    )
+    layer: int | None = Field(
+        default=None, ge=0, description="hidden state, 0: embeddings; else the checkpoint's, or 7/12 of the depth"
+    )
+
+
+class BackboneSpec(Strict):
+    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
 
     name: str
     source: str | None = Field(
-        default=None, description="model folder or hub name; `microworld:NAME` for a shipped one"
+        default=None,
+        description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME` for a shipped one",
     )
-    revision: str | None = None
+    revision: str | None = Field(default=None, description="commit on the hub; a short name has one")
     architecture: str | None = Field(default=None, description="transformers model type of a random start")
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
     tokenizer: TokenizerSpec | None = None
     pretrain: tuple[PhaseSpec, ...] = ()
     seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
     route: Literal["packed", "padded"] | None = None
+    attention: Attention = Field(
+        default="auto",
+        description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
+    )
+    retrieval: RetrievalSpec = RetrievalSpec()
     note: str = ""
     controls: dict[ControlKind, str] = Field(
         default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
@@ -147,12 +164,19 @@ class Experiment(Strict):
                     part.task, f"'{part.task}' is trained on {asked}: put {{language}} into the file's name"
                 )
         for name in {part.task for recipe in self.recipes for phase in recipe.phases for part in phase.tasks}:
-            own = self.tasks.get(name)
-            if own and self.task(name).metric and list(own.files) == ["train"] and not (own.holdout or self.holdout):
-                raise _in_files(
-                    name, f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
-                )
+            self._check_intermediate(name)
         return self
+
+    def _check_intermediate(self, name: str) -> None:
+        """Its own English score must be measurable, since a task that was not learned explains nothing."""
+        task, own = self.task(name), self.tasks.get(name)
+        if not task.metric or "train" not in task.files:
+            return
+        if "en" not in task.languages:
+            raise ValueError(f"'{name}' has no English data, on which it is measured whether the task was learned")
+        if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
+            problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
+            raise _in_files(name, problem) if own else ValueError(problem)
 
     def _components(self) -> list[Component]:
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
@@ -202,7 +226,13 @@ def _in_files(name: str, problem: str) -> PydanticCustomError:
 
 
 def _check_training_task(target: Task, source: Task) -> None:
-    """A head trained on `source` must mean the same on `target`."""
+    """There must be English training data, and a head trained on `source` must mean the same on `target`."""
+    if not target.metric:
+        raise ValueError(f"'{target.name}' is for training only: it has nothing to measure, and cannot be a target")
+    if target.type not in UNTRAINED and "en" not in source.languages:
+        raise ValueError(
+            f"'{target.name}' has no English training data: give `train_on`, a task of its type with the same labels"
+        )
     silent = [task.name for task in (target, source) if task.type in ("classification", "tagging") and not task.labels]
     if source.name != target.name and silent:
         raise ValueError(f"'{target.name}' is trained on '{source.name}': give `labels` of '{silent[0]}'")

@@ -171,3 +171,25 @@ def test_an_own_task_takes_what_it_does_not_say_from_its_model(tmp_path: Path) -
 def test_the_schema_of_an_experiment_can_be_printed() -> None:
     schema = Experiment.model_json_schema()
     assert {"name", "backbones", "recipes", "targets"} <= set(schema["properties"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("targets: [text_ud]", "'text_ud' is for training only"),
+        ("targets: [masakhaner]", "'masakhaner' has no English training data: give `train_on`"),
+        (
+            "recipes: [[[{task: masakhaner, languages: [ha]}]]]",
+            "'masakhaner' has no English data, on which it is measured",
+        ),
+        ("recipes: [[xnli_mt]]", "'xnli_mt' has nothing to measure whether it was learned: give `holdout: 500`"),
+    ],
+)
+def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, tmp_path: Path) -> None:
+    usual = {"recipes": "recipes: [[]]", "targets": "targets: [xnli]"}
+    usual[lines.partition(":")[0]] = lines
+    path = tmp_path / "e.yaml"
+    text = "name: e\nbackbones: [{name: b, source: xlm-r-base}]\n" + "\n".join(usual.values()) + "\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_experiment(path)
