@@ -1,0 +1,224 @@
+"""`xstilts plan`: what an experiment will take, before it is run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from xstilts.cli.output import emit, table
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.expand import Expansion
+from xstilts.experiment import Experiment, load_experiment
+from xstilts.graph.stage import Stage, graph
+from xstilts.graph.store import Store
+from xstilts.planning.costing import Machine
+from xstilts.planning.devices import Utilisation, device
+from xstilts.planning.formulas import Spread
+from xstilts.planning.placeholders import lay_out
+from xstilts.planning.planner import Planner, StagePlan, models_of, total
+
+ORDER = ("world", "tokenizer", "start", "prepare", "train", "predict", "evaluate")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of the plan."""
+
+    device: str
+    spread: Spread
+    micro_batch_tokens: int = 8192
+    mfu: float | None = None
+    stages: bool = False
+    as_json: bool = False
+
+
+def show_plan(file: Path, data: Path | None, store: Path, asked: Asked) -> None:
+    """Print the plan of an experiment file; nothing is written, run or fetched."""
+    experiment = load_experiment(file)
+    machine = _machine(asked)
+    place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
+    notes: list[str] = []
+    if experiment.worlds or (data is not None and data.is_dir()):
+        plans = _plans(experiment, data, place, machine)
+    elif data is not None:
+        raise DataError("no such data folder", data)
+    else:
+        notes.append("no data folder: planned from the official releases' numbers of rows; nothing counts as finished")
+        with tempfile.TemporaryDirectory() as folder:
+            lay_out(experiment, Path(folder))
+            plans = _plans(experiment, Path(folder), None, machine)
+    notes += _notes(plans, machine)
+    if asked.as_json:
+        document = {"experiment": experiment.name, "machine": _about(machine), "total": total(plans), "notes": notes}
+        emit({**document, "stages": [plan.row() for plan in plans]})
+        return
+    sys.stdout.write(headline(plans, machine) + "\n\n")
+    _print([_stage_row(plan) for plan in plans] if asked.stages else grouped(plans))
+    for line in [*unfit(plans, machine), *(f"note: {note}" for note in notes)]:
+        sys.stdout.write(line + "\n")
+
+
+def _machine(asked: Asked) -> Machine:
+    if asked.mfu is not None and not 0 < asked.mfu <= 1:
+        raise ConfigError(f"--mfu {asked.mfu:g} is a share of the peak: give a number above 0 and at most 1")
+    share = Utilisation() if asked.mfu is None else Utilisation.measured(asked.mfu)
+    return Machine(device(asked.device), asked.spread, asked.micro_batch_tokens, share)
+
+
+def _plans(experiment: Experiment, data: Path | None, store: Store | None, machine: Machine) -> list[StagePlan]:
+    cells = Expansion(experiment, data).cells
+    stages: list[Stage] = graph(cell.stage for cell in cells)
+    return Planner(store, machine, models_of((cell.backbone, cell.stage) for cell in cells)).plan(stages)
+
+
+def _about(machine: Machine) -> dict[str, Any]:
+    shares = {"usual": machine.share.usual, "low": machine.share.low, "high": machine.share.high}
+    return {
+        "device": machine.device.name,
+        **asdict(machine.spread),
+        "memory": machine.device.memory,
+        "usable": machine.device.usable,
+        "micro_batch_tokens": machine.micro_batch_tokens,
+        "utilisation": shares,
+    }
+
+
+def headline(plans: Sequence[StagePlan], machine: Machine) -> str:
+    """The plan in one sentence."""
+    sums = total(plans)
+    if not sums["run"]:
+        return f"Nothing to do: all {sums['cached']} stages are finished."
+    name = machine.device.name
+    unit = "GPU-hours" if machine.device.is_gpu else "core-hours"
+    memory = f"{_bytes(sums['memory'])} of memory" + (
+        f" of {_bytes(machine.device.usable)} usable" if machine.device.is_gpu else ""
+    )
+    large = sums["unfit"]
+    unfit = f"; {large} {'stage does' if large == 1 else 'stages do'} not fit" if large else ""
+    compute = f"{sums['flops']:.2g} FLOPs, {_hours(sums['hours'])} {unit} on {name}"
+    return (
+        f"{sums['run']} stages to run, {sums['cached']} finished: {_number(sums['tokens'])} tokens, "
+        f"{compute}, at most {memory}, {_bytes(sums['disk'])} of disk"
+        f"{' (estimated)' if sums['estimated'] else ''}{unfit}."
+    )
+
+
+def grouped(plans: Sequence[StagePlan]) -> list[dict[str, str]]:
+    """Rows by kind and backbone, the total last."""
+    groups: dict[tuple[int, str], list[StagePlan]] = {}
+    for plan in plans:
+        groups.setdefault((ORDER.index(plan.kind), plan.model), []).append(plan)
+    rows = [_row(ORDER[kind], model or "-", groups[kind, model]) for kind, model in sorted(groups)]
+    return [*rows, _row("total", "", plans)]
+
+
+def _row(kind: str, model: str, plans: Sequence[StagePlan]) -> dict[str, str]:
+    sums = total(plans)
+    return {
+        "stage": kind,
+        "backbone": model,
+        "run": str(sums["run"]),
+        "finished": str(sums["cached"]),
+        **_costs(sums, any(plan.memory for plan in plans)),
+        "disk": _bytes(sums["disk"]),
+    }
+
+
+def _stage_row(plan: StagePlan) -> dict[str, str]:
+    sums = total([plan])
+    state = "finished" if plan.cached else "does not fit" if plan.fits is False else "to run"
+    return {
+        "key": plan.key[:8],
+        "stage": plan.kind,
+        "label": plan.label,
+        "state": state,
+        "steps": f"{plan.steps:,}" if plan.steps else "-",
+        **_costs(sums, plan.memory is not None),
+        "disk": _bytes(plan.disk),
+    }
+
+
+def _costs(sums: dict[str, Any], computes: bool) -> dict[str, str]:
+    if not computes:
+        return dict.fromkeys(("tokens", "FLOPs", "hours", "memory"), "-")
+    mark = "~" if sums["estimated"] else ""
+    return {
+        "tokens": mark + _number(sums["tokens"]),
+        "FLOPs": f"{mark}{sums['flops']:.2g}",
+        "hours": mark + _hours(sums["hours"]),
+        "memory": _bytes(sums["memory"]),
+    }
+
+
+def unfit(plans: Sequence[StagePlan], machine: Machine) -> list[str]:
+    """For each kind of stage that does not fit: by how much, and what would make it fit."""
+    groups: dict[tuple[Any, ...], list[StagePlan]] = {}
+    for plan in plans:
+        if plan.fits is False and plan.memory is not None:
+            groups.setdefault((plan.model, plan.kind, round(plan.memory.total), plan.remedies), []).append(plan)
+    lines = []
+    for (model, kind, memory, ways), own in groups.items():
+        others = f" and {len(own) - 1} like it" if len(own) > 1 else ""
+        lines.append(
+            f"does not fit: {kind} {own[0].label}{others} ({model}) takes {_bytes(memory)} of the "
+            f"{_bytes(machine.device.usable)} usable on {machine.device.name}"
+        )
+        for way in ways:
+            hours = {"usual": way.hours.usual, "low": way.hours.low, "high": way.hours.high}
+            result = ", other scores" if way.result else ""
+            verdict = "fits" if way.fits else "still too large"
+            lines.append(f"    {way.change}: {_bytes(way.memory)} a device, {_hours(hours)} hours{result}: {verdict}")
+    return lines
+
+
+def _notes(plans: Iterable[StagePlan], machine: Machine) -> list[str]:
+    plans = [plan for plan in plans if not plan.cached]
+    notes = list(dict.fromkeys(note for plan in plans for note in plan.notes))
+    if any(plan.estimated for plan in plans):
+        notes.append("~ estimated: data that is not prepared yet is taken at assumed lengths by task type")
+    share = machine.share
+    if share.low != share.high:
+        notes.append(
+            f"hours at {share.usual:.0%} of the peak, in brackets at {share.high:.0%} and {share.low:.0%}: assumed; "
+            "`python -m benchmarks.planner` measures it, --mfu takes it"
+        )
+    return notes
+
+
+def _print(rows: Sequence[dict[str, str]]) -> None:
+    if not sys.stdout.isatty():
+        table(rows)
+        return
+    shown = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        shown.add_column(name, justify="left" if name in ("key", "stage", "backbone", "label", "state") else "right")
+    for row in rows:
+        shown.add_row(*row.values(), style="bold" if row["stage"] == "total" else None)
+    Console().print(shown)
+
+
+def _bytes(size: float) -> str:
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}" if size < 1000 * scale else f"{size / scale:,.0f} {unit}"
+    return f"{size / 1e3:.3g} kB" if size else "-"
+
+
+def _number(count: float) -> str:
+    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def _hours(hours: dict[str, float]) -> str:
+    if hours["low"] == hours["high"]:
+        return f"{hours['usual']:.2g}"
+    return f"{hours['usual']:.2g} ({hours['low']:.2g}-{hours['high']:.2g})"

@@ -1,0 +1,233 @@
+"""How much data a stage sees: counted where its features are prepared, else estimated from numbers of rows.
+
+Rows come from the official releases (`sources/rows.tsv`), from counting the files where no source states them, and from
+the microworld's sizes. Tokens per row are assumed by task type, from the mean number of characters of XTREME's files in
+English, four to a token, with special tokens: `Amount.estimated` says so, and `Amount.note` where rows are assumed too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xstilts.core.files import read_json
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.microworld.world import DEFAULT
+from xstilts.sources.manifest import official_rows
+from xstilts.stages.own import revive
+from xstilts.tasks import TASKS
+from xstilts.tasks.base import Encoding, Split
+from xstilts.training.mixture import language_probabilities
+
+SPREAD = 1.25
+"""sum(n^2) sum(1) / sum(n)^2 of segment lengths: 1.1 for pairs, 1.2 for passages, 1.6 for single sentences."""
+JOINED = 0.95
+"""How full blocks of joined lines are."""
+BYTES_PER_TOKEN = 5.0
+"""Of raw UTF-8 text in the languages of a multilingual corpus."""
+ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
+"""Per language, where neither a source nor files tell; the plan says so."""
+_WORLD_SIZES = {"text": "documents"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A task type's usual instance: `segments` of `tokens` each; `instances` a row."""
+
+    tokens: int
+    segments: int = 1
+    instances: float = 1.0
+
+
+KINDS: Mapping[str, Kind] = {
+    "classification": Kind(50),
+    "multiple_choice": Kind(50, segments=4),
+    "span_qa": Kind(220, instances=1.1),
+    "tagging": Kind(30),
+    "retrieval": Kind(32, segments=2),
+    "contrastive": Kind(32, segments=2),
+    "mining": Kind(32),
+    "ranking": Kind(100),
+    "masked_lm": Kind(40),
+}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A set of instances.
+
+    Attributes:
+        tokens: mean per instance, as training draws them (languages by their shares).
+        keys: mean over tokens of the length of their segment.
+        segments: mean per instance; `longest`: the most tokens an instance can have.
+        rows: examples, of which span QA and raw text make several or fewer instances.
+    """
+
+    instances: float
+    tokens: float
+    keys: float
+    segments: float
+    longest: int
+    rows: float
+    estimated: bool
+    note: str = ""
+
+    @property
+    def total(self) -> float:
+        return self.instances * self.tokens
+
+
+def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amount:
+    """What a prepare stage holds, all languages together.
+
+    Args:
+        store: where it may be finished; None to estimate in any case.
+        exponent: languages are drawn by size to this power; matters where their lengths differ.
+
+    Raises:
+        DataError: files that must be counted are missing or damaged.
+    """
+    if store is not None and store.has(prepared):
+        return _counted(store.directory(prepared), exponent)
+    return _estimated(prepared)
+
+
+def _counted(directory: Path, exponent: float) -> Amount:
+    folders = [path.parent for path in sorted(directory.glob("*/features.json"))]
+    about = [read_json(folder / "features.json") for folder in folders]
+    segments = np.concatenate([np.diff(np.load(folder / "tokens.offsets.npy")) for folder in folders])
+    lengths = np.concatenate([_instance_lengths(folder) for folder in folders])
+    mean = float(lengths.mean())
+    part = folders[0] / "column.part.npy"
+    if len(folders) == 1 and part.exists() and exponent != 1.0:
+        mean = _drawn(lengths, np.load(part), exponent)
+    return Amount(
+        instances=len(lengths),
+        tokens=mean,
+        keys=float((segments.astype(np.float64) ** 2).sum() / segments.sum()),
+        segments=len(segments) / len(lengths),
+        longest=int(lengths.max()),
+        rows=sum(row["examples"] for row in about),
+        estimated=False,
+    )
+
+
+def _instance_lengths(folder: Path) -> np.ndarray:
+    return np.diff(np.load(folder / "tokens.offsets.npy")[np.load(folder / "first_segment.npy")])
+
+
+def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
+    """Mean length when languages are drawn by tokens to the power of `exponent`, as the batch plan does."""
+    groups = [lengths[part == language] for language in range(int(part.max()) + 1)]
+    shares = language_probabilities([int(own.sum()) for own in groups], exponent)
+    return float(sum(share * own.mean() for share, own in zip(shares, groups, strict=True)))
+
+
+def _estimated(prepared: Stage) -> Amount:
+    config = prepared.config
+    kind, encoding = KINDS.get(config["type"], Kind(64)), Encoding(**config["encoding"])
+    longest = encoding.max_length * kind.segments
+    if config["type"] == "masked_lm":
+        return _raw_text(prepared, encoding)
+    counts, note = rows_of(prepared)
+    rows = float(sum(counts.values()))
+    tokens = float(min(kind.tokens, encoding.max_length))
+    instances = rows * kind.instances
+    keys = min(SPREAD * tokens, float(encoding.max_length))
+    return Amount(instances, tokens * kind.segments, keys, kind.segments, longest, rows, True, note)
+
+
+def _raw_text(prepared: Stage, encoding: Encoding) -> Amount:
+    """Blocks of joined lines are full; lines alone are sentences."""
+    tokens = (
+        JOINED * encoding.max_length if encoding.join else float(min(KINDS["masked_lm"].tokens, encoding.max_length))
+    )
+    keys = tokens if encoding.join else min(SPREAD * tokens, float(encoding.max_length))
+    counts, note = rows_of(prepared)
+    rows = float(sum(counts.values()))
+    size = _size_of_files(prepared)
+    instances = size / BYTES_PER_TOKEN / tokens if size and encoding.join else rows
+    return Amount(instances, tokens, keys, 1.0, encoding.max_length, rows, True, "" if size else note)
+
+
+def _size_of_files(prepared: Stage) -> int:
+    root = prepared.settings.get("root")
+    if root is None:
+        return 0
+    task, split = _task(prepared), _split(prepared)
+    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(Path(root), split, code))
+
+
+def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
+    """Rows per language of a prepare stage after its limit and holdout, and a note where they are assumed."""
+    config, split = prepared.config, _split(prepared)
+    languages: Sequence[str] = config["languages"]
+    if prepared.settings.get("root") is None:
+        found = dict.fromkeys(languages, _world_rows(config["task"], split))
+        note = ""
+    else:
+        found, note = _official(prepared, split, languages)
+    holdout = config["holdout"]
+    if holdout and config["split"] == "validation":
+        found = {code: min(rows, holdout) for code, rows in found.items()}
+    elif holdout and config["split"] == "train":
+        found = {code: max(1, rows - holdout) for code, rows in found.items()}
+    if config["limit"]:
+        found = {code: min(rows, config["limit"]) for code, rows in found.items()}
+    return found, note
+
+
+def _official(prepared: Stage, split: Split, languages: Sequence[str]) -> tuple[dict[str, int], str]:
+    name, root = prepared.config["task"], Path(prepared.settings["root"])
+    known = official_rows(name, split) if name in TASKS else {}
+    unknown = [code for code in languages if code not in known]
+    if not unknown:
+        return {code: known[code] for code in languages}, ""
+    if all(_is_empty(path) for code in unknown for path in _task(prepared).paths(root, split, code)):
+        rows = ASSUMED_ROWS[split]
+        note = f"rows of {name} {split} are not known without its files: {rows:,} a language are assumed"
+        return {code: known.get(code, rows) for code in languages}, note
+    counted = {code: _count(prepared, split, code) for code in unknown}
+    return {code: known[code] if code in known else counted[code] for code in languages}, ""
+
+
+def _is_empty(path: Path) -> bool:
+    return path.stat().st_size == 0  # `placeholders`
+
+
+def _count(prepared: Stage, split: Split, code: str) -> int:
+    if prepared.config["type"] == "masked_lm":  # raw text is large, and its size on disk tells its tokens
+        return 0
+    return _examples(prepared, split, code)
+
+
+@lru_cache(maxsize=4096)
+def _examples(prepared: Stage, split: Split, code: str) -> int:
+    return len(_task(prepared).load(Path(prepared.settings["root"]), split, code))
+
+
+def _world_rows(name: str, split: Split) -> int:
+    """Items of a microworld's task and split, per language."""
+    field = name.removeprefix("micro_")
+    if field == "retrieval":
+        return DEFAULT.retrieval
+    if split != "train":
+        return int(getattr(DEFAULT, split))
+    return int(getattr(DEFAULT, _WORLD_SIZES.get(field, field)))
+
+
+def _split(prepared: Stage) -> Split:
+    """The split whose files are read: a held-out validation set comes from the training files."""
+    config = prepared.config
+    split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
+    return split
+
+
+def _task(prepared: Stage) -> Any:
+    return revive(prepared.config["task"], prepared.config, prepared.settings["files"], prepared.config["languages"])

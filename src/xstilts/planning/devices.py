@@ -1,0 +1,100 @@
+"""Devices by name: memory and peak speed. Dense figures, without structured sparsity, as the data sheets give them.
+
+H200: NVIDIA H200 data sheet (SXM). H100: NVIDIA H100 data sheet (SXM). A100: NVIDIA A100 data sheet (SXM). L40S: NVIDIA
+L40S data sheet. RTX 4090: NVIDIA Ada GPU architecture whitepaper, appendix A (FP32 accumulation). T4: NVIDIA T4 data
+sheet; it has no bf16 units, so that bf16 runs at the speed of fp32 there. Where a sheet gives tensor-core figures with
+sparsity, they are halved. fp32 is the rate of ordinary cores: TF32 is off in this package.
+
+`cpu` is one core with two 256-bit fused multiply-add units at 2.5 GHz (2 units x 8 lanes x 2 operations x 2.5 GHz), in
+bf16 the same; its memory is not judged, and its hours are core-hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xstilts.core.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device.
+
+    Attributes:
+        memory: bytes; 0 where it is not judged.
+        bf16, fp32: peak FLOP/s of dense matrix products.
+    """
+
+    name: str
+    memory: int
+    bf16: float
+    fp32: float
+
+    @property
+    def is_gpu(self) -> bool:
+        return self.memory > 0
+
+    @property
+    def usable(self) -> int:
+        """Bytes left for tensors: 1 GB for the driver's context and libraries, 5 % for the allocator's gaps."""
+        return int((self.memory - 1e9) * 0.95) if self.memory else 0
+
+    def peak(self, precision: str) -> float:
+        """FLOP/s in `fp32` or `bf16`."""
+        return self.bf16 if precision == "bf16" else self.fp32
+
+
+_TABLE = (
+    Device("h200", 141_000_000_000, 989e12, 67e12),
+    Device("h100", 80_000_000_000, 989e12, 67e12),
+    Device("a100-80", 80_000_000_000, 312e12, 19.5e12),
+    Device("a100-40", 40_000_000_000, 312e12, 19.5e12),
+    Device("l40s", 48_000_000_000, 362e12, 91.6e12),
+    Device("rtx4090", 24_000_000_000, 165.2e12, 82.6e12),
+    Device("t4", 16_000_000_000, 8.1e12, 8.1e12),
+    Device("cpu", 0, 80e9, 80e9),
+)
+DEVICES = {device.name: device for device in _TABLE}
+
+
+def device(name: str) -> Device:
+    """The device called `name`, in any case. Raises `UnknownName`."""
+    if name.lower() not in DEVICES:
+        raise UnknownName("device", name, DEVICES)
+    return DEVICES[name.lower()]
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """Share of the peak that useful FLOPs reach (model FLOPs utilisation, Chowdhery et al. 2022, appendix B).
+
+    Assumed, not measured: 46 % was reported for PaLM 540B (ibid., table 3) and 42 to 54 % for GPT models of 22 B to 1 T
+    (Korthikanti et al. 2022, table 5); models below a billion parameters and short packs reach less.
+    """
+
+    low: float = 0.15
+    usual: float = 0.35
+    high: float = 0.50
+
+    @classmethod
+    def measured(cls, share: float) -> Utilisation:
+        """One figure, as `benchmarks/planner.py` prints it."""
+        return cls(share, share, share)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Device-hours: usual, and the ends of the range of utilisation."""
+
+    usual: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Hours) -> Hours:
+        return Hours(self.usual + other.usual, self.low + other.low, self.high + other.high)
+
+
+def device_hours(flops: float, device: Device, precision: str, share: Utilisation) -> Hours:
+    """Hours of one device; over several devices they are divided, and their sum stays."""
+    full = flops / device.peak(precision) / 3600.0
+    return Hours(full / share.usual, full / share.high, full / share.low)

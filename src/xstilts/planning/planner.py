@@ -1,0 +1,272 @@
+"""The plan of an experiment: what each missing stage will take. Needs neither weights, network nor GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.planning import disk
+from xstilts.planning.amounts import Amount, amount
+from xstilts.planning.costing import Load, Machine, inference, training
+from xstilts.planning.devices import Hours
+from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
+from xstilts.planning.lookup import shape_of, start_of
+from xstilts.planning.remedies import Remedy, remedies
+from xstilts.planning.survey import Conditions, survey
+from xstilts.task_types import TASK_TYPES
+from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import probabilities
+from xstilts.training.plan import steps_of
+
+PREDICTED_AT_ONCE = 16_384
+"""Tokens that a predict stage computes at a time, or more where the micro-batch is larger."""
+
+
+NOTHING = Hours()
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What one stage takes.
+
+    Attributes:
+        model: name of the backbone it belongs to; empty for data.
+        cached: finished; then all costs are 0.
+        steps: optimizer steps. `tokens` are processed once each way.
+        flops: useful ones; `hours` counts besides what is computed again, and devices that wait.
+        disk: bytes when finished; `scratch`: besides, while it runs.
+        estimated: whether the amount of data was estimated and not counted.
+        fits: on one device; None where nothing is judged.
+    """
+
+    key: str
+    kind: str
+    label: str
+    model: str = ""
+    cached: bool = False
+    steps: int = 0
+    tokens: float = 0.0
+    flops: float = 0.0
+    memory: Memory | None = None
+    hours: Hours = NOTHING
+    disk: float = 0.0
+    scratch: float = 0.0
+    estimated: bool = False
+    fits: bool | None = None
+    remedies: tuple[Remedy, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "key": self.key,
+            "kind": self.kind,
+            "label": self.label,
+            "model": self.model,
+            "cached": self.cached,
+            "steps": self.steps,
+            "tokens": round(self.tokens),
+            "flops": self.flops,
+            "memory": None if self.memory is None else self.memory.row(),
+            "hours": {"usual": self.hours.usual, "low": self.hours.low, "high": self.hours.high},
+            "disk": round(self.disk),
+            "scratch": round(self.scratch),
+            "estimated": self.estimated,
+            "fits": self.fits,
+            "remedies": [remedy.row() for remedy in self.remedies],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass
+class Planner:
+    """Plans stages one by one.
+
+    Args:
+        store: where finished stages are looked for; None: nothing is finished.
+        machine: on which the rest will run.
+        models: key of a stage -> name of the backbone it belongs to.
+    """
+
+    store: Store | None
+    machine: Machine
+    models: Mapping[str, str] = field(default_factory=dict)
+
+    def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
+        """One entry a stage, in the given order. Raises `BackboneError` and `DataError` as lookups do."""
+        return [self._stage(stage) for stage in stages]
+
+    def _stage(self, stage: Stage) -> StagePlan:
+        plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
+        if self.store is not None and self.store.has(stage):
+            return replace(plan, cached=True)
+        how: Mapping[str, Callable[[Stage, StagePlan], StagePlan]] = {
+            "train": self._train,
+            "predict": self._predict,
+            "prepare": self._prepare,
+            "start": self._start,
+            "evaluate": self._evaluate,
+            "tokenizer": self._tokenizer,
+            "world": lambda _, plan: replace(plan, disk=disk.WORLD),
+        }
+        return how[stage.kind](stage, plan)
+
+    def _train(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        options = TrainConfig(**stage.config["train"])
+        tuning = tuning_of(options)
+        load, amounts = self.load_of(stage, options)
+        shape, route = self._model(stage)
+        cost = training(shape, tuning, load, self.machine, route)
+        hidden, counts = cost.survey.kept.hidden, cost.survey.counts
+        parts = stage.config["components"]
+        heads = sum(head_parameters(part["type"], hidden, len(part["labels"]), counts) for part in parts)
+        final, scratch = disk.trained(counts, tuning, heads)
+        fits = self._fits(cost.memory)
+        return replace(
+            plan,
+            steps=load.steps,
+            tokens=load.tokens,
+            flops=cost.flops,
+            memory=cost.memory,
+            hours=cost.hours,
+            disk=final,
+            scratch=scratch,
+            estimated=any(one.estimated for one in amounts),
+            fits=fits,
+            remedies=tuple(remedies(shape, tuning, load, self.machine, route)) if fits is False else (),
+            notes=cost.notes,
+        )
+
+    def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
+        """What a train stage computes, from the mixture's amounts as `build_phase` draws them."""
+        parts, sampling = stage.config["components"], stage.config["sampling"]
+        amounts = [self._amount(stage.inputs[f"data{i}"], part["exponent"]) for i, part in enumerate(parts)]
+        sizes = [max(1, round(one.instances)) for one in amounts]
+        shares = probabilities(
+            sizes, sampling["sampling"], sampling["cap"], sampling["temperature"], [part["rate"] for part in parts]
+        )
+        drawn = [size for size, share in zip(sizes, shares, strict=True) if share > 0]
+        steps = options.steps or steps_of(drawn, options.batch_size, options.epochs, sampling["cap"])
+        mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
+        weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
+        masked = [float(part["options"].get("rate", 0.15)) if part["type"] == "masked_lm" else 0.0 for part in parts]
+        whole = any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts)
+        load = Load(
+            steps=steps,
+            tokens=steps * options.batch_size * float(mean),
+            keys=float(sum(weight * one.keys for weight, one in zip(weights, amounts, strict=True))),
+            longest=max(one.longest for one in amounts),
+            batch=options.batch_size,
+            whole=whole,
+            masked=float(sum(weight * rate for weight, rate in zip(weights, masked, strict=True))),
+            most_masked=max(masked),
+            precision=options.precision,
+            backend=options.backend,
+        )
+        return load, amounts
+
+    def _predict(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        kind = stage.config["type"]
+        data = self._amount(stage.inputs["data"], 1.0)
+        shape, route = self._model(stage)
+        at_once = min(max(self.machine.micro_batch_tokens, PREDICTED_AT_ONCE), data.total)
+        load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"])
+        how = (route, at_once, TASK_TYPES.get(kind).all_layers)
+        cost = inference(shape, _adapted(stage.inputs["model"]), load, self.machine, how)
+        return replace(
+            plan,
+            tokens=data.total,
+            flops=cost.flops,
+            memory=cost.memory,
+            hours=cost.hours,
+            disk=disk.predicted(kind, data.rows, cost.survey.kept.layers),
+            estimated=data.estimated,
+            fits=self._fits(cost.memory),
+            notes=cost.notes,
+        )
+
+    def _prepare(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        data = self._amount(stage, 1.0)
+        notes = (data.note,) if data.note else ()
+        return replace(plan, disk=disk.prepared(stage.config["type"], data), estimated=data.estimated, notes=notes)
+
+    def _start(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        counts = self._counts(stage)
+        source = stage.settings.get("source")
+        local = source is not None and Path(source).is_dir()
+        random = "random" in stage.config or "random_like" in stage.config
+        copied = random or (local and 4 * counts.total < disk.COPIED_BYTES)
+        return replace(plan, disk=disk.started(counts, copied))
+
+    def _evaluate(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        data = self._amount(stage.inputs["data"], 1.0)
+        return replace(plan, disk=disk.evaluated(data.rows), estimated=data.estimated)
+
+    def _tokenizer(self, stage: Stage, plan: StagePlan) -> StagePlan:
+        """A tokenizer that is to be trained; a copied one has as many bytes as that of its model."""
+        pieces = int(stage.config["trained"]["vocabulary"]) if "trained" in stage.config else 0
+        return replace(plan, disk=disk.TOKENIZER_PIECE * pieces)
+
+    def _counts(self, start: Stage) -> Counts:
+        conditions = Conditions(route=start.config.get("route"))
+        return survey(shape_of(start, self.store), Tuning(), conditions).counts
+
+    def _amount(self, prepared: Stage, exponent: float) -> Amount:
+        return amount(prepared, self.store, exponent)
+
+    def _model(self, stage: Stage) -> tuple[Mapping[str, Any], Any]:
+        start = start_of(stage)
+        return shape_of(start, self.store), start.config.get("route")
+
+    def _fits(self, memory: Memory) -> bool | None:
+        return memory.total <= self.machine.device.usable if self.machine.device.is_gpu else None
+
+
+def tuning_of(options: TrainConfig) -> Tuning:
+    """What a phase trains, as the arithmetic needs it."""
+    tuning = Tuning(frozen_layers=options.frozen_layers, frozen_embeddings=options.frozen_embeddings)
+    if options.lora is None:
+        return tuning
+    lora = options.lora
+    quantized = options.quantize is not None
+    return replace(tuning, rank=lora.rank, targets=tuple(lora.targets), dropout=lora.dropout, quantized=quantized)
+
+
+def _adapted(model: Stage) -> Tuning:
+    """Adapters under which a model was trained last: its weights are held as they were then."""
+    return tuning_of(TrainConfig(**model.config["train"])) if model.kind == "train" else Tuning()
+
+
+def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
+    """Stage key -> name of the first backbone that needs it, from pairs (backbone, evaluate stage); data has none."""
+    names: dict[str, str] = {}
+    for name, stage in cells:
+        waiting = [stage]
+        while waiting:
+            one = waiting.pop()
+            if one.kind not in ("prepare", "world", "tokenizer") and one.key not in names:
+                names[one.key] = name
+                waiting.extend(one.inputs.values())
+    return names
+
+
+def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
+    """Sums over stages; memory is the largest, scratch too."""
+    hours = sum((plan.hours for plan in plans), NOTHING)
+    peaks = [plan.memory.total for plan in plans if plan.memory is not None]
+    return {
+        "run": sum(not plan.cached for plan in plans),
+        "cached": sum(plan.cached for plan in plans),
+        "tokens": round(sum(plan.tokens for plan in plans)),
+        "flops": sum(plan.flops for plan in plans),
+        "hours": {"usual": hours.usual, "low": hours.low, "high": hours.high},
+        "memory": round(max(peaks, default=0.0)),
+        "disk": round(sum(plan.disk for plan in plans)),
+        "scratch": round(max((plan.scratch for plan in plans), default=0.0)),
+        "estimated": any(plan.estimated for plan in plans),
+        "unfit": sum(plan.fits is False for plan in plans),
+    }

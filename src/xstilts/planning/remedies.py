@@ -1,0 +1,98 @@
+"""What would make a training stage fit: first what costs nothing, then time, then devices, then the result itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xstilts.planning.costing import Load, Machine, training
+from xstilts.planning.devices import Hours
+from xstilts.planning.formulas import Tuning, fewer_tokens
+
+RANK = 16
+SHARDS = (2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change, what memory and hours would then be, and whether that fits.
+
+    Attributes:
+        result: whether scores would change beyond rounding.
+    """
+
+    change: str
+    memory: float
+    hours: Hours
+    fits: bool
+    result: bool
+
+    def row(self) -> dict[str, Any]:
+        """A JSON object."""
+        hours = {"usual": self.hours.usual, "low": self.hours.low, "high": self.hours.high}
+        return {
+            "change": self.change,
+            "memory": round(self.memory),
+            "hours": hours,
+            "fits": self.fits,
+            "changes_the_result": self.result,
+        }
+
+
+def remedies(shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, route: Any) -> list[Remedy]:
+    """One way of each kind, in order of their cost: the first that fits, else the one that saves most."""
+    found = []
+    for ways in _ways(tuning, load, machine):
+        tried: list[Remedy] = []
+        for change, how, where in ways:
+            cost = training(shape, how, load, where, route)
+            fits = cost.memory.total <= machine.device.usable
+            other = (how.rank, how.quantized) != (tuning.rank, tuning.quantized)
+            tried.append(Remedy(change, cost.memory.total, cost.hours, fits, other))
+            if fits:
+                break
+        if tried:
+            found.append(next((one for one in tried if one.fits), min(tried, key=lambda one: one.memory)))
+    return found
+
+
+Way = tuple[str, Tuning, Machine]
+
+
+def _ways(tuning: Tuning, load: Load, machine: Machine) -> Iterator[list[Way]]:
+    """Kinds of change, the least costly first; each a list from the smallest change to the largest."""
+    budgets = [] if load.whole else fewer_tokens(machine.micro_batch_tokens, load.longest)
+    yield [
+        (f"--micro-batch-tokens {budget}", tuning, replace(machine, micro_batch_tokens=budget)) for budget in budgets
+    ]
+    least = replace(machine, micro_batch_tokens=budgets[-1]) if budgets else machine
+    small = f" and {least.micro_batch_tokens:,} tokens" if budgets else ""
+    if not machine.spread.recompute:
+        yield [("--recompute", tuning, _saving(machine)), (f"--recompute{small}", tuning, _saving(least))]
+    more = [shards for shards in SHARDS if shards > machine.spread.devices or not machine.spread.shard]
+    yield [
+        way
+        for shards in more
+        for way in (
+            (f"--devices {shards} --shard", tuning, _sharded(machine, shards)),
+            (f"--devices {shards} --shard --recompute{small}", tuning, _saving(_sharded(least, shards))),
+        )
+    ]
+    if not tuning.rank:
+        yield _adapted(f"LoRA of rank {RANK}", replace(tuning, rank=RANK), machine, least, small)
+    if not tuning.quantized:
+        four = replace(tuning, rank=tuning.rank or RANK, quantized=True)
+        yield _adapted("QLoRA (4 bits)", four, machine, least, small)
+
+
+def _saving(machine: Machine) -> Machine:
+    return replace(machine, spread=replace(machine.spread, recompute=True))
+
+
+def _sharded(machine: Machine, devices: int) -> Machine:
+    return replace(machine, spread=replace(machine.spread, devices=devices, shard=True))
+
+
+def _adapted(name: str, tuning: Tuning, machine: Machine, least: Machine, small: str) -> list[Way]:
+    return [(name, tuning, machine), (f"{name}, --recompute{small}", tuning, _saving(least))]

@@ -1,0 +1,229 @@
+"""Amounts of data, disk, what fits, and the plan of a whole experiment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from planning.sizes import fields, shape
+from stages.tiny_experiment import tiny_experiment
+from training.phases import FEATURES, component, train_stage, write_inputs
+from xstilts.core.errors import BackboneError, ConfigError, UnknownName
+from xstilts.core.files import read_json
+from xstilts.expand import Expansion
+from xstilts.experiment import Experiment
+from xstilts.graph.stage import Stage, graph
+from xstilts.graph.store import Store
+from xstilts.planning import disk
+from xstilts.planning.amounts import KINDS, _counted, amount
+from xstilts.planning.costing import Load, Machine, inference, training
+from xstilts.planning.devices import DEVICES, Utilisation, device, device_hours
+from xstilts.planning.formulas import Spread, Tuning, fewer_tokens, head_parameters
+from xstilts.planning.lookup import shape_of
+from xstilts.planning.placeholders import lay_out
+from xstilts.planning.planner import Planner, models_of, total
+from xstilts.planning.remedies import remedies
+from xstilts.planning.survey import Conditions, survey
+from xstilts.stages.training import build_phase, run_train
+from xstilts.task_types import TASK_TYPES
+from xstilts.training.config import TrainConfig
+
+LARGE = shape(
+    "xlm-roberta", {"hidden_size": 512, "num_hidden_layers": 6, "intermediate_size": 2048, "vocab_size": 60_000}
+)
+LOAD = Load(tokens=1e8, keys=60.0, longest=128, steps=1000, batch=64, precision="bf16")
+GPU = Machine(device("t4"))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_every_task_type_has_an_assumed_length() -> None:
+    assert set(KINDS) == {kind.name for kind in TASK_TYPES}
+
+
+def test_prepared_data_is_counted_and_its_disk_is_told(tmp_path: Path) -> None:
+    for task in FEATURES:
+        FEATURES[task].save(tmp_path / task / "all")
+        found = _counted(tmp_path / task, 1.0)
+        lengths = FEATURES[task].lengths
+        assert (found.instances, found.total, found.longest) == (len(lengths), lengths.sum(), lengths.max())
+        assert not found.estimated
+    found = _counted(tmp_path / "nli", 1.0)
+    large = replace(found, instances=found.instances * 10_000, rows=found.rows * 10_000)  # without files' headers
+    arrays = 10_000 * (_size(tmp_path / "nli") - 128 * len(list((tmp_path / "nli" / "all").glob("*.npy"))))
+    assert disk.prepared("classification", large) == pytest.approx(arrays, rel=0.35)
+
+
+def test_a_train_stage_takes_the_planned_disk(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, "nli", "choice", hidden_size=96, num_hidden_layers=4, intermediate_size=400)
+    config = train_stage(component("nli"), component("choice"), steps=2)
+    (tmp_path / "out").mkdir()
+    run_train(config, tmp_path / "out", inputs, {}, lambda row: None)
+    written = read_json(inputs["model"] / "backbone" / "config.json")
+    asked = {name: value for name, value in written.items() if value is not None}
+    counts = survey(asked, Tuning(), Conditions()).counts
+    heads = head_parameters("classification", 96, 3, counts) + head_parameters("multiple_choice", 96, 0, counts)
+    final, scratch = disk.trained(counts, Tuning(), heads)
+    assert final == pytest.approx(_size(tmp_path / "out"), rel=0.1)
+    assert scratch == 24 * (counts.trained + heads)
+
+
+def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, "nli", "choice")
+    config = train_stage(component("nli"), component("choice"), steps=1000)
+    phase = build_phase(config, inputs, TrainConfig(**config["train"]))
+    amounts = {name: _counted(inputs[name], 1.0) for name in ("data0", "data1")}
+    planner = Planner(None, Machine(device("cpu")))
+    planner._amount = lambda stage, exponent: amounts[stage.label]  # type: ignore[method-assign]
+    data = {name: Stage("prepare", 1, {"of": name}, label=name) for name in amounts}
+    load, _ = planner.load_of(Stage("train", 1, config, data), phase.config)
+    real = sum(
+        int(phase.features[source].lengths[rows].sum()) for source, rows in map(phase.plan.__getitem__, range(1000))
+    )
+    assert load.steps == phase.plan.steps == 1000
+    assert load.tokens == pytest.approx(real, rel=0.08)  # a thousand draws of one task or the other
+
+
+def test_what_does_not_fit_is_made_to_fit_in_order_of_its_cost() -> None:
+    machine = replace(GPU, device=replace(GPU.device, memory=2_900_000_000), micro_batch_tokens=8192)
+    cost = training(LARGE, Tuning(), LOAD, machine)
+    assert cost.memory.total > machine.device.usable
+    ways = remedies(LARGE, Tuning(), LOAD, machine, None)
+    kinds = [way.change.split()[0].rstrip(",") for way in ways]
+    assert kinds == ["--micro-batch-tokens", "--recompute", "--devices", "LoRA", "QLoRA"]
+    assert [way.result for way in ways] == [False, False, False, True, True]
+    assert all(way.fits == (way.memory <= machine.device.usable) for way in ways)
+    assert ways[0].fits
+    assert ways[0].hours == cost.hours
+    assert ways[1].hours.usual == pytest.approx(cost.hours.usual * 4 / 3)
+    assert ways[3].hours.usual < cost.hours.usual
+
+
+def test_each_way_of_saving_saves() -> None:
+    def peak(tuning: Tuning = Tuning(), machine: Machine = GPU, **changes: object) -> float:  # noqa: B008
+        return training(LARGE, tuning, replace(LOAD, **changes), machine).memory.total
+
+    full = peak()
+    assert peak(machine=replace(GPU, micro_batch_tokens=2048)) < full
+    assert peak(machine=replace(GPU, spread=Spread(recompute=True))) < full
+    sharded = peak(machine=replace(GPU, spread=Spread(4, shard=True)))
+    assert peak(machine=replace(GPU, spread=Spread(4, shard=True, offload=True))) < sharded < full
+    assert peak(machine=replace(GPU, spread=Spread(4))) > full  # DDP sends gradients from buckets
+    assert peak(Tuning(frozen_layers=3)) < full
+    assert peak(Tuning(rank=8, dropout=0.0)) < full
+    assert peak(Tuning(rank=8, dropout=0.0, quantized=True)) < peak(Tuning(rank=8, dropout=0.0))
+    assert peak(masked=0.15, most_masked=0.15) - full == pytest.approx(0.15 * 8192 * 60_000 * 10, rel=0.01)
+    assert peak(batch=8) < full  # a batch smaller than the budget
+
+
+def test_prediction_needs_no_gradients_and_retrieval_keeps_all_layers() -> None:
+    one = inference(LARGE, Tuning(), LOAD, GPU, (None, 16_384, False))
+    every = inference(LARGE, Tuning(), LOAD, GPU, (None, 16_384, True))
+    assert (one.memory.gradients, one.memory.moments) == (0, 0)
+    assert every.memory.activations == 3.5 * one.memory.activations  # 7 states for 2
+    assert one.flops == pytest.approx(training(LARGE, Tuning(), LOAD, GPU).flops / 3)
+
+
+def test_hours_are_flops_over_the_share_of_the_peak() -> None:
+    hours = device_hours(3.6e18, device("H100"), "bf16", Utilisation())
+    assert hours.usual == pytest.approx(1e15 / 989e12 / 0.35)
+    assert hours.low < hours.usual < hours.high
+    assert device_hours(3.6e18, device("h100"), "fp32", Utilisation()).usual > 10 * hours.usual
+    measured = device_hours(1.0, device("h200"), "bf16", Utilisation.measured(0.3))
+    assert measured.low == measured.usual == measured.high
+
+
+def test_budgets_are_halved_as_long_as_the_longest_instance_fits() -> None:
+    assert fewer_tokens(8192, 1024) == [4096, 2048, 1024]
+    assert fewer_tokens(100, 128) == []
+
+
+def test_an_unknown_device_and_an_unknown_model_are_one_line_each() -> None:
+    with pytest.raises(UnknownName, match="unknown device 'h20': did you mean h200"):
+        device("h20")
+    start = Stage("start", 1, {}, settings={"source": "someone/unheard-of", "revision": None})
+    with pytest.raises(BackboneError, match=r"no plan for 'someone/unheard-of': it is not a known checkpoint"):
+        shape_of(start, None)
+    with pytest.raises(BackboneError, match="no plan for a bert"):
+        survey({"model_type": "bert", "hidden_size": 7, "num_attention_heads": 2}, Tuning(), Conditions())
+
+
+def test_every_device_is_named_by_its_own_name_and_leaves_room() -> None:
+    for name, found in DEVICES.items():
+        assert found.name == name == name.lower()
+        assert found.usable < max(1, found.memory)
+        assert found.bf16 >= found.fp32 > 0
+
+
+@pytest.fixture(scope="module")
+def expansion() -> Expansion:
+    return Expansion(tiny_experiment(worlds=[1], targets=["micro_topic", "micro_qa", "micro_retrieval"]), None)
+
+
+def test_a_microworld_is_planned_before_it_is_written(expansion: Expansion, tmp_path: Path) -> None:
+    stages = graph(expansion.stages())
+    names = models_of((cell.backbone, cell.stage) for cell in expansion.cells)
+    plans = Planner(None, Machine(device("h100")), names).plan(stages)
+    sums = total(plans)
+    assert (sums["run"], sums["cached"], sums["unfit"]) == (len(stages), 0, 0)
+    assert sums["estimated"]
+    trained = [plan for plan in plans if plan.kind == "train"]
+    assert {plan.model for plan in trained} == {"tiny"}
+    assert all(plan.steps == 2 and plan.tokens > 0 and plan.memory and plan.disk > 0 for plan in trained)
+    assert all(plan.disk > 0 for plan in plans)
+    assert sums["tokens"] == pytest.approx(sum(plan.tokens for plan in plans), abs=1)
+
+
+def test_what_is_finished_costs_nothing(expansion: Expansion, tmp_path: Path) -> None:
+    store, stages = Store(tmp_path / "store"), graph(expansion.stages())
+    for stage in stages:
+        store.directory(stage).mkdir(parents=True)
+        (store.directory(stage) / "DONE").touch()
+    sums = total(Planner(store, Machine(device("h100"))).plan(stages))
+    assert (sums["run"], sums["cached"]) == (0, len(stages))
+    assert (sums["flops"], sums["disk"], sums["memory"]) == (0, 0, 0)
+
+
+def official(**changes: object) -> Experiment:
+    model = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    tokenizer = {"tasks": ["text_ud"], "languages": ["en"], "vocabulary": 300}
+    backbone = {"name": "small", "architecture": "bert", "config": model, "tokenizer": tokenizer}
+    given = {"name": "o", "seeds": [1], "backbones": [backbone], "recipes": [[], ["mnli"]], "targets": ["xnli"]}
+    return Experiment(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_registered_tasks_are_planned_without_data_from_official_numbers(tmp_path: Path) -> None:
+    experiment = official(targets=["xnli", "xquad", "tatoeba", "panx", "xcopa", "udpos", "mlqa", "tydiqa", "sib200"])
+    lay_out(experiment, tmp_path)
+    cells = Expansion(experiment, tmp_path).cells
+    plans = Planner(None, Machine(device("h100"))).plan(graph(cell.stage for cell in cells))
+    mnli = next(plan for plan in plans if plan.kind == "train" and plan.label.endswith("> mnli @seed 1"))
+    assert mnli.steps == -(-2 * 131_072 // 32)  # two epochs of the capped set
+    assert mnli.tokens == mnli.steps * 32 * 50
+    assert any("rows of udpos train are not known" in note for plan in plans for note in plan.notes)
+    prepared = next(s for s in graph(cell.stage for cell in cells) if s.label.startswith("xnli test"))
+    assert amount(prepared, None).rows == 5010 * 15
+
+
+def test_without_data_a_task_of_the_experiment_file_is_refused(tmp_path: Path) -> None:
+    own = {"mine": {"like": "mnli", "files": {"train": "mine.jsonl"}, "holdout": 10}}
+    with pytest.raises(
+        ConfigError, match="has a task of its own, 'mine', whose size is only in its files: give --data"
+    ):
+        lay_out(official(tasks=own, recipes=[[], ["mine"]]), tmp_path)
+
+
+def test_catalogue_folders_and_random_starts_all_have_shapes(tmp_path: Path) -> None:
+    listed = Stage("start", 1, {}, settings={"source": "FacebookAI/xlm-roberta-base", "revision": None})
+    assert shape_of(listed, None)["num_hidden_layers"] == 12
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 48, "_name_or_path": "x"}')
+    local = Stage("start", 1, {}, settings={"source": str(tmp_path), "revision": None})
+    assert shape_of(local, None) == {"model_type": "bert", "hidden_size": 48}
+    tokenizer = Stage("tokenizer", 1, {"trained": {"vocabulary": 777}})
+    given = {"random": {"architecture": "bert", "config": fields("bert"), "seed": 0}}
+    found = shape_of(Stage("start", 1, given, {"tokenizer": tokenizer}), None)
+    assert (found["vocab_size"], found["hidden_size"], found["model_type"]) == (777, 64, "bert")
