@@ -1,0 +1,74 @@
+"""`xstilts predict`: what a finished model says of a user's file, in the form of the store's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from xstilts.backbones.coder import Coder
+from xstilts.core.errors import BackboneError, ConfigError
+from xstilts.data.examples import Example
+from xstilts.evaluation.predict import Predictor
+from xstilts.export.finished import Finished, Head
+from xstilts.stages.models import open_backbone
+from xstilts.task_types import TASK_TYPES, Prediction
+from xstilts.tasks import Encoding
+from xstilts.training.model import saved_heads
+
+CHUNK = 256
+"""Examples predicted between two reports of progress."""
+ANSWERING = ("classification", "tagging", "span_qa", "multiple_choice")
+
+
+@dataclass(frozen=True)
+class Answering:
+    """An opened model that answers."""
+
+    predictor: Predictor
+    coder: Coder
+    encoding: Encoding
+
+    def __call__(self, examples: Sequence[Example]) -> Iterator[list[dict[str, Any]]]:
+        """Rows (`id`, `prediction`, scores) in the order of the examples, some at a time."""
+        for begin in range(0, len(examples), CHUNK):
+            part, labels = examples[begin : begin + CHUNK], self.predictor.labels
+            features = self.predictor.task_type.encode(part, self.coder, self.encoding, labels)
+            yield [row(prediction) for prediction in self.predictor(features, self.encoding)]
+
+
+def row(prediction: Prediction) -> dict[str, Any]:
+    """A line of output, as predict stages write it."""
+    return {"id": prediction.id, "prediction": prediction.value, **prediction.extra}
+
+
+def answering_head(found: Finished, task: str | None) -> Head:
+    """The head to ask. Raises `ConfigError` where it answers nothing about single examples."""
+    head = found.head(task)
+    if head.type not in ANSWERING:
+        has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
+        raise ConfigError(
+            f"stage {found.model.key} has no head that answers for a file: {', '.join(ANSWERING)} do (its heads: {has})"
+        )
+    return head
+
+
+def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = 16_384) -> Answering:
+    """The model with one of its heads, on a device; computed in the precision in which it was trained.
+
+    Raises:
+        BackboneError: the device is not there.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BackboneError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
+    backbone = open_backbone(found.model.directory)
+    module = TASK_TYPES.get(head.type).head(backbone, head.labels, 0.0)
+    states = {spec.task: state for spec, state in saved_heads(found.model.directory).items()}
+    module.load_state_dict(states[head.task])
+    precision = found.predicting.config["precision"] if found.predicting else found.model.config["train"]["precision"]
+    predictor = Predictor(backbone, module, TASK_TYPES.get(head.type), head.labels, device, tokens, precision)
+    return Answering(predictor, Coder(backbone.tokenizer), found.encoding(head))

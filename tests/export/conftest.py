@@ -1,0 +1,43 @@
+"""A tiny microworld experiment, run once: models with every kind of head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from stages.tiny_experiment import run, tiny_experiment
+from xstilts.expand import Expansion
+from xstilts.graph.stage import Stage
+from xstilts.microworld import TINY, write_world
+
+
+class World(NamedTuple):
+    """Data, store, and evaluate stages: of the baseline by target, of `micro_nli`, and of a mixture (`both`)."""
+
+    data: Path
+    store: Path
+    stages: Mapping[str, Stage]
+
+    def key(self, task: str) -> str:
+        """Enough of the key of the evaluate stage."""
+        return self.stages[task].key[:10]
+
+    def model(self, task: str) -> Stage:
+        """The train stage behind it."""
+        return self.stages[task].inputs["predictions"].inputs["model"]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    place = tmp_path_factory.mktemp("out_into_the_world")
+    write_world(place / "data", 5, TINY)
+    recipes = [[], ["micro_nli"], [["micro_nli", "micro_qa"]]]
+    expansion = Expansion(tiny_experiment(recipes=recipes), place / "data")
+    stages = {cell.task: cell.stage for cell in expansion.cells if cell.recipe == "[]"}
+    learned = {cell.recipe: cell.stage for cell in expansion.cells if cell.task == "micro_nli"}
+    stages |= {"micro_nli": learned["[micro_nli]"], "both": learned["[{micro_nli, micro_qa}]"]}
+    assert run(stages.values(), place / "store")["Failed"] == []
+    return World(place / "data", place / "store", stages)

@@ -1,0 +1,114 @@
+"""Folders of tiny random models with tiny random heads, and what plain libraries in another process say of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from backbones.tiny_models import TOKENIZERS, tiny_backbone
+from xstilts.export.build import Source
+from xstilts.export.finished import Head
+from xstilts.task_types import TASK_TYPES
+from xstilts.tasks import Encoding
+
+LABELS = {"classification": ("yes", "no", "perhaps"), "tagging": ("NOUN", "VERB", "X")}
+KINDS = ("classification", "tagging", "span_qa", "multiple_choice")
+TOKENIZER_OF = {
+    "xlm-roberta": "bpe",
+    "xlm-roberta-xl": "bpe",
+    "bert": "wordpiece",
+    "deberta-v2": "wordpiece",
+    "rembert": "wordpiece",
+    "electra": "wordpiece",
+    "gte": "bpe",
+    "modernbert": "byte",
+    "eurobert": "byte",
+    "mt5": "t5",
+    "qwen3": "qwen",
+    "llama": "llama",
+}
+
+PLAIN = """
+import json, sys, warnings
+warnings.simplefilter("error")
+import torch, transformers
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+told, here = {}, json.load(open(sys.argv[1]))
+for name, one in here.items():
+    model = getattr(transformers, one["auto"]).from_pretrained(one["folder"]).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(one["folder"])
+    rows = [texts for texts in one["texts"]]
+    parts = [rows] if tokenizer.pad_token and one["kind"] != "multiple_choice" else [[row] for row in rows]
+    told[name] = {"labels": model.config.id2label, "logits": []}
+    for part in parts:
+        if one["kind"] == "multiple_choice":
+            (context, *choices), = part
+            inputs = tokenizer([context] * len(choices), choices, padding=True, return_tensors="pt")
+        else:
+            columns = list(zip(*part))
+            inputs = tokenizer(*map(list, columns), padding=len(part) > 1, return_tensors="pt")
+        if type(model).__name__.endswith("MultipleChoice"):
+            inputs = {key: value[None] for key, value in inputs.items()}
+        with torch.no_grad():
+            output = model(**inputs)
+        if one["kind"] == "multiple_choice":
+            told[name]["logits"].append(output.logits.flatten().tolist())
+            continue
+        logits = output.logits if "logits" in output else torch.stack([output.start_logits, output.end_logits], -1)
+        for row, mask in zip(logits, inputs["attention_mask"].bool()):
+            told[name]["logits"].append((row if one["kind"] == "classification" else row[mask]).tolist())
+assert "xstilts" not in sys.modules
+print(json.dumps(told))
+"""
+
+
+@cache
+def source_of(name: str) -> Source:
+    """A tiny random model of an architecture with a tokenizer of its kind, once: training pieces is not repeatable."""
+    tokenizer = TOKENIZERS[TOKENIZER_OF[name]]()
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    longest = {} if name in ("mt5",) else {"max_position_embeddings": 128}
+    return Source(tiny_backbone(name, tokenizer=tokenizer, pad_token_id=pad, **longest), Encoding(120, 8, 60))
+
+
+def head_of(source: Source, kind: str) -> tuple[Head, nn.Module]:
+    """A head of a task type with random weights and biases."""
+    labels = LABELS.get(kind, ())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        module = TASK_TYPES.get(kind).head(source.backbone, labels, 0.1)
+        for parameter in module.parameters():
+            nn.init.normal_(parameter, std=0.4)
+    return Head("mine", kind, labels), module.eval()
+
+
+def run_plain(script: str, *arguments: object) -> str:
+    """Standard output of a fresh process that cannot see this repository."""
+    command = [sys.executable, "-I", "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def plain_logits(folders: Mapping[str, Mapping[str, Any]], scratch: Path) -> dict[str, Any]:
+    """Name -> labels and logits for `texts`: a text, two, or a context and its choices in each row."""
+    path = scratch / "asked.json"
+    path.write_text(json.dumps(folders), encoding="utf-8")
+    told: dict[str, Any] = json.loads(run_plain(PLAIN, path))
+    return told
+
+
+def texts_of(kind: str, texts: Sequence[str]) -> list[list[str]]:
+    """Rows of `plain_logits` for texts."""
+    if kind == "multiple_choice":
+        return [[texts[0], texts[1], texts[2], "a"], [texts[1], texts[0], "the dog"]]
+    return [[text, other] if kind != "tagging" else [text] for text, other in zip(texts, reversed(texts))]

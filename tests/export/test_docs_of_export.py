@@ -1,0 +1,37 @@
+"""docs/export.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from export.exported import KINDS, TOKENIZER_OF
+from export.test_heads_exported import REFUSED
+from xstilts.export.forms import ARCHITECTURES, FORMS
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_table_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+    import export_table
+
+    page = export_table.PAGE.read_text(encoding="utf-8")
+    assert page == export_table.with_table(page), "`make docs` writes the table"
+    del sys.modules["export_table"]
+
+
+def test_the_table_and_the_tests_agree_on_what_is_refused() -> None:
+    assert tuple(FORMS) == KINDS
+    page = (REPOSITORY / "docs" / "export.md").read_text(encoding="utf-8")
+    rows = re.findall("^\\| `[a-z0-9-]+`: .*$", page, re.MULTILINE)
+    assert len(rows) == len(ARCHITECTURES)
+    for line in rows:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        (name,) = re.findall("`(.*?)`", cells[0])
+        for kind, cell in zip(KINDS, cells[1:], strict=True):
+            if name in TOKENIZER_OF:
+                assert cell.startswith("no: ") == ((name, kind) in REFUSED), f"{name} {kind}: {cell}"
