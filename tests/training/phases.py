@@ -30,7 +30,7 @@ DATA: dict[str, tuple[str, Sequence[Any], tuple[str, ...]]] = {
 }
 """Task -> type, examples, labels."""
 
-QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
 CONFIG = TrainConfig(steps=8, batch_size=4, learning_rate=1e-3, head_dropout=0.0)
 
 

@@ -10,11 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.phases import CONFIG, DATA, FEATURES, same, tiny_model, tiny_phase, trained, weights
+from backbones.tiny_models import tiny_backbone
+from task_types.samples import CODER
+from training.phases import CONFIG, DATA, FEATURES, same, spec, tiny_model, tiny_phase, trained, weights
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.packing import Packed
 from xstilts.core.errors import StageError
 from xstilts.task_types.base import TaskType
 from xstilts.training.config import Settings, TrainConfig
-from xstilts.training.loop import accumulate, collate, make_optimizer, train
+from xstilts.training.loop import Losses, accumulate, collate, make_optimizer, train
+from xstilts.training.model import Model
 
 LABELLED = ("nli", "choice", "pos", "qa")
 
@@ -25,7 +30,7 @@ def gradients(task: str, tokens: int) -> tuple[Tensor, dict[str, Tensor], int]:
     phase = tiny_phase(task, config=CONFIG.model_copy(update={"batch_size": size}))
     model = tiny_model(task).double()
     batches = list(collate(phase, 0, Settings(micro_batch_tokens=tokens)))
-    loss = accumulate(model, phase, 0, batches, "cpu")
+    loss = accumulate(Losses(model, phase), phase, 0, batches, "cpu")
     grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     return loss, grads, len(batches)
 
@@ -48,7 +53,7 @@ def test_masked_tokens_are_counted_over_the_whole_batch() -> None:
     assert len(one) == 1
     assert len(many) > 2
     model = tiny_model("text")
-    mean = accumulate(model, phase, 0, many, "cpu")
+    mean = accumulate(Losses(model, phase), phase, 0, many, "cpu")
     with torch.no_grad():
         sums = [phase.types[0].loss(model.heads["text"], model.backbone(b.packed), b) for b in many]
     assert float(mean) == pytest.approx(float(torch.stack(sums).sum()) / sum(b.count for b in many), rel=1e-5)
@@ -74,7 +79,7 @@ def test_masked_lm_gives_one_loss_however_the_batch_is_cut() -> None:
     losses = []
     for budget in (10**6, 60):
         batches = list(collate(phase, 0, Settings(micro_batch_tokens=budget)))
-        losses.append(float(accumulate(tiny_model("text"), phase, 0, batches, "cpu")))
+        losses.append(float(accumulate(Losses(tiny_model("text"), phase), phase, 0, batches, "cpu")))
     assert len(batches) > 1
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
@@ -85,7 +90,7 @@ def test_a_loss_weight_scales_the_gradient_and_not_the_logged_loss() -> None:
     for weight in (1.0, 0.25):
         model = tiny_model("nli")
         weighted = type(phase)(**{**vars(phase), "weights": (weight,)})
-        losses.append(accumulate(model, weighted, 0, list(collate(phase, 0, Settings())), "cpu"))
+        losses.append(accumulate(Losses(model, weighted), weighted, 0, list(collate(phase, 0, Settings())), "cpu"))
         norms.append(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
     assert float(losses[0]) == float(losses[1])
     assert float(norms[1] / norms[0]) == pytest.approx(0.25, rel=1e-4)
@@ -154,7 +159,7 @@ def test_the_optimizer_is_adamw_with_decay_on_matrices_alone() -> None:
     records = trained(model, phase)
     for step in range(6):
         reference.train().zero_grad(set_to_none=True)
-        accumulate(reference, phase, 0, list(collate(phase, step, Settings())), "cpu")
+        accumulate(Losses(reference, phase), phase, 0, list(collate(phase, step, Settings())), "cpu")
         grads = {name: p.grad for name, p in reference.named_parameters() if p.grad is not None}
         norm = torch.sqrt(sum((g.square().sum() for g in grads.values()), torch.zeros(())))
         assert float(norm) == pytest.approx(float(records[step].grad_norm), rel=1e-3)
@@ -237,3 +242,21 @@ def test_losses_are_as_they_always_were_golden(golden: Callable[[str, Any], None
         model = tiny_model(task, dropout=0.1, hidden_dropout_prob=0.1)
         losses[task] = [round(float(record.loss), 3) for record in trained(model, tiny_phase(task, config=config))]
     golden("losses", losses)
+
+
+def test_each_batch_of_a_joint_phase_sees_what_its_type_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = tiny_backbone("qwen3", tokenizer=CODER.tokenizer)
+    model = Model(backbone, [spec("nli"), spec("pos")], 0.0, 1)
+    asked: list[bool] = []
+    forward = Backbone.forward
+
+    def noting(self: Backbone, batch: Packed, right_context: bool = False) -> torch.Tensor:
+        asked.append(right_context)
+        return forward(self, batch, right_context)
+
+    monkeypatch.setattr(Backbone, "forward", noting)
+    phase = tiny_phase("nli", "pos")
+    settings = Settings()
+    records = list(train(model, phase, make_optimizer(model, phase.config), settings))
+    assert {record.task for record in records} == {"nli", "pos"}
+    assert asked == [record.task == "pos" for record in records]

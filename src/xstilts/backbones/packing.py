@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xstilts.backbones.names import Token
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -50,6 +52,16 @@ class Packed:
         """Index of the segment (in pack order) to which each token belongs."""
         return torch.from_numpy(np.repeat(np.arange(len(self.lengths)), self.lengths)).to(self.ids_T.device)
 
+    @cached_property
+    def ends_S(self) -> Tensor:
+        """The position of each segment's last token, segments as given to `pack`."""
+        lengths = torch.tensor(self.lengths, device=self.ids_T.device)
+        return self.starts_S + lengths[self.segment_T[self.starts_S]] - 1
+
+    def place_S(self, token: Token) -> Tensor:
+        """The position of each segment's first or last token, segments as given to `pack`."""
+        return self.starts_S if token == "first" else self.ends_S
+
     def to(self, device: torch.device | str) -> Packed:
         """The same pack on another device."""
         move = self.ids_T.to(device), self.types_T.to(device), self.starts_S.to(device)
@@ -82,9 +94,17 @@ def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = Non
     )
 
 
-def micro_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
-    """Positions of a batch's rows in groups of at most `budget` tokens, longest first; one row at the least."""
+def micro_batches(lengths: np.ndarray, budget: int, ranks: int = 1) -> list[np.ndarray]:
+    """Positions of a batch's rows in groups of at most `budget` tokens, longest first; one row at the least.
+
+    For several ranks a multiple of their number of about equally large groups, unless there are fewer rows.
+    """
     order = np.argsort(-lengths, kind="stable")
+    if ranks > 1:
+        wanted = min(len(order), ranks * -(-int(lengths.sum()) // (budget * ranks)))
+        ends = np.cumsum(lengths[order])
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, wanted) / wanted)
+        return [group for group in np.split(order, np.unique(cuts)) if len(group)]
     groups: list[list[int]] = []
     used = budget + 1
     for position in order:

@@ -36,9 +36,9 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
 
         run_start(config, stage.settings, directory, inputs)
     elif stage.kind == "train":
-        from xstilts.stages.training import run_train
+        from xstilts.stages.ranks import run_train_on
 
-        run_train(config, directory, inputs, settings, report)
+        run_train_on(config, directory, inputs, settings, report)
     else:
         assert stage.kind == "predict", f"no runner for {stage.kind}"
         from xstilts.stages.predicting import run_predict

@@ -1,5 +1,6 @@
-"""Checkpoints of a running phase: weights, optimizer moments and the step. No pickles, whole or not at all.
+"""Checkpoints of a running phase: trained weights, optimizer moments, the step. No pickles, whole or not at all.
 
+Weights that are frozen are those the phase started from, and are not saved again.
 There is nothing else to save: the batch order and the random draws of step k are functions of (seed, k).
 """
 
@@ -16,6 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from xstilts.core.files import read_json, write_json
+from xstilts.training.distributed import fill, shard_like, team, whole
 
 
 def save_checkpoint(
@@ -23,20 +25,23 @@ def save_checkpoint(
 ) -> None:
     """Write `directory/checkpoint`, replacing the one before only when the new one is complete.
 
+    Of several ranks all must call it, and the leading one writes; it can be loaded by any number of them.
+
     Args:
         step: finished optimizer steps.
         notes: JSON that must agree with the step, such as counts for the log.
     """
-    scratch = directory / "checkpoint.new"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.named_parameters()}
-    buffers = {name: value.detach().cpu().contiguous() for name, value in model.named_buffers()}
-    save_file({**weights, **buffers}, scratch / "weights.safetensors")
+    weights = {name: _saved(value) for name, value in _trained(model).items()}
     moments: dict[str, torch.Tensor] = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            moments[f"{name}|{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+            moments[f"{name}|{key}"] = _saved(torch.as_tensor(value))
+    if not team().leads:
+        return
+    scratch = directory / "checkpoint.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    save_file(weights, scratch / "weights.safetensors")
     save_file(moments, scratch / "moments.safetensors")
     write_json(scratch / "step.json", {"step": step, "notes": dict(notes or {})})
     final = directory / "checkpoint"
@@ -59,19 +64,27 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
     weights = load_file(final / "weights.safetensors")
     moments = load_file(final / "moments.safetensors")
     with torch.no_grad():
-        for name, value in [*model.named_parameters(), *model.named_buffers()]:
-            value.copy_(weights[name])
+        for name, value in _trained(model).items():
+            fill(value, weights[name])
     for name, parameter in model.named_parameters():
         prefix = f"{name}|"
         state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
         if state:
             # The step counter of AdamW stays on the CPU unless the optimizer is fused on a device.
             optimizer.state[parameter] = {
-                key: value.to(parameter.device) if key != "step" or parameter.is_cuda else value
+                key: shard_like(parameter, value.to(parameter.device) if key != "step" or parameter.is_cuda else value)
                 for key, value in state.items()
             }
     saved = read_json(final / "step.json")
     return int(saved["step"]), dict(saved["notes"])
+
+
+def _saved(value: torch.Tensor) -> torch.Tensor:
+    return whole(value.detach()).cpu().contiguous()
+
+
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def drop_checkpoint(directory: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from xstilts.backbones.names import Backend
+from xstilts.backbones.names import Backend, LoRA
 
 
 class TrainConfig(BaseModel):
@@ -33,6 +33,16 @@ class TrainConfig(BaseModel):
     head_dropout: float = Field(default=0.1, ge=0, lt=1)
     head: Literal["fresh", "keep"] = Field(default="fresh", description="keep: reuse the head of the same task")
     bucket: int = Field(default=0, ge=0, description="batches among which examples are sorted by length; 0: none")
+    lora: LoRA | None = Field(default=None, description="train low-rank adapters and the heads; else all weights")
+    quantize: Literal["nf4"] | None = Field(default=None, description="frozen weights in 4 bits under the adapters")
+    frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
+    frozen_layers: int = Field(default=0, ge=0, description="lowest layers, with the embeddings, that are not trained")
+
+    @model_validator(mode="after")
+    def _adapted(self) -> TrainConfig:
+        if self.quantize and self.lora is None:
+            raise ValueError("weights in 4 bits cannot be trained: give `lora: {}` beside `quantize`")
+        return self
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of optimizer step `step` (from 0) of `steps`."""
@@ -53,3 +63,7 @@ class Settings(BaseModel):
     micro_batch_tokens: int = Field(default=8192, gt=0, description="tokens computed at a time")
     checkpoint_seconds: float = Field(default=120.0, gt=0)
     log_every: int = Field(default=50, gt=0, description="steps between logged records")
+    devices: int = Field(default=1, gt=0, description="processes that train a phase together, one a device")
+    shard: bool = Field(default=False, description="each device holds a part of every layer (FSDP2), not all (DDP)")
+    offload: bool = Field(default=False, description="sharded weights and moments wait in the memory of the host")
+    recompute: bool = Field(default=False, description="keep no activations inside layers; compute them twice")

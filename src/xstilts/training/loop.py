@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from xstilts.backbones.backbone import autocast
@@ -18,6 +19,7 @@ from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
 from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.distributed import team, unsynchronised, whole
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan
 
@@ -76,24 +78,51 @@ def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:
     )
 
 
-def train(model: Model, phase: Phase, optimizer: Optimizer, settings: Settings, start: int = 0) -> Iterator[StepRecord]:
+class Losses(nn.Module):
+    """Model and phase as one module, whose forward is the loss of a micro-batch: where DDP and FSDP take hold."""
+
+    def __init__(self, model: Model, phase: Phase) -> None:
+        super().__init__()
+        self.model = model
+        self.phase = phase
+
+    def forward(self, source: int, batch: Batch) -> Tensor:
+        """The sum over the batch's items, a scalar."""
+        task_type, head = self.phase.types[source], self.model.heads[self.phase.tasks[source]]
+        with autocast(self.phase.config.precision, batch.packed.ids_T.device.type):
+            return task_type.loss(head, self.model.backbone(batch.packed, task_type.right_context), batch)
+
+
+def train(
+    model: Model,
+    phase: Phase,
+    optimizer: Optimizer,
+    settings: Settings,
+    start: int = 0,
+    losses: nn.Module | None = None,
+) -> Iterator[StepRecord]:
     """Train from step `start` to the end of the plan, yielding after each optimizer step.
+
+    Args:
+        losses: the model's `Losses`, spread over several devices; if not given, on this one.
 
     Raises:
         StageError: a loss that is not finite.
     """
-    config = phase.config
-    model.to(settings.device).train()
+    config, rank = phase.config, team().rank
+    if losses is None:
+        losses = Losses(model, phase).to(settings.device)
+    losses.train()
     for step in range(start, phase.plan.steps):
         rate = config.rate(step, phase.plan.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         planned = phase.plan[step]
         batches = list(collate(phase, step, settings))
-        # Dropout of step k is a function of (seed, k), whatever ran before.
-        torch.manual_seed(derive_seed(phase.seed, "dropout", step))
-        loss = accumulate(model, phase, planned.source, batches, settings.device)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        # Dropout of step k is a function of (seed, k) and of the rank, whatever ran before.
+        torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
+        loss = accumulate(losses, phase, planned.source, batches, settings.device)
+        norm = whole(torch.nn.utils.clip_grad_norm_(losses.parameters(), config.clip))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         record = StepRecord(
@@ -111,30 +140,34 @@ def train(model: Model, phase: Phase, optimizer: Optimizer, settings: Settings, 
 
 
 def collate(phase: Phase, step: int, settings: Settings) -> Iterator[Batch]:
-    """The micro-batches of one step; masking draws from a generator of (seed, step)."""
+    """The micro-batches of one step, for all ranks; masking draws from a generator of (seed, step)."""
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]
     rng = generator(phase.seed, "collate", step)
     lengths = features.lengths[rows]
-    budget = settings.micro_batch_tokens if task_type.splits_batches else int(lengths.sum())
-    yield from task_type.micro_batches(features, rows, micro_batches(lengths, budget), rng)
+    if task_type.splits_batches:
+        groups = micro_batches(lengths, settings.micro_batch_tokens, team().size)
+    else:
+        groups = [np.argsort(-lengths, kind="stable")]
+    yield from task_type.micro_batches(features, rows, groups, rng)
 
 
-def accumulate(model: Model, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
-    """Backward over all micro-batches of a step; returns the mean loss per item.
+def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
+    """Backward over this rank's share of a step's micro-batches; returns the mean loss per item of all.
 
     The gradient is that of sum(loss) / count over the whole step, however it was cut.
     """
-    task_type, head = phase.types[source], model.heads[phase.tasks[source]]
+    ours = team()
     count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens alone has nothing to predict
     total = torch.zeros((), device=device)
-    for batch in batches:
-        batch = batch.to(device)
-        with autocast(phase.config.precision, device):
-            loss = task_type.loss(head, model.backbone(batch.packed), batch)
-        (loss * (phase.weights[source] / count)).backward()  # type: ignore[no-untyped-call]
+    own = ours.share(batches)
+    for number, (batch, factor) in enumerate(own, start=1):
+        with unsynchronised(losses) if number < len(own) else nullcontext():
+            loss = factor * losses(source, batch.to(device))
+            # DDP and FSDP take the mean over ranks.
+            (loss * (ours.size * phase.weights[source] / count)).backward()
         total += loss.detach()
-    return total / count
+    return ours.sum(total) / count
 
 
 def _check_finite(record: StepRecord) -> None:

@@ -61,6 +61,11 @@ class Model(nn.Module):
 def save_model(model: Model, directory: Path) -> None:
     """`backbone/` as transformers reads it, and the heads."""
     save_backbone(model.backbone, directory / "backbone")
+    save_model_heads(model, directory)
+
+
+def save_model_heads(model: Model, directory: Path) -> None:
+    """The heads of this phase, and those that are carried on."""
     heads = {spec: dict(model.heads[spec.task].state_dict()) for spec in model.specs}
     save_heads({**model.carried, **heads}, directory)
 

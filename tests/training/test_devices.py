@@ -1,0 +1,134 @@
+"""Two processes train as one does: DDP and FSDP2 under gloo, their checkpoints, and what they say when they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from training.phases import CONFIG, QUIET, component, same, tiny_model, tiny_phase, train_stage, trained, write_inputs
+from xstilts.backbones.packing import micro_batches
+from xstilts.core.errors import StageError
+from xstilts.core.files import read_json, read_jsonl
+from xstilts.stages.ranks import run_train_on
+from xstilts.training.config import Settings
+from xstilts.training.distributed import Team, recompute_layers
+from xstilts.training.loop import collate, make_optimizer, train
+
+TASKS = ("nli", "text", "parallel")
+PHASE = train_stage(*(component(task, rate=0.34) for task in TASKS), head_dropout=0.0)
+SHARDED = {"devices": 2, "shard": True}
+REPLICATED = {"devices": 2}
+MODES = {"DDP": REPLICATED, "FSDP2": SHARDED}
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_inputs(tmp_path_factory.mktemp("inputs"), *TASKS, **QUIET)
+
+
+def run(
+    directory: Path, inputs: Mapping[str, Path], stop: int | None = None, config: Any = PHASE, **settings: Any
+) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def report(data: Mapping[str, Any]) -> None:
+        if stop is not None and round(data["fraction"] * 20) == stop:
+            raise _Killed
+
+    run_train_on(config, directory, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **settings}, report)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def alone(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("alone"), inputs)
+
+
+def losses(directory: Path) -> np.ndarray:
+    return np.array([row["loss"] for _, row in read_jsonl(directory / "log.jsonl")])
+
+
+def assert_close(one: Path, other: Path) -> None:
+    assert len(losses(one)) == 20
+    np.testing.assert_allclose(losses(one), losses(other), atol=1e-5, rtol=0)
+    for name in ("backbone/model.safetensors", "heads.safetensors"):
+        ours, theirs = load_file(one / name), load_file(other / name)
+        assert ours.keys() == theirs.keys()
+        for tensor in (name for name in ours if not name.endswith("key.bias")):  # softmax is blind to it: noise alone
+            torch.testing.assert_close(ours[tensor], theirs[tensor], atol=2e-4, rtol=0)
+    assert read_json(one / "summary.json") == read_json(other / "summary.json")
+    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_two_processes_train_as_one_does(mode: str, inputs: dict[str, Path], alone: Path, tmp_path: Path) -> None:
+    assert {row["task"] for _, row in read_jsonl(alone / "log.jsonl")} == set(TASKS)
+    assert_close(run(tmp_path / mode, inputs, **MODES[mode]), alone)
+
+
+def test_a_checkpoint_moves_between_numbers_of_devices(inputs: dict[str, Path], alone: Path, tmp_path: Path) -> None:
+    for stop, settings in ((6, SHARDED), (11, {}), (16, REPLICATED)):
+        with pytest.raises(_Killed):
+            run(tmp_path / "moving", inputs, stop=stop, **settings)
+    assert 14 <= read_json(tmp_path / "moving" / "checkpoint" / "step.json")["step"] <= 16
+    assert_close(run(tmp_path / "moving", inputs, **SHARDED), alone)
+
+
+def test_adapters_are_trained_by_two_processes(inputs: dict[str, Path], tmp_path: Path) -> None:
+    config = train_stage(component("nli"), head_dropout=0.0, steps=5, lora={"rank": 2, "dropout": 0.0})
+    files = {role: inputs[role] for role in ("model", "data0")}
+    one, two = run(tmp_path / "one", files, config=config), run(tmp_path / "two", files, config=config, **REPLICATED)
+    np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
+
+
+def test_what_a_rank_raises_is_what_the_stage_says(inputs: dict[str, Path], tmp_path: Path) -> None:
+    config = train_stage(component("nli"), learning_rate=1e30, steps=20)
+    files = {role: inputs[role] for role in ("model", "data0")}
+    with pytest.raises(StageError, match="lower the learning rate"):
+        run(tmp_path, files, config=config, **REPLICATED)
+    assert not (tmp_path / "heads.json").exists()
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(60, 200), st.integers(2, 5))
+def test_every_row_is_in_one_group_and_groups_for_ranks_are_even(lengths: list[int], budget: int, ranks: int) -> None:
+    groups = micro_batches(np.array(lengths), budget, ranks)
+    assert sorted(np.concatenate(groups)) == list(range(len(lengths)))
+    assert all(len(group) for group in groups)
+    joined = [lengths[i] for group in groups for i in group]
+    assert joined == sorted(lengths, reverse=True)
+    totals = [sum(lengths[i] for i in group) for group in groups]
+    assert max(totals) <= sum(lengths) / min(len(lengths), ranks) + 60
+
+
+def test_shares_cover_the_step_and_every_rank_has_as_many() -> None:
+    phase = tiny_phase("nli")
+    batches = list(collate(phase, 0, Settings(micro_batch_tokens=16)))
+    assert len(batches) > 2
+    shares = [Team(rank, 2).share(batches) for rank in range(2)]
+    assert len(shares[0]) == len(shares[1])
+    counted = [id(batch) for share in shares for batch, factor in share if factor]
+    assert sorted(counted) == sorted(map(id, batches))
+    undivided = [Team(rank, 3).share(batches[:1]) for rank in range(3)]
+    assert [share[0][1] for share in undivided] == [1 / 3] * 3
+
+
+def test_computing_activations_twice_changes_no_bit() -> None:
+    dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    kept, again = tiny_model("nli", dropout=0.1, **dropout), tiny_model("nli", dropout=0.1, **dropout)
+    recompute_layers(again.backbone)
+    phase = tiny_phase("nli")
+    trained(kept, phase)
+    list(train(again, phase, make_optimizer(again, CONFIG), Settings()))
+    assert same(kept.state_dict(), again.state_dict())
