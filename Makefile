@@ -48,6 +48,8 @@ format: setup
 
 docs: setup
 	$(BIN)/python tools/file_tree.py
+	$(BIN)/python tools/export_table.py
+	$(BIN)/python tools/backbones_page.py
 
 bench: setup
 	$(BIN)/python -m benchmarks.throughput

@@ -22,8 +22,13 @@ LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
     "cli/verbs.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
+    "cli/verbs.py:run": "the same",
+    "cli/verbs.py:export": "the same",
+    "cli/verbs.py:predict": "the same",
+    "cli/plan_verb.py:plan": "the same",
 }
 GLOBAL_RANDOM: dict[str, str] = {
+    "stages/models.py": "PEFT draws new adapters from torch's generator: seeded inside fork_rng",
     "backbones/load.py": "transformers draws new weights from torch's generator: seeded inside fork_rng",
     "training/model.py": "heads draw new weights from torch's generator: seeded inside fork_rng",
     "training/loop.py": "dropout draws from torch's generator: seeded anew for every step",

@@ -15,11 +15,12 @@ from typing import Any
 from xstilts.backbones.names import check_folder
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
-from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
+from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData
+from xstilts.stages.checkpoints import READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
+from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData, Use
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
@@ -46,11 +47,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Model:
-    """A start for recipes: the stage, the tokenizer of its data, its name in tables, and its kind if a control."""
+    """A start for recipes.
+
+    Attributes:
+        tokenizer: of its data.
+        name: in tables.
+        retrieval: pooling and layer where they are not the protocol's.
+        control: its kind if it is one.
+    """
 
     name: str
     stage: Stage
     tokenizer: Stage
+    retrieval: Mapping[str, Any]
     control: str = ""
 
 
@@ -118,7 +127,7 @@ class Expansion:
             if task.metric:
                 split = self._validation_split(task)
                 data = self._data(task, split, ("en",), model, replicate)
-                scored = self._score(trained, data, task, name, "intermediate", split)
+                scored = self._score(trained, data, task, (name, "intermediate", split), model.retrieval)
                 yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         number = self.replicates.index(replicate)
         for target in self.experiment.targets:
@@ -131,7 +140,7 @@ class Expansion:
         """English fine-tuning on the target's training task, then every language; retrieval needs no fine-tuning."""
         task = self.experiment.task(target.task)
         head = ""
-        if task.type not in ("retrieval", "mining"):
+        if task.type not in UNTRAINED:
             head = target.train_on or task.train_on or task.name
             own = self.experiment.tuning.get(task.name, {}) if head != task.name else {}
             phase = PhaseSpec(tasks=(Component(task=head),), train={**own, **target.train})
@@ -139,11 +148,15 @@ class Expansion:
         split = target.split or task.evaluate_on
         languages = self._languages(task, split, target.languages, replicate)
         data = self._data(task, split, languages, model, replicate, target.limit)
-        return self._score(stage, data, task, head, "target", split)
+        return self._score(stage, data, task, (head, "target", split), model.retrieval)
 
-    def _score(self, stage: Stage, data: Stage, task: Task, head: str, role: str, split: Split) -> Stage:
+    def _score(
+        self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], retrieval: Mapping[str, Any]
+    ) -> Stage:
+        """Predictions and scores of a cell: (its head, its role, what is measured)."""
+        head, role, split = cell
         precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
-        predictions = describe.predict(stage, data, task, head, precision)
+        predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
         return describe.evaluate(predictions, data, task, split, role)
 
     def _train(
@@ -155,7 +168,8 @@ class Expansion:
             task = self.experiment.task(part.task)
             languages = self._training_languages(task, part, replicate)
             data = self._data(task, "train", languages, model, replicate, combined=True)
-            parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent, part.options))
+            own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
+            parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent, own))
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
         cost = 0.02 * (options.steps or 1000)
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
@@ -214,36 +228,38 @@ class Expansion:
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
         """The backbone and its controls."""
         seed = replicate.seed if spec.seed is None else spec.seed
+        use, source = Use(spec.route, spec.attention), None
         if spec.source is not None:
-            source = resolve(spec.source, replicate.world)
+            source, revision = resolve(spec.source, spec.revision, replicate.world)
             check_folder(source)
-            tokenizer = describe.tokenizer_of(source, spec.revision)
-            start = describe.start_pretrained(source, spec.revision, spec.route, spec.name)
-            random = describe.start_random_like(source, spec.revision, tokenizer, replicate.seed, spec.route, "random")
+            tokenizer = describe.tokenizer_of(source, revision)
+            start = describe.start_pretrained(source, revision, use, spec.name)
+            random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
         else:
             assert spec.architecture is not None
             assert spec.tokenizer is not None
             config = spec.tokenizer.model_dump(exclude={"tasks"})
             tasks = [self.experiment.task(name) for name in spec.tokenizer.tasks]
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
-            random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, spec.route, "random")
+            random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
             start = random
-        base = Model(spec.name, random, tokenizer)
+        retrieval = retrieval_of(source, spec.retrieval.pooling, spec.retrieval.layer)
+        base = Model(spec.name, random, tokenizer, retrieval)
         for phase in spec.pretrain:
             start = self._train(start, phase, base, replicate, seed)
-        models = [Model(spec.name, start, tokenizer)]
+        models = [Model(spec.name, start, tokenizer, retrieval)]
         for kind, how in spec.controls.items():
             stage = random
             if kind == "english":
                 stage = self._english(spec, how, base, replicate, seed)
-            models.append(Model(f"{spec.name} ({CONTROL_NAMES[kind]})", stage, tokenizer, kind))
+            models.append(Model(f"{spec.name} ({CONTROL_NAMES[kind]})", stage, tokenizer, retrieval, kind))
         return models
 
     def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
         """The control pretrained on English alone: a given model, or the same phases on English text."""
         if how != "auto":
-            source = resolve(how, replicate.world)
-            return describe.start_pretrained(source, None, spec.route, "English only")
+            source, revision = resolve(how, None, replicate.world)
+            return describe.start_pretrained(source, revision, Use(spec.route, spec.attention), "English only")
         stage = base.stage
         for phase in spec.pretrain:
             alone = tuple(
@@ -259,17 +275,6 @@ class Expansion:
             own = phase.model_copy(update={"tasks": alone, "train": shorter})
             stage = self._train(stage, own, base, replicate, seed)
         return stage
-
-
-def resolve(source: str, world: int | None) -> str:
-    """`microworld:NAME` is a shipped encoder of the replicate's world; anything else is a folder or a hub name."""
-    if not source.startswith("microworld:"):
-        return source
-    from xstilts.microworld.encoders import encoder_path
-
-    if world is None:
-        raise ConfigError(f"backbone source '{source}' needs `worlds:` in the experiment")
-    return str(encoder_path(world, source.removeprefix("microworld:")))
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,10 @@ FRAMES = {
     "wordpiece": (["[CLS]"], ["[SEP]"], ["[SEP]"]),
     "byte": (["[CLS]"], ["[SEP]"], ["[SEP]"]),
     "t5": ([], ["</s>"], ["</s>"]),
+    "qwen": ([], ["<|endoftext|>"], ["<|endoftext|>"]),
+    "llama": (["<|begin_of_text|>"], ["<|endoftext|>"], ["<|endoftext|>"]),
 }
+DECODERS = {"qwen", "llama"}
 every_tokenizer = pytest.mark.parametrize("name", CODERS)
 
 
@@ -32,12 +35,28 @@ def test_frames_are_the_special_tokens_of_the_tokenizer(name: str) -> None:
     assert tuple(tokens(part.tolist()) for part in coder.single) == (before, [], after)
 
 
-@every_tokenizer
+@pytest.mark.parametrize("name", sorted(CODERS.keys() - DECODERS))
 def test_framed_pieces_are_what_the_tokenizer_itself_gives(name: str) -> None:
     coder = CODERS[name]
     first, second = coder.pieces([TEXT[0], TEXT[4]])
     assert coder.one(first, 512).ids.tolist() == coder.tokenizer(TEXT[0])["input_ids"]
     assert coder.two(first, second, 512).ids.tolist() == coder.tokenizer(TEXT[0], TEXT[4])["input_ids"]
+
+
+@pytest.mark.parametrize("name", sorted(DECODERS))
+def test_a_text_that_the_tokenizer_leaves_open_is_closed_by_the_end_of_text_token(name: str) -> None:
+    coder = CODERS[name]
+    first, second = coder.pieces([TEXT[0], TEXT[4]])
+    end = [coder.tokenizer.eos_token_id]
+    own = coder.tokenizer(TEXT[0])["input_ids"]
+    assert coder.one(first, 512).ids.tolist() == own + end
+    assert coder.two(first, second, 512).ids.tolist() == own + end + second.tolist() + end
+    assert coder.one(first, 8).ids.tolist() == (own + end)[:7] + end
+
+
+def test_a_decoder_may_have_no_padding_token() -> None:
+    assert CODERS["llama"].tokenizer.pad_token_id is None
+    assert all(len(ids) for ids in CODERS["llama"].word_pieces(["the", "дом", "\u200d"]))
 
 
 def test_token_types_are_what_bert_gives() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedTokenizerFast
 
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.families import FAMILIES
+from xstilts.backbones.family import Checkpoint
 from xstilts.backbones.load import ENCODER_OF
 from xstilts.backbones.names import Backend, Route
+from xstilts.backbones.packing import pack
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 
 VOCABULARY = 100
@@ -48,22 +51,57 @@ T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vo
 WINDOW = 4
 """Of the architectures with local attention: a token sees fewer than this many places to a side."""
 
+SHRUNK = {
+    "vocab_size": VOCABULARY,
+    **dict.fromkeys(("hidden_size", "d_model"), 32),
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer"), 2),
+    **dict.fromkeys(("num_attention_heads", "num_heads", "attention_heads", "n_head"), 4),
+    **dict.fromkeys(("intermediate_size", "d_ff", "ffn_dim"), 48),
+    **dict.fromkeys(("head_dim", "d_kv"), 8),
+    **dict.fromkeys(("input_embedding_size", "output_embedding_size"), 16),
+    "local_attention": 2 * WINDOW - 2,
+    "layer_norm_eps": 1e-5,
+}
+"""Sizes of a toy; what a checkpoint's shape says besides (norms, rotary positions, tying ...) is the real one's."""
+
+
+def shrunk(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The configuration fields of the real architecture at toy size."""
+    fields = {name: SHRUNK.get(name, value) for name, value in checkpoint.shape.items()}
+    if "num_key_value_heads" in fields:
+        grouped = checkpoint.shape["num_key_value_heads"] < checkpoint.shape["num_attention_heads"]
+        fields["num_key_value_heads"] = 2 if grouped else 4
+    if fields.get("max_position_embeddings", 0) <= 514:
+        fields["max_position_embeddings"] = 64
+    if "local_attention" in fields:
+        fields["num_hidden_layers"] = 3  # one layer in three is global
+    if checkpoint.model_type not in ("mt5", "xglm"):
+        fields["initializer_range"] = 0.2
+    for token in ("pad", "bos", "eos"):
+        number = fields.get(f"{token}_token_id")
+        if number is not None and number >= VOCABULARY:
+            fields[f"{token}_token_id"] = VOCABULARY - 1
+    return fields
+
+
+def _of_families() -> Iterator[Arch]:
+    """Each architecture of each family once, from its first checkpoint."""
+    for family in FAMILIES:
+        first = {checkpoint.model_type: checkpoint for checkpoint in reversed(family.checkpoints)}
+        for model_type, checkpoint in first.items():
+            fields = shrunk(checkpoint)
+            position = fields["pad_token_id"] + 1 if family.name == "xlm-roberta" else 0
+            yield Arch(model_type, fields, family.packed, position)
+
+
+OF_FAMILIES = tuple(_of_families())
 ARCHS = (
-    Arch("xlm-roberta", SIZES, position=2),
-    Arch("xlm-roberta-xl", SIZES, position=2),
+    *OF_FAMILIES,
     Arch("roberta", SIZES, position=2),
     Arch("xmod", {**SIZES, "languages": ["en_XX"], "default_language": "en_XX"}, position=2),
-    Arch("bert", SIZES),
     Arch("electra", {**SIZES, "embedding_size": 16}),
-    Arch("modernbert", {**SIZES, "num_hidden_layers": 3, "local_attention": 2 * WINDOW - 2}),
-    Arch("eurobert", {**SIZES, **GROUPED}),
-    Arch("mt5", {**T5, "relative_attention_num_buckets": 8, "feed_forward_proj": "gated-gelu"}),
     Arch("t5", {**T5, "relative_attention_num_buckets": 8}),
-    Arch("qwen3", {**SIZES, **GROUPED}),
-    Arch("llama", {**SIZES, **GROUPED}),
     Arch("gemma3_text", {**SIZES, **GROUPED, "num_hidden_layers": 3, "sliding_window": WINDOW}),
-    Arch("deberta-v2", {**SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}, packed=False),
-    Arch("rembert", {**SIZES, "input_embedding_size": 16, "output_embedding_size": 16}, packed=False),
 )
 BY_NAME = {arch.model_type: arch for arch in ARCHS}
 
@@ -106,6 +144,19 @@ def sequences(lengths: Sequence[int], seed: int = 0) -> list[np.ndarray]:
 def alone(model: Any, rows: Sequence[np.ndarray]) -> list[Tensor]:
     """Last hidden states of each sequence by itself, [n, H]."""
     return [model(input_ids=torch.from_numpy(row)[None]).last_hidden_state[0] for row in rows]
+
+
+def together(backbone: Backbone, rows: Sequence[np.ndarray], right_context: bool = False) -> list[Tensor]:
+    """Our states of each sequence, all of them in one pack."""
+    batch = pack(rows)
+    states = backbone(batch, right_context)
+    return [states[start : start + len(row)] for row, start in zip(rows, batch.starts_S.tolist(), strict=True)]
+
+
+def assert_close(found: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    """Equal to 1e-5, pair by pair."""
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 TEXT = (
@@ -182,4 +233,38 @@ def t5_tokenizer(pieces: int = 160) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-TOKENIZERS = {"bpe": bpe_tokenizer, "wordpiece": wordpiece_tokenizer, "byte": byte_tokenizer, "t5": t5_tokenizer}
+def decoder_tokenizer(begin: str | None = None, pad: str | None = "<|endoftext|>", pieces: int = 400) -> Any:
+    """A decoder's kind: bytes, nothing behind a text. Qwen3's begins with nothing and pads with the end-of-text token;
+    Llama's puts a token before each text and has none for padding.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", *([begin] if begin else [])]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=pieces, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXT * 3, trainer)
+    if begin:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A", pair=f"{begin} $A {begin} $B", special_tokens=[(begin, 1)]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", bos_token=begin, pad_token=pad
+    )
+
+
+def llama_tokenizer() -> Any:
+    return decoder_tokenizer("<|begin_of_text|>", pad=None)
+
+
+TOKENIZERS = {
+    "bpe": bpe_tokenizer,
+    "wordpiece": wordpiece_tokenizer,
+    "byte": byte_tokenizer,
+    "t5": t5_tokenizer,
+    "qwen": decoder_tokenizer,
+    "llama": llama_tokenizer,
+}

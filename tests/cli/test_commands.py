@@ -93,7 +93,7 @@ def test_lists_are_tables_for_people_and_json_for_machines(xstilts, what: str) -
     assert len(out.splitlines()) == (len(rows) + 1 if rows else 0)
 
 
-@pytest.mark.parametrize("name", ["xquad", "de", "squad_v1"])
+@pytest.mark.parametrize("name", ["xquad", "de", "squad_v1", "xlm-r-large"])
 def test_one_thing_is_shown(xstilts, name: str) -> None:
     code, out, _ = xstilts("show", name, data=False)
     assert code == 0

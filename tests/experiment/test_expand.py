@@ -14,9 +14,10 @@ import pytest
 from stages.tiny_experiment import BACKBONE, TARGETS, tiny_experiment
 from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.scores import Score
-from xstilts.expand import Cell, Expansion, about, resolve
+from xstilts.expand import Cell, Expansion, about
 from xstilts.graph.stage import Stage, graph
 from xstilts.microworld import TINY, write_world
+from xstilts.stages.checkpoints import resolve
 from xstilts.tasks import TASKS
 
 PRETRAINED_HERE = {
@@ -291,6 +292,83 @@ def test_a_corpus_without_files_cannot_be_all_languages(tmp_path: Path, root: Pa
 
 
 def test_a_shipped_encoder_needs_a_world() -> None:
-    assert resolve("some/model", None) == "some/model"
+    assert resolve("some/model", None, None) == ("some/model", None)
     with pytest.raises(ConfigError, match="'microworld:mlm' needs `worlds:`"):
-        resolve("microworld:mlm", None)
+        resolve("microworld:mlm", None, None)
+
+
+REVISION = "c23d21b0620b635a76227c604d44e43a9f0ee389"
+HUB = "FacebookAI/xlm-roberta-large"
+
+
+def of_backbone(**fields: Any) -> Expansion:
+    return expand(backbones=[{"name": "one", **fields}], targets=["micro_topic", "micro_retrieval"])
+
+
+def all_keys(expansion: Expansion) -> set[str]:
+    return {stage.key for stage in expansion.stages()}
+
+
+def test_a_short_name_is_the_hub_name_at_its_pinned_revision() -> None:
+    short = of_backbone(source="xlm-r-large")
+    assert all_keys(short) == all_keys(of_backbone(source=HUB, revision=REVISION))
+    assert all_keys(short).isdisjoint(all_keys(of_backbone(source=HUB)))
+    start = next(stage for stage in graph(short.stages()) if stage.kind == "start")
+    assert start.config == {"hub": HUB, "revision": REVISION, "route": None}
+    assert start.settings["source"] == HUB
+
+
+def test_a_given_revision_wins_and_a_folder_of_that_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve("xlm-r-large", None, None) == (HUB, REVISION)
+    assert resolve("xlm-r-large", "f" * 40, None) == (HUB, "f" * 40)
+    assert resolve("infoxlm-base", None, None) == ("microsoft/infoxlm-base", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "xlm-r-large").mkdir()
+    assert resolve("xlm-r-large", None, None) == ("xlm-r-large", None)
+
+
+def test_attention_is_in_the_key_of_the_start_unless_it_is_auto() -> None:
+    usual = of_backbone(source="qwen3-0.6b")
+    assert all_keys(usual) == all_keys(of_backbone(source="qwen3-0.6b", attention="auto"))
+    other = of_backbone(source="qwen3-0.6b", attention="causal")
+    assert all_keys(usual).isdisjoint(all_keys(other))
+    assert {s.config.get("attention") for s in graph(other.stages()) if s.kind == "start"} == {"causal"}
+
+
+def predicting(expansion: Expansion) -> dict[str, Any]:
+    """What predict stages hold of retrieval, by type."""
+    return {
+        stage.config["type"]: stage.config.get("retrieval")
+        for stage in graph(expansion.stages())
+        if stage.kind == "predict"
+    }
+
+
+def test_pooling_is_the_checkpoints_unless_given_and_concerns_retrieval_alone() -> None:
+    def asked(source: str, **retrieval: Any) -> Any:
+        found = predicting(of_backbone(source=source, retrieval=retrieval))
+        assert found["classification"] is None
+        return found["retrieval"]
+
+    assert asked("xlm-r-large") is None
+    assert asked("me5-base") == {"layer": 12}
+    assert asked("intfloat/multilingual-e5-base") == {"layer": 12}
+    assert asked("labse") == {"pooling": "first", "layer": 12}
+    assert asked("labse", pooling="mean") == {"layer": 12}
+    assert asked("xlm-r-large", pooling="last", layer=3) == {"pooling": "last", "layer": 3}
+    plain, pooled = (of_backbone(source="xlm-r-large", retrieval=r) for r in ({}, {"pooling": "first"}))
+    shared = {cell.task for cell, other in zip(plain.cells, pooled.cells, strict=True) if cell.stage == other.stage}
+    assert shared == {"micro_nli", "micro_topic"}
+
+
+def test_contrastive_training_pools_as_retrieval_will() -> None:
+    parts = {}
+    for retrieval in ({}, {"pooling": "first", "layer": 2}):
+        expansion = expand(
+            backbones=[{"name": "one", "source": "xlm-r-base", "retrieval": retrieval}],
+            recipes=[[], [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]],
+            targets=["micro_retrieval"],
+        )
+        (train,) = (stage for stage in graph(expansion.stages()) if stage.kind == "train")
+        parts[str(retrieval)] = train.config["components"][0]["options"]
+    assert list(parts.values()) == [{}, {"pooling": "first"}]

@@ -68,3 +68,10 @@ def test_a_published_head_gives_the_models_own_logits(config: PretrainedConfig, 
 def test_a_head_of_another_form_is_not_taken(tmp_path: Path) -> None:
     _save(EuroBertConfig(**SIZES, mask_token_id=4), tmp_path)
     assert published_head(str(tmp_path), None, load_backbone(str(tmp_path))) is None
+
+
+def test_a_head_that_transformers_would_draw_at_random_is_not_taken(tmp_path: Path) -> None:
+    model = _save(XLMRobertaConfig(**SIZES), tmp_path)
+    assert published_head(str(tmp_path), None, load_backbone(str(tmp_path))) is not None
+    model.base_model.save_pretrained(tmp_path)  # as E5 and LaBSE are published
+    assert published_head(str(tmp_path), None, load_backbone(str(tmp_path))) is None

@@ -15,7 +15,7 @@ from task_types.samples import CODER, rng
 from xstilts.backbones.coder import Coder
 from xstilts.data.examples import Answer, SpanExample
 from xstilts.task_types.features import Features
-from xstilts.task_types.span_qa import SpanQA, best_spans, windows
+from xstilts.task_types.span_qa import SpanQA, WindowScores, best_spans, windows
 from xstilts.tasks.base import Encoding
 
 QA = SpanQA()
@@ -34,7 +34,7 @@ def perfect(features: Features) -> list[Any]:
     for row in range(len(features)):
         start, end = np.zeros(features.lengths[row]), np.zeros(features.lengths[row])
         start[features.column("start")[row]] = end[features.column("end")[row]] = 10
-        outputs.append((start, end, int(features.column("first")[row])))
+        outputs.append(WindowScores(start, end, int(features.column("first")[row]), float(start[0] + end[0])))
     return outputs
 
 
@@ -59,7 +59,7 @@ def test_predictions_are_substrings_of_the_untouched_passage(name: str) -> None:
     features = QA.encode([ask("Berlin"), ask("Haus")], CODERS[name], SHORT, ())
     random = rng()
     outputs = [
-        (random.normal(size=n), random.normal(size=n), int(first))
+        WindowScores(random.normal(size=n), random.normal(size=n), int(first), 0.0)
         for n, first in zip(features.lengths, features.column("first"), strict=True)
     ]
     for prediction in QA.decode(features, outputs, (), SHORT):

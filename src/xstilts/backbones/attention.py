@@ -62,12 +62,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where segments lie, and how attention is computed over them; built once per batch, shared by all layers."""
+    """Where segments lie, and how attention is computed over them; built once per batch, shared by all layers.
+
+    `causal` overrules what the layers say of themselves; None leaves it to them.
+    """
 
     lengths: tuple[int, ...]
     device: torch.device
     backend: Backend = "segments"
     cu_seqlens: Tensor | None = None
+    causal: bool | None = None
     _masks: dict[tuple[int, bool, int | None], Tensor] = field(default_factory=dict)
 
     @cached_property
@@ -151,7 +155,7 @@ def packed_attention(
     assert layout is not None, "packed attention was called without a layout: the model dropped the keyword"
     dropout = float(extra.get("dropout") or 0.0)
     window = extra.get("sliding_window")
-    causal = extra.get("is_causal")
+    causal = extra.get("is_causal") if layout.causal is None else layout.causal
     causal = bool(getattr(module, "is_causal", False)) if causal is None else bool(causal)
     bias = extra.get("position_bias")
     groups = query.shape[1] // key.shape[1]

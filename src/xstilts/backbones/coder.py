@@ -2,6 +2,10 @@
 
 Task types put inputs together themselves (windows, choices, tagged words), so the tokenizer is asked for pieces only.
 Its special tokens are found by probing: what it puts before, between and after two texts.
+
+Tokenizers of decoders close no text. There the end-of-text token stands behind each text, after whatever the tokenizer
+puts at the beginning: `text <end>` and `text <end> text <end>` (Qwen3, BLOOM), `<begin> text <end>` (Llama),
+`</s> text </s>` (XGLM). A decoder is read at that last token, whose state has seen the whole segment.
 """
 
 from __future__ import annotations
@@ -56,17 +60,27 @@ class Coder:
         """Frame of one text (`between` is empty)."""
         ids, mask = self._probe("a")
         inside = np.flatnonzero(mask == 0)
-        return Frame(ids[: inside[0]], _ids([]), ids[inside[-1] + 1 :])
+        closing = ids[inside[-1] + 1 :]
+        return Frame(ids[: inside[0]], _ids([]), closing if len(closing) else self._end)
 
     @cached_property
     def pair(self) -> Frame:
         """Frame of two texts. Raises `BackboneError` where nothing separates them."""
+        _, mask = self._probe("a")
+        if len(self._end) and not mask[-1]:
+            return Frame(self.single.before, self._end, self._end)
         ids, mask = self._probe("a", "a")
         inside = np.flatnonzero(mask == 0)
         gap = int(np.flatnonzero(np.diff(inside) > 1)[0]) if np.any(np.diff(inside) > 1) else None
         if gap is None:
             raise BackboneError("this tokenizer puts no special token between two texts")
         return Frame(ids[: inside[0]], ids[inside[gap] + 1 : inside[gap + 1]], ids[inside[-1] + 1 :])
+
+    @cached_property
+    def _end(self) -> Ids:
+        """The end-of-text token; nothing where the tokenizer has none."""
+        end = self.tokenizer.eos_token_id
+        return _ids([] if end is None else [int(end)])
 
     def _probe(self, *texts: str) -> tuple[Ids, Ids]:
         # "a" is ordinary text in every tokenizer; Metaspace and WordPiece vocabularies may split it, never drop it.

@@ -1,14 +1,65 @@
-"""What differs between architectures, as values. Anything not listed is tried packed and checked at start-up."""
+"""What differs between architectures, and the checkpoints studies name, as values. The values are in `families/`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import torch
-from torch import nn
+from xstilts.backbones.names import Pooling
+
+Kind = Literal["encoder", "encoder-decoder", "decoder"]
+
+XTREME = (
+    "none of its own: the mean over all tokens at 7/12 of the depth, as XTREME (Hu et al. 2020, "
+    "scripts/run_bucc2018.sh) and jiant read mBERT and XLM-R"
+)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """How a sentence becomes a vector where nothing is trained for it.
+
+    Attributes:
+        pooling: the mean over all tokens, special tokens included; the first token; or the last.
+        layer: hidden state that is read, 0 being the embedding output; None: 7/12 of the depth (`protocol_layer`).
+        source: where pooling and layer were published.
+    """
+
+    pooling: Pooling = "mean"
+    layer: int | None = None
+    source: str = XTREME
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Published weights under the short name that experiment files use.
+
+    Attributes:
+        name: what users type.
+        hub: repository on the Hugging Face hub.
+        revision: its commit, 40 hex digits; None where none could be verified: then the stage that loads it records
+            the commit that the hub gave.
+        parameters: of the backbone as transformers' AutoModel builds it, without task heads.
+        licence: of the weights.
+        citation: authors, year, title, arXiv number.
+        model_type: transformers' name of the architecture.
+        shape: the configuration fields from which `AutoConfig.for_model(model_type, **shape)` makes the real
+            architecture. What is not given is the configuration class's own default.
+        retrieval: how sentences are pooled.
+        note: what one must know before using it.
+    """
+
+    name: str
+    hub: str
+    revision: str | None
+    parameters: int
+    licence: str
+    citation: str
+    model_type: str
+    shape: Mapping[str, Any]
+    retrieval: Retrieval = field(default_factory=Retrieval)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -16,50 +67,25 @@ class Family:
     """How one architecture is fed.
 
     Attributes:
+        name: of the family.
         model_types: `config.model_type` values it covers.
-        packed: whether its attention can be replaced. DeBERTa computes attention from relative-position tables of its
-            own, RemBERT and CANINE ignore a registered attention without a word, BLOOM and XGLM build position biases
-            from the padding mask: these take the padded route.
+        kind: of an encoder-decoder the encoder alone is the backbone; a decoder's tokens do not see what follows.
+        packed: whether its attention can be replaced. Where it cannot, the pack is padded, run, and packed again.
+        why_padded: the reason, where it cannot.
         first_position: position id of the first token, from the config.
         on_pack: called with (model, longest segment) before each packed forward, (model, None) before a padded one.
+        checkpoints: published weights.
     """
 
+    name: str
     model_types: tuple[str, ...]
+    kind: Kind = "encoder"
     packed: bool = True
+    why_padded: str = ""
     first_position: Callable[[Any], int] = lambda config: 0
-    on_pack: Callable[[nn.Module, int | None], None] | None = None
+    on_pack: Callable[[Any, int | None], None] | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
-
-def _after_padding(config: Any) -> int:
-    """RoBERTa's models number positions from padding index + 1 (2 for XLM-R)."""
-    return int(config.pad_token_id) + 1
-
-
-def _bias_of_longest(model: nn.Module, longest: int | None) -> None:
-    """T5 builds its relative position bias for the whole row, tokens x tokens; the longest segment's is enough."""
-    for module in model.modules():
-        if not getattr(module, "has_relative_attention_bias", False):
-            continue
-        module.__dict__.pop("compute_bias", None)
-        if longest is not None:
-            build: Any = module.compute_bias
-            module.__dict__["compute_bias"] = partial(_build_bias, build, longest)
-
-
-def _build_bias(
-    build: Callable[..., torch.Tensor], longest: int, *_: Any, device: Any = None, **__: Any
-) -> torch.Tensor:
-    return build(longest, longest, device=device)
-
-
-FAMILIES: tuple[Family, ...] = (
-    Family(("xlm-roberta", "xlm-roberta-xl", "roberta", "camembert", "xmod", "data2vec-text"), True, _after_padding),
-    Family(("t5", "mt5", "umt5"), on_pack=_bias_of_longest),
-    Family(("deberta", "deberta-v2", "rembert", "canine", "bloom", "xglm"), packed=False),
-)
-UNLISTED = Family(())
-
-
-def family_of(model_type: str) -> Family:
-    """The family of a `config.model_type`, or the neutral one."""
-    return next((family for family in FAMILIES if model_type in family.model_types), UNLISTED)
+    @property
+    def route(self) -> Literal["packed", "padded"]:
+        return "packed" if self.packed else "padded"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer, BitsAndBytesConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
-from xstilts.backbones.family import family_of
+from xstilts.backbones.families import family_of, hint
 from xstilts.backbones.names import Backend, Route, check_folder
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
@@ -28,33 +31,72 @@ REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDat
 """What transformers raises for a model that is missing or damaged."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """How weights are held in memory.
+
+    Attributes:
+        dtype: `float32`, `bfloat16`, or `auto`: as they were saved.
+        quantize: `nf4`: linear layers in 4 bits (QLoRA, Dettmers et al. 2023), through bitsandbytes.
+        device: where weights in 4 bits are made; others are moved later.
+    """
+
+    dtype: str = "float32"
+    quantize: str | None = None
+    device: str = "cpu"
+
+    def options(self) -> dict[str, Any]:
+        """Keywords of `from_pretrained`. Raises `BackboneError` where bitsandbytes is missing."""
+        dtype = "auto" if self.dtype == "auto" else getattr(torch, self.dtype)
+        if self.quantize is None:
+            return {"dtype": dtype}
+        if find_spec("bitsandbytes") is None:
+            raise BackboneError("weights in 4 bits need bitsandbytes: pip install 'xstilts[quantize]'")
+        four = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+        return {"dtype": dtype, "quantization_config": four, "device_map": {"": self.device}}
+
+
 def load_backbone(
-    source: str, revision: str | None = None, route: Route | None = None, backend: Backend = "segments"
+    source: str,
+    revision: str | None = None,
+    route: Route | None = None,
+    backend: Backend = "segments",
+    weights: Weights | None = None,
 ) -> Backbone:
-    """A pretrained backbone in float32, checked for packing.
+    """A pretrained backbone, checked for packing.
 
     Args:
         source: folder with `config.json`, weights and tokenizer, or a hub name.
         revision: commit or tag on the hub.
+        weights: how they are held; float32 if not given.
 
     Raises:
         BackboneError: no such model, a folder that is none, or one that fails the packing check.
     """
     check_folder(source)
+    options = (weights or Weights()).options()
+    place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
+        config = AutoConfig.from_pretrained(source, **place)
         auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
         model, info = auto.from_pretrained(
-            source, revision=revision, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+            source, output_loading_info=True, ignore_mismatched_sizes=True, **place, **options
         )
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, **place)
     except REFUSALS as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}") from None
+        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}{hint(source)}") from None
     _check_weights(source, info)
     backbone = Backbone(model, tokenizer, route, backend)
     check_packing(backbone)
     return backbone
+
+
+def commit_of(source: str, revision: str | None) -> str:
+    """The commit of a hub repository, already loaded, for which a branch, a tag or nothing stands."""
+    return Path(hf_hub_download(source, "config.json", revision=revision)).parent.name
 
 
 def _check_weights(source: str, info: Mapping[str, Any]) -> None:
@@ -151,5 +193,15 @@ def describe(backbone: Backbone) -> dict[str, Any]:
         "hidden_size": backbone.hidden_size,
         "vocabulary": backbone.embeddings.shape[0],
         "route": backbone.route,
+        **_attention(backbone),
         "listed": family_of(backbone.config.model_type).model_types != (),
     }
+
+
+def _attention(backbone: Backbone) -> dict[str, str]:
+    """What a decoder's tokens see, in words; of an encoder there is nothing to say."""
+    if not backbone.decoder:
+        return {}
+    seen = {backbone.sees(True), backbone.sees(False)}
+    both = "bidirectional for tags, spans and masked LM, else causal"
+    return {"attention": both if len(seen) == 2 else next(iter(seen))}

@@ -1,7 +1,9 @@
-"""What can be said of backbones without torch: names of routes and back ends, and whether a folder is a model."""
+"""What can be said of backbones without torch: routes, back ends, attention, adapters, whether a folder is a model."""
 
 from pathlib import Path
 from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from xstilts.core.errors import BackboneError
 
@@ -12,6 +14,32 @@ Backend = Literal["segments", "block_mask", "varlen"]
 
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
+
+Attention = Literal["auto", "causal", "bidirectional"]
+"""What a decoder's tokens see of their segment; see `Backbone.set_attention`."""
+
+Token = Literal["first", "last"]
+"""The token of a segment that stands for all of it."""
+
+Pooling = Literal["mean", "first", "last"]
+"""How the states of a sentence become one vector: their mean, or the state of its first or last token."""
+
+
+class LoRA(BaseModel):
+    """Low-rank adapters (Hu et al. 2022), by default on every linear layer, which QLoRA found to matter more than the
+    rank (Dettmers et al. 2023, section 4).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(default=16, gt=0)
+    alpha: int = Field(default=32, gt=0, description="the update is scaled by alpha / rank")
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: tuple[str, ...] = Field(default=(), description="names of the adapted layers; none: all linear ones")
+    carry: bool = Field(
+        default=False,
+        description="go on with the adapter of the phase before; else it stays, frozen, under a new one, as if merged",
+    )
 
 
 def check_folder(source: str) -> None:

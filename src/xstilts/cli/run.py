@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.results import collect, describe, report_folder
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment, load_experiment
 from xstilts.graph.local import run_local
@@ -26,11 +27,25 @@ RUNNER = "xstilts.stages.run:run_stage"
 
 @dataclass(frozen=True)
 class Machine:
-    """What the run may use; none of it changes a number beyond rounding."""
+    """What the run may use; none of it changes a number beyond rounding. All but `workers`: see `Settings`."""
 
     workers: int = 1
     device: str = "cpu"
     micro_batch_tokens: int = 8192
+    devices: int = 1
+    shard: bool = False
+    offload: bool = False
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shard and self.devices == 1:
+            raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
+        if self.offload and not self.shard:
+            raise ConfigError("--offload is for shards: give --shard and --devices too")
+
+    def settings(self) -> dict[str, Any]:
+        """What stages are told."""
+        return {name: value for name, value in asdict(self).items() if name != "workers"}
 
 
 def packaged(name: str) -> Path:
@@ -58,10 +73,9 @@ def run_experiment(
     expansion = Expansion(experiment, data)
     place = Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
-    settings = {"device": machine.device, "micro_batch_tokens": machine.micro_batch_tokens}
     stages = graph(expansion.stages())
     _warn_of_slow_bf16(stages, machine.device)
-    events = run_local(expansion.stages(), place, RUNNER, settings, machine.workers, RESUMABLE)
+    events = run_local(expansion.stages(), place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
     summary = follow(events, len(stages), style)
     measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
     if measured and not as_json:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from xstilts.backbones.families import CHECKPOINTS
+from xstilts.cli import backbones
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
@@ -75,10 +77,10 @@ def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, s
 
 def show_list(what: str, as_json: bool) -> None:
     """All tasks, languages, backbones or metrics."""
-    lists = {"tasks": _tasks, "languages": _languages, "metrics": _metrics, "backbones": _backbones}
+    lists = {"tasks": _tasks, "languages": _languages, "metrics": _metrics, "backbones": backbones.rows}
     if what not in lists:
         raise UnknownName("list", what, lists)
-    _emit(list(lists[what]()), as_json)
+    _emit(backbones.listed() if what == "backbones" and as_json else list(lists[what]()), as_json)
 
 
 def _tasks() -> Iterable[dict[str, Any]]:
@@ -113,15 +115,8 @@ def _metrics() -> Iterable[dict[str, Any]]:
         yield {"name": metric.name, "values": ",".join(metric.values), "script": metric.script}
 
 
-def _backbones() -> Iterable[dict[str, Any]]:
-    from xstilts.microworld.encoders import FOLDER
-
-    for path in sorted(FOLDER.glob("world-*/*")):
-        yield {"name": f"microworld:{path.name}", "world": path.parent.name.removeprefix("world-"), "where": "shipped"}
-
-
 def show_one(name: str, store: Path, as_json: bool) -> None:
-    """A task, a language, a metric, or a finished stage."""
+    """A task, a language, a metric, a backbone, or a finished stage."""
     if name in TASKS:
         found = _task(TASKS.get(name))
     elif name in LANGUAGES:
@@ -129,6 +124,8 @@ def show_one(name: str, store: Path, as_json: bool) -> None:
         found["tasks"] = [task.name for task in TASKS if name in task.languages and task.metric]
     elif name in METRICS:
         found = next(dict(row) for row in _metrics() if row["name"] == name)
+    elif name in CHECKPOINTS:
+        found = backbones.described(name)
     else:
         found = _stage(name, store)
     if as_json:
@@ -136,7 +133,7 @@ def show_one(name: str, store: Path, as_json: bool) -> None:
         return
     for key, value in found.items():
         text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        sys.stdout.write(f"{key:<12}{text}\n")
+        sys.stdout.write(f"{key:<14}{text}\n")
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -166,8 +163,8 @@ def _stage(name: str, store: Path) -> dict[str, Any]:
     try:
         record = Store(store, must_exist=True).find(name)
     except StoreError:
-        known = [*TASKS.names(), *LANGUAGES, *METRICS.names()]
-        raise UnknownName("task, language, metric or finished stage", name, known) from None
+        known = [*TASKS.names(), *LANGUAGES, *METRICS.names(), *CHECKPOINTS.names()]
+        raise UnknownName("task, language, metric, backbone or finished stage", name, known) from None
     shown = ("key", "kind", "label", "version", "config", "inputs", "started", "finished", "package", "directory")
     return {
         field: str(value) if field == "directory" else value for field in shown for value in [getattr(record, field)]

@@ -13,6 +13,7 @@ import typer
 from xstilts import __version__
 from xstilts.cli.data_verbs import DataOption, JsonOption, data_app
 from xstilts.cli.output import emit
+from xstilts.cli.plan_verb import plan
 
 app = typer.Typer(
     help="English intermediate-task training for zero-shot cross-lingual transfer.",
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_app, name="data")
+app.command()(plan)
 
 StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
 WorkersOption = Annotated[
@@ -33,6 +35,11 @@ WorkersOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
 FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+StageArgument = Annotated[
+    str,
+    typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),
+]
+TaskOption = Annotated[str | None, typer.Option(help="Task of the head; needed where there are several.")]
 
 
 def cores() -> int:
@@ -70,12 +77,18 @@ def demo(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917
     file: FileArgument,
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
     device: DeviceOption = "cpu",
+    devices: Annotated[int, typer.Option(min=1, help="That train one phase together (DDP).")] = 1,
+    shard: Annotated[bool, typer.Option("--shard", help="Each of them holds a part of every layer (FSDP2).")] = False,
+    offload: Annotated[bool, typer.Option("--offload", help="Shards wait in the memory of the host.")] = False,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute activations twice instead of keeping them.")
+    ] = False,
     micro_batch_tokens: TokensOption = 8192,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,7 +96,10 @@ def run(
     from xstilts.cli.run import Machine, run_experiment
     from xstilts.experiment import load_experiment
 
-    machine = Machine((CORES if device == "cpu" else 1) if workers is None else workers, device, micro_batch_tokens)
+    usual = CORES if device == "cpu" and devices == 1 else 1
+    machine = Machine(
+        usual if workers is None else workers, device, micro_batch_tokens, devices, shard, offload, recompute
+    )
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
     run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
 
@@ -196,3 +212,75 @@ def score(
         return
     for row in found:
         sys.stdout.write(f"{row.metric:<18}{row.value:8.2f}   {row.signature}\n")
+
+
+@app.command()
+def export(  # noqa: PLR0913, PLR0917
+    stage: StageArgument,
+    to: Annotated[Path, typer.Option(help="Folder to write; new or empty.", show_default=False)],
+    store: StoreOption = Path("runs"),
+    task: TaskOption = None,
+    form: Annotated[
+        str | None, typer.Option("--as", help="transformers or sentence-transformers; else what the head is for.")
+    ] = None,
+    layer: Annotated[int | None, typer.Option(help="Of sentence vectors; those above are cut off.")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="Experiment file whose title and limitations the card repeats.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A finished model as a Hugging Face folder with a model card.
+
+    The folder is loaded with AutoModelForSequenceClassification, ...ForTokenClassification, ...ForQuestionAnswering,
+    ...ForMultipleChoice or SentenceTransformer, without xstilts. It is read back and compared with the model in the
+    store before it is put in its place; a head that transformers computes in another way is refused (docs/export.md).
+
+    Examples:
+
+      xstilts export 3f2a9c --to my-nli
+
+      xstilts export 3f2a9c --task micro_nli --to my-nli --store runs/demo
+
+      xstilts export 3f2a9c --as sentence-transformers --layer 7 --to my-vectors
+    """
+    from xstilts.cli.export import show_export
+
+    options = {"task": task, "kind": form, "layer": layer, "experiment": experiment, "json": as_json}
+    show_export(stage, to, store, options)
+
+
+@app.command()
+def predict(  # noqa: PLR0913, PLR0917
+    stage: StageArgument,
+    file: Annotated[
+        Path, typer.Option("--input", help="JSONL, CSV, TSV, lines of words, or text.", show_default=False)
+    ],
+    to: Annotated[Path, typer.Option(help="File to write: JSON lines of id, prediction, scores.", show_default=False)],
+    store: StoreOption = Path("runs"),
+    task: TaskOption = None,
+    columns: Annotated[
+        str, typer.Option(help="FIELD=COLUMN, with commas between: text=body,pair=title.", show_default=False)
+    ] = "",
+    language: Annotated[
+        str | None, typer.Option(help="Only rows of this language, where a column `language` says it.")
+    ] = None,
+    device: DeviceOption = "cpu",
+    micro_batch_tokens: TokensOption = 16_384,
+    as_json: JsonOption = False,
+) -> None:
+    """Predictions of a finished model for a file in any language.
+
+    Columns are called text and pair; context, question and choices; question and passage; words, unless --columns says
+    otherwise. Files of words have a word a line and an empty line behind each sentence. Plain text (.txt) has a
+    sentence a line, for single texts and for tagging, where words end at blanks. See docs/export.md.
+
+    Examples:
+
+      xstilts predict 3f2a9c --input reviews.csv --columns text=body --to answers.jsonl
+
+      xstilts predict 3f2a9c --input sentences.txt --to tags.jsonl --device cuda
+    """
+    from xstilts.cli.predict import show_predict
+
+    options = {"task": task, "columns": columns, "language": language, "device": device}
+    show_predict(stage, file, to, store, {**options, "tokens": micro_batch_tokens, "json": as_json})

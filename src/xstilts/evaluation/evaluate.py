@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from xstilts import __version__
 from xstilts.core.errors import DataError
+from xstilts.core.files import read_json
 from xstilts.core.scores import Score
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer
@@ -30,7 +31,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Question:
-    """What is measured: one task in one language."""
+    """What is measured: one task in one language.
+
+    Attributes:
+        notes: what was chosen for the predictions, for the signature.
+        layer: whose retrieval enters means; None: the protocol's.
+    """
 
     task: str
     language: str
@@ -38,6 +44,8 @@ class Question:
     metric: str
     main: str
     role: str = "target"
+    notes: tuple[str, ...] = ()
+    layer: int | None = None
 
 
 def measure(
@@ -63,7 +71,7 @@ def measure(
     majority = metric.majority(gold)
     mains = (question.main, *(("exact_match",) if "exact_match" in metric.values else ()))
     variants = _by_variant(predictions) or {"": {}}
-    chosen = default_variant(list(variants))
+    chosen = default_variant(list(variants), question.layer)
     measurements = []
     for variant, answers in variants.items():
         missing = [row["id"] for row in golds if row["id"] not in answers]
@@ -103,15 +111,22 @@ def signature(question: Question, script: str, n: int, variant: str) -> str:
     ]
     if variant:
         parts.append(variant)
-    return " | ".join([*parts, f"xstilts={__version__}"])
+    return " | ".join([*parts, *question.notes, f"xstilts={__version__}"])
 
 
-def default_variant(variants: Sequence[str]) -> str:
-    """The variant that enters means: for retrieval, raw states at `protocol_layer`."""
+def default_variant(variants: Sequence[str], layer: int | None = None) -> str:
+    """The variant that enters means: for retrieval, raw states at `layer`, or else at `protocol_layer`."""
     layers = [int(match.group(1)) for v in variants if (match := re.fullmatch(r"layer=(\d+) raw", v))]
     if not layers:
         return variants[0]
-    return f"layer={protocol_layer(max(layers))} raw"
+    return f"layer={protocol_layer(max(layers)) if layer is None else layer} raw"
+
+
+def protocol_of(predictions: Path) -> tuple[tuple[str, ...], int | None]:
+    """Notes and layer (see `Question`) that the predict stage in this directory left in `protocol.json`."""
+    path = predictions / "protocol.json"
+    said = read_json(path) if path.exists() else {"notes": [], "layer": None}
+    return tuple(said["notes"]), said["layer"]
 
 
 def _by_variant(predictions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -56,9 +56,9 @@ class Predictor:
             batch = self.task_type.collate(features, rows, rng).to(self.device)
             with autocast(self.precision, self.device):
                 if self.task_type.all_layers:
-                    states = self.backbone.hidden_states(batch.packed)
+                    states = self.backbone.hidden_states(batch.packed, self.task_type.right_context)
                 else:
-                    states = [self.backbone(batch.packed)]
+                    states = [self.backbone(batch.packed, self.task_type.right_context)]
                 results = self.task_type.outputs(self.head, states, batch)
             for row, result in zip(rows, results, strict=True):
                 outputs[row] = result

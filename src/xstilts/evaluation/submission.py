@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import read_jsonl, write_text
 from xstilts.evaluation import score_inputs as inputs
-from xstilts.evaluation.evaluate import default_variant
+from xstilts.evaluation.evaluate import default_variant, protocol_of
 from xstilts.tasks import TASKS
 
 
@@ -96,7 +96,8 @@ def _pairs(source: Source) -> list[Pair]:
         if not isinstance(row, dict) or "id" not in row or "prediction" not in row:
             raise DataError('expected {"id": ..., "prediction": ...}', source.predictions, line)
         variants.setdefault(row.get("variant", ""), {})[row["id"]] = row["prediction"]
-    answers = variants[default_variant(list(variants))] if variants else {}
+    _, layer = protocol_of(source.predictions.parent.parent)
+    answers = variants[default_variant(list(variants), layer)] if variants else {}
     queries = [row for _, row in read_jsonl(source.records) if "gold" in row]
     if missing := [row["id"] for row in queries if row["id"] not in answers]:
         problem = f"{len(missing)} of {len(queries)} examples have no prediction, the first is '{missing[0]}'"

@@ -15,6 +15,7 @@ from xstilts.stages import VERSIONS
 from xstilts.stages.own import reading
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
+_LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
 # What a folder of weights is told by; training leftovers beside them do not count.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 
@@ -95,25 +96,34 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     )
 
 
-def start_pretrained(source: str, revision: str | None, route: str | None, name: str) -> Stage:
+@dataclass(frozen=True)
+class Use:
+    """How a backbone is run: `route` (packed or padded; None: what it allows), and `attention` (of decoders)."""
+
+    route: str | None = None
+    attention: str = "auto"
+
+    def config(self) -> dict[str, Any]:
+        return {"route": self.route, **drop_defaults({"attention": self.attention}, {"attention": "auto"})}
+
+
+def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:
     """A pretrained backbone: checked for packing, then pointed to, not copied."""
-    config = {**identity(source, revision, MODEL_FILES), "route": route}
+    config = {**identity(source, revision, MODEL_FILES), **use.config()}
     return make("start", config, {}, name, source=source, revision=revision, cost=2.0)
 
 
 def start_random(
-    architecture: str, fields: Mapping[str, Any], tokenizer: Stage, seed: int, route: str | None, name: str
+    architecture: str, fields: Mapping[str, Any], tokenizer: Stage, seed: int, use: Use, name: str
 ) -> Stage:
     """A random backbone: the start of pretraining, and a control."""
-    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, "route": route}
+    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, **use.config()}
     return make("start", config, {"tokenizer": tokenizer}, name, cost=2.0)
 
 
-def start_random_like(
-    source: str, revision: str | None, tokenizer: Stage, seed: int, route: str | None, name: str
-) -> Stage:
+def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed: int, use: Use, name: str) -> Stage:
     """A random backbone with the configuration of a pretrained one."""
-    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, "route": route}
+    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, **use.config()}
     return make("start", config, {"tokenizer": tokenizer}, name, source=source, revision=revision, cost=2.0)
 
 
@@ -159,7 +169,7 @@ class ComponentData:
     rate: float | None = None
     weight: float = 1.0
     exponent: float = 0.3
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,17 +200,21 @@ def train(model: Stage, phase: PhaseData) -> Stage:
             for part in phase.components
         ],
         "sampling": dict(phase.sampling),
-        "train": dict(phase.train),
+        "train": drop_defaults(phase.train, _LATER_OPTIONS),
         "seed": phase.seed,
     }
     inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
     return make("train", config, inputs, phase.label, cost=phase.cost)
 
 
-def predict(model: Stage, data: Stage, task: Task, head: str, precision: str, cost: float = 3.0) -> Stage:
-    """Predictions of every language of `data` with the head called `head`."""
-    config = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
-    return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=cost)
+def predict(
+    model: Stage, data: Stage, task: Task, head: str, precision: str, retrieval: Mapping[str, Any] | None = None
+) -> Stage:
+    """Predictions of every language of `data` with the head called `head`; `retrieval` holds pooling and layer."""
+    config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
+    if retrieval:
+        config["retrieval"] = dict(retrieval)
+    return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=3.0)
 
 
 def evaluate(predictions: Stage, data: Stage, task: Task, split: Split, role: str) -> Stage:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import read_json, read_jsonl, write_jsonl
-from xstilts.evaluation.evaluate import Measurement, Question, measure, write_examples
+from xstilts.evaluation.evaluate import Measurement, Question, measure, protocol_of, write_examples
 
 
 def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
     """Write `scores.jsonl` and `examples.parquet`."""
     measurements: list[Measurement] = []
+    notes, layer = protocol_of(inputs["predictions"])
     for language in read_json(inputs["data"] / "languages.json"):
-        question = Question(config["task"], language, config["split"], config["metric"], config["main"], config["role"])
+        split, metric, main, role = (config[name] for name in ("split", "metric", "main", "role"))
+        question = Question(config["task"], language, split, metric, main, role, notes, layer)
         records = read_jsonl(inputs["data"] / language / "records.jsonl")
         golds = [row for _, row in records if "gold" in row]  # candidates of a pool have none
         answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from xstilts.core.errors import StageError
-from xstilts.core.files import read_json, write_jsonl
+from xstilts.backbones.backbone import Backbone
+from xstilts.core.errors import BackboneError, StageError
+from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.evaluation.predict import Predictor
-from xstilts.stages.training import open_backbone
-from xstilts.task_types import TASK_TYPES
+from xstilts.stages.models import open_backbone
+from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 from xstilts.training.config import Settings
@@ -26,10 +28,13 @@ def run_predict(
     settings: Mapping[str, Any],
     report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Write `predictions/{language}.jsonl` for every language of the data."""
+    """Write `predictions/{language}.jsonl` for every language of the data, and `protocol.json` with what was chosen."""
     machine = Settings(**settings)
     task_type = TASK_TYPES.get(config["type"])
+    if "retrieval" in config:
+        task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     backbone = open_backbone(inputs["model"])
+    _write_protocol(directory, backbone, task_type, config.get("retrieval", {}))
     head: torch.nn.Module = task_type.head(backbone, config["labels"], 0.0)
     if config["head"]:
         heads = {spec.task: state for spec, state in saved_heads(inputs["model"]).items()}
@@ -57,3 +62,19 @@ def run_predict(
             ),
         )
         report({"fraction": (done + 1) / len(languages), "message": language})
+
+
+def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, chosen: Mapping[str, Any]) -> None:
+    """What scores must say of these predictions: a decoder's attention, pooling and layer if not the protocol's.
+
+    Raises:
+        BackboneError: a layer that the model does not have.
+    """
+    layer = chosen.get("layer")
+    if layer is not None and layer > backbone.layers:
+        raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
+    notes = [f"{name}={value}" for name, value in chosen.items()]
+    if backbone.decoder:
+        notes.append(f"attention={backbone.sees(task_type.right_context)}")
+    if notes:
+        write_json(directory / "protocol.json", {"notes": notes, "layer": layer})

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.families import hint
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
@@ -27,10 +28,11 @@ def run_tokenizer(
     """Train a tokenizer on raw text, or copy a pretrained one."""
     if "trained" not in config:
         try:
-            tokenizer = AutoTokenizer.from_pretrained(settings["source"], revision=settings["revision"])
+            source, revision = settings["source"], settings["revision"]
+            tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise BackboneError(f"tokenizer of '{settings['source']}' cannot be loaded: {reason}") from None
+            raise BackboneError(f"tokenizer of '{source}' cannot be loaded: {reason}{hint(source)}") from None
         tokenizer.save_pretrained(directory)
         return
     trained = config["trained"]

@@ -13,18 +13,27 @@ from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import check_fields, describe, load_backbone, random_backbone, save_backbone
-from xstilts.backbones.names import Backend
+from xstilts.backbones.load import (
+    Weights,
+    check_fields,
+    commit_of,
+    describe,
+    load_backbone,
+    random_backbone,
+    save_backbone,
+)
 from xstilts.core.errors import UnknownName
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.stages.models import open_for_training, save_trained
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import Settings, TrainConfig
-from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
+from xstilts.training.distributed import assembled, gather, spread, team
+from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import language_probabilities, probabilities
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, save_model, saved_heads
+from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, saved_heads
 from xstilts.training.plan import Plan, Source, steps_of
 
 Report = Callable[[dict[str, Any]], None]
@@ -37,7 +46,8 @@ def run_start(
     config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
 ) -> None:
     """Write a random backbone, or a pointer to a pretrained one once it is checked."""
-    route = config["route"]
+    route, attention = config["route"], config.get("attention", "auto")
+    commit = {}
     if "random" in config or "random_like" in config:
         tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
         if "random" in config:
@@ -52,14 +62,19 @@ def run_start(
         save_backbone(backbone, directory / "backbone")
     else:
         source = Path(settings["source"])
-        backbone = load_backbone(settings["source"], settings["revision"], route)
+        backbone = load_backbone(settings["source"], settings["revision"], route, weights=Weights("auto"))
         save_heads(_pretrained_heads(source, settings["revision"], backbone), directory)
         if source.is_dir() and _size(source) < COPIED_BYTES:
             save_backbone(backbone, directory / "backbone")
+        elif source.is_dir():
+            write_json(directory / "pointer.json", {"source": str(source.absolute()), "revision": None})
         else:
-            pointer = str(source.absolute()) if source.is_dir() else settings["source"]
-            write_json(directory / "pointer.json", {"source": pointer, "revision": settings["revision"]})
-    write_json(directory / "about.json", {**describe(backbone), "route_asked": route})
+            found = commit_of(settings["source"], settings["revision"])
+            commit = {"hub": settings["source"], "commit": found}
+            write_json(directory / "pointer.json", {"source": settings["source"], "revision": found})
+    backbone.set_attention(attention)
+    about = {**describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
+    write_json(directory / "about.json", about)
 
 
 def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
@@ -75,24 +90,24 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
-def open_backbone(directory: Path, backend: Backend = "segments") -> Backbone:
-    """The backbone of a start or train stage."""
-    about = read_json(directory / "about.json")
-    route = about["route_asked"]
-    if (directory / "pointer.json").exists():
-        pointer = read_json(directory / "pointer.json")
-        return load_backbone(pointer["source"], pointer["revision"], route, backend)
-    return load_backbone(str(directory / "backbone"), None, route, backend)
-
-
 def run_train(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
 ) -> None:
-    """Train one phase, from a checkpoint where there is one; write weights, log and what became of the heads."""
-    options = TrainConfig(**config["train"])
+    """Train one phase, from a checkpoint where there is one; write weights, log and what became of the heads.
+
+    Of several ranks each calls it; `xstilts.stages.ranks` starts them.
+    """
     machine = Settings(**settings)
+    with assembled(machine.device) as device:
+        _train_phase(config, directory, inputs, machine.model_copy(update={"device": device}), report)
+
+
+def _train_phase(
+    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], machine: Settings, report: Report
+) -> None:
+    options = TrainConfig(**config["train"])
     phase = build_phase(config, inputs, options)
-    backbone = open_backbone(inputs["model"], options.backend)
+    backbone = open_for_training(inputs["model"], options, config["seed"], machine.device)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     for spec, features in zip(specs, phase.features, strict=True):
@@ -100,24 +115,28 @@ def run_train(
         if isinstance(head, MaskedLMHead):
             set_unigram_bias(head, [features])
     heads = restore_heads(model, inputs["model"], keep=options.head == "keep")
-    model.to(machine.device)
+    losses = spread(Losses(model, phase).to(machine.device), backbone, machine)
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, start, totals, report)
     saved = time.monotonic()
-    for record in train(model, phase, optimizer, machine, start):
+    for record in train(model, phase, optimizer, machine, start, losses):
         done = record.step + 1
         log.count(record)
         if done % machine.log_every == 0 or done == phase.plan.steps:
             log.add(record)
-        if time.monotonic() - saved > machine.checkpoint_seconds and done < phase.plan.steps:
+        if team().decides(time.monotonic() - saved > machine.checkpoint_seconds) and done < phase.plan.steps:
             log.write()
             save_checkpoint(directory, model, optimizer, done, log.totals)
             saved = time.monotonic()
+    gather(model)
+    if not team().leads:
+        return
     log.write()
     write_json(directory / "summary.json", {"steps": phase.plan.steps, "tasks": log.totals})
-    save_model(model, directory)
-    write_json(directory / "about.json", {**read_json(inputs["model"] / "about.json"), "heads": heads})
+    held = save_trained(model, directory, inputs["model"], inputs["data0"], options)
+    about = {**read_json(inputs["model"] / "about.json"), "weights": {}, **held, "heads": heads}
+    write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)
 
 
@@ -194,7 +213,10 @@ class _Log:
     def add(self, record: StepRecord) -> None:
         row = record.row()
         self.rows.append(row)
+        if not team().leads:
+            return
         self.report({"fraction": (record.step + 1) / self.steps, "message": f"{row['task']} loss {row['loss']:.3f}"})
 
     def write(self) -> None:
-        write_jsonl(self.path, self.rows)
+        if team().leads:
+            write_jsonl(self.path, self.rows)

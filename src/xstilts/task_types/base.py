@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Token
 from xstilts.backbones.packing import Packed
 from xstilts.task_types.features import Array, Features
 
@@ -85,6 +86,8 @@ class TaskType(ABC):
     """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
     pretrained_head: ClassVar[bool] = False
     """Whether the head is part of the pretrained model: it is loaded with it, and carried through other phases."""
+    right_context: ClassVar[bool] = False
+    """Whether a token's output depends on what follows it: decoders then attend to both sides (`Backbone.sees`)."""
     all_layers: ClassVar[bool] = False
     """Whether prediction reads every layer's hidden states."""
     pooled: ClassVar[bool] = False
@@ -142,6 +145,12 @@ def init_linear(module: nn.Module, std: float = 0.02) -> nn.Module:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return module
+
+
+def token_of(head: nn.Module) -> Token:
+    """The token that a head reads of each segment."""
+    token: Token = head.token  # type: ignore[assignment]
+    return token
 
 
 def head_std(backbone: Backbone) -> float:

@@ -1,7 +1,7 @@
 """Text classification, of one text or a pair: XNLI, PAWS-X, SIB-200.
 
 Shape suffixes: T tokens, H hidden, B examples, C classes. Head: dropout, dense, tanh, dropout, projection on the first
-token, as RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
+token (of decoders the last), as RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Token
 from xstilts.data.examples import TextExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class PooledHead(nn.Module):
-    """Dropout, dense, tanh, dropout, projection; reads [N, H], gives [N, C]."""
+    """Dropout, dense, tanh, dropout, projection; reads the states of one token a segment, [N, H], gives [N, C]."""
 
-    def __init__(self, hidden: int, classes: int, dropout: float) -> None:
+    def __init__(self, hidden: int, classes: int, dropout: float, token: Token = "first") -> None:
         super().__init__()
+        self.token: Token = token
         self.dense = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, classes)
         self.dropout = nn.Dropout(dropout)
@@ -56,7 +58,8 @@ class Classification(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(PooledHead(backbone.hidden_size, len(labels), dropout), head_std(backbone))
+        head = PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary)
+        return init_linear(head, head_std(backbone))
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, _ = features.packed(rows)
@@ -64,7 +67,7 @@ class Classification(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, C]."""
-        logits_BC: Tensor = head(states_TH[batch.packed.starts_S])
+        logits_BC: Tensor = head(states_TH[batch.packed.place_S(token_of(head))])
         return logits_BC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

@@ -41,11 +41,12 @@ class MaskedLMHead(nn.Module):
         self.dense = nn.Linear(backbone.hidden_size, size)
         self.norm = nn.LayerNorm(size, eps=float(getattr(backbone.config, "layer_norm_eps", None) or 1e-5))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        # In a tuple the tied weight is not a parameter of the head: it is saved and counted with the backbone.
-        self._tied = (backbone.embeddings,)
+        # In a tuple the backbone is no part of the head: the tied weight is saved and counted with the backbone. It is
+        # asked for at each use, since sharding puts other tensors in its place.
+        self._tied = (backbone,)
 
     def forward(self, states_MH: Tensor) -> Tensor:
-        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self._tied[0], self.bias)
+        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self._tied[0].embeddings, self.bias)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class MaskedLM(TaskType):
     """
 
     name: ClassVar[str] = "masked_lm"
+    right_context: ClassVar[bool] = True
     pretrained_head: ClassVar[bool] = True
     rate: float = 0.15
     masked: float = 0.8
@@ -165,11 +167,15 @@ def published_head(source: str, revision: str | None, backbone: Backbone) -> dic
     EuroBERT has an untied output layer and RemBERT an embedding of its own: a fresh head is trained for them.
     """
     try:
-        model = AutoModelForMaskedLM.from_pretrained(source, revision=revision, dtype=torch.float32)
+        model, info = AutoModelForMaskedLM.from_pretrained(
+            source, revision=revision, dtype=torch.float32, output_loading_info=True
+        )
     except (ValueError, OSError, KeyError):
         return None
     shared = {id(parameter) for parameter in model.base_model.parameters()}
     own = {name: value.detach() for name, value in model.named_parameters() if id(value) not in shared}
+    if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers has drawn a head at random
+        return None
     head = MaskedLMHead(backbone).state_dict()
     forms = {
         "dense.weight": r"(.*\.)?dense\.weight",

@@ -1,8 +1,8 @@
 """Multiple choice: HellaSwag, CommonsenseQA, Social IQA, COPA, XCOPA.
 
 One segment per choice: `context question </s> choice`. Head: RoBERTa's pooler (dense, tanh), dropout, projection to one
-score, on the first token of each choice; softmax over the choices of a question. Shape suffixes: S segments (choices of
-all questions), B questions, K most choices.
+score, on the first token of each choice (of decoders the last); softmax over the choices of a question. Shape suffixes:
+S segments (choices of all questions), B questions, K most choices.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Token
 from xstilts.data.examples import ChoiceExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class ChoiceHead(nn.Module):
-    """Dense, tanh, dropout, projection to one score; reads [S, H], gives [S]."""
+    """Dense, tanh, dropout, projection to one score; reads the states of one token a segment, [S, H], gives [S]."""
 
-    def __init__(self, hidden: int, dropout: float) -> None:
+    def __init__(self, hidden: int, dropout: float, token: Token = "first") -> None:
         super().__init__()
+        self.token: Token = token
         self.dense = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1)
         self.dropout = nn.Dropout(dropout)
@@ -54,7 +56,7 @@ class MultipleChoice(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(ChoiceHead(backbone.hidden_size, dropout), head_std(backbone))
+        return init_linear(ChoiceHead(backbone.hidden_size, dropout, backbone.summary), head_std(backbone))
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, offsets = features.packed(rows)
@@ -67,7 +69,7 @@ class MultipleChoice(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, K]; -inf where a question has fewer choices."""
-        scores_S: Tensor = head(states_TH[batch.packed.starts_S]).float()
+        scores_S: Tensor = head(states_TH[batch.packed.place_S(token_of(head))]).float()
         segment_BK = batch.targets["segment_BK"]
         return scores_S[segment_BK.clamp(min=0)].masked_fill(segment_BK < 0, float("-inf"))
 

@@ -15,15 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Pooling
 from xstilts.data.examples import PoolExample
 from xstilts.metrics.retrieval import DEPTH, protocol_layer
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
-from xstilts.task_types.sentences import collate_pairs, cosines, mean_pool
+from xstilts.task_types.sentences import collate_pairs, cosines, pool
 
 NEIGHBOURS = 4
 CHUNK = 1024
 """Queries compared with the whole pool at a time: 4 GB of similarities for a million candidates."""
+POOLED: dict[Pooling, str] = {"mean": "mean with special tokens", "first": "first token", "last": "last token"}
 
 
 class Mined(NamedTuple):
@@ -34,17 +36,20 @@ class Mined(NamedTuple):
     score: float
 
 
+@dataclass(frozen=True)
 class Mining(TaskType):
     """Translation pairs between two sets of sentences of which most have no translation.
 
-    Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24). Pairs are
-    those of `mine`; a threshold that maximises F1 on the sample set cuts them off. Source: google-research/xtreme,
-    `third_party/utils_retrieve.py` (`mine_bitext`, `bucc_optimize`, `bucc_extract`), where a sentence that occurs twice
-    on its side is never part of a pair.
+    Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24), unless
+    `pooling` or `layer` say otherwise. Pairs are those of `mine`; a threshold that maximises F1 on the sample set cuts
+    them off. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`, `bucc_optimize`,
+    `bucc_extract`), where a sentence that occurs twice on its side is never part of a pair.
     """
 
     name: ClassVar[str] = "mining"
     all_layers: ClassVar[bool] = True
+    pooling: Pooling = "mean"
+    layer: int | None = None
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         """An instance per different sentence of each side; columns say which side, and whether it occurs again."""
@@ -65,14 +70,14 @@ class Mining(TaskType):
         return builder.build()
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        layer = protocol_layer(len(states) - 1)
-        return [(layer, vector) for vector in mean_pool(states[layer], batch.packed).cpu().numpy()]
+        layer = protocol_layer(len(states) - 1) if self.layer is None else self.layer
+        return [(layer, vector) for vector in pool(states[layer], batch.packed, self.pooling).cpu().numpy()]
 
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
         vectors = np.stack([vector for _, vector in outputs])
-        variant = f"layer={outputs[0][0]} raw, mean with special tokens, ratio margin k={NEIGHBOURS}"
+        variant = f"layer={outputs[0][0]} raw, {POOLED[self.pooling]}, ratio margin k={NEIGHBOURS}"
         tuned = features.column("sample").astype(bool)
         pairs = self._pairs(features, vectors, sample=False)
         sample = self._pairs(features, vectors, sample=True) if tuned.any() else pairs
@@ -176,14 +181,16 @@ class Ranking(TaskType):
     """Candidates for each query by cosine, among all languages' candidates.
 
     A dual encoder of one backbone, trained on English pairs of query and wanted candidate with the batch's other
-    candidates as negatives. Vectors are means of the last layer, special tokens included; XTREME-R's baseline
-    (`third_party/bert.py`) takes the pooler's output and learns the temperature, which begins at 0.01.
+    candidates as negatives. Vectors are means of the last layer, special tokens included, unless `pooling` says
+    otherwise; XTREME-R's baseline (`third_party/bert.py`) takes the pooler's output and learns the temperature, which
+    begins at 0.01.
     """
 
     name: ClassVar[str] = "ranking"
     pooled: ClassVar[bool] = True
     splits_batches: ClassVar[bool] = False
     temperature: float = 0.01
+    pooling: Pooling = "mean"
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         """Training pairs: one instance of two segments for each query, with the first candidate it wants."""
@@ -209,11 +216,11 @@ class Ranking(TaskType):
         return collate_pairs(features, rows)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        scores_BB = cosines(states_TH, batch) / self.temperature
+        scores_BB = cosines(states_TH, batch, self.pooling) / self.temperature
         return F.cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="sum")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        return list(mean_pool(states[-1], batch.packed).cpu().numpy())
+        return list(pool(states[-1], batch.packed, self.pooling).cpu().numpy())
 
     def rank(self, features: Features, outputs: Sequence[Any], names: Sequence[str], pool: Array) -> list[Prediction]:
         """The ids of the 20 nearest candidates of each query, best first.
@@ -225,7 +232,7 @@ class Ranking(TaskType):
             F.normalize(torch.from_numpy(np.asarray(side)).float(), dim=-1) for side in (np.stack(outputs), pool)
         )
         _, best = nearest(x_QH, y_CH, min(DEPTH, len(names)))
-        variant = f"{len(names)} candidates, cosine, mean with special tokens"
+        variant = f"{len(names)} candidates, cosine, {POOLED[self.pooling]}"
         ids = [record["id"] for record in features.records]
         return [Prediction(ids[i], [names[j] for j in row], variant) for i, row in enumerate(best.tolist())]
 

@@ -1,8 +1,9 @@
 """Sentence vectors: retrieval of translations (no training) and contrastive training on translation pairs.
 
-A sentence vector is the mean of the hidden states of all its tokens, special tokens included, as jiant pools
-(facts: XTREME's own script does the same unless told otherwise). Retrieval reads every layer in one pass and reports
-each, raw and centred on the mean of its language, so that no layer is chosen in the dark.
+A sentence vector is the mean of the hidden states of all its tokens, special tokens included, as jiant pools (XTREME's
+own script does the same unless told otherwise); or, where the backbone asks for it, the state of its first or last
+token. Retrieval reads every layer in one pass and reports each, raw and centred on the mean of its language, so that no
+layer is chosen in the dark; the one that enters means is the backbone's, else the protocol's (`protocol_layer`).
 Shape suffixes: T tokens, H hidden, S sentences, B pairs.
 """
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Pooling
 from xstilts.backbones.packing import Packed
 from xstilts.data.examples import ParallelExample
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, indices
@@ -44,27 +46,38 @@ def mean_pool(states_TH: Tensor, packed: Packed) -> Tensor:
     return means[segment_T[packed.starts_S]]
 
 
+def pool(states_TH: Tensor, packed: Packed, pooling: Pooling) -> Tensor:
+    """One vector for each segment, [S, H] float32, segments as given to `pack`."""
+    return mean_pool(states_TH, packed) if pooling == "mean" else states_TH[packed.place_S(pooling)].float()
+
+
 def collate_pairs(features: Features, rows: Array) -> Batch:
     """Instances of two segments; `source_B` says where each instance's first one is."""
     packed, offsets = features.packed(rows)
     return Batch(packed, {"source_B": indices(offsets[:-1])}, len(rows), rows)
 
 
-def cosines(states_TH: Tensor, batch: Batch) -> Tensor:
+def cosines(states_TH: Tensor, batch: Batch, pooling: Pooling = "mean") -> Tensor:
     """Cosine of every first segment with every second one of the batch, [B, B]; right pairs on the diagonal."""
-    vectors_SH = F.normalize(mean_pool(states_TH, batch.packed), dim=-1)
+    vectors_SH = F.normalize(pool(states_TH, batch.packed, pooling), dim=-1)
     source_B = batch.targets["source_B"]
     return vectors_SH[source_B] @ vectors_SH[source_B + 1].T
 
 
+@dataclass(frozen=True)
 class Retrieval(TaskType):
     """Nearest neighbour by cosine: each English sentence looks for its translation in the other language.
 
     That is the direction of XTREME (`similarity_search` of `third_party/utils_retrieve.py`) and of jiant.
+
+    Attributes:
+        layer: the one that enters means; None: the protocol's.
     """
 
     name: ClassVar[str] = "retrieval"
     all_layers: ClassVar[bool] = True
+    pooling: Pooling = "mean"
+    layer: int | None = None
 
     def encode(
         self, examples: Sequence[ParallelExample], coder: Coder, limits: Limits, labels: Sequence[str]
@@ -72,7 +85,7 @@ class Retrieval(TaskType):
         return encode_pairs(examples, coder, limits)
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        pooled = np.stack([mean_pool(layer, batch.packed).cpu().numpy() for layer in states], axis=1)
+        pooled = np.stack([pool(layer, batch.packed, self.pooling).cpu().numpy() for layer in states], axis=1)
         return list(pooled.reshape(len(batch.rows), 2, len(states), -1))
 
     def decode(
@@ -99,6 +112,7 @@ class Contrastive(TaskType):
     name: ClassVar[str] = "contrastive"
     splits_batches: ClassVar[bool] = False
     temperature: float = 0.05
+    pooling: Pooling = "mean"
 
     def encode(
         self, examples: Sequence[ParallelExample], coder: Coder, limits: Limits, labels: Sequence[str]
@@ -109,7 +123,7 @@ class Contrastive(TaskType):
         return collate_pairs(features, rows)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        scores_BB = cosines(states_TH, batch) / self.temperature
+        scores_BB = cosines(states_TH, batch, self.pooling) / self.temperature
         gold_B = torch.arange(len(scores_BB), device=scores_BB.device)
         there = F.cross_entropy(scores_BB, gold_B, reduction="sum")
         return (there + F.cross_entropy(scores_BB.T, gold_B, reduction="sum")) / 2

@@ -1,8 +1,9 @@
 """Span question answering: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
 
 `question </s> passage`, the passage in overlapping windows (BERT's run_squad: stride = overlap). Offsets are code
-points of the untouched passage. A window without the answer points to its first token. Head: projection to start and
-end scores per token, as transformers' question answering; the softmax runs over all tokens of the window.
+points of the untouched passage. A window without the answer points to its first token (of decoders to its last, which
+alone has seen the window). Head: projection to start and end scores per token, as transformers' question answering; the
+softmax runs over all tokens of the window.
 Shape suffixes: T tokens, B windows, L longest window.
 """
 
@@ -18,8 +19,9 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.names import Token
 from xstilts.data.examples import SpanExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 NO_TOKEN = -1
@@ -35,11 +37,21 @@ class Candidate(NamedTuple):
     end: int
 
 
-class SpanHead(nn.Module):
-    """Projection to start and end scores; reads [N, H], gives [N, 2]."""
+class WindowScores(NamedTuple):
+    """Scores of the tokens of one window, where its passage begins, and the score of there being no answer in it."""
 
-    def __init__(self, hidden: int) -> None:
+    start: Array
+    end: Array
+    first: int
+    nothing: float
+
+
+class SpanHead(nn.Module):
+    """Projection to start and end scores; reads [N, H], gives [N, 2]. Windows without answer point to `token`."""
+
+    def __init__(self, hidden: int, token: Token = "first") -> None:
         super().__init__()
+        self.token: Token = token
         self.out = nn.Linear(hidden, 2)
 
     def forward(self, states_NH: Tensor) -> Tensor:
@@ -51,6 +63,7 @@ class SpanQA(TaskType):
     """Span question answering; the loss is the mean of start and end cross-entropy per window."""
 
     name: ClassVar[str] = "span_qa"
+    right_context: ClassVar[bool] = True
 
     def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         builder = FeaturesBuilder()
@@ -75,7 +88,7 @@ class SpanQA(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(SpanHead(backbone.hidden_size), head_std(backbone))
+        return init_linear(SpanHead(backbone.hidden_size, backbone.summary), head_std(backbone))
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, _ = features.packed(rows)
@@ -99,14 +112,21 @@ class SpanQA(TaskType):
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         start_BL, end_BL = self.logits(head, states_TH, batch)
-        start = F.cross_entropy(start_BL, batch.targets["start_B"], reduction="sum")
-        return (start + F.cross_entropy(end_BL, batch.targets["end_B"], reduction="sum")) / 2
+        start_B, end_B = batch.targets["start_B"], batch.targets["end_B"]
+        if token_of(head) == "last":
+            nothing_B, last_B = (start_B == 0) & (end_B == 0), batch.targets["length_B"] - 1
+            start_B, end_B = start_B.where(~nothing_B, last_B), end_B.where(~nothing_B, last_B)
+        start = F.cross_entropy(start_BL, start_B, reduction="sum")
+        return (start + F.cross_entropy(end_BL, end_B, reduction="sum")) / 2
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         start_BL, end_BL = (scores.cpu().numpy() for scores in self.logits(head, states[-1], batch))
         lengths, firsts = batch.targets["length_B"].tolist(), batch.targets["first_B"].tolist()
+        null = 0 if token_of(head) == "first" else -1
+        rows = zip(start_BL, end_BL, lengths, firsts, strict=True)
         return [
-            (start[:n], end[:n], first) for start, end, n, first in zip(start_BL, end_BL, lengths, firsts, strict=True)
+            WindowScores(start[:n], end[:n], first, float(start[:n][null] + end[:n][null]))
+            for start, end, n, first in rows
         ]
 
     def decode(
@@ -115,11 +135,11 @@ class SpanQA(TaskType):
         offset = features.ragged("offset")
         found: dict[int, list[Candidate]] = defaultdict(list)
         null: dict[int, float] = {}
-        for row, (start, end, first) in enumerate(outputs):
+        for row, (start, end, first, nothing) in enumerate(outputs):
             example = int(features.example[row])
             spans = offset[row].reshape(-1, 2)
             found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer))
-            null[example] = min(null.get(example, float("inf")), float(start[0] + end[0]))
+            null[example] = min(null.get(example, float("inf")), nothing)
         predictions = []
         for i, record in enumerate(features.records):
             ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]

@@ -38,6 +38,7 @@ class Tagging(TaskType):
     """Sequence tagging; the loss is cross-entropy per tagged word."""
 
     name: ClassVar[str] = "tagging"
+    right_context: ClassVar[bool] = True
 
     def encode(
         self, examples: Sequence[TaggedExample], coder: Coder, limits: Limits, labels: Sequence[str]

@@ -1,0 +1,147 @@
+"""Training a part of a backbone: low-rank adapters through PEFT (LoRA, Hu et al. 2022), and frozen layers.
+
+Each phase has its adapter, `phase0`, `phase1` ... Those of earlier phases stay, frozen, under the one in training: the
+same function as merging them, without rounding them into bf16 or 4-bit weights. An adapter is saved as PEFT reads it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.names import LoRA
+from xstilts.core.errors import BackboneError
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_NOT_ADAPTED = r".*pooler.*"  # the library's poolers are not read by our heads
+
+
+def adapters_of(backbone: Backbone) -> list[str]:
+    """Names of the adapters in the backbone, oldest first."""
+    layers = [module for module in backbone.model.modules() if isinstance(module, LoraLayer)]
+    return sorted({name for layer in layers for name in layer.lora_A}, key=lambda name: int(name[len("phase") :]))
+
+
+def add_adapter(backbone: Backbone, lora: LoRA) -> None:
+    """Put a new adapter, which changes nothing yet (B is zero), over those that are there.
+
+    Draws from torch's generator.
+
+    Raises:
+        BackboneError: no layer is called like one of `lora.targets`.
+    """
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets) or "all-linear",
+        exclude_modules=_NOT_ADAPTED,
+    )
+    _inject(backbone, config)
+
+
+def _inject(backbone: Backbone, config: LoraConfig) -> str:
+    before = dict(getattr(backbone.model, "peft_config", {}))
+    name = f"phase{len(before)}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PEFT, that there are adapters already
+            inject_adapter_in_model(config, backbone.model, adapter_name=name)
+    except ValueError as error:
+        linear = sorted({path.split(".")[-1] for path, part in backbone.model.named_modules() if _is_linear(part)})
+        raise BackboneError(
+            f"the adapter fits no layer of this model ({str(error).splitlines()[0]}): its linear layers are called "
+            f"{', '.join(linear)}"
+        ) from None
+    backbone.model.peft_config = {**before, name: config}
+    for module in backbone.model.modules():
+        if isinstance(module, LoraLayer):
+            module.set_adapter([one for one in (*before, name) if one in module.lora_A])
+    for path, parameter in backbone.model.named_parameters():
+        if ".lora_" in path and f".{name}." in path:
+            parameter.data = parameter.data.float()
+    return name
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return "Linear" in type(module).__name__
+
+
+def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, embeddings: bool = False) -> None:
+    """Choose what is trained: one adapter or all weights, without the lowest `layers` and the embeddings below them.
+
+    Raises:
+        BackboneError: there are not so many layers.
+    """
+    for path, parameter in backbone.model.named_parameters():
+        parameter.requires_grad_(adapter is None or (".lora_" in path and f".{adapter}." in path))
+    if layers > backbone.layers:
+        raise BackboneError(f"`frozen_layers: {layers}` of a model that has {backbone.layers}")
+    stack = layer_stack(backbone)
+    for module in stack[:layers]:
+        module.requires_grad_(False)
+    if layers or embeddings:
+        _embedding_module(backbone, stack).requires_grad_(False)
+
+
+def layer_stack(backbone: Backbone) -> nn.ModuleList:
+    """The transformer layers, lowest first. Raises `BackboneError` for an architecture that has no such list."""
+    lists = (module for module in backbone.model.modules() if isinstance(module, nn.ModuleList))
+    found = next((module for module in lists if len(module) == backbone.layers), None)
+    if found is None:
+        raise BackboneError(f"{type(backbone.model).__name__} has no list of layers that could be frozen")
+    return found
+
+
+def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
+    """The module of all embeddings and their norm, or that of words where it stands beside the layers."""
+    model, words = backbone.model, backbone.model.get_input_embeddings()
+    path = next(path for path, module in model.named_modules() if module is words)
+    parent: nn.Module = model.get_submodule(path.rpartition(".")[0])
+    return words if any(module is stack for module in parent.modules()) else parent
+
+
+def save_adapters(backbone: Backbone, directory: Path) -> None:
+    """Write `directory/phaseN/adapter_config.json` and `adapter_model.safetensors`, which PEFT loads."""
+    for name in adapters_of(backbone):
+        folder = directory / name
+        folder.mkdir(parents=True)
+        state: dict[str, torch.Tensor] = get_peft_model_state_dict(backbone.model, adapter_name=name)
+        # PEFT's files name modules as seen from its own wrapper.
+        saved = {f"base_model.model.{key}": value.detach().cpu().contiguous() for key, value in state.items()}
+        save_file(saved, folder / WEIGHTS, metadata={"format": "pt"})
+        backbone.model.peft_config[name].save_pretrained(folder)
+
+
+def load_adapters(backbone: Backbone, directory: Path) -> None:
+    """Put the saved adapters into the backbone, in their order."""
+    for folder in sorted(directory.iterdir(), key=lambda path: int(path.name[len("phase") :])):
+        config: Any = LoraConfig.from_pretrained(str(folder))
+        name = _inject(backbone, config)
+        state = {key.removeprefix("base_model.model."): value for key, value in load_file(folder / WEIGHTS).items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result: Any = set_peft_model_state_dict(backbone.model, state, adapter_name=name)
+        if result.unexpected_keys:
+            raise BackboneError(f"adapter {folder} is of another model: it has {result.unexpected_keys[0]}")
+
+
+def merge_adapters(backbone: Backbone) -> None:
+    """Add all adapters to the weights they adapt, and remove them."""
+    names = adapters_of(backbone)
+    for path, module in list(backbone.model.named_modules()):
+        if not isinstance(module, LoraLayer):
+            continue
+        module.merge(adapter_names=[name for name in names if name in module.lora_A])
+        parent = backbone.model.get_submodule(path.rpartition(".")[0])
+        setattr(parent, path.rpartition(".")[2], module.get_base_layer())
+    if names:
+        del backbone.model.peft_config

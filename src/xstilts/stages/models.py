@@ -1,0 +1,95 @@
+"""Models in the directories of start and train stages: what is written, what is pointed to, how it is opened.
+
+backbone/       weights, config and tokenizer, as transformers reads them
+pointer.json    or where they are: a hub name at a revision, a folder, or another stage of the store
+adapters/       with a pointer: what LoRA phases trained, one PEFT folder a phase
+heads.*, about.json
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xstilts.backbones.adapters import (
+    adapters_of,
+    add_adapter,
+    load_adapters,
+    merge_adapters,
+    save_adapters,
+    train_only,
+)
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.load import Weights, load_backbone
+from xstilts.backbones.names import Backend
+from xstilts.core.files import read_json, write_json
+from xstilts.core.seeds import derive_seed
+from xstilts.training.config import TrainConfig
+from xstilts.training.model import Model, save_model, save_model_heads
+
+
+def open_backbone(directory: Path, backend: Backend = "segments", weights: Weights | None = None) -> Backbone:
+    """The backbone of a start or train stage, with its adapters; held as it was trained unless `weights` says."""
+    about = read_json(directory / "about.json")
+    held = weights or Weights(**about.get("weights", {}))
+    source, revision = str(directory / "backbone"), None
+    if (directory / "pointer.json").exists():
+        pointer = read_json(directory / "pointer.json")
+        stage = pointer.get("stage")
+        source = str(directory / stage / "backbone") if stage else pointer["source"]
+        revision = pointer.get("revision")
+    backbone = load_backbone(source, revision, about["route_asked"], backend, held)
+    backbone.set_attention(about.get("attention_asked", "auto"))
+    if (directory / "adapters").exists():
+        load_adapters(backbone, directory / "adapters")
+    return backbone
+
+
+def open_for_training(directory: Path, options: TrainConfig, seed: int, device: str) -> Backbone:
+    """The backbone with what this phase trains marked: a new adapter or the last one, or all weights.
+
+    A phase without adapters goes on from weights into which those of earlier phases are merged.
+    """
+    if options.lora is None:
+        backbone = open_backbone(directory, options.backend, Weights())
+        merge_adapters(backbone)
+        train_only(backbone, None, options.frozen_layers, options.frozen_embeddings)
+        return backbone
+    backbone = open_backbone(directory, options.backend, _under_adapters(options, device))
+    if not (options.lora.carry and adapters_of(backbone)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "adapter"))
+            add_adapter(backbone, options.lora)
+    train_only(backbone, adapters_of(backbone)[-1], options.frozen_layers, options.frozen_embeddings)
+    return backbone
+
+
+def _under_adapters(options: TrainConfig, device: str = "cpu") -> Weights:
+    """Frozen weights need no more digits than the products they enter."""
+    return Weights("bfloat16" if options.precision == "bf16" else "float32", options.quantize, device)
+
+
+def save_trained(model: Model, directory: Path, before: Path, sibling: Path, options: TrainConfig) -> dict[str, Any]:
+    """Write the phase's weights, or its adapters beside a pointer to what they adapt.
+
+    Args:
+        before: the directory of the model it started from.
+        sibling: any other stage's directory, from which relative paths are the same as from `directory`.
+
+    Returns:
+        what `about.json` must say for `open_backbone` to hold the weights as they were trained.
+    """
+    if options.lora is None:
+        save_model(model, directory)
+        return {}
+    save_model_heads(model, directory)
+    save_adapters(model.backbone, directory / "adapters")
+    pointer = {"stage": os.path.relpath(before.absolute(), sibling.absolute())}
+    if (before / "pointer.json").exists():
+        pointer = read_json(before / "pointer.json")
+    write_json(directory / "pointer.json", pointer)
+    held = _under_adapters(options)
+    return {"weights": {"dtype": held.dtype, "quantize": held.quantize}}

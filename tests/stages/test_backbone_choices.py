@@ -1,0 +1,139 @@
+"""Pooling, attention and revision of a backbone, from the experiment file to weights, predictions and signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+
+from backbones.tiny_models import bpe_tokenizer, tiny_backbone
+from stages.tiny_experiment import BACKBONE, run, run_all, scores, tiny_experiment
+from xstilts.backbones.load import save_backbone
+from xstilts.core.files import read_json
+from xstilts.evaluation.evaluate import Question, measure
+from xstilts.expand import Expansion
+from xstilts.graph.events import Failed
+from xstilts.graph.stage import graph
+from xstilts.graph.store import Store
+from xstilts.microworld import TINY, write_world
+from xstilts.stages import describe
+from xstilts.stages.describe import Use
+from xstilts.stages.models import open_backbone
+
+DECODER = {
+    **BACKBONE,
+    "architecture": "qwen3",
+    "config": {**BACKBONE["config"], "num_key_value_heads": 1, "head_dim": 8},  # type: ignore[dict-item]
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, 5, TINY)
+    return folder
+
+
+def expansion(root: Path, backbone: Mapping[str, Any], *targets: str, recipe: Any = ()) -> Expansion:
+    recipes = [[], list(recipe)] if recipe else [[]]
+    return Expansion(tiny_experiment(backbones=[backbone], recipes=recipes, targets=list(targets)), root)
+
+
+def rows(made: Expansion, store: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Main English score rows by task, of the last recipe."""
+    return {
+        cell.task: [row for row in scores(store, cell.stage) if row["main"] and row["language"] in ("en", "qaa")]
+        for cell in made.cells
+    }
+
+
+def test_pooling_and_layer_decide_what_counts_and_stand_in_the_signature(root: Path, tmp_path: Path) -> None:
+    usual = expansion(root, BACKBONE, "micro_retrieval", "micro_topic")
+    chosen = expansion(
+        root, {**BACKBONE, "retrieval": {"pooling": "first", "layer": 2}}, "micro_retrieval", "micro_topic"
+    )
+    run_all(usual, tmp_path)
+    run_all(chosen, tmp_path)
+    (before,), (after,) = rows(usual, tmp_path)["micro_retrieval"], rows(chosen, tmp_path)["micro_retrieval"]
+    assert (before["variant"], after["variant"]) == ("layer=1 raw", "layer=2 raw")
+    assert " | pooling=first | layer=2 | xstilts=" in after["signature"]
+    assert "pooling" not in before["signature"]
+    directories = [Store(tmp_path).directory(made.cells[0].stage.inputs["predictions"]) for made in (usual, chosen)]
+    assert not (directories[0] / "protocol.json").exists()
+    texts = [(place / "predictions" / "qaa.jsonl").read_text() for place in directories]
+    assert texts[0] != texts[1]
+    assert usual.cells[1].stage == chosen.cells[1].stage
+
+
+def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(root: Path, tmp_path: Path) -> None:
+    made = expansion(root, DECODER, "micro_tagging", "micro_topic", "micro_qa", recipe=[["micro_nli", "micro_tagging"]])
+    run_all(made, tmp_path)
+    for task, row in ((task, row) for task, found in rows(made, tmp_path).items() for row in found):
+        seen = "bidirectional" if task in ("micro_tagging", "micro_qa") else "causal"
+        assert f" | attention={seen} | xstilts=" in row["signature"]
+    trained = next(stage for stage in graph(made.stages()) if stage.kind == "train")
+    about = read_json(Store(tmp_path).directory(trained) / "about.json")
+    assert about["attention_asked"] == "auto"
+    assert about["attention"] == "bidirectional for tags, spans and masked LM, else causal"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "targets", "message"),
+    [
+        ({**BACKBONE, "attention": "causal"}, ["micro_topic"], "is a choice for decoders"),
+        (
+            {**DECODER, "route": "padded", "attention": "bidirectional"},
+            ["micro_topic"],
+            "padded route, where attention",
+        ),
+        ({**BACKBONE, "retrieval": {"layer": 9}}, ["micro_retrieval"], "retrieval at layer 9: XLMRobertaModel has 2"),
+    ],
+)
+def test_choices_that_a_model_does_not_have_are_refused_in_one_line(
+    root: Path, tmp_path: Path, backbone: dict[str, Any], targets: list[str], message: str
+) -> None:
+    events = run(expansion(root, backbone, *targets).stages(), tmp_path)
+    (failed,) = (event for event in events["Failed"] if isinstance(event, Failed))
+    assert message in failed.error
+    assert "\n" not in failed.error.strip()
+
+
+def test_an_explicit_choice_reaches_training_and_prediction(root: Path, tmp_path: Path) -> None:
+    made = expansion(root, {**DECODER, "attention": "causal"}, "micro_tagging")
+    run_all(made, tmp_path)
+    assert all("attention=causal" in row["signature"] for row in rows(made, tmp_path)["micro_tagging"])
+    trained = next(stage for stage in graph(made.stages()) if stage.kind == "train")
+    assert open_backbone(Store(tmp_path).directory(trained)).sees(True) == "causal"
+
+
+def test_the_commit_that_the_hub_gave_is_recorded_and_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = tmp_path / "hub" / "models--some--model"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(commit)
+    save_backbone(tiny_backbone(tokenizer=bpe_tokenizer()), folder / "snapshots" / commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    start = describe.start_pretrained("some/model", None, Use(), "one")
+    assert run([start], tmp_path / "store")["Failed"] == []
+    place = Store(tmp_path / "store").directory(start)
+    about = read_json(place / "about.json")
+    assert (about["hub"], about["commit"]) == ("some/model", commit)
+    assert read_json(place / "pointer.json") == {"source": "some/model", "revision": commit}
+    (folder / "refs" / "main").write_text("f" * 40)
+    assert open_backbone(place).layers == 2  # of the commit that was recorded: there is no other
+
+
+def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:
+    golds = [{"id": "a", "gold": "a"}]
+    said = [{"id": "a", "prediction": "a", "variant": f"layer={k} {kind}"} for k in range(5) for kind in ("raw", "x")]
+    asked = {"task": "t", "language": "de", "split": "test", "metric": "bitext_accuracy", "main": "accuracy"}
+    for layer, main in ((None, "layer=2 raw"), (4, "layer=4 raw")):
+        found = measure(Question(**asked, notes=("pooling=last",), layer=layer), golds, said)
+        assert [m.score.variant for m in found if m.score.main] == [main]
+        assert all("| pooling=last |" in m.score.signature for m in found)

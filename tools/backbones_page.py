@@ -1,0 +1,56 @@
+"""Writes the table of docs/backbones.md from the families in `xstilts.backbones.families`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from xstilts.backbones.families import FAMILIES
+from xstilts.cli.backbones import by_family, depth, family, layer, size
+
+REPOSITORY = Path(__file__).parents[1]
+PAGE = REPOSITORY / "docs" / "backbones.md"
+BEGIN, END = "<!-- table: written by `make docs` -->", "<!-- end of table -->"
+HEADING = ("name", "hub", "revision", "parameters", "architecture", "route", "retrieval", "licence")
+
+
+def table() -> str:
+    """One line a checkpoint, then what one must know of some."""
+    lines = [f"| {' | '.join(HEADING)} |", f"|{'---|' * len(HEADING)}"]
+    for one in by_family():
+        cells = (
+            f"`{one.name}`",
+            f"`{one.hub}`",
+            f"`{one.revision[:12]}`" if one.revision else "unpinned",
+            size(one.parameters),
+            f"{family(one).kind} ({one.model_type})",
+            family(one).route,
+            f"{one.retrieval.pooling}, layer {layer(one)} of {depth(one)}",
+            one.licence,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    notes = [f"- `{one.name}`: {one.note}" for one in by_family() if one.note]
+    sources: dict[str, list[str]] = {}
+    for one in by_family():
+        sources.setdefault(one.retrieval.source, []).append(one.name)
+    pooled = [f"- {', '.join(f'`{name}`' for name in names)}: {source}" for source, names in sources.items()]
+    padded = [f"- {one.name}: {one.why_padded}" for one in FAMILIES if one.checkpoints and not one.packed]
+    parts = [lines, ["What to know:"], notes, ["Where pooling and layer come from:"], pooled, ["Why some are padded:"]]
+    return "\n\n".join("\n".join(part) for part in (*parts, padded))
+
+
+def with_table(page: str) -> str:
+    """The page with the part between the two marks replaced."""
+    head, _, rest = page.partition(BEGIN)
+    _, found, tail = rest.partition(END)
+    assert found, f"{PAGE} has lost the mark {BEGIN} or {END}"
+    return f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}"
+
+
+def main() -> None:
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(REPOSITORY)} is up to date\n")
+
+
+if __name__ == "__main__":
+    main()
