@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from marked import write
 
 from xstilts.backbones.families import FAMILIES
 from xstilts.cli.backbones import by_family, depth, family, layer, size
 
-REPOSITORY = Path(__file__).parents[1]
-PAGE = REPOSITORY / "docs" / "backbones.md"
-BEGIN, END = "<!-- table: written by `make docs` -->", "<!-- end of table -->"
 HEADING = ("name", "hub", "revision", "parameters", "architecture", "route", "retrieval", "licence")
 
 
@@ -39,18 +35,5 @@ def table() -> str:
     return "\n\n".join("\n".join(part) for part in (*parts, padded))
 
 
-def with_table(page: str) -> str:
-    """The page with the part between the two marks replaced."""
-    head, _, rest = page.partition(BEGIN)
-    _, found, tail = rest.partition(END)
-    assert found, f"{PAGE} has lost the mark {BEGIN} or {END}"
-    return f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}"
-
-
-def main() -> None:
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(REPOSITORY)} is up to date\n")
-
-
 if __name__ == "__main__":
-    main()
+    write("backbones.md", "table", table())

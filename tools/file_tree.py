@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import textwrap
 from pathlib import Path
 
+from marked import write
+
 REPOSITORY = Path(__file__).parents[1]
-PAGE = REPOSITORY / "docs" / "architecture.md"
-BEGIN, END = "<!-- tree: written by `make docs` -->", "<!-- end of tree -->"
 COLUMN, WIDTH = 32, 120
 
 
@@ -22,8 +21,8 @@ def first_sentence(path: Path) -> str:
 
 
 def tree() -> str:
-    """One line a file below src/xstilts, folders first met in alphabetical order."""
-    lines = ["src/xstilts/"]
+    """A code block with one line a file below src/xstilts, folders first met in alphabetical order."""
+    lines = ["```", "src/xstilts/"]
     root = REPOSITORY / "src" / "xstilts"
     for path in sorted(root.rglob("*.py"), key=lambda path: (path.parent != root, path.relative_to(root).as_posix())):
         depth = len(path.relative_to(root).parts)
@@ -33,22 +32,8 @@ def tree() -> str:
             lines.append(f"{folder:<{COLUMN}}{comment}".rstrip())
         elif path.name != "__init__.py":
             lines.append(f"{'    ' * depth}{path.name}".ljust(COLUMN) + first_sentence(path))
-    return "\n".join(lines)
-
-
-def with_tree(page: str) -> str:
-    """The page with the part between the two marks replaced."""
-    head, _, rest = page.partition(BEGIN)
-    _, found, tail = rest.partition(END)
-    assert found, f"{PAGE} has lost the mark {BEGIN} or {END}"
-    return f"{head}{BEGIN}\n\n```\n{tree()}\n```\n\n{END}{tail}"
-
-
-def main() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_tree(page), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(REPOSITORY)} is up to date\n")
+    return "\n".join([*lines, "```"])
 
 
 if __name__ == "__main__":
-    main()
+    write("architecture.md", "tree", tree())
