@@ -27,6 +27,8 @@ library_logging.set_verbosity_error()
 
 # Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
+NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
+"""What stands in a `config.json` beside the fields of the architecture."""
 REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 """What transformers raises for a model that is missing or damaged."""
 

@@ -12,6 +12,9 @@ TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
 Backend = Literal["segments", "block_mask", "varlen"]
 """How packed attention is computed; see `xstilts.backbones.attention`."""
 
+LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
+"""Configuration fields that hold the number of layers; an architecture has one of them."""
+
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from xstilts.backbones.families import CHECKPOINTS, FAMILIES
 from xstilts.backbones.family import Checkpoint, Family
+from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.metrics.retrieval import protocol_layer
 from xstilts.microworld.encoders import FOLDER
-
-KEYS_OF_DEPTH = ("num_hidden_layers", "num_layers", "n_layer")
 
 
 def family(checkpoint: Checkpoint) -> Family:
@@ -20,7 +19,7 @@ def family(checkpoint: Checkpoint) -> Family:
 
 def depth(checkpoint: Checkpoint) -> int:
     """Number of layers."""
-    return int(next(checkpoint.shape[key] for key in KEYS_OF_DEPTH if key in checkpoint.shape))
+    return int(next(checkpoint.shape[key] for key in LAYER_FIELDS if key in checkpoint.shape))
 
 
 def layer(checkpoint: Checkpoint) -> int:

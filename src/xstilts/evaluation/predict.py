@@ -18,6 +18,9 @@ from xstilts.task_types.base import Limits
 from xstilts.task_types.features import Features
 from xstilts.task_types.pools import Ranking
 
+AT_ONCE = 16_384
+"""Tokens computed at a time unless the machine says otherwise; more than in training, since nothing is kept."""
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -32,7 +35,7 @@ class Predictor:
     task_type: TaskType
     labels: Sequence[str]
     device: str = "cpu"
-    tokens: int = 16_384
+    tokens: int = AT_ONCE
     precision: str = "fp32"
 
     def __call__(self, features: Features, limits: Limits) -> list[Prediction]:

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import ENCODER_OF
-from xstilts.backbones.names import Pooling
+from xstilts.backbones.names import LAYER_FIELDS, Pooling
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import write_json
 from xstilts.export.check import (
@@ -37,8 +37,6 @@ from xstilts.export.forms import Fit, fit, skeleton
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import FeaturesBuilder
 from xstilts.tasks import Encoding
-
-LAYER_COUNTS = ("num_hidden_layers", "num_layers")
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ def write_sentence_transformers(source: Source, pooling: Pooling, layer: int, di
         raise BackboneError(f"layer {layer} of a model that has {last}, numbered from 1")
     config, kept = source.config, dict(backbone.model.state_dict())
     if layer < last:
-        setattr(config, next(name for name in LAYER_COUNTS if hasattr(config, name)), layer)
+        setattr(config, next(name for name in LAYER_FIELDS if hasattr(config, name)), layer)
         if getattr(config, "layer_types", None):
             config.layer_types = config.layer_types[:layer]
         cut = skeleton(type(backbone.model), config).state_dict()

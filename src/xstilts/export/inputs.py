@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,13 +16,16 @@ import numpy as np
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import code_of
-from xstilts.data.examples import ChoiceExample, Example, SpanExample, TaggedExample, TextExample
+from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
-from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
+from xstilts.data.readers.shapes import MAKERS
+from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
+ANSWERING = ("classification", "tagging", "span_qa", "multiple_choice")
+"""Task types of which a model answers for single examples."""
 GOLD = ("label", "answers", "answer", "answer_start", "tags")
 _OPTIONAL = ("id", "pair", "context", "question")
 
@@ -65,7 +68,7 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
     """
     if asked.language is not None:
         asked = replace(asked, language=code_of(asked.language))
-    if kind not in _MAKERS and kind != "tagging":
+    if kind not in ANSWERING:
         raise ConfigError(f"a model of type '{kind}' answers no questions about a file")
     form = suffix(asked.path)
     if form in TABLES and not (kind == "tagging" and form != "jsonl"):
@@ -93,44 +96,13 @@ def _rows(asked: Question, kind: str) -> Iterator[Example]:
     ids = Ids(asked.path)
     try:
         for row in table_rows(asked.path, Header(columns, optional & columns.keys()), asked.language or ""):
-            yield _MAKERS[kind](row, ids.new(row.id(), row.line))
+            example = MAKERS[kind](row, None)
+            assert example is not None
+            ids.new(example.id, row.line)
+            yield example
     except DataError as error:  # speaks of an experiment file
         problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
         raise DataError(problem, error.path, error.line) from None
-
-
-def _text(row: Row, name: str) -> Example:
-    return TextExample(name, row.text("text"), row.text("pair") if "pair" in row.columns else None, None)
-
-
-def _choice(row: Row, name: str) -> Example:
-    several = [key for key in row.columns if re.fullmatch("choices[0-9]+", key)]
-    choices = tuple(row.text(key) for key in several) if several else row.texts("choices")
-    if len(choices) < 2 or not all(choices):
-        raise row.error("choices should be two or more texts, none of them empty")
-    context, question = (row.text(key) if key in row.columns else "" for key in ("context", "question"))
-    if not context and not question:
-        raise row.error("neither context nor question")
-    return ChoiceExample(name, context, question, choices, None)
-
-
-def _span(row: Row, name: str) -> Example:
-    return SpanExample(name, row.text("question"), row.text("passage"), None)
-
-
-def _words(row: Row, name: str) -> Example:
-    words = row.texts("words")
-    if not words or not all(words):
-        raise row.error("words should be a list of texts, none of them empty")
-    return TaggedExample(name, words, None)
-
-
-_MAKERS: Mapping[str, Callable[[Row, str], Example]] = {
-    "classification": _text,
-    "multiple_choice": _choice,
-    "span_qa": _span,
-    "tagging": _words,
-}
 
 
 def _lines(path: Path, kind: str) -> Iterator[Example]:

@@ -11,16 +11,16 @@ import torch
 from xstilts.backbones.coder import Coder
 from xstilts.core.errors import BackboneError, ConfigError
 from xstilts.data.examples import Example
-from xstilts.evaluation.predict import Predictor
+from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.export.finished import Finished, Head
-from xstilts.stages.models import open_backbone
-from xstilts.task_types import TASK_TYPES, Prediction
+from xstilts.export.inputs import ANSWERING
+from xstilts.stages.models import open_backbone, open_head
+from xstilts.task_types import TASK_TYPES
 from xstilts.tasks import Encoding
-from xstilts.training.model import saved_heads
+from xstilts.training.model import HeadSpec
 
 CHUNK = 256
 """Examples predicted between two reports of progress."""
-ANSWERING = ("classification", "tagging", "span_qa", "multiple_choice")
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,7 @@ class Answering:
         for begin in range(0, len(examples), CHUNK):
             part, labels = examples[begin : begin + CHUNK], self.predictor.labels
             features = self.predictor.task_type.encode(part, self.coder, self.encoding, labels)
-            yield [row(prediction) for prediction in self.predictor(features, self.encoding)]
-
-
-def row(prediction: Prediction) -> dict[str, Any]:
-    """A line of output, as predict stages write it."""
-    return {"id": prediction.id, "prediction": prediction.value, **prediction.extra}
+            yield [prediction.row() for prediction in self.predictor(features, self.encoding)]
 
 
 def answering_head(found: Finished, task: str | None) -> Head:
@@ -55,7 +50,7 @@ def answering_head(found: Finished, task: str | None) -> Head:
     return head
 
 
-def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = 16_384) -> Answering:
+def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = AT_ONCE) -> Answering:
     """The model with one of its heads, on a device; computed in the precision in which it was trained.
 
     Raises:
@@ -66,9 +61,7 @@ def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int
     except (RuntimeError, AssertionError) as error:
         raise BackboneError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
     backbone = open_backbone(found.model.directory)
-    module = TASK_TYPES.get(head.type).head(backbone, head.labels, 0.0)
-    states = {spec.task: state for spec, state in saved_heads(found.model.directory).items()}
-    module.load_state_dict(states[head.task])
+    module = open_head(found.model.directory, HeadSpec(*head), backbone)
     precision = found.predicting.config["precision"] if found.predicting else found.model.config["train"]["precision"]
     predictor = Predictor(backbone, module, TASK_TYPES.get(head.type), head.labels, device, tokens, precision)
     return Answering(predictor, Coder(backbone.tokenizer), found.encoding(head))

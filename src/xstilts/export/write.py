@@ -21,9 +21,8 @@ from xstilts.export.card import Exported, Words, card
 from xstilts.export.finished import Finished, Head
 from xstilts.export.inputs import reads_pairs
 from xstilts.metrics.retrieval import protocol_layer
-from xstilts.stages.models import open_backbone
-from xstilts.task_types import TASK_TYPES
-from xstilts.training.model import saved_heads
+from xstilts.stages.models import open_backbone, open_head
+from xstilts.training.model import HeadSpec
 
 Kind = Literal["transformers", "sentence-transformers"]
 _BY_VECTOR = ("retrieval", "mining", "ranking", "contrastive", "")
@@ -103,9 +102,7 @@ def open_source(found: Finished, head: Head) -> Source:
 
 
 def _with_head(found: Finished, head: Head, source: Source, directory: Path) -> Exported:
-    module = TASK_TYPES.get(head.type).head(source.backbone, head.labels, 0.0)
-    states = {spec.task: state for spec, state in saved_heads(found.model.directory).items()}
-    module.load_state_dict(states[head.task])
+    module = open_head(found.model.directory, HeadSpec(*head), source.backbone)
     fit, difference = write_transformers(source, head, module, directory)
     form, pairs = fit.form, reads_pairs(found, head) is True
     return Exported(head, source.encoding, form.auto, fit.library.__name__, form.outputs, difference, pairs=pairs)

@@ -17,8 +17,6 @@ RECORD: Mapping[str, float] = {"span_qa": 1000.0, "ranking": 100.0, "tagging": 1
 """Bytes per example in `records.jsonl`; 70 for other types: id and gold. Passages are kept for span QA."""
 PREDICTION: Mapping[str, float] = {"span_qa": 300.0, "tagging": 200.0}
 """Bytes per example in a file of predictions; 110 for other types."""
-COPIED_BYTES = 2**30
-"""Local models up to this size are copied by their start stage; larger ones, and hub models, are pointed to."""
 WORLD = 22_000_000.0
 
 

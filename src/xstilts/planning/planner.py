@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from xstilts.evaluation.predict import AT_ONCE
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
@@ -17,14 +18,11 @@ from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
 from xstilts.planning.lookup import shape_of, start_of
 from xstilts.planning.remedies import Remedy, remedies
 from xstilts.planning.survey import Conditions, survey
+from xstilts.stages.models import COPIED_BYTES
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import probabilities
 from xstilts.training.plan import steps_of
-
-PREDICTED_AT_ONCE = 16_384
-"""Tokens that a predict stage computes at a time, or more where the micro-batch is larger."""
-
 
 NOTHING = Hours()
 
@@ -173,7 +171,7 @@ class Planner:
         kind = stage.config["type"]
         data = self._amount(stage.inputs["data"], 1.0)
         shape, route = self._model(stage)
-        at_once = min(max(self.machine.micro_batch_tokens, PREDICTED_AT_ONCE), data.total)
+        at_once = min(max(self.machine.micro_batch_tokens, AT_ONCE), data.total)
         load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"])
         how = (route, at_once, TASK_TYPES.get(kind).all_layers)
         cost = inference(shape, _adapted(stage.inputs["model"]), load, self.machine, how)
@@ -199,7 +197,7 @@ class Planner:
         source = stage.settings.get("source")
         local = source is not None and Path(source).is_dir()
         random = "random" in stage.config or "random_like" in stage.config
-        copied = random or (local and 4 * counts.total < disk.COPIED_BYTES)
+        copied = random or (local and 4 * counts.total < COPIED_BYTES)
         return replace(plan, disk=disk.started(counts, copied))
 
     def _evaluate(self, stage: Stage, plan: StagePlan) -> StagePlan:

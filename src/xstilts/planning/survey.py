@@ -27,7 +27,7 @@ from transformers import AttentionInterface, AutoConfig, AutoModel, AutoModelFor
 from xstilts.backbones.adapters import adapters_of, add_adapter, layer_stack, train_only
 from xstilts.backbones.attention import packed_attention
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.load import ENCODER_OF, REFUSALS
+from xstilts.backbones.load import ENCODER_OF, NOT_FIELDS, REFUSALS
 from xstilts.backbones.names import Backend, LoRA, Route
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError
@@ -35,7 +35,6 @@ from xstilts.planning.formulas import Attention, Counts, Kept, Tuning, layer_byt
 
 NAME = "xstilts_planned"
 SEGMENTS = 4
-NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 
 
 @dataclass(frozen=True)

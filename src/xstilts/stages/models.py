@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from xstilts.backbones.adapters import (
     adapters_of,
@@ -25,10 +26,14 @@ from xstilts.backbones.adapters import (
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import Weights, load_backbone
 from xstilts.backbones.names import Backend
+from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.seeds import derive_seed
 from xstilts.training.config import TrainConfig
-from xstilts.training.model import Model, save_model, save_model_heads
+from xstilts.training.model import HeadSpec, Model, save_model, save_model_heads, saved_heads
+
+COPIED_BYTES = 2**30
+"""Local models up to this size are copied into the store, so that it does not depend on where they lay."""
 
 
 def open_backbone(directory: Path, backend: Backend = "segments", weights: Weights | None = None) -> Backbone:
@@ -46,6 +51,21 @@ def open_backbone(directory: Path, backend: Backend = "segments", weights: Weigh
     if (directory / "adapters").exists():
         load_adapters(backbone, directory / "adapters")
     return backbone
+
+
+def open_head(directory: Path, spec: HeadSpec, backbone: Backbone) -> nn.Module:
+    """A head of a train stage; without a task's name the head of a type that learns none.
+
+    Raises:
+        StageError: the stage has no such head.
+    """
+    head = spec.task_type.head(backbone, spec.labels, 0.0)
+    if spec.task:
+        heads = {saved.task: state for saved, state in saved_heads(directory).items()}
+        if spec.task not in heads:
+            raise StageError(f"the model has no head '{spec.task}' (it has: {', '.join(heads)})")
+        head.load_state_dict(heads[spec.task])
+    return head
 
 
 def open_for_training(directory: Path, options: TrainConfig, seed: int, device: str) -> Backbone:
@@ -72,12 +92,11 @@ def _under_adapters(options: TrainConfig, device: str = "cpu") -> Weights:
     return Weights("bfloat16" if options.precision == "bf16" else "float32", options.quantize, device)
 
 
-def save_trained(model: Model, directory: Path, before: Path, sibling: Path, options: TrainConfig) -> dict[str, Any]:
+def save_trained(model: Model, directory: Path, before: Path, options: TrainConfig) -> dict[str, Any]:
     """Write the phase's weights, or its adapters beside a pointer to what they adapt.
 
     Args:
-        before: the directory of the model it started from.
-        sibling: any other stage's directory, from which relative paths are the same as from `directory`.
+        before: the directory of the model it started from, in the same store.
 
     Returns:
         what `about.json` must say for `open_backbone` to hold the weights as they were trained.
@@ -87,7 +106,7 @@ def save_trained(model: Model, directory: Path, before: Path, sibling: Path, opt
         return {}
     save_model_heads(model, directory)
     save_adapters(model.backbone, directory / "adapters")
-    pointer = {"stage": os.path.relpath(before.absolute(), sibling.absolute())}
+    pointer = {"stage": os.path.relpath(before.absolute(), directory.absolute())}
     if (before / "pointer.json").exists():
         pointer = read_json(before / "pointer.json")
     write_json(directory / "pointer.json", pointer)

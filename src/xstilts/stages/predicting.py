@@ -7,18 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from xstilts.backbones.backbone import Backbone
-from xstilts.core.errors import BackboneError, StageError
+from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
-from xstilts.evaluation.predict import Predictor
-from xstilts.stages.models import open_backbone
+from xstilts.evaluation.predict import AT_ONCE, Predictor
+from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 from xstilts.training.config import Settings
-from xstilts.training.model import saved_heads
+from xstilts.training.model import HeadSpec
 
 
 def run_predict(
@@ -35,13 +33,8 @@ def run_predict(
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     backbone = open_backbone(inputs["model"])
     _write_protocol(directory, backbone, task_type, config.get("retrieval", {}))
-    head: torch.nn.Module = task_type.head(backbone, config["labels"], 0.0)
-    if config["head"]:
-        heads = {spec.task: state for spec, state in saved_heads(inputs["model"]).items()}
-        if config["head"] not in heads:
-            raise StageError(f"the model has no head '{config['head']}' (it has: {', '.join(heads)})")
-        head.load_state_dict(heads[config["head"]])
-    tokens = max(machine.micro_batch_tokens, 16_384)
+    head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
+    tokens = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
     limits = Encoding(**read_json(inputs["data"] / "encoding.json"))
     languages: list[str] = read_json(inputs["data"] / "languages.json")
@@ -49,18 +42,8 @@ def run_predict(
     for done, language in enumerate(languages):
         features = Features.load(inputs["data"] / language)
         predictions = rank(features) if rank else predictor(features, limits)
-        write_jsonl(
-            directory / "predictions" / f"{language}.jsonl",
-            (
-                {
-                    "id": prediction.id,
-                    "prediction": prediction.value,
-                    **({"variant": prediction.variant} if prediction.variant else {}),
-                    **prediction.extra,
-                }
-                for prediction in predictions
-            ),
-        )
+        path = directory / "predictions" / f"{language}.jsonl"
+        write_jsonl(path, (prediction.row() for prediction in predictions))
         report({"fraction": (done + 1) / len(languages), "message": language})
 
 

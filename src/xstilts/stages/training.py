@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import (
+    NOT_FIELDS,
     Weights,
     check_fields,
     commit_of,
@@ -24,7 +25,7 @@ from xstilts.backbones.load import (
 )
 from xstilts.core.errors import UnknownName
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
-from xstilts.stages.models import open_for_training, save_trained
+from xstilts.stages.models import COPIED_BYTES, open_for_training, save_trained
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
@@ -37,9 +38,6 @@ from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, s
 from xstilts.training.plan import Plan, Source, steps_of
 
 Report = Callable[[dict[str, Any]], None]
-COPIED_BYTES = 2**30
-"""Local models up to this size are copied into the store, so that it does not depend on where they lay."""
-NOT_COPIED = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 
 
 def run_start(
@@ -57,7 +55,7 @@ def run_start(
         else:
             like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
-            fields = {name: value for name, value in like.items() if name not in NOT_COPIED}
+            fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
         backbone = random_backbone(architecture, fields, tokenizer, seed, route)
         save_backbone(backbone, directory / "backbone")
     else:
@@ -134,7 +132,7 @@ def _train_phase(
         return
     log.write()
     write_json(directory / "summary.json", {"steps": phase.plan.steps, "tasks": log.totals})
-    held = save_trained(model, directory, inputs["model"], inputs["data0"], options)
+    held = save_trained(model, directory, inputs["model"], options)
     about = {**read_json(inputs["model"] / "about.json"), "weights": {}, **held, "heads": heads}
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)

@@ -77,6 +77,11 @@ class Prediction:
     variant: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def row(self) -> dict[str, Any]:
+        """A line of a file of predictions."""
+        variant = {"variant": self.variant} if self.variant else {}
+        return {"id": self.id, "prediction": self.value, **variant, **self.extra}
+
 
 class TaskType(ABC):
     """One kind of task. Subclasses are final; variants are fields, not subclasses of subclasses."""

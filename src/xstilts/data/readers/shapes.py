@@ -1,4 +1,7 @@
-"""From rows of tables to examples, for every task type; gold that does not fit is an error with file and line."""
+"""From rows of tables to examples, for every task type; what does not fit is an error with file and line.
+
+Without `Gold`, the gold of a row is not read: what a finished model is asked has none.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,12 @@ class Gold(NamedTuple):
     no_answer: bool = False
 
 
-def _text(row: Row, gold: Gold) -> Example:
+def _text(row: Row, gold: Gold | None) -> Example:
     pair = row.text("pair") if "pair" in row.columns else None
-    return TextExample(row.id(), row.text("text"), pair, row.label(gold.labels))
+    return TextExample(row.id(), row.text("text"), pair, row.label(gold.labels) if gold else None)
 
 
-def _choice(row: Row, gold: Gold) -> Example:
+def _choice(row: Row, gold: Gold | None) -> Example:
     several = [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]
     choices = tuple(row.text(field) for field in several) if several else row.texts("choices")
     if len(choices) < 2 or not all(choices):
@@ -45,15 +48,18 @@ def _choice(row: Row, gold: Gold) -> Example:
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
         raise row.error("neither context nor question")
-    if not gold.labels:
+    label = None
+    if gold and not gold.labels:
         label = index(row.value("label"), len(choices), row.path, row.line)
-    else:
+    elif gold:
         label = gold.labels.index(row.label(gold.labels[: len(choices)]))
     return ChoiceExample(row.id(), context, question, choices, label)
 
 
-def _span(row: Row, gold: Gold) -> Example:
+def _span(row: Row, gold: Gold | None) -> Example:
     passage = row.text("passage")
+    if gold is None:
+        return SpanExample(row.id(), row.text("question"), passage, None)
     answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row))
     if not answers and not gold.no_answer:
         raise row.error("a question without answer; `metric: squad_v2` is for such data")
@@ -91,8 +97,13 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
     return Answer(text, start)
 
 
-def _words(row: Row, gold: Gold) -> Example:
-    words, tags = row.texts("words"), row.texts("tags")
+def _words(row: Row, gold: Gold | None) -> Example:
+    words = row.texts("words")
+    if gold is None:
+        if not words or not all(words):
+            raise row.error("words should be a list of texts, none of them empty")
+        return TaggedExample(row.id(), words, None)
+    tags = row.texts("tags")
     if len(words) != len(tags) or not words or not all(words):
         raise row.error(f"expected a tag for every word, found {len(words)} words, none of them empty, and {len(tags)}")
     for tag in tags if gold.labels else ():
@@ -100,19 +111,19 @@ def _words(row: Row, gold: Gold) -> Example:
     return TaggedExample(row.id(), words, tags)
 
 
-def _parallel(row: Row, gold: Gold) -> Example:
+def _parallel(row: Row, gold: Gold | None) -> Example:
     source, target = row.text("source"), row.text("target")
     if not source.strip() or not target.strip():
         raise row.error("an empty sentence")
     return ParallelExample(row.id(), source, target)
 
 
-def _raw(row: Row, gold: Gold) -> Example | None:
+def _raw(row: Row, gold: Gold | None) -> Example | None:
     text = row.text("text")
     return PlainText(row.id(), text) if text.strip() else None
 
 
-MAKERS: Mapping[str, Callable[[Row, Gold], Example | None]] = {
+MAKERS: Mapping[str, Callable[[Row, Gold | None], Example | None]] = {
     "classification": _text,
     "multiple_choice": _choice,
     "span_qa": _span,
