@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-data_app = typer.Typer(help="Data sets: what is there and whole, and fetching what is not.", no_args_is_help=True)
+from xstilts.cli.options import DataOption, JsonOption
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
+data_app = typer.Typer(help="Data sets: what is there and whole, and fetching what is not.", no_args_is_help=True)
 
 
 @data_app.command()

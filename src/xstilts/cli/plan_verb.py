@@ -7,23 +7,29 @@ from typing import Annotated
 
 import typer
 
-from xstilts.cli.data_verbs import DataOption, JsonOption
+from xstilts.cli.options import (
+    DataOption,
+    DevicesOption,
+    FileArgument,
+    JsonOption,
+    OffloadOption,
+    RecomputeOption,
+    ShardOption,
+    StoreOption,
+    TokensOption,
+)
 
 
 def plan(  # noqa: PLR0913, PLR0917
-    file: Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)],
+    file: FileArgument,
     data: DataOption = None,
-    store: Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")] = Path(
-        "runs"
-    ),
+    store: StoreOption = Path("runs"),
     device: Annotated[str, typer.Option(help="h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu.")] = "h100",
-    devices: Annotated[int, typer.Option(min=1, help="That train one phase together (DDP).")] = 1,
-    shard: Annotated[bool, typer.Option("--shard", help="Each of them holds a part of every layer (FSDP2).")] = False,
-    offload: Annotated[bool, typer.Option("--offload", help="Shards wait in the memory of the host.")] = False,
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute activations twice instead of keeping them.")
-    ] = False,
-    micro_batch_tokens: Annotated[int, typer.Option(min=16, help="Tokens computed at a time.")] = 8192,
+    devices: DevicesOption = 1,
+    shard: ShardOption = False,
+    offload: OffloadOption = False,
+    recompute: RecomputeOption = False,
+    micro_batch_tokens: TokensOption = 8192,
     mfu: Annotated[
         float | None, typer.Option(help="Share of the device's peak that is reached, as measured.", show_default=False)
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +10,22 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
-from xstilts.cli.data_verbs import DataOption, JsonOption, data_app
+from xstilts.cli.data_verbs import data_app
+from xstilts.cli.options import (
+    DataOption,
+    DeviceOption,
+    DevicesOption,
+    FileArgument,
+    JsonOption,
+    OffloadOption,
+    RecomputeOption,
+    ShardOption,
+    StageArgument,
+    StoreOption,
+    TaskOption,
+    TokensOption,
+    WorkersOption,
+)
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
 
@@ -24,30 +38,6 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(plan)
-
-StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        min=0, help="Processes at a time; 0: in this one. Default: one per core, or one on a GPU.", show_default=False
-    ),
-]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
-TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
-FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
-StageArgument = Annotated[
-    str,
-    typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),
-]
-TaskOption = Annotated[str | None, typer.Option(help="Task of the head; needed where there are several.")]
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-CORES = cores()
 
 
 @app.callback(invoke_without_command=True)
@@ -69,10 +59,11 @@ def demo(
 ) -> None:
     """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
     from xstilts.cli.run import Machine, demonstration, run_experiment
+    from xstilts.graph.pool import cores
 
     command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
     run_experiment(
-        demonstration(from_scratch), None, store, Machine(CORES if workers is None else workers), as_json, command
+        demonstration(from_scratch), None, store, Machine(cores() if workers is None else workers), as_json, command
     )
 
 
@@ -83,20 +74,19 @@ def run(  # noqa: PLR0913, PLR0917
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
     device: DeviceOption = "cpu",
-    devices: Annotated[int, typer.Option(min=1, help="That train one phase together (DDP).")] = 1,
-    shard: Annotated[bool, typer.Option("--shard", help="Each of them holds a part of every layer (FSDP2).")] = False,
-    offload: Annotated[bool, typer.Option("--offload", help="Shards wait in the memory of the host.")] = False,
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute activations twice instead of keeping them.")
-    ] = False,
+    devices: DevicesOption = 1,
+    shard: ShardOption = False,
+    offload: OffloadOption = False,
+    recompute: RecomputeOption = False,
     micro_batch_tokens: TokensOption = 8192,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of an experiment, then print its table and write its report."""
     from xstilts.cli.run import Machine, run_experiment
     from xstilts.experiment import load_experiment
+    from xstilts.graph.pool import cores
 
-    usual = CORES if device == "cpu" and devices == 1 else 1
+    usual = cores() if device == "cpu" and devices == 1 else 1
     machine = Machine(
         usual if workers is None else workers, device, micro_batch_tokens, devices, shard, offload, recompute
     )

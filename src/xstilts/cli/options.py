@@ -1,0 +1,35 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
+StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Processes at a time; 0: in this one. Default: one per core, or one on a GPU.", show_default=False
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
+TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
+FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+StageArgument = Annotated[
+    str,
+    typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),
+]
+TaskOption = Annotated[str | None, typer.Option(help="Task of the head; needed where there are several.")]
+DevicesOption = Annotated[int, typer.Option(min=1, help="That train one phase together (DDP).")]
+ShardOption = Annotated[bool, typer.Option("--shard", help="Each of them holds a part of every layer (FSDP2).")]
+OffloadOption = Annotated[bool, typer.Option("--offload", help="Shards wait in the memory of the host.")]
+RecomputeOption = Annotated[
+    bool, typer.Option("--recompute", help="Compute activations twice instead of keeping them.")
+]
