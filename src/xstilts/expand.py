@@ -19,8 +19,8 @@ from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.stages.checkpoints import READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
 from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData, Use
+from xstilts.stages.resolve import READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 

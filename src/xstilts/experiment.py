@@ -149,7 +149,7 @@ class Experiment(Strict):
             twice = [label for label, count in Counter(labels).items() if count > 1]
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice")
-        for name in (*self._task_names(), *self.tasks):
+        for name in (*self.task_names(), *self.tasks):
             self.task(name)
         for target in self.targets:
             task = self.task(target.task)
@@ -183,9 +183,11 @@ class Experiment(Strict):
         phases += [phase for backbone in self.backbones for phase in backbone.pretrain]
         return [part for phase in phases for part in phase.tasks]
 
-    def _task_names(self) -> Sequence[str]:
+    def task_names(self) -> Sequence[str]:
+        """All tasks that stages will read, some more than once. Raises `UnknownName`."""
         mixed = [part.task for part in self._components()]
-        targets = [name for target in self.targets for name in (target.task, target.train_on) if name]
+        targets = [target.task for target in self.targets]
+        targets += [on for target in self.targets if (on := target.train_on or self.task(target.task).train_on)]
         raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]
         return [*mixed, *targets, *self.tuning, *raw]
 
@@ -206,11 +208,11 @@ class Experiment(Strict):
             ConfigError: there is no data folder (`root`) to find them in.
             DataError: a training file that is missing or cannot be read.
         """
-        silent = {name: self.tasks[name] for name in self._task_names() if name in self.tasks}
+        silent = {name: self.tasks[name] for name in self.task_names() if name in self.tasks}
         found = {name: with_labels(name, own, root) for name, own in silent.items() if own.finds_labels}
         labelled = self.model_copy(update={"tasks": {**self.tasks, **found}})
         if root is not None:
-            named = {*self._task_names(), *(target.task for target in self.targets)} - {*self.tasks}
+            named = {*self.task_names()} - {*self.tasks}
             labelled._tags = {name: TASKS.get(name).found_labels(root) for name in named if TASKS.get(name).open_labels}
         return labelled
 

@@ -17,7 +17,7 @@ from xstilts.core.scores import Score
 from xstilts.expand import Cell, Expansion, about
 from xstilts.graph.stage import Stage, graph
 from xstilts.microworld import TINY, write_world
-from xstilts.stages.checkpoints import resolve
+from xstilts.stages.resolve import resolve
 from xstilts.tasks import TASKS
 
 PRETRAINED_HERE = {

@@ -20,9 +20,9 @@ from xstilts.planning import disk
 from xstilts.planning.amounts import KINDS, _counted, amount
 from xstilts.planning.costing import Load, Machine, inference, training
 from xstilts.planning.devices import DEVICES, Utilisation, device, device_hours
+from xstilts.planning.empty_files import lay_out
 from xstilts.planning.formulas import Spread, Tuning, fewer_tokens, head_parameters
 from xstilts.planning.lookup import shape_of
-from xstilts.planning.placeholders import lay_out
 from xstilts.planning.planner import Planner, models_of, total
 from xstilts.planning.remedies import remedies
 from xstilts.planning.survey import Conditions, survey

@@ -20,8 +20,8 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning.costing import Machine
 from xstilts.planning.devices import Utilisation, device
+from xstilts.planning.empty_files import lay_out
 from xstilts.planning.formulas import Spread
-from xstilts.planning.placeholders import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 
 ORDER = ("world", "tokenizer", "start", "prepare", "train", "predict", "evaluate")

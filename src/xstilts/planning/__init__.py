@@ -5,7 +5,7 @@
     formulas       arithmetic on those counts: FLOPs, bytes, hours (no torch)
     amounts        how much data a stage sees: counted where it is prepared, else from the official numbers of rows
     lookup         from a stage to the shape of its model
-    placeholders   empty data files, so that an experiment can be planned before its data is fetched
+    empty_files    empty data files, so that an experiment can be planned before its data is fetched
     planner        stage by stage; `remedies`: what will not fit, and what would make it fit
 
 `docs/planning.md` derives the formulae and says how far each was checked.

@@ -198,7 +198,7 @@ def _official(prepared: Stage, split: Split, languages: Sequence[str]) -> tuple[
 
 
 def _is_empty(path: Path) -> bool:
-    return path.stat().st_size == 0  # `placeholders`
+    return path.stat().st_size == 0  # `empty_files`
 
 
 def _count(prepared: Stage, split: Split, code: str) -> int:

@@ -23,7 +23,7 @@ def lay_out(experiment: Experiment, root: Path) -> None:
     Raises:
         ConfigError: a task whose labels or sizes are only in its files.
     """
-    for name in _names(experiment):
+    for name in dict.fromkeys(experiment.task_names()):
         own = experiment.tasks.get(name)
         task = experiment.task(name)
         if own is not None:
@@ -38,17 +38,6 @@ def lay_out(experiment: Experiment, root: Path) -> None:
             (root / path).touch()
 
 
-def _names(experiment: Experiment) -> list[str]:
-    targets = [experiment.task(target.task) for target in experiment.targets]
-    named = [name for target in experiment.targets for name in (target.task, target.train_on) if name]
-    named += [task.train_on for task in targets if task.train_on]
-    phases = [phase for recipe in experiment.recipes for phase in recipe.phases]
-    phases += [phase for backbone in experiment.backbones for phase in backbone.pretrain]
-    named += [part.task for phase in phases for part in phase.tasks]
-    named += [name for backbone in experiment.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]
-    return list(dict.fromkeys(named))
-
-
 def _places(task: Task) -> Iterable[str]:
     """One path a split and language: the first pattern, `*` and language fields filled in."""
     codes = dict.fromkeys([*task.languages, "en"])
@@ -58,4 +47,4 @@ def _places(task: Task) -> Iterable[str]:
             for code in codes if fields else ("en",):
                 forms = LANGUAGES[code].forms(fields[0]) if fields else ("",)
                 if forms:
-                    yield _FIELD.sub(forms[0], pattern).replace("*", "placeholder")
+                    yield _FIELD.sub(forms[0], pattern).replace("*", "any")
