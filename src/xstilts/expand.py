@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xstilts.backbones.names import check_folder
+from xstilts.backbones.names import Output, check_folder
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
@@ -20,9 +20,9 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData, Use
-from xstilts.stages.resolve import READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
+from xstilts.stages.resolve import READ_BY, TRAINED_BY, check_writes, part_for, resolve, retrieval_of
 from xstilts.tasks import Task
-from xstilts.tasks.base import Split
+from xstilts.tasks.base import IN_TEXT, Split
 
 CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
 
@@ -54,6 +54,7 @@ class Model:
         name: in tables.
         retrieval: pooling and layer where they are not the protocol's.
         control: its kind if it is one.
+        output: whether it answers through heads or in text.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Model:
     tokenizer: Stage
     retrieval: Mapping[str, Any]
     control: str = ""
+    output: Output = "head"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Expansion:
             stage = self._train(stage, phase, model, replicate)
             learned.update({part.task: stage for part in phase.tasks})
         for name, trained in learned.items():
-            task = self.experiment.task(name)
+            task = self._task(name, model)
             if task.metric:
                 split = self._validation_split(task)
                 data = self._data(task, split, ("en",), model, replicate)
@@ -138,7 +140,7 @@ class Expansion:
 
     def _target(self, stage: Stage, target: TargetSpec, model: Model, replicate: Replicate) -> Stage:
         """English fine-tuning on the target's training task, then every language; retrieval needs no fine-tuning."""
-        task = self.experiment.task(target.task)
+        task = self._task(target.task, model)
         head = ""
         if task.type not in UNTRAINED:
             head = target.train_on or task.train_on or task.name
@@ -149,6 +151,11 @@ class Expansion:
         languages = self._languages(task, split, target.languages, replicate)
         data = self._data(task, split, languages, model, replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model.retrieval)
+
+    def _task(self, name: str, model: Model) -> Task:
+        """A task in the form in which this model does it."""
+        task = self.experiment.task(name)
+        return replace(task, type=IN_TEXT.get(task.type, task.type)) if model.output == "text" else task
 
     def _score(
         self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], retrieval: Mapping[str, Any]
@@ -165,7 +172,7 @@ class Expansion:
         options = self.experiment.options(phase)
         parts = []
         for part in phase.tasks:
-            task = self.experiment.task(part.task)
+            task = self._task(part.task, model)
             languages = self._training_languages(task, part, replicate)
             data = self._data(task, "train", languages, model, replicate, combined=True)
             own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
@@ -228,7 +235,7 @@ class Expansion:
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
         """The backbone and its controls."""
         seed = replicate.seed if spec.seed is None else spec.seed
-        use, source = Use(spec.route, spec.attention), None
+        use, source = Use(spec.route, spec.attention, spec.output), None
         if spec.source is not None:
             source, revision = resolve(spec.source, spec.revision, replicate.world)
             check_folder(source)
@@ -243,23 +250,27 @@ class Expansion:
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
             random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
             start = random
+        if spec.output == "text":
+            check_writes(source, spec.architecture)
         retrieval = retrieval_of(source, spec.retrieval.pooling, spec.retrieval.layer)
-        base = Model(spec.name, random, tokenizer, retrieval)
+        base = Model(spec.name, random, tokenizer, retrieval, output=spec.output)
         for phase in spec.pretrain:
             start = self._train(start, phase, base, replicate, seed)
-        models = [Model(spec.name, start, tokenizer, retrieval)]
+        models = [replace(base, stage=start)]
         for kind, how in spec.controls.items():
             stage = random
             if kind == "english":
                 stage = self._english(spec, how, base, replicate, seed)
-            models.append(Model(f"{spec.name} ({CONTROL_NAMES[kind]})", stage, tokenizer, retrieval, kind))
+            models.append(replace(base, name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
         return models
 
     def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
         """The control pretrained on English alone: a given model, or the same phases on English text."""
         if how != "auto":
             source, revision = resolve(how, None, replicate.world)
-            return describe.start_pretrained(source, revision, Use(spec.route, spec.attention), "English only")
+            return describe.start_pretrained(
+                source, revision, Use(spec.route, spec.attention, spec.output), "English only"
+            )
         stage = base.stage
         for phase in spec.pretrain:
             alone = tuple(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from xstilts.backbones.names import Attention, Pooling
+from xstilts.backbones.names import Attention, Output, Pooling
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
 from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
@@ -66,6 +66,10 @@ class BackboneSpec(Strict):
     attention: Attention = Field(
         default="auto",
         description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
+    )
+    output: Output = Field(
+        default="head",
+        description="head: a new head for each task; text: answers are written with the pretrained output layer",
     )
     retrieval: RetrievalSpec = RetrievalSpec()
     note: str = ""

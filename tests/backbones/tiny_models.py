@@ -217,19 +217,20 @@ def byte_tokenizer(pieces: int = 400) -> Any:
     )
 
 
-def t5_tokenizer(pieces: int = 160) -> Any:
+def t5_tokenizer(pieces: int = 160, text: Sequence[str] = TEXT) -> Any:
     """T5's kind: a unigram model, nothing in front, `</s>` behind each text."""
     names = ["<pad>", "</s>", "<unk>"]
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.train_from_iterator(
-        TEXT * 3,
+        [*text] * 3,
         trainers.UnigramTrainer(vocab_size=pieces, special_tokens=names, unk_token="<unk>", show_progress=False),
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
     )
+    tokenizer.decoder = decoders.Metaspace()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 

@@ -94,7 +94,7 @@ def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, 
 
 def layer_stack(backbone: Backbone) -> nn.ModuleList:
     """The transformer layers, lowest first. Raises `BackboneError` for an architecture that has no such list."""
-    lists = (module for module in backbone.model.modules() if isinstance(module, nn.ModuleList))
+    lists = (module for module in backbone.body.modules() if isinstance(module, nn.ModuleList))
     found = next((module for module in lists if len(module) == backbone.layers), None)
     if found is None:
         raise BackboneError(f"{type(backbone.model).__name__} has no list of layers that could be frozen")

@@ -39,7 +39,8 @@ class Backbone(nn.Module):
     """A model of any architecture behind one packed interface.
 
     Args:
-        model: a transformers base model without head.
+        model: a transformers base model without head; or, to read and write text (`backbones.text`), a causal or an
+            encoder-decoder language model, of which `body` is run here.
         tokenizer: its fast tokenizer.
         route: packed or padded; None takes what the architecture allows.
         backend: how packed attention is computed.
@@ -54,8 +55,21 @@ class Backbone(nn.Module):
         self.route: Route = route or ("packed" if self.family.packed else "padded")
         self.backend: Backend = backend
         self.attention: Attention = "auto"
+        self.library_attention: str = self.body.config._attn_implementation
         if self.route == "packed":
-            self.model.set_attn_implementation(NAME)
+            self.body.set_attn_implementation(NAME)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model is whole, with an output layer over its vocabulary."""
+        return self.model.get_output_embeddings() is not None
+
+    @property
+    def body(self) -> Any:
+        """What turns tokens into states: all but the output layer, and of an encoder-decoder the encoder alone."""
+        if not self.writes:
+            return self.model
+        return self.model.get_encoder() if self.config.is_encoder_decoder else self.model.base_model
 
     @property
     def hidden_size(self) -> int:
@@ -71,7 +85,7 @@ class Backbone(nn.Module):
         """Whether a token sees only what precedes it, as the model was trained."""
         if self.family.model_types:
             return self.family.kind == "decoder"
-        return any(getattr(module, "is_causal", False) is True for module in self.model.modules())
+        return any(getattr(module, "is_causal", False) is True for module in self.body.modules())
 
     @property
     def summary(self) -> Token:
@@ -116,7 +130,7 @@ class Backbone(nn.Module):
 
     @cached_property
     def _accepts(self) -> frozenset[str]:
-        return frozenset(inspect.signature(self.model.forward).parameters)
+        return frozenset(inspect.signature(self.body.forward).parameters)
 
     def forward(self, batch: Packed, right_context: bool = False) -> Tensor:
         """Hidden states of the last layer, [T, H]; `right_context` matters for decoders alone (`sees`)."""
@@ -140,8 +154,8 @@ class Backbone(nn.Module):
         if hasattr(self.config, "use_cache"):
             inputs["use_cache"] = False
         if self.family.on_pack is not None:
-            self.family.on_pack(self.model, batch.lengths[0] if packed else None)
-        output = self.model(**inputs)
+            self.family.on_pack(self.body, batch.lengths[0] if packed else None)
+        output = self.body(**inputs)
         states = list(output.hidden_states) if all_layers else [output.last_hidden_state]
         if packed:
             return [state[0] for state in states]
@@ -194,20 +208,20 @@ def packing_error(backbone: Backbone) -> float:
         torch.tensor(ordinary)[torch.randint(len(ordinary), (length,), generator=generator)]
         for length in (5, max(11, _beyond_window(backbone.config)), 7)
     ]
-    training, implementation = backbone.training, backbone.config._attn_implementation
+    training, implementation = backbone.training, backbone.body.config._attn_implementation
     backbone.eval()
     batch = pack([sequence.numpy() for sequence in sequences]).to(device)
     together = backbone._states(batch, backbone.route)[0].float()
     differences = []
     try:
         if backbone.route == "packed":
-            backbone.model.set_attn_implementation("eager")
+            backbone.body.set_attn_implementation("eager")
         for sequence, start in zip(sequences, batch.starts_S.tolist(), strict=True):
             alone = backbone._states(pack([sequence.numpy()]).to(device), "padded")[0].float()
             differences.append((together[start : start + len(sequence)] - alone).abs().max())
     finally:
         if backbone.route == "packed":
-            backbone.model.set_attn_implementation(implementation)
+            backbone.body.set_attn_implementation(implementation)
         backbone.train(training)
     error = torch.stack(differences).max()  # NaN if any is, unlike Python's max
     return float(error if backbone.full_precision else error / together.abs().max())

@@ -142,6 +142,22 @@ class Coder:
                 return prefix
         return ""
 
+    def continued(self, text: str) -> Ids:
+        """Pieces of a text that goes on behind another word."""
+        return np.concatenate(self.word_pieces(["a", *text.split()])[1:])
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends a text that is written. Raises `BackboneError` where there is none."""
+        if not len(self._end):
+            raise BackboneError("this tokenizer has no token that ends a text: nothing can be written with it")
+        return int(self._end[0])
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of some pieces, without special tokens and blanks around."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text.strip()
+
     def word_pieces(self, words: Sequence[str]) -> list[Ids]:
         """Pieces of each word of a sentence; a word that the tokenizer drops becomes one unknown token."""
         prefix = self._word_prefix
@@ -159,13 +175,17 @@ class Coder:
     def two(self, first: Ids, second: Ids, max_length: int) -> Segment:
         """Two texts in their frame; where too long the longer loses tokens first, as XTREME's scripts do."""
         frame = self.pair
-        room = max_length - len(frame.before) - len(frame.between) - len(frame.after)
-        excess = len(first) + len(second) - room
-        if excess > 0:
-            longer = min(excess, abs(len(first) - len(second)))
-            rest = excess - longer
-            cut_first = (longer if len(first) > len(second) else 0) + rest // 2
-            cut_second = excess - cut_first
-            first, second = first[: len(first) - cut_first], second[: len(second) - cut_second]
+        first, second = self.cut(first, second, max_length - sum(len(part) for part in frame))
         head = np.concatenate([frame.before, first, frame.between])
         return Segment(np.concatenate([head, second, frame.after]), len(head))
+
+    @staticmethod
+    def cut(first: Ids, second: Ids, room: int) -> tuple[Ids, Ids]:
+        """Two texts cut at the right to `room` tokens together; the longer loses tokens first."""
+        excess = len(first) + len(second) - room
+        if excess <= 0:
+            return first, second
+        longer = min(excess, abs(len(first) - len(second)))
+        rest = excess - longer
+        cut_first = (longer if len(first) > len(second) else 0) + rest // 2
+        return first[: len(first) - cut_first], second[: len(second) - (excess - cut_first)]

@@ -12,13 +12,22 @@ import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForTextEncoding,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
 from xstilts.backbones.families import family_of, hint
-from xstilts.backbones.names import Backend, Route, check_folder
+from xstilts.backbones.names import Backend, Output, Route, check_folder
+from xstilts.backbones.text import check_text
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
 
@@ -66,6 +75,7 @@ def load_backbone(
     route: Route | None = None,
     backend: Backend = "segments",
     weights: Weights | None = None,
+    output: Output = "head",
 ) -> Backbone:
     """A pretrained backbone, checked for packing.
 
@@ -73,17 +83,18 @@ def load_backbone(
         source: folder with `config.json`, weights and tokenizer, or a hub name.
         revision: commit or tag on the hub.
         weights: how they are held; float32 if not given.
+        output: `text` keeps the output layer, and of an encoder-decoder the decoder.
 
     Raises:
-        BackboneError: no such model, a folder that is none, or one that fails the packing check.
+        BackboneError: no such model, a folder that is none, one that fails the packing check, or that should write text
+            and cannot.
     """
     check_folder(source)
     options = (weights or Weights()).options()
     place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **place)
-        auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
-        model, info = auto.from_pretrained(
+        model, info = _auto(config, output).from_pretrained(
             source, output_loading_info=True, ignore_mismatched_sizes=True, **place, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(source, **place)
@@ -91,8 +102,26 @@ def load_backbone(
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}{hint(source)}") from None
     _check_weights(source, info)
-    backbone = Backbone(model, tokenizer, route, backend)
+    return _checked(Backbone(model, tokenizer, route, backend), output)
+
+
+def _auto(config: Any, output: Output) -> Any:
+    """The auto class that builds what is needed of a model."""
+    if output == "text":
+        return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    return AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
+
+
+def _checked(backbone: Backbone, output: Output) -> Backbone:
+    """The same backbone. Raises `BackboneError` where it cannot do what it is for."""
     check_packing(backbone)
+    if output == "text":
+        if not (backbone.decoder or backbone.config.is_encoder_decoder):
+            raise BackboneError(
+                f"`output: text` is for decoders and encoder-decoders, and {backbone.config.model_type} is an encoder: "
+                "leave it out"
+            )
+        check_text(backbone)
     return backbone
 
 
@@ -143,6 +172,7 @@ def random_backbone(
     seed: int,
     route: Route | None = None,
     backend: Backend = "segments",
+    output: Output = "head",
 ) -> Backbone:
     """A backbone of random weights: where pretraining starts, and the control that every result needs.
 
@@ -162,13 +192,10 @@ def random_backbone(
         full = AutoConfig.for_model(architecture, **{**special, "vocab_size": len(tokenizer), **config})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "backbone"))
-            auto = AutoModelForTextEncoding if architecture in ENCODER_OF else AutoModel
-            model = auto.from_config(full)
+            model = _auto(full, output).from_config(full)
     except REFUSALS as error:
         raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
-    backbone = Backbone(model, tokenizer, route, backend)
-    check_packing(backbone)
-    return backbone
+    return _checked(Backbone(model, tokenizer, route, backend), output)
 
 
 def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -196,6 +223,7 @@ def describe(backbone: Backbone) -> dict[str, Any]:
         "vocabulary": backbone.embeddings.shape[0],
         "route": backbone.route,
         **_attention(backbone),
+        **({"output": "text"} if backbone.writes else {}),
         "listed": family_of(backbone.config.model_type).model_types != (),
     }
 

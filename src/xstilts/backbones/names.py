@@ -18,6 +18,9 @@ LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
 
+Output = Literal["head", "text"]
+"""How a backbone answers: through heads of ours, or in text, with the output layer it was pretrained with."""
+
 Attention = Literal["auto", "causal", "bidirectional"]
 """What a decoder's tokens see of their segment; see `Backbone.set_attention`."""
 

@@ -58,6 +58,11 @@ class Packed:
         lengths = torch.tensor(self.lengths, device=self.ids_T.device)
         return self.starts_S + lengths[self.segment_T[self.starts_S]] - 1
 
+    def segments(self) -> list[np.ndarray]:
+        """The tokens of each segment, segments as given to `pack`."""
+        ids, ends = self.ids_T.cpu().numpy(), self.ends_S.tolist()
+        return [ids[begin : end + 1] for begin, end in zip(self.starts_S.tolist(), ends, strict=True)]
+
     def place_S(self, token: Token) -> Tensor:
         """The position of each segment's first or last token, segments as given to `pack`."""
         return self.starts_S if token == "first" else self.ends_S

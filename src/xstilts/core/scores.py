@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+FREE = "free"
+"""The variant of answers that were generated without constraint."""
+
 
 @dataclass(frozen=True)
 class Score:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from xstilts import __version__
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_json
-from xstilts.core.scores import Score
+from xstilts.core.scores import FREE, Score
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer
 
@@ -77,7 +77,12 @@ def measure(
         missing = [row["id"] for row in golds if row["id"] not in answers]
         if missing:
             raise DataError(f"{question.task} ({question.language}): no prediction for example '{missing[0]}'")
-        values = metric.function(gold, [answers[row["id"]] for row in golds], question.language)
+        predicted = [answers[row["id"]] for row in golds]
+        values = metric.function(gold, predicted, question.language)
+        if variant == FREE and question.language != "en":
+            from xstilts.metrics.drift import english_shares  # reads a model of languages: only when asked
+
+            values |= english_shares(gold, predicted, question.language)
         for name, ratio in values.items():
             score = Score(
                 task=question.task,

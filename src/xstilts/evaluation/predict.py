@@ -58,7 +58,9 @@ class Predictor:
         for rows in micro_batches(features.lengths, self.tokens):
             batch = self.task_type.collate(features, rows, rng).to(self.device)
             with autocast(self.precision, self.device):
-                if self.task_type.all_layers:
+                if not self.task_type.reads_states:
+                    states = []
+                elif self.task_type.all_layers:
                     states = self.backbone.hidden_states(batch.packed, self.task_type.right_context)
                 else:
                     states = [self.backbone(batch.packed, self.task_type.right_context)]

@@ -98,13 +98,15 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
 
 @dataclass(frozen=True)
 class Use:
-    """How a backbone is run: `route` (packed or padded; None: what it allows), and `attention` (of decoders)."""
+    """How a backbone is run: `route` (packed or padded; None: what it allows), `attention` (of decoders), `output`."""
 
     route: str | None = None
     attention: str = "auto"
+    output: str = "head"
 
     def config(self) -> dict[str, Any]:
-        return {"route": self.route, **drop_defaults({"attention": self.attention}, {"attention": "auto"})}
+        later = {"attention": self.attention, "output": self.output}
+        return {"route": self.route, **drop_defaults(later, {"attention": "auto", "output": "head"})}
 
 
 def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:

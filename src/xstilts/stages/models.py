@@ -46,7 +46,7 @@ def open_backbone(directory: Path, backend: Backend = "segments", weights: Weigh
         stage = pointer.get("stage")
         source = str(directory / stage / "backbone") if stage else pointer["source"]
         revision = pointer.get("revision")
-    backbone = load_backbone(source, revision, about["route_asked"], backend, held)
+    backbone = load_backbone(source, revision, about["route_asked"], backend, held, about.get("output", "head"))
     backbone.set_attention(about.get("attention_asked", "auto"))
     if (directory / "adapters").exists():
         load_adapters(backbone, directory / "adapters")

@@ -32,6 +32,7 @@ def run_predict(
     if "retrieval" in config:
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     backbone = open_backbone(inputs["model"])
+    task_type = task_type.suited(backbone)
     _write_protocol(directory, backbone, task_type, config.get("retrieval", {}))
     head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     tokens = max(machine.micro_batch_tokens, AT_ONCE)
@@ -57,7 +58,9 @@ def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, ch
     if layer is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
     notes = [f"{name}={value}" for name, value in chosen.items()]
-    if backbone.decoder:
+    if task_type.protocol:
+        notes.append(task_type.protocol)
+    elif backbone.decoder:
         notes.append(f"attention={backbone.sees(task_type.right_context)}")
     if notes:
         write_json(directory / "protocol.json", {"notes": notes, "layer": layer})

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xstilts.backbones.families import CHECKPOINTS, checkpoint_of
+from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
 from xstilts.backbones.family import Retrieval
 from xstilts.core.errors import ConfigError
+from xstilts.core.files import read_json
 from xstilts.graph.stage import drop_defaults
 
 READ_BY = {"retrieval": ("pooling", "layer"), "mining": ("pooling", "layer"), "ranking": ("pooling",)}
@@ -32,6 +33,25 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
     if world is None:
         raise ConfigError(f"backbone source '{source}' needs `worlds:` in the experiment")
     return str(encoder_path(world, source.removeprefix("microworld:"))), None
+
+
+def check_writes(source: str | None, architecture: str | None) -> None:
+    """Refuse `output: text` of what is known to be an encoder; of an unknown model the stage that loads it finds out.
+
+    Raises:
+        ConfigError: naming the architecture.
+    """
+    known = checkpoint_of(source) if source else None
+    folder = Path(source or "") / "config.json"
+    kind = architecture or (known.model_type if known else "")
+    if source and not kind and folder.is_file():
+        kind = read_json(folder).get("model_type", "")
+    family = family_of(kind)
+    if family.model_types and family.kind == "encoder":
+        raise ConfigError(
+            f"`output: text` is for decoders and encoder-decoders, and {kind} is an encoder: leave it out, or take mt5 "
+            "or qwen3 (`xstilts list backbones`)"
+        )
 
 
 def retrieval_of(source: str | None, pooling: str | None, layer: int | None) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def run_start(
     config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
 ) -> None:
     """Write a random backbone, or a pointer to a pretrained one once it is checked."""
-    route, attention = config["route"], config.get("attention", "auto")
+    route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
     commit = {}
     if "random" in config or "random_like" in config:
         tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
@@ -56,11 +56,13 @@ def run_start(
             like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
             fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
-        backbone = random_backbone(architecture, fields, tokenizer, seed, route)
+        backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
         save_backbone(backbone, directory / "backbone")
     else:
         source = Path(settings["source"])
-        backbone = load_backbone(settings["source"], settings["revision"], route, weights=Weights("auto"))
+        backbone = load_backbone(
+            settings["source"], settings["revision"], route, weights=Weights("auto"), output=output
+        )
         save_heads(_pretrained_heads(source, settings["revision"], backbone), directory)
         if source.is_dir() and _size(source) < COPIED_BYTES:
             save_backbone(backbone, directory / "backbone")
@@ -80,7 +82,7 @@ def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) ->
     own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
     if own:
         return own
-    published = published_head(str(source), revision, backbone)
+    published = None if backbone.writes else published_head(str(source), revision, backbone)
     return {HeadSpec("masked_lm", "masked_lm", ()): published} if published else {}
 
 
@@ -104,8 +106,8 @@ def _train_phase(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], machine: Settings, report: Report
 ) -> None:
     options = TrainConfig(**config["train"])
-    phase = build_phase(config, inputs, options)
     backbone = open_for_training(inputs["model"], options, config["seed"], machine.device)
+    phase = build_phase(config, inputs, options).suited(backbone)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     for spec, features in zip(specs, phase.features, strict=True):

@@ -9,10 +9,12 @@ from xstilts.task_types.pools import Mining, Ranking
 from xstilts.task_types.sentences import Contrastive, Retrieval
 from xstilts.task_types.span_qa import SpanQA
 from xstilts.task_types.tagging import Tagging
+from xstilts.task_types.text import ClassificationText, MultipleChoiceText, SpanQAText, TaggingText
 
 TASK_TYPES: Registry[TaskType] = Registry("task type")
 _ALL = (Classification(), MultipleChoice(), Tagging(), SpanQA(), Retrieval(), Mining(), Ranking(), MaskedLM())
-for _type in (*_ALL, Contrastive()):
+_TEXT = (ClassificationText(), MultipleChoiceText(), SpanQAText(), TaggingText())
+for _type in (*_ALL, Contrastive(), *_TEXT):
     TASK_TYPES.add(_type.name, _type)
 
 __all__ = ["TASK_TYPES", "Batch", "Prediction", "TaskType"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -95,8 +95,16 @@ class TaskType(ABC):
     """Whether a token's output depends on what follows it: decoders then attend to both sides (`Backbone.sees`)."""
     all_layers: ClassVar[bool] = False
     """Whether prediction reads every layer's hidden states."""
+    reads_states: ClassVar[bool] = True
+    """Whether prediction reads hidden states at all; not where answers are generated."""
+    protocol: ClassVar[str] = ""
+    """What a score must say of how answers came about, where they are not a head's."""
     pooled: ClassVar[bool] = False
     """Whether all languages' queries search one pool of candidates, which is encoded once."""
+
+    def suited(self, backbone: Backbone) -> Self:
+        """The same type for this backbone; unless overridden, for any."""
+        return self
 
     @abstractmethod
     def encode(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:

@@ -80,10 +80,15 @@ class Classification(TaskType):
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
-        return [
-            Prediction(record["id"], labels[int(np.argmax(row))], extra={"log_probabilities": _rounded(row)})
-            for record, row in zip(features.records, outputs, strict=True)
-        ]
+        return predicted(features, outputs, labels)
+
+
+def predicted(features: Features, rows: Sequence[Array], labels: Sequence[str]) -> list[Prediction]:
+    """The most probable labels, from the log probabilities of all."""
+    return [
+        Prediction(record["id"], labels[int(np.argmax(row))], extra={"log_probabilities": _rounded(row)})
+        for record, row in zip(features.records, rows, strict=True)
+    ]
 
 
 def _rounded(values: Array) -> list[float]:

@@ -82,6 +82,10 @@ class Features:
             offsets.append(len(ids))
         return ids, splits, np.asarray(offsets)
 
+    def instance(self, row: int) -> list[Array]:
+        """The segments of one instance."""
+        return [self.tokens[k] for k in range(int(self.first_segment[row]), int(self.first_segment[row + 1]))]
+
     def packed(self, rows: Sequence[int] | Array) -> tuple[Packed, Array]:
         """The given instances as one pack, and [rows + 1] offsets of each row's first segment in `starts_S`."""
         ids, splits, offsets = self.segments(rows)

@@ -82,9 +82,14 @@ class MultipleChoice(TaskType):
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
-        predictions = []
-        for record, row in zip(features.records, outputs, strict=True):
-            scores = row[: record["choices"]]
-            extra = {"scores": [round(float(score), 4) for score in scores]}
-            predictions.append(Prediction(record["id"], int(np.argmax(scores)), extra=extra))
-        return predictions
+        return chosen(features, outputs)
+
+
+def chosen(features: Features, rows: Sequence[Array]) -> list[Prediction]:
+    """The choices of the highest score, from the scores of all."""
+    predictions = []
+    for record, row in zip(features.records, rows, strict=True):
+        scores = row[: record["choices"]]
+        extra = {"scores": [round(float(score), 4) for score in scores]}
+        predictions.append(Prediction(record["id"], int(np.argmax(scores)), extra=extra))
+    return predictions

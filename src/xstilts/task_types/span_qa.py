@@ -10,7 +10,7 @@ Shape suffixes: T tokens, B windows, L longest window.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.coder import Coder
+from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.names import Token
 from xstilts.data.examples import SpanExample
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
@@ -46,6 +46,16 @@ class WindowScores(NamedTuple):
     nothing: float
 
 
+class Window(NamedTuple):
+    """A window of an example's passage: pieces with their code points, and the answer's first and last piece in it."""
+
+    example: int
+    question: Ids
+    ids: Ids
+    offsets: Array
+    span: tuple[int, int] | None
+
+
 class SpanHead(nn.Module):
     """Projection to start and end scores; reads [N, H], gives [N, 2]. Windows without answer point to `token`."""
 
@@ -67,24 +77,14 @@ class SpanQA(TaskType):
 
     def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         builder = FeaturesBuilder()
-        questions = coder.pieces([example.question.strip() for example in examples])
-        passages: dict[str, tuple[Array, Array]] = {}
-        distinct = list(dict.fromkeys(example.passage for example in examples))
-        passages = dict(zip(distinct, coder.pieces_with_offsets(distinct), strict=True))
-        for example, question in zip(examples, questions, strict=True):
-            gold = None if example.answers is None else [answer.text for answer in example.answers]
-            index = builder.record(id=example.id, gold=gold, passage=example.passage)
-            ids, offsets = passages[example.passage]
-            span = answer_tokens(example, offsets)
-            question = question[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
-            frame = coder.pair
-            room = limits.max_length - len(question) - sum(len(part) for part in frame)
-            first = len(frame.before) + len(question) + len(frame.between)
-            for begin, end in windows(len(ids), room, limits.stride):
-                inside = span is not None and begin <= span[0] and span[1] < end
-                start, stop = (span[0] - begin + first, span[1] - begin + first) if span and inside else (0, 0)
-                segment = coder.two(question, ids[begin:end], limits.max_length)
-                builder.add(index, [segment], start=start, end=stop, first=first, offset=offsets[begin:end].reshape(-1))
+        frame = coder.pair
+        around = sum(len(part) for part in frame)
+        for window in passage_windows(examples, builder, coder, limits, around):
+            first = len(frame.before) + len(window.question) + len(frame.between)
+            start, end = (window.span[0] + first, window.span[1] + first) if window.span else (0, 0)
+            segment = coder.two(window.question, window.ids, limits.max_length)
+            offset = window.offsets.reshape(-1)
+            builder.add(window.example, [segment], start=start, end=end, first=first, offset=offset)
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
@@ -140,17 +140,43 @@ class SpanQA(TaskType):
             spans = offset[row].reshape(-1, 2)
             found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer))
             null[example] = min(null.get(example, float("inf")), nothing)
-        predictions = []
-        for i, record in enumerate(features.records):
-            ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
-            texts = [record["passage"][c.start : c.end] for c in ranked]
-            extra = {
-                "null_score": round(null[i], 4),
-                "n_best": [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)],
-            }
-            silent = limits.no_answer and (not ranked or null[i] > ranked[0].score)
-            predictions.append(Prediction(record["id"], "" if silent or not texts else texts[0], extra=extra))
-        return predictions
+        return best_answers(features, found, null, limits)
+
+
+def passage_windows(
+    examples: Sequence[SpanExample], builder: FeaturesBuilder, coder: Coder, limits: Limits, around: int
+) -> Iterator[Window]:
+    """All windows of all passages, after a record for each example; `around` tokens stand about question and window."""
+    questions = coder.pieces([example.question.strip() for example in examples])
+    distinct = list(dict.fromkeys(example.passage for example in examples))
+    passages = dict(zip(distinct, coder.pieces_with_offsets(distinct), strict=True))
+    for example, asked in zip(examples, questions, strict=True):
+        gold = None if example.answers is None else [answer.text for answer in example.answers]
+        index = builder.record(id=example.id, gold=gold, passage=example.passage)
+        ids, offsets = passages[example.passage]
+        span = answer_tokens(example, offsets)
+        question = asked[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
+        for begin, end in windows(len(ids), limits.max_length - len(question) - around, limits.stride):
+            inside = span is not None and begin <= span[0] and span[1] < end
+            own = (span[0] - begin, span[1] - begin) if span and inside else None
+            yield Window(index, question, ids[begin:end], offsets[begin:end], own)
+
+
+def best_answers(
+    features: Features, found: Mapping[int, Sequence[Candidate]], null: Mapping[int, float], limits: Limits
+) -> list[Prediction]:
+    """The best span of all windows of each example; nothing where that may be and scores higher in every window."""
+    predictions = []
+    for i, record in enumerate(features.records):
+        ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
+        texts = [record["passage"][c.start : c.end] for c in ranked]
+        extra = {
+            "null_score": round(null[i], 4),
+            "n_best": [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)],
+        }
+        silent = limits.no_answer and (not ranked or null[i] > ranked[0].score)
+        predictions.append(Prediction(record["id"], "" if silent or not texts else texts[0], extra=extra))
+    return predictions
 
 
 def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:

@@ -89,12 +89,17 @@ class Tagging(TaskType):
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
-        tags: list[list[str]] = [[] for _ in features.records]
-        for example, best in zip(features.example, outputs, strict=True):
-            tags[int(example)].extend(labels[int(tag)] for tag in best)
-        for record, row in zip(features.records, tags, strict=True):
-            assert len(row) == record["words"], f"sentence {record['id']} lost words"
-        return [Prediction(record["id"], row) for record, row in zip(features.records, tags, strict=True)]
+        return joined_tags(features, outputs, labels)
+
+
+def joined_tags(features: Features, outputs: Sequence[Array], labels: Sequence[str]) -> list[Prediction]:
+    """The tags of whole sentences, from the numbers of the tags of their parts."""
+    tags: list[list[str]] = [[] for _ in features.records]
+    for example, best in zip(features.example, outputs, strict=True):
+        tags[int(example)].extend(labels[int(tag)] for tag in best)
+    for record, row in zip(features.records, tags, strict=True):
+        assert len(row) == record["words"], f"sentence {record['id']} lost words"
+    return [Prediction(record["id"], row) for record, row in zip(features.records, tags, strict=True)]
 
 
 def cut(pieces: Sequence[Ids], room: int) -> Iterator[tuple[int, int]]:

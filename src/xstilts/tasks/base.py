@@ -29,7 +29,18 @@ TypeName = Literal[
     "ranking",
     "masked_lm",
     "contrastive",
+    "classification_text",
+    "multiple_choice_text",
+    "span_qa_text",
+    "tagging_text",
 ]
+IN_TEXT: Mapping[TypeName, TypeName] = {
+    "classification": "classification_text",
+    "multiple_choice": "multiple_choice_text",
+    "span_qa": "span_qa_text",
+    "tagging": "tagging_text",
+}
+"""Types that a backbone which writes text answers in text; it does the others as any backbone."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from xstilts.backbones.backbone import autocast
+from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
 from xstilts.core.seeds import derive_seed, generator
@@ -60,6 +60,10 @@ class Phase:
     plan: Plan
     config: TrainConfig
     seed: int
+
+    def suited(self, backbone: Backbone) -> Phase:
+        """The same phase with task types as this backbone needs them."""
+        return replace(self, types=tuple(each.suited(backbone) for each in self.types))
 
 
 def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:

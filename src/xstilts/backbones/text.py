@@ -1,0 +1,182 @@
+"""Backbones that write: probabilities of answers to prompts, and answers generated under constraints.
+
+A decoder reads prompt and answer as one segment of a pack; an encoder-decoder reads the prompts as a pack with its
+encoder, and its decoder reads the answers, which are short, padded. Nothing above sees the difference.
+Shape suffixes: T tokens of the pack, S segments, N answers, A tokens of all answers, L longest, V vocabulary, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+
+from xstilts.backbones.attention import NAME
+from xstilts.backbones.backbone import HALF_TOLERANCE, TOLERANCE, Backbone
+from xstilts.backbones.coder import Ids
+from xstilts.backbones.packing import Packed, pack
+from xstilts.core.errors import BackboneError
+
+Allowed = Callable[[int, Sequence[int]], list[int]]
+"""(number of the prompt, tokens written so far) -> tokens that may follow."""
+
+
+def pack_answers(
+    prompts: Sequence[Ids], answers: Sequence[Ids], owner: Sequence[int], decoder: bool
+) -> tuple[Packed, dict[str, Tensor]]:
+    """Prompts with answers as one pack, and where their probabilities stand.
+
+    Args:
+        prompts: tokens of each, with what the tokenizer puts at the beginning of a text.
+        answers: tokens of each, the end token last.
+        owner: for each answer the number of its prompt.
+
+    Returns:
+        the pack, and `token_A`; `answer_A`: the answer each token belongs to; `place_A`: of a decoder the row of the
+        pack whose state predicts it, else its place in the flattened grid of answers; and, for an encoder-decoder,
+        `answer_NL` (padded with -1) and `prompt_N`.
+    """
+    lengths = [len(answer) for answer in answers]
+    longest = max(lengths)
+    targets = {
+        "token_A": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
+        "answer_A": torch.arange(len(answers)).repeat_interleave(torch.tensor(lengths)),
+    }
+    if decoder:
+        joined = [np.concatenate([prompts[k], answer[:-1]]) for k, answer in zip(owner, answers, strict=True)]
+        packed = pack(joined)
+        before = packed.starts_S + torch.tensor([len(prompts[k]) - 1 for k in owner])
+        targets["place_A"] = torch.cat([begin + torch.arange(n) for begin, n in zip(before, lengths, strict=True)])
+        return packed, targets
+    packed = pack([np.concatenate([prompt, answers[0][-1:]]) for prompt in prompts])
+    grid = torch.full((len(answers), longest), -1)
+    for row, answer in enumerate(answers):
+        grid[row, : len(answer)] = torch.from_numpy(answer.astype(np.int64))
+    targets["place_A"] = (grid.flatten() >= 0).nonzero().squeeze(1)
+    targets |= {"answer_NL": grid, "prompt_N": torch.tensor(owner)}
+    return packed, targets
+
+
+def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
+    """Log probability of every token of the answers, [A] float32, from the states of `pack_answers`'s pack."""
+    if backbone.decoder:
+        logits_AV: Tensor = backbone.model.get_output_embeddings()(states_TH[targets["place_A"]])
+    else:
+        logits_AV = _decode(backbone, states_TH, packed, targets)[targets["place_A"]]
+    scores_AV = logits_AV.float().log_softmax(-1)
+    return scores_AV.gather(1, targets["token_A"][:, None]).squeeze(1)
+
+
+def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
+    """The decoder's logits over every place of the grid of answers, [N x L, V]."""
+    shape = (len(packed.lengths), packed.lengths[0])
+    states_SLH = states_TH.new_zeros(*shape, states_TH.shape[1])
+    states_SLH[packed.segment_T, packed.positions_T] = states_TH
+    mask_SL = torch.zeros(shape, dtype=torch.long, device=states_TH.device)
+    mask_SL[packed.segment_T, packed.positions_T] = 1
+    row_N = packed.segment_T[packed.starts_S][targets["prompt_N"]]
+    answer_NL = targets["answer_NL"]
+    before_NL = torch.full_like(answer_NL, start_token(backbone))
+    before_NL[:, 1:] = answer_NL[:, :-1].clamp(min=0)
+    read = {"encoder_outputs": (states_SLH[row_N],), "attention_mask": mask_SL[row_N]}
+    output = backbone.model(**read, decoder_input_ids=before_NL, use_cache=False)
+    logits: Tensor = output.logits.flatten(0, 1)
+    return logits
+
+
+def start_token(backbone: Backbone) -> int:
+    """What an encoder-decoder's decoder reads first."""
+    start = getattr(backbone.config, "decoder_start_token_id", None)
+    return int(backbone.config.pad_token_id if start is None else start)
+
+
+@torch.inference_mode()
+def generate(
+    backbone: Backbone, prompts: Sequence[Ids], end: int, longest: int, allowed: Allowed | None = None
+) -> list[list[int]]:
+    """Greedy answers, by transformers' own generation under its own attention.
+
+    Args:
+        end: the token that ends an answer; also read behind the prompt by an encoder-decoder.
+        longest: most tokens of an answer.
+        allowed: what may be written; anything if not given.
+
+    Returns:
+        the tokens of each answer, without the end token.
+    """
+    device = backbone.embeddings.device
+    rows = [np.asarray(p) if backbone.decoder else np.append(p, end) for p in prompts]
+    width = max(len(row) for row in rows)
+    pad = end if backbone.config.pad_token_id is None else int(backbone.config.pad_token_id)
+    ids, mask = torch.full((len(rows), width), pad), torch.zeros((len(rows), width), dtype=torch.long)
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), width) if backbone.decoder else slice(0, len(row))
+        ids[i, place], mask[i, place] = torch.from_numpy(row.astype(np.int64)), 1
+    known = width if backbone.decoder else 1
+    options = GenerationConfig(max_new_tokens=longest, do_sample=False, eos_token_id=end, pad_token_id=pad)
+    if not backbone.decoder:
+        options.decoder_start_token_id = start_token(backbone)
+    guide = None if allowed is None else lambda i, written: allowed(i, written[known:].tolist())
+    with _library_attention(backbone):
+        written = backbone.model.generate(
+            ids.to(device), attention_mask=mask.to(device), generation_config=options, prefix_allowed_tokens_fn=guide
+        )
+    return [_until(row[known:].tolist(), end) for row in written]
+
+
+def _until(tokens: list[int], end: int) -> list[int]:
+    return tokens[: tokens.index(end)] if end in tokens else tokens
+
+
+@contextmanager
+def _library_attention(backbone: Backbone) -> Iterator[None]:
+    """The model as transformers runs it by itself."""
+    if backbone.family.on_pack is not None:
+        backbone.family.on_pack(backbone.body, None)
+    if backbone.route == "padded":
+        yield
+        return
+    backbone.body.set_attn_implementation(backbone.library_attention)
+    try:
+        yield
+    finally:
+        backbone.body.set_attn_implementation(NAME)
+
+
+@torch.no_grad()
+def check_text(backbone: Backbone) -> None:
+    """Refuse a model whose output layer does more than we know of, such as scaling or capping its logits.
+
+    Raises:
+        BackboneError: answers have other log probabilities than the library's own forward pass gives (by more than
+            1e-4, or 5 % in less than 32 bits).
+    """
+    prompt, answer = np.arange(3, 8), np.asarray([4, 6, 2])
+    training = backbone.training
+    backbone.eval()
+    packed, targets = pack_answers([prompt], [answer], [0], backbone.decoder)
+    device = backbone.embeddings.device
+    packed, targets = packed.to(device), {name: value.to(device) for name, value in targets.items()}
+    ours = log_probabilities(backbone, backbone(packed), packed, targets)
+    ids = torch.from_numpy(prompt)[None].to(device)
+    with _library_attention(backbone):
+        if backbone.decoder:
+            whole = torch.from_numpy(np.concatenate([prompt, answer]))[None].to(device)
+            logits_AV = backbone.model(whole).logits[0, len(prompt) - 1 : -1]
+        else:
+            whole = torch.cat([ids, ids.new_tensor([[answer[-1]]])], dim=1)
+            before = torch.tensor([[start_token(backbone), *answer[:-1].tolist()]], device=device)
+            logits_AV = backbone.model(whole, decoder_input_ids=before).logits[0]
+    theirs = logits_AV.float().log_softmax(-1).gather(1, targets["token_A"][:, None]).squeeze(1)
+    backbone.train(training)
+    error = float((ours - theirs).abs().max())
+    allowed = TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())
+    if not error <= allowed:
+        raise BackboneError(
+            f"{type(backbone.model).__name__} gives answers other probabilities here than in transformers (difference "
+            f"{error:.2g}): its output layer is not a plain projection; use it with heads"
+        )
