@@ -245,7 +245,7 @@ class Expansion:
         else:
             assert spec.architecture is not None
             assert spec.tokenizer is not None
-            config = spec.tokenizer.model_dump(exclude={"tasks"})
+            config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
             tasks = [self.experiment.task(name) for name in spec.tokenizer.tasks]
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
             random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
@@ -267,10 +267,8 @@ class Expansion:
     def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
         """The control pretrained on English alone: a given model, or the same phases on English text."""
         if how != "auto":
-            source, revision = resolve(how, None, replicate.world)
-            return describe.start_pretrained(
-                source, revision, Use(spec.route, spec.attention, spec.output), "English only"
-            )
+            place = resolve(how, None, replicate.world)
+            return describe.start_pretrained(*place, Use(spec.route, spec.attention, spec.output), "English only")
         stage = base.stage
         for phase in spec.pretrain:
             alone = tuple(
@@ -298,8 +296,3 @@ def _world(seed: int) -> Stage:
 def _available(task: Task, data: DataSource, split: Split) -> list[str]:
     """Languages whose files are there; a world has all of its task's languages."""
     return list(task.languages) if data.root is None else task.available(data.root, split)
-
-
-def about(cells: list[Cell]) -> Mapping[str, Any]:
-    """Counts for people: cells, stages."""
-    return {"cells": len(cells), "stages": len({cell.stage.key for cell in cells})}

@@ -14,7 +14,7 @@ import pytest
 from stages.tiny_experiment import BACKBONE, TARGETS, tiny_experiment
 from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.scores import Score
-from xstilts.expand import Cell, Expansion, about
+from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.microworld import TINY, write_world
 from xstilts.stages.resolve import resolve
@@ -63,7 +63,7 @@ def test_every_recipe_meets_every_target_and_every_seed() -> None:
         ("[micro_nli, micro_qa]", "micro_nli"): 2,
         ("[micro_nli, micro_qa]", "micro_qa"): 2,
     }
-    assert about(expansion.cells)["cells"] == len(expansion.cells) == 2 * (3 * len(TARGETS) + 3)
+    assert len(expansion.cells) == 2 * (3 * len(TARGETS) + 3)
 
 
 def test_phases_that_recipes_share_are_trained_once() -> None:
@@ -73,8 +73,9 @@ def test_phases_that_recipes_share_are_trained_once() -> None:
     assert kinds(expansion.stages())["train"] == 3 + 4
     assert kinds(expansion.stages())["start"] == 1
     assert kinds(expansion.stages())["tokenizer"] == 1
-    counts = about(expansion.cells)
-    assert counts["stages"] == counts["cells"] - 1  # micro_nli's own score stands in two recipes
+    assert (
+        len({cell.stage.key for cell in expansion.cells}) == len(expansion.cells) - 1
+    )  # micro_nli's own score stands in two recipes
 
 
 def test_a_target_that_is_the_intermediate_task_is_that_phase() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from string import ascii_letters, digits, punctuation
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -18,11 +19,15 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """Pieces in all; `alphabet`: the most frequent characters that are kept (others become unknown)."""
+    """Pieces in all; `alphabet`: the most frequent characters that are kept (others become unknown).
+
+    `ascii`: letters, digits and marks of English are kept in any case: prompts and labels are written in them.
+    """
 
     pieces: int
     alphabet: int = 3400
     split_digits: bool = True
+    ascii: bool = False
 
 
 def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
@@ -39,6 +44,7 @@ def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
         vocab_size=config.pieces,
         limit_alphabet=config.alphabet,
         special_tokens=list(SPECIAL),
+        initial_alphabet=[*ascii_letters, *digits, *punctuation] if config.ascii else [],
         show_progress=False,
     )
     tokenizer.train_from_iterator(lines, trainer)

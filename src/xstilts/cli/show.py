@@ -13,7 +13,7 @@ from xstilts.cli import backbones
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
-from xstilts.graph.store import Store
+from xstilts.graph.store import Record, Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import BENCHMARKS, benchmark
@@ -31,8 +31,11 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
     place = Store(store, must_exist=True)
     sizes = place.sizes()
     if file is None:
-        finished = Counter(record.kind for record in place.stages())
-        rows = [{"kind": kind, "finished": n, "MB": _megabytes(sizes.get(kind, 0))} for kind, n in finished.items()]
+        records = list(place.stages())
+        rows = [
+            {"kind": kind, "finished": n, "minutes": _minutes(records, kind), "MB": _megabytes(sizes.get(kind, 0))}
+            for kind, n in Counter(record.kind for record in records).items()
+        ]
         rows += [{"kind": "unfinished", "finished": 0, "MB": _megabytes(sizes["unfinished"])}] * ("unfinished" in sizes)
         _emit(rows, as_json)
         return
@@ -41,8 +44,18 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
     from xstilts.graph.stage import graph
 
     stages = graph(Expansion(load_experiment(file), data).stages())
-    total, there = Counter(stage.kind for stage in stages), Counter(s.kind for s in stages if place.has(s))
-    _emit([{"kind": kind, "finished": there[kind], "of": total[kind]} for kind in total], as_json)
+    keys = {stage.key for stage in stages}
+    records = [record for record in place.stages() if record.key in keys]
+    total, there = Counter(stage.kind for stage in stages), Counter(record.kind for record in records)
+    rows = [
+        {"kind": kind, "finished": there[kind], "of": total[kind], "minutes": _minutes(records, kind)} for kind in total
+    ]
+    _emit(rows, as_json)
+
+
+def _minutes(records: Iterable[Record], kind: str) -> float:
+    """What computing the finished stages of a kind took, summed over workers."""
+    return round(sum(record.seconds for record in records if record.kind == kind) / 60, 1)
 
 
 def _megabytes(size: int) -> float:

@@ -44,6 +44,11 @@ class Record:
     package: str
     directory: Path
 
+    @property
+    def seconds(self) -> float:
+        """What computing it took: of a resumed stage its last part."""
+        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+
 
 class Store:
     """A folder of finished stages.

@@ -53,7 +53,8 @@ def run_tokenizer(
                     budget -= len(example.text)
                     yield example.text
 
-    options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"])
+    ascii_too = trained.get("ascii", False)
+    options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"], ascii_too)
     train_tokenizer(lines(), options).save_pretrained(directory)
 
 

@@ -1,0 +1,77 @@
+"""Experiments whose backbones write their answers: a decoder and an encoder-decoder, from training to scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.tiny_experiment import BACKBONE, run_all, scores, tiny_experiment
+from xstilts.core.errors import ConfigError
+from xstilts.expand import Expansion
+from xstilts.graph.store import Store
+
+TARGETS = ("micro_topic", "micro_choice", "micro_tagging", "micro_qa", "micro_retrieval")
+SIZES = {
+    "qwen3": {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "intermediate_size": 24,
+    },
+    "mt5": {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2},
+}
+
+
+def expansion(kind: str, **changes: Any) -> Expansion:
+    backbone = {**BACKBONE, "architecture": kind, "config": SIZES[kind], "output": "text"}
+    targets = [{"task": name, "languages": ["en", "qaa"], "limit": 6} for name in TARGETS]
+    return Expansion(tiny_experiment(backbones=[backbone], targets=targets, worlds=[1], **changes), None)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_all_types_run_and_say_how_they_answered(kind: str, tmp_path: Path) -> None:
+    expanded = expansion(kind)
+    run_all(expanded, tmp_path)
+    found = {cell.task: scores(tmp_path, cell.stage) for cell in expanded.cells if cell.recipe == "[micro_nli]"}
+    for name in TARGETS[:-1]:
+        assert {row["language"] for row in found[name]} == {"en", "qaa"}
+        assert all("output=text" in row["signature"] for row in found[name])
+    assert not any("output=text" in row["signature"] for row in found["micro_retrieval"])
+    free = [row for row in found["micro_qa"] if row["variant"] == "free"]
+    assert {row["metric"] for row in free if row["language"] == "qaa"} >= {"f1", "english", "english_gold"}
+    assert not any(row["metric"] == "english" for row in free if row["language"] == "en")
+    assert not any(row["main"] for row in free)
+
+
+def test_the_whole_model_is_kept_from_phase_to_phase(tmp_path: Path) -> None:
+    expanded = expansion("mt5", recipes=[["micro_nli"]])
+    run_all(expanded, tmp_path)
+    trained = [record for record in Store(tmp_path).stages() if record.kind == "train"]
+    for record in trained:
+        config = json.loads((record.directory / "backbone" / "config.json").read_text())
+        assert config["architectures"] == ["MT5ForConditionalGeneration"]
+
+
+def test_adapters_for_a_decoder(tmp_path: Path) -> None:
+    train = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "lora": {"rank": 2}}
+    run_all(expansion("qwen3", recipes=[["micro_nli"]], train=train), tmp_path)
+
+
+def test_the_form_of_answers_is_in_the_key() -> None:
+    def kinds(backbone: dict[str, Any]) -> set[str]:
+        expanded = Expansion(tiny_experiment(backbones=[backbone], worlds=[1]), None)
+        return {stage.key for stage in expanded.stages()}
+
+    decoder = {**BACKBONE, "architecture": "qwen3", "config": SIZES["qwen3"]}
+    assert kinds(decoder) == kinds({**decoder, "output": "head"})
+    assert not kinds(decoder) & kinds({**decoder, "output": "text"})
+
+
+def test_an_encoder_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match="xlm-roberta is an encoder"):
+        Expansion(tiny_experiment(backbones=[{**BACKBONE, "output": "text"}], worlds=[1]), None)
