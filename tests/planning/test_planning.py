@@ -227,3 +227,16 @@ def test_catalogue_folders_and_random_starts_all_have_shapes(tmp_path: Path) -> 
     given = {"random": {"architecture": "bert", "config": fields("bert"), "seed": 0}}
     found = shape_of(Stage("start", 1, given, {"tokenizer": tokenizer}), None)
     assert (found["vocab_size"], found["hidden_size"], found["model_type"]) == (777, 64, "bert")
+
+
+def test_a_model_that_writes_has_a_decoder_and_an_output_layer_in_the_plan() -> None:
+    t5 = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4, "vocab_size": 1000}
+    t5["tie_word_embeddings"] = False
+    writes = {"output": "text"}
+    heads, text = (survey({"model_type": "mt5", **t5, **more}, Tuning(), Conditions()) for more in ({}, writes))
+    # The decoder has the encoder's linear layers and attends to it; the output layer is a row a token.
+    assert text.counts.total > heads.counts.total + heads.counts.linear + 64 * 1000
+    assert text.counts.linear == heads.counts.linear  # they read the answers alone
+    assert text.kept == heads.kept
+    start = Stage("start", 1, {"output": "text"}, settings={"source": "google/mt5-small", "revision": None})
+    assert shape_of(start, None)["output"] == "text"

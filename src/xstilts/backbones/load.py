@@ -94,7 +94,7 @@ def load_backbone(
     place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **place)
-        model, info = _auto(config, output).from_pretrained(
+        model, info = auto_class(config, output).from_pretrained(
             source, output_loading_info=True, ignore_mismatched_sizes=True, **place, **options
         )
         tokenizer = AutoTokenizer.from_pretrained(source, **place)
@@ -105,7 +105,7 @@ def load_backbone(
     return _checked(Backbone(model, tokenizer, route, backend), output)
 
 
-def _auto(config: Any, output: Output) -> Any:
+def auto_class(config: Any, output: Output) -> Any:
     """The auto class that builds what is needed of a model."""
     if output == "text":
         return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
@@ -192,7 +192,7 @@ def random_backbone(
         full = AutoConfig.for_model(architecture, **{**special, "vocab_size": len(tokenizer), **config})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "backbone"))
-            model = _auto(full, output).from_config(full)
+            model = auto_class(full, output).from_config(full)
     except REFUSALS as error:
         raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
     return _checked(Backbone(model, tokenizer, route, backend), output)

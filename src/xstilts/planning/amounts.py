@@ -55,7 +55,19 @@ KINDS: Mapping[str, Kind] = {
     "mining": Kind(32),
     "ranking": Kind(100),
     "masked_lm": Kind(40),
+    "classification_text": Kind(75),
+    "multiple_choice_text": Kind(220),
+    "span_qa_text": Kind(235, instances=1.1),
+    "tagging_text": Kind(150),
 }
+PREDICTED: Mapping[str, float] = {
+    "masked_lm": 0.15,
+    "classification_text": 0.05,
+    "multiple_choice_text": 0.01,
+    "span_qa_text": 0.03,
+    "tagging_text": 0.4,
+}
+"""Of the tokens of an instance the share over which an output layer predicts: those masked, or those of the answer."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def start_of(stage: Stage) -> Stage:
 
 
 def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:
-    """The architecture of a start stage.
+    """The architecture of a start stage, with `output: text` where it keeps its output layer.
 
     Looked for in this order: the finished stage; the fields of a random start; the folder of a local model; the
     catalogue of known checkpoints; the hub's cache on this machine.
@@ -35,6 +35,11 @@ def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:
     Raises:
         BackboneError: a hub model that is neither in the catalogue nor in the cache.
     """
+    output = {"output": "text"} if start.config.get("output") == "text" else {}
+    return {**_shape(start, store), **output}
+
+
+def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
     if store is not None and (store.directory(start) / "backbone" / "config.json").is_file() and store.has(start):
         return _fields(read_json(store.directory(start) / "backbone" / "config.json"))
     if "random" in start.config:

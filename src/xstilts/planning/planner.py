@@ -11,7 +11,7 @@ from xstilts.evaluation.predict import AT_ONCE
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
-from xstilts.planning.amounts import Amount, amount
+from xstilts.planning.amounts import PREDICTED, Amount, amount
 from xstilts.planning.costing import Load, Machine, inference, training
 from xstilts.planning.devices import Hours
 from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
@@ -151,7 +151,7 @@ class Planner:
         steps = options.steps or steps_of(drawn, options.batch_size, options.epochs, sampling["cap"])
         mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
         weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
-        masked = [float(part["options"].get("rate", 0.15)) if part["type"] == "masked_lm" else 0.0 for part in parts]
+        masked = [float(part["options"].get("rate", PREDICTED.get(part["type"], 0.0))) for part in parts]
         whole = any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts)
         load = Load(
             steps=steps,

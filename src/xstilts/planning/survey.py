@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers import AttentionInterface, AutoConfig, AutoModel, AutoModelForTextEncoding
+from transformers import AttentionInterface, AutoConfig
 
 from xstilts.backbones.adapters import adapters_of, add_adapter, layer_stack, train_only
 from xstilts.backbones.attention import packed_attention
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.load import ENCODER_OF, NOT_FIELDS, REFUSALS
+from xstilts.backbones.load import NOT_FIELDS, REFUSALS, auto_class
 from xstilts.backbones.names import Backend, LoRA, Route
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError
@@ -112,22 +112,25 @@ def _survey(text: str, tuning: Tuning, conditions: Conditions) -> Survey:
 
 
 def _architecture(shape: Mapping[str, Any], conditions: Conditions) -> tuple[Any, Any]:
-    fields = {name: value for name, value in shape.items() if name not in NOT_FIELDS}
+    fields = {name: value for name, value in shape.items() if name not in (*NOT_FIELDS, "output")}
     try:
         config = AutoConfig.for_model(shape["model_type"], **fields)
-        auto = AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
+        auto = auto_class(config, shape.get("output", "head"))
         return auto.from_config(config, dtype=getattr(torch, conditions.held)), config
     except (*REFUSALS, AssertionError) as error:
         raise BackboneError(f"no plan for a {shape['model_type']}: {' '.join(str(error).split())}") from None
 
 
 def count(backbone: Backbone) -> Counts:
-    """Parameters by what becomes of them; the pooler is not read by our heads and gets no gradient."""
+    """Parameters by what becomes of them; the pooler is not read by our heads and gets no gradient.
+
+    `linear` counts the body alone: the output layer, and a decoder, read the few tokens of answers.
+    """
     named = list(backbone.model.named_parameters())
     trained = [(path, p) for path, p in named if p.requires_grad and "pooler" not in path]
     linear = [
         part
-        for path, part in backbone.model.named_modules()
+        for path, part in backbone.body.named_modules()
         if "pooler" not in path and "lora_" not in path and isinstance(part, nn.Linear)
     ]
     return Counts(
