@@ -95,6 +95,16 @@ def test_the_body_alone_is_a_bare_model(arch: Arch, tmp_path: Path) -> None:
     assert torch.equal(our_scores(whole), our_scores(again))
 
 
+def test_an_output_layer_of_its_own_is_kept(tmp_path: Path) -> None:
+    """mT5's published weights have one, though transformers 5 calls its embeddings tied."""
+    whole = writer("mt5")
+    whole.model.lm_head.weight = torch.nn.Parameter(torch.randn_like(whole.model.lm_head.weight))
+    save_backbone(whole, tmp_path)
+    again = load_backbone(str(tmp_path), output="text").eval()
+    assert torch.equal(our_scores(whole), our_scores(again))
+    assert not torch.equal(again.model.lm_head.weight, again.embeddings)
+
+
 def test_an_output_layer_that_caps_its_logits_is_caught() -> None:
     small = {
         "hidden_size": 32,

@@ -116,7 +116,12 @@ def _architecture(shape: Mapping[str, Any], conditions: Conditions) -> tuple[Any
     try:
         config = AutoConfig.for_model(shape["model_type"], **fields)
         auto = auto_class(config, shape.get("output", "head"))
-        return auto.from_config(config, dtype=getattr(torch, conditions.held)), config
+        model = auto.from_config(config, dtype=getattr(torch, conditions.held))
+        output = model.get_output_embeddings()
+        if output is not None and shape.get("tie_word_embeddings") is False:
+            # transformers 5 ties mT5 whatever its configuration says; its weights have an output layer of their own.
+            output.weight = nn.Parameter(torch.empty_like(output.weight))
+        return model, config
     except (*REFUSALS, AssertionError) as error:
         raise BackboneError(f"no plan for a {shape['model_type']}: {' '.join(str(error).split())}") from None
 
