@@ -29,6 +29,7 @@ from xstilts.stages.models import COPIED_BYTES, open_for_training, save_trained
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
+from xstilts.task_types.sentences import for_tokenizer
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import Settings, TrainConfig
 from xstilts.training.distributed import assembled, gather, spread, team
@@ -106,6 +107,7 @@ def _train_phase(
     options = TrainConfig(**config["train"])
     phase = build_phase(config, inputs, options)
     backbone = open_for_training(inputs["model"], options, config["seed"], machine.device)
+    phase = replace(phase, types=tuple(for_tokenizer(one, backbone.tokenizer) for one in phase.types))
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     for spec, features in zip(specs, phase.features, strict=True):
@@ -171,7 +173,7 @@ def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: 
 def _task_type(part: Mapping[str, Any]) -> TaskType:
     """The component's task type with its options (masking rate, temperature ...)."""
     task_type = TASK_TYPES.get(part["type"])
-    known: list[str] = [f.name for f in fields(task_type)] if is_dataclass(task_type) else []
+    known: list[str] = [f.name for f in fields(task_type) if f.name != "frame"] if is_dataclass(task_type) else []
     for name in part["options"]:
         if name not in known:
             raise UnknownName(f"option of {part['type']}", name, known)
