@@ -20,7 +20,7 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData, Use
-from xstilts.stages.resolve import READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
+from xstilts.stages.resolve import JUDGED_BY, READ_BY, TRAINED_BY, part_for, resolve, retrieval_of
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
@@ -52,7 +52,7 @@ class Model:
     Attributes:
         tokenizer: of its data.
         name: in tables.
-        retrieval: pooling and layer where they are not the protocol's.
+        retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
     """
 
@@ -147,6 +147,10 @@ class Expansion:
             stage = self._train(stage, phase, model, replicate)
         split = target.split or task.evaluate_on
         languages = self._languages(task, split, target.languages, replicate)
+        chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
+        if absent := [code for code in chosen_on if code not in languages]:
+            problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
+            raise DataError(problem, self.root)
         data = self._data(task, split, languages, model, replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model.retrieval)
 
@@ -157,7 +161,7 @@ class Expansion:
         head, role, split = cell
         precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
         predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
-        return describe.evaluate(predictions, data, task, split, role)
+        return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
 
     def _train(
         self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
@@ -173,15 +177,8 @@ class Expansion:
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
         cost = 0.02 * (options.steps or 1000)
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
-        plan = PhaseData(
-            tuple(parts),
-            sampling,
-            options.model_dump(),
-            replicate.seed if seed is None else seed,
-            path,
-            cost,
-        )
-        return describe.train(stage, plan)
+        drawn = replicate.seed if seed is None else seed
+        return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
 
     def _data(
         self,
@@ -243,7 +240,7 @@ class Expansion:
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
             random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
             start = random
-        retrieval = retrieval_of(source, spec.retrieval.pooling, spec.retrieval.layer)
+        retrieval = retrieval_of(source, spec.retrieval)
         base = Model(spec.name, random, tokenizer, retrieval)
         for phase in spec.pretrain:
             start = self._train(start, phase, base, replicate, seed)
@@ -287,8 +284,3 @@ def _world(seed: int) -> Stage:
 def _available(task: Task, data: DataSource, split: Split) -> list[str]:
     """Languages whose files are there; a world has all of its task's languages."""
     return list(task.languages) if data.root is None else task.available(data.root, split)
-
-
-def about(cells: list[Cell]) -> Mapping[str, Any]:
-    """Counts for people: cells, stages."""
-    return {"cells": len(cells), "stages": len({cell.stage.key for cell in cells})}

@@ -83,7 +83,13 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         f"Brackets: {analysis.options.level:.0%} bootstrap intervals."
     )
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
-    return Table(f"main {section.backbone} {scope}", caption, head, (*rows, last), _notes(rows))
+    word = "without" if scope == ZERO_SHOT else "with"
+    chose = [
+        f"{target}: {word} {', '.join(codes)}, on which its layer was chosen"
+        for target, codes in analysis.chosen_on.items()
+        if codes
+    ]
+    return Table(f"main {section.backbone} {scope}", caption, head, (*rows, last), (*_notes(rows), *chose))
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
@@ -93,10 +99,18 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
     last = Row(
         "best constant answer", tuple(_chance(analysis.majority.get((target, c))) for c in codes), "chance", "or chance"
     )
-    head = (Column("recipe"), *(Column(about.language(c).label, c if about.language(c).name else "") for c in codes))
+    head = (Column("recipe"), *(_language_head(analysis, target, code) for code in codes))
     name = about.backbone(section.backbone).label
     caption = f"{target} by language, {name}: the baseline's own value, gains over it, controls."
     return Table(f"languages {section.backbone} {target}", caption, head, (*rows, last), _notes(rows))
+
+
+def _language_head(analysis: Analysis, target: str, code: str) -> Column:
+    named = analysis.about.language(code)
+    details = [code] if named.name else []
+    if code in analysis.chosen_on[target]:
+        details.append("chose the layer")
+    return Column(named.label, ", ".join(details))
 
 
 def _section_rows(analysis: Analysis, section: Section, places: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
