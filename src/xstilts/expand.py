@@ -118,15 +118,15 @@ class Expansion:
 
     def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
         stage = model.stage
-        learned: dict[str, Stage] = {}
+        learned: dict[str, tuple[Stage, Component]] = {}
         for phase in recipe.phases:
             stage = self._train(stage, phase, model, replicate)
-            learned.update({part.task: stage for part in phase.tasks})
-        for name, trained in learned.items():
+            learned.update({part.task: (stage, part) for part in phase.tasks})
+        for name, (trained, part) in learned.items():
             task = self.experiment.task(name)
             if task.metric:
                 split = self._validation_split(task)
-                data = self._data(task, split, ("en",), model, replicate)
+                data = self._data(task, split, self._own_languages(task, part, split, replicate), model, replicate)
                 scored = self._score(trained, data, task, (name, "intermediate", split), model.retrieval)
                 yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         number = self.replicates.index(replicate)
@@ -202,6 +202,13 @@ class Expansion:
     def _validation_split(self, task: Task) -> Split:
         """Where an intermediate task's own score comes from."""
         return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
+
+    def _own_languages(self, task: Task, part: Component, split: Split, replicate: Replicate) -> tuple[str, ...]:
+        """Where an intermediate task is measured itself: in English, or if it has none where it was trained."""
+        if "en" in task.languages:
+            return ("en",)
+        trained = self._training_languages(task, part, replicate)
+        return trained if self._holdout(task) else self._languages(task, split, trained, replicate)
 
     def _training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
         if part.languages != ("all",):

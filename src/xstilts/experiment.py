@@ -150,25 +150,27 @@ class Experiment(Strict):
             phase.options(self.train)
         for part in self._components():
             own = self.tasks.get(part.task)
-            if own and part.languages != ("en",) and "train" in own.files and not own.by_language("train"):
+            one = own and own.spoken == part.languages and len(part.languages) == 1
+            if own and part.languages != ("en",) and "train" in own.files and not (one or own.by_language("train")):
                 asked = ", ".join(part.languages)
                 raise _in_files(
                     part.task, f"'{part.task}' is trained on {asked}: put {{language}} into the file's name"
                 )
-        for name in {part.task for recipe in self.recipes for phase in recipe.phases for part in phase.tasks}:
-            self._check_intermediate(name)
+        for part in (part for recipe in self.recipes for phase in recipe.phases for part in phase.tasks):
+            self._check_intermediate(part)
         for number, backbone in enumerate(self.backbones):
             if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
                 self._check_choice(backbone.retrieval.layer.validate_on, number)
         return self
 
-    def _check_intermediate(self, name: str) -> None:
-        """Its own English score must be measurable, since a task that was not learned explains nothing."""
-        task, own = self.task(name), self.tasks.get(name)
+    def _check_intermediate(self, part: Component) -> None:
+        """Its own score must be measurable, since a task that was not learned explains nothing."""
+        name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         if not task.metric or "train" not in task.files:
             return
-        if "en" not in task.languages:
-            raise ValueError(f"'{name}' has no English data, on which it is measured whether the task was learned")
+        if part.languages == ("en",) and "en" not in task.languages:
+            example = f"{{task: {name}, languages: [{task.languages[0]}]}}"
+            raise ValueError(f"'{name}' has no English data: name the languages it is trained on, as in {example}")
         if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
             problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
             raise _in_files(name, problem) if own else ValueError(problem)

@@ -22,7 +22,7 @@ from xstilts.report.cells import (
     share,
     signed,
 )
-from xstilts.stats.flags import Flag, learned
+from xstilts.stats.flags import Flag, learned, own_scores
 from xstilts.stats.table import Run
 from xstilts.stats.tests import paired_effect
 
@@ -164,20 +164,21 @@ def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def intermediate_table(analysis: Analysis) -> Table | None:
-    """Each intermediate task's own score in the source language, against its constant answer."""
+    """Each intermediate task's own score, against its constant answer."""
     about = analysis.about
     rows = []
-    scores = analysis.table.where(role="intermediate", main=True, language=about.source)
-    several = len(scores.distinct("backbone")) > 1
-    for (backbone, recipe, task), part in scores.groups("backbone", "recipe", "task").items():
-        values = [s.value for s in part.scores]
-        margins = [s.value - s.majority for s in part.scores]
-        count = sum(learned(s.value, s.majority) for s in part.scores)
+    scores = own_scores(analysis.table, about.source)
+    several = len({backbone for backbone, *_ in scores}) > 1
+    for (backbone, recipe, task), own in scores.items():
+        values = [one.value for one in own]
+        margins = [one.value - one.majority for one in own]
+        count = sum(learned(one.value, one.majority) for one in own)
         verdict = "learned" if count == len(values) else f"not learned in {len(values) - count} of {len(values)}"
+        languages = tuple(dict.fromkeys(code for one in own for code in one.languages))
         cells = (
-            Cell(task),
+            Cell(task, "" if languages == (about.source,) else f"in {', '.join(languages)}"),
             Cell(points(mean(values)), _range(values), value=mean(values)),
-            Cell(points(mean(s.majority for s in part.scores))),
+            Cell(points(mean(one.majority for one in own))),
             Cell(signed(mean(margins))),
             Cell("not learned" if count == 0 else verdict),
         )
@@ -189,6 +190,8 @@ def intermediate_table(analysis: Analysis) -> Table | None:
         "Was the intermediate task learned at all? Its own score in the source language, mean over seeds with their "
         "range; below the best constant answer + 15 points it counts as not learned."
     )
+    if any(row.cells[0].detail for row in rows):
+        caption += " A task without data in the source language is measured in those it was trained in, which it names."
     return Table("intermediate", caption, tuple(Column(name) for name in head), tuple(rows))
 
 
