@@ -172,9 +172,9 @@ def as_json(timed: Sequence[Timed]) -> dict[str, Any]:
     }
 
 
-def write_section(path: Path, name: str, body: str) -> None:
+def write_section(path: Path, name: str, body: str, writer: str = "throughput") -> None:
     """Put `body` between the marks of section `name` in a Markdown file, adding what is missing of file and marks."""
-    begin, end = f"<!-- {name}: written by benchmarks.throughput -->", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: written by benchmarks.{writer} -->", f"<!-- end of {name} -->"
     page = path.read_text(encoding="utf-8") if path.exists() else ""
     if begin not in page or end not in page:
         page = f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip()

@@ -79,12 +79,12 @@ def environment(device: str) -> dict[str, Any]:
     if device == "cuda":
         hardware = torch.cuda.get_device_name()
     else:
-        hardware = f"{_processor()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+        hardware = f"{processor()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     names = ("torch", "transformers", "accelerate", "xstilts")
     return {"hardware": hardware, **{name: version(name) for name in names}}
 
 
-def _processor() -> str:
+def processor() -> str:
     listed = Path("/proc/cpuinfo")
     if listed.exists():
         for line in listed.read_text(encoding="utf-8").splitlines():

@@ -20,7 +20,7 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, DataRequest, DataSource, PhaseData, Use
-from xstilts.stages.resolve import READ_BY, TRAINED_BY, check_writes, part_for, resolve, retrieval_of
+from xstilts.stages.resolve import JUDGED_BY, READ_BY, TRAINED_BY, check_writes, part_for, resolve, retrieval_of
 from xstilts.tasks import Task
 from xstilts.tasks.base import IN_TEXT, Split
 
@@ -52,7 +52,7 @@ class Model:
     Attributes:
         tokenizer: of its data.
         name: in tables.
-        retrieval: pooling and layer where they are not the protocol's.
+        retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
         output: whether it answers through heads or in text.
     """
@@ -98,8 +98,7 @@ class Expansion:
         self.cells = list(self._cells())
 
     def _replicate(self, number: int, seed: int) -> Replicate:
-        worlds = self.experiment.worlds
-        if not worlds:
+        if not (worlds := self.experiment.worlds):
             return Replicate(seed, None, DataSource(self.root))
         world = worlds[number % len(worlds)]
         return Replicate(seed, world, DataSource(world=_world(world)))
@@ -120,15 +119,15 @@ class Expansion:
 
     def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
         stage = model.stage
-        learned: dict[str, Stage] = {}
+        learned: dict[str, tuple[Stage, Component]] = {}
         for phase in recipe.phases:
             stage = self._train(stage, phase, model, replicate)
-            learned.update({part.task: stage for part in phase.tasks})
-        for name, trained in learned.items():
+            learned.update({part.task: (stage, part) for part in phase.tasks})
+        for name, (trained, part) in learned.items():
             task = self._task(name, model)
             if task.metric:
                 split = self._validation_split(task)
-                data = self._data(task, split, ("en",), model, replicate)
+                data = self._data(task, split, self._own_languages(task, part, split, replicate), model, replicate)
                 scored = self._score(trained, data, task, (name, "intermediate", split), model.retrieval)
                 yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         number = self.replicates.index(replicate)
@@ -149,6 +148,10 @@ class Expansion:
             stage = self._train(stage, phase, model, replicate)
         split = target.split or task.evaluate_on
         languages = self._languages(task, split, target.languages, replicate)
+        chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
+        if absent := [code for code in chosen_on if code not in languages]:
+            problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
+            raise DataError(problem, self.root)
         data = self._data(task, split, languages, model, replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model.retrieval)
 
@@ -164,7 +167,7 @@ class Expansion:
         head, role, split = cell
         precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
         predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
-        return describe.evaluate(predictions, data, task, split, role)
+        return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
 
     def _train(
         self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
@@ -178,17 +181,9 @@ class Expansion:
             own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
             parts.append(ComponentData(task, data, part.rate, part.weight, part.exponent, own))
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
-        cost = 0.02 * (options.steps or 1000)
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
-        plan = PhaseData(
-            tuple(parts),
-            sampling,
-            options.model_dump(),
-            replicate.seed if seed is None else seed,
-            path,
-            cost,
-        )
-        return describe.train(stage, plan)
+        drawn, cost = replicate.seed if seed is None else seed, 0.02 * (options.steps or 1000)
+        return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
 
     def _data(
         self,
@@ -212,6 +207,13 @@ class Expansion:
     def _validation_split(self, task: Task) -> Split:
         """Where an intermediate task's own score comes from."""
         return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
+
+    def _own_languages(self, task: Task, part: Component, split: Split, replicate: Replicate) -> tuple[str, ...]:
+        """Where an intermediate task is measured itself: in English, or if it has none where it was trained."""
+        if "en" in task.languages:
+            return ("en",)
+        trained = self._training_languages(task, part, replicate)
+        return trained if self._holdout(task) else self._languages(task, split, trained, replicate)
 
     def _training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
         if part.languages != ("all",):
@@ -252,7 +254,7 @@ class Expansion:
             start = random
         if spec.output == "text":
             check_writes(source, spec.architecture)
-        retrieval = retrieval_of(source, spec.retrieval.pooling, spec.retrieval.layer)
+        retrieval = retrieval_of(source, spec.retrieval)
         base = Model(spec.name, random, tokenizer, retrieval, output=spec.output)
         for phase in spec.pretrain:
             start = self._train(start, phase, base, replicate, seed)

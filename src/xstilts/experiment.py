@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from xstilts.backbones.names import Attention, Output, Pooling
+from xstilts.backbones.names import Attention, Output
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
 from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
 from xstilts.stages.own import OwnTask, own_task, with_labels
+from xstilts.stages.resolve import JUDGED_BY, RetrievalSpec, retrieval_of
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
 
 UNTRAINED = ("retrieval", "mining")
@@ -35,17 +37,6 @@ class TokenizerSpec(Strict):
     alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
     characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
     split_digits: bool = True
-
-
-class RetrievalSpec(Strict):
-    """How a sentence becomes a vector, where it is not as the checkpoint's authors (else XTREME) had it."""
-
-    pooling: Pooling | None = Field(
-        default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
-    )
-    layer: int | None = Field(
-        default=None, ge=0, description="hidden state, 0: embeddings; else the checkpoint's, or 7/12 of the depth"
-    )
 
 
 class BackboneSpec(Strict):
@@ -91,6 +82,7 @@ class BackboneSpec(Strict):
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":
             raise ValueError("`random` can only be `auto`")
+        retrieval_of(self.source, self.retrieval)
         return self
 
 
@@ -162,25 +154,46 @@ class Experiment(Strict):
             phase.options(self.train)
         for part in self._components():
             own = self.tasks.get(part.task)
-            if own and part.languages != ("en",) and "train" in own.files and not own.by_language("train"):
+            one = own and own.spoken == part.languages and len(part.languages) == 1
+            if own and part.languages != ("en",) and "train" in own.files and not (one or own.by_language("train")):
                 asked = ", ".join(part.languages)
                 raise _in_files(
                     part.task, f"'{part.task}' is trained on {asked}: put {{language}} into the file's name"
                 )
-        for name in {part.task for recipe in self.recipes for phase in recipe.phases for part in phase.tasks}:
-            self._check_intermediate(name)
+        for part in (part for recipe in self.recipes for phase in recipe.phases for part in phase.tasks):
+            self._check_intermediate(part)
+        for number, backbone in enumerate(self.backbones):
+            if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
+                self._check_choice(backbone.retrieval.layer.validate_on, number)
         return self
 
-    def _check_intermediate(self, name: str) -> None:
-        """Its own English score must be measurable, since a task that was not learned explains nothing."""
-        task, own = self.task(name), self.tasks.get(name)
+    def _check_intermediate(self, part: Component) -> None:
+        """Its own score must be measurable, since a task that was not learned explains nothing."""
+        name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         if not task.metric or "train" not in task.files:
             return
-        if "en" not in task.languages:
-            raise ValueError(f"'{name}' has no English data, on which it is measured whether the task was learned")
+        if part.languages == ("en",) and "en" not in task.languages:
+            example = f"{{task: {name}, languages: [{task.languages[0]}]}}"
+            raise ValueError(f"'{name}' has no English data: name the languages it is trained on, as in {example}")
         if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
             problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
             raise _in_files(name, problem) if own else ValueError(problem)
+
+    def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:
+        """A layer is chosen on languages that are measured, and zero-shot languages must be left."""
+        key = ("backbones", backbone, "retrieval", "layer", "validate_on")
+        choosing = [target for target in self.targets if self.task(target.task).type in JUDGED_BY]
+        if not choosing:
+            raise _at(key, "no target chooses among layers: those of nearest neighbours do, such as tatoeba and ntrex")
+        for target in choosing:
+            task = self.task(target.task)
+            measured = target.languages or self.languages or task.languages
+            for code in languages:
+                check_language(task, code)
+                if code not in measured:
+                    raise _at(key, f"'{task.name}' is not measured in '{code}': add it to `languages`, or leave it out")
+            if not set(measured) & set(task.languages) - set(languages):
+                raise _at(key, f"the layer is chosen on all languages of '{task.name}': none is left to be zero-shot")
 
     def _components(self) -> list[Component]:
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
@@ -225,10 +238,14 @@ class Experiment(Strict):
         return phase.options(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
 
 
-def _in_files(name: str, problem: str) -> PydanticCustomError:
-    """A mistake in the training files of an own task, which is named by their line."""
-    key = ("tasks", name, "files", "train")
+def _at(key: tuple[str | int, ...], problem: str) -> PydanticCustomError:
+    """A mistake that is named by the line of `key`."""
     return PydanticCustomError("options", "{problem}", {"problem": problem, "key": key})
+
+
+def _in_files(name: str, problem: str) -> PydanticCustomError:
+    """A mistake in the training files of an own task."""
+    return _at(("tasks", name, "files", "train"), problem)
 
 
 def _check_training_task(target: Task, source: Task) -> None:

@@ -33,6 +33,7 @@ def test_frames_are_the_special_tokens_of_the_tokenizer(name: str) -> None:
     assert tuple(tokens(part.tolist()) for part in coder.pair) == FRAMES[name]
     before, _, after = FRAMES[name]
     assert tuple(tokens(part.tolist()) for part in coder.single) == (before, [], after)
+    assert {*tokens(sorted(coder.frame_ids))} == {token for part in FRAMES[name] for token in part}
 
 
 @pytest.mark.parametrize("name", sorted(CODERS.keys() - DECODERS))

@@ -167,6 +167,20 @@ def test_own_data_and_first_examples_are_neither_submitted_nor_counted(xstilts, 
     assert sorted(path.name for path in (place / "out").iterdir()) == ["panx"]
 
 
+def test_a_layer_chosen_on_test_scores_is_neither_submitted_nor_counted(xstilts, place: Path) -> None:
+    shutil.rmtree(place / "runs")
+    file = lay_experiment(place, ("tatoeba", "panx"))
+    choosing = "source: {}, retrieval: {{layer: {{validate_on: [fr, de]}}}}".format(place / "data/model")
+    write_text(file, file.read_text(encoding="utf-8").replace(f"source: {place / 'data/model'}", choosing))
+    lay_store(file, place / "data", place / "runs")
+    code, out, _ = xstilts("scores", "--benchmark", "xtreme")
+    assert code == 0
+    assert "not counted: tatoeba: its layer was chosen on test scores, of de, fr" in out
+    code, out, _ = xstilts("submission", "--recipe", "[]", "--to", "out", "--partial")
+    assert "all: its layer was chosen on test scores, of de, fr" in out
+    assert sorted(path.name for path in (place / "out").iterdir()) == ["panx"]
+
+
 def test_treebanks_are_told_from_the_official_words(xstilts, place: Path) -> None:
     copy = place / "copy"
     shutil.copytree(place / "data", copy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from xstilts import __version__
 from xstilts.core.errors import DataError
-from xstilts.evaluation.evaluate import Question, default_variant, measure, signature, write_examples
+from xstilts.core.scores import Score
+from xstilts.evaluation.evaluate import Question, best_layer, default_variant, measure, signature, write_examples
 
 NLI = Question("xnli", "de", "test", "accuracy", "accuracy")
 QA = Question("xquad", "de", "test", "squad_v1", "f1")
@@ -105,5 +107,62 @@ def test_values_of_examples_are_kept_for_what_counts(tmp_path: Path) -> None:
 
 
 def test_a_signature_names_protocol_and_version() -> None:
-    text = signature(NLI, "xtreme", 5, "layer=2 raw")
-    assert text == f"xnli | de | test | n=5 | metric=accuracy | script=xtreme | layer=2 raw | xstilts={__version__}"
+    text = signature(NLI, "xtreme", 5, "")
+    assert text == f"xnli | de | test | n=5 | metric=accuracy | script=xtreme | xstilts={__version__}"
+
+
+TATOEBA = Question("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ({}, "pooling=mean | special_tokens=true | similarity=cosine | main layer=7/12 of the depth"),
+        (
+            {"notes": ("special_tokens=false", "layer=3", "similarity=ratio margin k=4"), "layer": 3},
+            "pooling=mean | special_tokens=false | similarity=ratio margin k=4 | main layer=3",
+        ),
+        (
+            {"notes": ("pooling=last", "attention=causal")},
+            "pooling=last | similarity=cosine | attention=causal | main layer=7/12 of the depth",
+        ),
+        (
+            {"notes": ("layer=12",), "layer": 5, "chosen_on": ("de", "fr")},
+            "pooling=mean | special_tokens=true | similarity=cosine | main layer=5 chosen on de, fr",
+        ),
+    ],
+)
+def test_a_signature_of_retrieval_names_every_choice(changes: dict[str, Any], read: str) -> None:
+    text = signature(replace(TATOEBA, **changes), "x", 5, "layer=2 centred")
+    start = "tatoeba | de | test | n=5 | metric=bitext_accuracy | script=x | layer=2 centred"
+    assert text == f"{start} | {read} | xstilts={__version__}"
+
+
+def test_the_variant_of_other_searches_says_how_it_was_read() -> None:
+    mined = "layer=14 raw, mean with special tokens, ratio margin k=4"
+    assert f"| {mined} | xstilts=" in signature(replace(TATOEBA, task="bucc2018"), "x", 5, mined)
+
+
+def layered(**values: float) -> list[Score]:
+    rows = [measure(TATOEBA, golds("a"), answers("a"))[0].score]
+    return [
+        replace(rows[0], variant=name.replace("_", " ").replace("layer", "layer="), value=v)
+        for name, v in values.items()
+    ]
+
+
+def test_the_best_layer_is_that_of_raw_states_and_the_lowest_among_equals() -> None:
+    german = layered(layer0_raw=10.0, layer1_raw=60.0, layer2_raw=40.0, layer3_raw=20.0, layer3_centred=90.0)
+    french = layered(layer0_raw=10.0, layer1_raw=20.0, layer2_raw=40.0, layer3_raw=21.0, layer3_centred=90.0)
+    assert best_layer(german) == 1
+    assert best_layer([*french, *german]) == 1
+    assert best_layer(french) == 2
+
+
+def test_languages_that_chose_the_layer_say_so() -> None:
+    rows = [row for layer in range(3) for row in answers("e0", variant=f"layer={layer} raw")]
+    for language, expected in (("de", True), ("sw", False)):
+        question = replace(TATOEBA, language=language, layer=2, chosen_on=("de", "fr"))
+        found = [m.score for m in measure(question, golds("e0"), rows)]
+        assert [score.variant for score in found if score.main] == ["layer=2 raw"]
+        assert {score.chosen_on for score in found} == {expected}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -73,9 +74,7 @@ def test_phases_that_recipes_share_are_trained_once() -> None:
     assert kinds(expansion.stages())["train"] == 3 + 4
     assert kinds(expansion.stages())["start"] == 1
     assert kinds(expansion.stages())["tokenizer"] == 1
-    assert (
-        len({cell.stage.key for cell in expansion.cells}) == len(expansion.cells) - 1
-    )  # micro_nli's own score stands in two recipes
+    assert len({*expansion.stages()}) == len(expansion.cells) - 1  # micro_nli's own score stands in two recipes
 
 
 def test_a_target_that_is_the_intermediate_task_is_that_phase() -> None:
@@ -172,8 +171,6 @@ def test_what_changes_a_number_changes_the_keys_of_what_it_changes(
 
 
 def test_keys_follow_the_files_and_not_where_they_lie(root: Path, tmp_path: Path) -> None:
-    import shutil
-
     def of(folder: Path) -> dict[str, str]:
         expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic", "micro_tagging"]), folder)
         return {f"{cell.task}": cell.stage.key for cell in expansion.cells}
@@ -187,8 +184,6 @@ def test_keys_follow_the_files_and_not_where_they_lie(root: Path, tmp_path: Path
 
 
 def test_only_languages_that_are_there_are_measured(root: Path, tmp_path: Path) -> None:
-    import shutil
-
     copied = shutil.copytree(root, tmp_path / "fewer")
     (copied / "tagging" / "test-qab.conllu").unlink()
     expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_tagging"]), copied)
@@ -250,8 +245,6 @@ def test_missing_test_files_are_named(root: Path) -> None:
 
 
 def test_missing_training_files_are_named(root: Path, tmp_path: Path) -> None:
-    import shutil
-
     copied = shutil.copytree(root, tmp_path / "fewer")
     (copied / "topic" / "en" / "train.tsv").unlink()
     with pytest.raises(DataError, match=r"micro_topic \(train, en\): no file topic/en/train.tsv") as raised:
@@ -282,8 +275,6 @@ def test_training_languages_must_be_the_tasks(on_worlds: bool, root: Path) -> No
 
 
 def test_a_corpus_without_files_cannot_be_all_languages(tmp_path: Path, root: Path) -> None:
-    import shutil
-
     copied = shutil.copytree(root, tmp_path / "fewer")
     shutil.rmtree(copied / "text")
     recipe = [{"tasks": [{"task": "micro_text", "languages": ["all"]}]}]
@@ -357,6 +348,9 @@ def test_pooling_is_the_checkpoints_unless_given_and_concerns_retrieval_alone() 
     assert asked("labse") == {"pooling": "first", "layer": 12}
     assert asked("labse", pooling="mean") == {"layer": 12}
     assert asked("xlm-r-large", pooling="last", layer=3) == {"pooling": "last", "layer": 3}
+    assert asked("xlm-r-large", pooling="mean", special_tokens=True, similarity="cosine") is None
+    assert asked("xlm-r-large", special_tokens=False) == {"special_tokens": False}
+    assert asked("labse", similarity="margin") == {"pooling": "first", "layer": 12, "similarity": "margin"}
     plain, pooled = (of_backbone(source="xlm-r-large", retrieval=r) for r in ({}, {"pooling": "first"}))
     shared = {cell.task for cell, other in zip(plain.cells, pooled.cells, strict=True) if cell.stage == other.stage}
     assert shared == {"micro_nli", "micro_topic"}
@@ -364,7 +358,7 @@ def test_pooling_is_the_checkpoints_unless_given_and_concerns_retrieval_alone() 
 
 def test_contrastive_training_pools_as_retrieval_will() -> None:
     parts = {}
-    for retrieval in ({}, {"pooling": "first", "layer": 2}):
+    for retrieval in ({}, {"pooling": "first", "layer": 2}, {"special_tokens": False, "similarity": "margin"}):
         expansion = expand(
             backbones=[{"name": "one", "source": "xlm-r-base", "retrieval": retrieval}],
             recipes=[[], [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]],
@@ -372,4 +366,29 @@ def test_contrastive_training_pools_as_retrieval_will() -> None:
         )
         (train,) = (stage for stage in graph(expansion.stages()) if stage.kind == "train")
         parts[str(retrieval)] = train.config["components"][0]["options"]
-    assert list(parts.values()) == [{}, {"pooling": "first"}]
+    assert list(parts.values()) == [{}, {"pooling": "first"}, {"special_tokens": False}]
+
+
+def test_a_layer_that_is_chosen_changes_scores_and_no_prediction() -> None:
+    def stages(*languages: str) -> tuple[Stage, Stage]:
+        layer = {"validate_on": list(languages)}
+        retrieval = {"layer": layer} if languages else {}
+        made = expand(backbones=[{**BACKBONE, "retrieval": retrieval}], recipes=[[]], targets=["micro_retrieval"])
+        (cell,) = made.cells
+        return cell.stage, cell.stage.inputs["predictions"]
+
+    usual, chosen, again = stages(), stages("qab", "qaa"), stages("qaa", "qab", "qaa")
+    assert usual[1] == chosen[1]
+    assert usual[0] != chosen[0] == again[0]
+    assert "validate_on" not in usual[0].config
+    assert chosen[0].config["validate_on"] == ["qaa", "qab"]
+
+
+def test_the_files_of_languages_that_choose_must_be_there(root: Path, tmp_path: Path) -> None:
+    backbone = {**BACKBONE, "retrieval": {"layer": {"validate_on": ["qaa", "qab"]}}}
+    copied = shutil.copytree(root, tmp_path / "fewer")
+    (copied / "tatoeba/tatoeba.qab-eng.qab").unlink()
+    with pytest.raises(
+        DataError, match="micro_retrieval has no test files for qab, on which its layer is to be chosen"
+    ):
+        Expansion(tiny_experiment(backbones=[backbone], recipes=[[]], targets=["micro_retrieval"]), copied)

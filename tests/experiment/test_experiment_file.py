@@ -179,8 +179,9 @@ def test_the_schema_of_an_experiment_can_be_printed() -> None:
         ("targets: [text_ud]", "'text_ud' is for training only"),
         ("targets: [masakhaner]", "'masakhaner' has no English training data: give `train_on`"),
         (
-            "recipes: [[[{task: masakhaner, languages: [ha]}]]]",
-            "'masakhaner' has no English data, on which it is measured",
+            "recipes: [[masakhaner]]",
+            "'masakhaner' has no English data: name the languages it is trained on, as in "
+            "{task: masakhaner, languages: [am]}",
         ),
         ("recipes: [[xnli_mt]]", "'xnli_mt' has nothing to measure whether it was learned: give `holdout: 500`"),
     ],
@@ -193,3 +194,77 @@ def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(message)):
         load_experiment(path)
+
+
+CHOOSING = """\
+name: e
+backbones:
+  - name: b
+    source: xlm-r-base
+    retrieval:
+      similarity: margin
+      special_tokens: false
+      layer:
+        validate_on: [de, fr]
+recipes: [[]]
+targets: [tatoeba, xnli]
+"""
+
+
+def test_how_retrieval_reads_is_read_from_the_file(tmp_path: Path) -> None:
+    found = load_experiment(write(tmp_path, CHOOSING)).backbones[0].retrieval
+    assert (found.similarity, found.special_tokens, found.pooling) == ("margin", False, None)
+    assert found.layer is not None
+    assert (found.layer.number, found.layer.validate_on) == (None, ("de", "fr"))
+    short = load_experiment(write(tmp_path, CHOOSING.replace("\n        validate_on: [de, fr]", " 4"))).backbones[0]
+    assert short.retrieval.layer is not None
+    assert (short.retrieval.layer.number, short.retrieval.layer.validate_on) == (4, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("[de, fr]", "[de, xx]", 9, "unknown language of tatoeba 'xx': "),
+        ("[de, fr]", "[de, frr]", 9, "unknown language of tatoeba 'frr': did you mean "),
+        (
+            "[tatoeba, xnli]",
+            "[{task: tatoeba, languages: [de, sw]}]",
+            9,
+            "'tatoeba' is not measured in 'fr': add it to",
+        ),
+        ("recipes:", "languages: [fr, sw]\nrecipes:", 9, "'tatoeba' is not measured in 'de': add it to `languages`"),
+        ("[tatoeba, xnli]", "[{task: tatoeba, languages: [de, fr]}]", 9, "on all languages of 'tatoeba': none is left"),
+        ("[tatoeba, xnli]", "[bucc2018, xnli]", 9, "no target chooses among layers: those of nearest neighbours do"),
+        ("[de, fr]", "[]", 9, "validate_on: .*at least 1"),
+        ("validate_on:", "validate_onn:", 9, "'validate_onn' in .*layer: did you mean 'validate_on'"),
+        (
+            "validate_on:",
+            "number: 3\n        validate_on:",
+            8,
+            "give the layer's number, or `validate_on` and languages",
+        ),
+        ("\n        validate_on: [de, fr]", " top", 8, "layer.number: .*integer.*'top'"),
+        ("\n        validate_on: [de, fr]", " -1", 8, "layer.number: .*greater than or equal to 0"),
+        ("similarity: margin", "similarity: dot", 6, "'cosine' or 'margin'.*found: 'dot'"),
+        ("special_tokens: false", "special_tokens: some", 7, "special_tokens: .*boolean.*'some'"),
+        (
+            "similarity:",
+            "pooling: first\n      similarity:",
+            3,
+            "`special_tokens: false` is about a mean, and .*the first tok",
+        ),
+        (
+            "xlm-r-base",
+            "labse",
+            3,
+            "`special_tokens: false` is about a mean, and .*the first token's: give `pooling: mean`",
+        ),
+    ],
+)
+def test_mistakes_about_retrieval_are_named_by_line(
+    tmp_path: Path, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in CHOOSING
+    found = error(tmp_path, CHOOSING.replace(old, new, 1))
+    assert re.search(message, found), found
+    assert found.startswith(f"{line}: "), found

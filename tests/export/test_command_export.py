@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from cli.conftest import typed as typed
 from export.conftest import World
 from export.exported import run_plain
-from stages.tiny_experiment import run, tiny_experiment
+from stages.tiny_experiment import BACKBONE, run, tiny_experiment
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.expand import Expansion
+from xstilts.export.finished import find_model
 from xstilts.graph.store import Store
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -141,3 +142,24 @@ def test_adapters_are_merged_and_weights_in_four_bits_refused(world: World, type
     assert err.startswith(
         "error: the model was trained over weights in 4 bits: merged with them its adapter gives other"
     )
+
+
+def test_vectors_have_the_layer_that_was_chosen_and_special_tokens(world: World, typed: Typed, to: Path) -> None:
+    def measured(**retrieval: object) -> str:
+        asked = tiny_experiment(
+            backbones=[{**BACKBONE, "retrieval": retrieval}], recipes=[[]], targets=["micro_retrieval"]
+        )
+        (cell,) = Expansion(asked, world.data).cells
+        assert run([cell.stage], world.store)["Failed"] == []
+        return cell.stage.key
+
+    key = measured(layer={"validate_on": ["qaa", "qab"]})
+    rows = read_jsonl(Store(world.store).find(key).directory / "scores.jsonl")
+    (main,) = {row["variant"] for _, row in rows if row["main"]}
+    found = find_model(world.store, key)
+    pooling, layer = found.retrieval(found.head(None))
+    assert (pooling, f"layer={layer} raw") == ("mean", main)
+    code, _, err = typed("export", measured(special_tokens=False), "--to", to, "--store", world.store)
+    assert code == 2
+    assert err.startswith("error: these sentence vectors leave out special tokens, which the mean of sentence-transf")
+    assert not to.exists()

@@ -15,6 +15,8 @@ from xstilts.report.analysis import ALL, ZERO_SHOT
 from xstilts.report.cells import describe, interval, points, share, signed
 from xstilts.report.findings import findings
 from xstilts.report.layers import layer_table, panels
+from xstilts.report.markdown import report as markdown
+from xstilts.report.methods import methods
 from xstilts.report.tables import gain_rows, intermediate_table, language_table, main_table
 from xstilts.stats.bootstrap import bootstrap_gain
 from xstilts.stats.table import Run, ScoreTable
@@ -217,3 +219,60 @@ def test_numbers_are_written_one_way():
     assert interval(-1.0, 2.0, True) == "[−1.0, +2.0]"
     assert interval(None, None, True) == ""
     assert [share(p) for p in (0.0001, 0.0412, 1.0)] == ["< .001", "= .041", "= 1.000"]
+
+
+def choosing() -> ScoreTable:
+    """Retrieval at layers 0 to 2, whose main layer `bb` chose: 1 for the baseline, 2 or 1 for `[nli]`."""
+    rows = []
+    for recipe, layers in (("[]", (1, 1)), ("[nli]", (2, 1))):
+        for seed, main in enumerate(layers, start=1):
+            for language, value in (("aa", 40.0), ("bb", 80.0), ("cc", 60.0)):
+                for layer in range(3):
+                    variant = f"layer={layer} raw"
+                    more = {"variant": variant, "main": layer == main, "chosen_on": language == "bb"}
+                    rows.append(score("search", language, seed, ("small", recipe), value + layer, **more))
+    return ScoreTable.of(rows)
+
+
+def test_languages_that_chose_the_layer_are_marked_and_in_no_zero_shot_mean():
+    found = analyse(choosing(), About("t", "q"), QUICK)
+    assert found.languages["search", ZERO_SHOT] == ("aa", "cc")
+    assert found.languages["search", ALL] == ("aa", "bb", "cc")
+    base = Run("small", "[]")
+    assert found.finding(base, base, "search", ZERO_SHOT).absolute.value == pytest.approx(51)
+    assert found.finding(base, base, "search", ALL).absolute.value == pytest.approx(61)
+    shown, whole = (main_table(found, found.sections[0], scope) for scope in (ZERO_SHOT, ALL))
+    assert "search: without bb, on which its layer was chosen" in shown.notes
+    assert "search: with bb, on which its layer was chosen" in whole.notes
+    assert shown.head[1].detail.endswith("2 languages")
+    details = [column.detail for column in language_table(found, found.sections[0], "search").head]
+    assert details == ["", "", "chose the layer", ""]
+    assert "leaves out languages whose scores chose a target's layer" in methods(found)[0]
+
+
+def test_the_layers_that_were_chosen_stand_below_their_curves():
+    found = analyse(choosing(), About("t", "q"), QUICK)
+    (panel,) = panels(found)
+    assert panel.languages == ("aa", "cc")
+    note = "layer chosen on bb, by each model for itself: [] 1; [nli] 2, 1 by seed"
+    assert layer_table(panel).notes == (note,)
+    assert note.replace("[", "\\[") in markdown(found)
+
+
+def test_where_no_layer_was_chosen_nothing_is_said(analysis):
+    assert "chosen" not in markdown(analysis).replace("chosen and", "")
+    assert all(layer_table(panel).notes == () for panel in panels(analysis))
+
+
+def test_an_intermediate_task_without_the_source_language_is_judged_on_the_mean_over_its_own():
+    rows = [
+        score("ner", language, seed, ("small", "[nli]"), value + seed, role="intermediate")
+        for seed in (1, 2, 3)
+        for language, value in (("ha", 70.0), ("sw", 40.0))
+    ]
+    found = analyse(ScoreTable((*experiment().rows, *ScoreTable.of(rows).rows)), ABOUT, QUICK)
+    table = intermediate_table(found)
+    (line,) = (r for r in table.rows if r.cells[0].text == "ner")
+    assert (line.cells[0].detail, line.cells[1].text, line.cells[-1].text) == ("in ha, sw", "57.0", "learned")
+    assert "measured in those it was trained in" in table.caption
+    assert not any(flag.task == "ner" for flag in found.flags)

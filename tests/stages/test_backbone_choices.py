@@ -12,7 +12,7 @@ import pytest
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import BACKBONE, run, run_all, scores, tiny_experiment
 from xstilts.backbones.load import save_backbone
-from xstilts.core.files import read_json
+from xstilts.core.files import read_json, read_jsonl
 from xstilts.evaluation.evaluate import Question, measure
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
@@ -59,13 +59,64 @@ def test_pooling_and_layer_decide_what_counts_and_stand_in_the_signature(root: P
     run_all(chosen, tmp_path)
     (before,), (after,) = rows(usual, tmp_path)["micro_retrieval"], rows(chosen, tmp_path)["micro_retrieval"]
     assert (before["variant"], after["variant"]) == ("layer=1 raw", "layer=2 raw")
-    assert " | pooling=first | layer=2 | xstilts=" in after["signature"]
-    assert "pooling" not in before["signature"]
+    assert " | pooling=first | similarity=cosine | main layer=2 | xstilts=" in after["signature"]
+    usually = "pooling=mean | special_tokens=true | similarity=cosine | main layer=7/12 of the depth"
+    assert f" | layer=1 raw | {usually} | xstilts=" in before["signature"]
     directories = [Store(tmp_path).directory(made.cells[0].stage.inputs["predictions"]) for made in (usual, chosen)]
     assert not (directories[0] / "protocol.json").exists()
     texts = [(place / "predictions" / "qaa.jsonl").read_text() for place in directories]
     assert texts[0] != texts[1]
     assert usual.cells[1].stage == chosen.cells[1].stage
+
+
+def test_special_tokens_and_margin_change_predictions_and_stand_in_the_signature(root: Path, tmp_path: Path) -> None:
+    texts = {}
+    for name, value in (("special_tokens", True), ("special_tokens", False), ("similarity", "margin")):
+        made = expansion(root, {**BACKBONE, "retrieval": {name: value}}, "micro_retrieval")
+        run_all(made, tmp_path)
+        (row,) = rows(made, tmp_path)["micro_retrieval"]
+        predictions = Store(tmp_path).directory(made.cells[0].stage.inputs["predictions"])
+        texts[row["signature"].split(" | ", 7)[7]] = (predictions / "predictions" / "qaa.jsonl").read_text()
+    assert [words.rpartition(" | main layer")[0] for words in texts] == [
+        "pooling=mean | special_tokens=true | similarity=cosine",
+        "pooling=mean | special_tokens=false | similarity=cosine",
+        "pooling=mean | special_tokens=true | similarity=ratio margin k=4",
+    ]
+    assert len({*texts.values()}) == 3
+
+
+def test_contrastive_training_leaves_out_special_tokens_as_retrieval_will(root: Path, tmp_path: Path) -> None:
+    recipe = [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]
+    losses = []
+    for retrieval in ({}, {"special_tokens": False}):
+        made = expansion(root, {**BACKBONE, "retrieval": retrieval}, "micro_retrieval", recipe=recipe)
+        run_all(made, tmp_path)
+        (trained,) = (stage for stage in graph(made.stages()) if stage.kind == "train")
+        losses.append([row["loss"] for _, row in read_jsonl(Store(tmp_path).directory(trained) / "log.jsonl")])
+    assert losses[0] != losses[1]
+
+
+def test_the_layer_is_chosen_on_the_named_languages_by_each_model_for_itself(root: Path, tmp_path: Path) -> None:
+    choosing = {**BACKBONE, "retrieval": {"layer": {"validate_on": ["qab", "qaa"]}}}
+    recipe = [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]
+    made = expansion(root, choosing, "micro_retrieval", recipe=recipe)
+    run_all(made, tmp_path)
+    for cell in made.cells:
+        found = scores(tmp_path, cell.stage)
+        raw = [row for row in found if row["variant"].endswith("raw")]
+        means = {
+            layer: sum(row["value"] for row in raw if row["variant"] == layer and row["language"] in ("qaa", "qab"))
+            for layer in dict.fromkeys(row["variant"] for row in raw)
+        }
+        best = max(means, key=lambda layer: means[layer])
+        assert len(means) == 3
+        assert {row["variant"] for row in found if row["main"]} == {best}
+        assert {row["language"] for row in found if row["chosen_on"]} == {"qaa", "qab"}
+        number = best.removeprefix("layer=").removesuffix(" raw")
+        assert all(f" | main layer={number} chosen on qaa, qab | " in row["signature"] for row in found)
+    again = expansion(root, BACKBONE, "micro_retrieval", recipe=recipe)
+    assert len(run_all(again, tmp_path)["Done"]) == len(again.cells)  # nothing but scores is computed anew
+    assert not any(row["chosen_on"] for cell in again.cells for row in scores(tmp_path, cell.stage))
 
 
 def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(root: Path, tmp_path: Path) -> None:

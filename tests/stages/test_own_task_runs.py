@@ -100,3 +100,46 @@ def test_a_label_that_training_lacks_is_one_line_with_its_place(root: Path, tmp_
     assert isinstance(failed, Failed)
     assert f"{path}:25: unknown label 'sales'; labels are billing, other, technical" in failed.error
     assert failed.log is None
+
+
+@pytest.mark.parametrize(
+    ("task", "languages", "measured"),
+    [
+        ({"files": {"train": "queues/de.csv"}, "holdout": 4, "languages": ["de"]}, ["de"], ["de"]),
+        ({"files": {"train": "queues/{language}.csv"}, "holdout": 4}, ["sw", "de"], ["sw", "de"]),
+        ({"files": {"train": "queues/{language}.csv", "test": "queues/{language}.csv"}}, ["all"], ["de", "sw"]),
+        ({"files": {"train": "queues/{language}.csv", "test": "queues/{language}.csv"}}, ["sw"], ["sw"]),
+    ],
+)
+def test_an_intermediate_task_without_english_is_measured_where_it_is_trained(
+    root: Path, tmp_path: Path, task: dict[str, Any], languages: list[str], measured: list[str]
+) -> None:
+    (root / "queues").mkdir()
+    for code in ("de", "sw"):
+        rows = [(f"{word} {i}", queue) for i in range(4) for queue, words in WORDS["de"].items() for word in words]
+        with (root / f"queues/{code}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
+    own = {"type": "classification", "languages": ["de", "sw"], "labels": ["billing", "other", "technical"], **task}
+    recipe = [[{"task": "queues", "languages": languages}]]
+    asked = own_experiment(tasks={**TASKS, "queues": own}, recipes=[recipe], targets=["places"])
+    expansion = Expansion(asked, root)
+    (cell,) = (cell for cell in expansion.cells if cell.role == "intermediate")
+    assert cell.stage.inputs["data"].config["languages"] == measured
+    if measured != ["sw"]:
+        run_all(expansion, tmp_path / "store")
+        rows = scores(tmp_path / "store", cell.stage)
+        assert {(row["language"], row["n"]) for row in rows} == {
+            (code, 4 if "holdout" in task else 24) for code in measured
+        }
+
+
+def test_the_languages_of_a_task_without_english_must_be_named(root: Path) -> None:
+    own = {
+        "type": "classification",
+        "files": {"train": "q.csv"},
+        "languages": ["de"],
+        "labels": ["a", "b"],
+        "holdout": 4,
+    }
+    with pytest.raises(ValueError, match=r"'queues' has no English data: .* \{task: queues, languages: \[de\]\}"):
+        own_experiment(tasks={**TASKS, "queues": own}, recipes=[["queues"]])

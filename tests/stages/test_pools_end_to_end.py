@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stages.tiny_experiment import run_all, scores, tiny_experiment
+from stages.tiny_experiment import run, run_all, scores, tiny_experiment
+from xstilts.data.readers import pools
 from xstilts.expand import Expansion
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
+from xstilts.tasks import TASKS
 
 WORDS = ("ka", "lo", "mi", "nu", "pe", "ra", "so", "tu", "ve", "zi")
 
@@ -98,7 +101,7 @@ def test_pools_are_trained_searched_and_scored(root: Path, tmp_path: Path) -> No
         elif cell.task == "lareqa":
             assert {row["language"] for row in rows} == {"de", "el", "en"}
             assert {(row["metric"], row["n"]) for row in rows} == {("map_at_20", 6)}
-            assert "48 candidates" in rows[0]["signature"]
+            assert "48 candidates, cosine, mean with special tokens" in rows[0]["signature"]
         elif cell.task == "mewslix":
             assert {(row["language"], row["n"]) for row in rows} == {("de", 10), ("tr", 10)}
             assert "10 candidates" in rows[0]["signature"]
@@ -113,6 +116,28 @@ def test_the_pool_of_candidates_is_prepared_once(root: Path, tmp_path: Path) -> 
     prepared = [s for s in graph(expansion.stages()) if s.kind == "prepare" and s.config["task"] == "lareqa"]
     (folder,) = [store.directory(stage) for stage in prepared]
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["de", "el", "en", "pool"]
+
+
+@pytest.mark.parametrize(("task", "parsed"), [("lareqa", 3), ("mewslix", 1)])
+def test_what_all_languages_read_is_parsed_once(
+    root: Path, tmp_path: Path, task: str, parsed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    for name in ("_xquad_r", "_entities"):
+        parse = getattr(pools, name)
+
+        def counted(path: Path, *more: Any, parse: Any = parse, **named: Any) -> Any:
+            read.append(path)
+            return parse(path, *more, **named)
+
+        monkeypatch.setattr(pools, name, counted)
+    target = {"task": task, "languages": ["de", "tr"]} if task == "mewslix" else task
+    expansion = Expansion(tiny_experiment(targets=[target], recipes=[[]]), root)
+    (stage,) = (s for s in graph(expansion.stages()) if s.kind == "prepare" and s.config["task"] == task)
+    run([stage], tmp_path)
+    assert len(read) == len({*read}) == parsed
+    list(TASKS.get(task).load(root, "test", "de"))
+    assert len(read) == 2 * parsed  # nothing is kept once the stage has ended
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthetic_scores import score
 
-from xstilts.stats.flags import all_flags, collapsed, learned, not_learned
+from xstilts.stats.flags import all_flags, collapsed, learned, not_learned, own_scores
 from xstilts.stats.table import Run, ScoreTable
 
 
@@ -24,6 +24,16 @@ def test_an_intermediate_task_near_chance_is_flagged_with_its_seeds():
     (flag,) = not_learned(table)
     assert (flag.kind, flag.run, flag.seeds, flag.measured) == ("not learned", Run("small", "[nli]"), (1, 3), 3)
     assert flag.text == "nli not learned (2 of 3 seeds)"
+
+
+def test_a_task_without_the_source_language_is_judged_on_the_mean_over_its_languages():
+    rows = [intermediate(value, seed, "ner", language=code) for seed, pair in ((1, (30, 80)), (2, (30, 60)))
+            for code, value in zip(("ha", "sw"), pair)]  # fmt: skip
+    (flag,) = not_learned(ScoreTable.of(rows))
+    assert flag.text == "ner not learned (1 of 2 seeds)"
+    assert flag.seeds == (2,)
+    (own,) = own_scores(ScoreTable.of(rows)).values()
+    assert [(one.seed, one.value, one.languages) for one in own] == [(1, 55, ("ha", "sw")), (2, 45, ("ha", "sw"))]
 
 
 def test_a_learned_intermediate_task_is_not_flagged():

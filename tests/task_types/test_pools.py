@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from backbones.tiny_models import tiny_backbone
 from task_types.samples import CODER, LIMITS, rng
 from xstilts.data.examples import PoolExample
 from xstilts.evaluation.predict import Predictor
+from xstilts.task_types.features import Features
+from xstilts.task_types.neighbours import unit
 from xstilts.task_types.pools import Mining, Ranking, best_threshold, mine
 
 BACKBONE = tiny_backbone(tokenizer=CODER.tokenizer)
@@ -88,11 +92,15 @@ def test_mining_skips_repeated_sentences_and_tunes_on_the_sample_alone() -> None
     assert len(features) == len(POOL) - 1  # a repeated sentence is embedded once
     predictions = Predictor(BACKBONE, torch.nn.Identity(), mining, ())(features, LIMITS)
     assert {p.id: p.value for p in predictions} == {"s1": ["e1"], "s2": [], "s3": []}
-    assert "layer=1 raw" in predictions[0].variant
+    assert predictions[0].variant == "layer=1 raw, mean with special tokens, ratio margin k=4"
     # A sample on which nothing can be found leaves the threshold at 0, whatever the test gold says.
     blind = [e if e.id != "sample:s" else sentence("sample:s", "we saw it", True, (), sample=True) for e in POOL]
     again = Predictor(BACKBONE, torch.nn.Identity(), mining, ())(mining.encode(blind, CODER, LIMITS, ()), LIMITS)
     assert (again[0].extra["threshold"], predictions[0].extra["threshold"] > 0) == (0.0, True)
+
+
+def ranked(examples: list[PoolExample]) -> Features:
+    return Ranking().encode_apart(examples, CODER, LIMITS, ())
 
 
 def test_identical_texts_rank_first_and_the_variant_counts_the_pool() -> None:
@@ -100,11 +108,16 @@ def test_identical_texts_rank_first_and_the_variant_counts_the_pool() -> None:
     pool = [e for e in POOL if not e.query]
     queries = [e for e in POOL if e.query]
     predictor = Predictor(BACKBONE, torch.nn.Identity(), ranking, ())
-    rank = predictor.ranker(ranking.encode_apart(pool, CODER, LIMITS, ()))
-    predictions = rank(ranking.encode_apart(queries, CODER, LIMITS, ()))
+    rank = predictor.ranker(ranked(pool))
+    predictions = rank(ranked(queries))
     assert [p.value[0] for p in predictions] == ["e1", "e2", "e2", "sample:e"]
     assert all(sorted(p.value) == sorted(e.id for e in pool) for p in predictions)
-    assert predictions[0].variant.startswith("3 candidates, cosine")
+    assert predictions[0].variant == "3 candidates, cosine, mean with special tokens"
+    bare = replace(ranking, special_tokens=False).with_tokenizer(CODER.tokenizer)
+    vectors = np.stack(Predictor(BACKBONE, torch.nn.Identity(), bare, ()).outputs(features := ranked(queries)))
+    assert not np.allclose(vectors, np.stack(predictor.outputs(features)))
+    found = bare.rank(features, list(vectors), [e.id for e in pool], unit(vectors[:3]))  # type: ignore[attr-defined]
+    assert found[0].variant == "3 candidates, cosine, mean without special tokens"
 
 
 def test_ranking_is_trained_with_the_batchs_other_candidates_as_negatives() -> None:

@@ -1,15 +1,21 @@
-"""Sentence vectors, nearest neighbours, and the contrastive loss against a plain formula."""
+"""Sentence vectors, retrieval, and the contrastive loss against a plain formula."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from backbones.tiny_models import tiny_backbone
-from task_types.samples import CODER, LIMITS, PARALLEL, rng, whole
+from backbones.tiny_models import TOKENIZERS, tiny_backbone
+from task_types.samples import CODER, LIMITS, PARALLEL, whole
+from xstilts.backbones.coder import Coder
+from xstilts.backbones.packing import pack
+from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.predict import Predictor
-from xstilts.task_types.sentences import Contrastive, Retrieval, mean_pool, nearest_neighbours
+from xstilts.task_types.neighbours import nearest_neighbours
+from xstilts.task_types.sentences import Contrastive, Retrieval, mean_pool
 
 RETRIEVAL, CONTRASTIVE = Retrieval(), Contrastive()
 FEATURES = RETRIEVAL.encode(PARALLEL, CODER, LIMITS, ())
@@ -60,29 +66,50 @@ def test_vectors_of_every_layer_are_means_over_all_tokens(layer: int) -> None:
     np.testing.assert_allclose(outputs[:, 1, layer], targets, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("centred", [False, True])
-@pytest.mark.parametrize("chunk", [3, 4096])
-def test_nearest_neighbours_are_those_of_brute_force(centred: bool, chunk: int) -> None:
-    random = rng()
-    queries, candidates = random.normal(size=(17, 8)) + 2.0, random.normal(size=(23, 8)) - 1.0
-    found = nearest_neighbours(queries, candidates, centred, chunk)
-    if centred:
-        queries, candidates = queries - queries.mean(0), candidates - candidates.mean(0)
-    assert found.tolist() == cosine(queries, candidates).argmax(1).tolist()
+@pytest.mark.parametrize("tokenizer", ["bpe", "wordpiece"])
+def test_means_without_special_tokens_are_over_the_text_alone(tokenizer: str) -> None:
+    coder = Coder(TOKENIZERS[tokenizer]())
+    told = replace(RETRIEVAL, special_tokens=False).with_tokenizer(coder.tokenizer)
+    features = told.encode((*PARALLEL, ParallelExample("u", "\u2603 dog", "a \u2603")), coder, LIMITS, ())
+    batch = whole(told, features)
+    states = [torch.randn(len(batch.packed.ids_T), 8, generator=torch.Generator().manual_seed(k)) for k in range(2)]
+    found = np.stack(told.outputs(torch.nn.Identity(), states, batch)).reshape(-1, 2, 8)
+    assert coder.tokenizer.unk_token_id in batch.packed.ids_T.tolist()  # an unknown word is text
+    for segment, start in enumerate(batch.packed.starts_S.tolist()):
+        length = len(features.tokens[segment])
+        for layer, layer_states in enumerate(states):
+            expected = layer_states[start + 1 : start + length - 1].mean(0)
+            np.testing.assert_allclose(found[segment, layer], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_ties_go_to_the_first() -> None:
-    same = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
-    assert nearest_neighbours(same, same, centred=False).tolist() == [0, 0, 2]
+def test_a_sentence_of_special_tokens_alone_is_their_mean() -> None:
+    packed = pack([np.array([0, 7, 8, 2]), np.array([0, 2])])
+    states = torch.arange(6.0)[:, None]
+    assert mean_pool(states, packed, frozenset({0, 2}))[:, 0].tolist() == [1.5, 4.5]
 
 
-def test_centring_undoes_a_shift_between_languages() -> None:
-    random = rng()
-    english = random.normal(size=(40, 8))
-    shifted = english + 5 * np.eye(8)[0] + 0.01 * random.normal(size=(40, 8))
-    right = np.arange(40)
-    assert (nearest_neighbours(shifted, english, centred=True) == right).all()
-    assert (nearest_neighbours(shifted, english, centred=False) == right).mean() < 0.9
+def test_special_tokens_cannot_be_left_out_before_the_tokenizer_is_known() -> None:
+    silent = replace(RETRIEVAL, special_tokens=False)
+    with pytest.raises(AssertionError, match="with_tokenizer"):
+        silent.outputs(torch.nn.Identity(), [torch.zeros(99, 4)], whole(silent, FEATURES))
+    assert RETRIEVAL.with_tokenizer(CODER.tokenizer) is RETRIEVAL
+
+
+def test_the_contrastive_loss_pools_without_special_tokens_where_asked() -> None:
+    told = replace(CONTRASTIVE, special_tokens=False).with_tokenizer(CODER.tokenizer)
+    batch = whole(CONTRASTIVE, FEATURES)
+    with torch.no_grad():
+        states = BACKBONE(batch.packed)
+        losses = [float(one.loss(torch.nn.Identity(), states, batch)) for one in (CONTRASTIVE, told)]  # type: ignore[attr-defined]
+    kept = ~np.isin(batch.packed.ids_T, sorted(CODER.frame_ids))
+    means = []
+    for segment, start in enumerate(batch.packed.starts_S.tolist()):
+        here = slice(start, start + len(FEATURES.tokens[segment]))
+        means.append(states[here][kept[here]].mean(0).numpy())
+    scores = cosine(np.stack(means[::2]), np.stack(means[1::2])) / 0.05
+    logs = [np.log(np.exp(s - s.max(1, keepdims=True)).sum(1)) + s.max(1) - np.diag(s) for s in (scores, scores.T)]
+    assert losses[1] == pytest.approx(0.5 * float(np.sum(logs)), rel=1e-4)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
 def test_every_layer_raw_and_centred_is_predicted() -> None:
@@ -93,6 +120,9 @@ def test_every_layer_raw_and_centred_is_predicted() -> None:
     nearest = cosine(targets, sources).argmax(1)  # English asks
     chosen = [prediction for prediction in predictions if prediction.variant == "layer=1 raw"]
     assert [(p.id, p.value) for p in chosen] == [(f"r{i}", f"r{j}") for i, j in enumerate(nearest)]
+    by_margin = Predictor(BACKBONE, torch.nn.Identity(), replace(RETRIEVAL, similarity="margin"), ())(FEATURES, LIMITS)
+    expected = nearest_neighbours(targets, sources, similarity="margin")
+    assert [p.value for p in by_margin if p.variant == "layer=1 raw"] == [f"r{j}" for j in expected]
 
 
 def test_the_contrastive_loss_is_the_plain_formula() -> None:

@@ -97,6 +97,11 @@ class Coder:
     def special_ids(self) -> frozenset[int]:
         return frozenset(int(i) for i in self.tokenizer.all_special_ids)
 
+    @cached_property
+    def frame_ids(self) -> frozenset[int]:
+        """The special tokens around texts; those of a pair are the same ones. An unknown word is text, not frame."""
+        return frozenset(int(i) for i in (*self.single.before, *self.single.after))
+
     @property
     def vocabulary(self) -> int:
         return len(self.tokenizer)

@@ -30,6 +30,9 @@ Token = Literal["first", "last"]
 Pooling = Literal["mean", "first", "last"]
 """How the states of a sentence become one vector: their mean, or the state of its first or last token."""
 
+Similarity = Literal["cosine", "margin"]
+"""By what sentence vectors are compared: their cosine, or its ratio to the cosines with their neighbours."""
+
 
 class LoRA(BaseModel):
     """Low-rank adapters (Hu et al. 2022), by default on every linear layer, which QLoRA found to matter more than the

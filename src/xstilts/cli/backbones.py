@@ -90,7 +90,9 @@ def described(name: str) -> dict[str, Any]:
     one = CHECKPOINTS.get(name)
     own = family(one)
     found = facts(one)
-    retrieval = f"{found['pooling']}, layer {found['layer']} of {found['layers']}; source: {one.retrieval.source}"
+    read = "mean with special tokens" if found["pooling"] == "mean" else f"{found['pooling']} token"
+    where = f"layer {found['layer']} of {found['layers']} unless `retrieval:` says otherwise"
+    retrieval = f"{read}, cosine, {where}; source: {one.retrieval.source}"
     route = own.route if own.packed else f"{own.route}: {own.why_padded}"
     return {
         "name": one.name,

@@ -16,14 +16,18 @@ from xstilts.tasks.benchmarks import BENCHMARKS
 
 
 def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
-    """Targets that look like the benchmark's tasks and are not: own files, or only the first examples."""
+    """Targets that look like the benchmark's tasks and are not: own files, the first examples, a layer chosen on it."""
     found = {}
+    layers = [backbone.retrieval.layer for backbone in experiment.backbones]
+    chosen_on = {code for layer in layers if layer for code in layer.validate_on or ()}
     for target in experiment.targets:
         own = experiment.tasks.get(target.task)
         if own and benchmark.languages.keys() & {target.task, own.like}:
             found[target.task] = f"the experiment's own task (like {own.like}), not the official data"
         elif target.limit and target.task in benchmark.languages:
             found[target.task] = f"measured on the first {target.limit} examples of each language only"
+        elif chosen_on and experiment.task(target.task).type == "retrieval":
+            found[target.task] = f"its layer was chosen on test scores, of {', '.join(sorted(chosen_on))}"
     return found
 
 

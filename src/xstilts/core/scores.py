@@ -29,6 +29,7 @@ class Score:
         variant: what else was chosen, e.g. `layer=2 centred`; empty where nothing is to choose.
         signature: the protocol in one line: metric script, split, example count, version.
         stage: key of the evaluate stage that measured it; its folder holds the per-example values.
+        chosen_on: whether this language's gold chose something (the layer of retrieval): no zero-shot result.
     """
 
     task: str
@@ -46,6 +47,7 @@ class Score:
     variant: str = ""
     signature: str = ""
     stage: str = ""
+    chosen_on: bool = False
 
     def row(self) -> dict[str, Any]:
         """A flat JSON object."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ class Question:
     """What is measured: one task in one language.
 
     Attributes:
-        notes: what was chosen for the predictions, for the signature.
+        notes: what was chosen for the predictions, for the signature: `name=value`.
         layer: whose retrieval enters means; None: the protocol's.
+        chosen_on: languages whose scores chose that layer.
     """
 
     task: str
@@ -46,6 +48,7 @@ class Question:
     role: str = "target"
     notes: tuple[str, ...] = ()
     layer: int | None = None
+    chosen_on: tuple[str, ...] = ()
 
 
 def measure(
@@ -99,6 +102,7 @@ def measure(
                 main=name in mains and variant == chosen,
                 variant=variant,
                 signature=signature(question, metric.script, len(golds), variant),
+                chosen_on=question.language in question.chosen_on,
             )
             measurements.append(Measurement(score, tuple(row["id"] for row in golds), ratio))
     return measurements
@@ -116,15 +120,43 @@ def signature(question: Question, script: str, n: int, variant: str) -> str:
     ]
     if variant:
         parts.append(variant)
-    return " | ".join([*parts, *question.notes, f"xstilts={__version__}"])
+    notes = _reading(question) if layer_of(variant) is not None else question.notes
+    return " | ".join([*parts, *notes, f"xstilts={__version__}"])
+
+
+def _reading(question: Question) -> list[str]:
+    """How retrieval read sentences: every choice, those of the protocol included."""
+    said = dict(note.split("=", 1) for note in question.notes)
+    usual = {"pooling": "mean", "special_tokens": "true", "similarity": "cosine"}
+    if said.get("pooling", "mean") != "mean":
+        del usual["special_tokens"]
+    layer = said.pop("layer", "7/12 of the depth")
+    if question.chosen_on:
+        layer = f"{question.layer} chosen on {', '.join(question.chosen_on)}"
+    return [f"{name}={value}" for name, value in {**usual, **said, "main layer": layer}.items()]
+
+
+def layer_of(variant: str) -> int | None:
+    """The layer of a variant of nearest-neighbour retrieval, `layer=7 raw` or `layer=7 centred`; else None."""
+    match = re.fullmatch(r"layer=(\d+) (raw|centred)", variant)
+    return int(match[1]) if match else None
 
 
 def default_variant(variants: Sequence[str], layer: int | None = None) -> str:
     """The variant that enters means: for retrieval, raw states at `layer`, or else at `protocol_layer`."""
-    layers = [int(match.group(1)) for v in variants if (match := re.fullmatch(r"layer=(\d+) raw", v))]
+    layers = [found for variant in variants if (found := layer_of(variant)) is not None]
     if not layers:
         return variants[0]
     return f"layer={protocol_layer(max(layers)) if layer is None else layer} raw"
+
+
+def best_layer(scores: Iterable[Score]) -> int:
+    """The layer with the highest mean of the scores of raw states; the lowest among equals."""
+    by_layer: dict[int, list[float]] = {}
+    for score in scores:
+        if (layer := layer_of(score.variant)) is not None and score.variant.endswith("raw"):
+            by_layer.setdefault(layer, []).append(score.value)
+    return max(sorted(by_layer), key=lambda layer: mean(by_layer[layer]))
 
 
 def protocol_of(predictions: Path) -> tuple[tuple[str, ...], int | None]:

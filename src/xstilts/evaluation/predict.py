@@ -16,6 +16,7 @@ from xstilts.core.seeds import generator
 from xstilts.task_types import Prediction, TaskType
 from xstilts.task_types.base import Limits
 from xstilts.task_types.features import Features
+from xstilts.task_types.neighbours import unit
 from xstilts.task_types.pools import Ranking
 
 AT_ONCE = 16_384
@@ -45,7 +46,8 @@ class Predictor:
     def ranker(self, pool: Features) -> Callable[[Features], list[Prediction]]:
         """What ranks the candidates of `pool`, computed once, for any queries (types that are `pooled`)."""
         assert isinstance(self.task_type, Ranking)
-        ranking, names, vectors = self.task_type, [row["id"] for row in pool.records], np.stack(self.outputs(pool))
+        ranking, names = self.task_type, [row["id"] for row in pool.records]
+        vectors = unit(np.stack(self.outputs(pool)))
         return lambda queries: ranking.rank(queries, self.outputs(queries), names, vectors)
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from xstilts.backbones.families import checkpoint_of
 from xstilts.backbones.names import Pooling
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.evaluation.evaluate import layer_of
 from xstilts.graph.store import Record, Store
 from xstilts.tasks import TASKS, Encoding
 
@@ -117,7 +118,13 @@ class Finished:
         return TASKS.get(head.task).encoding if head.task in TASKS else Encoding()
 
     def retrieval(self, head: Head) -> tuple[Pooling, int | None]:
-        """Pooling and layer of sentence vectors: of the named predict stage, of the training, of the checkpoint."""
+        """Pooling and layer of sentence vectors: of the named predict stage, of the training, of the checkpoint.
+
+        The layer is the one that the named evaluate stage chose, where it chose one.
+
+        Raises:
+            ConfigError: means without special tokens, which sentence-transformers has not.
+        """
         chosen: Mapping[str, Any] = {}
         if self.predicting is not None:
             chosen = self.predicting.config.get("retrieval", {})
@@ -128,7 +135,16 @@ class Finished:
             for part in self.model.config.get("components", ()):
                 if part["task"] == head.task:
                     chosen = {**chosen, **part["options"]}
-        return chosen.get("pooling", "mean"), chosen.get("layer")
+        if not chosen.get("special_tokens", True):
+            raise ConfigError(
+                "these sentence vectors leave out special tokens, which the mean of sentence-transformers takes in: "
+                "export a model read with `special_tokens: true`"
+            )
+        layer = chosen.get("layer")
+        if "validate_on" in self.asked.config:
+            main = [row for _, row in read_jsonl(self.asked.directory / "scores.jsonl") if row["main"]]
+            layer = layer_of(main[0]["variant"])
+        return chosen.get("pooling", "mean"), layer
 
     @cached_property
     def walk(self) -> list[Record]:

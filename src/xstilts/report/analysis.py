@@ -65,6 +65,7 @@ class Analysis:
 
     Attributes:
         languages: (target, scope) -> codes in the order to show.
+        chosen_on: target -> codes on whose scores a layer was chosen, of any run: they are in no zero-shot scope.
         findings: by place.
         majority: (target, language) -> value of the best constant answer, or chance.
     """
@@ -73,6 +74,7 @@ class Analysis:
     table: ScoreTable
     sections: tuple[Section, ...]
     languages: Mapping[tuple[str, str], tuple[str, ...]]
+    chosen_on: Mapping[str, tuple[str, ...]]
     findings: Mapping[Place, Finding]
     majority: Mapping[tuple[str, str], float]
     flags: tuple[Flag, ...]
@@ -111,11 +113,15 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
     languages: dict[tuple[str, str], tuple[str, ...]] = {}
     findings: dict[Place, Finding] = {}
     series: dict[Place, tuple[Series, Series | None]] = {}
+    chosen_on: dict[str, tuple[str, ...]] = {}
     by_task = targets.groups("task")
     for target in about.targets:
         codes = set(by_task[(target,)].distinct("language")) if (target,) in by_task else set()
         languages[target, ALL] = tuple(one.key for one in about.languages if one.key in codes)
-        languages[target, ZERO_SHOT] = tuple(code for code in languages[target, ALL] if code != about.source)
+        seen = {s.language for s in by_task[(target,)].scores if s.chosen_on} if codes else set()
+        chosen_on[target] = tuple(code for code in languages[target, ALL] if code in seen)
+        known = {about.source, *seen}
+        languages[target, ZERO_SHOT] = tuple(code for code in languages[target, ALL] if code not in known)
         if codes:
             _add_target(target, by_task[(target,)], sections, languages, (findings, series), options)
     _add_means(about, sections, findings, series, options)
@@ -124,7 +130,7 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
         for (task, code), part in targets.groups("task", "language").items()
     }
     flags = tuple(all_flags(table, about.source, tuple(about.controls)))
-    return Analysis(about, table, sections, languages, findings, majority, flags, options)
+    return Analysis(about, table, sections, languages, chosen_on, findings, majority, flags, options)
 
 
 def _add_target(

@@ -27,13 +27,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """The curves of one target, prepared in one way (`raw`, `centred`)."""
+    """The curves of one target, prepared in one way (`raw`, `centred`); `choice` as of `choices`."""
 
     target: str
     kind: str
     metric: str
     languages: tuple[str, ...]
     curves: tuple[Curve, ...]
+    choice: str = ""
 
     @property
     def layers(self) -> list[int]:
@@ -58,14 +59,11 @@ def panels(analysis: Analysis) -> list[Panel]:
         curves = [_curve(analysis, run, runs[run], languages) for run in (*ordered, *controls)]
         kept = tuple(curve for curve in curves if curve.values)
         if any(len(curve.values) > 1 for curve in kept):
-            made.append(Panel(target, kind or "as they are", metric, languages, kept))
+            made.append(Panel(target, kind or "as they are", metric, languages, kept, choices(analysis, target)))
     return made
 
 
 def _curve(analysis: Analysis, run: Run, scores: Sequence[tuple[int, Score]], languages: Sequence[str]) -> Curve:
-    label = row_label(analysis, run)
-    if len(analysis.sections) > 1 and run.backbone not in analysis.about.controls:
-        label = f"{label}, {analysis.about.backbone(run.backbone).label}"
     values = []
     for layer in sorted({layer for layer, _ in scores}):
         by_seed: dict[int, list[float]] = {}
@@ -75,7 +73,29 @@ def _curve(analysis: Analysis, run: Run, scores: Sequence[tuple[int, Score]], la
         means = [mean(values) for values in by_seed.values()]
         if means:
             values.append((layer, mean(means), min(means), max(means)))
-    return Curve(label, run.backbone in analysis.about.controls, tuple(values))
+    return Curve(_label(analysis, run), run.backbone in analysis.about.controls, tuple(values))
+
+
+def _label(analysis: Analysis, run: Run) -> str:
+    label = row_label(analysis, run)
+    if len(analysis.sections) > 1 and run.backbone not in analysis.about.controls:
+        return f"{label}, {analysis.about.backbone(run.backbone).label}"
+    return label
+
+
+def choices(analysis: Analysis, target: str) -> str:
+    """Which layer of each run enters means, where it was chosen on scores; empty where it was not."""
+    if not analysis.chosen_on.get(target):
+        return ""
+    runs: dict[Run, dict[int, str]] = {}
+    for row in analysis.table.targets().where(task=target).rows:
+        if match := LAYER.fullmatch(row.score.variant):
+            runs.setdefault(row.run, {})[row.score.seed] = match[1]
+    told = []
+    for run, by_seed in runs.items():
+        layers = [by_seed[seed] for seed in sorted(by_seed)]
+        told.append(f"{_label(analysis, run)} {layers[0] if len({*layers}) == 1 else ', '.join(layers) + ' by seed'}")
+    return f"layer chosen on {', '.join(analysis.chosen_on[target])}, by each model for itself: {'; '.join(told)}"
 
 
 def layer_table(panel: Panel) -> Table:
@@ -91,7 +111,8 @@ def layer_table(panel: Panel) -> Table:
         f"{panel.target}, {panel.metric.replace('_', ' ')} with {panel.kind} states at every layer (0 is the embedding "
         f"output): mean over {count} language{'' if count == 1 else 's'} and over seeds, with the range of the seeds."
     )
-    return Table(f"layers {panel.target} {panel.kind}", caption, head, tuple(rows))
+    notes = (panel.choice,) if panel.choice else ()
+    return Table(f"layers {panel.target} {panel.kind}", caption, head, tuple(rows), notes)
 
 
 def _cell(value: float, low: float, high: float) -> Cell:

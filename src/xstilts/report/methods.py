@@ -15,10 +15,11 @@ def flagged(analysis: Analysis, kind: str) -> int:
 def methods(analysis: Analysis) -> list[str]:
     """How the numbers were made, in paragraphs."""
     options, source = analysis.options, analysis.about.source
+    choosing = " It also leaves out languages whose scores chose a target's layer." * any(analysis.chosen_on.values())
     return [
-        f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does. A "
-        "target with several main metrics enters as their mean. The mean over targets weighs every target the same. "
-        "Layers and variants other than the main one enter no mean.",
+        f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does."
+        f"{choosing} A target with several main metrics enters as their mean. The mean over targets weighs every "
+        "target the same. Layers and variants other than the main one enter no mean.",
         f"Intervals are {options.level:.0%} percentile intervals of a hierarchical paired bootstrap with "
         f"{options.resamples:,} resamples: seeds are drawn with replacement, and test examples within them; both sides "
         "of a gain get the same seeds and the same examples; languages and targets are fixed. Languages or seeds that "

@@ -22,7 +22,7 @@ from xstilts.report.cells import (
     share,
     signed,
 )
-from xstilts.stats.flags import Flag, learned
+from xstilts.stats.flags import Flag, learned, own_scores
 from xstilts.stats.table import Run
 from xstilts.stats.tests import paired_effect
 
@@ -83,7 +83,13 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         f"Brackets: {analysis.options.level:.0%} bootstrap intervals."
     )
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
-    return Table(f"main {section.backbone} {scope}", caption, head, (*rows, last), _notes(rows))
+    word = "without" if scope == ZERO_SHOT else "with"
+    chose = [
+        f"{target}: {word} {', '.join(codes)}, on which its layer was chosen"
+        for target, codes in analysis.chosen_on.items()
+        if codes
+    ]
+    return Table(f"main {section.backbone} {scope}", caption, head, (*rows, last), (*_notes(rows), *chose))
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
@@ -93,10 +99,18 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
     last = Row(
         "best constant answer", tuple(_chance(analysis.majority.get((target, c))) for c in codes), "chance", "or chance"
     )
-    head = (Column("recipe"), *(Column(about.language(c).label, c if about.language(c).name else "") for c in codes))
+    head = (Column("recipe"), *(_language_head(analysis, target, code) for code in codes))
     name = about.backbone(section.backbone).label
     caption = f"{target} by language, {name}: the baseline's own value, gains over it, controls."
     return Table(f"languages {section.backbone} {target}", caption, head, (*rows, last), _notes(rows))
+
+
+def _language_head(analysis: Analysis, target: str, code: str) -> Column:
+    named = analysis.about.language(code)
+    details = [code] if named.name else []
+    if code in analysis.chosen_on[target]:
+        details.append("chose the layer")
+    return Column(named.label, ", ".join(details))
 
 
 def _section_rows(analysis: Analysis, section: Section, places: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
@@ -150,20 +164,21 @@ def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def intermediate_table(analysis: Analysis) -> Table | None:
-    """Each intermediate task's own score in the source language, against its constant answer."""
+    """Each intermediate task's own score, against its constant answer."""
     about = analysis.about
     rows = []
-    scores = analysis.table.where(role="intermediate", main=True, language=about.source)
-    several = len(scores.distinct("backbone")) > 1
-    for (backbone, recipe, task), part in scores.groups("backbone", "recipe", "task").items():
-        values = [s.value for s in part.scores]
-        margins = [s.value - s.majority for s in part.scores]
-        count = sum(learned(s.value, s.majority) for s in part.scores)
+    scores = own_scores(analysis.table, about.source)
+    several = len({backbone for backbone, *_ in scores}) > 1
+    for (backbone, recipe, task), own in scores.items():
+        values = [one.value for one in own]
+        margins = [one.value - one.majority for one in own]
+        count = sum(learned(one.value, one.majority) for one in own)
         verdict = "learned" if count == len(values) else f"not learned in {len(values) - count} of {len(values)}"
+        languages = tuple(dict.fromkeys(code for one in own for code in one.languages))
         cells = (
-            Cell(task),
+            Cell(task, "" if languages == (about.source,) else f"in {', '.join(languages)}"),
             Cell(points(mean(values)), _range(values), value=mean(values)),
-            Cell(points(mean(s.majority for s in part.scores))),
+            Cell(points(mean(one.majority for one in own))),
             Cell(signed(mean(margins))),
             Cell("not learned" if count == 0 else verdict),
         )
@@ -175,6 +190,8 @@ def intermediate_table(analysis: Analysis) -> Table | None:
         "Was the intermediate task learned at all? Its own score in the source language, mean over seeds with their "
         "range; below the best constant answer + 15 points it counts as not learned."
     )
+    if any(row.cells[0].detail for row in rows):
+        caption += " A task without data in the source language is measured in those it was trained in, which it names."
     return Table("intermediate", caption, tuple(Column(name) for name in head), tuple(rows))
 
 

@@ -212,16 +212,23 @@ def train(model: Stage, phase: PhaseData) -> Stage:
 def predict(
     model: Stage, data: Stage, task: Task, head: str, precision: str, retrieval: Mapping[str, Any] | None = None
 ) -> Stage:
-    """Predictions of every language of `data` with the head called `head`; `retrieval` holds pooling and layer."""
+    """Predictions of every language of `data` with the head called `head`; `retrieval`: see `resolve.retrieval_of`."""
     config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
     if retrieval:
         config["retrieval"] = dict(retrieval)
     return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=3.0)
 
 
-def evaluate(predictions: Stage, data: Stage, task: Task, split: Split, role: str) -> Stage:
-    """Scores of a predict stage against the gold kept with its data."""
+def evaluate(
+    predictions: Stage, data: Stage, task: Task, split: Split, role: str, choice: Mapping[str, Any] | None = None
+) -> Stage:
+    """Scores of a predict stage against the gold kept with its data.
+
+    Args:
+        choice: `validate_on`: languages on which the layer is chosen; empty: it is fixed.
+    """
     config = {"task": task.name, "split": split, "metric": task.metric, "main": task.main, "role": role}
+    config.update(choice or {})
     inputs = {"predictions": predictions, "data": data}
     return make("evaluate", config, inputs, predictions.label, cost=0.5)
 

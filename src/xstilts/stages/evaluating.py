@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import read_json, read_jsonl, write_jsonl
-from xstilts.evaluation.evaluate import Measurement, Question, measure, protocol_of, write_examples
+from xstilts.evaluation.evaluate import Measurement, Question, best_layer, measure, protocol_of, write_examples
 
 
 def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
-    """Write `scores.jsonl` and `examples.parquet`."""
-    measurements: list[Measurement] = []
+    """Write `scores.jsonl` and `examples.parquet`.
+
+    Where the layer of retrieval is to be chosen (`validate_on`), it is the one that is best for these very predictions
+    in the mean over those languages.
+    """
+    split, metric, main, role = (config[name] for name in ("split", "metric", "main", "role"))
     notes, layer = protocol_of(inputs["predictions"])
-    for language in read_json(inputs["data"] / "languages.json"):
-        split, metric, main, role = (config[name] for name in ("split", "metric", "main", "role"))
-        question = Question(config["task"], language, split, metric, main, role, notes, layer)
+    question = Question(config["task"], "", split, metric, main, role, notes, layer)
+    if "validate_on" in config:
+        chosen_on = tuple(config["validate_on"])
+        scores = [m.score for m in _measured(question, chosen_on, inputs) if m.score.metric == main]
+        question = replace(question, layer=best_layer(scores), chosen_on=chosen_on)
+    measurements = _measured(question, read_json(inputs["data"] / "languages.json"), inputs)
+    write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
+    write_examples(directory / "examples.parquet", measurements)
+
+
+def _measured(question: Question, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:
+    """All values of some languages."""
+    measurements: list[Measurement] = []
+    for language in languages:
         records = read_jsonl(inputs["data"] / language / "records.jsonl")
         golds = [row for _, row in records if "gold" in row]  # candidates of a pool have none
         answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]
-        measurements += measure(question, golds, answers)
-    write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
-    write_examples(directory / "examples.parquet", measurements)
+        measurements += measure(replace(question, language=language), golds, answers)
+    return measurements

@@ -14,6 +14,7 @@ from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
+from xstilts.task_types.neighbours import NEIGHBOURS
 from xstilts.tasks import Encoding
 from xstilts.training.config import Settings
 from xstilts.training.model import HeadSpec
@@ -48,8 +49,15 @@ def run_predict(
         report({"fraction": (done + 1) / len(languages), "message": language})
 
 
+SAID: Mapping[tuple[str, Any], str] = {
+    ("special_tokens", False): "special_tokens=false",
+    ("similarity", "margin"): f"similarity=ratio margin k={NEIGHBOURS}",
+}
+"""Choices that are put in other words than their name and value."""
+
+
 def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, chosen: Mapping[str, Any]) -> None:
-    """What scores must say of these predictions: a decoder's attention, pooling and layer if not the protocol's.
+    """What scores must say of these predictions: a decoder's attention, and what was chosen against the protocol.
 
     Raises:
         BackboneError: a layer that the model does not have.
@@ -57,7 +65,7 @@ def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, ch
     layer = chosen.get("layer")
     if layer is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
-    notes = [f"{name}={value}" for name, value in chosen.items()]
+    notes = [SAID.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
     if task_type.protocol:
         notes.append(task_type.protocol)
     elif backbone.decoder:

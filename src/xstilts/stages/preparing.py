@@ -16,6 +16,7 @@ from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
+from xstilts.data.readers.pools import parsed_once
 from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
@@ -74,18 +75,19 @@ def run_prepare(
     pool: dict[str, Example] = {}
     encode = task_type.encode if config["combined"] else task_type.encode_apart
     languages = config["languages"]
-    for done, language in enumerate(languages):
-        examples = select(task, root, config, language)
-        check_labels(task, examples, language, required=config["labelled"])
-        if task_type.pooled and not config["combined"]:
-            pool.update({example.id: example for example in examples if not asked(example)})
-            examples = [example for example in examples if asked(example)]
-        features = encode(examples, coder, task.encoding, task.labels)
-        if config["combined"]:
-            parts[language] = features
-        else:
-            features.save(directory / language)
-        report({"fraction": (done + 1) / len(languages), "message": language})
+    with parsed_once():
+        for done, language in enumerate(languages):
+            examples = select(task, root, config, language)
+            check_labels(task, examples, language, required=config["labelled"])
+            if task_type.pooled and not config["combined"]:
+                pool.update({example.id: example for example in examples if not asked(example)})
+                examples = [example for example in examples if asked(example)]
+            features = encode(examples, coder, task.encoding, task.labels)
+            if config["combined"]:
+                parts[language] = features
+            else:
+                features.save(directory / language)
+            report({"fraction": (done + 1) / len(languages), "message": language})
     if pool:
         encode(list(pool.values()), coder, task.encoding, task.labels).save(directory / "pool")
     if parts:

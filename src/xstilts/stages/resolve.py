@@ -6,15 +6,63 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
 from xstilts.backbones.family import Retrieval
+from xstilts.backbones.names import Pooling, Similarity
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json
 from xstilts.graph.stage import drop_defaults
 
-READ_BY = {"retrieval": ("pooling", "layer"), "mining": ("pooling", "layer"), "ranking": ("pooling",)}
-TRAINED_BY = {"contrastive": ("pooling",), "ranking": ("pooling",)}
-"""Of pooling and layer what a task type's predictions depend on, and its training."""
+READ_BY = {
+    "retrieval": ("pooling", "special_tokens", "layer", "similarity"),
+    "mining": ("pooling", "special_tokens", "layer"),
+    "ranking": ("pooling", "special_tokens"),
+}
+TRAINED_BY = {"contrastive": ("pooling", "special_tokens"), "ranking": ("pooling", "special_tokens")}
+JUDGED_BY = {"retrieval": ("validate_on",)}
+"""What of `retrieval_of` a task type's predictions depend on, its training, and its scores."""
+
+
+class LayerSpec(BaseModel):
+    """The hidden state whose retrieval enters means; in a file, its number will do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int | None = Field(default=None, ge=0, description="0: embeddings")
+    validate_on: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="the best layer on these languages, which leave the zero-shot mean"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | LayerSpec) else {"number": value}
+
+    @model_validator(mode="after")
+    def _one(self) -> LayerSpec:
+        if (self.number is None) == (self.validate_on is None):
+            raise ValueError("give the layer's number, or `validate_on` and languages")
+        return self
+
+
+class RetrievalSpec(BaseModel):
+    """How a sentence becomes a vector, where it is not as the checkpoint's authors (else XTREME) had it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pooling: Pooling | None = Field(
+        default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
+    )
+    special_tokens: bool = Field(default=True, description="whether the mean is over special tokens too")
+    layer: LayerSpec | None = Field(
+        default=None,
+        description="hidden state, 0: embeddings; or `validate_on`; else the checkpoint's, or 7/12 of the depth",
+    )
+    similarity: Similarity = Field(
+        default="cosine", description="of nearest neighbours; margin: ratio margin over 4 neighbours, as in mining"
+    )
 
 
 def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, str | None]:
@@ -54,14 +102,32 @@ def check_writes(source: str | None, architecture: str | None) -> None:
         )
 
 
-def retrieval_of(source: str | None, pooling: str | None, layer: int | None) -> dict[str, Any]:
-    """Pooling and layer: those asked for, else the checkpoint's; left out where they are the protocol's."""
+def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
+    """How sentences are read: as asked, else as the checkpoint's; what is the protocol's is left out.
+
+    Raises:
+        ConfigError: no special tokens, where the vector is the state of one token.
+    """
     known = checkpoint_of(source) if source else None
     usual = known.retrieval if known else Retrieval()
-    chosen = {"pooling": pooling or usual.pooling, "layer": usual.layer if layer is None else layer}
-    return drop_defaults(chosen, {"pooling": "mean", "layer": None})
+    number = asked.layer.number if asked.layer else None
+    validate_on = asked.layer.validate_on if asked.layer else None
+    chosen = {
+        "pooling": asked.pooling or usual.pooling,
+        "special_tokens": asked.special_tokens,
+        "layer": usual.layer if number is None else number,
+        "similarity": asked.similarity,
+        "validate_on": sorted(set(validate_on)) if validate_on else None,
+    }
+    if chosen["pooling"] != "mean" and not asked.special_tokens:
+        raise ConfigError(
+            f"`special_tokens: false` is about a mean, and vectors of this backbone are the {chosen['pooling']} "
+            "token's: give `pooling: mean` too, or leave it out"
+        )
+    usually = {"pooling": "mean", "special_tokens": True, "layer": None, "similarity": "cosine", "validate_on": None}
+    return drop_defaults(chosen, usually)
 
 
 def part_for(users: Mapping[str, tuple[str, ...]], task_type: str, retrieval: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `retrieval` a task type depends on; `users` is `READ_BY` or `TRAINED_BY`."""
+    """What of `retrieval` a task type depends on; `users` is `READ_BY`, `TRAINED_BY` or `JUDGED_BY`."""
     return {name: value for name, value in retrieval.items() if name in users.get(task_type, ())}

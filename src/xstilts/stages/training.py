@@ -173,7 +173,7 @@ def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: 
 def _task_type(part: Mapping[str, Any]) -> TaskType:
     """The component's task type with its options (masking rate, temperature ...)."""
     task_type = TASK_TYPES.get(part["type"])
-    known: list[str] = [f.name for f in fields(task_type)] if is_dataclass(task_type) else []
+    known: list[str] = [f.name for f in fields(task_type) if f.name != "frame"] if is_dataclass(task_type) else []
     for name in part["options"]:
         if name not in known:
             raise UnknownName(f"option of {part['type']}", name, known)

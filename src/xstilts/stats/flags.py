@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from xstilts.stats.table import Run, ScoreTable
 
@@ -38,15 +38,40 @@ def learned(value: float, majority: float) -> bool:
     return value >= majority + LEARNED_MARGIN
 
 
+class Own(NamedTuple):
+    """An intermediate task's own score at one seed, 0-100: the mean over `languages`."""
+
+    seed: int
+    value: float
+    majority: float
+    languages: tuple[str, ...]
+
+
+def own_scores(table: ScoreTable, source: str = "en") -> dict[tuple[str, str, str], list[Own]]:
+    """Own scores by (backbone, recipe, task): in the source language, or if it has none over those it is trained in.
+
+    One for each seed and main metric.
+    """
+    found = {}
+    for key, part in table.where(role="intermediate", main=True).groups("backbone", "recipe", "task").items():
+        kept = part.where(language=source) if source in part.distinct("language") else part
+        backbone, recipe, task = key
+        found[backbone, recipe, task] = [_own(seed, one) for (seed, _), one in kept.groups("seed", "metric").items()]
+    return found
+
+
+def _own(seed: int, part: ScoreTable) -> Own:
+    values, majorities = ([getattr(s, name) for s in part.scores] for name in ("value", "majority"))
+    return Own(seed, mean(values), mean(majorities), tuple(part.distinct("language")))
+
+
 def not_learned(table: ScoreTable, source: str = "en") -> list[Flag]:
-    """Recipes with an intermediate task that was not learned, judged on its own score in the source language."""
-    rows = table.where(role="intermediate", main=True, language=source)
+    """Recipes with an intermediate task that was not learned, judged on its own score."""
     flags = []
-    for (backbone, recipe, task), part in rows.groups("backbone", "recipe", "task").items():
-        seeds = tuple(sorted({s.seed for s in part.scores if not learned(s.value, s.majority)}))
+    for (backbone, recipe, task), own in own_scores(table, source).items():
+        seeds = tuple(sorted({one.seed for one in own if not learned(one.value, one.majority)}))
         if seeds:
-            measured = len(part.distinct("seed"))
-            flags.append(Flag("not learned", Run(backbone, recipe), task, seeds, measured))
+            flags.append(Flag("not learned", Run(backbone, recipe), task, seeds, len({one.seed for one in own})))
     return flags
 
 

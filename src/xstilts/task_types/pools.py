@@ -15,17 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.names import Pooling
 from xstilts.data.examples import PoolExample
 from xstilts.metrics.retrieval import DEPTH, protocol_layer
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType
+from xstilts.task_types.base import Batch, Limits, Prediction
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
-from xstilts.task_types.sentences import collate_pairs, cosines, pool
-
-NEIGHBOURS = 4
-CHUNK = 1024
-"""Queries compared with the whole pool at a time: 4 GB of similarities for a million candidates."""
-POOLED: dict[Pooling, str] = {"mean": "mean with special tokens", "first": "first token", "last": "last token"}
+from xstilts.task_types.neighbours import NEIGHBOURS, nearest, ratio_margins, unit
+from xstilts.task_types.sentences import VectorType, collate_pairs, cosines, sentence_vectors, words
 
 
 class Mined(NamedTuple):
@@ -37,18 +32,17 @@ class Mined(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mining(TaskType):
+class Mining(VectorType):
     """Translation pairs between two sets of sentences of which most have no translation.
 
     Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24), unless
-    `pooling` or `layer` say otherwise. Pairs are those of `mine`; a threshold that maximises F1 on the sample set cuts
-    them off. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`, `bucc_optimize`,
-    `bucc_extract`), where a sentence that occurs twice on its side is never part of a pair.
+    `pooling`, `special_tokens` or `layer` say otherwise. Pairs are those of `mine`; a threshold that maximises F1 on
+    the sample set cuts them off. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`,
+    `bucc_optimize`, `bucc_extract`), where a sentence that occurs twice on its side is never part of a pair.
     """
 
     name: ClassVar[str] = "mining"
     all_layers: ClassVar[bool] = True
-    pooling: Pooling = "mean"
     layer: int | None = None
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
@@ -71,13 +65,13 @@ class Mining(TaskType):
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         layer = protocol_layer(len(states) - 1) if self.layer is None else self.layer
-        return [(layer, vector) for vector in pool(states[layer], batch.packed, self.pooling).cpu().numpy()]
+        return [(layer, vector) for vector in sentence_vectors(states[layer], batch.packed, self).cpu().numpy()]
 
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
         vectors = np.stack([vector for _, vector in outputs])
-        variant = f"layer={outputs[0][0]} raw, {POOLED[self.pooling]}, ratio margin k={NEIGHBOURS}"
+        variant = f"layer={outputs[0][0]} raw, {words(self)}, ratio margin k={NEIGHBOURS}"
         tuned = features.column("sample").astype(bool)
         pairs = self._pairs(features, vectors, sample=False)
         sample = self._pairs(features, vectors, sample=True) if tuned.any() else pairs
@@ -119,26 +113,18 @@ def _record(example: PoolExample) -> dict[str, Any]:
     return {"id": example.id, "tune" if example.sample else "gold": gold}
 
 
-def mine(queries: Array, candidates: Array, neighbours: int = NEIGHBOURS) -> list[Mined]:
+def mine(queries: Array, candidates: Array) -> list[Mined]:
     """One-to-one pairs by ratio margin, best first (`retrieval='max'`, `margin='ratio'` of the official script).
 
-    The margin of a pair is its cosine over the mean of both sentences' mean cosine with their nearest neighbours.
     Each sentence proposes the neighbour with the highest margin; proposals are taken greedily, each sentence once.
 
     Args:
         queries: [Q, H]; candidates: [C, H].
     """
-    x_QH, y_CH = (
-        F.normalize(torch.from_numpy(np.asarray(side, dtype=np.float32)), dim=-1) for side in (queries, candidates)
-    )
-    there, which = nearest(x_QH, y_CH, min(neighbours, len(y_CH)))
-    back, whose = nearest(y_CH, x_QH, min(neighbours, len(x_QH)))
-    mean_Q, mean_C = there.mean(-1), back.mean(-1)
-    forward = there / ((mean_Q[:, None] + mean_C[which]) / 2)
-    backward = back / ((mean_C[:, None] + mean_Q[whose]) / 2)
+    (forward, which), (backward, whose) = ratio_margins(unit(queries), unit(candidates))
     best_Q, best_C = forward.max(-1), backward.max(-1)
-    rows = torch.cat([torch.arange(len(x_QH)), whose.gather(1, best_C.indices[:, None])[:, 0]]).tolist()
-    columns = torch.cat([which.gather(1, best_Q.indices[:, None])[:, 0], torch.arange(len(y_CH))]).tolist()
+    rows = torch.cat([torch.arange(len(queries)), whose.gather(1, best_C.indices[:, None])[:, 0]]).tolist()
+    columns = torch.cat([which.gather(1, best_Q.indices[:, None])[:, 0], torch.arange(len(candidates))]).tolist()
     scores = torch.cat([best_Q.values, best_C.values])
     taken_Q: set[int] = set()
     taken_C: set[int] = set()
@@ -151,12 +137,6 @@ def mine(queries: Array, candidates: Array, neighbours: int = NEIGHBOURS) -> lis
             if (score := float(scores[i])) > 0:
                 mined.append(Mined(query, candidate, score))
     return mined
-
-
-def nearest(queries: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Similarities and indices, [Q, K] each, of the k candidates with the largest dot product, largest first."""
-    parts = [(part @ candidates.T).topk(k, dim=-1) for part in torch.split(queries, CHUNK)]
-    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
 def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tuple[str, str]]) -> float:
@@ -177,20 +157,19 @@ def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tupl
 
 
 @dataclass(frozen=True)
-class Ranking(TaskType):
+class Ranking(VectorType):
     """Candidates for each query by cosine, among all languages' candidates.
 
     A dual encoder of one backbone, trained on English pairs of query and wanted candidate with the batch's other
-    candidates as negatives. Vectors are means of the last layer, special tokens included, unless `pooling` says
-    otherwise; XTREME-R's baseline (`third_party/bert.py`) takes the pooler's output and learns the temperature, which
-    begins at 0.01.
+    candidates as negatives. Vectors are means of the last layer, special tokens included, unless `pooling` or
+    `special_tokens` say otherwise; XTREME-R's baseline (`third_party/bert.py`) takes the pooler's output and learns the
+    temperature, which begins at 0.01.
     """
 
     name: ClassVar[str] = "ranking"
     pooled: ClassVar[bool] = True
     splits_batches: ClassVar[bool] = False
     temperature: float = 0.01
-    pooling: Pooling = "mean"
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
         """Training pairs: one instance of two segments for each query, with the first candidate it wants."""
@@ -216,23 +195,20 @@ class Ranking(TaskType):
         return collate_pairs(features, rows)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        scores_BB = cosines(states_TH, batch, self.pooling) / self.temperature
+        scores_BB = cosines(states_TH, batch, self) / self.temperature
         return F.cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="sum")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        return list(pool(states[-1], batch.packed, self.pooling).cpu().numpy())
+        return list(sentence_vectors(states[-1], batch.packed, self).cpu().numpy())
 
-    def rank(self, features: Features, outputs: Sequence[Any], names: Sequence[str], pool: Array) -> list[Prediction]:
+    def rank(self, features: Features, outputs: Sequence[Any], names: Sequence[str], y_CH: Tensor) -> list[Prediction]:
         """The ids of the 20 nearest candidates of each query, best first.
 
         Args:
-            names: the candidates' ids; pool: their vectors, [C, H].
+            names: the candidates' ids; y_CH: their vectors, of length 1.
         """
-        x_QH, y_CH = (
-            F.normalize(torch.from_numpy(np.asarray(side)).float(), dim=-1) for side in (np.stack(outputs), pool)
-        )
-        _, best = nearest(x_QH, y_CH, min(DEPTH, len(names)))
-        variant = f"{len(names)} candidates, cosine, {POOLED[self.pooling]}"
+        _, best = nearest(unit(np.stack(outputs)), y_CH, min(DEPTH, len(names)))
+        variant = f"{len(names)} candidates, cosine, {words(self)}"
         ids = [record["id"] for record in features.records]
         return [Prediction(ids[i], [names[j] for j in row], variant) for i, row in enumerate(best.tolist())]
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
@@ -19,7 +22,29 @@ from xstilts.data.examples import Example, PoolExample
 from xstilts.data.readers.common import Ids, checked, lines_of, shown, text, written
 from xstilts.data.readers.squad import paragraphs
 
+Parsed = TypeVar("Parsed")
 _BRACED = re.compile(r"\{(.*?)\}")
+_KEPT: ContextVar[dict[Path, Any] | None] = ContextVar("what `parsed_once` keeps", default=None)
+
+
+@contextmanager
+def parsed_once() -> Iterator[None]:
+    """While this is open, what several languages read beside their own files (candidates) is parsed once and kept."""
+    before = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+
+
+def _once(path: Path, parse: Callable[[Path], Parsed]) -> Parsed:
+    kept = _KEPT.get()
+    if kept is None:
+        return parse(path)
+    if path not in kept:
+        kept[path] = parse(path)
+    found: Parsed = kept[path]
+    return found
 
 
 @checked
@@ -107,8 +132,7 @@ def lareqa(path: Path, language: str) -> Iterator[Example]:
     files = {entry.name.removesuffix(".gz"): entry for entry in sorted(path.parent.glob("*.json.gz"))}
     files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {path.name.removesuffix(".gz"): path}
     for name, other in sorted(files.items()):
-        code = name.partition(".")[0]
-        sentences, questions = _xquad_r(other, code)
+        sentences, questions = _once(other, partial(_xquad_r, code=name.partition(".")[0]))
         candidates += sentences
         for question, asked, answer in questions:
             wanted[question].append(answer)
@@ -182,10 +206,15 @@ def mewslix(path: Path, language: str) -> Iterator[Example]:
         for mention in mentions:
             name, query, wanted = _mention(context, mention, path, line)
             yield PoolExample(ids.new(name, line), query, None, True, (wanted,))
-    beside = _beside(path, "candidate_set_entities.jsonl")
-    entities = Ids(beside)
-    for line, row in read_jsonl(beside):
-        yield _entity(entities.new(_field(row, "entity_id", str, beside, line), line), row, beside, line)
+    yield from _once(_beside(path, "candidate_set_entities.jsonl"), _entities)
+
+
+def _entities(path: Path) -> list[PoolExample]:
+    ids = Ids(path)
+    return [
+        _entity(ids.new(_field(row, "entity_id", str, path, line), line), row, path, line)
+        for line, row in read_jsonl(path)
+    ]
 
 
 @checked

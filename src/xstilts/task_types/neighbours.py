@@ -1,0 +1,84 @@
+"""Nearest neighbours among any number of vectors, by cosine or by margin, a block of similarities at a time.
+
+Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from xstilts.backbones.names import Similarity
+from xstilts.task_types.features import Array
+
+NEIGHBOURS = 4
+"""Whose mean cosine the margin divides by: k of Artetxe and Schwenk 2019 (arXiv 1811.01136), and of XTREME's BUCC."""
+CELLS = 1 << 28
+"""Similarities held at a time: 1 GiB, so that a million candidates need little more than their vectors."""
+ROWS = 1024
+"""Queries compared at a time, where there are few candidates."""
+
+
+class Margins(NamedTuple):
+    """Each vector's nearest neighbours on the other side, nearest first: their margins and their indices, [Q, K]."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def unit(vectors: Array, centred: bool = False) -> Tensor:
+    """The same vectors at length 1, float32 on the CPU, [Q, H]; `centred`: their mean is subtracted first."""
+    made = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+    return F.normalize(made - made.mean(0) if centred else made, dim=-1)
+
+
+def nearest(queries_QH: Tensor, candidates_CH: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Similarities and indices, [Q, K] each, of the k candidates with the largest dot product, largest first."""
+    parts = [(part @ candidates_CH.T).topk(k, dim=-1) for part in _blocks(queries_QH, candidates_CH)]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+
+
+def ratio_margins(x_QH: Tensor, y_CH: Tensor, neighbours: int = NEIGHBOURS) -> tuple[Margins, Margins]:
+    """Ratio margins of the queries' nearest candidates, and of the candidates' nearest queries.
+
+    The margin of a pair is its cosine over the mean of both sentences' mean cosine with their nearest neighbours on the
+    other side (Artetxe and Schwenk 2019, arXiv 1811.01136, `ratio` of their margins).
+
+    Args:
+        x_QH, y_CH: vectors of length 1.
+    """
+    there, which = nearest(x_QH, y_CH, min(neighbours, len(y_CH)))
+    back, whose = nearest(y_CH, x_QH, min(neighbours, len(x_QH)))
+    mean_Q, mean_C = there.mean(-1), back.mean(-1)
+    forward = there / ((mean_Q[:, None] + mean_C[which]) / 2)
+    backward = back / ((mean_C[:, None] + mean_Q[whose]) / 2)
+    return Margins(forward, which), Margins(backward, whose)
+
+
+def nearest_neighbours(
+    queries: Array, candidates: Array, centred: bool = False, similarity: Similarity = "cosine"
+) -> Array:
+    """Index of the most similar candidate for each query, [Q]; ties go to the first.
+
+    Args:
+        queries: [Q, H]; candidates: [C, H].
+        centred: subtract each side's own mean first.
+        similarity: `margin` takes the highest `ratio_margins` among the candidates nearest by cosine.
+    """
+    x_QH, y_CH = unit(queries, centred), unit(candidates, centred)
+    if similarity == "cosine":
+        best = torch.cat([(part @ y_CH.T).argmax(-1) for part in _blocks(x_QH, y_CH)])
+    else:
+        margins, _ = ratio_margins(x_QH, y_CH)
+        highest = margins.values == margins.values.max(-1, keepdim=True).values
+        best = margins.indices.where(highest, len(y_CH)).min(-1).values
+    return best.numpy()
+
+
+def _blocks(queries_QH: Tensor, candidates_CH: Tensor) -> tuple[Tensor, ...]:
+    """The queries in parts of which each fits with all candidates."""
+    return torch.split(queries_QH, max(1, min(ROWS, CELLS // len(candidates_CH))))
