@@ -93,12 +93,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = 300) -> Any:
 
 @pytest.fixture
 def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """What is in the list is killed when the test ends."""
+    """What is in the list is ended when the test ends; a torchrun that is killed would leave its processes behind."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
-        process.kill()
-        process.communicate()
+        process.terminate()
+    for process in started:
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -260,7 +261,13 @@ def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_waits_serves_one_stage_at_a_time_and_no_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[socket.socket] = []
-    monkeypatch.setattr(torchrun, "attend", lambda connection, _: (served.append(connection), connection.recv(1)))
+
+    def attend(connection: socket.socket, _: object) -> None:
+        with connection:
+            served.append(connection)
+            connection.recv(1)
+
+    monkeypatch.setattr(torchrun, "attend", attend)
     server = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=torchrun._serve, args=(server, "secret", {}), daemon=True).start()
     place = f"127.0.0.1:{server.getsockname()[1]}"
@@ -273,8 +280,8 @@ def test_a_process_that_waits_serves_one_stage_at_a_time_and_no_strangers(monkey
     waiting.join(0.2)
     assert (len(served), second) == (1, [])
     first.close()
-    waiting.join(10)
-    assert len(served) == 2
+    waiting.join(60)
     second[0].close()
+    wait_for(lambda: len(served) == 2)
     with pytest.raises(StageError, match=r"cannot be reached: .*nodes must accept each other's connections"):
         call(f"secret@127.0.0.1:{free_port()}")

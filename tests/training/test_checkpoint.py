@@ -53,7 +53,7 @@ def test_ranks_that_see_another_checkpoint_than_the_leading_one_say_so(
 
     monkeypatch.setattr(checkpoint, "team", Node)
     model = tiny_model("nli")
-    with pytest.raises(StageError, match="sees a checkpoint of step 0, the leading rank another: .*; run it again"):
+    with pytest.raises(StageError, match=r"sees a checkpoint of step 0, the leading rank another: .*; run it again"):
         load_checkpoint(tmp_path, model, make_optimizer(model, CONFIG))
 
 

@@ -135,6 +135,7 @@ def _wait(rank: int) -> int:
     try:
         line = _accept(server, token)
     except TimeoutError:
+        server.close()
         raise StageError(f"rank {rank}: the leading process did not call in {MEETING_SECONDS:.0f} seconds") from None
     server.settimeout(None)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
