@@ -65,7 +65,7 @@ def _leading(size: int) -> Iterator[tuple[str, ...]]:
     code = 1
     try:
         lines += map(call, places)
-        with _stoppable(lines):
+        with _stoppable(places, lines):
             yield places
         code = 0
     except (Exception, SystemExit) as error:
@@ -90,16 +90,16 @@ def _places(size: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def _stoppable(lines: Sequence[socket.socket]) -> Iterator[None]:
+def _stoppable(places: Sequence[str], lines: Sequence[socket.socket]) -> Iterator[None]:
     """A block that SIGINT, SIGTERM and the end of a line end in order, as `typer.Exit`."""
-    lost: list[str] = []
+    lost: list[int] = []
     over = threading.Event()
     main = threading.get_ident()
 
     def watch() -> None:
         with DefaultSelector() as selector:
-            for rank, line in enumerate(lines, start=1):
-                selector.register(line, EVENT_READ, f"rank {rank} at {line.getpeername()[0]}")
+            for number, line in enumerate(lines):
+                selector.register(line, EVENT_READ, number)
             lost.extend(key.data for key, _ in selector.select())  # nothing else is ever to be read there
         if not over.is_set():
             signal.pthread_kill(main, signal.SIGTERM)  # wakes it from whatever it waits for
@@ -110,7 +110,10 @@ def _stoppable(lines: Sequence[socket.socket]) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         number = signal.Signals(stop.args[0])
-        why = f"{lost[0]} is lost: its torchrun may say why" if lost else f"ended by {number.name}"
+        why = f"ended by {number.name}"
+        if lost:
+            host = places[lost[0]].partition("@")[2].rpartition(":")[0]
+            why = f"rank {lost[0] + 1} at {host} is lost: its torchrun may say why"
         sys.stderr.write(f"error: {why}\n")
         raise typer.Exit(1 if lost else 128 + number) from None
     finally:
