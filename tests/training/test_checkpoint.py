@@ -10,6 +10,8 @@ import torch
 from backbones.tiny_models import ARCHS, Arch, tiny_backbone
 from task_types.samples import CODER
 from training.phases import CONFIG, same, spec, tiny_model, tiny_phase, trained, weights
+from xstilts.core.errors import StageError
+from xstilts.training import checkpoint
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import Settings
 from xstilts.training.loop import make_optimizer, train
@@ -40,6 +42,19 @@ def test_where_there_is_none_a_run_starts_at_zero(tmp_path: Path) -> None:
     before = weights(model)
     assert load_checkpoint(tmp_path, model, make_optimizer(model, CONFIG)) == (0, {})
     assert same(weights(model), before)
+
+
+def test_ranks_that_see_another_checkpoint_than_the_leading_one_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Node:
+        def leading(self, step: int) -> int:
+            return step + 5
+
+    monkeypatch.setattr(checkpoint, "team", Node)
+    model = tiny_model("nli")
+    with pytest.raises(StageError, match=r"sees a checkpoint of step 0, the leading rank another: .*; run it again"):
+        load_checkpoint(tmp_path, model, make_optimizer(model, CONFIG))
 
 
 @pytest.mark.parametrize("moment", ["while writing", "between the renames", "before the old one is gone"])

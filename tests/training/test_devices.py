@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from training.phases import CONFIG, QUIET, component, same, tiny_model, tiny_pha
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.stages import ranks
 from xstilts.stages.ranks import run_train_on
 from xstilts.training.config import Settings
 from xstilts.training.distributed import Team, recompute_layers
@@ -91,6 +93,25 @@ def test_adapters_are_trained_by_two_processes(inputs: dict[str, Path], tmp_path
     files = {role: inputs[role] for role in ("model", "data0")}
     one, two = run(tmp_path / "one", files, config=config), run(tmp_path / "two", files, config=config, **REPLICATED)
     np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ('\x1e{"code": -9}\n', "rank 1 ended with SIGKILL; what it said is in the stage's log.txt"),
+        ("Segmentation", "rank 1 is lost: its connection was closed"),
+        ('no newline\x1e{"error": "a mistake"}\n', "a mistake"),
+    ],
+)
+def test_the_first_rank_that_ends_badly_ends_the_stage(said: str, problem: str, capsys) -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    pairs[1][1].sendall(said.encode())
+    pairs[1][1].close()
+    with pytest.raises(StageError, match=problem):
+        ranks._follow([ours for ours, _ in pairs], lambda _: None)
+    assert capsys.readouterr().out == said.partition("\x1e")[0].rstrip() + "\n" * (said[0] != "\x1e")
+    pairs[0][1].close()
+    ranks._end([ours for ours, _ in pairs])
 
 
 def test_what_a_rank_raises_is_what_the_stage_says(inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Machine:
     shard: bool = False
     offload: bool = False
     recompute: bool = False
+    ranks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.shard and self.devices == 1:

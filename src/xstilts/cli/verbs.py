@@ -81,17 +81,22 @@ def run(  # noqa: PLR0913, PLR0917
     micro_batch_tokens: TokensOption = 8192,
     as_json: JsonOption = False,
 ) -> None:
-    """Run what is missing of an experiment, then print its table and write its report."""
+    """Run what is missing of an experiment, then print its table and write its report.
+
+    On several nodes: torchrun ... --no-python xstilts run FILE (docs/training.md).
+    """
     from xstilts.cli.run import Machine, run_experiment
+    from xstilts.cli.torchrun import together
     from xstilts.experiment import load_experiment
     from xstilts.graph.pool import cores
 
-    usual = cores() if device == "cpu" and devices == 1 else 1
-    machine = Machine(
-        usual if workers is None else workers, device, micro_batch_tokens, devices, shard, offload, recompute
-    )
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
-    run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
+    with together(devices) as (count, ranks):
+        usual = cores() if device == "cpu" and count == 1 else 1
+        machine = Machine(
+            usual if workers is None else workers, device, micro_batch_tokens, count, shard, offload, recompute, ranks
+        )
+        run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
 
 
 @app.command()

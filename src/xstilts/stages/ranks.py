@@ -1,80 +1,184 @@
-"""One train stage in several processes: `python -m xstilts.stages.ranks SPEC`, once for each rank.
+"""One train stage in several processes: `python -m xstilts.stages.ranks`, once for each rank.
 
-The leading rank writes the stage; it reports in JSON lines on standard output, the rest goes to the stage's log.
+A rank's standard input, output and error are one connection to the process that has the stage. It is started on this
+machine, or by a process that waits for such a call on this or another one (`xstilts.cli.torchrun`).
+
+    in   the stage as a line of JSON; a rank ends when its input does
+    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"code"}, the last one last
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from xstilts.core.errors import StageError, XstiltsError
-from xstilts.stages.training import Report, run_train
+from xstilts.graph.perform import Report
 
 MARK = "\x1e"
-"""Begins the lines that are for the caller."""
+"""Begins what is for the caller."""
+CONNECT_SECONDS = 60
+"""How long a connection may take."""
+END_SECONDS = 30
+"""How long to wait for ranks that were told to end; those of a machine that is lost never answer."""
 
 
 def run_train_on(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
 ) -> None:
-    """`run_train` in `settings["devices"]` processes of this machine, which end with this one's process group.
+    """`run_train` in `settings["devices"]` processes: those behind the first at `settings["ranks"]`, or all here.
+
+    They end with this process, whatever ends it.
 
     Raises:
         StageError: what a rank raised, or how it ended; the others are stopped.
     """
     count = settings.get("devices", 1)
     if count == 1:
+        from xstilts.stages.training import run_train  # imported here: who only calls ranks needs no torch
+
         run_train(config, directory, inputs, settings, report)
         return
     stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
-    spec = json.dumps({**stage, "inputs": {role: str(path) for role, path in inputs.items()}})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    common = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    command = [sys.executable, "-m", "xstilts.stages.ranks", spec]
-    ranks = [
-        subprocess.Popen(
-            command,
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE if rank == 0 else None,
-            text=True,
-        )
-        for rank in range(count)
-    ]
+    stage["inputs"] = {role: str(path) for role, path in inputs.items()}
+    ranks: list[socket.socket] = []
     try:
+        # All stages call in this order, so that one has all ranks and the others wait for the first of them.
+        ranks += map(call, settings.get("ranks", ()))
+        ranks[:0] = [_start(rank) for rank in range(count - len(ranks))]
+        _tell(ranks, stage)
         _follow(ranks, report)
     finally:
-        for process in ranks:
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
+        _end(ranks)
 
 
-def _follow(ranks: list[subprocess.Popen[str]], report: Report) -> None:
-    problem = ""
-    assert ranks[0].stdout is not None
-    for line in ranks[0].stdout:
-        if not line.startswith(MARK):
-            sys.stdout.write(line)
-            continue
-        message = json.loads(line.removeprefix(MARK))
-        if "error" in message:
-            problem = message["error"]
-        else:
-            report(message)
-    codes = [process.wait() if problem == "" else process.poll() for process in ranks]
-    if problem or any(codes):
-        ended = ", ".join(f"rank {rank} ended with {code}" for rank, code in enumerate(codes) if code)
-        raise StageError(problem or f"{ended}; what it said is in the stage's log.txt")
+def _start(rank: int) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    threading.Thread(target=attend, args=(theirs, own), daemon=True).start()
+    return ours
+
+
+def attend(connection: socket.socket, variables: Mapping[str, str]) -> None:
+    """Start a rank at the other end of a caller's connection, and tell the caller how it ended.
+
+    Args:
+        variables: RANK and LOCAL_RANK; what torchrun says of its own meeting place is kept from it.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")}
+    command = [sys.executable, "-P", "-m", "xstilts.stages.ranks"]
+    with connection:
+        wire = connection.fileno()
+        process = subprocess.Popen(command, stdin=wire, stdout=wire, stderr=wire, env=kept | dict(variables))
+        code = process.wait()
+        with suppress(OSError):  # nobody listens any more
+            connection.sendall(f"{MARK}{json.dumps({'code': code})}\n".encode())
+
+
+def call(place: str) -> socket.socket:
+    """A connection to the process that waits at `TOKEN@HOST:PORT`, once it is free.
+
+    Raises:
+        StageError: nobody can be reached there.
+    """
+    token, _, address = place.partition("@")
+    host, _, port = address.rpartition(":")
+    try:
+        connection = socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS)
+    except OSError as error:
+        raise StageError(f"{address} cannot be reached: {error}; nodes must accept each other's connections") from None
+    try:
+        connection.settimeout(None)
+        keep_alive(connection)
+        connection.sendall(token.encode())
+        if not connection.recv(1):
+            raise ConnectionError("it closed the connection")
+    except OSError as error:
+        connection.close()
+        raise StageError(f"the process that waited at {address} is gone: {error}") from None
+    return connection
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Notice within two minutes that the other machine is lost; an idle connection is not forgotten by a firewall."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _tell(ranks: Sequence[socket.socket], stage: Mapping[str, Any]) -> None:
+    with socket.create_server(("", 0)) as probe:
+        port = probe.getsockname()[1]
+    for rank in ranks:
+        # Our address as this rank sees it: the first rank, on this machine, is where the others meet.
+        host = "127.0.0.1" if rank.family == socket.AF_UNIX else rank.getsockname()[0]
+        meeting = {"MASTER_ADDR": host, "MASTER_PORT": str(port), "WORLD_SIZE": str(len(ranks))}
+        with suppress(OSError):  # it has ended, and what it says tells how
+            rank.sendall(json.dumps({**stage, "meeting": meeting}).encode() + b"\n")
+
+
+def _follow(ranks: Sequence[socket.socket], report: Report) -> None:
+    left = set(range(len(ranks)))
+    for rank, line in _lines(ranks):
+        text, mark, message = line.partition(MARK)
+        if text:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        match json.loads(message) if mark else {}:
+            case {"report": data}:
+                report(data)
+            case {"error": problem}:
+                raise StageError(problem)
+            case {"code": 0}:
+                left.remove(rank)
+            case {"code": code}:
+                how = signal.Signals(-code).name if code < 0 else code
+                raise StageError(f"rank {rank} ended with {how}; what it said is in the stage's log.txt")
+            case {"closed": _} if rank in left:
+                raise StageError(f"rank {rank} is lost: its connection was closed")
+
+
+def _lines(ranks: Sequence[socket.socket]) -> Iterator[tuple[int, str]]:
+    """Pairs (rank, line) as they come, until all connections are closed."""
+    unread = [b""] * len(ranks)
+    with DefaultSelector() as selector:
+        for number, rank in enumerate(ranks):
+            selector.register(rank, EVENT_READ, number)
+        while selector.get_map():
+            for key, _ in selector.select():
+                chunk = b""
+                with suppress(OSError):
+                    chunk = ranks[key.data].recv(1 << 16)
+                *lines, unread[key.data] = (unread[key.data] + chunk).split(b"\n")
+                yield from ((key.data, line.decode(errors="replace")) for line in lines)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                    yield key.data, f'{unread[key.data].decode(errors="replace")}{MARK}{{"closed": true}}'
+
+
+def _end(ranks: Sequence[socket.socket]) -> None:
+    """Have all ranks ended, so that none of them still writes into the stage's directory."""
+    for rank in ranks:
+        with suppress(OSError):
+            rank.shutdown(socket.SHUT_WR)
+    end = time.monotonic() + END_SECONDS
+    for rank in ranks:
+        with rank, suppress(OSError):
+            rank.settimeout(max(0.1, end - time.monotonic()))
+            while rank.recv(1 << 16):
+                pass
 
 
 def _say(message: Mapping[str, Any]) -> None:
@@ -82,15 +186,39 @@ def _say(message: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def _end_with_input() -> None:
+    # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 def main() -> None:
-    """One rank, from the environment that `run_ranks` or torchrun gives it."""
-    spec = json.loads(sys.argv[1])
-    inputs = {role: Path(path) for role, path in spec["inputs"].items()}
+    """One rank: RANK and LOCAL_RANK are in the environment, the rest comes by standard input."""
+    line = sys.stdin.readline()
+    if not line:
+        return
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    stage = json.loads(line)
+    os.environ.update(stage["meeting"])
+    inputs = {role: Path(path) for role, path in stage["inputs"].items()}
     try:
-        run_train(spec["config"], Path(spec["directory"]), inputs, spec["settings"], _say)
+        _train(stage["config"], Path(stage["directory"]), inputs, stage["settings"])
     except XstiltsError as error:
         _say({"error": str(error)})
         sys.exit(2)
+
+
+def _train(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> None:
+    if not directory.is_dir():
+        raise StageError(
+            f"{socket.gethostname()} does not see {directory}: --store must name a folder that all nodes share"
+        )
+    from xstilts.stages.training import run_train
+    from xstilts.training.distributed import assembled
+
+    with assembled(settings.get("device", "cpu")) as device:
+        run_train(config, directory, inputs, {**settings, "device": device}, lambda data: _say({"report": data}))
 
 
 if __name__ == "__main__":

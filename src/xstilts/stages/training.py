@@ -31,7 +31,7 @@ from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import Settings, TrainConfig
-from xstilts.training.distributed import assembled, gather, spread, team
+from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import language_probabilities, probabilities
 from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, saved_heads
@@ -98,13 +98,6 @@ def run_train(
     Of several ranks each calls it; `xstilts.stages.ranks` starts them.
     """
     machine = Settings(**settings)
-    with assembled(machine.device) as device:
-        _train_phase(config, directory, inputs, machine.model_copy(update={"device": device}), report)
-
-
-def _train_phase(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], machine: Settings, report: Report
-) -> None:
     options = TrainConfig(**config["train"])
     backbone = open_for_training(inputs["model"], options, config["seed"], machine.device)
     phase = build_phase(config, inputs, options).suited(backbone)
@@ -125,7 +118,7 @@ def _train_phase(
         log.count(record)
         if done % machine.log_every == 0 or done == phase.plan.steps:
             log.add(record)
-        if team().decides(time.monotonic() - saved > machine.checkpoint_seconds) and done < phase.plan.steps:
+        if team().leading(time.monotonic() - saved > machine.checkpoint_seconds) and done < phase.plan.steps:
             log.write()
             save_checkpoint(directory, model, optimizer, done, log.totals)
             saved = time.monotonic()

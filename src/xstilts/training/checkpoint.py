@@ -7,6 +7,7 @@ There is nothing else to save: the batch order and the random draws of step k ar
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 
+from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.training.distributed import fill, shard_like, team, whole
 
@@ -54,13 +56,23 @@ def save_checkpoint(
 
 
 def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
-    """Restore the last complete checkpoint; returns its finished steps and notes, (0, {}) where there is none."""
-    final = directory / "checkpoint"
-    if not final.exists():
-        # A kill between the two renames leaves the old checkpoint under its other name.
-        final = directory / "checkpoint.old"
-        if not final.exists():
-            return 0, {}
+    """Restore the last complete checkpoint; returns its finished steps and notes, (0, {}) where there is none.
+
+    Raises:
+        StageError: ranks on other machines see another checkpoint.
+    """
+    # A kill between the two renames leaves the old checkpoint under its other name.
+    places = (directory / "checkpoint", directory / "checkpoint.old")
+    final = next((path for path in places if path.exists()), None)
+    saved: dict[str, Any] = read_json(final / "step.json") if final else {"step": 0, "notes": {}}
+    step = int(saved["step"])
+    if step != team().leading(step):
+        raise StageError(
+            f"{socket.gethostname()} sees a checkpoint of step {step}, the leading rank another: the file system of "
+            "the store has not caught up on all nodes; run it again"
+        )
+    if final is None:
+        return 0, {}
     weights = load_file(final / "weights.safetensors")
     moments = load_file(final / "moments.safetensors")
     with torch.no_grad():
@@ -75,8 +87,7 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
                 key: shard_like(parameter, value.to(parameter.device) if key != "step" or parameter.is_cuda else value)
                 for key, value in state.items()
             }
-    saved = read_json(final / "step.json")
-    return int(saved["step"]), dict(saved["notes"])
+    return step, dict(saved["notes"])
 
 
 def _saved(value: torch.Tensor) -> torch.Tensor:

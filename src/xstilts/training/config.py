@@ -64,6 +64,7 @@ class Settings(BaseModel):
     checkpoint_seconds: float = Field(default=120.0, gt=0)
     log_every: int = Field(default=50, gt=0, description="steps between logged records")
     devices: int = Field(default=1, gt=0, description="processes that train a phase together, one a device")
+    ranks: tuple[str, ...] = Field(default=(), description="where those behind the first wait; none: started here")
     shard: bool = Field(default=False, description="each device holds a part of every layer (FSDP2), not all (DDP)")
     offload: bool = Field(default=False, description="sharded weights and moments wait in the memory of the host")
     recompute: bool = Field(default=False, description="keep no activations inside layers; compute them twice")

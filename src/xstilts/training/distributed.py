@@ -4,7 +4,7 @@ Either every device holds the whole model (DDP), or each a part of every layer (
 step is the plan's, whatever the number of devices; a loss is divided by the items of the whole step, so that the result
 is that of one device up to rounding (and to dropout, whose draws depend on who computes what).
 
-Ranks are started by `xstilts.stages.ranks`, or by torchrun: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are read.
+Ranks are started by `xstilts.stages.ranks`, with RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -29,6 +29,8 @@ from xstilts.backbones.adapters import layer_stack
 from xstilts.backbones.backbone import Backbone
 from xstilts.task_types import Batch
 from xstilts.training.config import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,12 @@ class Team:
             dist.all_reduce(value)
         return value
 
-    def decides(self, wish: bool) -> bool:
-        """What the leading rank wishes, on all ranks."""
-        if self.size == 1:
-            return wish
-        said: list[Any] = [wish]
-        dist.broadcast_object_list(said, src=0)
-        return bool(said[0])
+    def leading(self, value: T) -> T:
+        """The leading rank's value, on all ranks."""
+        said = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(said, src=0)
+        return said[0]
 
 
 def team() -> Team:
@@ -79,10 +80,7 @@ def team() -> Team:
 
 @contextmanager
 def assembled(device: str) -> Iterator[str]:
-    """Join the process group that the environment names, if any; yields this rank's device."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield device
-        return
+    """Join the process group that the environment names; yields this rank's device."""
     kind = torch.device(device).type
     own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else device
     if kind == "cuda":
