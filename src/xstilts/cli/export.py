@@ -30,7 +30,7 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
         "stage": found.model.key,
         "head": made.head.task,
         "type": made.head.type,
-        "load_with": made.auto,
+        "load_with": made.loader,
         "class": made.library,
         "layer": made.layer or None,
         "largest_difference": made.difference,
@@ -39,7 +39,7 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
         emit(told)
         return
     sys.stdout.write(
-        f"{to}: {made.auto}.from_pretrained loads it ({made.library})\n"
+        f"{to}: {made.loader}.from_pretrained loads it ({made.library})\n"
         if not made.layer
         else f"{to}: SentenceTransformer loads it ({made.pooling} of layer {made.layer})\n"
     )
