@@ -50,7 +50,8 @@ told, here = {}, json.load(open(sys.argv[1]))
 for name, one in here.items():
     if one["auto"].startswith("AutoPeft"):
         labels = {"id2label": dict(enumerate(one["labels"]))} if one["labels"] else {}
-        model = getattr(peft, one["auto"]).from_pretrained(one["folder"], dtype=torch.float32, **labels, **one["options"])
+        words = {"dtype": torch.float32, **labels, **one["options"]}
+        model = getattr(peft, one["auto"]).from_pretrained(one["folder"], **words)
         model.config.update(one["afterwards"])
         model = model.eval().get_base_model()
     else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 from backbones.tiny_models import TEXT, bpe_tokenizer, tiny_backbone
-from export.exported import head_of, plain_logits, source_of, texts_of
+from export.exported import head_of, plain_logits, run_plain, source_of, texts_of
 from export.test_heads_exported import encoded
 from xstilts.backbones.adapters import add_adapter, join_adapters
 from xstilts.backbones.backbone import Backbone
@@ -21,7 +23,7 @@ from xstilts.backbones.load import Weights, load_backbone, save_backbone
 from xstilts.backbones.names import LoRA
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
-from xstilts.export.adapter import write_adapter
+from xstilts.export.adapter import Adapter, write_adapter
 from xstilts.export.check import difference, our_logits
 from xstilts.export.opening import Base, Source
 from xstilts.tasks import Encoding
@@ -40,6 +42,17 @@ CASES = [
     ("llama", "span_qa"),
 ]
 TEXTS = list(TEXT[:4])
+WAYS = """
+import json, sys
+from peft import AutoPeftModelForSequenceClassification, PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+folder, base, revision, *texts = sys.argv[1:]
+under = AutoModelForSequenceClassification.from_pretrained(base, revision=revision, num_labels=3)
+models = [PeftModel.from_pretrained(under, folder)]
+models.append(AutoPeftModelForSequenceClassification.from_pretrained(folder, num_labels=3))
+inputs = AutoTokenizer.from_pretrained(folder)(*texts, return_tensors="pt")
+print(json.dumps([model.eval()(**inputs).logits[0].tolist() for model in models]))
+"""
 
 
 def adapt(backbone: Backbone) -> Backbone:
@@ -53,6 +66,13 @@ def adapt(backbone: Backbone) -> Backbone:
             if ".lora_B." in path:
                 torch.nn.init.normal_(parameter, std=0.2)
     return backbone.eval()
+
+
+def asked(folder: Path, adapter: Adapter, kind: str, labels: Sequence[str]) -> dict[str, Any]:
+    """What the plain process needs to know."""
+    options = {key: value for key, value in adapter.options.items() if key != "id2label"}
+    loading = {"auto": adapter.auto, "labels": list(labels), "options": options, "afterwards": dict(adapter.afterwards)}
+    return {"folder": str(folder), "kind": kind, "texts": texts_of(kind, TEXTS), **loading}
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +93,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         features = encoded(source, kind, head.labels, texts_of(kind, TEXTS))
         ours[case] = our_logits(source.backbone, module, kind, features)
         bare[case] = our_logits(plain.backbone, module, kind, features)
-        options = {key: value for key, value in adapter.options.items() if key != "id2label"}
-        folders[case] = {"folder": str(folder), "auto": adapter.auto, "kind": kind, "texts": texts_of(kind, TEXTS)}
-        folders[case] |= {
-            "labels": list(form.form.outputs or head.labels),
-            "options": options,
-            "afterwards": dict(adapter.afterwards),
-        }
+        folders[case] = asked(folder, adapter, kind, form.form.outputs or head.labels)
     return {"ours": ours, "bare": bare, "theirs": plain_logits(folders, place)}
 
 
@@ -117,15 +131,15 @@ def test_an_adapter_of_a_hub_model_names_it_at_its_revision(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     source = Source(adapt(load_backbone("some/model", commit)), Encoding(60))
     head, module = head_of(source, "classification")
-    write_adapter(source, Base("some/model", commit, Weights()), head, module, tmp_path / "out")
+    _, adapter, _ = write_adapter(source, Base("some/model", commit, Weights()), head, module, tmp_path / "out")
     config = read_json(tmp_path / "out" / "adapter_config.json")
     assert (config["base_model_name_or_path"], config["revision"]) == ("some/model", commit)
-    rows = texts_of("classification", TEXTS)
-    asked = {"folder": str(tmp_path / "out"), "auto": "AutoPeftModelForSequenceClassification", "texts": rows}
-    asked |= {"kind": "classification", "labels": list(head.labels), "options": {}, "afterwards": {}}
-    theirs = [torch.tensor(row) for row in plain_logits({"hub": asked}, tmp_path)["hub"]["logits"]]
-    ours = our_logits(source.backbone, module, head.type, encoded(source, head.type, head.labels, rows))
-    assert difference(ours, theirs) < 1e-5
+    features = encoded(source, head.type, head.labels, texts_of(head.type, TEXTS[:1]))
+    (ours,) = our_logits(source.backbone, module, head.type, features)
+    assert adapter.base.revision == commit
+    said = json.loads(run_plain(WAYS, tmp_path / "out", "some/model", commit, *texts_of(head.type, TEXTS[:1])[0]))
+    for theirs in said:
+        assert difference([ours], [torch.tensor(theirs)]) < 1e-5
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

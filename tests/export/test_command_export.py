@@ -147,7 +147,7 @@ FORMS = ("transformers", "peft")
 
 @pytest.fixture(scope="module")
 def adapters(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Stage], dict[str, Any]]:
-    """Folders of all recipes in both forms, the stages, and the logits that the cards' code gives in a plain process."""
+    """Folders of all recipes in both forms, the stages, and the logits of the cards' code in a plain process."""
     pytest.importorskip("bitsandbytes")
     place, stages = tmp_path_factory.mktemp("adapters"), {}
     code = ["import json, os", f"os.chdir({str(place)!r})", "told = {}"]

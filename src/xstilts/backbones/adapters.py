@@ -160,13 +160,14 @@ def join_adapters(backbone: Backbone) -> Joined:
     for path, module in backbone.model.named_modules():
         if not isinstance(module, LoraLayer):
             continue
-        parts = []
+        parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        layer: Any = module
         for name, config in configs:
-            if name in module.lora_A:
-                ratio = module.scaling[name] / scale
-                parts.append((module.lora_A[name].weight.detach(), module.lora_B[name].weight.detach() * ratio))
+            if name in layer.lora_A:
+                ratio = layer.scaling[name] / scale
+                parts.append((layer.lora_A[name].weight.detach(), layer.lora_B[name].weight.detach() * ratio))
             else:
-                parts.append((torch.zeros(config.r, module.in_features), torch.zeros(module.out_features, config.r)))
+                parts.append((torch.zeros(config.r, layer.in_features), torch.zeros(layer.out_features, config.r)))
         layers[path] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], dim=1)
     return Joined(sum(config.r for _, config in configs), scale, layers)
 

@@ -114,6 +114,7 @@ def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mappin
     """What the hub reads of the card; without `license`, which is the user's to choose."""
     spoken = sorted({row["language"] for row in scores if not re.fullmatch("q[a-t][a-z]", row["language"])})
     base = found.walk[0].config.get("hub")
+    relation = "adapter" if made.adapter and made.adapter.base.revision else "finetune"
     library, tags = "transformers", ["xstilts", "cross-lingual"]
     if made.adapter:
         library, tags = "peft", [*tags, "lora"]
@@ -122,9 +123,7 @@ def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mappin
     return ModelCardData(
         model_name=name,
         base_model=base,
-        base_model_relation=("adapter" if made.adapter and made.adapter.base.revision else "finetune")
-        if base
-        else None,
+        base_model_relation=relation if base else None,
         language=spoken or None,
         library_name=library,
         pipeline_tag=PIPELINES[made.auto],

@@ -74,7 +74,7 @@ def sample_sentences(coder: Coder, length: int) -> Features:
 def our_logits(
     backbone: Backbone, head: nn.Module, kind: str, features: Features, precision: str = "fp32"
 ) -> list[Tensor]:
-    """For each instance [C] of a text, [S] of choices, [T, C] of tagged tokens, [T, 2] of spans, [T, V] of masked LM."""
+    """For each instance [C] of a text, [S] of choices; [T, C] of tags, [T, 2] of spans, [T, V] of masked words."""
     task_type: Any = TASK_TYPES.get(kind)
     backbone.eval()
     head.eval()

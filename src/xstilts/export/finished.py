@@ -55,7 +55,7 @@ class Finished:
         if model.kind not in MODELS:
             raise StoreError(
                 f"stage {asked.key} is of kind '{asked.kind}' and holds no model: name a train, predict or evaluate "
-                "stage (`xstilts list models` has the keys of train stages, `xstilts scores FILE --json` those of evaluate stages)"
+                "stage (keys: `xstilts list models`; of evaluate stages: `xstilts scores FILE --json`)"
             )
         return cls(stages, asked, model)
 

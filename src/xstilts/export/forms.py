@@ -16,6 +16,7 @@ import torch
 import transformers
 from transformers import AutoConfig
 
+from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.core.errors import BackboneError
 from xstilts.export.inputs import ANSWERING
 
@@ -145,9 +146,10 @@ def fit(config: Any, head: str) -> Fit:
     answers = "`xstilts predict` answers with it; " if head in ANSWERING else ""
     others = [name for name in FORMS if name != head and _search(config, name)[0] is not None]
     exact = f" (heads that are exact for {config.model_type}: {', '.join(others)})" if others else ""
+    last = next(getattr(config, name) for name in LAYER_FIELDS if hasattr(config, name))
     raise BackboneError(
         f"a {head} head on {config.model_type} cannot be exported exactly: {'; '.join(reasons)}. {answers}its backbone "
-        f"alone can be, for AutoModel and SentenceTransformer: --as sentence-transformers{exact}"
+        f"alone goes out, for SentenceTransformer and AutoModel, with --as sentence-transformers --layer {last}{exact}"
     )
 
 

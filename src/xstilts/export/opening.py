@@ -53,7 +53,7 @@ class Base:
 
 
 def open_source(found: Finished, encoding: Encoding, merge: bool) -> Source:
-    """The model in 32 bits; weights that were held in 4 stay so under adapters, and are written out where they merge."""
+    """The model in 32 bits; weights that were held in 4 stay so under adapters, and are written out to merge them."""
     held = held_weights(found.model.directory)
     weights = Weights() if held.quantize is None else replace(held, written_out=merge)
     backbone = open_backbone(found.model.directory, weights=weights)
