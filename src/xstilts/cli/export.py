@@ -43,9 +43,8 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
         if not made.layer
         else f"{to}: SentenceTransformer loads it ({made.pooling} of layer {made.layer})\n"
     )
-    sys.stdout.write(
-        f"read back, its values differ from ours by at most {made.difference:.0e}; README.md is its card\n"
-    )
+    apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
+    sys.stdout.write(f"read back, its values {apart}; README.md is its card\n")
 
 
 def _words(file: Path | None) -> Words:
