@@ -82,9 +82,8 @@ def write_adapter(
         )
     joined = join_adapters(source.backbone)
     saved = sorted({_holder(name) for name in layout.tensors})
-    config = _config(layout, joined, saved)
-    config.base_model_name_or_path, config.revision = base.source, base.revision
-    config.lora_dropout = list(source.backbone.model.peft_config.values())[-1].lora_dropout
+    config = _config(layout, joined, saved, base)
+    config.lora_dropout = list(source.backbone.model.peft_config.values())[-1].lora_dropout  # for who trains on
     config.save_pretrained(str(directory))
     save_file(_tensors(layout, joined), directory / WEIGHTS, metadata={"format": "pt"})
     save_tokenizer(source.backbone, directory, pairs=head.type != "tagging")
@@ -126,10 +125,9 @@ def _holder(tensor: str) -> str:
     return layer.rpartition(".")[0] or layer
 
 
-def _config(layout: Layout, joined: Joined, saved: list[str]) -> peft.LoraConfig:
+def _config(layout: Layout, joined: Joined, saved: list[str], base: Base) -> peft.LoraConfig:
     """Layers are named by their last word, as PEFT's users do; others of that name are excluded in full."""
-    base = layout.fit.base
-    adapted = {f"{base}.{path}" for path in joined.layers}
+    adapted = {f"{layout.fit.base}.{path}" for path in joined.layers}
     targets = sorted({path.rpartition(".")[2] for path in adapted})
     named = (path for path, _ in layout.skeleton().named_modules() if path.rpartition(".")[2] in targets)
     stray = [path for path in named if path not in adapted and not _within(path, saved)]
@@ -138,6 +136,8 @@ def _config(layout: Layout, joined: Joined, saved: list[str]) -> peft.LoraConfig
     task_type = TASK_TYPES_OF_PEFT.get(layout.fit.form.auto)
     by_name = {"base_model_class": library.__name__, "parent_library": library.__module__}
     return peft.LoraConfig(
+        base_model_name_or_path=base.source,
+        revision=base.revision,
         r=joined.rank,
         lora_alpha=int(alpha) if alpha == int(alpha) else alpha,
         target_modules=targets,

@@ -1,4 +1,4 @@
-"""`xstilts export`: a finished model as a folder that plain transformers or sentence-transformers loads, with its card.
+"""`xstilts export`: a finished model as a folder that transformers, PEFT or sentence-transformers loads, with its card.
 
 The folder is written beside its place, read back, compared with the model in the store, and only then moved there.
 """
