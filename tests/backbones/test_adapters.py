@@ -12,6 +12,7 @@ from backbones.tiny_models import ARCHS, Arch, bpe_tokenizer, library_model, seq
 from xstilts.backbones.adapters import (
     adapters_of,
     add_adapter,
+    join_adapters,
     layer_stack,
     load_adapters,
     merge_adapters,
@@ -98,6 +99,27 @@ def test_layers_are_adapted_by_name_and_a_wrong_name_is_told() -> None:
     }
     with pytest.raises(BackboneError, match=r"linear layers are called dense, key, query, value"):
         add_adapter(tiny_backbone(), LoRA(targets=("q_proj",)))
+
+
+def test_adapters_of_other_layers_than_linear_ones_are_refused() -> None:
+    with pytest.raises(BackboneError, match="adapters go on linear layers, and `targets` names word_embeddings"):
+        add_adapter(tiny_backbone(), LoRA(targets=("query", "word_embeddings")))
+
+
+def test_joined_adapters_are_what_merging_adds() -> None:
+    backbone = adapted(adapters=1)
+    add_adapter(backbone, LoRA(rank=3, alpha=7, targets=("query",)))
+    for path, parameter in backbone.model.named_parameters():
+        if ".lora_B.phase1." in path:
+            torch.nn.init.normal_(parameter)
+    joined, before = join_adapters(backbone), tiny_backbone().model.state_dict()
+    merge_adapters(backbone)
+    after = backbone.model.state_dict()
+    assert joined.rank == 7
+    assert {path.rpartition(".")[2] for path in joined.layers} == {"query", "key", "value", "dense"}
+    for path, (a, b) in joined.layers.items():
+        added = after[f"{path}.weight"] - before[f"{path}.weight"]
+        torch.testing.assert_close(joined.scale * b @ a, added, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=str)

@@ -65,6 +65,14 @@ def test_a_run_computes_reports_and_does_nothing_the_second_time(xstilts, place:
     assert code == 0
     assert all(row["finished"] == row["of"] for row in json.loads(out))
 
+    code, out, _ = xstilts("status", data=False)
+    assert code == 0
+    assert "train" in out
+
+    code, out, _ = xstilts("list", "models", "--json", data=False)
+    assert code == 0
+    assert {row["heads"] for row in json.loads(out)} >= {"micro_nli (classification)", "micro_topic (classification)"}
+
     code, out, _ = xstilts("scores", "tiny.yaml", "--task", "micro_topic", "--language", "qaa", "--json")
     rows = json.loads(out)
     assert {row["recipe"] for row in rows} == {"[]", "[micro_nli]", "[{micro_nli, micro_qa}]", "[micro_nli, micro_nli]"}

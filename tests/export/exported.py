@@ -14,16 +14,17 @@ import torch
 from torch import nn
 
 from backbones.tiny_models import TOKENIZERS, tiny_backbone
-from xstilts.export.build import Source
 from xstilts.export.finished import Head
+from xstilts.export.opening import Source
 from xstilts.task_types import TASK_TYPES
 from xstilts.tasks import Encoding
 
 LABELS = {"classification": ("yes", "no", "perhaps"), "tagging": ("NOUN", "VERB", "X")}
-KINDS = ("classification", "tagging", "span_qa", "multiple_choice")
+KINDS = ("classification", "tagging", "span_qa", "multiple_choice", "masked_lm")
 TOKENIZER_OF = {
     "xlm-roberta": "bpe",
     "xlm-roberta-xl": "bpe",
+    "xmod": "bpe",
     "bert": "wordpiece",
     "deberta-v2": "wordpiece",
     "rembert": "wordpiece",
@@ -34,17 +35,27 @@ TOKENIZER_OF = {
     "mt5": "t5",
     "qwen3": "qwen",
     "llama": "llama",
+    "bloom": "qwen",
+    "xglm": "bpe",
 }
 
 PLAIN = """
 import json, sys, warnings
 warnings.simplefilter("error")
-import torch, transformers
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")  # PEFT asks for it
+import peft, torch, transformers
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 told, here = {}, json.load(open(sys.argv[1]))
 for name, one in here.items():
-    model = getattr(transformers, one["auto"]).from_pretrained(one["folder"]).eval()
+    if one["auto"].startswith("AutoPeft"):
+        labels = {"id2label": dict(enumerate(one["labels"]))} if one["labels"] else {}
+        words = {"dtype": torch.float32, **labels, **one["options"]}
+        model = getattr(peft, one["auto"]).from_pretrained(one["folder"], **words)
+        model.config.update(one["afterwards"])
+        model = model.eval().get_base_model()
+    else:
+        model = getattr(transformers, one["auto"]).from_pretrained(one["folder"]).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(one["folder"])
     rows = [texts for texts in one["texts"]]
     parts = [rows] if tokenizer.pad_token and one["kind"] != "multiple_choice" else [[row] for row in rows]
@@ -111,4 +122,6 @@ def texts_of(kind: str, texts: Sequence[str]) -> list[list[str]]:
     """Rows of `plain_logits` for texts."""
     if kind == "multiple_choice":
         return [[texts[0], texts[1], texts[2], "a"], [texts[1], texts[0], "the dog"]]
-    return [[text, other] if kind != "tagging" else [text] for text, other in zip(texts, reversed(texts))]
+    if kind in ("tagging", "masked_lm"):
+        return [[text] for text in texts]
+    return [[text, other] for text, other in zip(texts, reversed(texts))]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -14,9 +17,11 @@ from cli.conftest import typed as typed
 from export.conftest import World
 from export.exported import run_plain
 from stages.tiny_experiment import BACKBONE, run, tiny_experiment
-from xstilts.core.files import read_json, read_jsonl, write_json
+from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion
 from xstilts.export.finished import find_model
+from xstilts.export.write import Asked, export
+from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -56,9 +61,9 @@ def test_cards_are_valid_and_their_code_runs_without_xstilts(world: World, typed
         assert card.data.get("license") is None
         for line in card.text.splitlines():
             assert line.count("|") != 1, line
-        (block,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
-        assert auto in block
-        snippets.append(block.replace("FOLDER", str(folder)))
+        assert auto in code_of(folder)
+        snippets.append(code_of(folder))
+    snippets.insert(0, f"import os\nos.chdir({str(tmp_path)!r})")
     assert len(run_plain("\n".join(snippets)).splitlines()) >= len(HEADS)
 
 
@@ -97,6 +102,7 @@ def test_a_model_of_several_heads_asks_which_one(world: World, typed: Typed, to:
     [
         (("--as", "onnx"), "unknown form of a folder 'onnx'"),
         (("--layer", "1"), "--layer goes with sentence vectors"),
+        (("--as", "peft"), "stage KEY holds whole weights and no adapter: leave out --as peft"),
         (("--as", "sentence-transformers", "--layer", "7"), "layer 7 of a model that has 2, numbered from 1"),
     ],
 )
@@ -105,7 +111,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(
 ) -> None:
     code, _, err = typed("export", world.key("micro_topic"), "--to", to, "--store", world.store, *words)
     assert code == 2
-    assert err.startswith(f"error: {message}")
+    assert err.startswith(f"error: {message.replace('KEY', world.model('micro_topic').key)}")
     assert list(to.parent.iterdir()) == []
 
 
@@ -119,29 +125,78 @@ def test_a_folder_in_use_and_a_stage_without_model_are_refused(world: World, typ
     assert f"stage {data} is of kind 'prepare' and holds no model" in err
 
 
-def test_adapters_are_merged_and_weights_in_four_bits_refused(world: World, typed: Typed, to: Path) -> None:
-    train = {"steps": 2, "batch_size": 4, "learning_rate": 0.1, "lora": {"rank": 2}}
-    expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic"], train=train), world.data)
-    stage = expansion.cells[0].stage
+def adapted(world: World, recipe: list[Any], **train: Any) -> Stage:
+    """The finished evaluate stage of a model tuned with LoRA in all of its phases, or as the recipe says."""
+    options = {"steps": 2, "batch_size": 4, "learning_rate": 0.1, "lora": {"rank": 2}, **train}
+    expansion = Expansion(tiny_experiment(recipes=[recipe], targets=["micro_topic"], train=options), world.data)
+    (stage,) = (cell.stage for cell in expansion.cells if (cell.task, cell.recipe) == ("micro_topic", "[micro_nli]"))
     assert run([stage], world.store)["Failed"] == []
-    model = Store(world.store).directory(stage.inputs["predictions"].inputs["model"])
-    assert (model / "adapters").is_dir()
+    return stage
+
+
+WHOLE = {"tasks": ["micro_nli"], "train": {"lora": None}}
+RECIPES: dict[str, tuple[list[Any], dict[str, Any], int]] = {
+    "two adapters": (["micro_nli"], {}, 4),
+    "one that is carried on": (["micro_nli"], {"lora": {"rank": 2, "carry": True}}, 2),
+    "one over a phase that trained all weights": ([WHOLE], {}, 2),
+    "frozen weights in bf16": (["micro_nli"], {"precision": "bf16"}, 4),
+    "weights in 4 bits": (["micro_nli"], {"quantize": "nf4"}, 4),
+}
+FORMS = ("transformers", "peft")
+
+
+@pytest.fixture(scope="module")
+def adapters(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Stage], dict[str, Any]]:
+    """Folders of all recipes in both forms, the stages, and the logits of the cards' code in a plain process."""
+    pytest.importorskip("bitsandbytes")
+    place, stages = tmp_path_factory.mktemp("adapters"), {}
+    code = ["import json, os", f"os.chdir({str(place)!r})", "told = {}"]
+    for number, (name, (recipe, train, _)) in enumerate(RECIPES.items()):
+        stages[name] = adapted(world, recipe, **train)
+        for form in FORMS:
+            folder = place / f"{number}-{form}"
+            export(find_model(world.store, stages[name].key), Asked(kind=form), folder)
+            code += [code_of(folder), f"told[{str(folder)!r}] = logits.tolist()"]
+    told = json.loads(run_plain("\n".join([*code, "print(json.dumps(told))"])).splitlines()[-1])
+    return place, stages, told
+
+
+def code_of(folder: Path) -> str:
+    """The code of a card."""
+    (block,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return str(block)
+
+
+@pytest.mark.parametrize(("number", "name"), list(enumerate(RECIPES)))
+def test_adapters_are_merged_or_become_one_and_both_cards_say_the_same(
+    number: int, name: str, adapters: tuple[Path, dict[str, Stage], dict[str, Any]], world: World
+) -> None:
+    place, stages, told = adapters
+    _, train, rank = RECIPES[name]
+    merged, adapter = (place / f"{number}-{form}" for form in FORMS)
+    assert told[str(merged)] == pytest.approx(told[str(adapter)], abs=1e-5)
+    assert not [name for name in load_file(merged / "model.safetensors") if "lora" in name]
+    config = read_json(adapter / "adapter_config.json")
+    assert config["r"] == rank
+    under = Store(world.store).directory(stages[name].inputs["predictions"].inputs["model"])
+    while (under / "pointer.json").exists():
+        under = (under / read_json(under / "pointer.json")["stage"]).resolve()
+    assert Path(config["base_model_name_or_path"]) == under / "backbone"
+    cards = [ModelCard.load(folder / "README.md") for folder in (merged, adapter)]
+    assert [card.data.library_name for card in cards] == ["transformers", "peft"]
+    assert [("4 bits" in card.text) for card in cards] == ["quantize" in train] * 2
+    assert [("computed the scores below in bf16" in card.text) for card in cards] == ["precision" in train] * 2
+    assert str(under / "backbone") in cards[1].text
+
+
+def test_an_experiment_file_adds_its_words(world: World, typed: Typed, to: Path) -> None:
     file = to.with_name("adapted.yaml")
     file.write_text(EXPERIMENT, encoding="utf-8")
-    code, _, err = typed("export", stage.key, "--to", to, "--store", world.store, "--experiment", file)
-    assert (code, err) == (0, "")
-    assert not [name for name in load_file(to / "model.safetensors") if "lora" in name]
+    key = world.key("micro_topic")
+    assert typed("export", key, "--to", to, "--store", world.store, "--experiment", file)[::2] == (0, "")
     text = (to / "README.md").read_text(encoding="utf-8")
-    assert "LoRA of rank 2" in text
     assert "With adapters. Do they help?" in text
     assert "- Only two steps." in text
-    about = read_json(model / "about.json")
-    write_json(model / "about.json", {**about, "weights": {"quantize": "nf4"}})
-    code, _, err = typed("export", stage.key, "--to", to.with_name("again"), "--store", world.store)
-    assert code == 2
-    assert err.startswith(
-        "error: the model was trained over weights in 4 bits: merged with them its adapter gives other"
-    )
 
 
 def test_vectors_have_the_layer_that_was_chosen_and_special_tokens(world: World, typed: Typed, to: Path) -> None:
@@ -163,3 +218,18 @@ def test_vectors_have_the_layer_that_was_chosen_and_special_tokens(world: World,
     assert code == 2
     assert err.startswith("error: these sentence vectors leave out special tokens, which the mean of sentence-transf")
     assert not to.exists()
+
+
+def test_a_model_that_ends_in_masked_lm_fills_in_words(world: World, typed: Typed, to: Path) -> None:
+    expansion = Expansion(tiny_experiment(recipes=[["micro_text"]], targets=["micro_topic"]), world.data)
+    model = next(cell for cell in expansion.cells if cell.recipe == "[micro_text]").stage
+    model = model.inputs["predictions"].inputs["model"].inputs["model"]
+    assert run([model], world.store)["Failed"] == []
+    code, out, err = typed("export", model.key, "--to", to, "--store", world.store)
+    assert (code, err) == (0, "")
+    assert "AutoModelForMaskedLM.from_pretrained loads it (XLMRobertaForMaskedLM)" in out
+    assert "lm_head.decoder.weight" not in load_file(to / "model.safetensors"), "tied, and so not saved twice"
+    text = (to / "README.md").read_text(encoding="utf-8")
+    assert "pipeline_tag: fill-mask" in text
+    pieces = run_plain(f"import os\nos.chdir({str(to.parent)!r})\n{code_of(to)}")
+    assert len(ast.literal_eval(pieces)) == 5

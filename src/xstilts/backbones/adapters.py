@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
@@ -61,6 +61,9 @@ def _inject(backbone: Backbone, config: LoraConfig) -> str:
             f"the adapter fits no layer of this model ({str(error).splitlines()[0]}): its linear layers are called "
             f"{', '.join(linear)}"
         ) from None
+    for path, module in backbone.model.named_modules():
+        if isinstance(module, LoraLayer) and not _is_linear(module.get_base_layer()):
+            raise BackboneError(f"adapters go on linear layers, and `targets` names {path.rpartition('.')[2]}")
     backbone.model.peft_config = {**before, name: config}
     for module in backbone.model.modules():
         if isinstance(module, LoraLayer):
@@ -132,6 +135,41 @@ def load_adapters(backbone: Backbone, directory: Path) -> None:
             result: Any = set_peft_model_state_dict(backbone.model, state, adapter_name=name)
         if result.unexpected_keys:
             raise BackboneError(f"adapter {folder} is of another model: it has {result.unexpected_keys[0]}")
+
+
+class Joined(NamedTuple):
+    """Several adapters as one: the update of a layer's weight is `scale * B @ A`.
+
+    Attributes:
+        layers: path of a layer -> A, [rank, in], and B, [out, rank].
+    """
+
+    rank: int
+    scale: float
+    layers: dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+def join_adapters(backbone: Backbone) -> Joined:
+    """The sum of all adapters, exactly: their A stacked, their B side by side, zeros where one leaves a layer alone.
+
+    The scale is that of the last adapter; the B of others with another one are multiplied by the ratio.
+    """
+    configs = [(name, backbone.model.peft_config[name]) for name in adapters_of(backbone)]
+    scale = configs[-1][1].lora_alpha / configs[-1][1].r
+    layers = {}
+    for path, module in backbone.model.named_modules():
+        if not isinstance(module, LoraLayer):
+            continue
+        parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        layer: Any = module
+        for name, config in configs:
+            if name in layer.lora_A:
+                ratio = layer.scaling[name] / scale
+                parts.append((layer.lora_A[name].weight.detach(), layer.lora_B[name].weight.detach() * ratio))
+            else:
+                parts.append((torch.zeros(config.r, layer.in_features), torch.zeros(layer.out_features, config.r)))
+        layers[path] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], dim=1)
+    return Joined(sum(config.r for _, config in configs), scale, layers)
 
 
 def merge_adapters(backbone: Backbone) -> None:

@@ -38,6 +38,12 @@ library_logging.set_verbosity_error()
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
 NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 """What stands in a `config.json` beside the fields of the architecture."""
+FOUR_BITS: Mapping[str, Any] = {
+    "load_in_4bit": True,
+    "bnb_4bit_quant_type": "nf4",
+    "bnb_4bit_use_double_quant": True,
+}
+"""What `quantize: nf4` is in the words of transformers (QLoRA, Dettmers et al. 2023)."""
 REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError)
 """What transformers raises for a model that is missing or damaged."""
 
@@ -50,11 +56,13 @@ class Weights:
         dtype: `float32`, `bfloat16`, or `auto`: as they were saved.
         quantize: `nf4`: linear layers in 4 bits (QLoRA, Dettmers et al. 2023), through bitsandbytes.
         device: where weights in 4 bits are made; others are moved later.
+        written_out: weights in 4 bits become 32 bits of the same values, which takes no bitsandbytes afterwards.
     """
 
     dtype: str = "float32"
     quantize: str | None = None
     device: str = "cpu"
+    written_out: bool = False
 
     def options(self) -> dict[str, Any]:
         """Keywords of `from_pretrained`. Raises `BackboneError` where bitsandbytes is missing."""
@@ -63,9 +71,7 @@ class Weights:
             return {"dtype": dtype}
         if find_spec("bitsandbytes") is None:
             raise BackboneError("weights in 4 bits need bitsandbytes: pip install 'xstilts[quantize]'")
-        four = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
+        four = BitsAndBytesConfig(**FOUR_BITS, bnb_4bit_compute_dtype=dtype)
         return {"dtype": dtype, "quantization_config": four, "device_map": {"": self.device}}
 
 
@@ -90,7 +96,8 @@ def load_backbone(
             and cannot.
     """
     check_folder(source)
-    options = (weights or Weights()).options()
+    weights = weights or Weights()
+    options = weights.options()
     place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **place)
@@ -102,6 +109,8 @@ def load_backbone(
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}{hint(source)}") from None
     _check_weights(source, info)
+    if weights.quantize and weights.written_out:
+        model = model.dequantize().float()
     return _checked(Backbone(model, tokenizer, route, backend), output)
 
 

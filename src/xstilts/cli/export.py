@@ -30,7 +30,7 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
         "stage": found.model.key,
         "head": made.head.task,
         "type": made.head.type,
-        "load_with": made.auto,
+        "load_with": made.loader,
         "class": made.library,
         "layer": made.layer or None,
         "largest_difference": made.difference,
@@ -39,13 +39,12 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
         emit(told)
         return
     sys.stdout.write(
-        f"{to}: {made.auto}.from_pretrained loads it ({made.library})\n"
+        f"{to}: {made.loader}.from_pretrained loads it ({made.library})\n"
         if not made.layer
         else f"{to}: SentenceTransformer loads it ({made.pooling} of layer {made.layer})\n"
     )
-    sys.stdout.write(
-        f"read back, its values differ from ours by at most {made.difference:.0e}; README.md is its card\n"
-    )
+    apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
+    sys.stdout.write(f"read back, its values {apart}; README.md is its card\n")
 
 
 def _words(file: Path | None) -> Words:

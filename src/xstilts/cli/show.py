@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
             {"kind": kind, "finished": n, "minutes": _minutes(records, kind), "MB": _megabytes(sizes.get(kind, 0))}
             for kind, n in Counter(record.kind for record in records).items()
         ]
-        rows += [{"kind": "unfinished", "finished": 0, "MB": _megabytes(sizes["unfinished"])}] * ("unfinished" in sizes)
+        if "unfinished" in sizes:
+            row = {"kind": "unfinished", "finished": 0, "minutes": 0.0, "MB": _megabytes(sizes["unfinished"])}
+            rows.append(row)
         _emit(rows, as_json)
         return
     from xstilts.expand import Expansion
@@ -88,9 +90,15 @@ def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, s
     _emit(rows, as_json)
 
 
-def show_list(what: str, as_json: bool) -> None:
-    """All tasks, languages, backbones or metrics."""
-    lists = {"tasks": _tasks, "languages": _languages, "metrics": _metrics, "backbones": backbones.rows}
+def show_list(what: str, store: Path, as_json: bool) -> None:
+    """All tasks, languages, backbones or metrics, or the trained models of a store."""
+    lists: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
+        "tasks": _tasks,
+        "languages": _languages,
+        "metrics": _metrics,
+        "backbones": backbones.rows,
+        "models": lambda: _models(store),
+    }
     if what not in lists:
         raise UnknownName("list", what, lists)
     _emit(backbones.listed() if what == "backbones" and as_json else list(lists[what]()), as_json)
@@ -126,6 +134,18 @@ def _languages() -> Iterable[dict[str, Any]]:
 def _metrics() -> Iterable[dict[str, Any]]:
     for metric in METRICS:
         yield {"name": metric.name, "values": ",".join(metric.values), "script": metric.script}
+
+
+def _models(store: Path) -> Iterable[dict[str, Any]]:
+    for record in Store(store, must_exist=True).stages():
+        if record.kind == "train":
+            yield {
+                "stage": record.key,
+                "finished": record.finished[:16],
+                "trained": "LoRA" if record.config["train"].get("lora") else "whole",
+                "model": record.label,
+                "heads": ", ".join(f"{part['task']} ({part['type']})" for part in record.config["components"]),
+            }
 
 
 def show_one(name: str, store: Path, as_json: bool) -> None:

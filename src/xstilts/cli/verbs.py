@@ -169,13 +169,14 @@ def report(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="tasks, languages, backbones or metrics.")] = "tasks",
+    what: Annotated[str, typer.Argument(help="tasks, languages, backbones, metrics or models.")] = "tasks",
+    store: StoreOption = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
-    """What there is: tasks, languages, backbones, metrics."""
+    """What there is: tasks, languages, backbones, metrics; models: those trained in the store, with their keys."""
     from xstilts.cli.show import show_list
 
-    show_list(what, as_json)
+    show_list(what, store, as_json)
 
 
 @app.command()
@@ -216,7 +217,8 @@ def export(  # noqa: PLR0913, PLR0917
     store: StoreOption = Path("runs"),
     task: TaskOption = None,
     form: Annotated[
-        str | None, typer.Option("--as", help="transformers or sentence-transformers; else what the head is for.")
+        str | None,
+        typer.Option("--as", help="transformers, sentence-transformers or peft; else one of the former by the head."),
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Of sentence vectors; those above are cut off.")] = None,
     experiment: Annotated[
@@ -227,14 +229,19 @@ def export(  # noqa: PLR0913, PLR0917
     """A finished model as a Hugging Face folder with a model card.
 
     The folder is loaded with AutoModelForSequenceClassification, ...ForTokenClassification, ...ForQuestionAnswering,
-    ...ForMultipleChoice or SentenceTransformer, without xstilts. It is read back and compared with the model in the
-    store before it is put in its place; a head that transformers computes in another way is refused (docs/export.md).
+    ...ForMultipleChoice, ...ForMaskedLM or SentenceTransformer, without xstilts. It is read back and compared with the
+    model in the store before it is put in its place; a head that transformers computes in another way is refused. Of a
+    model tuned with LoRA the adapters are merged, or with --as peft written as one beside its head (docs/export.md).
+
+    `xstilts list models` names the stages.
 
     Examples:
 
       xstilts export 3f2a9c --to my-nli
 
       xstilts export 3f2a9c --task micro_nli --to my-nli --store runs/demo
+
+      xstilts export 3f2a9c --as peft --to my-adapter
 
       xstilts export 3f2a9c --as sentence-transformers --layer 7 --to my-vectors
     """

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +27,15 @@ from xstilts.export.check import (
     reads_types,
     refuse_different,
     sample_features,
+    sample_sentences,
     sample_texts,
     their_logits,
     their_vectors,
 )
 from xstilts.export.finished import Head
-from xstilts.export.forms import Fit, fit, skeleton
-from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import FeaturesBuilder
-from xstilts.tasks import Encoding
-
-
-@dataclass(frozen=True)
-class Source:
-    """An opened model: float32, its adapters merged; `max_length` is the longest input it was used with."""
-
-    backbone: Backbone
-    encoding: Encoding
-
-    @property
-    def config(self) -> Any:
-        """A copy of the configuration, without what says how and where it was loaded."""
-        config = copy.deepcopy(self.backbone.config)
-        config._attn_implementation = None
-        config._name_or_path = ""
-        return config
+from xstilts.export.forms import Fit, skeleton
+from xstilts.export.layout import lay_out, plain_config
+from xstilts.export.opening import Source
 
 
 def write_transformers(source: Source, head: Head, module: nn.Module, directory: Path) -> tuple[Fit, float]:
@@ -64,30 +47,18 @@ def write_transformers(source: Source, head: Head, module: nn.Module, directory:
     Raises:
         BackboneError: transformers has no such head, or the folder gives other logits.
     """
-    config = source.config
-    form = fit(config, head.type)
-    names = form.form.outputs or head.labels
-    if names:
-        config.id2label = dict(enumerate(names))
-        config.label2id = {name: i for i, name in enumerate(names)}
-    config.update(dict(form.form.config))
-    if form.form.outputs != ("score",) and head.type == "classification":
-        config.problem_type = "single_label_classification"
-    state = {f"{form.base}.{name}": value for name, value in source.backbone.model.state_dict().items()}
-    for name, value in module.state_dict().items():
-        layer, _, tensor = name.rpartition(".")
-        state[f"{form.layer(layer)}.{tensor}"] = value
-    if source.backbone.decoder and source.backbone.sees(TASK_TYPES.get(head.type).right_context) == "bidirectional":
-        config.is_causal = False
-    save(skeleton(form.library, config), state, directory)
+    layout = lay_out(source.backbone, head, module)
+    form, library = layout.fit.form, layout.fit.library.__name__
+    own = {f"{layout.fit.base}.{name}": value for name, value in source.backbone.model.state_dict().items()}
+    save(layout.skeleton(), {**own, **layout.tensors}, directory)
     save_tokenizer(source.backbone, directory, pairs=head.type != "tagging")
     features = sample_features(Coder(source.backbone.tokenizer), head.type, source.encoding, head.labels)
     ours = our_logits(source.backbone, module, head.type, features)
-    model = reopen(getattr(transformers, form.form.auto), directory)
+    model = reopen(getattr(transformers, form.auto), directory)
     found = difference(ours, their_logits(model, head.type, features))
-    reason = f"the head of {form.library.__name__} computes something else than ours, so nothing was exported"
-    refuse_different(found, form.library.__name__, reason)
-    return form, found
+    reason = f"the head of {library} computes something else than ours, so nothing was exported"
+    refuse_different(found, library, reason)
+    return layout.fit, found
 
 
 def save(model: Any, state: Mapping[str, Tensor], directory: Path) -> None:
@@ -104,6 +75,7 @@ def save(model: Any, state: Mapping[str, Tensor], directory: Path) -> None:
         raise BackboneError(f"{type(model).__name__} has other tensors than the model: {(lacking + extra)[0]}")
     # save_pretrained takes shared tensors for one another by their storage, which a skeleton does not have.
     model.load_state_dict({name: value.contiguous() for name, value in kept.items()}, assign=True)
+    model.tie_weights()
     model.save_pretrained(directory)
 
 
@@ -166,34 +138,32 @@ def write_sentence_transformers(source: Source, pooling: Pooling, layer: int, di
         BackboneError: no such layer, or one whose states cannot be had by leaving out those above.
     """
     backbone, last = source.backbone, source.backbone.layers
-    if not 1 <= layer <= last:
-        raise BackboneError(f"layer {layer} of a model that has {last}, numbered from 1")
-    config, kept = source.config, dict(backbone.model.state_dict())
+    check_layer(layer, backbone)
+    config, kept = plain_config(backbone), dict(backbone.model.state_dict())
     if layer < last:
         setattr(config, next(name for name in LAYER_FIELDS if hasattr(config, name)), layer)
         if getattr(config, "layer_types", None):
             config.layer_types = config.layer_types[:layer]
         cut = skeleton(type(backbone.model), config).state_dict()
         kept = {name: value for name, value in kept.items() if name in cut}
-    length = int(min(source.encoding.max_length, backbone.tokenizer.model_max_length))
+    length = source.length
     save(skeleton(type(backbone.model), config), kept, directory)
     save_tokenizer(backbone, directory, pairs=False, length=length)
     _write_modules(directory, backbone.hidden_size, pooling, length)
     auto = "AutoModelForTextEncoding" if config.model_type in ENCODER_OF else "AutoModel"
     model = reopen(getattr(transformers, auto), directory)
     texts = sample_texts(Coder(backbone.tokenizer))
-    ours = our_vectors(backbone, _sentences(Coder(backbone.tokenizer), texts, length), pooling, layer)
+    ours = our_vectors(backbone, sample_sentences(Coder(backbone.tokenizer), length), pooling, layer)
     found = difference(ours, their_vectors(model, AutoTokenizer.from_pretrained(directory), texts, pooling))
     below = f"a norm stands behind its last layer, so that only --layer {last} can be exported"
     refuse_different(found, f"layer {layer} of {config.model_type}", below if layer < last else "nothing was exported")
     return found
 
 
-def _sentences(coder: Coder, texts: Sequence[str], length: int) -> Any:
-    builder = FeaturesBuilder()
-    for i, pieces in enumerate(coder.pieces(texts)):
-        builder.add(builder.record(id=str(i)), [coder.one(pieces, length)])
-    return builder.build()
+def check_layer(layer: int, backbone: Backbone) -> None:
+    """Raises `BackboneError` for a layer that is not there."""
+    if not 1 <= layer <= backbone.layers:
+        raise BackboneError(f"layer {layer} of a model that has {backbone.layers}, numbered from 1")
 
 
 def _write_modules(directory: Path, size: int, pooling: Pooling, length: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from jinja2 import Environment, StrictUndefined
 
 from xstilts.backbones.families import checkpoint_of
 from xstilts.core.files import read_json
+from xstilts.export.adapter import Adapter
 from xstilts.export.finished import Finished, Head
 from xstilts.graph.store import Record
+from xstilts.stages.models import held_weights
 from xstilts.tasks import TASKS, Encoding
 
 PIPELINES: Mapping[str, str] = {
@@ -22,6 +25,7 @@ PIPELINES: Mapping[str, str] = {
     "AutoModelForTokenClassification": "token-classification",
     "AutoModelForQuestionAnswering": "question-answering",
     "AutoModelForMultipleChoice": "multiple-choice",
+    "AutoModelForMaskedLM": "fill-mask",
     "SentenceTransformer": "sentence-similarity",
 }
 _TASKS_OF_THE_HUB: Mapping[str, str] = {
@@ -43,6 +47,8 @@ class Exported:
         difference: the largest from the model in the store, on the inputs of the check.
         layer, pooling: of sentence vectors.
         pairs: whether the head was trained on pairs of texts.
+        adapter: that was written in place of whole weights.
+        rounding: how far the values with which the model was measured are from these; None where those are 32 bits too.
     """
 
     head: Head
@@ -54,6 +60,13 @@ class Exported:
     layer: int = 0
     pooling: str = ""
     pairs: bool = False
+    adapter: Adapter | None = None
+    rounding: float | None = None
+
+    @property
+    def loader(self) -> str:
+        """The class that reads the folder."""
+        return self.adapter.auto if self.adapter else self.auto
 
 
 @dataclass(frozen=True)
@@ -74,14 +87,22 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
     scores = found.scores()
     template = (files("xstilts.export") / "templates" / "card.md.j2").read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    own = [part["task"] for part in found.model.config.get("components", ())]
+    labels = list(made.adapter.options.get("id2label", {}).values()) if made.adapter else []
     text = environment.from_string(template).render(
         name=name,
+        folder=json.dumps(name),
         made=made,
+        arguments=arguments(made.adapter) if made.adapter else [],
+        labels=json.dumps(labels, ensure_ascii=False),
+        weights=held_weights(found.model.directory),
+        precision=found.precision,
+        carried=bool(made.head.task) and made.head.task not in own,
         words=words,
         start=start(found.walk[0]),
         phases=[phase(record, found.stages) for record in found.walk[1:]],
         tables=tables(scores),
-        signatures=sorted({row["signature"] for row in scores}),
+        protocols=sorted({protocol(row) for row in scores}),
         data=[about_task(task, task in _own(found)) for task in _tasks(found, scores)],
         key=found.model.key,
         version=found.model.package,
@@ -93,17 +114,35 @@ def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mappin
     """What the hub reads of the card; without `license`, which is the user's to choose."""
     spoken = sorted({row["language"] for row in scores if not re.fullmatch("q[a-t][a-z]", row["language"])})
     base = found.walk[0].config.get("hub")
-    sentences = made.auto == "SentenceTransformer"
+    relation = "adapter" if made.adapter and made.adapter.base.revision else "finetune"
+    library, tags = "transformers", ["xstilts", "cross-lingual"]
+    if made.adapter:
+        library, tags = "peft", [*tags, "lora"]
+    elif made.auto == "SentenceTransformer":
+        library, tags = "sentence-transformers", [*tags, "sentence-transformers", "feature-extraction"]
     return ModelCardData(
         model_name=name,
         base_model=base,
-        base_model_relation="finetune" if base else None,
+        base_model_relation=relation if base else None,
         language=spoken or None,
-        library_name="sentence-transformers" if sentences else "transformers",
+        library_name=library,
         pipeline_tag=PIPELINES[made.auto],
-        tags=["xstilts", "cross-lingual", *(["sentence-transformers", "feature-extraction"] if sentences else [])],
+        tags=tags,
         eval_results=[result(row) for row in scores] or None,
     )
+
+
+def arguments(adapter: Adapter) -> list[str]:
+    """Keywords of the class that loads an adapter, as Python writes them; names of outputs stand in `labels`."""
+    options = {name: repr(value) for name, value in adapter.options.items()}
+    if "id2label" in options:
+        options["id2label"] = "dict(enumerate(labels))"
+    return [f"{name}={value}" for name, value in options.items()]
+
+
+def protocol(row: Mapping[str, Any]) -> str:
+    """The signature of a score without its language and number of examples, which stand in the table."""
+    return re.sub(r" \| n=\d+", "", str(row["signature"]).replace(f" | {row['language']} | ", " | ", 1))
 
 
 def result(row: Mapping[str, Any]) -> EvalResult:

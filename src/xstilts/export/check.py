@@ -14,17 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.coder import Coder, Segment
 from xstilts.backbones.names import Pooling
 from xstilts.core.errors import BackboneError
 from xstilts.core.seeds import generator
-from xstilts.data.examples import ChoiceExample, Example, SpanExample, TaggedExample, TextExample
+from xstilts.data.examples import ChoiceExample, Example, PlainText, SpanExample, TaggedExample, TextExample
 from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import Features
+from xstilts.task_types.features import Features, FeaturesBuilder
 from xstilts.task_types.sentences import pool
 from xstilts.tasks import Encoding
 
+BY_TOKEN = ("tagging", "span_qa", "masked_lm")
+"""Head types whose logits are those of every token."""
 TOLERANCE = 1e-5
 """Largest difference, times the largest value where that is above 1."""
 
@@ -48,6 +50,8 @@ def sample_examples(kind: str, texts: Sequence[str]) -> list[Example]:
             made.append(TaggedExample(str(i), tuple(text.split()), None))
         elif kind == "span_qa":
             made.append(SpanExample(str(i), other, text, None))
+        elif kind == "masked_lm":
+            made.append(PlainText(str(i), text))
         else:
             made.append(ChoiceExample(str(i), text, "", (other, text, "a"), None))
     return made
@@ -58,19 +62,33 @@ def sample_features(coder: Coder, kind: str, limits: Encoding, labels: Sequence[
     return TASK_TYPES.get(kind).encode(sample_examples(kind, sample_texts(coder)), coder, limits, labels)
 
 
+def sample_sentences(coder: Coder, length: int) -> Features:
+    """Tokenised texts, one segment each."""
+    builder = FeaturesBuilder()
+    for i, pieces in enumerate(coder.pieces(sample_texts(coder))):
+        builder.add(builder.record(id=str(i)), [coder.one(pieces, length)])
+    return builder.build()
+
+
 @torch.inference_mode()
-def our_logits(backbone: Backbone, head: nn.Module, kind: str, features: Features) -> list[Tensor]:
-    """For each instance [C] of a text, [S] of choices, [T, C] of tagged tokens, [T, 2] of span scores."""
+def our_logits(
+    backbone: Backbone, head: nn.Module, kind: str, features: Features, precision: str = "fp32"
+) -> list[Tensor]:
+    """For each instance [C] of a text, [S] of choices; [T, C] of tags, [T, 2] of spans, [T, V] of masked words."""
     task_type: Any = TASK_TYPES.get(kind)
     backbone.eval()
     head.eval()
     found = []
-    for row in range(len(features)):
-        batch = task_type.collate(features, np.asarray([row]), generator(0, "export"))
-        states_TH = backbone(batch.packed, task_type.right_context)
-        by_token = kind in ("tagging", "span_qa")
-        found.append(head(states_TH) if by_token else task_type.logits(head, states_TH, batch)[0])
-    return found
+    with autocast(precision, "cpu"):
+        for row in range(len(features)):
+            packed, _ = features.packed([row])
+            states_TH = backbone(packed, task_type.right_context)
+            if kind in BY_TOKEN:
+                found.append(head(states_TH))
+            else:
+                batch = task_type.collate(features, np.asarray([row]), generator(0, "export"))
+                found.append(task_type.logits(head, states_TH, batch)[0])
+    return [logits.float() for logits in found]
 
 
 @torch.inference_mode()
@@ -84,7 +102,7 @@ def their_logits(model: Any, kind: str, features: Features) -> list[Tensor]:
             found.append(torch.stack([output.start_logits, output.end_logits], dim=-1)[0])
         else:
             found.append(output.logits[:, 0] if kind == "multiple_choice" and not choices else output.logits[0])
-    return found
+    return [logits.float() for logits in found]
 
 
 def padded(model: Any, features: Features) -> Iterator[dict[str, Tensor]]:
@@ -103,11 +121,14 @@ def padded(model: Any, features: Features) -> Iterator[dict[str, Tensor]]:
 
 
 @torch.inference_mode()
-def our_vectors(backbone: Backbone, features: Features, pooling: Pooling, layer: int) -> list[Tensor]:
+def our_vectors(
+    backbone: Backbone, features: Features, pooling: Pooling, layer: int, precision: str = "fp32"
+) -> list[Tensor]:
     """One layer's states as a vector [H] for each instance of one segment."""
     backbone.eval()
     packed = [features.packed([row])[0] for row in range(len(features))]
-    return [pool(backbone.hidden_states(one)[layer], one, pooling)[0] for one in packed]
+    with autocast(precision, "cpu"):
+        return [pool(backbone.hidden_states(one)[layer], one, pooling)[0].float() for one in packed]
 
 
 @torch.inference_mode()
@@ -151,7 +172,7 @@ def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     return float(apart) / max(1.0, *(float(one.abs().max()) for one in ours))
 
 
-def refuse_different(found: float, what: str, reason: str) -> None:
+def refuse_different(found: float, what: str, reason: str, tolerance: float = TOLERANCE) -> None:
     """Raises `BackboneError` when a written folder computes something else."""
-    if not found <= TOLERANCE:
+    if not found <= tolerance:
         raise BackboneError(f"{what} gives other values than the model in the store (by {found:.2g}): {reason}")

@@ -56,7 +56,7 @@ class Finished:
         if model.kind not in MODELS:
             raise StoreError(
                 f"stage {asked.key} is of kind '{asked.kind}' and holds no model: name a train, predict or evaluate "
-                "stage (`xstilts scores FILE --json` prints the keys of evaluate stages)"
+                "stage (keys: `xstilts list models`; of evaluate stages: `xstilts scores FILE --json`)"
             )
         return cls(stages, asked, model)
 
@@ -66,6 +66,13 @@ class Finished:
         if self.asked.kind == "evaluate":
             return _input(self.asked, "predictions", self.stages)
         return self.asked if self.asked.kind == "predict" else None
+
+    @property
+    def precision(self) -> str:
+        """In which the named predict stage computed, else the model's training."""
+        if self.predicting is not None:
+            return str(self.predicting.config["precision"])
+        return str(self.model.config.get("train", {}).get("precision", "fp32"))
 
     @cached_property
     def heads(self) -> list[Head]:

@@ -7,6 +7,7 @@ deceive, and `check.py` compares the logits of every written folder anyway.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,10 +16,13 @@ import torch
 import transformers
 from transformers import AutoConfig
 
+from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.core.errors import BackboneError
+from xstilts.export.inputs import ANSWERING
 
 SEQUENCE, TOKEN = "AutoModelForSequenceClassification", "AutoModelForTokenClassification"
 QUESTION, CHOICE = "AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"
+MASKED = "AutoModelForMaskedLM"
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,38 @@ class Form:
 
     Attributes:
         auto: the auto class that loads it.
-        layers: layer of our head -> layer of theirs; `base.` stands for their base model.
+        layers: layer of our head -> layer of theirs; `base.` stands for their base model, `""` for the head itself.
         config: configuration fields with which their head computes what ours does.
         outputs: names of the outputs where they are not the task's labels.
+        like: configuration fields that take the value of another one.
     """
 
     auto: str
     layers: Mapping[str, str]
     config: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    like: Mapping[str, str] = field(default_factory=dict)
+
+    def configured(self, config: Any) -> Any:
+        """A copy of a configuration with the fields of this form."""
+        config = copy.deepcopy(config)
+        config.update({**self.config, **{n: getattr(config, o) for n, o in self.like.items() if hasattr(config, o)}})
+        return config
 
 
 _POOLER = {"dense": "base.pooler.dense", "out": "classifier"}
 _CONTEXT = {"dense": "pooler.dense", "out": "classifier"}
 _TANH = {"pooler_hidden_act": "tanh"}
 _SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "tanh"}
+_LM_HEAD = {"dense": "lm_head.dense", "norm": "lm_head.layer_norm", "decoder": "lm_head.decoder"}
+_PREDICTIONS = {
+    "dense": "cls.predictions.transform.dense",
+    "norm": "cls.predictions.transform.LayerNorm",
+    "decoder": "cls.predictions.decoder",
+    "": "cls.predictions",
+}
+_GENERATOR = {"dense": "generator_predictions.dense", "norm": "generator_predictions.LayerNorm"}
+_REMBERT = {"dense": "cls.predictions.dense", "norm": "cls.predictions.LayerNorm", "decoder": "cls.predictions.decoder"}
 
 FORMS: Mapping[str, tuple[Form, ...]] = {
     "classification": (
@@ -62,6 +83,20 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         Form(SEQUENCE, _POOLER, outputs=("score",)),
         Form(SEQUENCE, _CONTEXT, _TANH, ("score",)),
     ),
+    "masked_lm": (
+        Form(MASKED, {**_LM_HEAD, "": "lm_head"}),
+        Form(MASKED, _LM_HEAD),
+        Form(MASKED, _PREDICTIONS),
+        Form(MASKED, _PREDICTIONS, {"legacy": True}),
+        Form(MASKED, {**_GENERATOR, "decoder": "generator_lm_head"}),
+        # Our output layer is tied to the input embeddings, RemBERT's has its own size.
+        Form(MASKED, _REMBERT, like={"output_embedding_size": "input_embedding_size"}),
+        Form(
+            MASKED,
+            {"dense": "head.dense", "norm": "head.norm", "decoder": "decoder"},
+            {"classifier_bias": True, "decoder_bias": True},
+        ),
+    ),
 }
 """Head type -> forms in the order in which they are tried: the class made for the task first."""
 
@@ -71,7 +106,7 @@ _DIFFERENT: Mapping[tuple[str, str], str] = {
     ("eurobert", SEQUENCE): _GELU,
     **{(name, SEQUENCE): "its class reads the decoder, ours the encoder" for name in ("t5", "mt5", "umt5")},
     **{
-        ("modernbert", auto): "its head has a dense layer, an activation and a layer norm before the last layer"
+        ("modernbert", auto): "its head has a layer norm that ours has not"
         for auto in (SEQUENCE, TOKEN, QUESTION, CHOICE)
     },
 }
@@ -99,7 +134,7 @@ def fit(config: Any, head: str) -> Fit:
         head: a task type's name.
 
     Raises:
-        BackboneError: none fits, with the reason for each class, and the head types that can be exported.
+        BackboneError: none fits, with the reason for each class, and what can be had instead.
     """
     if head not in FORMS:
         raise BackboneError(
@@ -108,11 +143,13 @@ def fit(config: Any, head: str) -> Fit:
     found, reasons = _search(config, head)
     if found is not None:
         return found
+    answers = "`xstilts predict` answers with it; " if head in ANSWERING else ""
     others = [name for name in FORMS if name != head and _search(config, name)[0] is not None]
-    exact = f"exact for {config.model_type}: {', '.join(others) or 'no head'}"
+    exact = f" (heads that are exact for {config.model_type}: {', '.join(others)})" if others else ""
+    last = next(getattr(config, name) for name in LAYER_FIELDS if hasattr(config, name))
     raise BackboneError(
-        f"a {head} head on {config.model_type} cannot be exported exactly: {'; '.join(reasons)} ({exact}, and sentence "
-        "vectors with --as sentence-transformers)"
+        f"a {head} head on {config.model_type} cannot be exported exactly: {'; '.join(reasons)}. {answers}its backbone "
+        f"alone goes out, for SentenceTransformer and AutoModel, with --as sentence-transformers --layer {last}{exact}"
     )
 
 
@@ -126,13 +163,13 @@ def _search(config: Any, head: str) -> tuple[Fit | None, list[str]]:
         elif different:
             reason = different
         else:
-            base, have = library.base_model_prefix, layers(library, config)
+            base, have = library.base_model_prefix, layers(library, form.configured(config))
             own = {name for name in have if not name.startswith(f"{base}.")}
             want = {name.replace("base.", f"{base}.") for name in form.layers.values()}
             if own == {name for name in want if not name.startswith(f"{base}.")} and want <= have:
                 return Fit(form, library, base), []
             there = ", ".join(sorted(own)) if len(own) < 6 else "a decoder"
-            reason = f"{library.__name__} has {there} where our head has {', '.join(form.layers)}"
+            reason = f"{library.__name__} has {there} where our head has {', '.join(filter(None, form.layers))}"
         if reason not in reasons:
             reasons.append(reason)
     return None, reasons

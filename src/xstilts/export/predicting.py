@@ -62,6 +62,5 @@ def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int
         raise BackboneError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
     backbone = open_backbone(found.model.directory)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
-    precision = found.predicting.config["precision"] if found.predicting else found.model.config["train"]["precision"]
-    predictor = Predictor(backbone, module, TASK_TYPES.get(head.type), head.labels, device, tokens, precision)
+    predictor = Predictor(backbone, module, TASK_TYPES.get(head.type), head.labels, device, tokens, found.precision)
     return Answering(predictor, Coder(backbone.tokenizer), found.encoding(head))

@@ -1,4 +1,4 @@
-"""`xstilts export`: a finished model as a folder that plain transformers or sentence-transformers loads, with its card.
+"""`xstilts export`: a finished model as a folder that transformers, PEFT or sentence-transformers loads, with its card.
 
 The folder is written beside its place, read back, compared with the model in the store, and only then moved there.
 """
@@ -10,21 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from xstilts.backbones.adapters import merge_adapters
-from xstilts.backbones.load import Weights
-from xstilts.core.errors import BackboneError, XstiltsError
-from xstilts.core.files import read_json, write_text
-from xstilts.export.build import Source, write_sentence_transformers, write_transformers
+from torch import Tensor
+
+from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import Coder
+from xstilts.core.errors import XstiltsError
+from xstilts.core.files import write_text
+from xstilts.export.adapter import write_adapter
+from xstilts.export.build import check_layer, write_sentence_transformers, write_transformers
 from xstilts.export.card import Exported, Words, card
+from xstilts.export.check import our_logits, our_vectors, sample_features, sample_sentences
 from xstilts.export.finished import Finished, Head
 from xstilts.export.inputs import reads_pairs
+from xstilts.export.opening import Source, base_under, measured, open_source, rounding
 from xstilts.metrics.retrieval import protocol_layer
-from xstilts.stages.models import open_backbone, open_head
+from xstilts.stages.models import open_head
 from xstilts.training.model import HeadSpec
 
-Kind = Literal["transformers", "sentence-transformers"]
+Kind = Literal["transformers", "sentence-transformers", "peft"]
 _BY_VECTOR = ("retrieval", "mining", "ranking", "contrastive", "")
 """Head types without a head: sentence vectors are all there is. `""` is a bare backbone."""
 _TRAINED_ON_LAST = ("contrastive", "ranking")
@@ -54,15 +59,21 @@ def export(found: Finished, asked: Asked, to: Path, words: Words | None = None) 
     """
     head = found.head(asked.task)
     kind = asked.kind or ("sentence-transformers" if head.type in _BY_VECTOR else "transformers")
-    if asked.layer is not None and kind == "transformers":
+    if asked.layer is not None and kind != "sentence-transformers":
         raise XstiltsError("--layer goes with sentence vectors (--as sentence-transformers)")
+    if kind == "peft" and head.type in _BY_VECTOR:
+        raise XstiltsError(
+            "--as peft holds an adapter with a head; vectors: --as sentence-transformers, adapter merged"
+        )
     with folder(to) as scratch:
-        source = open_source(found, head)
-        if kind == "transformers":
-            made = _with_head(found, head, source, scratch)
+        if kind == "sentence-transformers":
+            made = _vectors(found, head, asked.layer, scratch)
         else:
-            made = _vectors(found, head, source, asked.layer, scratch)
-        write_text(scratch / "README.md", card(found, made, to.name, words or Words()))
+            made = _with_head(found, head, kind == "transformers", scratch)
+        card_file = scratch / "README.md"
+        write_text(card_file, card(found, made, to.resolve().name, words or Words()))
+        for path in scratch.glob("*.safetensors"):  # written for the owner's eyes alone
+            path.chmod(card_file.stat().st_mode)
     return made
 
 
@@ -84,37 +95,63 @@ def folder(to: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def open_source(found: Finished, head: Head) -> Source:
-    """The model in float32 with its adapters merged.
+def _with_head(found: Finished, head: Head, merge: bool, directory: Path) -> Exported:
+    model, spec, limits = found.model.directory, HeadSpec(*head), found.encoding(head)
 
-    Raises:
-        BackboneError: it was trained over weights in 4 bits, which float32 weights do not equal.
-    """
-    about = read_json(found.model.directory / "about.json")
-    if (about.get("weights") or {}).get("quantize"):
-        raise BackboneError(
-            "the model was trained over weights in 4 bits: merged with them its adapter gives other predictions; "
-            f"the adapter itself is in {found.model.directory / 'adapters'}, as PEFT loads it"
-        )
-    backbone = open_backbone(found.model.directory, weights=Weights())
-    merge_adapters(backbone)
-    return Source(backbone, found.encoding(head))
+    def values(backbone: Backbone, precision: str) -> list[Tensor]:
+        features = sample_features(Coder(backbone.tokenizer), head.type, limits, head.labels)
+        return our_logits(backbone, open_head(model, spec, backbone), head.type, features, precision)
+
+    base = None if merge else base_under(found)
+    # An adapter over weights in 4 bits is compared in the precision in which it was trained, hence not again.
+    then = None if base and base.weights.quantize else measured(found, values)
+    source, adapter = open_source(found, limits, merge), None
+    module = open_head(model, spec, source.backbone)
+    if base is None:
+        fit, apart = write_transformers(source, head, module, directory)
+    else:
+        fit, adapter, apart = write_adapter(source, base, head, module, directory)
+    return Exported(
+        head,
+        limits,
+        fit.form.auto,
+        fit.library.__name__,
+        fit.form.outputs,
+        apart,
+        pairs=reads_pairs(found, head) is True,
+        adapter=adapter,
+        rounding=rounding(found, then, values(source.backbone, "fp32")) if then else None,
+    )
 
 
-def _with_head(found: Finished, head: Head, source: Source, directory: Path) -> Exported:
-    module = open_head(found.model.directory, HeadSpec(*head), source.backbone)
-    fit, difference = write_transformers(source, head, module, directory)
-    form, pairs = fit.form, reads_pairs(found, head) is True
-    return Exported(head, source.encoding, form.auto, fit.library.__name__, form.outputs, difference, pairs=pairs)
-
-
-def _vectors(found: Finished, head: Head, source: Source, layer: int | None, directory: Path) -> Exported:
-    last = source.backbone.layers
+def _vectors(found: Finished, head: Head, layer: int | None, directory: Path) -> Exported:
     pooling, usual = found.retrieval(head)
-    if layer is None and head.type in _TRAINED_ON_LAST:
-        layer = last
-    elif layer is None:
-        layer = max(1, protocol_layer(last)) if usual is None else usual
-    difference = write_sentence_transformers(source, pooling, layer, directory)
-    model: Any = type(source.backbone.model).__name__
-    return Exported(head, source.encoding, "SentenceTransformer", model, (), difference, layer, pooling)
+
+    def at(backbone: Backbone) -> int:
+        if layer is not None:
+            check_layer(layer, backbone)
+            return layer
+        if head.type in _TRAINED_ON_LAST:
+            return backbone.layers
+        return max(1, protocol_layer(backbone.layers)) if usual is None else usual
+
+    def values(backbone: Backbone, precision: str) -> list[Tensor]:
+        features = sample_sentences(Coder(backbone.tokenizer), Source(backbone, found.encoding(head)).length)
+        return our_vectors(backbone, features, pooling, at(backbone), precision)
+
+    then = measured(found, values)
+    source = open_source(found, found.encoding(head), merge=True)
+    chosen = at(source.backbone)
+    apart = write_sentence_transformers(source, pooling, chosen, directory)
+    model = type(source.backbone.model).__name__
+    return Exported(
+        head,
+        source.encoding,
+        "SentenceTransformer",
+        model,
+        (),
+        apart,
+        layer=chosen,
+        pooling=pooling,
+        rounding=rounding(found, then, values(source.backbone, "fp32")) if then else None,
+    )

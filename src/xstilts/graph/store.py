@@ -127,7 +127,7 @@ class Store:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise StoreError(f"no finished stage '{key}' in {self.root}: `xstilts status` lists them")
+            raise StoreError(f"no finished stage '{key}' in {self.root}: `xstilts list models` has the keys of models")
         near = ", ".join(f"{record.key} ({record.kind})" for record in found[:3])
         raise StoreError(f"'{key}' begins {len(found)} keys in {self.root}: {near} ...; give more digits")
 

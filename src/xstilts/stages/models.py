@@ -39,18 +39,27 @@ COPIED_BYTES = 2**30
 def open_backbone(directory: Path, backend: Backend = "segments", weights: Weights | None = None) -> Backbone:
     """The backbone of a start or train stage, with its adapters; held as it was trained unless `weights` says."""
     about = read_json(directory / "about.json")
-    held = weights or Weights(**about.get("weights", {}))
-    source, revision = str(directory / "backbone"), None
-    if (directory / "pointer.json").exists():
-        pointer = read_json(directory / "pointer.json")
-        stage = pointer.get("stage")
-        source = str(directory / stage / "backbone") if stage else pointer["source"]
-        revision = pointer.get("revision")
-    backbone = load_backbone(source, revision, about["route_asked"], backend, held, about.get("output", "head"))
+    source, revision = base_of(directory)
+    held, output = weights or held_weights(directory), about.get("output", "head")
+    backbone = load_backbone(source, revision, about["route_asked"], backend, held, output)
     backbone.set_attention(about.get("attention_asked", "auto"))
     if (directory / "adapters").exists():
         load_adapters(backbone, directory / "adapters")
     return backbone
+
+
+def base_of(directory: Path) -> tuple[str, str | None]:
+    """Where a stage's weights lie, or those under its adapters: a folder, or a hub name and its revision."""
+    if not (directory / "pointer.json").exists():
+        return str(directory / "backbone"), None
+    pointer = read_json(directory / "pointer.json")
+    stage = pointer.get("stage")
+    return str(directory / stage / "backbone") if stage else pointer["source"], pointer.get("revision")
+
+
+def held_weights(directory: Path) -> Weights:
+    """How a stage's weights were held while it was trained."""
+    return Weights(**read_json(directory / "about.json").get("weights", {}))
 
 
 def open_head(directory: Path, spec: HeadSpec, backbone: Backbone) -> nn.Module:

@@ -45,8 +45,13 @@ class MaskedLMHead(nn.Module):
         # asked for at each use, since sharding puts other tensors in its place.
         self._tied = (backbone,)
 
+    @property
+    def embeddings(self) -> nn.Parameter:
+        """The tied weight of the output layer, [V, E]."""
+        return self._tied[0].embeddings
+
     def forward(self, states_MH: Tensor) -> Tensor:
-        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self._tied[0].embeddings, self.bias)
+        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self.embeddings, self.bias)
 
 
 @dataclass(frozen=True)
