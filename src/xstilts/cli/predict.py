@@ -36,8 +36,8 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
 
     found = find_model(store, stage)
     head = answering_head(found, options["task"])
-    asked = Question(file, parse_columns(options["columns"], head.type), options["language"])
-    examples = read_examples(asked, head.type)
+    asked = Question(file, parse_columns(options["columns"], head.kind), options["language"])
+    examples = read_examples(asked, head.kind)
     if head.type == "classification":
         check_pairs(examples, reads_pairs(found, head), file)
     answer = open_answering(found, head, options["device"], options["tokens"])

@@ -19,6 +19,7 @@ from xstilts.export.finished import Finished, Head
 from xstilts.graph.store import Record
 from xstilts.stages.models import held_weights
 from xstilts.tasks import TASKS, Encoding
+from xstilts.tasks.base import OF_TEXT
 
 PIPELINES: Mapping[str, str] = {
     "AutoModelForSequenceClassification": "text-classification",
@@ -26,6 +27,8 @@ PIPELINES: Mapping[str, str] = {
     "AutoModelForQuestionAnswering": "question-answering",
     "AutoModelForMultipleChoice": "multiple-choice",
     "AutoModelForMaskedLM": "fill-mask",
+    "AutoModelForCausalLM": "text-generation",
+    "AutoModelForSeq2SeqLM": "text2text-generation",
     "SentenceTransformer": "sentence-similarity",
 }
 _TASKS_OF_THE_HUB: Mapping[str, str] = {
@@ -95,6 +98,7 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
         made=made,
         arguments=arguments(made.adapter) if made.adapter else [],
         labels=json.dumps(labels, ensure_ascii=False),
+        prompt=json.dumps(prompt(made.head), ensure_ascii=False),
         weights=held_weights(found.model.directory),
         precision=found.precision,
         carried=bool(made.head.task) and made.head.task not in own,
@@ -108,6 +112,18 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
         version=found.model.package,
     )
     return f"---\n{metadata(found, made, name, scores).to_yaml()}\n---\n\n{text}"
+
+
+def prompt(head: Head) -> str:
+    """An example of what a model that answers in text is asked (`xstilts.task_types.text`)."""
+    named = ", ".join(sorted(head.labels))
+    asked = {
+        "classification": f"text: A cat sleeps. labels: {named}.",
+        "multiple_choice": "context: The cat is tired. What does it do? A: It sleeps. B: It sings.",
+        "span_qa": "question: Where does Anna live? passage: Anna lives in Berlin.",
+        "tagging": f"words: 1 Anna 2 lives 3 in 4 Berlin 5 . tags: {named}.",
+    }
+    return f"{asked.get(head.kind, '')} answer:"
 
 
 def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mapping[str, Any]]) -> ModelCardData:
@@ -148,7 +164,7 @@ def protocol(row: Mapping[str, Any]) -> str:
 def result(row: Mapping[str, Any]) -> EvalResult:
     """One score as an entry of `model-index`."""
     return EvalResult(
-        task_type=_TASKS_OF_THE_HUB.get(row["type"], "sentence-similarity"),
+        task_type=_TASKS_OF_THE_HUB.get(OF_TEXT.get(row["type"], row["type"]), "sentence-similarity"),
         dataset_type=row["task"],
         dataset_name=f"{row['task']} ({row['language']})",
         dataset_config=row["language"],

@@ -24,6 +24,7 @@ from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features, FeaturesBuilder
 from xstilts.task_types.sentences import pool
 from xstilts.tasks import Encoding
+from xstilts.tasks.base import OF_TEXT
 
 BY_TOKEN = ("tagging", "span_qa", "masked_lm")
 """Head types whose logits are those of every token."""
@@ -59,7 +60,8 @@ def sample_examples(kind: str, texts: Sequence[str]) -> list[Example]:
 
 def sample_features(coder: Coder, kind: str, limits: Encoding, labels: Sequence[str]) -> Features:
     """Tokenised inputs of a task type."""
-    return TASK_TYPES.get(kind).encode(sample_examples(kind, sample_texts(coder)), coder, limits, labels)
+    examples = sample_examples(OF_TEXT.get(kind, kind), sample_texts(coder))
+    return TASK_TYPES.get(kind).encode(examples, coder, limits, labels)
 
 
 def sample_sentences(coder: Coder, length: int) -> Features:

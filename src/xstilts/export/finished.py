@@ -15,6 +15,7 @@ from xstilts.core.files import read_json, read_jsonl
 from xstilts.evaluation.evaluate import layer_of
 from xstilts.graph.store import Record, Store
 from xstilts.tasks import TASKS, Encoding
+from xstilts.tasks.base import OF_TEXT
 
 MODELS = ("start", "train")
 
@@ -25,6 +26,16 @@ class Head(NamedTuple):
     task: str
     type: str
     labels: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is asked, be the answer a head's or in text."""
+        return OF_TEXT.get(self.type, self.type)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it answers in text."""
+        return self.type in OF_TEXT
 
 
 @dataclass(frozen=True)

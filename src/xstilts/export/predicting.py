@@ -42,7 +42,7 @@ class Answering:
 def answering_head(found: Finished, task: str | None) -> Head:
     """The head to ask. Raises `ConfigError` where it answers nothing about single examples."""
     head = found.head(task)
-    if head.type not in ANSWERING:
+    if head.kind not in ANSWERING:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
         raise ConfigError(
             f"stage {found.model.key} has no head that answers for a file: {', '.join(ANSWERING)} do (its heads: {has})"
@@ -62,5 +62,6 @@ def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int
         raise BackboneError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
     backbone = open_backbone(found.model.directory)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
-    predictor = Predictor(backbone, module, TASK_TYPES.get(head.type), head.labels, device, tokens, found.precision)
+    task_type = TASK_TYPES.get(head.type).suited(backbone)
+    predictor = Predictor(backbone, module, task_type, head.labels, device, tokens, found.precision)
     return Answering(predictor, Coder(backbone.tokenizer), found.encoding(head))

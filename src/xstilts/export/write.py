@@ -25,6 +25,7 @@ from xstilts.export.check import our_logits, our_vectors, sample_features, sampl
 from xstilts.export.finished import Finished, Head
 from xstilts.export.inputs import reads_pairs
 from xstilts.export.opening import Source, base_under, measured, open_source, rounding
+from xstilts.export.text import our_answers, write_text_model
 from xstilts.metrics.retrieval import protocol_layer
 from xstilts.stages.models import open_head
 from xstilts.training.model import HeadSpec
@@ -65,9 +66,13 @@ def export(found: Finished, asked: Asked, to: Path, words: Words | None = None) 
         raise XstiltsError(
             "--as peft holds an adapter with a head; vectors: --as sentence-transformers, adapter merged"
         )
+    if kind == "peft" and head.writes:
+        raise XstiltsError("--as peft holds an adapter with a head; answers in text: leave it out, adapter merged")
     with folder(to) as scratch:
         if kind == "sentence-transformers":
             made = _vectors(found, head, asked.layer, scratch)
+        elif head.writes:
+            made = _writing(found, head, scratch)
         else:
             made = _with_head(found, head, kind == "transformers", scratch)
         card_file = scratch / "README.md"
@@ -122,6 +127,20 @@ def _with_head(found: Finished, head: Head, merge: bool, directory: Path) -> Exp
         adapter=adapter,
         rounding=rounding(found, then, values(source.backbone, "fp32")) if then else None,
     )
+
+
+def _writing(found: Finished, head: Head, directory: Path) -> Exported:
+    limits = found.encoding(head)
+
+    def values(backbone: Backbone, precision: str) -> list[Tensor]:
+        return our_answers(backbone, head, limits, precision)
+
+    then = measured(found, values)
+    source = open_source(found, limits, merge=True)
+    model, apart = write_text_model(source, head, directory)
+    auto = "AutoModelForCausalLM" if source.backbone.decoder else "AutoModelForSeq2SeqLM"
+    apart_then = rounding(found, then, values(source.backbone, "fp32")) if then else None
+    return Exported(head, limits, auto, type(model).__name__, (), apart, rounding=apart_then)
 
 
 def _vectors(found: Finished, head: Head, layer: int | None, directory: Path) -> Exported:

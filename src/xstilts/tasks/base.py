@@ -41,6 +41,8 @@ IN_TEXT: Mapping[TypeName, TypeName] = {
     "tagging": "tagging_text",
 }
 """Types that a backbone which writes text answers in text; it does the others as any backbone."""
+OF_TEXT: Mapping[str, str] = {text: kind for kind, text in IN_TEXT.items()}
+"""The other way round."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
