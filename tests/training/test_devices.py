@@ -14,12 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from contracts.test_text_route import EXAMPLES, writer
 from training.phases import CONFIG, QUIET, component, same, tiny_model, tiny_phase, train_stage, trained, write_inputs
+from xstilts.backbones.coder import Coder
+from xstilts.backbones.load import save_backbone
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
-from xstilts.core.files import read_json, read_jsonl
+from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.stages import ranks
 from xstilts.stages.ranks import run_train_on
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
+from xstilts.tasks import Encoding
 from xstilts.training.config import Settings
 from xstilts.training.distributed import Team, recompute_layers
 from xstilts.training.loop import collate, make_optimizer, train
@@ -92,6 +98,24 @@ def test_adapters_are_trained_by_two_processes(inputs: dict[str, Path], tmp_path
     config = train_stage(component("nli"), head_dropout=0.0, steps=5, lora={"rank": 2, "dropout": 0.0})
     files = {role: inputs[role] for role in ("model", "data0")}
     one, two = run(tmp_path / "one", files, config=config), run(tmp_path / "two", files, config=config, **REPLICATED)
+    np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["qwen3", "mt5"])
+def test_models_that_write_are_trained_by_two_processes(kind: str, mode: str, tmp_path: Path) -> None:
+    """Output layers and decoders are computed outside the layers that are sharded one by one."""
+    backbone = writer(kind)
+    examples, labels = EXAMPLES["tagging_text"]
+    features = TASK_TYPES.get("tagging_text").encode([*examples] * 4, Coder(backbone.tokenizer), Encoding(), labels)
+    Features.concat([features]).save(tmp_path / "data" / "all")
+    save_backbone(backbone, tmp_path / "model" / "backbone")
+    write_json(tmp_path / "model" / "about.json", {"route_asked": None, "output": "text"})
+    part = {**component("nli"), "task": "tags", "type": "tagging_text", "labels": list(labels)}
+    config = train_stage(part, steps=4)
+    files = {"model": tmp_path / "model", "data0": tmp_path / "data"}
+    one = run(tmp_path / "one", files, config=config)
+    two = run(tmp_path / "two", files, config=config, **MODES[mode])
     np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
 
 
