@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
+from xstilts.backbones.backbone import bf16_is_slow
 from xstilts.backbones.names import Backend, Route
 
 
@@ -59,8 +60,15 @@ ON_EVERY_DEVICE = (
 ON_VARLEN = (VARLEN, VARLEN_BUCKETS)
 
 
+def in_fp32(contender: Contender) -> Contender:
+    """The same in fp32."""
+    return replace(contender, precision="fp32")
+
+
 def contenders(device: str) -> tuple[Contender, ...]:
-    """All contenders of a device, in the order in which they run."""
+    """All contenders of a device, in the order in which they run; in fp32 alone on a CPU that emulates bf16."""
+    if bf16_is_slow(device):
+        return tuple(dict.fromkeys(map(in_fp32, ON_EVERY_DEVICE)))
     if device != "cuda":
         return ON_EVERY_DEVICE
     return (*ON_EVERY_DEVICE, BLOCK_MASK, *(ON_VARLEN if _varlen_works() else ()))

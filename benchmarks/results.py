@@ -20,6 +20,7 @@ from benchmarks.contenders import (
     VARLEN,
     VARLEN_BUCKETS,
     Contender,
+    in_fp32,
 )
 from benchmarks.runs import Run
 
@@ -74,7 +75,8 @@ def ratio(timed: Sequence[Timed], measured: Contender, baseline: Contender, of: 
 def ratios(timed: Sequence[Timed]) -> list[tuple[Contender, Contender, Range]]:
     """All ratios of which both sides ran."""
     ran = {t.contender for t in timed}
-    return [(a, b, ratio(timed, a, b)) for a, b in RATIOS if {a, b} <= ran]
+    pairs = dict.fromkeys([*RATIOS, *((in_fp32(a), in_fp32(b)) for a, b in RATIOS)])
+    return [(a, b, ratio(timed, a, b)) for a, b in pairs if a != b and {a, b} <= ran]
 
 
 def speed_table(timed: Sequence[Timed]) -> Table:
@@ -121,6 +123,8 @@ def verdict(timed: Sequence[Timed], attention_dropout: float) -> str:
     )
     best = max((c for c in speed if c.library == "Trainer"), key=lambda c: speed[c])
 
+    grouped = TRAINER_BEST if TRAINER_BEST in speed else in_fp32(TRAINER_BEST)
+
     def told(measured: Contender, baseline: Contender) -> str:
         found = ratio(timed, measured, baseline)
         return f"x{found.median:.2f} ({found.least:.2f} - {found.most:.2f})"
@@ -128,7 +132,7 @@ def verdict(timed: Sequence[Timed], attention_dropout: float) -> str:
     sentence = (
         f"Against the Trainer's defaults (fp32, padded to the longest of each batch) the fastest way of xstilts here, "
         f"'{ours.name}', trains {told(ours, TRAINER)} the real tokens per second; that says as much of the defaults as "
-        f"of xstilts, for the Trainer with bf16 and group_by_length reaches {told(TRAINER_BEST, TRAINER)} of the same "
+        f"of xstilts, for '{grouped.name}' reaches {told(grouped, TRAINER)} of the same "
         f"baseline; against the Trainer at its fastest here, '{best.name}', xstilts reaches {told(ours, best)}."
     )
     if not apart:

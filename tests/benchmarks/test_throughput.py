@@ -22,6 +22,7 @@ from benchmarks.contenders import (
     TRAINER_BF16,
     VARLEN,
     Contender,
+    contenders,
 )
 from benchmarks.data import Bench
 from benchmarks.results import Timed
@@ -186,3 +187,15 @@ def test_attention_back_ends_are_timed_on_the_same_answer(monkeypatch: pytest.Mo
     segments, block_mask = ready["segments"]().float(), ready["block_mask"]().float()
     torch.testing.assert_close(segments, block_mask, atol=0.02, rtol=0.02)
     assert set(attention.measure(case, "tiny", "cpu", repeats=1)) == {"segments", "block_mask", "padded"}
+
+
+def test_a_cpu_that_emulates_bf16_compares_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.contenders.bf16_is_slow", lambda device: device == "cpu")
+    chosen = contenders("cpu")
+    assert {one.precision for one in chosen} == {"fp32"}
+    assert len(chosen) == len({*chosen}) == 6
+    timed = [fake(one, 0, 100 + 100 * n) for n, one in enumerate(chosen)]
+    named = {(a.name, b.name) for a, b, _ in results.ratios(timed)}
+    assert ("xstilts fp32 packed buckets", "Trainer fp32 group_by_length") in named
+    assert ("xstilts fp32 packed", "xstilts fp32 padded") in named
+    assert "'Trainer fp32 group_by_length' reaches" in results.verdict(timed, 0.1)
