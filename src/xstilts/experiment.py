@@ -78,6 +78,10 @@ class BackboneSpec(Strict):
             raise ValueError("give either `source` (a pretrained model) or `architecture` (a random start)")
         if self.architecture is not None and self.tokenizer is None:
             raise ValueError("a random start needs `tokenizer`")
+        if self.output == "text" and self.attention == "bidirectional":
+            raise ValueError(
+                "`output: text` needs causal attention: with both sides in sight answers would be given away"
+            )
         if self.controls.get("english") == "auto" and not self.pretrain:
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":

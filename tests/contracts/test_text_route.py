@@ -30,7 +30,7 @@ from xstilts.backbones.families import family_of
 from xstilts.backbones.load import load_backbone, random_backbone, save_backbone
 from xstilts.backbones.names import LoRA
 from xstilts.backbones.text import generate, log_probabilities, pack_answers
-from xstilts.core.errors import BackboneError
+from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
 from xstilts.evaluation.predict import Predictor
@@ -294,6 +294,12 @@ def test_labels_that_the_tokenizer_cannot_tell_apart_are_refused() -> None:
         TASK_TYPES.get("tagging_text").encode(EXAMPLES["tagging_text"][0], coder, Encoding(), ("DET", "NOUN"))
     with pytest.raises(BackboneError, match="'DET' and 'NOUN'"):
         TASK_TYPES.get("classification_text").encode([], coder, Encoding(), ("DET", "NOUN"))
+
+
+def test_more_choices_than_letters_are_refused() -> None:
+    many = ChoiceExample("many", "the house", "is", tuple(map(str, range(27))), 3)
+    with pytest.raises(DataError, match="example 'many' has 27 choices"):
+        TASK_TYPES.get("multiple_choice_text").encode([many], Coder(decoder_tokenizer()), Encoding(), ())
 
 
 def test_windows_of_a_long_passage_are_answered_together() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from stages.tiny_experiment import BACKBONE, run_all, scores, tiny_experiment
 from xstilts.core.errors import ConfigError
@@ -75,3 +76,9 @@ def test_the_form_of_answers_is_in_the_key() -> None:
 def test_an_encoder_is_refused_before_anything_runs() -> None:
     with pytest.raises(ConfigError, match="xlm-roberta is an encoder"):
         Expansion(tiny_experiment(backbones=[{**BACKBONE, "output": "text"}], worlds=[1]), None)
+
+
+def test_answers_in_sight_of_their_own_tokens_are_refused() -> None:
+    qwen = {**BACKBONE, "architecture": "qwen3", "config": SIZES["qwen3"], "output": "text"}
+    with pytest.raises(ValidationError, match="answers would be given away"):
+        tiny_experiment(backbones=[{**qwen, "attention": "bidirectional"}])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -147,6 +148,25 @@ def _library_attention(backbone: Backbone) -> Iterator[None]:
         backbone.body.set_attn_implementation(NAME)
 
 
+def by_library(model: Any, decoder: bool, start: int, prompt: Ids, answer: Ids) -> Tensor:
+    """Log probability of every token of one answer, [A], by a transformers model's own forward pass.
+
+    Args:
+        decoder: whether it reads prompt and answer as one text.
+        start: what an encoder-decoder's decoder reads first.
+    """
+    device = model.get_input_embeddings().weight.device
+    told = torch.from_numpy(answer.astype(np.int64)).to(device)
+    before = torch.from_numpy(np.append(prompt, answer if decoder else answer[-1:]).astype(np.int64)).to(device)
+    if decoder:
+        logits_AV = model(before[None]).logits[0, len(prompt) - 1 : -1]
+    else:
+        read = torch.cat([told.new_tensor([start]), told[:-1]])
+        logits_AV = model(before[None], decoder_input_ids=read[None]).logits[0]
+    scores_A: Tensor = logits_AV.float().log_softmax(-1).gather(1, told[:, None]).squeeze(1)
+    return scores_A
+
+
 @torch.no_grad()
 def check_text(backbone: Backbone) -> None:
     """Refuse a model whose output layer does more than we know of, such as scaling or capping its logits.
@@ -156,22 +176,14 @@ def check_text(backbone: Backbone) -> None:
             1e-4, or 5 % in less than 32 bits).
     """
     prompt, answer = np.arange(3, 8), np.asarray([4, 6, 2])
-    training = backbone.training
+    training, device = backbone.training, backbone.embeddings.device
     backbone.eval()
     packed, targets = pack_answers([prompt], [answer], [0], backbone.decoder)
-    device = backbone.embeddings.device
     packed, targets = packed.to(device), {name: value.to(device) for name, value in targets.items()}
     ours = log_probabilities(backbone, backbone(packed), packed, targets)
-    ids = torch.from_numpy(prompt)[None].to(device)
+    start = 0 if backbone.decoder else start_token(backbone)
     with _library_attention(backbone):
-        if backbone.decoder:
-            whole = torch.from_numpy(np.concatenate([prompt, answer]))[None].to(device)
-            logits_AV = backbone.model(whole).logits[0, len(prompt) - 1 : -1]
-        else:
-            whole = torch.cat([ids, ids.new_tensor([[answer[-1]]])], dim=1)
-            before = torch.tensor([[start_token(backbone), *answer[:-1].tolist()]], device=device)
-            logits_AV = backbone.model(whole, decoder_input_ids=before).logits[0]
-    theirs = logits_AV.float().log_softmax(-1).gather(1, targets["token_A"][:, None]).squeeze(1)
+        theirs = by_library(backbone.model, backbone.decoder, start, prompt, answer)
     backbone.train(training)
     error = float((ours - theirs).abs().max())
     allowed = TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())

@@ -12,7 +12,7 @@ from torch import Tensor
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.load import auto_class, save_backbone
-from xstilts.backbones.text import log_probabilities, pack_answers, start_token
+from xstilts.backbones.text import by_library, log_probabilities, pack_answers, start_token
 from xstilts.export.build import reopen
 from xstilts.export.check import difference, refuse_different, sample_features
 from xstilts.export.finished import Head
@@ -35,7 +35,10 @@ def write_text_model(source: Source, head: Head, directory: Path) -> tuple[Any, 
     backbone = source.backbone
     save_backbone(backbone, directory)
     model = reopen(auto_class(backbone.config, "text"), directory).eval()
-    theirs = [_theirs(model, backbone, *pair) for pair in _samples(backbone, head, source.encoding)]
+    start = 0 if backbone.decoder else start_token(backbone)
+    with torch.inference_mode():
+        asked = _samples(backbone, head, source.encoding)
+        theirs = [by_library(model, backbone.decoder, start, *pair) for pair in asked]
     found = difference(our_answers(backbone, head, source.encoding), theirs)
     refuse_different(found, type(model).__name__, "nothing was exported")
     return model, found
@@ -59,17 +62,3 @@ def _samples(backbone: Backbone, head: Head, limits: Encoding) -> list[tuple[Ids
     features = sample_features(coder, head.type, limits, head.labels)
     prompts = [features.instance(row)[0] for row in range(len(features))]
     return [(prompt, np.append(prompt[:ANSWER], coder.end_id)) for prompt in prompts]
-
-
-@torch.inference_mode()
-def _theirs(model: Any, backbone: Backbone, prompt: Ids, answer: Ids) -> Tensor:
-    told = torch.from_numpy(answer.astype(np.int64))
-    if backbone.decoder:
-        ids = torch.from_numpy(np.concatenate([prompt, answer]).astype(np.int64))
-        logits_AV = model(ids[None]).logits[0, len(prompt) - 1 : -1]
-    else:
-        ids = torch.from_numpy(np.append(prompt, answer[-1]).astype(np.int64))
-        before = torch.cat([told.new_tensor([start_token(backbone)]), told[:-1]])
-        logits_AV = model(ids[None], decoder_input_ids=before[None]).logits[0]
-    scores_A: Tensor = logits_AV.float().log_softmax(-1).gather(1, told[:, None]).squeeze(1)
-    return scores_A

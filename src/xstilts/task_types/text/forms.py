@@ -85,7 +85,7 @@ class Reader:
     def after(self, written: Sequence[int]) -> list[int]:
         """What may follow."""
         self._follow(written)
-        wanted = {self.end if len(s.done) == self.words else self._pieces(s)[s.read] for s in self._states}
+        wanted = {self.end if len(s.done) == self.words else self._piece(s) for s in self._states}
         return sorted(wanted) or [self.end]
 
     def tags(self, written: Sequence[int]) -> tuple[int, ...]:
@@ -104,10 +104,9 @@ class Reader:
     def _step(self, state: State, token: int) -> list[State]:
         if len(state.done) == self.words:
             return []
-        pieces = self._pieces(state)
-        if pieces[state.read] != token:
+        if self._piece(state) != token:
             return []
-        if state.read + 1 < len(pieces):
+        if state.read + 1 < len(self.form.number(len(state.done))) + len(self.form.tags[state.tag]):
             return [state._replace(read=state.read + 1)]
         return self._next((*state.done, state.tag))
 
@@ -115,5 +114,9 @@ class Reader:
         tags = range(len(self.form.tags)) if len(done) < self.words else (0,)
         return [State(done, tag, 0) for tag in tags]
 
-    def _pieces(self, state: State) -> list[int]:
-        return [*self.form.number(len(state.done)).tolist(), *self.form.tags[state.tag]]
+    def _piece(self, state: State) -> int:
+        """What comes next in a reading: a piece of the word's number, then of its tag."""
+        number = self.form.number(len(state.done))
+        return int(
+            number[state.read] if state.read < len(number) else self.form.tags[state.tag][state.read - len(number)]
+        )

@@ -13,6 +13,7 @@ from string import ascii_uppercase
 from typing import Any, ClassVar
 
 from xstilts.backbones.coder import Coder, Ids
+from xstilts.core.errors import DataError
 from xstilts.data.examples import ChoiceExample
 from xstilts.task_types.base import Limits, Prediction
 from xstilts.task_types.features import Features, FeaturesBuilder
@@ -35,6 +36,10 @@ class MultipleChoiceText(ScoredText):
         contexts = coder.pieces([f"{e.context} {e.question}".strip() for e in examples])
         choices = iter(coder.pieces([choice for e in examples for choice in e.choices]))
         for example, context in zip(examples, contexts, strict=True):
+            if len(example.choices) > len(letters):
+                raise DataError(
+                    f"example '{example.id}' has {len(example.choices)} choices: letters tell {len(letters)}"
+                )
             parts: list[str | Ids] = ["context:", context[: limits.max_length]]
             for letter in ascii_uppercase[: len(example.choices)]:
                 parts += [f"{letter}:", next(choices)[: limits.max_length]]
