@@ -1,0 +1,120 @@
+"""The data of cells: which files, splits and languages a task is trained or measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.experiment import Experiment
+from xstilts.graph.stage import Stage
+from xstilts.recipes import Component
+from xstilts.stages import describe
+from xstilts.stages.describe import DataRequest, DataSource
+from xstilts.tasks import Task
+from xstilts.tasks.base import Split
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """One seed with its data: on microworlds each seed has a world of its own."""
+
+    seed: int
+    world: int | None
+    data: DataSource
+
+
+class Files:
+    """What of an experiment's files is read.
+
+    Args:
+        experiment: what to run.
+        root: data folder; needed unless the experiment runs on microworlds.
+
+    Raises:
+        ConfigError: no data folder where one is needed.
+        DataError: a data folder that lacks what the experiment names.
+    """
+
+    def __init__(self, experiment: Experiment, root: Path | None) -> None:
+        if not experiment.worlds and root is None:
+            raise ConfigError(f"experiment '{experiment.name}' reads official files: give --data DIR or XSTILTS_DATA")
+        if root is not None and not experiment.worlds and not root.is_dir():
+            raise DataError("no such data folder", root)
+        self.root = root
+        self.experiment = experiment.labelled(None if experiment.worlds else root)
+
+    def replicates(self) -> list[Replicate]:
+        """The seeds in order; worlds are given to them in turn."""
+        return [self._replicate(number, seed) for number, seed in enumerate(self.experiment.seeds)]
+
+    def _replicate(self, number: int, seed: int) -> Replicate:
+        if not (worlds := self.experiment.worlds):
+            return Replicate(seed, None, DataSource(self.root))
+        world = worlds[number % len(worlds)]
+        return Replicate(seed, world, DataSource(world=_world(world)))
+
+    def prepared(
+        self,
+        task: Task,
+        split: Split,
+        languages: tuple[str, ...],
+        tokenizer: Stage,
+        replicate: Replicate,
+        limit: int = 0,
+        combined: bool = False,
+    ) -> Stage:
+        """The features of a task's split; `combined`: one set over all languages, for training."""
+        holdout = self._holdout(task) if split in ("train", "validation") else 0
+        request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
+        return describe.prepare(request, replicate.data, tokenizer)
+
+    def _holdout(self, task: Task) -> int:
+        own = self.experiment.tasks.get(task.name)
+        wanted = own.holdout if own and own.holdout else self.experiment.holdout
+        return 0 if "validation" in task.files or not task.metric else wanted
+
+    def validation_split(self, task: Task) -> Split:
+        """Where an intermediate task's own score comes from."""
+        return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
+
+    def own_languages(self, task: Task, part: Component, split: Split, replicate: Replicate) -> tuple[str, ...]:
+        """Where an intermediate task is measured itself: in English, or if it has none where it was trained."""
+        if "en" in task.languages:
+            return ("en",)
+        trained = self.training_languages(task, part, replicate)
+        return trained if self._holdout(task) else self.languages(task, split, trained, replicate)
+
+    def training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
+        """The component's languages; `all`: those whose files are there."""
+        if part.languages != ("all",):
+            return part.languages
+        there = tuple(_available(task, replicate.data, "train"))
+        if not there:
+            raise DataError(f"{task.name} has no train files for any language", self.root)
+        return there
+
+    def languages(
+        self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
+    ) -> tuple[str, ...]:
+        """Those to be measured whose files are there. Raises `DataError` when there are none."""
+        there = _available(task, replicate.data, split)
+        asked = wanted or self.experiment.languages
+        languages = tuple(code for code in there if asked is None or code in asked)
+        if not languages:
+            place = self.root or "the microworld"
+            raise DataError(f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}", place)
+        return languages
+
+
+@lru_cache(maxsize=64)
+def _world(seed: int) -> Stage:
+    from xstilts.microworld import VERSION
+
+    return describe.world(seed, VERSION)
+
+
+def _available(task: Task, data: DataSource, split: Split) -> list[str]:
+    """Languages whose files are there; a world has all of its task's languages."""
+    return list(task.languages) if data.root is None else task.available(data.root, split)

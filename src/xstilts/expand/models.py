@@ -1,0 +1,77 @@
+"""What recipes start from: backbones, pretrained or pretrained here, and their controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xstilts.backbones.names import check_folder
+from xstilts.expand.data import Replicate
+from xstilts.expand.phases import Model, Phases
+from xstilts.experiment import BackboneSpec
+from xstilts.graph.stage import Stage
+from xstilts.stages import describe
+from xstilts.stages.describe import Use
+from xstilts.stages.resolve import check_writes, resolve, retrieval_of
+
+CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Makes the models of an experiment."""
+
+    phases: Phases
+
+    def of(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
+        """The backbone and its controls."""
+        experiment = self.phases.files.experiment
+        seed = replicate.seed if spec.seed is None else spec.seed
+        use, source = Use(spec.route, spec.attention, spec.output), None
+        if spec.source is not None:
+            source, revision = resolve(spec.source, spec.revision, replicate.world)
+            check_folder(source)
+            tokenizer = describe.tokenizer_of(source, revision)
+            start = describe.start_pretrained(source, revision, use, spec.name)
+            random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
+        else:
+            assert spec.architecture is not None
+            assert spec.tokenizer is not None
+            config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
+            tasks = [experiment.task(name) for name in spec.tokenizer.tasks]
+            tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
+            random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
+            start = random
+        if spec.output == "text":
+            check_writes(source, spec.architecture)
+        retrieval = retrieval_of(source, spec.retrieval)
+        base = Model(spec.name, random, tokenizer, retrieval, output=spec.output)
+        for phase in spec.pretrain:
+            start = self.phases.train(start, phase, base, replicate, seed)
+        models = [replace(base, stage=start)]
+        for kind, how in spec.controls.items():
+            stage = random
+            if kind == "english":
+                stage = self._english(spec, how, base, replicate, seed)
+            models.append(replace(base, name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
+        return models
+
+    def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
+        """The control pretrained on English alone: a given model, or the same phases on English text."""
+        if how != "auto":
+            place = resolve(how, None, replicate.world)
+            return describe.start_pretrained(*place, Use(spec.route, spec.attention, spec.output), "English only")
+        stage = base.stage
+        for phase in spec.pretrain:
+            alone = tuple(
+                part.model_copy(update={"languages": ("en",)})
+                for part in phase.tasks
+                if "en" in self.phases.files.experiment.task(part.task).languages
+            )
+            if not alone:
+                continue
+            shorter = dict(phase.train)
+            if spec.english_share < 1 and phase.train.get("steps"):
+                shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))
+            own = phase.model_copy(update={"tasks": alone, "train": shorter})
+            stage = self.phases.train(stage, own, base, replicate, seed)
+        return stage
