@@ -5,6 +5,8 @@
 [squad_v1, mnli]                      one after the other
 [[mnli, squad_v1]]                    together, in one phase
 [{tasks: [mnli, {task: text_ud, languages: [de, ru], rate: 0.3}]}]     with masked LM beside the task
+[squad_v1, {tasks: [mnli], replay: 0.1}]                               every tenth step on what came before
+[[mnli, target]]                      together with the target, whichever it is, and no target phase afterwards
 """
 
 from __future__ import annotations
@@ -28,12 +30,19 @@ Options = Annotated[dict[str, Any], AfterValidator(check_fields(TrainConfig))]
 """Some training options, checked where they are written."""
 
 
+TARGET = "target"
+"""In a recipe: the target's training task."""
+
+
 class Component(Strict):
     """A task in a mixture; in a file, its name alone will do."""
 
     task: str
-    languages: tuple[str, ...] = Field(default=("en",), description="languages of its training data; `all`: all there")
+    languages: tuple[str, ...] = Field(
+        default=("en",), description="languages of its training data, else the experiment's source; `all`: all there"
+    )
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else by size")
+    rate_end: float | None = Field(default=None, ge=0, le=1, description="annealed: the share by the last step")
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
     options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
     exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
@@ -43,6 +52,10 @@ class Component(Strict):
     def _short(cls, value: Any) -> Any:
         return {"task": value} if isinstance(value, str) else value
 
+    def spoken(self, source: str) -> tuple[str, ...]:
+        """Languages of its training data; the source language unless it names its own."""
+        return self.languages if "languages" in self.model_fields_set else (source,)
+
 
 class PhaseSpec(Strict):
     """One training run over one mixture; in a file, a task's name or a list of them will do."""
@@ -51,6 +64,9 @@ class PhaseSpec(Strict):
     sampling: Sampling = "proportional"
     cap: int = Field(default=CAP, gt=0, description="largest size that counts for sampling and epochs")
     temperature: float = Field(default=2.0, gt=0)
+    sampling_end: Sampling | None = Field(default=None, description="annealed: what sampling is by the last step")
+    temperature_end: float | None = Field(default=None, gt=0, description="annealed: the temperature by the last step")
+    replay: float = Field(default=0.0, ge=0, lt=1, description="share of the steps on tasks of earlier phases")
     train: Options = Field(default_factory=dict, description="training options of this phase")
 
     @model_validator(mode="before")
@@ -59,6 +75,24 @@ class PhaseSpec(Strict):
         if isinstance(value, str):
             return {"tasks": [value]}
         return {"tasks": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _once(self) -> PhaseSpec:
+        names = [part.task for part in self.tasks]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
+        return self
+
+    @property
+    def anneals(self) -> bool:
+        """Whether the last step is drawn with other probabilities than the first."""
+        ends = (self.sampling_end, self.temperature_end, *(part.rate_end for part in self.tasks))
+        return any(end is not None for end in ends)
+
+    def without_idle(self) -> PhaseSpec:
+        """The same without tasks that are never drawn: a rate of 0 is as if the task were not named."""
+        kept = tuple(part for part in self.tasks if part.rate != 0 or part.rate_end)
+        return self.model_copy(update={"tasks": kept}) if kept and len(kept) < len(self.tasks) else self
 
     @property
     def label(self) -> str:
@@ -84,6 +118,18 @@ class Recipe(Strict):
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"phases": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _something_to_replay(self) -> Recipe:
+        if self.phases and self.phases[0].replay:
+            raise ValueError("`replay` is of earlier phases, and the first phase has none")
+        return self
+
+    def divided(self) -> tuple[tuple[PhaseSpec, ...], tuple[PhaseSpec, ...]]:
+        """The phases that all targets share, and those from the first that trains on the target."""
+        names = [any(part.task == TARGET for part in phase.tasks) for phase in self.phases]
+        first = names.index(True) if True in names else len(names)
+        return self.phases[:first], self.phases[first:]
 
     @property
     def label(self) -> str:

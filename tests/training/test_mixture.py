@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts.core.errors import ConfigError
-from xstilts.training.mixture import CAP, language_probabilities, probabilities
+from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import CAP, Draws, draws_of, language_probabilities, probabilities
 
 SIZES = [300_000, 100_000, 1000]
 
@@ -71,3 +74,40 @@ def test_languages_are_sampled_by_size_to_a_power() -> None:
     close(language_probabilities([1000, 10], 0.3), [1000**0.3, 10**0.3])
     close(language_probabilities([1000, 10], 1.0), [1000, 10])
     close(language_probabilities([1000, 10], 0.0), [1, 1])
+
+
+def draws(*parts: dict[str, Any], steps: int | None = None, **sampling: Any) -> Draws:
+    sizes = [int(part.pop("size")) for part in parts]
+    options = TrainConfig(batch_size=10, epochs=1, steps=steps)
+    how = {"sampling": "proportional", "cap": CAP, "temperature": 2.0, **sampling}
+    return draws_of(parts, how, sizes, options)
+
+
+def test_replay_takes_its_share_on_top_of_the_phases_own_steps() -> None:
+    own, before = {"size": 900}, [{"size": 100, "replayed": True}, {"size": 300, "replayed": True}]
+    found = draws(own, *before, replay=0.1)
+    close(np.asarray(found.first), [0.9, 0.025, 0.075])
+    assert found.steps == 100
+    assert draws({"size": 900}).steps == 90
+    assert draws({"size": 900}, {"size": 5, "replayed": True}, steps=7, replay=0.5).steps == 7
+
+
+def test_replay_leaves_rates_of_the_phase_in_proportion() -> None:
+    parts = [{"size": 900, "rate": None}, {"size": 50, "rate": 0.4}, {"size": 100, "replayed": True}]
+    close(np.asarray(draws(*parts, replay=0.5).first), [0.3, 0.2, 0.5])
+
+
+def test_a_mixture_is_annealed_from_one_sampling_to_another() -> None:
+    parts = [{"size": 900}, {"size": 100}]
+    found = draws(*parts, end={"sampling": "uniform", "temperature": 2.0})
+    close(np.asarray(found.first), [9, 1])
+    assert found.last is not None
+    close(np.asarray(found.last), [1, 1])
+
+
+def test_a_task_that_comes_in_late_counts_for_the_steps() -> None:
+    parts = [{"size": 900}, {"size": 100, "rate": 0.0, "rate_end": 0.5}]
+    found = draws(*parts, end={"sampling": "proportional", "temperature": 2.0})
+    assert found.first == (1.0, 0.0)
+    assert found.last == (0.5, 0.5)
+    assert found.steps == 100

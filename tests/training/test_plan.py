@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
+from xstilts.training.mixture import probabilities
 from xstilts.training.plan import Plan, Source, steps_of
 
 PLANS = """
 import numpy as np
+from xstilts.training.mixture import probabilities
 from xstilts.training.plan import Plan, Source
 
 def plans():
@@ -110,6 +113,42 @@ def test_tasks_are_drawn_with_their_probabilities() -> None:
     plan = Plan(sources, (0.6, 0.3, 0.1), 2, 20_000, 3)
     shares = np.bincount(plan.sequence, minlength=3) / 20_000
     assert np.abs(shares - [0.6, 0.3, 0.1]).max() < 0.015
+
+
+SAMPLERS = [
+    {"sampling": "proportional"},
+    {"sampling": "proportional", "cap": 500},
+    {"sampling": "temperature", "temperature": 3.0},
+    {"sampling": "uniform"},
+    {"sampling": "given", "rates": [0.2, 0.5, 0.3]},
+    {"rates": [None, None, 0.4]},
+]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=[str(sampler) for sampler in SAMPLERS])
+def test_every_sampler_draws_with_its_exact_probabilities(sampler: dict[str, Any]) -> None:
+    """Chi-square of 30,000 steps against the closed form; the seed is fixed, so it passes or fails for good."""
+    sizes = [3000, 400, 50]
+    exact = probabilities(sizes, **{"cap": 2**17, **sampler})
+    sources = tuple(Source.single(name, np.full(size, 5)) for name, size in zip("abc", sizes, strict=True))
+    drawn = Counter(Plan(sources, tuple(exact), 4, 30_000, 3).sequence.tolist())
+    assert chisquare([drawn[i] for i in range(3)], exact * 30_000).pvalue > 0.01
+
+
+def test_an_annealed_mixture_goes_in_a_line_from_one_to_the_other() -> None:
+    sources = tuple(Source.single(name, np.full(50, 5)) for name in "ab")
+    plan = Plan(sources, (0.9, 0.1), 4, 40_000, 3, annealed=(0.3, 0.7))
+    tenths = plan.sequence.reshape(10, -1).mean(axis=1)  # share of the second source
+    np.testing.assert_allclose(tenths, 0.1 + 0.6 * (np.arange(10) + 0.5) / 10, atol=0.02)
+    assert plan.sequence.dtype.kind == "i"
+    assert Plan(sources, (0.9, 0.1), 4, 1, 3, annealed=(0.3, 0.7)).sequence.shape == (1,)
+
+
+def test_annealing_to_the_same_probabilities_changes_nothing() -> None:
+    sources = tuple(Source.single(name, np.full(50, 5)) for name in "abc")
+    shares = (0.5, 0.3, 0.2)
+    constant, annealed = (Plan(sources, shares, 4, 5000, 3, annealed=end).sequence for end in (None, shares))
+    np.testing.assert_array_equal(constant, annealed)
 
 
 def test_a_task_of_probability_zero_is_never_drawn() -> None:

@@ -6,8 +6,8 @@ the same stage whoever asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from xstilts.expand.models import Models
 from xstilts.expand.phases import Model, Phases
 from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
-from xstilts.recipes import Component, PhaseSpec, Recipe
+from xstilts.recipes import TARGET, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
 from xstilts.tasks import Task
@@ -41,6 +41,18 @@ class Cell:
         return replace(
             score, seed=self.seed, backbone=self.backbone, recipe=self.recipe, role=self.role, stage=self.stage.key
         )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in the middle of a recipe: its stage, and for each task of its phases the stage that learned it."""
+
+    stage: Stage
+    learned: Mapping[str, tuple[Stage, Component]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> tuple[Component, ...]:
+        return tuple(part for _, part in self.learned.values())
 
 
 class Expansion:
@@ -74,20 +86,56 @@ class Expansion:
                         yield from self._recipe(model, recipe, replicate)
 
     def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
-        stage = model.stage
-        learned: dict[str, tuple[Stage, Component]] = {}
-        for phase in recipe.phases:
-            stage = self._phases.train(stage, phase, model, replicate)
-            learned.update({part.task: (stage, part) for part in phase.tasks})
-        for name, (trained, part) in learned.items():
-            if (scored := self._intermediate(trained, part, model, replicate)) is not None:
-                yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
+        shared, own = recipe.divided()
+        trained = Trained(model.stage)
+        for phase in shared:
+            trained = self._trained(trained, phase, model, replicate)
         number = self.replicates.index(replicate)
-        for target in self.experiment.targets:
-            if target.seeds is not None and number >= target.seeds:
-                continue
-            scored = self._target(stage, target, model, replicate)
+        targets = [t for t in self.experiment.targets if t.seeds is None or number < t.seeds]
+        finished = [self._through(trained, own, target, model, replicate) for target in targets]
+        learned = {**trained.learned, **(finished[0][0].learned if finished else {})}
+        for name, (stage, part) in learned.items():
+            if (scored := self._intermediate(stage, part, model, replicate)) is not None:
+                yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
+        for target, (end, head) in zip(targets, finished, strict=True):
+            scored = self._target(end.stage, target, head, model, replicate)
             yield Cell(replicate.seed, model.name, recipe.label, target.task, "target", scored)
+
+    def _trained(self, trained: Trained, phase: PhaseSpec, model: Model, replicate: Replicate) -> Trained:
+        stage = self._phases.train(trained.stage, phase, model, replicate, earlier=trained.parts)
+        now = {part.task: (stage, part) for part in phase.without_idle().tasks}
+        return Trained(stage, {**trained.learned, **now})
+
+    def _through(
+        self, trained: Trained, own: Sequence[PhaseSpec], target: TargetSpec, model: Model, replicate: Replicate
+    ) -> tuple[Trained, str]:
+        """The rest of the recipe for one target, and the name of its head; fine-tuning where the recipe has no more.
+
+        Retrieval needs no fine-tuning. What was learned leaves the target itself out: it is measured anyway.
+        """
+        task = self._phases.task(target.task, model)
+        head = "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
+        for phase in own or (PhaseSpec(tasks=(Component(task=TARGET),)),):
+            if (asked := self._for_target(phase, target, head)) is not None:
+                trained = self._trained(trained, asked, model, replicate)
+        learned = {name: place for name, place in trained.learned.items() if name != head}
+        return Trained(trained.stage, learned), head
+
+    def _for_target(self, phase: PhaseSpec, target: TargetSpec, head: str) -> PhaseSpec | None:
+        """The phase with the target's training task in its place; None where nothing is left to train."""
+        languages = {"languages": target.train_languages} if target.train_languages else {}
+        parts = []
+        for part in phase.tasks:
+            if part.task != TARGET:
+                parts.append(part)
+            elif head:
+                parts.append(part.model_copy(update={"task": head, **languages}))
+        if not parts:
+            return None
+        tuned: dict[str, Any] = {}
+        if all(part.task == TARGET for part in phase.tasks):
+            tuned = {**(self.experiment.tuning.get(target.task, {}) if head != target.task else {}), **target.train}
+        return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
     def _intermediate(self, stage: Stage, part: Component, model: Model, replicate: Replicate) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""
@@ -99,15 +147,9 @@ class Expansion:
         data = self._files.prepared(task, split, languages, model.tokenizer, replicate)
         return self._score(stage, data, task, (part.task, "intermediate", split), model.retrieval)
 
-    def _target(self, stage: Stage, target: TargetSpec, model: Model, replicate: Replicate) -> Stage:
-        """English fine-tuning on the target's training task, then every language; retrieval needs no fine-tuning."""
+    def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model, replicate: Replicate) -> Stage:
+        """Every language of a target, measured on a finished model."""
         task = self._phases.task(target.task, model)
-        head = ""
-        if task.type not in UNTRAINED:
-            head = target.train_on or task.train_on or task.name
-            own = self.experiment.tuning.get(task.name, {}) if head != task.name else {}
-            phase = PhaseSpec(tasks=(Component(task=head),), train={**own, **target.train})
-            stage = self._phases.train(stage, phase, model, replicate)
         split = target.split or task.evaluate_on
         languages = self._files.languages(task, split, target.languages, replicate)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())

@@ -80,16 +80,17 @@ class Files:
         return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
 
     def own_languages(self, task: Task, part: Component, split: Split, replicate: Replicate) -> tuple[str, ...]:
-        """Where an intermediate task is measured itself: in English, or if it has none where it was trained."""
-        if "en" in task.languages:
-            return ("en",)
+        """Where an intermediate task is measured itself: in the source language, else where it was trained."""
+        if (source := self.experiment.source) in task.languages:
+            return (source,)
         trained = self.training_languages(task, part, replicate)
         return trained if self._holdout(task) else self.languages(task, split, trained, replicate)
 
     def training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
         """The component's languages; `all`: those whose files are there."""
-        if part.languages != ("all",):
-            return part.languages
+        spoken = part.spoken(self.experiment.source)
+        if spoken != ("all",):
+            return spoken
         there = tuple(_available(task, replicate.data, "train"))
         if not there:
             raise DataError(f"{task.name} has no train files for any language", self.root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,14 +49,24 @@ class Phases:
         return replace(task, type=IN_TEXT.get(task.type, task.type)) if model.output == "text" else task
 
     def train(
-        self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
+        self,
+        stage: Stage,
+        phase: PhaseSpec,
+        model: Model,
+        replicate: Replicate,
+        seed: int | None = None,
+        earlier: Sequence[Component] = (),
     ) -> Stage:
-        """The stage that trains `phase` from the weights of `stage`."""
+        """The stage that trains `phase` from the weights of `stage`; `earlier`: what earlier phases trained on."""
         options = self.files.experiment.options(phase)
+        phase = phase.without_idle()
+        names = {part.task for part in phase.tasks}
+        again = [part for part in earlier if part.task not in names] if phase.replay else []
         parts = [self._part(part, model, replicate) for part in phase.tasks]
-        sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
+        parts += [replace(self._part(part, model, replicate), rate=None, replayed=True) for part in again]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
         drawn, cost = replicate.seed if seed is None else seed, 0.02 * (options.steps or 1000)
+        sampling = _sampling(phase, replayed=bool(again))
         return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
 
     def _part(self, part: Component, model: Model, replicate: Replicate) -> ComponentData:
@@ -64,4 +74,15 @@ class Phases:
         languages = self.files.training_languages(task, part, replicate)
         data = self.files.prepared(task, "train", languages, model.tokenizer, replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
-        return ComponentData(task, data, part.rate, part.weight, part.exponent, own)
+        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end)
+
+
+def _sampling(phase: PhaseSpec, replayed: bool) -> dict[str, Any]:
+    """How the phase's tasks are drawn; what it does not do is left out, and so is not in the key."""
+    sampling: dict[str, Any] = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
+    if replayed:
+        sampling["replay"] = phase.replay
+    if phase.anneals and len(phase.tasks) > 1:
+        end = (phase.sampling_end or phase.sampling, phase.temperature_end or phase.temperature)
+        sampling["end"] = {"sampling": end[0], "temperature": end[1]}
+    return sampling

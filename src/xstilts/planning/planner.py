@@ -21,8 +21,7 @@ from xstilts.planning.survey import Conditions, survey
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import probabilities
-from xstilts.training.plan import steps_of
+from xstilts.training.mixture import draws_of
 
 NOTHING = Hours()
 
@@ -144,11 +143,9 @@ class Planner:
         parts, sampling = stage.config["components"], stage.config["sampling"]
         amounts = [self._amount(stage.inputs[f"data{i}"], part["exponent"]) for i, part in enumerate(parts)]
         sizes = [max(1, round(one.instances)) for one in amounts]
-        shares = probabilities(
-            sizes, sampling["sampling"], sampling["cap"], sampling["temperature"], [part["rate"] for part in parts]
-        )
-        drawn = [size for size, share in zip(sizes, shares, strict=True) if share > 0]
-        steps = options.steps or steps_of(drawn, options.batch_size, options.epochs, sampling["cap"])
+        draws = draws_of(parts, sampling, sizes, options)
+        shares = draws.first if draws.last is None else tuple((a + b) / 2 for a, b in zip(draws.first, draws.last))
+        steps = draws.steps
         mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
         weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
         masked = [float(part["options"].get("rate", PREDICTED.get(part["type"], 0.0))) for part in parts]

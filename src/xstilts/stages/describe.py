@@ -164,7 +164,7 @@ def custom_files(task: Task) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class ComponentData:
-    """A task of a phase with its prepared data."""
+    """A task of a phase with its prepared data; `replayed`: of an earlier phase, whose head it keeps."""
 
     task: Task
     data: Stage
@@ -172,6 +172,22 @@ class ComponentData:
     weight: float = 1.0
     exponent: float = 0.3
     options: Mapping[str, Any] = field(default_factory=dict)
+    rate_end: float | None = None
+    replayed: bool = False
+
+    def config(self) -> dict[str, Any]:
+        """What of it is in the key."""
+        later = {"rate_end": self.rate_end, "replayed": self.replayed}
+        return {
+            "task": self.task.name,
+            "type": self.task.type,
+            "labels": list(self.task.labels),
+            "rate": self.rate,
+            "weight": self.weight,
+            "exponent": self.exponent,
+            "options": dict(self.options),
+            **drop_defaults(later, {"rate_end": None, "replayed": False}),
+        }
 
 
 @dataclass(frozen=True)
@@ -189,18 +205,7 @@ class PhaseData:
 def train(model: Stage, phase: PhaseData) -> Stage:
     """Weights after one phase that starts from `model`."""
     config = {
-        "components": [
-            {
-                "task": part.task.name,
-                "type": part.task.type,
-                "labels": list(part.task.labels),
-                "rate": part.rate,
-                "weight": part.weight,
-                "exponent": part.exponent,
-                "options": dict(part.options),
-            }
-            for part in phase.components
-        ],
+        "components": [part.config() for part in phase.components],
         "sampling": dict(phase.sampling),
         "train": drop_defaults(phase.train, _LATER_OPTIONS),
         "seed": phase.seed,

@@ -33,9 +33,9 @@ from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_c
 from xstilts.training.config import Settings, TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
-from xstilts.training.mixture import language_probabilities, probabilities
+from xstilts.training.mixture import draws_of, language_probabilities
 from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, saved_heads
-from xstilts.training.plan import Plan, Source, steps_of
+from xstilts.training.plan import Plan, Source
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -107,7 +107,8 @@ def run_train(
         head = model.heads[spec.task]
         if isinstance(head, MaskedLMHead):
             set_unigram_bias(head, [features])
-    heads = restore_heads(model, inputs["model"], keep=options.head == "keep")
+    kept = [p["task"] for p in config["components"] if options.head == "keep" or p.get("replayed")]
+    heads = restore_heads(model, inputs["model"], kept)
     losses = spread(Losses(model, phase).to(machine.device), backbone, machine)
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
@@ -140,18 +141,10 @@ def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: 
         data = Features.load(inputs[f"data{i}"] / "all")
         features.append(data)
         sources.append(_source(part["task"], data, float(part["exponent"])))
-    sampling = config["sampling"]
-    sizes = [len(data) for data in features]
-    shares = probabilities(
-        sizes,
-        sampling["sampling"],
-        sampling["cap"],
-        sampling["temperature"],
-        [part["rate"] for part in config["components"]],
+    draws = draws_of(config["components"], config["sampling"], [len(data) for data in features], options)
+    plan = Plan(
+        tuple(sources), draws.first, options.batch_size, draws.steps, config["seed"], options.bucket, draws.last
     )
-    drawn = [size for size, share in zip(sizes, shares, strict=True) if share > 0]
-    steps = options.steps or steps_of(drawn, options.batch_size, options.epochs, sampling["cap"])
-    plan = Plan(tuple(sources), tuple(shares), options.batch_size, steps, config["seed"], options.bucket)
     return Phase(
         tuple(part["task"] for part in config["components"]),
         tuple(_task_type(part) for part in config["components"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,8 @@ def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
     return heads
 
 
-def restore_heads(model: Model, directory: Path, keep: bool) -> dict[str, list[str]]:
-    """Reuse heads of the previous phase: of the same task where asked, of pretraining always.
+def restore_heads(model: Model, directory: Path, keep: Collection[str]) -> dict[str, list[str]]:
+    """Reuse heads of the previous phase: of the tasks in `keep`, of pretraining always.
 
     A pretrained head that this phase does not train is carried on for later ones.
 
@@ -108,7 +108,7 @@ def restore_heads(model: Model, directory: Path, keep: bool) -> dict[str, list[s
     pretrained = {spec for spec in before if spec.task_type.pretrained_head}
     used: dict[str, HeadSpec] = {}
     for spec in model.specs:
-        found = spec if keep and spec in before else None
+        found = spec if spec.task in keep and spec in before else None
         if found is None and spec.task_type.pretrained_head:
             found = next((head for head in pretrained if head.type == spec.type), None)
         if found is not None:

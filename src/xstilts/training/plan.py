@@ -53,7 +53,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Plan:
-    """Batches of `batch_size` instances for `steps` optimizer steps."""
+    """Batches of `batch_size` instances for `steps` optimizer steps.
+
+    Attributes:
+        probabilities: of each source; annealed: what they become, in a line, by the last step.
+    """
 
     sources: tuple[Source, ...]
     probabilities: tuple[float, ...]
@@ -61,6 +65,7 @@ class Plan:
     steps: int
     seed: int
     bucket: int = 0
+    annealed: tuple[float, ...] | None = None
 
     def __hash__(self) -> int:
         return id(self)
@@ -71,7 +76,13 @@ class Plan:
         if len(self.sources) == 1:
             return np.zeros(self.steps, dtype=np.int64)
         drawn = generator(self.seed, "tasks").random(self.steps)
-        return np.minimum(np.searchsorted(np.cumsum(self.probabilities), drawn, side="right"), len(self.sources) - 1)
+        if self.annealed is None:
+            sources = np.searchsorted(np.cumsum(self.probabilities), drawn, side="right")
+        else:
+            done = np.linspace(0, 1, self.steps)[:, None]
+            shares = (1 - done) * np.asarray(self.probabilities) + done * np.asarray(self.annealed)
+            sources = (np.cumsum(shares, axis=1) <= drawn[:, None]).sum(axis=1)
+        return np.minimum(sources, len(self.sources) - 1)
 
     @cached_property
     def _ordinals(self) -> Array:

@@ -6,107 +6,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from xstilts.backbones.names import Attention, Output
 from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.languages import LANGUAGES
 from xstilts.core.yaml_lines import load_yaml, place_of
-from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
+from xstilts.experiment.specs import BackboneSpec, TargetSpec
+from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict
 from xstilts.stages.own import OwnTask, own_task, with_labels
-from xstilts.stages.resolve import JUDGED_BY, RetrievalSpec, retrieval_of
+from xstilts.stages.resolve import JUDGED_BY
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
 
 UNTRAINED = ("retrieval", "mining")
 """Types that are measured as the recipe leaves the model."""
-ControlKind = Literal["random", "english"]
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a user's own task: heads are saved under it, and a dot would divide it."""
-
-
-class TokenizerSpec(Strict):
-    """A vocabulary to be trained on raw text, equal text per language."""
-
-    tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
-    languages: tuple[str, ...] = Field(min_length=1)
-    vocabulary: int = Field(default=12_000, gt=64)
-    alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
-    characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
-    split_digits: bool = True
-
-
-class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
-
-    name: str
-    source: str | None = Field(
-        default=None,
-        description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME` for a shipped one",
-    )
-    revision: str | None = Field(default=None, description="commit on the hub; a short name has one")
-    architecture: str | None = Field(default=None, description="transformers model type of a random start")
-    config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
-    tokenizer: TokenizerSpec | None = None
-    pretrain: tuple[PhaseSpec, ...] = ()
-    seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
-    route: Literal["packed", "padded"] | None = None
-    attention: Attention = Field(
-        default="auto",
-        description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
-    )
-    output: Output = Field(
-        default="head",
-        description="head: a new head for each task; text: answers are written with the pretrained output layer",
-    )
-    retrieval: RetrievalSpec = RetrievalSpec()
-    note: str = ""
-    controls: dict[ControlKind, str] = Field(
-        default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
-    )
-
-    english_share: float = Field(
-        default=1.0, gt=0, le=1, description="steps of `english: auto`, as a share of the multilingual run's"
-    )
-
-    @model_validator(mode="after")
-    def _one_start(self) -> BackboneSpec:
-        if (self.source is None) == (self.architecture is None):
-            raise ValueError("give either `source` (a pretrained model) or `architecture` (a random start)")
-        if self.architecture is not None and self.tokenizer is None:
-            raise ValueError("a random start needs `tokenizer`")
-        if self.output == "text" and self.attention == "bidirectional":
-            raise ValueError(
-                "`output: text` needs causal attention: with both sides in sight answers would be given away"
-            )
-        if self.controls.get("english") == "auto" and not self.pretrain:
-            raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
-        if self.controls.get("random", "auto") != "auto":
-            raise ValueError("`random` can only be `auto`")
-        retrieval_of(self.source, self.retrieval)
-        return self
-
-
-class TargetSpec(Strict):
-    """A target task; in a file, its name will do."""
-
-    task: str
-    languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
-    train: Options = Field(default_factory=dict, description="training options of its English fine-tuning")
-    train_on: str | None = Field(default=None, description="task whose English training split it uses; else its own")
-    split: Literal["validation", "test"] | None = Field(
-        default=None, description="what is measured; else the official one"
-    )
-    seeds: int | None = Field(default=None, gt=0, description="only the first seeds, for costly targets")
-    limit: int = Field(default=0, ge=0, description="first examples of each language only; 0: all")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"task": value} if isinstance(value, str) else value
 
 
 class Experiment(Strict):
@@ -126,6 +45,7 @@ class Experiment(Strict):
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     targets: tuple[TargetSpec, ...] = Field(min_length=1)
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict)
+    source: str = Field(default="en", description="source language: that of labelled training data, in every phase")
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
@@ -151,20 +71,24 @@ class Experiment(Strict):
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice")
         for name in (*self.task_names(), *self.tasks):
             self.task(name)
+        if TARGET in self.tasks:
+            raise _at(("tasks", TARGET), f"'{TARGET}' stands for the target in recipes: give the task another name")
         for target in self.targets:
             task = self.task(target.task)
-            _check_training_task(task, self.task(target.train_on or task.train_on or task.name))
+            asked = target.train_languages or (self.source,)
+            _check_training_task(task, self.task(target.train_on or task.train_on or task.name), asked)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
         for part in self._components():
             own = self.tasks.get(part.task)
-            one = own and own.spoken == part.languages and len(part.languages) == 1
-            if own and part.languages != ("en",) and "train" in own.files and not (one or own.by_language("train")):
-                asked = ", ".join(part.languages)
+            spoken = part.spoken(self.source)
+            one = own and own.spoken == spoken and len(spoken) == 1
+            if own and spoken != ("en",) and "train" in own.files and not (one or own.by_language("train")):
+                listed = ", ".join(spoken)
                 raise _in_files(
-                    part.task, f"'{part.task}' is trained on {asked}: put {{language}} into the file's name"
+                    part.task, f"'{part.task}' is trained on {listed}: put {{language}} into the file's name"
                 )
-        for part in (part for recipe in self.recipes for phase in recipe.phases for part in phase.tasks):
+        for part in self._recipe_parts():
             self._check_intermediate(part)
         for number, backbone in enumerate(self.backbones):
             if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
@@ -176,9 +100,11 @@ class Experiment(Strict):
         name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         if not task.metric or "train" not in task.files:
             return
-        if part.languages == ("en",) and "en" not in task.languages:
+        if part.spoken(self.source) == (self.source,) and self.source not in task.languages:
             example = f"{{task: {name}, languages: [{task.languages[0]}]}}"
-            raise ValueError(f"'{name}' has no English data: name the languages it is trained on, as in {example}")
+            raise ValueError(
+                f"'{name}' has no {_named(self.source)} data: name the languages it is trained on, as in {example}"
+            )
         if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
             problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
             raise _in_files(name, problem) if own else ValueError(problem)
@@ -200,9 +126,12 @@ class Experiment(Strict):
                 raise _at(key, f"the layer is chosen on all languages of '{task.name}': none is left to be zero-shot")
 
     def _components(self) -> list[Component]:
+        phases = [phase for backbone in self.backbones for phase in backbone.pretrain]
+        return [*self._recipe_parts(), *(part for phase in phases for part in phase.tasks)]
+
+    def _recipe_parts(self) -> list[Component]:
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
-        phases += [phase for backbone in self.backbones for phase in backbone.pretrain]
-        return [part for phase in phases for part in phase.tasks]
+        return [part for phase in phases for part in phase.tasks if part.task != TARGET]
 
     def task_names(self) -> Sequence[str]:
         """All tasks that stages will read, some more than once. Raises `UnknownName`."""
@@ -252,13 +181,20 @@ def _in_files(name: str, problem: str) -> PydanticCustomError:
     return _at(("tasks", name, "files", "train"), problem)
 
 
-def _check_training_task(target: Task, source: Task) -> None:
-    """There must be English training data, and a head trained on `source` must mean the same on `target`."""
+def _named(code: str) -> str:
+    """`English`, or the code where it is not in the table."""
+    return LANGUAGES[code].name if code in LANGUAGES else code
+
+
+def _check_training_task(target: Task, source: Task, languages: Sequence[str]) -> None:
+    """There must be training data, and a head trained on `source` must mean the same on `target`."""
     if not target.metric:
         raise ValueError(f"'{target.name}' is for training only: it has nothing to measure, and cannot be a target")
-    if target.type not in UNTRAINED and "en" not in source.languages:
+    absent = [code for code in languages if code not in source.languages]
+    if target.type not in UNTRAINED and absent:
         raise ValueError(
-            f"'{target.name}' has no English training data: give `train_on`, a task of its type with the same labels"
+            f"'{target.name}' has no {_named(absent[0])} training data: give `train_on`, a task of its type with the "
+            "same labels, or `train_languages`"
         )
     silent = [task.name for task in (target, source) if task.type in ("classification", "tagging") and not task.labels]
     if source.name != target.name and silent:

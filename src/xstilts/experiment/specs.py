@@ -1,0 +1,97 @@
+"""What stands in an experiment file: backbones and targets, each validated where it is written."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from xstilts.backbones.names import Attention, Output
+from xstilts.recipes import Options, PhaseSpec, Strict
+from xstilts.stages.resolve import RetrievalSpec, retrieval_of
+
+ControlKind = Literal["random", "english"]
+
+
+class TokenizerSpec(Strict):
+    """A vocabulary to be trained on raw text, equal text per language."""
+
+    tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
+    languages: tuple[str, ...] = Field(min_length=1)
+    vocabulary: int = Field(default=12_000, gt=64)
+    alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
+    characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
+    split_digits: bool = True
+
+
+class BackboneSpec(Strict):
+    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
+
+    name: str
+    source: str | None = Field(
+        default=None,
+        description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME` for a shipped one",
+    )
+    revision: str | None = Field(default=None, description="commit on the hub; a short name has one")
+    architecture: str | None = Field(default=None, description="transformers model type of a random start")
+    config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
+    tokenizer: TokenizerSpec | None = None
+    pretrain: tuple[PhaseSpec, ...] = ()
+    seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
+    route: Literal["packed", "padded"] | None = None
+    attention: Attention = Field(
+        default="auto",
+        description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
+    )
+    output: Output = Field(
+        default="head",
+        description="head: a new head for each task; text: answers are written with the pretrained output layer",
+    )
+    retrieval: RetrievalSpec = RetrievalSpec()
+    note: str = ""
+    controls: dict[ControlKind, str] = Field(
+        default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
+    )
+
+    english_share: float = Field(
+        default=1.0, gt=0, le=1, description="steps of `english: auto`, as a share of the multilingual run's"
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> BackboneSpec:
+        if (self.source is None) == (self.architecture is None):
+            raise ValueError("give either `source` (a pretrained model) or `architecture` (a random start)")
+        if self.architecture is not None and self.tokenizer is None:
+            raise ValueError("a random start needs `tokenizer`")
+        if self.output == "text" and self.attention == "bidirectional":
+            raise ValueError(
+                "`output: text` needs causal attention: with both sides in sight answers would be given away"
+            )
+        if self.controls.get("english") == "auto" and not self.pretrain:
+            raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
+        if self.controls.get("random", "auto") != "auto":
+            raise ValueError("`random` can only be `auto`")
+        retrieval_of(self.source, self.retrieval)
+        return self
+
+
+class TargetSpec(Strict):
+    """A target task; in a file, its name will do."""
+
+    task: str
+    languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
+    train: Options = Field(default_factory=dict, description="training options of its English fine-tuning")
+    train_on: str | None = Field(default=None, description="task whose training split it uses; else its own")
+    train_languages: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="languages of its training data; else the experiment's source"
+    )
+    split: Literal["validation", "test"] | None = Field(
+        default=None, description="what is measured; else the official one"
+    )
+    seeds: int | None = Field(default=None, gt=0, description="only the first seeds, for costly targets")
+    limit: int = Field(default=0, ge=0, description="first examples of each language only; 0: all")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"task": value} if isinstance(value, str) else value

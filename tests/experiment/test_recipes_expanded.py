@@ -1,0 +1,131 @@
+"""What recipes become: which stages are the same as if an option were not there, and what replay and `target` add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from stages.tiny_experiment import tiny_experiment
+from xstilts.expand import Expansion
+from xstilts.graph.stage import Stage
+
+TEXT = {"task": "micro_text", "languages": ["all"]}
+
+
+def cells(recipe: list[Any], **changes: Any) -> dict[tuple[str, str], Stage]:
+    """(role, task) -> evaluate stage of a recipe."""
+    experiment = tiny_experiment(**{"worlds": [0], "recipes": [recipe], "targets": ["micro_topic"], **changes})
+    label = experiment.recipes[-1].label
+    return {(c.role, c.task): c.stage for c in Expansion(experiment, None).cells if c.recipe == label}
+
+
+def model(stage: Stage) -> Stage:
+    """What was measured."""
+    return stage.inputs["predictions"].inputs["model"]
+
+
+def walk(recipe: list[Any], target: str = "micro_topic", **changes: Any) -> list[Stage]:
+    """The train stages on the way to a target, first to last."""
+    stage = model(cells(recipe, **{"targets": [target], **changes})["target", target])
+    stages = []
+    while stage.kind == "train":
+        stages.append(stage)
+        stage = stage.inputs["model"]
+    return stages[::-1]
+
+
+def tasks(stage: Stage) -> list[str]:
+    return [part["task"] for part in stage.config["components"]]
+
+
+@pytest.mark.parametrize(
+    ("same", "as_"),
+    [
+        ([["micro_nli"]], ["micro_nli"]),
+        ([{"tasks": ["micro_nli", {**TEXT, "rate": 0}]}], ["micro_nli"]),
+        ([{"tasks": ["micro_nli", {"task": "micro_qa", "rate": 0.0}]}], ["micro_nli"]),
+        (["micro_qa", {"tasks": ["micro_nli"], "replay": 0}], ["micro_qa", "micro_nli"]),
+        ([{"tasks": ["micro_nli"], "sampling_end": "uniform"}], ["micro_nli"]),
+        (["micro_nli", ["target"]], ["micro_nli"]),
+    ],
+    ids=[
+        "joint of one",
+        "masked LM at rate 0",
+        "a task at rate 0",
+        "replay 0",
+        "one task annealed",
+        "target at the end",
+    ],
+)
+def test_an_idle_option_gives_the_very_same_stages(same: list[Any], as_: list[Any]) -> None:
+    """The same keys, so bit-identical weights and scores."""
+    assert {key: stage.key for key, stage in cells(same).items()} == {
+        key: stage.key for key, stage in cells(as_).items()
+    }
+
+
+def test_replay_adds_earlier_tasks_which_keep_their_heads() -> None:
+    first, second, third = walk(["micro_qa", {"tasks": ["micro_nli"], "replay": 0.2}])
+    assert tasks(first) == ["micro_qa"]
+    assert tasks(second) == ["micro_nli", "micro_qa"]
+    assert [part.get("replayed", False) for part in second.config["components"]] == [False, True]
+    assert second.config["sampling"]["replay"] == 0.2
+    assert tasks(third) == ["micro_topic"]
+
+
+def test_a_replayed_task_is_measured_where_it_was_learned() -> None:
+    found = cells(["micro_qa", {"tasks": ["micro_nli"], "replay": 0.2}])
+    assert tasks(model(found["intermediate", "micro_qa"])) == ["micro_qa"]
+
+
+def test_training_with_the_target_replaces_its_own_phase() -> None:
+    (joint,) = walk([["micro_nli", "target"]])
+    assert tasks(joint) == ["micro_nli", "micro_topic"]
+    joint, alone = walk([["micro_nli", "target"], "target"])
+    assert (tasks(joint), tasks(alone)) == (["micro_nli", "micro_topic"], ["micro_topic"])
+
+
+def test_retrieval_has_no_target_to_train_with() -> None:
+    (joint,) = walk([["micro_nli", "target"]], "micro_retrieval")
+    assert tasks(joint) == ["micro_nli"]
+    assert walk(["target"], "micro_retrieval") == []
+
+
+def test_an_intermediate_task_trained_with_the_target_is_measured_too() -> None:
+    found = cells([["micro_nli", "target"]])
+    assert set(found) == {("intermediate", "micro_nli"), ("target", "micro_topic")}
+
+
+def test_annealing_is_in_the_key() -> None:
+    phase = {"tasks": ["micro_nli", "micro_qa"]}
+    (plain, _), (annealed, _) = walk([phase]), walk([{**phase, "sampling_end": "uniform"}])
+    assert "end" not in plain.config["sampling"]
+    assert annealed.config["sampling"]["end"] == {"sampling": "uniform", "temperature": 2.0}
+
+
+def test_the_source_language_is_that_of_both_phases() -> None:
+    def languages(stage: Stage) -> list[list[str]]:
+        return [stage.inputs[f"data{i}"].config["languages"] for i in range(len(stage.config["components"]))]
+
+    files = {"train": ["m/{language}.tsv"], "test": ["t-{language}.tsv"]}
+    given = {"tasks": {"mine": {"like": "micro_nli", "files": files, "holdout": 9}}, "source": "qab"}
+    nli, target = walk(["mine"], "mine", **given)
+    assert languages(nli) == languages(target) == [["qab"]]
+    found = cells(["mine"], targets=[{"task": "mine", "train_languages": ["qaa"]}], **given)
+    assert languages(model(found["target", "mine"])) == [["qaa"]]
+    assert found["intermediate", "mine"].inputs["data"].config["languages"] == ["qab"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ([{"tasks": ["micro_nli"], "replay": 0.1}], "the first phase has none"),
+        ([["micro_nli", "micro_nli"]], "'micro_nli' occurs twice in one phase"),
+        ([{"tasks": ["micro_nli"], "replay": 1.0}], "less than 1"),
+    ],
+)
+def test_recipes_that_cannot_be_meant_are_refused(recipe: list[Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tiny_experiment(recipes=[recipe])
