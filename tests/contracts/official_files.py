@@ -19,7 +19,8 @@ from stages.test_pools_end_to_end import WORDS, pair, sentences, squad, write
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.pairs import NLI_LABELS
 from xstilts.data.readers.topics import TOPICS
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld import TINY, write_domain, write_world
+from xstilts.microworld.domain import DomainSize
 from xstilts.tasks import TASKS, Split, Task
 
 Counts = Mapping[str, int]
@@ -27,6 +28,7 @@ Counts = Mapping[str, int]
 Writer = Callable[[Counts], str]
 """The content of one file; a path without a field has all languages in one file."""
 TRAIN = 5
+DOMAIN = DomainSize(documents=20, test=12)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def measured(task: Task) -> Split:
 def lay_files(root: Path) -> None:
     """Write the microworld and the files of all entries; nothing is written twice."""
     write_world(root, 5, TINY)
+    write_domain(root, 5, DOMAIN)
     for name, laid in OFFICIAL.items():
         task = TASKS.get(name)
         splits = {"train": (laid.write_train or laid.write, laid.train)} if "train" in task.files else {}
@@ -220,6 +223,10 @@ def entity(code: str, i: int) -> Mapping[str, Any]:
 MICRO = ("nli", "paraphrase", "choice", "qa", "topic", "tagging", "ner")
 OFFICIAL: Mapping[str, Laid] = {
     **{f"micro_{kind}": Laid(None, {"en": TINY.test, "qaa": TINY.test}, {"en": getattr(TINY, kind)}) for kind in MICRO},
+    "micro_domain_tagging": Laid(None, {"en": DOMAIN.test, "qaa": DOMAIN.test}),
+    "micro_domain_ner": Laid(None, {"en": DOMAIN.test, "qaa": DOMAIN.test}),
+    "micro_domain_retrieval": Laid(None, {"qaa": DOMAIN.test, "qae": DOMAIN.test}),
+    "micro_domain_text": Laid(None, {"en": DOMAIN.documents, "qaa": DOMAIN.documents}),
     "micro_retrieval": Laid(None, {"qaa": TINY.retrieval, "qae": TINY.retrieval}),
     "micro_text": Laid(None, {"en": TINY.documents, "qaa": TINY.documents}),
     "micro_parallel": Laid(None, {"qaa": TINY.parallel, "qae": TINY.parallel}),

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
-from xstilts.microworld import LANGUAGES, TARGETS, TINY, VERSION, World, WorldSize, write_world
-from xstilts.microworld.concepts import ENTITY_OF, SYNONYM
+from xstilts.microworld import LANGUAGES, TARGETS, TINY, VERSION, World, WorldSize, write_domain, write_world
+from xstilts.microworld.concepts import ENTITY_OF, SYNONYM, VERBS
+from xstilts.microworld.domain import TOPIC, DomainSize
 from xstilts.tasks import TASKS, Split, Task
 
 LABELLED = ("nli", "paraphrase", "choice", "qa", "topic", "tagging", "ner")
@@ -193,3 +194,22 @@ def test_raw_text_differs_between_languages_and_is_seldom_repeated(root: Path) -
 
 def test_nothing_is_held_out_when_the_share_is_zero() -> None:
     assert World(0, 0.0).held_out == frozenset()
+
+
+def test_the_domain_speaks_of_one_topic_in_every_language(tmp_path: Path) -> None:
+    """Verbs that belong to a topic: few in the domain are another's."""
+    write_world(tmp_path, 3, SIZE)
+    write_domain(tmp_path, 3, DomainSize(documents=300, test=60))
+    topic_of = {spec.past: spec.topic for spec in VERBS.values() if spec.topic != "any"}
+
+    def share(folder: str) -> float:
+        words = (tmp_path / folder / "en.txt").read_text(encoding="utf-8").split()
+        found = Counter(topic_of[word] == TOPIC for word in words if word in topic_of)
+        return found[True] / found.total()
+
+    assert share("domain/text") > 0.8 > 0.4 > share("text")
+    for name in ("tagging", "ner"):
+        texts = [TASKS.get(f"micro_domain_{name}").load(tmp_path, "test", code) for code in LANGUAGES]
+        assert {len(examples) for examples in texts} == {60}
+    pairs = TASKS.get("micro_domain_retrieval").load(tmp_path, "test", "qac")
+    assert len({pair.source for pair in pairs if isinstance(pair, ParallelExample)}) == 60

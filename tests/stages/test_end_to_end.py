@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
+from xstilts.cli.leaks import leaks_found
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
@@ -264,3 +266,22 @@ def test_an_unknown_option_of_a_task_type_is_named(
     expansion = Expansion(tiny_experiment(recipes=[[], [phase]], targets=["micro_topic"]), root)
     events = run(expansion.stages(), tmp_path)
     assert any(isinstance(event, Failed) and message in event.error for event in events["Failed"])
+
+
+def test_leaks_between_training_and_test_data_are_found_and_reported(tmp_path: Path) -> None:
+    root, store = tmp_path / "data", tmp_path / "store"
+    write_world(root, 5, TINY)
+    experiment = tiny_experiment(recipes=[[], ["micro_nli"]], targets=["micro_nli", "micro_retrieval"])
+    clean = Expansion(experiment, root)
+    checks = {(one.config["train"]["task"], one.config["test"]["task"]): one for one in clean.checks()}
+    assert set(checks) == {("micro_nli", "micro_nli"), ("micro_nli", "micro_retrieval")}
+    run(checks.values(), store)
+    assert leaks_found(clean.checks(), Store(store)) == ["No leak was found in 2 of 2 pairs of training and test data."]
+    shutil.copy(root / "nli" / "test-en.tsv", root / "nli" / "train-en.tsv")
+    leaky = Expansion(experiment, root)
+    run(leaky.checks(), store)
+    first, last = leaks_found(leaky.checks(), Store(store))
+    assert first.startswith(
+        "Leak: 14 of the 14 test examples of micro_nli with a long enough text (100.0%) share it with"
+    )
+    assert last.startswith("No leak was found in 1 of 2")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from xstilts.cli.leaks import leaks_found
 from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.core.errors import ConfigError, XstiltsError
@@ -74,9 +75,10 @@ def run_experiment(
     expansion = Expansion(experiment, data)
     place = Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
-    stages = graph(expansion.stages())
+    asked = [*expansion.stages(), *expansion.checks()]
+    stages = graph(asked)
     _warn_of_slow_bf16(stages, machine.device)
-    events = run_local(expansion.stages(), place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
+    events = run_local(asked, place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
     summary = follow(events, len(stages), style)
     measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
     if measured and not as_json:
@@ -111,7 +113,9 @@ def _fail(summary: Summary) -> None:
 
 def _report(expansion: Expansion, store: Store, command: str, folder: Path) -> Analysis:
     table = collect(expansion.cells, store)
-    analysis = analyse(table, describe(expansion, table, command))
+    about = describe(expansion, table, command)
+    limits = (*about.limitations, *leaks_found(expansion.checks(), store))
+    analysis = analyse(table, replace(about, limitations=limits))
     write_analysis(analysis, folder)
     return analysis
 

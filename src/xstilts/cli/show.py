@@ -45,7 +45,8 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
     from xstilts.experiment import load_experiment
     from xstilts.graph.stage import graph
 
-    stages = graph(Expansion(load_experiment(file), data).stages())
+    expansion = Expansion(load_experiment(file), data)
+    stages = graph([*expansion.stages(), *expansion.checks()])
     keys = {stage.key for stage in stages}
     records = [record for record in place.stages() if record.key in keys]
     total, there = Counter(stage.kind for stage in stages), Counter(record.kind for record in records)

@@ -24,6 +24,9 @@ from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
+RAW = ("masked_lm",)
+"""Types of raw text."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -70,6 +73,18 @@ class Expansion:
     def stages(self) -> list[Stage]:
         """The evaluate stages of all cells."""
         return [cell.stage for cell in self.cells]
+
+    def checks(self) -> list[Stage]:
+        """Leak checks: all labelled or parallel data on the way to a target against what the target is measured on."""
+        found: dict[str, Stage] = {}
+        for cell in self.cells:
+            if cell.role == "target":
+                test, model = cell.stage.inputs["data"], cell.stage.inputs["predictions"].inputs["model"]
+                for data in training_data(model):
+                    stage = describe.leaks(data, test)
+                    if stage is not None:
+                        found[stage.key] = stage
+        return list(found.values())
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
         """A backbone and its controls."""
@@ -167,3 +182,11 @@ class Expansion:
         precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
         predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
         return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
+
+
+def training_data(model: Stage) -> Iterator[Stage]:
+    """The labelled and parallel data that a model has seen in this experiment; raw text is not compared."""
+    while "model" in model.inputs:
+        data = [stage for role, stage in model.inputs.items() if role.startswith("data")]
+        yield from (stage for stage in data if stage.config["type"] not in RAW)
+        model = model.inputs["model"]

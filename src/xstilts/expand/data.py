@@ -14,6 +14,7 @@ from xstilts.stages import describe
 from xstilts.stages.describe import DataRequest, DataSource
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
+from xstilts.tasks.microworld import DOMAIN
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Files:
         """The features of a task's split; `combined`: one set over all languages, for training."""
         holdout = self._holdout(task) if split in ("train", "validation") else 0
         request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
-        return describe.prepare(request, replicate.data, tokenizer)
+        return describe.prepare(request, _source(task, replicate), tokenizer)
 
     def _holdout(self, task: Task) -> int:
         own = self.experiment.tasks.get(task.name)
@@ -110,10 +111,17 @@ class Files:
 
 
 @lru_cache(maxsize=64)
-def _world(seed: int) -> Stage:
+def _world(seed: int, part: str = "") -> Stage:
     from xstilts.microworld import VERSION
 
-    return describe.world(seed, VERSION)
+    return describe.world(seed, VERSION, part)
+
+
+def _source(task: Task, replicate: Replicate) -> DataSource:
+    """Where a task's files are: a world's domain is a part of its own."""
+    if replicate.world is None or not task.name.startswith(DOMAIN):
+        return replicate.data
+    return DataSource(world=_world(replicate.world, "domain"))
 
 
 def _available(task: Task, data: DataSource, split: Split) -> list[str]:

@@ -16,6 +16,7 @@ differ. A figure from here says something about the machinery, never about Germa
 average several worlds none of which was used for tuning: world 0 is for development.
 """
 
+from xstilts.microworld.domain import write_domain
 from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS, Language
 from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_world
 
@@ -29,5 +30,6 @@ __all__ = [
     "Language",
     "World",
     "WorldSize",
+    "write_domain",
     "write_world",
 ]

@@ -136,9 +136,9 @@ _PIECES: dict[str, tuple[Piece, float]] = {
 _TABLE = Table(list(_PIECES), [weight for _, weight in _PIECES.values()])
 
 
-def document(sampler: Sampler, dice: Dice) -> list[Sentence]:
+def document(sampler: Sampler, dice: Dice, topic: str = "") -> list[Sentence]:
     """A document of one to three pieces about one topic and, mostly, one person."""
-    topic = dice.pick(TOPICS)
+    topic = topic or dice.pick(TOPICS)
     hero = sampler.person(topic, dice)
     sentences: list[Sentence] = []
     for _ in range(dice.between(1, 3)):

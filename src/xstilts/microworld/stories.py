@@ -103,9 +103,9 @@ def topic_item(topic: str, sampler: Sampler, dice: Dice) -> Themed:
     return Themed(tuple(dice.shuffled(sentences)), topic)
 
 
-def retrieval_sentence(sampler: Sampler, dice: Dice) -> Sentence:
+def retrieval_sentence(sampler: Sampler, dice: Dice, topic: str = "") -> Sentence:
     """A sentence with enough in it to be told from five hundred others: two linked clauses."""
-    topic = dice.pick(TOPICS)
+    topic = topic or dice.pick(TOPICS)
     if dice.chance(0.4):
         cause, effect = sampler.script(dice.pick(sampler.scripts[topic]), topic, dice)
         return Sentence(cause, "so", effect)
@@ -113,12 +113,12 @@ def retrieval_sentence(sampler: Sampler, dice: Dice) -> Sentence:
     return Sentence(first, "and", sampler.event(topic, dice, first.subject if dice.chance(0.3) else None))
 
 
-def tagging_sentence(sampler: Sampler, dice: Dice) -> Sentence:
-    """Any kind of sentence: an event, a state, a role, or a question."""
-    topic = dice.pick(TOPICS)
+def tagging_sentence(sampler: Sampler, dice: Dice, domain: str = "") -> Sentence:
+    """Any kind of sentence: an event, a state, a role, or a question; in a domain on that topic alone."""
+    topic = domain or dice.pick(TOPICS)
     kind = dice.random()
     if kind < 0.4:
-        return retrieval_sentence(sampler, dice)
+        return retrieval_sentence(sampler, dice, domain)
     if kind < 0.5:
         return plain(sampler.state(topic, dice))
     if kind < 0.6:
@@ -129,9 +129,9 @@ def tagging_sentence(sampler: Sampler, dice: Dice) -> Sentence:
     return plain(event._replace(negated=dice.chance(0.3)))
 
 
-def entity_sentence(sampler: Sampler, dice: Dice) -> Sentence:
+def entity_sentence(sampler: Sampler, dice: Dice, topic: str = "") -> Sentence:
     """One or two events among persons, groups and named places."""
-    topic = dice.pick(TOPICS)
+    topic = topic or dice.pick(TOPICS)
     clauses = []
     for _ in range(2):
         kind = dice.random()

@@ -124,9 +124,12 @@ class World:
         return all(locate_answer(grammar, item) for grammar in self.grammars.values())
 
 
-def _distinct(make: Callable[[int], T], keys: Callable[[T], set[str]], count: int, seen: set[str]) -> list[T]:
+def distinct(
+    make: Callable[[int], T], keys: Callable[[T], set[str]], count: int, seen: set[str] | None = None
+) -> list[T]:
     """`count` items none of whose keys is in `seen`; `seen` grows by their keys."""
     items: list[T] = []
+    seen = set() if seen is None else seen
     while len(items) < count:
         item = make(len(items))
         names = keys(item)
@@ -154,7 +157,7 @@ def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize)
         def key(item: Any) -> set[str]:
             return {world.render(kind.sentences(item), "en")} if world.is_sound(item) else set()
 
-        items = dice.shuffled(_distinct(make, key, count, seen))
+        items = dice.shuffled(distinct(make, key, count, seen))
         for code in codes:
             kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], items, split)
         counts[split] = len(items)
@@ -172,7 +175,7 @@ def _write_text(directory: Path, world: World, size: WorldSize) -> None:
             write_lines(directory / folder / f"{code}.txt", lines)
 
 
-def _renderings(world: World, text: Text) -> set[str]:
+def renderings(world: World, text: Text) -> set[str]:
     """A text in every language: two meanings may differ in one language and be the same in another."""
     return {grammar.text(*text) for grammar in world.grammars.values()}
 
@@ -185,7 +188,7 @@ def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
     def make(number: int) -> Text:
         return (retrieval_sentence(world.full, dice),)
 
-    sentences = _distinct(make, lambda text: _renderings(world, text), size.retrieval, seen)
+    sentences = distinct(make, lambda text: renderings(world, text), size.retrieval, seen)
     for language in TARGETS:
         grammar = world.grammars[language.code]
         write_parallel(directory / "tatoeba", "tatoeba", grammar, english, sentences)

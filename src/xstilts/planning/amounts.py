@@ -18,11 +18,13 @@ import numpy as np
 from xstilts.core.files import read_json
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.microworld.domain import DEFAULT_DOMAIN
 from xstilts.microworld.world import DEFAULT
 from xstilts.sources.manifest import official_rows
 from xstilts.stages.own import revive
 from xstilts.tasks import TASKS
 from xstilts.tasks.base import Encoding, Split
+from xstilts.tasks.microworld import DOMAIN
 from xstilts.training.mixture import language_probabilities
 
 SPREAD = 1.25
@@ -226,6 +228,8 @@ def _examples(prepared: Stage, split: Split, code: str) -> int:
 
 def _world_rows(name: str, split: Split) -> int:
     """Items of a microworld's task and split, per language."""
+    if name.startswith(DOMAIN):
+        return DEFAULT_DOMAIN.documents if split == "train" else DEFAULT_DOMAIN.test
     field = name.removeprefix("micro_")
     if field == "retrieval":
         return DEFAULT.retrieval

@@ -58,9 +58,10 @@ def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], labe
     return Stage(kind, VERSIONS[kind], config, inputs, label, settings)
 
 
-def world(seed: int, generator_version: int) -> Stage:
-    """The official files of one microworld."""
-    return make("world", {"seed": seed, "generator": generator_version}, {}, f"microworld {seed}", cost=10.0)
+def world(seed: int, generator_version: int, part: str = "") -> Stage:
+    """The official files of one microworld, or of a part that most experiments do without (`domain`)."""
+    config = {"seed": seed, "generator": generator_version, **({"part": part} if part else {})}
+    return make("world", config, {}, f"microworld {seed} {part}".rstrip(), cost=10.0)
 
 
 def tokenizer_of(source: str, revision: str | None) -> Stage:
@@ -236,6 +237,33 @@ def evaluate(
     config.update(choice or {})
     inputs = {"predictions": predictions, "data": data}
     return make("evaluate", config, inputs, predictions.label, cost=0.5)
+
+
+def leaks(training: Stage, test: Stage) -> Stage | None:
+    """Whether test data has texts of training data, both as `prepare` stages have them.
+
+    Languages are compared each with itself; of translation pairs the English side with English training data too. None
+    where nothing can be compared.
+    """
+    train, measured = list(training.config["languages"]), list(test.config["languages"])
+    both = [code for code in train if code in measured]
+    if test.config["type"] in ("retrieval", "mining") and "en" in train:
+        both = train
+    else:
+        measured = both
+    if not both:
+        return None
+    sides = {"train": (training, both), "test": (test, measured)}
+    named = ("task", "split", "holdout", "limit", "like", "read")
+    config = {}
+    for side, (stage, languages) in sides.items():
+        files = {code: found for code, found in stage.config["files"].items() if code in (*languages, "world")}
+        own = {name: stage.config[name] for name in named if name in stage.config}
+        config[side] = {**own, "languages": languages, "files": files}
+    worlds = {side: stage.inputs["world"] for side, (stage, _) in sides.items() if "world" in stage.inputs}
+    hints = {side: {name: stage.settings[name] for name in ("root", "files")} for side, (stage, _) in sides.items()}
+    label = f"{training.config['task']} in {test.config['task']}"
+    return make("leaks", config, worlds, label, cost=2.0, **hints)
 
 
 def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict[str, Any]:

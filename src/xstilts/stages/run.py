@@ -16,9 +16,14 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
     # Imported here: a world or an evaluation needs no torch, and a worker that only does these stays light.
     config: Mapping[str, Any] = stage.config
     if stage.kind == "world":
-        from xstilts.microworld import write_world
+        from xstilts.microworld import write_domain, write_world
 
-        write_world(directory, int(config["seed"]))
+        write = write_domain if config.get("part") == "domain" else write_world
+        write(directory, int(config["seed"]))
+    elif stage.kind == "leaks":
+        from xstilts.stages.leaking import run_leaks
+
+        run_leaks(config, stage.settings, directory, inputs)
     elif stage.kind == "evaluate":
         from xstilts.stages.evaluating import run_evaluate
 

@@ -6,6 +6,7 @@ topic 14.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.topics import labelled_texts
 from xstilts.microworld.concepts import TOPICS
 from xstilts.microworld.languages import LANGUAGES
-from xstilts.tasks.base import Encoding, Reader, Task, TypeName, register
+from xstilts.tasks.base import Encoding, Reader, Split, Task, TypeName, register
 
 _TARGETS = tuple(code for code in LANGUAGES if code != "en")
+DOMAIN = "micro_domain_"
+"""Tasks of the world's domain (`xstilts.microworld.domain`) begin so; their files are in a folder of their own."""
 _SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 
 
@@ -99,4 +102,19 @@ MICRO_PARALLEL = _task(
         "validation": "parallel/validation.{language}-eng.{language}",
     },
     languages=_TARGETS,
+)
+
+
+def _on_the_domain(task: Task, pattern: str, train_on: str | None) -> Task:
+    """The same task with a test set on the domain alone; what is trained, is trained on all topics."""
+    files: dict[Split, tuple[str, ...]] = {"test": (pattern,)}
+    name = task.name.replace("micro_", DOMAIN)
+    return register(replace(task, name=name, files=files, train_on=train_on, protocol=f"{task.protocol}; one topic"))
+
+
+MICRO_DOMAIN_TAGGING = _on_the_domain(MICRO_TAGGING, "domain/tagging/test-{language}.conllu", "micro_tagging")
+MICRO_DOMAIN_NER = _on_the_domain(MICRO_NER, "domain/ner/test-{language}.tsv", "micro_ner")
+MICRO_DOMAIN_RETRIEVAL = _on_the_domain(MICRO_RETRIEVAL, "domain/tatoeba/tatoeba.{language}-eng.{language}", None)
+MICRO_DOMAIN_TEXT = _task(
+    "domain_text", "masked_lm", plain_lines, {"train": "domain/text/{language}.txt"}, encoding=MICRO_TEXT.encoding
 )

@@ -1,0 +1,84 @@
+"""Leaks: test texts that stand in training data.
+
+A test text leaks when thirteen of its words in a row occur in a training text (as Brown et al. 2020, appendix C,
+filter), or, where it has fewer, when the whole of it is a whole training text; texts below five words are not looked
+at. Case and punctuation do not count. A text without blanks between its words (Chinese, Thai) is compared by
+characters, thirty for thirteen words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from xstilts.data.examples import (
+    ChoiceExample,
+    Example,
+    ParallelExample,
+    PlainText,
+    PoolExample,
+    SpanExample,
+    TaggedExample,
+    TextExample,
+)
+
+WORDS, CHARACTERS, SHORTEST = 13, 30, 5
+_LONG_WORDS = 12
+"""Mean length from which \"words\" are taken for sentences without blanks."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """How many of the test examples that have a text long enough leak; the ids of those that do."""
+
+    examples: int
+    ids: tuple[str, ...]
+
+
+def texts_of(example: Example) -> tuple[str, ...]:
+    """What of an example can be recognised; choices and single words cannot."""
+    match example:
+        case TextExample() | PoolExample():
+            return (example.text, example.pair or "")
+        case ChoiceExample():
+            return (example.context, example.question)
+        case SpanExample():
+            return (example.passage, example.question)
+        case TaggedExample():
+            return (" ".join(example.words),)
+        case ParallelExample():
+            return (example.source, example.target)
+        case PlainText():
+            return (example.text,)
+
+
+def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
+    """Test examples with a text that stands in the training data; training examples are read once, one by one."""
+    wanted: dict[tuple[str, ...], list[str]] = {}
+    long_enough = 0
+    for example in test:
+        pieces = [piece for text in texts_of(example) for piece in _pieces(text)]
+        long_enough += bool(pieces)
+        for piece in pieces:
+            wanted.setdefault(piece, []).append(example.id)
+    found: set[str] = set()
+    seen: set[str] = set()
+    for example in training:
+        for text in texts_of(example):
+            if text not in seen:  # a passage has many questions
+                seen.add(text)
+                found.update(name for piece in _pieces(text) if piece in wanted for name in wanted[piece])
+    return Leaks(long_enough, tuple(sorted(found)))
+
+
+def _pieces(text: str) -> Iterator[tuple[str, ...]]:
+    """Every run of thirteen words, or the whole of a shorter text (told from a run by its length)."""
+    units, size = _WORD.findall(text.casefold()), WORDS
+    if units and sum(map(len, units)) > _LONG_WORDS * len(units):
+        units, size = list("".join(units)), CHARACTERS
+    if len(units) >= size:
+        yield from (tuple(units[i : i + size]) for i in range(len(units) - size + 1))
+    elif len(units) >= SHORTEST:
+        yield tuple(units)

@@ -1,0 +1,58 @@
+"""Test texts that stand in training data."""
+
+from __future__ import annotations
+
+import pytest
+
+from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
+from xstilts.data.leaks import find_leaks, texts_of
+
+PASSAGE = "The old mill by the river was sold in spring to a baker from the town who had long wanted it."
+SHORT = "A dog runs over the bridge."
+
+
+def text(name: str, content: str, pair: str | None = None) -> TextExample:
+    return TextExample(name, content, pair, "x")
+
+
+@pytest.mark.parametrize(
+    ("training", "leaks"),
+    [
+        (text("a", PASSAGE), True),
+        (text("a", f"Before. {PASSAGE.upper()} And after."), True),
+        (text("a", "by the river was sold in spring to a baker from the town"), True),
+        (text("a", "the river was sold in spring to a baker from the town"), False),  # twelve words
+        (text("a", "something else", PASSAGE), True),
+        (SpanExample("a", "Who bought it?", PASSAGE, ()), True),
+        (ChoiceExample("a", "no", "", (PASSAGE, "b"), 0), False),  # choices are not looked at
+        (TaggedExample("a", tuple(PASSAGE.rstrip(".").split()), None), True),
+        (ParallelExample("a", "etwas anderes", PASSAGE), True),
+    ],
+)
+def test_thirteen_words_in_a_row_are_a_leak(training: Example, leaks: bool) -> None:
+    found = find_leaks([training], [SpanExample("q1", "Was it sold?", PASSAGE, ()), text("clean", SHORT)])
+    assert found.ids == (("q1",) if leaks else ())
+    assert found.examples == 2
+
+
+@pytest.mark.parametrize(
+    ("training", "leaks"),
+    [("a dog runs over the bridge", True), (f"{SHORT} {SHORT}", False), ("A dog runs over a bridge.", False)],
+)
+def test_a_shorter_text_leaks_as_a_whole(training: str, leaks: bool) -> None:
+    assert bool(find_leaks([text("a", training)], [text("b", SHORT)]).ids) == leaks
+
+
+def test_texts_of_a_few_words_are_not_looked_at() -> None:
+    found = find_leaks([text("a", "yes it is")], [text("b", "yes it is"), text("c", SHORT)])
+    assert (found.ids, found.examples) == ((), 1)
+
+
+def test_text_without_blanks_is_compared_by_characters() -> None:
+    passage = "一" * 5 + "丁七万丈三上下不与丐丑专且世丘丙业丛东丝丞丢两严丧个中丰串临丸丹为主"
+    assert find_leaks([text("a", f"前{passage}後")], [text("b", passage)]).ids == ("b",)
+    assert find_leaks([text("a", passage[:29])], [text("b", passage)]).ids == ()
+
+
+def test_every_kind_of_example_has_texts() -> None:
+    assert texts_of(ParallelExample("a", "one", "two")) == ("one", "two")
