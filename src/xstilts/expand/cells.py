@@ -107,7 +107,7 @@ class Expansion:
             head = target.train_on or task.train_on or task.name
             own = self.experiment.tuning.get(task.name, {}) if head != task.name else {}
             phase = PhaseSpec(tasks=(Component(task=head),), train={**own, **target.train})
-            stage = self._phases.train(stage, phase, model, replicate)
+            stage = self._phases.train(stage, phase, model, replicate, target=(target, task))
         split = target.split or task.evaluate_on
         languages = self._files.languages(task, split, target.languages, replicate)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())

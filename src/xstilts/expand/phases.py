@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xstilts.backbones.names import Output
+from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Files, Replicate
+from xstilts.expand.selection import english_judges, oracle_judges
+from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
+from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import IN_TEXT
+from xstilts.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,56 @@ class Phases:
         return replace(task, type=IN_TEXT.get(task.type, task.type)) if model.output == "text" else task
 
     def train(
-        self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
+        self,
+        stage: Stage,
+        phase: PhaseSpec,
+        model: Model,
+        replicate: Replicate,
+        seed: int | None = None,
+        target: tuple[TargetSpec, Task] | None = None,
     ) -> Stage:
-        """The stage that trains `phase` from the weights of `stage`."""
-        options = self.files.experiment.options(phase)
+        """The stage that trains `phase` from the weights of `stage`; of several learning rates the best one's.
+
+        Args:
+            target: for which it is the last phase.
+
+        Raises:
+            ConfigError: weights or a learning rate are to be chosen, and there is nothing to choose by.
+        """
+        runs = self.files.experiment.runs(phase)
+        options = runs[0]
         parts = [self._part(part, model, replicate) for part in phase.tasks]
         sampling = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
         drawn, cost = replicate.seed if seed is None else seed, 0.02 * (options.steps or 1000)
-        return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
+        judges = self._judges(phase, runs, model, replicate, target)
+        data = PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost, judges)
+        if len(runs) == 1:
+            return describe.train(stage, data)
+        names = [f"{path}, rate {run.learning_rate:g}" for run in runs]
+        swept = [replace(data, train=run.model_dump(), label=name) for run, name in zip(runs, names, strict=True)]
+        trained = [describe.train(stage, each) for each in swept]
+        return describe.choose(trained, [run.learning_rate for run in runs], path)
+
+    def _judges(
+        self,
+        phase: PhaseSpec,
+        runs: Sequence[TrainConfig],
+        model: Model,
+        replicate: Replicate,
+        target: tuple[TargetSpec, Task] | None,
+    ) -> tuple[Judge, ...]:
+        """What the weights are chosen by, and the run of a sweep; nothing where nothing is to be chosen."""
+        options = runs[0]
+        if options.select == "oracle":
+            return oracle_judges(self.files, options, target, model.tokenizer, replicate)
+        if options.select != "validation" and len(runs) == 1:
+            return ()
+        tasks = [(part, self.task(part.task, model)) for part in phase.tasks]
+        judges = english_judges(self.files, options, tasks, model.tokenizer, replicate)
+        if len(runs) > 1 and not judges:
+            raise ConfigError(f"phase {phase.label}: nothing is measured to choose a learning rate by; give one")
+        return judges
 
     def _part(self, part: Component, model: Model, replicate: Replicate) -> ComponentData:
         task = self.task(part.task, model)

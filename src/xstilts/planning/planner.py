@@ -104,6 +104,7 @@ class Planner:
             return replace(plan, cached=True)
         how: Mapping[str, Callable[[Stage, StagePlan], StagePlan]] = {
             "train": self._train,
+            "choose": lambda _, plan: plan,  # hard links
             "predict": self._predict,
             "prepare": self._prepare,
             "start": self._start,
@@ -236,7 +237,7 @@ def tuning_of(options: TrainConfig) -> Tuning:
 
 def _adapted(model: Stage) -> Tuning:
     """Adapters under which a model was trained last: its weights are held as they were then."""
-    return tuning_of(TrainConfig(**model.config["train"])) if model.kind == "train" else Tuning()
+    return tuning_of(TrainConfig(**model.config["train"])) if "train" in model.config else Tuning()
 
 
 def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:

@@ -5,13 +5,14 @@
     start      -> a backbone to start from: pretrained (a pointer) or random (weights)
     prepare    -> tokenised, memory-mapped features of one task and split
     train      -> weights of backbone and heads after one phase
+    choose     -> of train stages with several learning rates the best one's files
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
 
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """
 
-VERSIONS = {"world": 1, "tokenizer": 1, "start": 1, "prepare": 1, "train": 1, "predict": 2, "evaluate": 1}
+VERSIONS = {"world": 1, "tokenizer": 1, "start": 1, "prepare": 1, "train": 1, "choose": 1, "predict": 2, "evaluate": 1}
 """Raised whenever the code of a kind starts to give other numbers."""
 
 RESUMABLE = frozenset({"train"})
