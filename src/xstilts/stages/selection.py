@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,3 +69,36 @@ class Selection:
     def inputs(self) -> dict[str, Stage]:
         """Role -> data: `dev0`, `dev1` ..., in the order of the judges."""
         return {f"dev{i}": judge.data for i, judge in enumerate(self.judges)}
+
+
+def in_words(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """What a report says of the train stages: one sentence a rule; nothing where all keep their last weights."""
+    rules: dict[str, dict[str, None]] = {}
+    for stage in stages:
+        if stage.kind in ("train", "choose"):
+            names = " with ".join(part["task"] for part in stage.config["components"])
+            rules.setdefault(_rule(stage), {})[names] = None
+    if set(rules) <= {LAST}:
+        return ()
+    return tuple(f"Weights after training on {', '.join(names)}: {rule}." for rule, names in rules.items())
+
+
+LAST = "the last"
+
+
+def _rule(stage: Stage) -> str:
+    said = stage.config.get("selection", {})
+    if stage.kind == "choose":
+        rates = ", ".join(f"{rate:g}" for rate in stage.config["learning_rates"])
+        return f"those of the learning rate, of {rates}, that is best on the same validation data"
+    by = said.get("by", "last")
+    if by == "last":
+        return LAST
+    if by == "average":
+        return f"the mean of the last {said['average']} snapshots of the run (Schmidt et al. 2023)"
+    often = f"every {said['evaluate_every']} steps" if "evaluate_every" in said else f"{said['checkpoints']} times"
+    limits = {stage.inputs[f"dev{i}"].config["limit"] for i in range(len(said["judges"]))}
+    first = f" (first {max(limits)} examples)" if max(limits) else ""
+    where = "the target's own languages, an oracle" if by == "oracle" else "the source language"
+    patience = f", stopping after {said['patience']} without a better one" if said.get("patience") else ""
+    return f"the best on validation data of {where}{first}, evaluated {often}{patience}"
