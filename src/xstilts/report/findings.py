@@ -23,8 +23,8 @@ def findings(analysis: Analysis) -> list[str]:
             )
     if told := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
         sentences.append(
-            f"Weights for {', '.join(told)} were chosen on validation data of the target languages (oracle): these scores "
-            "are no zero-shot results, whatever their column is called."
+            f"Weights for {', '.join(told)} were chosen on validation data of the target languages (oracle): these "
+            "scores are no zero-shot results, whatever their column is called."
         )
     return sentences
 
