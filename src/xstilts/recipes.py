@@ -11,9 +11,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from xstilts.core.yaml_lines import check_fields
 from xstilts.training.config import TrainConfig
@@ -26,8 +28,26 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Options = Annotated[dict[str, Any], AfterValidator(check_fields(TrainConfig))]
-"""Some training options, checked where they are written."""
+def swept(options: Mapping[str, Any]) -> tuple[float, ...]:
+    """The learning rates of some training options: one, or those of a sweep; none where they do not say."""
+    said = options.get("learning_rate", ())
+    return tuple(map(float, said if isinstance(said, (list, tuple)) else [said]))
+
+
+def _check_options(values: dict[str, Any]) -> dict[str, Any]:
+    check, rates = check_fields(TrainConfig), values.get("learning_rate")
+    if not isinstance(rates, list):
+        return check(values)
+    for rate in rates:
+        check({**values, "learning_rate": rate})
+    if len(set(swept(values))) < max(2, len(rates)):
+        problem = f"learning_rate: a sweep is a list of two or more different rates (found: {rates})"
+        raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": ["learning_rate"]})
+    return values
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
+"""Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
 
 
 TARGET = "target"
@@ -101,11 +121,16 @@ class PhaseSpec(Strict):
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
     def options(self, *layers: dict[str, Any]) -> TrainConfig:
-        """Training options: the layers in order, then this phase's own."""
+        """Training options: the layers in order, then this phase's own; of a sweep those of its first rate."""
+        return self.runs(*layers)[0]
+
+    def runs(self, *layers: dict[str, Any]) -> list[TrainConfig]:
+        """Training options of each run: one, or one for each learning rate of a sweep, in the order of the file."""
         merged: dict[str, Any] = {}
         for layer in (*layers, self.train):
             merged.update(layer)
-        return TrainConfig(**merged)
+        rates = swept(merged)
+        return [TrainConfig(**{**merged, "learning_rate": rate}) for rate in rates] or [TrainConfig(**merged)]
 
 
 class Recipe(Strict):

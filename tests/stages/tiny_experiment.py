@@ -39,7 +39,7 @@ def tiny_experiment(**changes: Any) -> Experiment:
         "backbones": [BACKBONE],
         "recipes": [[], ["micro_nli"]],
         "targets": list(TARGETS),
-        "train": {"steps": 2, "batch_size": 4, "learning_rate": 1e-3},
+        "train": {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "select": "last"},
     }
     return Experiment(**{**fields, **changes})
 

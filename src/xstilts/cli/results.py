@@ -11,8 +11,10 @@ from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.languages import language
 from xstilts.expand import CONTROL_NAMES, Cell, Expansion
 from xstilts.experiment import BackboneSpec, Experiment
+from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.report import About, Named
+from xstilts.stages.selection import in_words
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import Measured, ScoreTable
 
@@ -52,6 +54,7 @@ def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
         version=__version__,
         seed_means=", ".join(varied),
         averages=nearest_benchmark(experiment, table),
+        selection=in_words(graph(expansion.stages())),
     )
 
 

@@ -139,7 +139,7 @@ def _metrics() -> Iterable[dict[str, Any]]:
 
 def _models(store: Path) -> Iterable[dict[str, Any]]:
     for record in Store(store, must_exist=True).stages():
-        if record.kind == "train":
+        if "components" in record.config:
             yield {
                 "stage": record.key,
                 "finished": record.finished[:16],

@@ -7,6 +7,8 @@ from typing import Any
 
 FREE = "free"
 """The variant of answers that were generated without constraint."""
+ORACLE = "checkpoint=oracle"
+"""Part of a signature: the weights were chosen on validation data of the target languages."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Score:
     signature: str = ""
     stage: str = ""
     chosen_on: bool = False
+
+    @property
+    def oracle(self) -> bool:
+        """Whether target-language labels chose the model's weights: no zero-shot result."""
+        return ORACLE in self.signature.split(" | ")
 
     def row(self) -> dict[str, Any]:
         """A flat JSON object."""

@@ -98,31 +98,33 @@ class Expansion:
                         self.controls[model.name] = model.control
                     recipes = (Recipe(),) if model.control else self.experiment.recipes
                     for recipe in recipes:
-                        yield from self._recipe(model, recipe, replicate)
+                        yield from self._recipe(model, recipe)
 
-    def _recipe(self, model: Model, recipe: Recipe, replicate: Replicate) -> Iterator[Cell]:
+    def _recipe(self, model: Model, recipe: Recipe) -> Iterator[Cell]:
         shared, own = recipe.divided()
         trained = Trained(model.stage)
         for phase in shared:
-            trained = self._trained(trained, phase, model, replicate)
-        number = self.replicates.index(replicate)
+            trained = self._trained(trained, phase, model)
+        number = self.replicates.index(model.replicate)
         targets = [t for t in self.experiment.targets if t.seeds is None or number < t.seeds]
-        finished = [self._through(trained, own, target, model, replicate) for target in targets]
+        finished = [self._through(trained, own, target, model) for target in targets]
         learned = {**trained.learned, **(finished[0][0].learned if finished else {})}
         for name, (stage, part) in learned.items():
-            if (scored := self._intermediate(stage, part, model, replicate)) is not None:
-                yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
+            if (scored := self._intermediate(stage, part, model)) is not None:
+                yield Cell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         for target, (end, head) in zip(targets, finished, strict=True):
-            scored = self._target(end.stage, target, head, model, replicate)
-            yield Cell(replicate.seed, model.name, recipe.label, target.task, "target", scored)
+            scored = self._target(end.stage, target, head, model)
+            yield Cell(model.replicate.seed, model.name, recipe.label, target.task, "target", scored)
 
-    def _trained(self, trained: Trained, phase: PhaseSpec, model: Model, replicate: Replicate) -> Trained:
-        stage = self._phases.train(trained.stage, phase, model, replicate, earlier=trained.parts)
+    def _trained(
+        self, trained: Trained, phase: PhaseSpec, model: Model, target: tuple[TargetSpec, Task] | None = None
+    ) -> Trained:
+        stage = self._phases.train(trained.stage, phase, model, earlier=trained.parts, target=target)
         now = {part.task: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
     def _through(
-        self, trained: Trained, own: Sequence[PhaseSpec], target: TargetSpec, model: Model, replicate: Replicate
+        self, trained: Trained, own: Sequence[PhaseSpec], target: TargetSpec, model: Model
     ) -> tuple[Trained, str]:
         """The rest of the recipe for one target, and the name of its head; fine-tuning where the recipe has no more.
 
@@ -130,9 +132,10 @@ class Expansion:
         """
         task = self._phases.task(target.task, model)
         head = "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
-        for phase in own or (PhaseSpec(tasks=(Component(task=TARGET),)),):
-            if (asked := self._for_target(phase, target, head)) is not None:
-                trained = self._trained(trained, asked, model, replicate)
+        phases = [self._for_target(one, target, head) for one in own or (PhaseSpec(tasks=(Component(task=TARGET),)),)]
+        for number, phase in enumerate(phases, start=1):
+            if phase is not None:
+                trained = self._trained(trained, phase, model, (target, task) if number == len(phases) else None)
         learned = {name: place for name, place in trained.learned.items() if name != head}
         return Trained(trained.stage, learned), head
 
@@ -152,26 +155,26 @@ class Expansion:
             tuned = {**(self.experiment.tuning.get(target.task, {}) if head != target.task else {}), **target.train}
         return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
-    def _intermediate(self, stage: Stage, part: Component, model: Model, replicate: Replicate) -> Stage | None:
+    def _intermediate(self, stage: Stage, part: Component, model: Model) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""
         task = self._phases.task(part.task, model)
         if not task.metric:
             return None
         split = self._files.validation_split(task)
-        languages = self._files.own_languages(task, part, split, replicate)
-        data = self._files.prepared(task, split, languages, model.tokenizer, replicate)
+        languages = self._files.own_languages(task, part, split, model.replicate)
+        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
         return self._score(stage, data, task, (part.task, "intermediate", split), model.retrieval)
 
-    def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model, replicate: Replicate) -> Stage:
+    def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model) -> Stage:
         """Every language of a target, measured on a finished model."""
         task = self._phases.task(target.task, model)
         split = target.split or task.evaluate_on
-        languages = self._files.languages(task, split, target.languages, replicate)
+        languages = self._files.languages(task, split, target.languages, model.replicate)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
         if absent := [code for code in chosen_on if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
             raise DataError(problem, self.root)
-        data = self._files.prepared(task, split, languages, model.tokenizer, replicate, target.limit)
+        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model.retrieval)
 
     def _score(

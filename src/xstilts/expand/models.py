@@ -44,21 +44,21 @@ class Models:
         if spec.output == "text":
             check_writes(source, spec.architecture)
         retrieval = retrieval_of(source, spec.retrieval)
-        base = Model(spec.name, random, tokenizer, retrieval, output=spec.output)
+        base = Model(spec.name, random, tokenizer, retrieval, replicate, output=spec.output)
         for phase in spec.pretrain:
-            start = self.phases.train(start, phase, base, replicate, seed)
+            start = self.phases.train(start, phase, base, seed)
         models = [replace(base, stage=start)]
         for kind, how in spec.controls.items():
             stage = random
             if kind == "english":
-                stage = self._english(spec, how, base, replicate, seed)
+                stage = self._english(spec, how, base, seed)
             models.append(replace(base, name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
         return models
 
-    def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
+    def _english(self, spec: BackboneSpec, how: str, base: Model, seed: int) -> Stage:
         """The control pretrained on English alone: a given model, or the same phases on English text."""
         if how != "auto":
-            place = resolve(how, None, replicate.world)
+            place = resolve(how, None, base.replicate.world)
             return describe.start_pretrained(*place, Use(spec.route, spec.attention, spec.output), "English only")
         stage = base.stage
         for phase in spec.pretrain:
@@ -73,5 +73,5 @@ class Models:
             if spec.english_share < 1 and phase.train.get("steps"):
                 shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))
             own = phase.model_copy(update={"tasks": alone, "train": shorter})
-            stage = self.phases.train(stage, own, base, replicate, seed)
+            stage = self.phases.train(stage, own, base, seed)
         return stage

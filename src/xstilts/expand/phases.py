@@ -7,14 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xstilts.backbones.names import Output
+from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Files, Replicate
+from xstilts.expand.selection import oracle_judges, source_judges
+from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
+from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import IN_TEXT
+from xstilts.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Model:
     Attributes:
         tokenizer: of its data.
         name: in tables.
+        replicate: its seed and data.
         retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
         output: whether it answers through heads or in text.
@@ -33,6 +39,7 @@ class Model:
     stage: Stage
     tokenizer: Stage
     retrieval: Mapping[str, Any]
+    replicate: Replicate
     control: str = ""
     output: Output = "head"
 
@@ -53,26 +60,55 @@ class Phases:
         stage: Stage,
         phase: PhaseSpec,
         model: Model,
-        replicate: Replicate,
         seed: int | None = None,
         earlier: Sequence[Component] = (),
+        target: tuple[TargetSpec, Task] | None = None,
     ) -> Stage:
-        """The stage that trains `phase` from the weights of `stage`; `earlier`: what earlier phases trained on."""
-        options = self.files.experiment.options(phase)
+        """The stage that trains `phase` from the weights of `stage`; of several learning rates the best one's.
+
+        Args:
+            earlier: what earlier phases trained on.
+            target: for which it is the last phase.
+
+        Raises:
+            ConfigError: weights or a learning rate are to be chosen, and there is nothing to choose by.
+        """
         phase = phase.without_idle()
+        runs = self.files.experiment.runs(phase)
         names = {part.task for part in phase.tasks}
         again = [part for part in earlier if part.task not in names] if phase.replay else []
-        parts = [self._part(part, model, replicate) for part in phase.tasks]
-        parts += [replace(self._part(part, model, replicate), rate=None, replayed=True) for part in again]
-        path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {replicate.seed}"
-        drawn, cost = replicate.seed if seed is None else seed, 0.02 * (options.steps or 1000)
-        sampling = _sampling(phase, replayed=bool(again))
-        return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
+        parts = [self._part(part, model) for part in phase.tasks]
+        parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
+        path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
+        drawn, cost = model.replicate.seed if seed is None else seed, 0.02 * (runs[0].steps or 1000)
+        sampling, judges = _sampling(phase, replayed=bool(again)), self._judges(phase, runs, model, target)
+        data = PhaseData(tuple(parts), sampling, runs[0].model_dump(), drawn, path, cost, judges)
+        if len(runs) == 1:
+            return describe.train(stage, data)
+        labels = [f"{path}, rate {run.learning_rate:g}" for run in runs]
+        swept = [replace(data, train=run.model_dump(), label=label) for run, label in zip(runs, labels, strict=True)]
+        trained = [describe.train(stage, each) for each in swept]
+        return describe.choose(trained, [run.learning_rate for run in runs], path)
 
-    def _part(self, part: Component, model: Model, replicate: Replicate) -> ComponentData:
+    def _judges(
+        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: Model, target: tuple[TargetSpec, Task] | None
+    ) -> tuple[Judge, ...]:
+        """What the weights are chosen by, and the run of a sweep; nothing where nothing is to be chosen."""
+        options = runs[0]
+        if options.select == "oracle":
+            return oracle_judges(self.files, options, target, model.tokenizer, model.replicate)
+        if options.select != "validation" and len(runs) == 1:
+            return ()
+        tasks = [(part, self.task(part.task, model)) for part in phase.tasks]
+        judges = source_judges(self.files, options, tasks, model.tokenizer, model.replicate)
+        if len(runs) > 1 and not judges:
+            raise ConfigError(f"phase {phase.label}: nothing is measured to choose a learning rate by; give one")
+        return judges
+
+    def _part(self, part: Component, model: Model) -> ComponentData:
         task = self.task(part.task, model)
-        languages = self.files.training_languages(task, part, replicate)
-        data = self.files.prepared(task, "train", languages, model.tokenizer, replicate, combined=True)
+        languages = self.files.training_languages(task, part, model.replicate)
+        data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
         return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end)
 

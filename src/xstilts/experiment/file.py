@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES
-from xstilts.core.yaml_lines import load_yaml, place_of
+from xstilts.core.yaml_lines import Lines, load_yaml, place_of
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
 from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict
 from xstilts.stages.own import OwnTask, own_task, with_labels
@@ -168,7 +168,14 @@ class Experiment(Strict):
 
     def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:
         """Training options of a phase: the file's, the tasks' (a mixture takes its first task's), then its own."""
-        return phase.options(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
+        return self.runs(phase, *more)[0]
+
+    def runs(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> list[TrainConfig]:
+        """The same for each learning rate of a sweep. Raises `ConfigError` for options that do not go together."""
+        try:
+            return phase.runs(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
+        except ValidationError as error:
+            raise ConfigError(f"phase {phase.label}: {place_of(error, Lines(), TrainConfig)[0]}") from None
 
 
 def _at(key: tuple[str | int, ...], problem: str) -> PydanticCustomError:

@@ -203,12 +203,15 @@ def phase(record: Record, stages: Mapping[str, Record]) -> dict[str, Any]:
         spoken = ", ".join(data.config["languages"]) if data else "?"
         parts.append(f"{part['task']} ({spoken})" + (f", rate {part['rate']}" if part["rate"] is not None else ""))
     length = f"{options['steps']} steps" if options["steps"] else f"{options['epochs']:g} epochs"
+    rate = options["learning_rate"]
+    if record.kind == "choose":
+        rate = read_json(record.directory / "summary.json")["sweep"]["learning_rate"]
     adapted = f", LoRA of rank {options['lora']['rank']}" if options.get("lora") else ""
     return {
         "data": "; ".join(parts),
         "length": length,
         "batch": options["batch_size"],
-        "rate": f"{options['learning_rate']:g}",
+        "rate": f"{rate:g}",
         "rest": f"{options['precision']}, {options['schedule']}, warm-up {options['warmup']:g}{adapted}",
         "seed": config["seed"],
         "key": record.key,

@@ -17,7 +17,7 @@ from xstilts.graph.store import Record, Store
 from xstilts.tasks import TASKS, Encoding
 from xstilts.tasks.base import OF_TEXT
 
-MODELS = ("start", "train")
+MODELS = ("start", "train", "choose")
 
 
 class Head(NamedTuple):

@@ -12,7 +12,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
 from xstilts.planning.amounts import PREDICTED, Amount, amount
-from xstilts.planning.costing import Load, Machine, inference, training
+from xstilts.planning.costing import Cost, Load, Machine, inference, training
 from xstilts.planning.devices import Hours
 from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
 from xstilts.planning.lookup import shape_of, start_of
@@ -22,6 +22,7 @@ from xstilts.stages.models import COPIED_BYTES
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import draws_of
+from xstilts.training.snapshots import moments
 
 NOTHING = Hours()
 
@@ -103,11 +104,13 @@ class Planner:
             return replace(plan, cached=True)
         how: Mapping[str, Callable[[Stage, StagePlan], StagePlan]] = {
             "train": self._train,
+            "choose": lambda _, plan: plan,  # hard links
             "predict": self._predict,
             "prepare": self._prepare,
             "start": self._start,
             "evaluate": self._evaluate,
             "tokenizer": self._tokenizer,
+            "leaks": lambda _, plan: plan,
             "world": lambda _, plan: replace(plan, disk=disk.WORLD),
         }
         return how[stage.kind](stage, plan)
@@ -122,14 +125,17 @@ class Planner:
         parts = stage.config["components"]
         heads = sum(head_parameters(part["type"], hidden, len(part["labels"]), counts) for part in parts)
         final, scratch = disk.trained(counts, tuning, heads)
+        judged = self._judged(stage, load.steps, options.precision)
+        if "selection" in stage.config:
+            scratch += 2.0 * 4.0 * (counts.trained + heads)  # snapshots: the best, and the last checkpoint's
         fits = self._fits(cost.memory)
         return replace(
             plan,
             steps=load.steps,
             tokens=load.tokens,
-            flops=cost.flops,
+            flops=cost.flops + sum(one.flops for one in judged),
             memory=cost.memory,
-            hours=cost.hours,
+            hours=sum((one.hours for one in judged), cost.hours),
             disk=final,
             scratch=scratch,
             estimated=any(one.estimated for one in amounts),
@@ -137,6 +143,21 @@ class Planner:
             remedies=tuple(remedies(shape, tuning, load, self.machine, route)) if fits is False else (),
             notes=cost.notes,
         )
+
+    def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
+        """What evaluating snapshots takes, an entry for each evaluation and judge, as if nothing stopped early."""
+        selection = stage.config.get("selection", {})
+        number = 1
+        if selection.get("by") in ("validation", "oracle"):
+            number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
+        shape, route = self._model(stage)
+        costs = []
+        for i in range(len(selection.get("judges", ()))):
+            data = self._amount(stage.inputs[f"dev{i}"], 1.0)
+            load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=precision)
+            how = (route, min(self.machine.micro_batch_tokens, data.total), False)
+            costs += [inference(shape, _adapted(stage), load, self.machine, how)] * number
+        return costs
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """What a train stage computes, from the mixture's amounts as `build_phase` draws them."""
@@ -233,7 +254,7 @@ def tuning_of(options: TrainConfig) -> Tuning:
 
 def _adapted(model: Stage) -> Tuning:
     """Adapters under which a model was trained last: its weights are held as they were then."""
-    return tuning_of(TrainConfig(**model.config["train"])) if model.kind == "train" else Tuning()
+    return tuning_of(TrainConfig(**model.config["train"])) if "train" in model.config else Tuning()
 
 
 def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:

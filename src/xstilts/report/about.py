@@ -41,6 +41,7 @@ class About:
         source: the language that all training data is in; zero-shot means leave it out.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         averages: official means, where a target belongs to a benchmark.
+        selection: which weights of each phase were kept, one sentence each; none where all are the last.
     """
 
     title: str
@@ -60,6 +61,7 @@ class About:
     source: str = "en"
     seed_means: str = ""
     averages: Averages | None = None
+    selection: tuple[str, ...] = ()
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

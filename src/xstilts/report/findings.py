@@ -21,6 +21,11 @@ def findings(analysis: Analysis) -> list[str]:
             sentences.append(
                 f"Flagged as {kind}: {runs} run{'' if runs == 1 else 's'} ({what}). They are kept in every mean."
             )
+    if told := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
+        sentences.append(
+            f"Weights for {', '.join(told)} were chosen on validation data of the target languages (oracle): these "
+            "scores are no zero-shot results, whatever their column is called."
+        )
     return sentences
 
 

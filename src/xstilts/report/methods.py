@@ -31,6 +31,7 @@ def methods(analysis: Analysis) -> list[str]:
         "By language, differences are tested by a paired permutation test that exchanges the two systems' answers "
         "example by example, with Holm's correction over the languages of a recipe and target. It holds for these "
         "runs only.",
+        *([" ".join(analysis.about.selection)] if analysis.about.selection else []),
     ]
 
 

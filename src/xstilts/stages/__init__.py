@@ -5,6 +5,7 @@
     start      -> a backbone to start from: pretrained (a pointer) or random (weights)
     prepare    -> tokenised, memory-mapped features of one task and split
     train      -> weights of backbone and heads after one phase
+    choose     -> of train stages with several learning rates the best one's files
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
     leaks      -> which test examples have a text that stands in training data
@@ -12,7 +13,8 @@
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """
 
-VERSIONS = {"world": 1, "tokenizer": 1, "start": 1, "prepare": 1, "train": 1, "predict": 2, "evaluate": 1, "leaks": 1}
+_FIRST = ("world", "tokenizer", "start", "prepare", "train", "choose", "evaluate", "leaks")
+VERSIONS = {**dict.fromkeys(_FIRST, 1), "predict": 2}
 """Raised whenever the code of a kind starts to give other numbers."""
 
 RESUMABLE = frozenset({"train"})

@@ -13,6 +13,7 @@ from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage, drop_defaults
 from xstilts.stages import VERSIONS
 from xstilts.stages.own import reading
+from xstilts.stages.selection import OPTIONS, Judge, Selection
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
@@ -193,7 +194,7 @@ class ComponentData:
 
 @dataclass(frozen=True)
 class PhaseData:
-    """A phase ready to be described: components, sampling, training configuration."""
+    """A phase ready to be described: components, sampling, training configuration, what its weights are judged by."""
 
     components: tuple[ComponentData, ...]
     sampling: Mapping[str, Any]
@@ -201,18 +202,33 @@ class PhaseData:
     seed: int
     label: str = ""
     cost: float = field(default=10.0)
+    judges: tuple[Judge, ...] = ()
 
 
 def train(model: Stage, phase: PhaseData) -> Stage:
     """Weights after one phase that starts from `model`."""
+    selection = Selection(phase.train, phase.judges)
+    training = {name: value for name, value in phase.train.items() if name not in OPTIONS}
     config = {
         "components": [part.config() for part in phase.components],
         "sampling": dict(phase.sampling),
-        "train": drop_defaults(phase.train, _LATER_OPTIONS),
+        "train": drop_defaults(training, _LATER_OPTIONS),
         "seed": phase.seed,
+        **selection.config(),
     }
     inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
+    inputs |= selection.inputs()
     return make("train", config, inputs, phase.label, cost=phase.cost)
+
+
+def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:
+    """Of train stages that differ in the learning rate alone, the one with the best validation value.
+
+    It is described as they are, so that it can stand for the one that it becomes.
+    """
+    own = {role: stage for role, stage in runs[0].inputs.items() if not role.startswith("dev")}
+    inputs = {**own, **{f"run{i}": run for i, run in enumerate(runs)}}
+    return make("choose", {**runs[0].config, "learning_rates": list(rates)}, inputs, label, cost=0.5)
 
 
 def predict(

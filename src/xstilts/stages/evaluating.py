@@ -33,8 +33,12 @@ def _measured(question: Question, languages: Sequence[str], inputs: Mapping[str,
     """All values of some languages."""
     measurements: list[Measurement] = []
     for language in languages:
-        records = read_jsonl(inputs["data"] / language / "records.jsonl")
-        golds = [row for _, row in records if "gold" in row]  # candidates of a pool have none
         answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]
-        measurements += measure(replace(question, language=language), golds, answers)
+        measurements += measure(replace(question, language=language), golds_of(inputs["data"], language), answers)
     return measurements
+
+
+def golds_of(data: Path, language: str) -> list[Mapping[str, Any]]:
+    """Objects with `id` and `gold` of a prepare stage's language, in file order."""
+    records = read_jsonl(data / language / "records.jsonl")
+    return [row for _, row in records if "gold" in row]  # candidates of a pool have none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.stages.models import open_backbone, open_head
-from xstilts.task_types import TASK_TYPES, TaskType
+from xstilts.task_types import TASK_TYPES, Prediction, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.neighbours import NEIGHBOURS
 from xstilts.tasks import Encoding
@@ -34,19 +34,25 @@ def run_predict(
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     backbone = open_backbone(inputs["model"])
     task_type = task_type.suited(backbone)
-    _write_protocol(directory, backbone, task_type, config.get("retrieval", {}))
+    trained = read_json(inputs["model"] / "about.json").get("selection")
+    _write_protocol(directory, backbone, task_type, config.get("retrieval", {}), trained)
     head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     tokens = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
-    limits = Encoding(**read_json(inputs["data"] / "encoding.json"))
     languages: list[str] = read_json(inputs["data"] / "languages.json")
-    rank = predictor.ranker(Features.load(inputs["data"] / "pool")) if task_type.pooled else None
-    for done, language in enumerate(languages):
-        features = Features.load(inputs["data"] / language)
-        predictions = rank(features) if rank else predictor(features, limits)
+    for done, (language, predictions) in enumerate(answers(predictor, inputs["data"])):
         path = directory / "predictions" / f"{language}.jsonl"
         write_jsonl(path, (prediction.row() for prediction in predictions))
         report({"fraction": (done + 1) / len(languages), "message": language})
+
+
+def answers(predictor: Predictor, data: Path) -> Iterator[tuple[str, list[Prediction]]]:
+    """Pairs (language, predictions) for every language of a prepare stage."""
+    limits = Encoding(**read_json(data / "encoding.json"))
+    rank = predictor.ranker(Features.load(data / "pool")) if predictor.task_type.pooled else None
+    for language in read_json(data / "languages.json"):
+        features = Features.load(data / language)
+        yield language, rank(features) if rank else predictor(features, limits)
 
 
 SAID: Mapping[tuple[str, Any], str] = {
@@ -56,8 +62,13 @@ SAID: Mapping[tuple[str, Any], str] = {
 """Choices that are put in other words than their name and value."""
 
 
-def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, chosen: Mapping[str, Any]) -> None:
+def _write_protocol(
+    directory: Path, backbone: Backbone, task_type: TaskType, chosen: Mapping[str, Any], selection: str | None
+) -> None:
     """What scores must say of these predictions: a decoder's attention, and what was chosen against the protocol.
+
+    Args:
+        selection: how the weights of the last phase were chosen; None: they are the last.
 
     Raises:
         BackboneError: a layer that the model does not have.
@@ -70,5 +81,7 @@ def _write_protocol(directory: Path, backbone: Backbone, task_type: TaskType, ch
         notes.append(task_type.protocol)
     elif backbone.decoder:
         notes.append(f"attention={backbone.sees(task_type.right_context)}")
+    if selection:
+        notes.append(f"checkpoint={selection}")
     if notes:
         write_json(directory / "protocol.json", {"notes": notes, "layer": layer})

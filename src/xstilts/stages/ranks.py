@@ -23,7 +23,7 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from xstilts.core.errors import StageError, XstiltsError
+from xstilts.core.errors import ConfigError, StageError, XstiltsError
 from xstilts.graph.perform import Report
 
 MARK = "\x1e"
@@ -43,6 +43,7 @@ def run_train_on(
 
     Raises:
         StageError: what a rank raised, or how it ended; the others are stopped.
+        ConfigError: sharded weights that would have to be judged before the end.
     """
     count = settings.get("devices", 1)
     if count == 1:
@@ -50,6 +51,11 @@ def run_train_on(
 
         run_train(config, directory, inputs, settings, report)
         return
+    if settings.get("shard") and config.get("selection", {}).get("judges"):
+        raise ConfigError(
+            "weights that are sharded (--shard) cannot be judged on validation while they are trained: give "
+            "`select: last` or `select: average`, and one learning rate, or leave out --shard"
+        )
     stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
     stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     ranks: list[socket.socket] = []

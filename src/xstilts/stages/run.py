@@ -44,6 +44,10 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
         from xstilts.stages.ranks import run_train_on
 
         run_train_on(config, directory, inputs, settings, report)
+    elif stage.kind == "choose":
+        from xstilts.stages.sweeping import run_choose
+
+        run_choose(config, directory, inputs)
     else:
         assert stage.kind == "predict", f"no runner for {stage.kind}"
         from xstilts.stages.predicting import run_predict

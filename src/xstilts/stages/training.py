@@ -25,6 +25,7 @@ from xstilts.backbones.load import (
 )
 from xstilts.core.errors import UnknownName
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, save_trained
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
@@ -93,7 +94,8 @@ def _size(folder: Path) -> int:
 def run_train(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
 ) -> None:
-    """Train one phase, from a checkpoint where there is one; write weights, log and what became of the heads.
+    """Train one phase, from a checkpoint where there is one; write the weights that the stage's `selection` asks for
+    (`evaluations.jsonl`, `summary.json`), log and what became of the heads.
 
     Of several ranks each calls it; `xstilts.stages.ranks` starts them.
     """
@@ -113,23 +115,38 @@ def run_train(
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, start, totals, report)
+    selection = config.get("selection", {})
+    judges = selection.get("judges", ())
+    panel = Panel(model, phase, machine, judges, [inputs[f"dev{i}"] for i in range(len(judges))])
+    chooser = Chooser(selection, panel, directory, start)
     saved = time.monotonic()
     for record in train(model, phase, optimizer, machine, start, losses):
         done = record.step + 1
         log.count(record)
-        if done % machine.log_every == 0 or done == phase.plan.steps:
+        stop = chooser.seen(done) or done == phase.plan.steps
+        if done % machine.log_every == 0 or stop:
             log.add(record)
-        if team().leading(time.monotonic() - saved > machine.checkpoint_seconds) and done < phase.plan.steps:
+        if stop:
+            break
+        if team().leading(time.monotonic() - saved > machine.checkpoint_seconds):
             log.write()
             save_checkpoint(directory, model, optimizer, done, log.totals)
+            chooser.checkpointed()
             saved = time.monotonic()
     gather(model)
     if not team().leads:
         return
     log.write()
-    write_json(directory / "summary.json", {"steps": phase.plan.steps, "tasks": log.totals})
+    summary = {"steps": done, "tasks": log.totals, "selection": chooser.finish(done)}
+    write_json(directory / "summary.json", summary)
     held = save_trained(model, directory, inputs["model"], options)
-    about = {**read_json(inputs["model"] / "about.json"), "weights": {}, **held, "heads": heads}
+    about = {
+        **read_json(inputs["model"] / "about.json"),
+        "weights": {},
+        **held,
+        "heads": heads,
+        "selection": chooser.note or {},
+    }
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)
 

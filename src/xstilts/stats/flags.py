@@ -1,4 +1,4 @@
-"""Runs to be read with care: intermediate tasks that were not learned, and runs that collapsed.
+"""Runs to be read with care: intermediate tasks that were not learned, runs that collapsed, and oracles.
 
 They are flagged and counted, never dropped: a mean over the runs that went well is not the mean of the recipe.
 """
@@ -20,7 +20,7 @@ COLLAPSE_MARGIN = 2.0
 class Flag:
     """One flagged run; `seeds` of the `measured` seeds are concerned."""
 
-    kind: Literal["not learned", "collapsed"]
+    kind: Literal["not learned", "collapsed", "oracle"]
     run: Run
     task: str
     seeds: tuple[int, ...]
@@ -30,7 +30,8 @@ class Flag:
     def text(self) -> str:
         """What a table prints beside the recipe."""
         part = "" if len(self.seeds) == self.measured else f" ({len(self.seeds)} of {self.measured} seeds)"
-        return f"{self.task} {self.kind}{part}"
+        kind = "chosen on its languages (oracle)" if self.kind == "oracle" else self.kind
+        return f"{self.task} {kind}{part}"
 
 
 def learned(value: float, majority: float) -> bool:
@@ -104,6 +105,16 @@ def _collapsed(run: Run, task: str, margins: dict[tuple[str, int], float]) -> Fl
     return Flag("collapsed", run, task, tuple(sorted(seeds)), sum(recipe == run.recipe for recipe, _ in margins))
 
 
+def oracles(table: ScoreTable) -> list[Flag]:
+    """Runs whose weights were chosen on labels of the target's own languages: their scores are no zero-shot results."""
+    flags = []
+    for (backbone, recipe, task), part in table.targets().groups("backbone", "recipe", "task").items():
+        seeds = tuple(sorted({score.seed for score in part.scores if score.oracle}))
+        if seeds:
+            flags.append(Flag("oracle", Run(backbone, recipe), task, seeds, len(part.distinct("seed"))))
+    return flags
+
+
 def all_flags(table: ScoreTable, source: str = "en", controls: Sequence[str] = ()) -> list[Flag]:
     """Every flag of a table, in table order."""
-    return [*not_learned(table, source), *collapsed(table, source, controls)]
+    return [*not_learned(table, source), *collapsed(table, source, controls), *oracles(table)]

@@ -33,7 +33,7 @@ def save_checkpoint(
         step: finished optimizer steps.
         notes: JSON that must agree with the step, such as counts for the log.
     """
-    weights = {name: _saved(value) for name, value in _trained(model).items()}
+    weights = trained_weights(model)
     moments: dict[str, torch.Tensor] = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -73,11 +73,8 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
         )
     if final is None:
         return 0, {}
-    weights = load_file(final / "weights.safetensors")
+    fill_weights(model, load_file(final / "weights.safetensors"))
     moments = load_file(final / "moments.safetensors")
-    with torch.no_grad():
-        for name, value in _trained(model).items():
-            fill(value, weights[name])
     for name, parameter in model.named_parameters():
         prefix = f"{name}|"
         state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
@@ -88,6 +85,18 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
                 for key, value in state.items()
             }
     return step, dict(saved["notes"])
+
+
+def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What is trained, whole and on the CPU, by name; of several ranks all must ask for it."""
+    return {name: _saved(value) for name, value in _trained(model).items()}
+
+
+@torch.no_grad()
+def fill_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Set what is trained to `weights`, in place."""
+    for name, value in _trained(model).items():
+        fill(value, weights[name])
 
 
 def _saved(value: torch.Tensor) -> torch.Tensor:

@@ -8,12 +8,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xstilts.backbones.names import Backend, LoRA
 
+Select = Literal["validation", "last", "average", "oracle"]
+
 
 class TrainConfig(BaseModel):
     """One training phase. Defaults: AdamW as in jiant's XTREME scripts (rate 1e-5 to 3e-5 for XLM-R, decay 0.01,
     epsilon 1e-8, clip 1.0, linear decay after 10 % warm-up).
 
     `batch_size` counts examples (windows for span QA, blocks for masked LM), as papers report it.
+
+    `select` is which weights of the phase are kept: the best on English validation, as XTREME's scripts and jiant
+    choose (jiant: on the first 500 examples, every 1,000 steps, `patience: 30`), though English is a poor guide to
+    other languages (Keung et al. 2020); the last; the average of the run's snapshots (Schmidt et al. 2023; how many is
+    ours); or the best on the target's own languages, which is no zero-shot result.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +44,21 @@ class TrainConfig(BaseModel):
     quantize: Literal["nf4"] | None = Field(default=None, description="frozen weights in 4 bits under the adapters")
     frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
     frozen_layers: int = Field(default=0, ge=0, description="lowest layers, with the embeddings, that are not trained")
+
+    select: Select = Field(default="validation", description="weights that are kept; `oracle`: for targets alone")
+    checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
+    evaluate_every: int | None = Field(default=None, gt=0, description="steps between snapshots, instead")
+    subset: int = Field(default=500, ge=0, description="first validation examples of a language; 0: all")
+    patience: int | None = Field(default=None, gt=0, description="snapshots without a better one before it stops")
+    average: int = Field(default=10, gt=0, description="last snapshots of which `select: average` is the mean")
+
+    @model_validator(mode="after")
+    def _averaged(self) -> TrainConfig:
+        if self.select == "average" and self.lora is not None:
+            raise ValueError(
+                "the mean of two adapters' factors is not that of their products: no `average` with `lora`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _adapted(self) -> TrainConfig:

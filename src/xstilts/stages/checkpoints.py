@@ -1,0 +1,160 @@
+"""Which weights of a running phase are kept: judged on validation data, averaged, or the last.
+
+`evaluations.jsonl` has a line for every evaluation, and is all the state there is: with the step of a checkpoint it
+tells which snapshot is the best, so that a killed run goes on as if nothing had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+
+from xstilts.core.files import read_jsonl, write_jsonl
+from xstilts.evaluation.evaluate import Question, measure
+from xstilts.evaluation.predict import Predictor
+from xstilts.stages.evaluating import golds_of
+from xstilts.stages.predicting import answers
+from xstilts.training.checkpoint import fill_weights, trained_weights
+from xstilts.training.config import Settings
+from xstilts.training.distributed import team
+from xstilts.training.loop import Phase
+from xstilts.training.model import Model
+from xstilts.training.snapshots import Snapshots, moments
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A model in training and what it is judged by.
+
+    Attributes:
+        judges: rows of a train stage's `selection`; data: the directories of their prepare stages.
+    """
+
+    model: Model
+    phase: Phase
+    machine: Settings
+    judges: Sequence[Mapping[str, Any]]
+    data: Sequence[Path]
+
+    def evaluate(self) -> tuple[float, list[dict[str, Any]]]:
+        """The mean over judges, 0-100, and the main scores behind it: (F1 + EM) / 2 for QA, the mean over languages.
+
+        Every judge counts the same, as jiant's tasks do.
+        """
+        found = [self._scores(judge, data) for judge, data in zip(self.judges, self.data, strict=True)]
+        self.model.train()
+        value = mean(mean(row["value"] for row in rows) for rows in found)
+        return value, [row for rows in found for row in rows]
+
+    def _scores(self, judge: Mapping[str, Any], data: Path) -> list[dict[str, Any]]:
+        number = judge["component"]
+        own = self.model.specs[number]
+        predictor = Predictor(
+            self.model.backbone,
+            self.model.heads[own.task],
+            self.phase.types[number],
+            own.labels,
+            self.machine.device,
+            self.machine.micro_batch_tokens,
+            self.phase.config.precision,
+        )
+        rows = []
+        for language, predictions in answers(predictor, data):
+            question = Question(judge["task"], language, judge["split"], judge["metric"], judge["main"])
+            for one in measure(question, golds_of(data, language), [each.row() for each in predictions]):
+                if one.score.main:
+                    score = one.score
+                    rows.append(
+                        {"task": score.task, "language": language, "metric": score.metric, "value": score.value}
+                    )
+        return rows
+
+
+class Chooser:
+    """Follows a phase from step `start` and keeps the weights that `selection` of its stage asks for.
+
+    Every rank has one; the leading rank judges and writes while the others wait.
+    """
+
+    def __init__(self, selection: Mapping[str, Any], panel: Panel, directory: Path, start: int) -> None:
+        self.by: str = selection.get("by", "last")
+        self.panel, self.path = panel, directory / "evaluations.jsonl"
+        self.patience: int | None = selection.get("patience")
+        self.steps = panel.phase.plan.steps
+        taken: tuple[int, ...] = ()
+        if self.by != "last":
+            taken = moments(self.steps, selection.get("checkpoints", 0), selection.get("evaluate_every"))
+        self.moments = taken[-selection["average"] :] if self.by == "average" else taken
+        self.rows: list[dict[str, Any]] = []
+        if start and self.path.exists():
+            self.rows = [row for _, row in read_jsonl(self.path) if row["step"] <= start]
+        summed = max((step for step in self.moments if step <= start), default=None)
+        self.snapshots = Snapshots(directory, summed if self.by == "average" else self._best.get("step"))
+
+    @property
+    def _best(self) -> dict[str, Any]:
+        """The best evaluation so far, the first among equals; empty where there is none."""
+        return max(self.rows, key=lambda row: row["value"], default={})
+
+    def seen(self, done: int) -> bool:
+        """Take what is needed after `done` finished steps; returns whether the phase is to stop here."""
+        if done not in self.moments:
+            return False
+        if self.by == "average":
+            weights = trained_weights(self.panel.model)
+            if team().leads:
+                self._add(done, weights)
+            return False
+        stop = self._judge(done) if team().leads else False
+        return team().leading(stop)
+
+    def checkpointed(self) -> None:
+        """A checkpoint of the phase was written."""
+        if team().leads:
+            self.snapshots.checkpointed()
+
+    def finish(self, done: int) -> dict[str, Any]:
+        """Put the chosen weights into the model (on the leading rank, after `done` steps); what `summary.json` says."""
+        told: dict[str, Any] = {"by": self.by, "step": done}
+        if self.by == "average":
+            summed = self.snapshots.weights()
+            fill_weights(self.panel.model, {name: value / len(self.moments) for name, value in summed.items()})
+            told |= {"step": None, "averaged": list(self.moments)}
+        elif self.by != "last":
+            fill_weights(self.panel.model, self.snapshots.weights())
+            told |= {"step": self._best["step"], "value": self._best["value"], "evaluations": len(self.rows)}
+            told["stopped"] = done if done < self.steps else None
+        if self.panel.judges and "value" not in told:
+            self._evaluate(done)
+            told["value"] = self.rows[-1]["value"]
+        self.snapshots.drop()
+        return told
+
+    @property
+    def note(self) -> str:
+        """For `about.json` and the signatures of scores; empty for the last weights."""
+        return {"last": "", "average": f"average of {len(self.moments)}"}.get(self.by, self.by)
+
+    def _judge(self, done: int) -> bool:
+        self._evaluate(done)
+        if self._best is self.rows[-1]:
+            self.snapshots.keep(done, trained_weights(self.panel.model))
+        since = len(self.rows) - 1 - self.rows.index(self._best)
+        return self.patience is not None and since >= self.patience
+
+    def _evaluate(self, done: int) -> None:
+        value, scores = self.panel.evaluate()
+        self.rows.append({"step": done, "value": value, "scores": scores})
+        write_jsonl(self.path, self.rows)
+
+    def _add(self, done: int, weights: Mapping[str, torch.Tensor]) -> None:
+        """The sum so far, in float32 and on disk: memory holds no snapshot between two of them."""
+        total = {name: value.float() for name, value in weights.items()}
+        if self.snapshots.current is not None:
+            total = {name: value + total[name] for name, value in self.snapshots.weights().items()}
+        self.snapshots.keep(done, total)
