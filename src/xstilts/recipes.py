@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from xstilts.core.yaml_lines import check_fields
+from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling
 
@@ -32,6 +33,9 @@ class Component(Strict):
     """A task in a mixture; in a file, its name alone will do."""
 
     task: str
+    objective: Objective | None = Field(
+        default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
+    )
     languages: tuple[str, ...] = Field(default=("en",), description="languages of its training data; `all`: all there")
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else by size")
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
@@ -42,6 +46,11 @@ class Component(Strict):
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"task": value} if isinstance(value, str) else value
+
+    @property
+    def label(self) -> str:
+        """`mnli`, or `mnli:simcse` where an objective is given."""
+        return f"{self.task}:{self.objective}" if self.objective else self.task
 
 
 class PhaseSpec(Strict):
@@ -63,7 +72,7 @@ class PhaseSpec(Strict):
     @property
     def label(self) -> str:
         """`mnli`, or `{mnli, squad_v1}` for a mixture."""
-        names = [part.task for part in self.tasks]
+        names = [part.label for part in self.tasks]
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
     def options(self, *layers: dict[str, Any]) -> TrainConfig:

@@ -78,7 +78,7 @@ class Expansion:
         learned: dict[str, tuple[Stage, Component]] = {}
         for phase in recipe.phases:
             stage = self._phases.train(stage, phase, model, replicate)
-            learned.update({part.task: (stage, part) for part in phase.tasks})
+            learned.update({part.label: (stage, part) for part in phase.tasks})
         for name, (trained, part) in learned.items():
             if (scored := self._intermediate(trained, part, model, replicate)) is not None:
                 yield Cell(replicate.seed, model.name, recipe.label, name, "intermediate", scored)
@@ -91,7 +91,7 @@ class Expansion:
 
     def _intermediate(self, stage: Stage, part: Component, model: Model, replicate: Replicate) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""
-        task = self._phases.task(part.task, model)
+        task = self._phases.task(part.task, model, part.objective)
         if not task.metric:
             return None
         split = self._files.validation_split(task)

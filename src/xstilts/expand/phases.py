@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.expand.data import Files, Replicate
+from xstilts.expand.objectives import in_form, usual
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
 from xstilts.tasks import Task
-from xstilts.tasks.base import IN_TEXT
+from xstilts.tasks.base import Objective
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Model:
         retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
         output: whether it answers through heads or in text.
+        kind: of its architecture; None where only loading it tells.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Model:
     retrieval: Mapping[str, Any]
     control: str = ""
     output: Output = "head"
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,9 @@ class Phases:
 
     files: Files
 
-    def task(self, name: str, model: Model) -> Task:
-        """A task in the form in which this model does it."""
-        task = self.files.experiment.task(name)
-        return replace(task, type=IN_TEXT.get(task.type, task.type)) if model.output == "text" else task
+    def task(self, name: str, model: Model, objective: Objective | None = None) -> Task:
+        """A task in the form in which this model does it. Raises `ConfigError` for an objective that fits neither."""
+        return in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
 
     def train(
         self, stage: Stage, phase: PhaseSpec, model: Model, replicate: Replicate, seed: int | None = None
@@ -60,8 +63,10 @@ class Phases:
         return describe.train(stage, PhaseData(tuple(parts), sampling, options.model_dump(), drawn, path, cost))
 
     def _part(self, part: Component, model: Model, replicate: Replicate) -> ComponentData:
-        task = self.task(part.task, model)
+        task = self.task(part.task, model, part.objective)
         languages = self.files.training_languages(task, part, replicate)
         data = self.files.prepared(task, "train", languages, model.tokenizer, replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
-        return ComponentData(task, data, part.rate, part.weight, part.exponent, own)
+        usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
+        name = task.name if task.type == usually else part.label
+        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, name)

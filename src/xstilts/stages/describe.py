@@ -172,6 +172,8 @@ class ComponentData:
     weight: float = 1.0
     exponent: float = 0.3
     options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    """What it is called where one task is trained on in two ways; else as the task."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def train(model: Stage, phase: PhaseData) -> Stage:
     config = {
         "components": [
             {
-                "task": part.task.name,
+                "task": part.name or part.task.name,
                 "type": part.task.type,
                 "labels": list(part.task.labels),
                 "rate": part.rate,

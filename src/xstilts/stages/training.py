@@ -103,10 +103,11 @@ def run_train(
     phase = build_phase(config, inputs, options).suited(backbone)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
-    for spec, features in zip(specs, phase.features, strict=True):
+    for spec in specs:
         head = model.heads[spec.task]
         if isinstance(head, MaskedLMHead):
-            set_unigram_bias(head, [features])
+            sharing = zip(specs, phase.features, strict=True)
+            set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
     heads = restore_heads(model, inputs["model"], keep=options.head == "keep")
     losses = spread(Losses(model, phase).to(machine.device), backbone, machine)
     optimizer = make_optimizer(model, options)
