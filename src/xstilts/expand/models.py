@@ -64,10 +64,8 @@ class Models:
         experiment = self.phases.files.experiment
         phases = [*spec.pretrain, *(phase for recipe in experiment.recipes for phase in recipe.phases)]
         parts = [part for phase in phases for part in phase.tasks]
-        return any(
-            (part.objective or usual(experiment.task(part.task), kind, spec.output)) == "span_corruption"
-            for part in parts
-        )
+        forms = [part.objective or usual(experiment.task(part.task), kind, spec.output) for part in parts]
+        return "span_corruption" in forms
 
     def _english(self, spec: BackboneSpec, how: str, base: Model, replicate: Replicate, seed: int) -> Stage:
         """The control pretrained on English alone: a given model, or the same phases on English text."""

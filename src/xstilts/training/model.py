@@ -85,7 +85,7 @@ def save_model_heads(model: Model, directory: Path) -> None:
 def save_heads(heads: Mapping[HeadSpec, Mapping[str, torch.Tensor]], directory: Path) -> None:
     """`heads.safetensors` and `heads.json`."""
     state = {
-        f"{spec.task}.{name}": value.detach().cpu().contiguous()
+        f"{spec.task}.{name}": value.detach().cpu().contiguous().clone()  # a shared head is saved under each name
         for spec, own in heads.items()
         for name, value in own.items()
     }
