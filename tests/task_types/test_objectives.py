@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def features_of(name: str, examples: Any = None) -> Features:
 
 def loss_of(task_type: TaskType, backbone: Backbone, batch: Any) -> Tensor:
     head = task_type.head(backbone, (), 0.0)
-    return task_type.loss(head, backbone(batch.packed, task_type.right_context), batch)
+    return task_type.loss(head, backbone(batch.packed, task_type.right_context), batch).detach()
 
 
 def phase_of(name: str, config: TrainConfig) -> Phase:
@@ -90,12 +91,12 @@ def phase_of(name: str, config: TrainConfig) -> Phase:
 
 @pytest.mark.parametrize("name", DATA)
 def test_the_loss_falls(name: str) -> None:
-    config = TrainConfig(steps=40, batch_size=6, learning_rate=5e-3, head_dropout=0.0)
+    config = TrainConfig(steps=24, batch_size=6, learning_rate=5e-3, head_dropout=0.0)
     backbone = backbone_of(name)
     model = Model(backbone, [HeadSpec("data", name, ())], 0.0, 1)
     phase = phase_of(name, config).suited(backbone)
     losses = [float(record.loss) for record in train(model, phase, make_optimizer(model, config), Settings())]
-    assert np.mean(losses[-8:]) < 0.85 * np.mean(losses[:4]), losses
+    assert np.mean(losses[-6:]) < 0.85 * np.mean(losses[:3]), losses
 
 
 @pytest.mark.parametrize("name", ["causal_lm", "span_corruption", "translation_lm"])
@@ -160,7 +161,7 @@ def test_fifteen_per_cent_are_taken_out_in_spans_of_three() -> None:
         assert drawn == sorted(drawn)
         assert drawn[0][0] > 0
         assert drawn[-1][1] == 100
-        assert all(end < begin for (_, end), (begin, _) in zip(drawn, drawn[1:], strict=False))
+        assert all(end < begin for (_, end), (begin, _) in pairwise(drawn))
         sizes += [end - begin for begin, end in drawn]
         taken += sum(end - begin for begin, end in drawn)
     assert taken == 200 * 15
@@ -189,9 +190,7 @@ def test_corrupted_text_can_be_put_together_again(rate: float) -> None:
 def test_sentinels_are_the_tokenizers_own() -> None:
     trained = train_tokenizer(TEXT * 3, VocabularyConfig(200, sentinels=4))
     assert sentinels_of(Coder(trained)) == [5, 6, 7, 8]
-    assert trained.tokenize("a <extra_id_2> b")[1:-1] == ["<extra_id_2>"] or "<extra_id_2>" in trained.tokenize(
-        "<extra_id_2>"
-    )
+    assert "<extra_id_2>" in trained.tokenize("a <extra_id_2> b")
     published = t5_tokenizer()
     published.add_tokens(["▁<extra_id_1>", "▁<extra_id_0>"])
     top = len(published)
@@ -215,19 +214,12 @@ def test_masks_of_translation_lm_are_the_librarys_loss_over_both_texts() -> None
     assert batch.count == round(0.3 * ordinary.sum())
     torch.manual_seed(0)
     head = kind.head(backbone, (), 0.0)
-    library = AutoModelForMaskedLM.from_config(backbone.config).eval()
+    library = AutoModelForMaskedLM.from_config(backbone.config, attn_implementation="eager").eval()
     library.base_model.load_state_dict(backbone.model.state_dict(), strict=False)
-    state = {"bias": head.bias, "dense.weight": head.dense.weight, "dense.bias": head.dense.bias}
-    library.lm_head.load_state_dict(
-        {
-            **state,
-            "layer_norm.weight": head.norm.weight,
-            "layer_norm.bias": head.norm.bias,
-            "decoder.weight": head.embeddings,
-            "decoder.bias": head.bias,
-        },
-        strict=False,
-    )
+    library.lm_head.dense.load_state_dict(head.dense.state_dict())
+    library.lm_head.layer_norm.load_state_dict(head.norm.state_dict())
+    library.lm_head.decoder.load_state_dict({"weight": head.embeddings, "bias": head.bias})
+    library.lm_head.bias.data.copy_(head.bias.data)
     labels = torch.full_like(before.ids_T, -100)
     labels[batch.targets["place_M"]] = batch.targets["token_M"]
     expected, begin = 0.0, 0
@@ -263,12 +255,10 @@ def test_simcse_reads_a_sentence_twice_through_dropout() -> None:
     backbone.train()
     torch.manual_seed(0)
     states = backbone(batch.packed)
-    vectors = F.normalize(pool(states, batch.packed, "mean"), dim=-1)
-    scores = (vectors[0::2] @ vectors[1::2].T / 0.05).detach()
-    expected = -scores.log_softmax(-1).diagonal().sum()
-    assert float(kind.loss(kind.head(backbone, (), 0.0), states, batch).detach()) == pytest.approx(
-        float(expected), rel=1e-5
-    )
+    vectors = F.normalize(pool(states, batch.packed, "mean"), dim=-1).detach()
+    expected = -(vectors[0::2] @ vectors[1::2].T / 0.05).log_softmax(-1).diagonal().sum()
+    loss = kind.loss(kind.head(backbone, (), 0.0), states, batch).detach()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     assert not torch.equal(vectors[0::2], vectors[1::2])
 
 
@@ -290,9 +280,8 @@ def test_supervised_simcse_takes_contradictions_of_the_same_premise_as_hard_nega
     batch = whole(kind, features)
     vectors = F.normalize(pool(backbone(batch.packed), batch.packed, "mean"), dim=-1).detach()
     scores = vectors[[0, 3]] @ vectors[[1, 4, 2]].T / 0.05
-    assert float(loss_of(kind, backbone, batch).detach()) == pytest.approx(
-        float(F.cross_entropy(scores, torch.arange(2), reduction="sum")), rel=1e-5
-    )
+    expected = F.cross_entropy(scores, torch.arange(2), reduction="sum")
+    assert float(loss_of(kind, backbone, batch)) == pytest.approx(float(expected), rel=1e-5)
     with pytest.raises(DataError, match="needs pairs with the label 'entailment'"):
         triples([replace(one, label="neutral") for one in NLI])
 
@@ -318,4 +307,6 @@ def test_losses_are_a_module_of_model_and_phase() -> None:
     backbone = backbone_of("causal_lm")
     model = Model(backbone, [HeadSpec("data", "causal_lm", ())], 0.0, 1)
     batch = phase.types[0].collate(phase.features[0], np.arange(3), rng())
-    assert float(Losses(model, phase).eval()(0, batch)) == pytest.approx(float(loss_of(CausalLM(), backbone, batch)))
+    assert float(Losses(model, phase).eval()(0, batch).detach()) == pytest.approx(
+        float(loss_of(CausalLM(), backbone, batch))
+    )
