@@ -24,6 +24,7 @@ from xstilts.tasks import TASKS, Encoding
 
 SENTENCES = [f"{TEXT[i % 6]} . {TEXT[(i * 7) % 5]} {i}" for i in range(400)]
 TOKENIZER = train_tokenizer(TEXT * 3, VocabularyConfig(200, sentinels=8))
+JOINED, APART = Encoding(max_length=32), Encoding(join=False, paired=0.5)
 KINDS = ("masked_lm", "causal_lm", "span_corruption", "simcse")
 
 

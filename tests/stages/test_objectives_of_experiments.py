@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from backbones.tiny_models import sequences
+from backbones.tiny_models import sequences, t5_tokenizer
 from stages.test_text_output import SIZES
 from stages.tiny_experiment import BACKBONE, run_all, tiny_experiment
 from xstilts.backbones.load import load_backbone
@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
 
 def test_a_folder_of_an_unlisted_architecture_is_known_by_its_config(tmp_path: Path) -> None:
     for name, usual in (("bart", "span_corruption"), ("gpt2", "causal_lm")):
-        (tmp_path / name).mkdir()
+        t5_tokenizer().save_pretrained(tmp_path / name)
         (tmp_path / name / "config.json").write_text(json.dumps({"model_type": name}))
         backbone = {"name": "tiny", "source": str(tmp_path / name), "output": "text"}
         assert types(expand(backbone, "micro_text")) == [("micro_text", usual)]

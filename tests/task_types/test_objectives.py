@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -214,7 +215,7 @@ def test_masks_of_translation_lm_are_the_librarys_loss_over_both_texts() -> None
     assert batch.count == round(0.3 * ordinary.sum())
     torch.manual_seed(0)
     head = kind.head(backbone, (), 0.0)
-    library = AutoModelForMaskedLM.from_config(backbone.config, attn_implementation="eager").eval()
+    library = AutoModelForMaskedLM.from_config(deepcopy(backbone.config), attn_implementation="eager").eval()
     library.base_model.load_state_dict(backbone.model.state_dict(), strict=False)
     library.lm_head.dense.load_state_dict(head.dense.state_dict())
     library.lm_head.layer_norm.load_state_dict(head.norm.state_dict())

@@ -47,8 +47,11 @@ IN_TEXT: Mapping[TypeName, TypeName] = {
 """Types that a backbone which writes text answers in text; it does the others as any backbone."""
 Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
 """Types that pretrain on data which has no labels, or needs none; raw text and translation pairs have several."""
-OF_TEXT: Mapping[str, str] = {text: kind for kind, text in IN_TEXT.items()}
-"""The other way round."""
+OF_TEXT: Mapping[str, str] = {
+    **{text: kind for kind, text in IN_TEXT.items()},
+    **dict.fromkeys(("causal_lm", "span_corruption"), "masked_lm"),
+}
+"""The other way round; of raw text too."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
