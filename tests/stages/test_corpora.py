@@ -54,9 +54,7 @@ def prepare(root: Path, to: Path, kind: str, encoding: Encoding, **changes: Any)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "encoding", [Encoding(max_length=32), Encoding(join=False, paired=0.5)], ids=["joined", "pairs"]
-)
+@pytest.mark.parametrize("encoding", [JOINED, APART], ids=["joined", "apart"])
 def test_streamed_features_are_those_of_memory_byte_for_byte(kind: str, encoding: Encoding, tmp_path: Path) -> None:
     root, coder, shards = tmp_path / "data", Coder(TOKENIZER), {"en": SENTENCES[:250], "de": SENTENCES[250:]}
     lay(root, "en/a.txt", ["", *shards["en"][:100], " "])
