@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.yaml_lines import check_fields
+from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling
 
@@ -58,6 +59,9 @@ class Component(Strict):
     """A task in a mixture; in a file, its name alone will do."""
 
     task: str
+    objective: Objective | None = Field(
+        default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
+    )
     languages: tuple[str, ...] = Field(
         default=("en",), description="languages of its training data, else the experiment's source; `all`: all there"
     )
@@ -75,6 +79,11 @@ class Component(Strict):
     def spoken(self, source: str) -> tuple[str, ...]:
         """Languages of its training data; the source language unless it names its own."""
         return self.languages if "languages" in self.model_fields_set else (source,)
+
+    @property
+    def label(self) -> str:
+        """`mnli`, or `mnli:simcse` where an objective is given."""
+        return f"{self.task}:{self.objective}" if self.objective else self.task
 
 
 class PhaseSpec(Strict):
@@ -98,7 +107,7 @@ class PhaseSpec(Strict):
 
     @model_validator(mode="after")
     def _once(self) -> PhaseSpec:
-        names = [part.task for part in self.tasks]
+        names = [part.label for part in self.tasks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
         return self
@@ -117,7 +126,7 @@ class PhaseSpec(Strict):
     @property
     def label(self) -> str:
         """`mnli`, or `{mnli, squad_v1}` for a mixture."""
-        names = [part.task for part in self.tasks]
+        names = [part.label for part in self.tasks]
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
     def options(self, *layers: dict[str, Any]) -> TrainConfig:

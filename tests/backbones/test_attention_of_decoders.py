@@ -29,7 +29,7 @@ from xstilts.task_types import TASK_TYPES
 ROWS = sequences((9, 3, 7, 3, 1))
 CODER = Coder(decoder_tokenizer())
 PACKED = ("qwen3", "llama", "gemma3_text")
-RIGHT = {"tagging", "span_qa", "masked_lm"}
+RIGHT = {"tagging", "span_qa", "masked_lm", "translation_lm"}
 
 
 @pytest.mark.parametrize("name", ["qwen3", "llama"])

@@ -22,12 +22,14 @@ class VocabularyConfig:
     """Pieces in all; `alphabet`: the most frequent characters that are kept (others become unknown).
 
     `ascii`: letters, digits and marks of English are kept in any case: prompts and labels are written in them.
+    `sentinels`: number of tokens `<extra_id_0>` ... that stand for spans (`task_types.span_corruption`).
     """
 
     pieces: int
     alphabet: int = 3400
     split_digits: bool = True
     ascii: bool = False
+    sentinels: int = 0
 
 
 def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
@@ -43,7 +45,7 @@ def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=config.pieces,
         limit_alphabet=config.alphabet,
-        special_tokens=list(SPECIAL),
+        special_tokens=[*SPECIAL, *(f"<extra_id_{number}>" for number in range(config.sentinels))],
         initial_alphabet=[*ascii_letters, *digits, *punctuation] if config.ascii else [],
         show_progress=False,
     )

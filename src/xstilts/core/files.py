@@ -50,6 +50,24 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
+def stream_lines(path: Path) -> Iterator[str]:
+    """Lines with their ends, of a file of any size; errors as of `read_text`, but only when their line is reached."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for number, raw in enumerate(stream, start=1):
+                line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+                try:
+                    yield line.decode()
+                except UnicodeDecodeError as error:
+                    raise DataError(f"not UTF-8 (byte 0x{line[error.start]:02x})", path, number) from None
+    except FileNotFoundError:
+        raise DataError("no such file", path) from None
+    except IsADirectoryError:
+        raise DataError("expected a file, found a folder", path) from None
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"cannot be read ({error})", path) from None
+
+
 def read_json(path: Path) -> Any:
     """A JSON document. Raises `DataError` with the line of the fault."""
     text = read_text(path)

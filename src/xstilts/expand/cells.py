@@ -24,7 +24,7 @@ from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
-RAW = ("masked_lm",)
+RAW = ("masked_lm", "causal_lm", "span_corruption")
 """Types of raw text."""
 
 
@@ -120,7 +120,7 @@ class Expansion:
         self, trained: Trained, phase: PhaseSpec, model: Model, target: tuple[TargetSpec, Task] | None = None
     ) -> Trained:
         stage = self._phases.train(trained.stage, phase, model, earlier=trained.parts, target=target)
-        now = {part.task: (stage, part) for part in phase.without_idle().tasks}
+        now = {part.label: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
     def _through(
@@ -157,13 +157,13 @@ class Expansion:
 
     def _intermediate(self, stage: Stage, part: Component, model: Model) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""
-        task = self._phases.task(part.task, model)
+        task = self._phases.task(part.task, model, part.objective)
         if not task.metric:
             return None
         split = self._files.validation_split(task)
         languages = self._files.own_languages(task, part, split, model.replicate)
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
-        return self._score(stage, data, task, (part.task, "intermediate", split), model.retrieval)
+        return self._score(stage, data, task, (part.label, "intermediate", split), model.retrieval)
 
     def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model) -> Stage:
         """Every language of a target, measured on a finished model."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Files, Replicate
+from xstilts.expand.objectives import in_form, usual
 from xstilts.expand.selection import oracle_judges, source_judges
 from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
@@ -18,7 +20,7 @@ from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
-from xstilts.tasks.base import IN_TEXT
+from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 
 
@@ -33,6 +35,7 @@ class Model:
         retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
         output: whether it answers through heads or in text.
+        kind: of its architecture; None where only loading it tells.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Model:
     replicate: Replicate
     control: str = ""
     output: Output = "head"
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,9 @@ class Phases:
 
     files: Files
 
-    def task(self, name: str, model: Model) -> Task:
-        """A task in the form in which this model does it."""
-        task = self.files.experiment.task(name)
-        return replace(task, type=IN_TEXT.get(task.type, task.type)) if model.output == "text" else task
+    def task(self, name: str, model: Model, objective: Objective | None = None) -> Task:
+        """A task in the form in which this model does it. Raises `ConfigError` for an objective that fits neither."""
+        return in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
 
     def train(
         self,
@@ -75,8 +78,8 @@ class Phases:
         """
         phase = phase.without_idle()
         runs = self.files.experiment.runs(phase)
-        names = {part.task for part in phase.tasks}
-        again = [part for part in earlier if part.task not in names] if phase.replay else []
+        names = {part.label for part in phase.tasks}
+        again = [part for part in earlier if part.label not in names] if phase.replay else []
         parts = [self._part(part, model) for part in phase.tasks]
         parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
@@ -99,18 +102,20 @@ class Phases:
             return oracle_judges(self.files, options, target, model.tokenizer, model.replicate)
         if options.select != "validation" and len(runs) == 1:
             return ()
-        tasks = [(part, self.task(part.task, model)) for part in phase.tasks]
+        tasks = [(part, self.task(part.task, model, part.objective)) for part in phase.tasks]
         judges = source_judges(self.files, options, tasks, model.tokenizer, model.replicate)
         if len(runs) > 1 and not judges:
             raise ConfigError(f"phase {phase.label}: nothing is measured to choose a learning rate by; give one")
         return judges
 
     def _part(self, part: Component, model: Model) -> ComponentData:
-        task = self.task(part.task, model)
+        task = self.task(part.task, model, part.objective)
         languages = self.files.training_languages(task, part, model.replicate)
         data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
-        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end)
+        usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
+        name = task.name if task.type == usually else part.label
+        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end, name=name)
 
 
 def _sampling(phase: PhaseSpec, replayed: bool) -> dict[str, Any]:

@@ -31,9 +31,9 @@ from xstilts.stages.models import open_head
 from xstilts.training.model import HeadSpec
 
 Kind = Literal["transformers", "sentence-transformers", "peft"]
-_BY_VECTOR = ("retrieval", "mining", "ranking", "contrastive", "")
+_BY_VECTOR = ("retrieval", "mining", "ranking", "contrastive", "simcse", "")
 """Head types without a head: sentence vectors are all there is. `""` is a bare backbone."""
-_TRAINED_ON_LAST = ("contrastive", "ranking")
+_TRAINED_ON_LAST = ("contrastive", "simcse", "ranking")
 """Types whose vectors were trained at the last layer; the others read that of the protocol."""
 
 

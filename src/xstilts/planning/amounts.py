@@ -56,7 +56,11 @@ KINDS: Mapping[str, Kind] = {
     "contrastive": Kind(32, segments=2),
     "mining": Kind(32),
     "ranking": Kind(100),
+    "simcse": Kind(32, segments=2),
     "masked_lm": Kind(40),
+    "causal_lm": Kind(40),
+    "span_corruption": Kind(40),
+    "translation_lm": Kind(64),
     "classification_text": Kind(75),
     "multiple_choice_text": Kind(220),
     "span_qa_text": Kind(235, instances=1.1),
@@ -64,12 +68,20 @@ KINDS: Mapping[str, Kind] = {
 }
 PREDICTED: Mapping[str, float] = {
     "masked_lm": 0.15,
+    "causal_lm": 1.0,
+    "span_corruption": 0.23,
+    "translation_lm": 0.15,
     "classification_text": 0.05,
     "multiple_choice_text": 0.01,
     "span_qa_text": 0.03,
     "tagging_text": 0.4,
 }
-"""Of the tokens of an instance the share over which an output layer predicts: those masked, or those of the answer."""
+"""Of the tokens of an instance the share over which an output layer predicts: those masked, or those of the answer.
+
+Of span corruption those taken out, a third as many sentinels, and the end tokens.
+"""
+RAW_TEXT = ("masked_lm", "causal_lm", "span_corruption")
+"""Types whose instances are blocks of lines."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +159,7 @@ def _estimated(prepared: Stage) -> Amount:
     config = prepared.config
     kind, encoding = KINDS.get(config["type"], Kind(64)), Encoding(**config["encoding"])
     longest = encoding.max_length * kind.segments
-    if config["type"] == "masked_lm":
+    if config["type"] in RAW_TEXT:
         return _raw_text(prepared, encoding)
     counts, note = rows_of(prepared)
     rows = float(sum(counts.values()))
@@ -216,7 +228,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _count(prepared: Stage, split: Split, code: str) -> int:
-    if prepared.config["type"] == "masked_lm":  # raw text is large, and its size on disk tells its tokens
+    if prepared.config["type"] in RAW_TEXT:  # raw text is large, and its size on disk tells its tokens
         return 0
     return _examples(prepared, split, code)
 

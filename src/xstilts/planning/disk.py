@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xstilts.planning.amounts import Amount
+from xstilts.planning.amounts import RAW_TEXT, Amount
 from xstilts.planning.formulas import Counts, Tuning
 
 TOKENIZER_PIECE = 65.0
@@ -24,7 +24,7 @@ def prepared(kind: str, amount: Amount) -> float:
     """Features: 4 bytes a token, offsets of segments and instances, columns, and records."""
     per_token = {"span_qa": 12.0, "tagging": 9.0}.get(kind, 4.0)  # offsets into the passage; words and their tags
     per_instance = 12.0 * amount.segments + 24.0
-    records = 0.0 if kind == "masked_lm" else RECORD.get(kind, 70.0) * amount.rows
+    records = 0.0 if kind in (*RAW_TEXT, "translation_lm", "simcse") else RECORD.get(kind, 70.0) * amount.rows
     return amount.instances * (per_token * amount.tokens + per_instance) + records
 
 

@@ -275,7 +275,7 @@ def fewer_tokens(budget: int, least: int) -> list[int]:
 
 def head_parameters(kind: str, hidden: int, labels: int, counts: Counts) -> int:
     """Parameters of a task type's head (`xstilts.task_types`); none for types that read sentence vectors."""
-    if kind == "masked_lm":
+    if kind in ("masked_lm", "translation_lm"):
         size = counts.embeddings // counts.vocabulary
         return (hidden + 3) * size + counts.vocabulary
     if kind in ("classification", "multiple_choice"):

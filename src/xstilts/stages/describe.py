@@ -176,12 +176,14 @@ class ComponentData:
     options: Mapping[str, Any] = field(default_factory=dict)
     rate_end: float | None = None
     replayed: bool = False
+    name: str = ""
+    """What it is called where one task is trained on in two ways; else as the task."""
 
     def config(self) -> dict[str, Any]:
         """What of it is in the key."""
         later = {"rate_end": self.rate_end, "replayed": self.replayed}
         return {
-            "task": self.task.name,
+            "task": self.name or self.task.name,
             "type": self.task.type,
             "labels": list(self.task.labels),
             "rate": self.rate,

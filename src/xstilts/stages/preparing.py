@@ -17,6 +17,7 @@ from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
 from xstilts.data.readers.pools import parsed_once
+from xstilts.stages.corpora import streams, write_corpus
 from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
@@ -47,15 +48,15 @@ def run_tokenizer(
             for task in tasks:
                 if language not in task.available(root, "train"):
                     continue
-                for example in task.load(root, "train", language):
+                for example in task.stream(root, "train", language):
                     assert isinstance(example, PlainText)
                     if budget <= 0:
                         break
                     budget -= len(example.text)
                     yield example.text
 
-    ascii_too = trained.get("ascii", False)
-    options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"], ascii_too)
+    later = {name: trained[name] for name in ("ascii", "sentinels") if name in trained}
+    options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"], **later)
     train_tokenizer(lines(), options).save_pretrained(directory)
 
 
@@ -71,6 +72,9 @@ def run_prepare(
     task = task_of(config, settings)
     coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
+    if streams(task_type, task, config):
+        write_corpus(task_type, task, root, config, coder, directory, report)
+        return
     parts: dict[str, Features] = {}
     pool: dict[str, Example] = {}
     encode = task_type.encode if config["combined"] else task_type.encode_apart

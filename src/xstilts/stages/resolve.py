@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
-from xstilts.backbones.family import Retrieval
-from xstilts.backbones.names import Pooling, Similarity
+from xstilts.backbones.family import Kind, Retrieval
+from xstilts.backbones.names import Output, Pooling, Similarity
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json
 from xstilts.graph.stage import drop_defaults
@@ -20,7 +20,7 @@ READ_BY = {
     "mining": ("pooling", "special_tokens", "layer"),
     "ranking": ("pooling", "special_tokens"),
 }
-TRAINED_BY = {"contrastive": ("pooling", "special_tokens"), "ranking": ("pooling", "special_tokens")}
+TRAINED_BY = dict.fromkeys(("contrastive", "simcse", "ranking"), ("pooling", "special_tokens"))
 JUDGED_BY = {"retrieval": ("validate_on",)}
 """What of `retrieval_of` a task type's predictions depend on, its training, and its scores."""
 
@@ -83,23 +83,39 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
     return str(encoder_path(world, source.removeprefix("microworld:"))), None
 
 
-def check_writes(source: str | None, architecture: str | None) -> None:
-    """Refuse `output: text` of what is known to be an encoder; of an unknown model the stage that loads it finds out.
+def kind_of(source: str | None, architecture: str | None, output: Output) -> Kind | None:
+    """What a model is, from its architecture's family, its checkpoint or its `config.json`; None if these do not tell.
 
     Raises:
-        ConfigError: naming the architecture.
+        ConfigError: `output: text` of what is known to be an encoder; of an unknown model the stage that loads it finds
+            out.
     """
     known = checkpoint_of(source) if source else None
     folder = Path(source or "") / "config.json"
-    kind = architecture or (known.model_type if known else "")
-    if source and not kind and folder.is_file():
-        kind = read_json(folder).get("model_type", "")
-    family = family_of(kind)
-    if family.model_types and family.kind == "encoder":
-        raise ConfigError(
-            f"`output: text` is for decoders and encoder-decoders, and {kind} is an encoder: leave it out, or take mt5 "
-            "or qwen3 (`xstilts list backbones`)"
-        )
+    config = read_json(folder) if source and not known and folder.is_file() else {}
+    name = architecture or (known.model_type if known else config.get("model_type", ""))
+    family = family_of(name)
+    if family.model_types:
+        if output == "text" and family.kind == "encoder":
+            raise ConfigError(
+                f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or take "
+                "mt5 or qwen3 (`xstilts list backbones`)"
+            )
+        return family.kind
+    if not name or output == "head":
+        return None
+    both = config.get("is_encoder_decoder", getattr(_usual_config(name), "is_encoder_decoder", None))
+    return None if both is None else "encoder-decoder" if both else "decoder"
+
+
+def _usual_config(name: str) -> Any:
+    """transformers' configuration of an architecture that no family lists; None of one that it does not know."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.for_model(name)
+    except ValueError:
+        return None
 
 
 def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:

@@ -105,10 +105,11 @@ def run_train(
     phase = build_phase(config, inputs, options).suited(backbone)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
-    for spec, features in zip(specs, phase.features, strict=True):
+    for spec in specs:
         head = model.heads[spec.task]
         if isinstance(head, MaskedLMHead):
-            set_unigram_bias(head, [features])
+            sharing = zip(specs, phase.features, strict=True)
+            set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
     kept = [p["task"] for p in config["components"] if options.head == "keep" or p.get("replayed")]
     heads = restore_heads(model, inputs["model"], kept)
     losses = spread(Losses(model, phase).to(machine.device), backbone, machine)

@@ -91,6 +91,8 @@ class TaskType(ABC):
     """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
     pretrained_head: ClassVar[bool] = False
     """Whether the head is part of the pretrained model: it is loaded with it, and carried through other phases."""
+    head_of: ClassVar[str] = ""
+    """The other type whose head this one trains on: shared with it in a phase, loaded and carried on as that type's."""
     right_context: ClassVar[bool] = False
     """Whether a token's output depends on what follows it: decoders then attend to both sides (`Backbone.sees`)."""
     all_layers: ClassVar[bool] = False

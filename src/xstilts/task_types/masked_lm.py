@@ -13,9 +13,9 @@ Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,12 +24,16 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.coder import Coder, Ids
+from xstilts.backbones.coder import Coder, Segment
 from xstilts.backbones.packing import Packed
 from xstilts.core.seeds import generator
 from xstilts.data.examples import PlainText
 from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
-from xstilts.task_types.features import Array, Features, FeaturesBuilder
+from xstilts.task_types.features import Array, Features
+from xstilts.task_types.raw_text import RawText, blocks, pieces_of
+
+COUNTED = 2**24
+"""Tokens that are counted at a time."""
 
 
 class MaskedLMHead(nn.Module):
@@ -55,42 +59,25 @@ class MaskedLMHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class MaskedLM(TaskType):
-    """Masked language modelling; the loss is cross-entropy per masked token.
+class Masking(TaskType):
+    """A type that masks tokens; the loss is cross-entropy per masked token.
 
     Attributes:
         rate: share of tokens to predict.
         masked: of these, the share replaced by the mask token; `scrambled`: by a random token.
     """
 
-    name: ClassVar[str] = "masked_lm"
     right_context: ClassVar[bool] = True
     pretrained_head: ClassVar[bool] = True
     rate: float = 0.15
     masked: float = 0.8
     scrambled: float = 0.1
 
-    def encode(self, examples: Sequence[PlainText], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
-        builder = FeaturesBuilder()
-        frame = coder.pair if limits.paired else coder.single
-        room = limits.max_length - sum(len(part) for part in frame)
-        rng = generator(0, "paired", len(examples))
-        ends = coder.sentence_ends if limits.paired else np.zeros(0, dtype=np.int32)
-        index = builder.record(
-            id="text",
-            gold=None,
-            mask_id=coder.mask_id,
-            vocabulary=coder.vocabulary,
-            special=sorted(coder.special_ids),
-        )
-        for block in blocks(coder.pieces([example.text for example in examples]), room, limits.join):
-            cuts = np.flatnonzero(np.isin(block[:-1], ends)) + 1
-            if len(cuts) and rng.random() < limits.paired:
-                cut = int(rng.choice(cuts))
-                builder.add(index, [coder.two(block[:cut], block[cut:], limits.max_length)])
-            else:
-                builder.add(index, [coder.one(block, limits.max_length)])
-        return builder.build()
+    @staticmethod
+    def told(coder: Coder) -> dict[str, Any]:
+        """What masking must know of the tokenizer, as the first record of the features keeps it."""
+        special = sorted(coder.special_ids)
+        return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": special}
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
         return init_linear(MaskedLMHead(backbone), head_std(backbone))
@@ -137,22 +124,28 @@ class MaskedLM(TaskType):
         return F.cross_entropy(logits_MV, batch.targets["token_M"], reduction="sum")
 
 
-def blocks(lines: Sequence[Ids], room: int, join: bool) -> list[Ids]:
-    """Lines as blocks of at most `room` pieces: joined while they fit, a longer line cut into full blocks."""
-    done: list[Ids] = []
-    current: list[Ids] = []
-    used = 0
-    for line in lines:
-        for begin in range(0, len(line), room):
-            part = line[begin : begin + room]
-            if current and (not join or used + len(part) > room):
-                done.append(np.concatenate(current))
-                current, used = [], 0
-            current.append(part)
-            used += len(part)
-    if current:
-        done.append(np.concatenate(current))
-    return done
+class MaskedLM(Masking, RawText):
+    """Masked language modelling of raw text."""
+
+    name: ClassVar[str] = "masked_lm"
+
+    def record(self, coder: Coder) -> dict[str, Any]:
+        return self.told(coder)
+
+    def instances(
+        self, texts: Iterable[PlainText], count: int, coder: Coder, limits: Limits
+    ) -> Iterator[Sequence[Segment]]:
+        frame = coder.pair if limits.paired else coder.single
+        room = limits.max_length - sum(len(part) for part in frame)
+        rng = generator(0, "paired", count)
+        ends = coder.sentence_ends if limits.paired else np.zeros(0, dtype=np.int32)
+        for block in blocks(pieces_of(texts, coder), room, limits.join):
+            cuts = np.flatnonzero(np.isin(block[:-1], ends)) + 1
+            if len(cuts) and rng.random() < limits.paired:
+                cut = int(rng.choice(cuts))
+                yield [coder.two(block[:cut], block[cut:], limits.max_length)]
+            else:
+                yield [coder.one(block, limits.max_length)]
 
 
 @torch.no_grad()
@@ -161,7 +154,9 @@ def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing
     vocabulary = len(head.bias)
     counts = np.full(vocabulary, smoothing)
     for each in features:
-        counts += np.bincount(each.tokens.values, minlength=vocabulary)[:vocabulary]
+        values = each.tokens.values
+        for begin in range(0, len(values), COUNTED):  # a corpus is larger than memory
+            counts += np.bincount(values[begin : begin + COUNTED], minlength=vocabulary)[:vocabulary]
     head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
 
 

@@ -7,7 +7,7 @@ A task names its *type* (`span_qa`, `tagging` ...); the machinery of that type (
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -28,7 +28,11 @@ TypeName = Literal[
     "mining",
     "ranking",
     "masked_lm",
+    "causal_lm",
+    "span_corruption",
+    "translation_lm",
     "contrastive",
+    "simcse",
     "classification_text",
     "multiple_choice_text",
     "span_qa_text",
@@ -41,8 +45,13 @@ IN_TEXT: Mapping[TypeName, TypeName] = {
     "tagging": "tagging_text",
 }
 """Types that a backbone which writes text answers in text; it does the others as any backbone."""
-OF_TEXT: Mapping[str, str] = {text: kind for kind, text in IN_TEXT.items()}
-"""The other way round."""
+Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
+"""Types that pretrain on data which has no labels, or needs none; raw text and translation pairs have several."""
+OF_TEXT: Mapping[str, str] = {
+    **{text: kind for kind, text in IN_TEXT.items()},
+    **dict.fromkeys(("causal_lm", "span_corruption"), "masked_lm"),
+}
+"""The other way round; of raw text too."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
@@ -144,25 +153,32 @@ class Task:
         examples = (example for split in there for example in self.load(root, split))
         return tuple(sorted({tag for one in examples for tag in gold_of(one) or ()}))
 
+    def stream(self, root: Path, split: Split, language: str = "en") -> Iterator[Example]:
+        """The examples of one split and language one by one, in file order, without gold of files of its own.
+
+        When several files form the split, every id begins with its file's name: `en_ewt-ud-test:...`. Errors as of
+        `load`, but only when their place is reached.
+        """
+        paths = self.paths(root, split, language)
+        found = False
+        for path, prefix in zip(paths, _prefixes(paths)):
+            for example in self.read(path, language):
+                found = True
+                yield replace(example, id=prefix + example.id) if prefix else example
+        if not found:
+            raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
+
     def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
-
-        When several files form the split, every id begins with its file's name: `en_ewt-ud-test:...`.
 
         Raises:
             UnknownName: the task has no such language.
             DataError: a missing or malformed file, an empty one, or an id that occurs twice in one file.
         """
-        paths = self.paths(root, split, language)
-        examples: list[Example] = []
-        for path, prefix in zip(paths, _prefixes(paths)):
-            part = self.read(path, language)
-            examples.extend(replace(example, id=prefix + example.id) if prefix else example for example in part)
+        examples = list(self.stream(root, split, language))
         bare = bool(examples) and getattr(examples[0], "label", "") is None
         for gold in self.gold_paths(root, split, language) if bare else []:
             examples = attach_labels(examples, gold, self.labels)
-        if not examples:
-            raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
         return examples
 
 

@@ -29,12 +29,20 @@ class HeadSpec:
     def task_type(self) -> TaskType:
         return TASK_TYPES.get(self.type)
 
+    @property
+    def kind(self) -> str:
+        """The type whose head it is, where several types train one; as such it is saved."""
+        return self.task_type.head_of or self.type
+
 
 class Heads(nn.Module):
     """Heads by task name. torch's ModuleDict refuses names that are its own words, such as `train` or `items`."""
 
     def __setitem__(self, task: str, head: nn.Module) -> None:
         self._modules[task] = head
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._modules
 
     def __getitem__(self, task: str) -> nn.Module:
         head = self._modules[task]
@@ -51,7 +59,11 @@ class Model(nn.Module):
         self.specs = tuple(specs)
         self.heads = Heads()
         self.carried: dict[HeadSpec, dict[str, torch.Tensor]] = {}
-        for spec in specs:
+        for spec in sorted(specs, key=lambda spec: spec.kind != spec.type):
+            lenders = [other.task for other in specs if other.kind == spec.kind and other.task in self.heads]
+            if spec.kind != spec.type and lenders:
+                self.heads[spec.task] = self.heads[lenders[0]]
+                continue
             # Each head has its own stream: a task's head is the same alone and in a mixture.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "head", spec.task))
@@ -73,12 +85,12 @@ def save_model_heads(model: Model, directory: Path) -> None:
 def save_heads(heads: Mapping[HeadSpec, Mapping[str, torch.Tensor]], directory: Path) -> None:
     """`heads.safetensors` and `heads.json`."""
     state = {
-        f"{spec.task}.{name}": value.detach().cpu().contiguous()
+        f"{spec.task}.{name}": value.detach().cpu().contiguous().clone()  # a shared head is saved under each name
         for spec, own in heads.items()
         for name, value in own.items()
     }
     save_file(state, directory / "heads.safetensors")
-    rows = [{"task": spec.task, "type": spec.type, "labels": list(spec.labels)} for spec in heads]
+    rows = [{"task": spec.task, "type": spec.kind, "labels": list(spec.labels)} for spec in heads]
     write_json(directory / "heads.json", rows)
 
 
@@ -110,11 +122,11 @@ def restore_heads(model: Model, directory: Path, keep: Collection[str]) -> dict[
     for spec in model.specs:
         found = spec if spec.task in keep and spec in before else None
         if found is None and spec.task_type.pretrained_head:
-            found = next((head for head in pretrained if head.type == spec.type), None)
+            found = next((head for head in pretrained if head.type == spec.kind), None)
         if found is not None:
             model.heads[spec.task].load_state_dict(before[found])
             used[spec.task] = found
-    kinds = {spec.type for spec in model.specs}
+    kinds = {spec.kind for spec in model.specs}
     model.carried = {spec: before[spec] for spec in before if spec in pretrained and spec.type not in kinds}
     kept = {*used.values(), *model.carried}
     return {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_jsonl, read_text
+from xstilts.core.files import read_jsonl, read_text, stream_lines
 from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
@@ -62,6 +62,10 @@ class Ids:
         return name
 
 
+_NUL = "holds a NUL byte: no text, or in UTF-16"
+_CR_ALONE = "its lines end at CR alone; they should end at LF or CR LF"
+
+
 def text_of(path: Path) -> str:
     """A file of lines as text. Raises `DataError` for what UTF-8 allows and no such file holds.
 
@@ -69,9 +73,9 @@ def text_of(path: Path) -> str:
     """
     words = read_text(path)
     if (at := words.find("\0")) >= 0:
-        raise DataError("holds a NUL byte: no text, or in UTF-16", path, words.count("\n", 0, at) + 1)
+        raise DataError(_NUL, path, words.count("\n", 0, at) + 1)
     if "\r" in words and "\n" not in words:
-        raise DataError("its lines end at CR alone; they should end at LF or CR LF", path, 1)
+        raise DataError(_CR_ALONE, path, 1)
     return words
 
 
@@ -79,6 +83,16 @@ def lines_of(path: Path) -> list[str]:
     """`text_of` in lines without their LF or CR LF; a final newline does not make an empty last line."""
     lines = [line.removesuffix("\r") for line in text_of(path).split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def lines_in(path: Path) -> Iterator[str]:
+    """`lines_of` one by one, of a file of any size; what is wrong with it is raised when its line is reached."""
+    for number, line in enumerate(stream_lines(path), start=1):
+        if "\0" in line:
+            raise DataError(_NUL, path, number)
+        if number == 1 and "\r" in line and not line.endswith("\n"):  # then it is the whole file
+            raise DataError(_CR_ALONE, path, 1)
+        yield line.removesuffix("\n").removesuffix("\r")
 
 
 def records(path: Path) -> Iterator[tuple[int, Record]]:

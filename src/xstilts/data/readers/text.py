@@ -8,16 +8,22 @@ from pathlib import Path
 
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, PlainText
-from xstilts.data.readers.common import Ids, checked, lines_of
+from xstilts.data.readers.common import Ids, checked, lines_in, lines_of
 from xstilts.data.readers.tagging import blocks
 
 
-@checked
 def plain_lines(path: Path, language: str) -> Iterator[Example]:
-    """One text a line; the id is the line's number. Blank lines are left out."""
-    for number, line in enumerate(lines_of(path), start=1):
+    """One text a line, read one by one; the id is the line's number. Blank lines are left out.
+
+    Not under `checked`, which remembers all ids: numbers of lines occur once.
+    """
+    found = False
+    for number, line in enumerate(lines_in(path), start=1):
         if line.strip():
+            found = True
             yield PlainText(str(number), line)
+    if not found:
+        raise DataError(f"holds no examples for language '{language}'", path)
 
 
 @checked

@@ -1,0 +1,85 @@
+"""Which objective a model is trained by on which data: what is asked, what fits, and what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from xstilts.backbones.family import Kind
+from xstilts.backbones.names import Output
+from xstilts.core.errors import ConfigError
+from xstilts.tasks import Task
+from xstilts.tasks.base import IN_TEXT, Objective, TypeName
+
+_WRITE: Mapping[Kind, Objective] = {"decoder": "causal_lm", "encoder-decoder": "span_corruption"}
+"""What pretrains a model together with its output layer."""
+_ON: Mapping[str, Sequence[Objective]] = {
+    "raw text": ("masked_lm", "causal_lm", "span_corruption", "simcse"),
+    "translation pairs": ("contrastive", "translation_lm"),
+    "NLI": ("simcse",),
+}
+SENTINELS = 32
+"""Of vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
+_NLI = {"entailment", "contradiction"}
+
+
+def usual(task: Task, kind: Kind | None, output: Output) -> TypeName | None:
+    """How a model is trained on a task unless an objective is given; None where only loading the model tells."""
+    if output == "head":
+        return task.type
+    if task.type == "masked_lm":
+        return _WRITE[kind] if kind else None
+    return IN_TEXT.get(task.type, task.type)
+
+
+def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Output, model: str) -> Task:
+    """The task in the form in which a model is trained on it; another objective than its own leaves nothing to score.
+
+    Args:
+        asked: None for the usual form.
+        kind: of the model's architecture; None where only loading it tells.
+        model: its name.
+
+    Raises:
+        ConfigError: the objective does not fit the data or the model, or cannot be told.
+    """
+    form = asked or usual(task, kind, output)
+    if form is None:
+        raise ConfigError(
+            f"it cannot be told before loading it whether backbone '{model}' is a decoder: give '{task.name}' "
+            "`objective: causal_lm` (decoders) or `objective: span_corruption` (encoder-decoders)"
+        )
+    if form == task.type or asked is None:
+        return replace(task, type=form)
+    data = _data(task)
+    if asked not in _ON.get(data, ()):
+        fit = f"{data} is for {_or(_ON[data])}" if data in _ON else f"it is {data} (leave `objective` out)"
+        meant = _or([data for data, objectives in _ON.items() if asked in objectives])
+        raise ConfigError(f"`objective: {asked}` is not for '{task.name}': {fit}, {asked} is for {meant}")
+    if asked in _WRITE.values():
+        _check_writer(asked, kind, output, model)
+    return replace(task, type=asked, labels=(), metric="", main="")
+
+
+def _check_writer(asked: Objective, kind: Kind | None, output: Output, model: str) -> None:
+    """These train the output layer, and a model that is used with heads has none."""
+    own = _WRITE.get(kind) if kind else asked
+    problem = f"`objective: {asked}` trains an output layer, and backbone '{model}' is"
+    if own is None:
+        raise ConfigError(f"{problem} an encoder: take masked_lm, or mt5 or qwen3 with `output: text`")
+    if own != asked:
+        raise ConfigError(f"`objective: {asked}` is not for {kind}s, as '{model}' is: take {own} with `output: text`")
+    if output == "head":
+        raise ConfigError(f"{problem} used with heads: give it `output: text`")
+
+
+def _data(task: Task) -> str:
+    if task.type == "masked_lm":
+        return "raw text"
+    if task.type == "contrastive":
+        return "translation pairs"
+    return "NLI" if task.type == "classification" and set(task.labels) >= _NLI else task.type.replace("_", " ")
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
