@@ -5,22 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from xstilts.cli.progress import Style, Summary, follow
+from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.expand import Expansion
-from xstilts.experiment import Experiment, load_experiment
+from xstilts.experiment import Experiment
 from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
 from xstilts.stages import RESUMABLE
+from xstilts.studies.files import packaged
 
 RUNNER = "xstilts.stages.run:run_stage"
 
@@ -47,11 +48,6 @@ class Machine:
     def settings(self) -> dict[str, Any]:
         """What stages are told."""
         return {name: value for name, value in asdict(self).items() if name != "workers"}
-
-
-def packaged(name: str) -> Path:
-    """An experiment file that comes with xstilts."""
-    return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
 
 
 def demonstration(from_scratch: bool) -> Experiment:

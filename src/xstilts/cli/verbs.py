@@ -85,9 +85,9 @@ def run(  # noqa: PLR0913, PLR0917
 
     On several nodes: torchrun ... --no-python xstilts run FILE (docs/training.md).
     """
+    from xstilts.cli.reading import load_experiment
     from xstilts.cli.run import Machine, run_experiment
     from xstilts.cli.torchrun import together
-    from xstilts.experiment import load_experiment
     from xstilts.graph.pool import cores
 
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
