@@ -62,10 +62,10 @@ def demonstration(from_scratch: bool) -> Experiment:
 
 def run_experiment(
     experiment: Experiment, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str
-) -> None:
-    """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed.
+) -> Analysis | None:
+    """Run what is missing, then print the table and write the report, whose estimates it returns if there are any.
 
-    With 2, when all that failed did so for a mistake in the data or in the experiment.
+    Exits with 1 when a stage failed; with 2, when all that failed did so for a mistake in the data or the experiment.
     """
     expansion = Expansion(experiment, data)
     place = Store(store)
@@ -74,14 +74,15 @@ def run_experiment(
     _warn_of_slow_bf16(stages, machine.device)
     events = run_local(expansion.stages(), place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
     summary = follow(events, len(stages), style)
-    measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
-    if measured and not as_json:
-        _print_table(_report(expansion, place, command, report_folder(experiment, store)), style)
-        page = report_folder(experiment, store) / "index.html"
-        sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
-    elif measured:
-        _report(expansion, place, command, report_folder(experiment, store))
+    analysis = None
+    if any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target"):
+        analysis = _report(expansion, place, command, report_folder(experiment, store))
+        if not as_json:
+            _print_table(analysis, style)
+            page = report_folder(experiment, store) / "index.html"
+            sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
     _fail(summary)
+    return analysis
 
 
 def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:

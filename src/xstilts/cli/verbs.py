@@ -28,6 +28,7 @@ from xstilts.cli.options import (
 )
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
+from xstilts.cli.study_verbs import claims, study
 
 app = typer.Typer(
     help="English intermediate-task training for zero-shot cross-lingual transfer.",
@@ -38,6 +39,8 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(plan)
+app.command()(study)
+app.command()(claims)
 
 
 @app.callback(invoke_without_command=True)

@@ -92,12 +92,12 @@ def study_page(study: Study) -> str:
 
 
 CLAIMS = (
-    "A claim is held against one contrast of scores. Its p is twice the larger tail of bootstrap and Student's t, and is "
-    "corrected by Holm's method over the tested claims. It is verified where its contrary is excluded in this way, not "
-    "verified where the claim itself is, and undecided otherwise; a claim about an intermediate task that was not learned "
-    "in half of the seeds or more is undecided whatever the scores say. For a claim that several things hold, or so many "
-    "of them, the p values are combined by intersection-union, or partial conjunction. The confidence is the share of "
-    "resamples in which the statement holds; with few worlds it is too sure of itself, and the verdict is not."
+    "A claim is held against one contrast of scores. Its p is twice the larger tail of bootstrap and Student's t, and "
+    "is corrected by Holm's method over the tested claims. It is verified where its contrary is excluded in this way, "
+    "not verified where the claim itself is, and undecided otherwise; a claim about an intermediate task that was not "
+    "learned in half of the seeds or more is undecided whatever the scores say. For a claim that several things hold, "
+    "or so many of them, the p values are combined by intersection-union, or partial conjunction. The confidence is "
+    "the share of resamples in which the statement holds; with few worlds it is too sure of itself, the verdict is not."
 )
 
 
@@ -122,7 +122,8 @@ def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study)
         name = f"{label}, {part.label}" if part.label else label
         brackets = f" ({both(one, contrast.kind)}, {one.levels} resampled)" if one.low is not None else ""
         number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{brackets}"
-        sentences.append(f"{name}: {number}{_words(one, contrast)}.")
+        words = ", picked as the largest of all pairs" if found.joint is not None else _words(one, contrast)
+        sentences.append(f"{name}: {number}{words}.")
     if (test := found.joint) is not None and test.f is not None and test.p is not None:
         shown = "they differ" if test.p < 0.05 else "no difference among them is shown"
         sentences.append(

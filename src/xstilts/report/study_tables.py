@@ -68,8 +68,8 @@ def effects_table(analysis: Analysis) -> Table:
             rows.append(Row(label, tuple(cells)))
     head = (Column("recipe"), *(Column(target or "mean") for target in targets))
     caption = (
-        f"Gains over {about.baseline} in points, zero-shot mean, with the bootstrap interval and behind ‘t’ Student's; a "
-        "dot where both exclude zero."
+        f"Gains over {about.baseline} in points, zero-shot mean, with the bootstrap interval and behind ‘t’ Student's; "
+        "a dot where both exclude zero."
     )
     notes = tuple(dict.fromkeys(cell.caveat for row in rows for cell in row.cells if cell.caveat))
     return Table("effects", caption, head, tuple(rows), notes)
@@ -98,10 +98,10 @@ def interaction_table(analysis: Analysis, scores: Scores) -> Table | None:
     ]
     head = ("recipe", "largest difference", "F over blocks", "permutation p", "p, Holm")
     caption = (
-        "Does the gain differ among backbones? Largest difference of gains between two of them, with both intervals (its "
-        "ends are picked among more than two, which makes it too hopeful; the tests are not); F of repeated measures "
-        f"over {'worlds' if _blocks(scores) == 'worlds' else 'seeds'}; permutation within seeds; the larger p of the "
-        "two, or with two backbones that of the difference, Holm-adjusted over recipes."
+        "Does the gain differ among backbones? Largest difference of gains between two of them, with both intervals "
+        "(picked as the largest among more than two, so they are too hopeful; the tests are not); F of repeated "
+        f"measures over {_blocks(scores)}; permutation within seeds; the larger p of the two, or with two backbones "
+        "that of the difference, Holm-adjusted over recipes."
     )
     notes = tuple(found for _, found in rows if isinstance(found, str))
     return Table("interactions", caption, tuple(map(Column, head)), tuple(made), notes)
