@@ -102,7 +102,7 @@ def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):
     two = write(tmp_path, VARIANT.replace("base: sizes", "base: one"), "two")
     with pytest.raises(ConfigError, match="is a variant of this file itself"):
         load_document(two)
-    with pytest.raises(ConfigError, match="unknown base 'curiculum': did you mean curriculum?"):
+    with pytest.raises(ConfigError, match="unknown base 'curiculum': did you mean curriculum"):
         load_document(write(tmp_path, "base: curiculum\n", "three"))
     own = write(tmp_path, "base: curriculum\nseeds: [1]\n", "curriculum")
     assert load(own).experiment.seeds == (1,)

@@ -38,7 +38,7 @@ class Measured:
         joint: the joint test of an interaction among three or more backbones; its one part is then the difference of
             the largest and the smallest gain, picked because they are, so that its interval is too hopeful.
         pairs: the pairwise interactions of those backbones.
-        subjects: the runs it is about, without those they are compared with.
+        subjects: the runs it is about, without those they are compared with; none of a correlation over all recipes.
     """
 
     parts: tuple[Part, ...]
@@ -73,7 +73,7 @@ class Scores:
         subjects = tuple(
             Run(backbone, recipe)
             for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
-            for recipe in contrast.recipe or self.recipes
+            for recipe in contrast.recipe
         )
         parts: list[Part] = []
         for label, single in _parts(contrast, self):
