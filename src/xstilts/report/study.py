@@ -48,7 +48,9 @@ def study_of(spec: StudySpec, analysis: Analysis, minutes: Mapping[str, float] |
     """Measure the effects and judge the claims."""
     about = analysis.about
     backbones = tuple(one.key for one in about.backbones)
-    scores = Scores(analysis.table, analysis.languages, backbones, about.recipes, about.targets, analysis.options)
+    scores = Scores(
+        analysis.table, analysis.languages, backbones, about.recipes, about.targets, analysis.options, spec.groups
+    )
     effects = tuple((one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects)
     verdicts = tuple(judge(spec.claims, scores, analysis.flags))
     return Study(spec, analysis, scores, verdicts, effects, minutes or {})

@@ -54,6 +54,7 @@ class Scores:
     Attributes:
         languages: (target, scope) -> codes.
         backbones, recipes, targets: all there are, controls not among them, the baseline first.
+        groups: name -> targets, where contrasts name several at once.
     """
 
     table: ScoreTable
@@ -62,6 +63,7 @@ class Scores:
     recipes: tuple[str, ...]
     targets: tuple[str, ...]
     options: Resampling
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
 
     def measure(self, contrast: Contrast) -> Measured:
@@ -75,6 +77,8 @@ class Scores:
             for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
             for recipe in contrast.recipe
         )
+        named = {"targets": self._targets(contrast.targets), "versus": self._targets(contrast.versus)}
+        contrast = contrast.model_copy(update=named)
         parts: list[Part] = []
         for label, single in _parts(contrast, self):
             if single.kind == "interaction" and len(single.backbones) < 2:
@@ -88,6 +92,9 @@ class Scores:
         if len(set(seeds)) > 1:
             raise XstiltsError("the parts of this test were measured at different seeds")
         return Measured(tuple(parts), subjects)
+
+    def _targets(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(target for name in names for target in self.groups.get(name, (name,)))
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""

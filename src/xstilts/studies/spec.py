@@ -44,7 +44,7 @@ class Contrast(Strict):
     against: Names = Field(default=(), description="recipes to compare with; else the baseline")
     backbones: Names = Field(default=(), description="else all but controls")
     other: Names = Field(default=(), description="of a difference: the other backbones")
-    targets: Names = Field(default=(), description="else all")
+    targets: Names = Field(default=(), description="or groups of them; else all")
     versus: Names = Field(default=(), description="of a correlation: the other targets")
     scope: Literal["zero-shot", "all"] = Field(default="zero-shot", description="all: the source language too")
     each: Literal["", "target", "backbone", "recipe"] = ""
@@ -132,6 +132,7 @@ class StudySpec(Strict):
     citation: Names = Field(description="keys of `references`")
     cost: str = Field(description="what running it is expected to take")
     falsified_by: str = Field(description="what would show that the expected answer is wrong")
+    groups: dict[str, Names] = Field(default_factory=dict, description="name -> targets; contrasts may name a group")
     effects: tuple[Effect, ...] = ()
     claims: tuple[Claim, ...] = ()
     limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
@@ -157,8 +158,12 @@ class StudySpec(Strict):
 
     def unknown(self, known: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], UnknownName] | None:
         """The first name that the experiment lacks, with its place; `known`: recipes, backbones and targets by kind."""
+        for group, targets in self.groups.items():
+            for name in targets:
+                if name not in known["target"]:
+                    return ("study", "groups", group), UnknownName("target", name, known["target"])
         for place, contrast in self.contrasts():
             for kind, field, name in contrast.names():
-                if name not in known[kind]:
-                    return (*place, field), UnknownName(kind, name, known[kind])
+                if name not in known[kind] and not (kind == "target" and name in self.groups):
+                    return (*place, field), UnknownName(kind, name, [*known[kind], *self.groups])
         return None
