@@ -57,6 +57,7 @@ def write(folder: Path, text: str, name: str = "sizes") -> Path:
         ("is: above", "targets: micro_topics", 17, "unknown target 'micro_topics': did you mean micro_topic?"),
         ("      citation: someone", "      citation: nobody", 16, "unknown reference 'nobody': known: someone"),
         ('      test: {recipe: "[micro_nli]", is: above}\n', "", 14, "give either `test`, or `untested`"),
+        ("  cost: a minute", "  cost: a minute\n  groups: {x: micro_topi}", 12, "unknown target 'micro_topi'"),
         ("targets: [micro_topic]", "targets: [micro_topics]", 7, "did you mean micro_topic"),
     ],
 )

@@ -65,6 +65,13 @@ def test_three_backbones_have_a_joint_test_pairs_and_a_trend():
     assert [part.label for part in differs.measured.pairs] == ["small - large", "small - huge", "large - huge"]
 
 
+def test_a_contrast_may_name_a_group_of_targets():
+    test = {"recipe": "[nli]", "backbones": "small"}
+    named = spec({"test": {**test, "targets": "words"}}).model_copy(update={"groups": {"words": ("topics",)}})
+    (group,), (target,) = study_of(named, TWO).verdicts, judged({**test, "targets": "topics"}).verdicts
+    assert group.parts == target.parts
+
+
 def test_targets_that_rise_and_fall_together_are_correlated():
     (found,) = judged({"kind": "correlation", "targets": "topics", "versus": "pairs", "than": 0.5}).verdicts
     assert found.word == "verified"

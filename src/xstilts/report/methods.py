@@ -43,14 +43,14 @@ def methods(analysis: Analysis) -> list[str]:
     ]
 
 
-def signatures(analysis: Analysis) -> list[str]:
-    """The protocol line of each target's scores; where they differ between languages, the first few."""
+def signatures(analysis: Analysis, most: int = MAX_SIGNATURES) -> list[str]:
+    """The protocol line of each target's scores; where they differ between languages, at most so many."""
     lines: list[str] = []
     for (task,), part in analysis.table.where(main=True).groups("task").items():
         found = [line for line in part.distinct("signature") if line]
-        lines.extend(f"{task}: {line}" for line in found[:MAX_SIGNATURES])
-        if len(found) > MAX_SIGNATURES:
-            lines.append(f"{task}: {len(found) - MAX_SIGNATURES} more, in scores.csv")
+        lines.extend(f"{task}: {line}" for line in found[:most])
+        if len(found) > most:
+            lines.append(f"{task}: {len(found) - most} more, in scores.csv")
     return lines
 
 

@@ -76,7 +76,7 @@ def study_page(study: Study) -> str:
     parts = [f"# {about.title}", "## Question", spec.question, _list(f"{name}: {text}" for name, text in asked)]
     parts += ["## Answer", _list(map(plain, answer(study)))]
     parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
-    parts.append(_list(f"`{line}`" for line in signatures(analysis)))
+    parts.append(_list(f"`{line}`" for line in signatures(analysis, len(analysis.table))))
     parts += ["## Results", table(effects_table(analysis))]
     if (interactions := interaction_table(analysis, study.scores)) is not None:
         parts.append(table(interactions))

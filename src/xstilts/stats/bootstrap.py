@@ -16,8 +16,8 @@ Seeds that share a constructed world share its language, its encoder and its tes
 evidence for other worlds. Then worlds are drawn first, seeds within them second, examples last, and the t interval is
 over the worlds' means (the two-stage bootstrap of clustered data: Davison and Hinkley 1997, section 3.8). Simulated
 coverage with three worlds of five seeds that vary as much as worlds do (`python -m benchmarks.coverage`, 2,000 rounds):
-bootstrap over seeds alone 65 %, over worlds 82 %, t over worlds 94 %, and 5 % of null differences are called clear; where
-worlds do not vary 92, 96, 95 and 2 %.
+bootstrap over seeds alone 65 %, over worlds 82 %, t over worlds 94 %, and 5 % of null differences are called clear;
+where worlds do not vary 92, 96, 95 and 2 %.
 """
 
 from __future__ import annotations
