@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results encoders golden lock clean
+.PHONY: help setup demo test check format docs bench results studies encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
+	@echo "make studies  run the embedded studies and write docs/studies (an hour or so each on two cores)"
 	@echo "make encoders pretrain the shipped encoders anew (an hour and a half of one core each)"
 	@echo "make lock    write requirements.lock anew"
 
@@ -60,6 +61,13 @@ results: setup  # DATA=folder of official files
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
 	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
 	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
+
+# Every file with a study block, but for variants and the paper's grid.
+STUDIES = $(filter-out %-real-small %-full table1,$(basename $(notdir $(shell grep -l '^study:' src/xstilts/studies/*.yaml))))
+
+studies: setup
+	for name in $(STUDIES); do \
+		$(BIN)/xstilts study $$name --store runs/studies --to docs/studies/$$name.md || exit 1; done
 
 encoders: setup
 	$(BIN)/xstilts run src/xstilts/studies/encoders.yaml --store runs/encoders

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from xstilts.backbones.load import load_backbone, save_backbone
-from xstilts.cli.run import packaged
 from xstilts.core.files import read_json, write_json
 from xstilts.expand import Expansion
 from xstilts.experiment import load_experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import FOLDER
+from xstilts.studies.files import packaged
 from xstilts.training.model import save_heads, saved_heads
 
 NAMES = {"mlm": "mlm", "aligned": "aligned", "mlm (English-only pretraining)": "english"}

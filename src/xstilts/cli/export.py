@@ -50,7 +50,7 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
 def _words(file: Path | None) -> Words:
     if file is None:
         return Words()
-    from xstilts.experiment import load_experiment
+    from xstilts.cli.reading import load_experiment
 
     experiment = load_experiment(file)
     return Words(experiment.title or experiment.name, experiment.question, experiment.limitations)

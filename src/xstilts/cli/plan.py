@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from xstilts.cli.output import emit, table
+from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.expand import Expansion
-from xstilts.experiment import Experiment, load_experiment
+from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning.costing import Machine

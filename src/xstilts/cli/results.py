@@ -53,6 +53,7 @@ def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
         limitations=(*experiment.limitations, *coverage(expansion)),
         version=__version__,
         seed_means=", ".join(varied),
+        worlds={one.seed: one.world for one in expansion.replicates if one.world is not None},
         averages=nearest_benchmark(experiment, table),
         selection=in_words(graph(expansion.stages())),
     )

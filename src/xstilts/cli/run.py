@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,17 @@ import typer
 
 from xstilts.cli.leaks import leaks_found
 from xstilts.cli.progress import Style, Summary, follow
+from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.expand import Expansion
-from xstilts.experiment import Experiment, load_experiment
+from xstilts.experiment import Experiment
 from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
 from xstilts.stages import RESUMABLE
+from xstilts.studies.files import packaged
 
 RUNNER = "xstilts.stages.run:run_stage"
 
@@ -50,11 +51,6 @@ class Machine:
         return {name: value for name, value in asdict(self).items() if name != "workers"}
 
 
-def packaged(name: str) -> Path:
-    """An experiment file that comes with xstilts."""
-    return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
-
-
 def demonstration(from_scratch: bool) -> Experiment:
     """The packaged experiment on the shipped encoders, or on the same ones pretrained here."""
     experiment = load_experiment(packaged("demo"))
@@ -67,10 +63,10 @@ def demonstration(from_scratch: bool) -> Experiment:
 
 def run_experiment(
     experiment: Experiment, data: Path | None, store: Path, machine: Machine, as_json: bool, command: str
-) -> None:
-    """Run what is missing, then print the table and write the report. Exits with 1 when a stage failed.
+) -> Analysis | None:
+    """Run what is missing, then print the table and write the report, whose estimates it returns if there are any.
 
-    With 2, when all that failed did so for a mistake in the data or in the experiment.
+    Exits with 1 when a stage failed; with 2, when all that failed did so for a mistake in the data or the experiment.
     """
     expansion = Expansion(experiment, data)
     place = Store(store)
@@ -80,14 +76,15 @@ def run_experiment(
     _warn_of_slow_bf16(stages, machine.device)
     events = run_local(asked, place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
     summary = follow(events, len(stages), style)
-    measured = any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target")
-    if measured and not as_json:
-        _print_table(_report(expansion, place, command, report_folder(experiment, store)), style)
-        page = report_folder(experiment, store) / "index.html"
-        sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
-    elif measured:
-        _report(expansion, place, command, report_folder(experiment, store))
+    analysis = None
+    if any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target"):
+        analysis = _report(expansion, place, command, report_folder(experiment, store))
+        if not as_json:
+            _print_table(analysis, style)
+            page = report_folder(experiment, store) / "index.html"
+            sys.stdout.write(f"\n{summary.line}\nreport: {page}\n")
     _fail(summary)
+    return analysis
 
 
 def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:

@@ -41,8 +41,8 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
             rows.append(row)
         _emit(rows, as_json)
         return
+    from xstilts.cli.reading import load_experiment
     from xstilts.expand import Expansion
-    from xstilts.experiment import load_experiment
     from xstilts.graph.stage import graph
 
     expansion = Expansion(load_experiment(file), data)
@@ -68,9 +68,9 @@ def _megabytes(size: int) -> float:
 def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
     """Main score rows of an experiment; with a `benchmark`, its official means."""
     from xstilts.cli.benchmarks import official_means, show_averages
+    from xstilts.cli.reading import load_experiment
     from xstilts.cli.results import collect
     from xstilts.expand import Expansion
-    from xstilts.experiment import load_experiment
 
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None

@@ -10,12 +10,12 @@ from typing import Any
 
 from xstilts.cli.benchmarks import unofficial
 from xstilts.cli.output import emit, table
+from xstilts.cli.reading import load_experiment
 from xstilts.core.benchmark import Benchmark
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.submission import Source, write_submission
 from xstilts.expand import Cell, Expansion
-from xstilts.experiment import load_experiment
 from xstilts.graph.store import Store
 from xstilts.tasks import TASKS
 from xstilts.tasks.benchmarks import benchmark

@@ -28,6 +28,7 @@ from xstilts.cli.options import (
 )
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
+from xstilts.cli.study_verbs import claims, study
 
 app = typer.Typer(
     help="English intermediate-task training for zero-shot cross-lingual transfer.",
@@ -38,6 +39,8 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(plan)
+app.command()(study)
+app.command()(claims)
 
 
 @app.callback(invoke_without_command=True)
@@ -85,9 +88,9 @@ def run(  # noqa: PLR0913, PLR0917
 
     On several nodes: torchrun ... --no-python xstilts run FILE (docs/training.md).
     """
+    from xstilts.cli.reading import load_experiment
     from xstilts.cli.run import Machine, run_experiment
     from xstilts.cli.torchrun import together
-    from xstilts.experiment import load_experiment
     from xstilts.graph.pool import cores
 
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]

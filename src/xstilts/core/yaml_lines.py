@@ -102,7 +102,7 @@ def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
             return []
         is_key = get_origin(field.annotation) is dict
     names: Mapping[str, Any] = getattr(current, "model_fields", {})
-    return list(names)
+    return [field.alias or name for name, field in names.items()]
 
 
 def _model_in(annotation: Any) -> Any:

@@ -40,6 +40,7 @@ class About:
         baseline: the recipe that gains are counted from.
         source: the language that all training data is in; zero-shot means leave it out.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
+        worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
         selection: which weights of each phase were kept, one sentence each; none where all are the last.
     """
@@ -60,6 +61,7 @@ class About:
     baseline: str = "[]"
     source: str = "en"
     seed_means: str = ""
+    worlds: Mapping[int, int] = field(default_factory=dict)
     averages: Averages | None = None
     selection: tuple[str, ...] = ()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from xstilts.core.errors import XstiltsError
 from xstilts.report.about import About
-from xstilts.stats.bootstrap import Estimate, Replicates, Resampling, Series, combine, estimate, resample
+from xstilts.stats.bootstrap import Estimate, estimate
 from xstilts.stats.flags import Flag, all_flags
+from xstilts.stats.series import Replicates, Resampling, Series, combine, resample
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.stats.tests import holm, permutation_tests
 
@@ -97,7 +98,7 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
     Raises:
         XstiltsError: there is no score of any target task.
     """
-    options = options or Resampling()
+    options = replace(options or Resampling(), worlds=about.worlds)
     targets = table.targets()
     if not len(targets):
         raise XstiltsError("no scores of target tasks to report: run the experiment first, or name its folders")

@@ -99,7 +99,8 @@ def describe(found: Estimate, sign: bool, level: float) -> str:
     if found.low is not None:
         parts.append(f"{level:.0%} interval {interval(found.low, found.high, sign)} over {found.levels}")
     if found.t_low is not None:
-        parts.append(f"t interval over seeds {interval(found.t_low, found.t_high, sign)}")
+        over = "worlds" if found.per_world else "seeds"
+        parts.append(f"t interval over {over} {interval(found.t_low, found.t_high, sign)}")
     if sign and found.p is not None:
         parts.append(f"bootstrap p {share(found.p)}")
     if len(found.seeds) > 1:

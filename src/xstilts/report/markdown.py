@@ -15,16 +15,16 @@ def table(one: Table) -> str:
     """A pipe table with its caption below; clear differences carry a dot, the best clear gain of a column is bold."""
     head = "| " + " | ".join(_join(column.label, column.detail) for column in one.head) + " |"
     rule = "|" + "|".join(["---", *["---:"] * (len(one.head) - 1)]) + "|"
-    notes = [f"- {_plain(note)}" for note in one.notes]
-    parts = ["\n".join([head, rule, *map(_row, one.rows)]), _plain(one.caption), *(["\n".join(notes)] if notes else [])]
+    notes = [f"- {plain(note)}" for note in one.notes]
+    parts = ["\n".join([head, rule, *map(_row, one.rows)]), plain(one.caption), *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts) + "\n"
 
 
 def _row(row: Row) -> str:
     coded = row.kind in ("baseline", "recipe", "plain")
-    label = f"`{row.label}`".replace("|", "\\|") if coded else _plain(row.label)
+    label = f"`{row.label}`".replace("|", "\\|") if coded else plain(row.label)
     more = "; ".join(part for part in (row.detail, *row.badges) if part)
-    return "| " + " | ".join([f"{label} ({_plain(more)})" if more else label, *map(_cell, row.cells)]) + " |"
+    return "| " + " | ".join([f"{label} ({plain(more)})" if more else label, *map(_cell, row.cells)]) + " |"
 
 
 def _cell(cell: Cell) -> str:
@@ -33,11 +33,11 @@ def _cell(cell: Cell) -> str:
 
 
 def _join(text: str, detail: str) -> str:
-    return _plain(f"{text} {detail}".strip())
+    return plain(f"{text} {detail}".strip())
 
 
-def _plain(text: str) -> str:
-    """Pipes end a cell, and a bracketed text may become a link."""
+def plain(text: str) -> str:
+    """Text for a cell or a line: pipes end a cell, and a bracketed text may become a link."""
     return text.replace("|", "\\|").replace("[", "\\[").replace("\n", " ")
 
 
@@ -45,7 +45,7 @@ def report(analysis: Analysis) -> str:
     """The whole report: findings, every table, methods, limitations."""
     about = analysis.about
     parts = [f"# {about.title}", about.question, about.description]
-    parts.append("\n".join(f"- {_plain(sentence)}" for sentence in findings(analysis)))
+    parts.append("\n".join(f"- {plain(sentence)}" for sentence in findings(analysis)))
     if about.command:
         parts.append(f"```\n{about.command}\n```")
     for section in analysis.sections:

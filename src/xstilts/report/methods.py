@@ -5,6 +5,11 @@ from __future__ import annotations
 from xstilts.report.analysis import Analysis
 
 MAX_SIGNATURES = 4
+WORLDS = (
+    "The {seeds} seeds share {worlds} constructed worlds, each with encoders of its own: worlds are drawn first, seeds "
+    "within them second, test examples last, and the Student t interval is over the {worlds} means of worlds. So it "
+    "says what to expect of another world; seeds alone would say what to expect of another seed on these."
+)
 
 
 def flagged(analysis: Analysis, kind: str) -> int:
@@ -15,6 +20,9 @@ def flagged(analysis: Analysis, kind: str) -> int:
 def methods(analysis: Analysis) -> list[str]:
     """How the numbers were made, in paragraphs."""
     options, source = analysis.options, analysis.about.source
+    worlds = len(set(options.worlds.values()))
+    shared = 1 < worlds < len(options.worlds)
+    clusters = [WORLDS.format(worlds=worlds, seeds=len(options.worlds))] if shared else []
     choosing = " It also leaves out languages whose scores chose a target's layer." * any(analysis.chosen_on.values())
     return [
         f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does."
@@ -28,6 +36,7 @@ def methods(analysis: Analysis) -> list[str]:
         "much. So a difference is called clear only when a Student t interval over the seeds' values, too, excludes "
         "zero; with one seed there is no such interval, and nothing is known of other seeds. Differences are not "
         "corrected for the number of recipes and targets: among twenty, one may look clear by chance.",
+        *clusters,
         "By language, differences are tested by a paired permutation test that exchanges the two systems' answers "
         "example by example, with Holm's correction over the languages of a recipe and target. It holds for these "
         "runs only.",
@@ -35,14 +44,14 @@ def methods(analysis: Analysis) -> list[str]:
     ]
 
 
-def signatures(analysis: Analysis) -> list[str]:
-    """The protocol line of each target's scores; where they differ between languages, the first few."""
+def signatures(analysis: Analysis, most: int = MAX_SIGNATURES) -> list[str]:
+    """The protocol line of each target's scores; where they differ between languages, at most so many."""
     lines: list[str] = []
     for (task,), part in analysis.table.where(main=True).groups("task").items():
         found = [line for line in part.distinct("signature") if line]
-        lines.extend(f"{task}: {line}" for line in found[:MAX_SIGNATURES])
-        if len(found) > MAX_SIGNATURES:
-            lines.append(f"{task}: {len(found) - MAX_SIGNATURES} more, in scores.csv")
+        lines.extend(f"{task}: {line}" for line in found[:most])
+        if len(found) > most:
+            lines.append(f"{task}: {len(found) - most} more, in scores.csv")
     return lines
 
 

@@ -13,7 +13,7 @@ from xstilts.report.markdown import report as markdown_report
 from xstilts.report.page import page, standalone
 from xstilts.report.svg import heat_map, layer_plot
 from xstilts.report.tables import gain_rows, language_table
-from xstilts.stats.bootstrap import Resampling
+from xstilts.stats.series import Resampling
 from xstilts.stats.table import ScoreTable, csv_text
 
 

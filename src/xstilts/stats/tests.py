@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.seeds import generator
-from xstilts.stats.bootstrap import Resampling
+from xstilts.stats.series import Resampling
 from xstilts.stats.table import Examples, Floats, Run, ScoreTable, ratio
 
 CHUNK = 1 << 18

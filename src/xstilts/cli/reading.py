@@ -1,0 +1,55 @@
+"""Experiment files as the command line reads them: with a study block, or as a variant of another file, or plain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from xstilts.expand import CONTROL_NAMES
+from xstilts.experiment import Experiment
+from xstilts.studies.files import Document, load_document
+from xstilts.studies.spec import StudySpec
+
+
+class Loaded(NamedTuple):
+    """A file, validated."""
+
+    experiment: Experiment
+    study: StudySpec | None
+
+
+def load(path: Path) -> Loaded:
+    """Read and validate a file, its study block too.
+
+    Raises:
+        ConfigError: with file and line: a wrong key or value, text that is no YAML, or a claim about a recipe, backbone
+            or target that the experiment lacks.
+    """
+    document = load_document(path)
+    try:
+        experiment = Experiment(**document.values)
+    except ValidationError as error:
+        raise document.mistake(error, Experiment) from None
+    spec = document.spec()
+    if spec is not None:
+        _check_names(document, experiment, spec)
+    return Loaded(experiment, spec)
+
+
+def load_experiment(path: Path) -> Experiment:
+    """The experiment of a file; what its study block says is checked and left aside."""
+    return load(path).experiment
+
+
+def _check_names(document: Document, experiment: Experiment, spec: StudySpec) -> None:
+    controls = [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls]
+    known = {
+        "recipe": [recipe.label for recipe in experiment.recipes],
+        "backbone": [*(one.name for one in experiment.backbones), *controls],
+        "target": [target.task for target in experiment.targets],
+    }
+    if (found := spec.unknown(known)) is not None:
+        place, error = found
+        raise document.at(place, str(error))

@@ -1,0 +1,129 @@
+"""`xstilts study` and `xstilts claims`: an experiment with its question, run, judged and written up."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xstilts.cli.output import emit, table
+from xstilts.cli.reading import load
+from xstilts.cli.results import collect, describe, report_folder
+from xstilts.cli.run import Machine, run_experiment
+from xstilts.core.errors import ConfigError
+from xstilts.core.files import write_text
+from xstilts.expand import Expansion
+from xstilts.experiment import Experiment
+from xstilts.graph.stage import graph
+from xstilts.graph.store import Store
+from xstilts.report import analyse
+from xstilts.report.cells import GAP
+from xstilts.report.study import Study, study_of, study_page
+from xstilts.report.study_tables import chance, measured
+from xstilts.studies.files import packaged, studies, study_file
+from xstilts.studies.spec import StudySpec
+from xstilts.studies.verdicts import Verdict
+
+
+def show_studies(as_json: bool) -> None:
+    """The studies that come with xstilts, with question and cost."""
+    rows = []
+    for name in studies():
+        _, spec = _loaded(name)
+        rows.append({"study": name, "question": spec.question, "cost": spec.cost})
+    if as_json:
+        emit(rows)
+        return
+    for row in rows:
+        sys.stdout.write(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}\n")
+
+
+def run_study(name: str, data: Path | None, store: Path, machine: Machine, to: Path | None, as_json: bool) -> None:
+    """Run what is missing of a study, then write its report and its page."""
+    experiment, spec = _loaded(name)
+    command = _command("study", name, data)
+    analysis = run_experiment(experiment, data, store, machine, as_json, command)
+    if analysis is None:
+        return
+    study = study_of(spec, analysis, minutes(Expansion(experiment, data), Store(store, must_exist=True)))
+    place = to or report_folder(experiment, store) / "study.md"
+    write_text(place, study_page(study))
+    if as_json:
+        emit({"page": str(place), "claims": [claim_row(one) for one in study.verdicts]})
+        return
+    sys.stdout.write(f"study: {place}\n\n")
+    _print_claims(study.verdicts)
+
+
+def show_claims(name: str, data: Path | None, store: Path, to: Path | None, as_json: bool) -> None:
+    """The verdicts on a study's claims, from what is finished; with `to`, the page too."""
+    experiment, spec = _loaded(name)
+    expansion, place = Expansion(experiment, data), Store(store, must_exist=True)
+    scores = collect(expansion.cells, place)
+    study: Study = study_of(
+        spec,
+        analyse(scores, describe(expansion, scores, _command("study", name, data))),
+        minutes(expansion, place),
+    )
+    if to is not None:
+        write_text(to, study_page(study))
+    if as_json:
+        emit([claim_row(one) for one in study.verdicts])
+    else:
+        _print_claims(study.verdicts)
+
+
+def minutes(expansion: Expansion, store: Store) -> Mapping[str, float]:
+    """What computing the finished stages took, by kind, summed over workers."""
+    keys = {stage.key for stage in graph(expansion.stages())}
+    found: dict[str, float] = {}
+    for record in store.stages():
+        if record.key in keys:
+            found[record.kind] = found.get(record.kind, 0.0) + record.seconds / 60
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def claim_row(one: Verdict) -> dict[str, Any]:
+    """A verdict as a flat row."""
+    return {
+        "claim": one.claim.id,
+        "verdict": one.word,
+        "confidence": one.confidence,
+        "p": one.p,
+        "p_adjusted": one.p_adjusted,
+        "value": one.parts[0][1].value if len(one.parts) == 1 else None,
+        "measured": measured(one),
+        "statement": one.claim.statement,
+        "citation": list(one.claim.citation),
+        "reason": one.reason,
+        "notes": list(one.notes),
+    }
+
+
+def _print_claims(verdicts: Sequence[Verdict]) -> None:
+    table(
+        [
+            {
+                "claim": one.claim.id,
+                "verdict": one.word,
+                "confidence": chance(one.confidence),
+                "p, Holm": GAP if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
+                "statement": one.claim.statement,
+            }
+            for one in verdicts
+        ]
+    )
+
+
+def _loaded(name: str) -> tuple[Experiment, StudySpec]:
+    path = study_file(name)
+    experiment, spec = load(path)
+    if spec is None:
+        raise ConfigError(f"no `study:` block, which holds question and claims (as in {packaged('curriculum')})", path)
+    return experiment, spec
+
+
+def _command(verb: str, name: str, data: Path | None) -> str:
+    return shlex.join(["xstilts", verb, name, *(["--data", str(data)] if data else [])])

@@ -1,0 +1,168 @@
+"""The page of a study: a short report in Markdown, written from the numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from xstilts.core.errors import XstiltsError
+from xstilts.report.analysis import SCOPES, Analysis
+from xstilts.report.cells import Table
+from xstilts.report.findings import findings
+from xstilts.report.markdown import plain, table
+from xstilts.report.methods import limitations, methods, signatures
+from xstilts.report.study_tables import (
+    amount,
+    both,
+    claims_table,
+    effects_table,
+    interaction_table,
+    pairs_table,
+    unit,
+)
+from xstilts.report.tables import intermediate_table, main_table
+from xstilts.stats.bootstrap import Estimate, estimate
+from xstilts.studies.contrasts import Measured, Scores
+from xstilts.studies.spec import Contrast, StudySpec
+from xstilts.studies.verdicts import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with all that its page shows.
+
+    Attributes:
+        effects: (label, contrast, what was measured or why nothing was) in the file's order.
+        minutes: kind of stage -> minutes that computing it took.
+    """
+
+    spec: StudySpec
+    analysis: Analysis
+    scores: Scores
+    verdicts: tuple[Verdict, ...]
+    effects: tuple[tuple[str, Contrast, Measured | str], ...]
+    minutes: Mapping[str, float]
+
+
+def study_of(spec: StudySpec, analysis: Analysis, minutes: Mapping[str, float] | None = None) -> Study:
+    """Measure the effects and judge the claims."""
+    about = analysis.about
+    backbones = tuple(one.key for one in about.backbones)
+    scores = Scores(
+        analysis.table, analysis.languages, backbones, about.recipes, about.targets, analysis.options, spec.groups
+    )
+    effects = tuple((one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects)
+    verdicts = tuple(judge(spec.claims, scores, analysis.flags))
+    return Study(spec, analysis, scores, verdicts, effects, minutes or {})
+
+
+def _measured(contrast: Contrast, scores: Scores) -> Measured | str:
+    try:
+        return scores.measure(contrast)
+    except XstiltsError as error:
+        return str(error)
+
+
+def study_page(study: Study) -> str:
+    """The whole page; the same text for the same scores."""
+    spec, analysis = study.spec, study.analysis
+    about = analysis.about
+    asked = [
+        ("Source", "; ".join(f"{key}: {spec.references[key]}" for key in spec.citation)),
+        ("Command", f"`{about.command}`"),
+        ("Expected cost", spec.cost),
+        ("What would falsify the expected answer", spec.falsified_by),
+    ]
+    parts = [f"# {about.title}", "## Question", spec.question, _list(f"{name}: {text}" for name, text in asked)]
+    parts += ["## Answer", _list(map(plain, answer(study)))]
+    parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
+    parts.append(_list(f"`{line}`" for line in signatures(analysis, len(analysis.table))))
+    parts += ["## Results", table(effects_table(analysis))]
+    if (interactions := interaction_table(analysis, study.scores)) is not None:
+        parts.append(table(interactions))
+    parts += [table(one) for one in _pairs(study)]
+    for section in analysis.sections:
+        parts.append(f"### {about.backbone(section.backbone).label}")
+        parts += [table(main_table(analysis, section, scope)) for scope in SCOPES]
+    if (own := intermediate_table(analysis)) is not None:
+        parts += ["### Intermediate tasks", table(own)]
+    parts += ["## Claims", table(claims_table(study.verdicts)) if study.verdicts else "None were made."]
+    parts += ["## Limitations", _list([*spec.limitations, *limitations(analysis)]) or "None were named."]
+    parts += ["## Environment and cost", _cost(study)]
+    parts += ["## References", _list(f"{key}: {text}" for key, text in spec.references.items()) or "None."]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+CLAIMS = (
+    "A claim is held against one contrast of scores. Its p is twice the larger tail of bootstrap and Student's t, and "
+    "is corrected by Holm's method over the tested claims. It is verified where its contrary is excluded in this way, "
+    "not verified where the claim itself is, and undecided otherwise; a claim about an intermediate task that was not "
+    "learned in half of the seeds or more is undecided whatever the scores say. For a claim that several things hold, "
+    "or so many of them, the p values are combined by intersection-union, or partial conjunction. The confidence is "
+    "the share of resamples in which the statement holds; with few worlds it is too sure of itself, the verdict is not."
+)
+
+
+def answer(study: Study) -> list[str]:
+    """The effects in words and numbers, what became of the claims, and what the tables say."""
+    sentences = [sentence for one in study.effects for sentence in _effect(*one, study)]
+    if study.verdicts:
+        words = ("verified", "not verified", "undecided")
+        own = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in words}
+        named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
+        counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
+        sentences.append(f"Of {len(study.verdicts)} claims: {counts}.")
+    return [*sentences, *findings(study.analysis)]
+
+
+def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study) -> list[str]:
+    if isinstance(found, str):
+        return [f"{label}: not measured ({found})."]
+    options, sentences = study.scores.options, []
+    for part in found.parts:
+        one = estimate(part.series, options)
+        name = f"{label}, {part.label}" if part.label else label
+        brackets = f" ({both(one, contrast.kind)}, {one.levels} resampled)" if one.low is not None else ""
+        number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{brackets}"
+        words = ", picked as the largest of all pairs" if found.joint is not None else _words(one, contrast)
+        sentences.append(f"{name}: {number}{words}.")
+    if (test := found.joint) is not None and test.f is not None and test.p is not None:
+        shown = "they differ" if test.p < 0.05 else "no difference among them is shown"
+        sentences.append(
+            f"{label}, all backbones: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, larger p "
+            f"{test.p:.3f})."
+        )
+    return sentences
+
+
+def _words(one: Estimate, contrast: Contrast) -> str:
+    """Clear or not, and if not what would fit the scores as well."""
+    if one.clear:
+        return ", clearly above zero" if one.value > 0 else ", clearly below zero"
+    lows, highs = ([end for end in ends if end is not None] for ends in ((one.low, one.t_low), (one.high, one.t_high)))
+    if not lows:
+        return ", from one seed"
+    ends = f"{amount(contrast.kind, min(lows))} to {amount(contrast.kind, max(highs))}"
+    return f", no effect shown: anything from {ends} fits the scores"
+
+
+def _pairs(study: Study) -> list[Table]:
+    return [
+        pairs_table(label, found.pairs, study.scores)
+        for label, _, found in study.effects
+        if isinstance(found, Measured) and found.pairs
+    ]
+
+
+def _cost(study: Study) -> str:
+    about = study.analysis.about
+    lines = [f"xstilts {about.version}; {len(about.seeds)} seeds; {study.analysis.options.resamples:,} resamples."]
+    if study.minutes:
+        kinds = ", ".join(f"{kind} {minutes:.1f}" for kind, minutes in study.minutes.items())
+        total = sum(study.minutes.values())
+        lines.append(f"Minutes of computing, summed over workers: {total:.0f} ({kinds}).")
+    return _list(lines)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,104 @@
+"""Does a gain differ among backbones? Contrasts of several series that share their seeds.
+
+The interaction of two backbones is a difference of differences: (gain in one) - (gain in the other), which is the
+coefficient of backbone x recipe in a linear model with a level for each seed. Among more than two there are two joint
+tests beside each other. The F test of repeated measures is over blocks, which are worlds where several seeds share one,
+seeds otherwise: it speaks of other blocks and assumes that differences between any two backbones vary alike. The
+permutation test exchanges the backbones' gains within each seed (Friedman 1937's scheme on the values themselves): it
+assumes nothing of that kind and speaks of other seeds in these worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import factorial
+
+import numpy as np
+from scipy import stats
+
+from xstilts.core.seeds import generator
+from xstilts.stats.bootstrap import block_means
+from xstilts.stats.series import Resampling, Series
+from xstilts.stats.table import Floats
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Tests of "all columns have one mean".
+
+    Attributes:
+        f, p_f: F over blocks with `degrees` of freedom, and its p; None with fewer than two blocks.
+        p_permutation: within seeds; None with one seed.
+    """
+
+    f: float | None
+    degrees: tuple[int, int]
+    p_f: float | None
+    p_permutation: float | None
+
+    @property
+    def p(self) -> float | None:
+        """The larger p of the two; None where either is not known."""
+        return None if self.p_f is None or self.p_permutation is None else max(self.p_f, self.p_permutation)
+
+
+def joint(columns: Sequence[Series], options: Resampling | None = None) -> Joint:
+    """Both joint tests of two or more series with the same seeds."""
+    options = options or Resampling()
+    f, degrees, p_f = repeated_measures(np.stack([block_means(one, options) for one in columns], axis=1))
+    values = np.stack([one.points for one in columns], axis=1)
+    return Joint(f, degrees, p_f, permuted_within(values, options) if len(values) > 1 else None)
+
+
+def repeated_measures(values: Floats) -> tuple[float | None, tuple[int, int], float | None]:
+    """F, its degrees of freedom and p for `values` [blocks, columns]; no F with one block."""
+    n, k = values.shape
+    degrees = (k - 1, (k - 1) * (n - 1))
+    if n < 2:
+        return None, degrees, None
+    columns, rows, middle = values.mean(axis=0), values.mean(axis=1), values.mean()
+    between = n * float(((columns - middle) ** 2).sum()) / degrees[0]
+    rest = float(((values - rows[:, None] - columns + middle) ** 2).sum()) / degrees[1]
+    if rest <= 0:
+        return (np.inf, degrees, 0.0) if between > 0 else (0.0, degrees, 1.0)
+    return between / rest, degrees, float(stats.f.sf(between / rest, *degrees))
+
+
+def permuted_within(values: Floats, options: Resampling) -> float:
+    """p of the spread of column means when `values` [seeds, columns] are shuffled within each seed.
+
+    Flips of two columns are enumerated where they are fewer than the resamples.
+    """
+    n, k = values.shape
+    observed = values.mean(axis=0).var()
+    if k == 2 and factorial(k) ** n <= options.resamples:
+        flips = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        one = np.where(flips == 0, values[:, 0], values[:, 1]).mean(axis=1)
+        spread = ((2 * one - values.sum(axis=1).mean()) / 2) ** 2
+        return float((spread >= observed - 1e-12).mean())
+    rng = generator(options.seed, "interaction")
+    order = rng.random((options.resamples, n, k)).argsort(axis=2)
+    spread = np.take_along_axis(np.broadcast_to(values, order.shape), order, axis=2).mean(axis=1).var(axis=1)
+    return float(((spread >= observed - 1e-12).sum() + 1) / (options.resamples + 1))
+
+
+def weighted(columns: Sequence[Series], weights: Sequence[float]) -> Series:
+    """The sum of series with the same seeds, each times its weight: a mean, a difference, a slope."""
+    assert len({one.seeds for one in columns}) == 1
+    known = [one.draws for one in columns if one.draws is not None]
+    total = sum(weight * draws for weight, draws in zip(weights, known)) if len(known) == len(columns) else None
+    return replace(
+        columns[0],
+        points=np.asarray(sum(weight * one.points for weight, one in zip(weights, columns))),
+        draws=None if total is None else np.asarray(total, dtype=np.float32),
+        languages=tuple(dict.fromkeys(code for one in columns for code in one.languages)),
+        shared=any(one.shared for one in columns),
+        examples=max(one.examples for one in columns),
+    )
+
+
+def slope_weights(x: Sequence[float]) -> list[float]:
+    """Weights that make of values at `x` their least-squares slope."""
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    return [float(one) for one in centred / (centred**2).sum()]

@@ -1,0 +1,200 @@
+"""From a contrast to numbers: series over seeds, made of the scores of runs that all share seeds and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from math import log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xstilts.core.errors import XstiltsError
+from xstilts.stats.interaction import Joint, joint, slope_weights, weighted
+from xstilts.stats.series import Replicates, Resampling, Series, combine, resample
+from xstilts.stats.table import Run, ScoreTable
+from xstilts.studies.spec import Contrast
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number of a contrast.
+
+    Attributes:
+        label: what sets it apart from the contrast's other parts; empty where there is one.
+    """
+
+    label: str
+    series: Series
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A contrast as it was measured.
+
+    Attributes:
+        parts: several where the bound is for each target, backbone or recipe, and for `best`.
+        joint: the joint test of an interaction among three or more backbones; its one part is then the difference of
+            the largest and the smallest gain, picked because they are, so that its interval is too hopeful.
+        pairs: the pairwise interactions of those backbones.
+        subjects: the runs it is about, without those they are compared with; none of a correlation over all recipes.
+    """
+
+    parts: tuple[Part, ...]
+    subjects: tuple[Run, ...]
+    joint: Joint | None = None
+    pairs: tuple[Part, ...] = ()
+
+
+@dataclass
+class Scores:
+    """The scores of an experiment, as contrasts need them.
+
+    Attributes:
+        languages: (target, scope) -> codes.
+        backbones, recipes, targets: all there are, controls not among them, the baseline first.
+        groups: name -> targets, where contrasts name several at once.
+    """
+
+    table: ScoreTable
+    languages: Mapping[tuple[str, str], tuple[str, ...]]
+    backbones: tuple[str, ...]
+    recipes: tuple[str, ...]
+    targets: tuple[str, ...]
+    options: Resampling
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
+
+    def measure(self, contrast: Contrast) -> Measured:
+        """Its parts, over the seeds that all of its runs have.
+
+        Raises:
+            XstiltsError: a run that was not measured, no seed or language in common, or other test examples.
+        """
+        subjects = tuple(
+            Run(backbone, recipe)
+            for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
+            for recipe in contrast.recipe
+        )
+        named = {"targets": self._targets(contrast.targets), "versus": self._targets(contrast.versus)}
+        contrast = contrast.model_copy(update=named)
+        parts: list[Part] = []
+        for label, single in _parts(contrast, self):
+            if single.kind == "interaction" and len(single.backbones) < 2:
+                raise XstiltsError("an interaction needs two backbones or more")
+            if single.kind == "interaction" and len(single.backbones) > 2:
+                if contrast.each:
+                    raise XstiltsError("a joint test of more than two backbones has no `each`")
+                return self._joint(single, subjects)
+            parts.append(Part(label, self._one(single)))
+        seeds = [part.series.seeds for part in parts]
+        if len(set(seeds)) > 1:
+            raise XstiltsError("the parts of this test were measured at different seeds")
+        return Measured(tuple(parts), subjects)
+
+    def _targets(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(target for name in names for target in self.groups.get(name, (name,)))
+
+    def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
+        """The mean of each run over targets and languages of the scope."""
+        by_target = [self._replicates(t).series(runs, self.languages.get((t, scope), ())) for t in targets]
+        return [combine([found[number] for found in by_target]) for number in range(len(runs))]
+
+    def _replicates(self, target: str) -> Replicates:
+        if target not in self._known:
+            self._known[target] = resample(self.table, target, self.options)
+        return self._known[target]
+
+    def _one(self, contrast: Contrast) -> Series:
+        if contrast.kind == "correlation":
+            return self._correlation(contrast)
+        if contrast.kind == "difference":
+            against = contrast.against or contrast.recipe
+            return self._weighted(
+                contrast, [(contrast.backbones, contrast.recipe, 1.0), (contrast.other, against, -1.0)]
+            )
+        if contrast.kind == "interaction":
+            one, two = contrast.backbones
+            return self._gains(contrast, {one: 1.0, two: -1.0})
+        if contrast.kind == "trend":
+            weights = slope_weights([log10(size) for size in contrast.parameters.values()])
+            return self._gains(contrast, dict(zip(contrast.parameters, weights)))
+        return self._gains(contrast, {name: 1 / len(contrast.backbones) for name in contrast.backbones})
+
+    def _gains(self, contrast: Contrast, weights: Mapping[str, float]) -> Series:
+        """The weighted sum over backbones of recipe - against."""
+        terms = []
+        for backbone, weight in weights.items():
+            terms += [((backbone,), contrast.recipe, weight), ((backbone,), contrast.against, -weight)]
+        return self._weighted(contrast, terms)
+
+    def _weighted(self, contrast: Contrast, terms: Sequence[tuple[Sequence[str], Sequence[str], float]]) -> Series:
+        """Each term: the mean over its backbones and recipes, times its weight."""
+        runs: list[Run] = []
+        weights: list[float] = []
+        for backbones, recipes, weight in terms:
+            own = [Run(backbone, recipe) for backbone in backbones for recipe in recipes]
+            runs += own
+            weights += [weight / len(own)] * len(own)
+        return weighted(self.series(runs, contrast.targets, contrast.scope), weights)
+
+    def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
+        runs = [Run(b, recipe) for b in contrast.backbones for recipe in (*contrast.recipe, *contrast.against)]
+        found = dict(zip(runs, self.series(runs, contrast.targets, contrast.scope)))
+        up, down = len(contrast.recipe), len(contrast.against)
+        weights = [1 / up] * up + [-1 / down] * down
+        recipes = (*contrast.recipe, *contrast.against)
+        gains = {b: weighted([found[Run(b, recipe)] for recipe in recipes], weights) for b in contrast.backbones}
+        ordered = sorted(gains, key=lambda name: -float(gains[name].points.mean()))
+        ends = Part(f"{ordered[0]} - {ordered[-1]}", gains[ordered[0]].minus(gains[ordered[-1]]))
+        pairs = tuple(Part(f"{a} - {b}", gains[a].minus(gains[b])) for a, b in combinations(gains, 2))
+        return Measured((ends,), subjects, joint(list(gains.values()), self.options), pairs)
+
+    def _correlation(self, contrast: Contrast) -> Series:
+        """At each seed, over runs; a draw of the examples gives a draw of it."""
+        runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
+        if len(runs) < 3:
+            raise XstiltsError(f"a correlation over runs needs at least three, found {len(runs)}")
+        count = len(contrast.targets)
+        sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
+        seeds = tuple(seed for seed in sides[0][0].seeds if seed in sides[1][0].seeds)
+        if not seeds:
+            raise XstiltsError(f"{', '.join(contrast.targets)} and {', '.join(contrast.versus)} share no seed")
+        rows = [[side[0].seeds.index(seed) for seed in seeds] for side in sides]
+        points = [np.stack([one.points[at] for one in side]) for side, at in zip(sides, rows)]
+        known = all(one.draws is not None for side in sides for one in side)
+        draws = None
+        if known:
+            x, y = ([one.draws[at] for one in side if one.draws is not None] for side, at in zip(sides, rows))
+            draws = correlated(np.stack(x), np.stack(y)).astype(np.float32)
+        first = sides[0][0]
+        return replace(first, seeds=seeds, points=correlated(*points), draws=draws, examples=first.examples * count)
+
+
+def correlated(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Pearson correlations over the first axis of `x` and `y` [runs, ...]; 0 where one of them does not vary."""
+    a, b = (np.asarray(one, dtype=np.float64) - one.mean(axis=0) for one in (x, y))
+    below = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
+
+
+def _parts(contrast: Contrast, scores: Scores) -> list[tuple[str, Contrast]]:
+    """The contrast with all names filled in, once or for each of what its bound is for."""
+    baseline = scores.recipes[0]
+    correlation = contrast.kind == "correlation"
+    filled = {
+        "backbones": contrast.backbones or scores.backbones,
+        "targets": contrast.targets or scores.targets,
+        "recipe": contrast.recipe or scores.recipes,
+    }
+    if contrast.kind == "best":
+        others = contrast.against or tuple(name for name in scores.recipes if name not in contrast.recipe)
+        return [(f"over {name}", contrast.model_copy(update={**filled, "against": (name,)})) for name in others]
+    if contrast.kind != "difference" and not correlation:
+        filled["against"] = contrast.against or (baseline,)
+    whole = contrast.model_copy(update=filled)
+    if not contrast.each:
+        return [("", whole)]
+    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[contrast.each]
+    return [(name, whole.model_copy(update={of: (name,)})) for name in getattr(whole, of)]

@@ -1,0 +1,140 @@
+"""Study files: an experiment file with a `study:` block, or a variant of one.
+
+A variant says `base: NAME` (the file NAME.yaml beside it, or of those that come with xstilts) and then only what
+differs: a top-level key takes the place of the base's, and under `study:` each single key does. Its name is its file's
+unless it gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.yaml_lines import Lines, Place, load_yaml, place_of
+from xstilts.studies.spec import StudySpec
+
+STUDY = "study"
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Document:
+    """An experiment file that is read but not yet validated.
+
+    Attributes:
+        values: of the file and its bases, without the study block.
+        study: the block; None where there is none.
+        lines: of keys and values, each in the file that holds it.
+        owners: (top-level key) or (`study`, key) -> the file it comes from.
+    """
+
+    path: Path
+    values: dict[str, Any]
+    study: dict[str, Any] | None
+    lines: Lines
+    owners: Mapping[Place, Path]
+
+    def mistake(self, error: ValidationError, model: type[BaseModel], within: Place = ()) -> ConfigError:
+        """A validation error with the file and line it is at; `within`: where in the file the model stands."""
+        lines = self.lines
+        if within:
+            depth = len(within)
+            inner = {place[depth:]: line for place, line in lines.places.items() if place[:depth] == within}
+            lines = Lines(inner, lines.values)
+        problem, line = place_of(error, lines, model)
+        location = (*within, *(part for part in error.errors()[0]["loc"] if not str(part).startswith("function-")))
+        return ConfigError(problem, self.owner(location), line or self.lines.places.get(within))
+
+    def at(self, place: Place, problem: str) -> ConfigError:
+        """A mistake at a place of the file."""
+        known = self.lines.places
+        line = next((known[place[:n]] for n in range(len(place), 0, -1) if place[:n] in known), None)
+        return ConfigError(problem, self.owner(place), line)
+
+    def owner(self, place: Place) -> Path:
+        """The file that holds a place."""
+        return self.owners.get(place[:2], self.owners.get(place[:1], self.path))
+
+    def spec(self) -> StudySpec | None:
+        """The study block, validated. Raises `ConfigError` with file and line."""
+        if self.study is None:
+            return None
+        try:
+            return StudySpec(**self.study)
+        except ValidationError as error:
+            raise self.mistake(error, StudySpec, (STUDY,)) from None
+
+
+def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
+    """Read a file and the bases it names.
+
+    Raises:
+        ConfigError: no YAML mapping, an unknown base, or bases in a circle.
+    """
+    values, lines = load_yaml(path)
+    if not isinstance(values, dict):
+        raise ConfigError("an experiment file holds `name:`, `backbones:`, `recipes:`, `targets:` ...", path, 1)
+    study = values.pop(STUDY, None)
+    if study is not None and not isinstance(study, dict):
+        raise ConfigError("`study:` holds `question:`, `citation:`, `claims:` ...", path, lines.places[STUDY,])
+    owners: dict[Place, Path] = {(str(key),): path for key in values}
+    owners.update({(STUDY, str(key)): path for key in study or ()})
+    if BASE not in values:
+        return Document(path, values, study, lines, owners)
+    named = values.pop(BASE)
+    base = _base(str(named), path, lines.places[BASE,])
+    if base in (*above, path):
+        raise ConfigError(f"base '{named}' is a variant of this file itself", path, lines.places[BASE,])
+    below = load_document(base, (*above, path))
+    whole = {**below.values, "name": path.stem, **values}
+    block = {**(below.study or {}), **(study or {})} if below.study or study else None
+    return Document(path, whole, block, _merged(below.lines, lines), {**below.owners, **owners})
+
+
+def _merged(below: Lines, above: Lines) -> Lines:
+    """Lines of the base where the variant says nothing."""
+    replaced = {place[: 2 if place[0] == STUDY else 1] for place in above.places} - {(STUDY,)}
+    kept = {place: line for place, line in below.places.items() if not {place[:1], place[:2]} & replaced}
+    return Lines({**kept, **above.places}, {**below.values, **above.values})
+
+
+def _base(name: str, path: Path, line: int) -> Path:
+    for candidate in (path.parent / f"{name}.yaml", packaged(name)):
+        if candidate.is_file() and candidate.resolve() != path.resolve():
+            return candidate
+    raise ConfigError(str(UnknownName("base", name, [*packaged_names(), *_stems(path.parent)])), path, line)
+
+
+def packaged(name: str) -> Path:
+    """A file of those that come with xstilts, whether or not it is there."""
+    return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
+
+
+def packaged_names() -> list[str]:
+    """All files that come with xstilts."""
+    return _stems(packaged("any").parent)
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def studies() -> list[str]:
+    """The names of the studies that come with xstilts: files with a study block, the embedded ones first."""
+    named = [name for name in packaged_names() if load_document(packaged(name)).study is not None]
+    return sorted(named, key=lambda name: ("-" in name, name))
+
+
+def study_file(name: str) -> Path:
+    """The file of a study that comes with xstilts, or a file of one's own. Raises `UnknownName`."""
+    if name in packaged_names():
+        return packaged(name)
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return Path(name)
+    raise UnknownName("study", name, studies())

@@ -1,0 +1,169 @@
+"""What a study says about its experiment: the question, the claims, and the contrast on scores that judges each.
+
+It is the `study:` block of an experiment file. A *contrast* is a number made of scores, with an interval; a *claim* is
+a published statement, which one contrast judges by a bound. Recipes, backbones and targets are named as in tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from xstilts.core.errors import UnknownName
+from xstilts.stats.evidence import Bound, Direction
+
+Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+"""One or several; in a file, a name alone will do."""
+
+
+class Strict(BaseModel):
+    """A value of a study file: unknown keys are errors, nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Contrast(Strict):
+    """A number made of scores, in points; a slope in points per tenfold size; a correlation between -1 and 1.
+
+    gain          recipe - against, within each backbone
+    difference    recipe with `backbones` - `against` with `other`
+    interaction   the gain in the first backbone - that in the second; among more, whether gains differ at all
+    trend         slope of the gain against the logarithm (base 10) of `parameters`
+    best          recipe - each other recipe (`against` names them; else all there are)
+    correlation   between the mean scores on `targets` and on `versus`, over backbones x recipes within a seed (Pearson)
+
+    Several backbones, recipes or targets enter as their mean, unless `each` says that the bound is for each of them.
+    """
+
+    kind: Kind = "gain"
+    recipe: Names = Field(default=(), description="label or labels")
+    against: Names = Field(default=(), description="recipes to compare with; else the baseline")
+    backbones: Names = Field(default=(), description="else all but controls")
+    other: Names = Field(default=(), description="of a difference: the other backbones")
+    targets: Names = Field(default=(), description="or groups of them; else all")
+    versus: Names = Field(default=(), description="of a correlation: the other targets")
+    scope: Literal["zero-shot", "all"] = Field(default="zero-shot", description="all: the source language too")
+    each: Literal["", "target", "backbone", "recipe"] = ""
+    parameters: dict[str, float] = Field(default_factory=dict, description="of a trend: backbone -> size")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Contrast:
+        needs = {"trend": ("recipe", "parameters"), "correlation": ("targets", "versus"), "difference": ("other",)}
+        for name in needs.get(self.kind, ("recipe",)):
+            if not getattr(self, name):
+                raise ValueError(f"a contrast of kind '{self.kind}' needs `{name}`")
+        only = {"other": "difference", "versus": "correlation", "parameters": "trend"}
+        for name, kind in only.items():
+            if getattr(self, name) and self.kind != kind:
+                raise ValueError(f"`{name}` is for contrasts of kind '{kind}', found '{self.kind}'")
+        if self.kind == "trend" and len(self.parameters) < 3:
+            raise ValueError(f"a trend needs at least three backbones, found {len(self.parameters)}")
+        if self.kind == "best" and len(self.recipe) != 1:
+            raise ValueError(f"one recipe can be the best, found {len(self.recipe)}")
+        if self.kind in ("best", "correlation") and self.each:
+            raise ValueError(f"`each` is not for contrasts of kind '{self.kind}'")
+        if self.kind == "interaction" and self.each == "backbone":
+            raise ValueError("an interaction compares backbones: `each` can be target or recipe")
+        return self
+
+    def names(self) -> Iterator[tuple[str, str, str]]:
+        """(kind of name, field, name) for every recipe, backbone and target that must be in the experiment."""
+        for kind, fields in (
+            ("recipe", ("recipe", "against")),
+            ("backbone", ("backbones", "other", "parameters")),
+            ("target", ("targets", "versus")),
+        ):
+            yield from ((kind, field, name) for field in fields for name in getattr(self, field))
+
+
+class Bounded(Contrast):
+    """A contrast and the bound that a claim sets it; `at_least` so many of its parts must keep it, else all."""
+
+    direction: Direction = Field(default="above", alias="is")
+    than: float = 0.0
+    margin: float = Field(default=0.0, ge=0, description="within: how far off; above, below: the least that matters")
+    at_least: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Bounded:
+        if self.direction == "within" and not self.margin:
+            raise ValueError("`is: within` needs `margin`, in points")
+        if self.at_least and not (self.each or self.kind == "best"):
+            raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
+        return self
+
+    @property
+    def bound(self) -> Bound:
+        """What its number is held against."""
+        return Bound(self.direction, self.than, self.margin)
+
+
+class Claim(Strict):
+    """A statement with its source, and the test that judges it here; or why none can."""
+
+    id: Identifier
+    statement: str
+    citation: Names = Field(description="keys of `references`")
+    test: Bounded | None = None
+    untested: str = Field(default="", description="why these scores cannot judge it")
+
+    @model_validator(mode="after")
+    def _judged(self) -> Claim:
+        if (self.test is None) == (not self.untested):
+            raise ValueError(f"claim '{self.id}': give either `test`, or `untested` with the reason")
+        return self
+
+
+class Effect(Strict):
+    """A number that the answer reports."""
+
+    label: str
+    contrast: Contrast
+
+
+class StudySpec(Strict):
+    """The `study:` block of an experiment file."""
+
+    question: str
+    citation: Names = Field(description="keys of `references`")
+    cost: str = Field(description="what running it is expected to take")
+    falsified_by: str = Field(description="what would show that the expected answer is wrong")
+    groups: dict[str, Names] = Field(default_factory=dict, description="name -> targets; contrasts may name a group")
+    effects: tuple[Effect, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
+    references: dict[str, str] = Field(default_factory=dict, description="key -> full text")
+
+    @model_validator(mode="after")
+    def _known(self) -> StudySpec:
+        ids = [claim.id for claim in self.claims]
+        if twice := [name for name in ids if ids.count(name) > 1]:
+            raise ValueError(f"claim '{twice[0]}' occurs twice")
+        for name in (*self.citation, *(name for claim in self.claims for name in claim.citation)):
+            if name not in self.references:
+                raise UnknownName("reference", name, self.references)
+        return self
+
+    def contrasts(self) -> Iterator[tuple[tuple[str | int, ...], Contrast]]:
+        """Every contrast and its place in the file."""
+        for number, effect in enumerate(self.effects):
+            yield ("study", "effects", number, "contrast"), effect.contrast
+        for number, claim in enumerate(self.claims):
+            if claim.test is not None:
+                yield ("study", "claims", number, "test"), claim.test
+
+    def unknown(self, known: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], UnknownName] | None:
+        """The first name that the experiment lacks, with its place; `known`: recipes, backbones and targets by kind."""
+        for group, targets in self.groups.items():
+            for name in targets:
+                if name not in known["target"]:
+                    return ("study", "groups", group), UnknownName("target", name, known["target"])
+        for place, contrast in self.contrasts():
+            for kind, field, name in contrast.names():
+                if name not in known[kind] and not (kind == "target" and name in self.groups):
+                    return (*place, field), UnknownName(kind, name, [*known[kind], *self.groups])
+        return None

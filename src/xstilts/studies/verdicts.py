@@ -1,0 +1,104 @@
+"""Verdicts: what the scores say of each claim, after Holm's correction over the claims of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from xstilts.core.errors import XstiltsError
+from xstilts.stats.bootstrap import Estimate, estimate
+from xstilts.stats.evidence import Evidence, weigh
+from xstilts.stats.flags import Flag
+from xstilts.stats.tests import holm
+from xstilts.studies.contrasts import Measured, Scores
+from xstilts.studies.spec import Bounded, Claim
+
+Word = Literal["verified", "not verified", "undecided"]
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim, judged.
+
+    Attributes:
+        p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None where untested.
+        confidence: the share of resamples of worlds, seeds and test examples in which the statement holds.
+        parts: (label, estimate) of every number it was judged by.
+        reason: why it is undecided although there is a test, or why there is none.
+        notes: flags of the runs it is about.
+    """
+
+    claim: Claim
+    word: Word
+    p: float | None = None
+    p_adjusted: float | None = None
+    confidence: float | None = None
+    parts: tuple[tuple[str, Estimate], ...] = ()
+    measured: Measured | None = field(default=None, repr=False)
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
+    """A verdict for each claim, in their order."""
+    found = [_evidence(claim, scores) for claim in claims]
+    tested = [at for at, (_, evidence, _) in enumerate(found) if evidence is not None]
+    raw = {at: min(one.supports, one.contradicts) for at in tested if (one := found[at][1]) is not None}
+    adjusted = dict(zip(tested, holm([raw[at] for at in tested])))
+    verdicts = []
+    for at, (claim, (measured, evidence, reason)) in enumerate(zip(claims, found)):
+        if measured is None or evidence is None:
+            verdicts.append(Verdict(claim, "undecided", reason=reason))
+            continue
+        word: Word = "undecided"
+        if adjusted[at] < LEVEL:
+            word = "verified" if evidence.supports <= evidence.contradicts else "not verified"
+        notes, stop = _flagged(measured, flags)
+        if len(measured.parts[0].series.seeds) == 1:
+            stop = "one seed says nothing of other seeds"
+        parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
+        verdicts.append(
+            Verdict(
+                claim,
+                "undecided" if stop else word,
+                raw[at],
+                adjusted[at],
+                evidence.confidence,
+                parts,
+                measured,
+                stop,
+                notes,
+            )
+        )
+    return verdicts
+
+
+def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence | None, str]:
+    if claim.test is None:
+        return None, None, claim.untested
+    try:
+        measured = scores.measure(claim.test)
+    except XstiltsError as error:
+        return None, None, str(error)
+    return measured, _weighed(claim.test, measured, scores), ""
+
+
+def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
+    parts = [part.series for part in measured.parts]
+    evidence = weigh(parts, test.bound, test.at_least or len(parts), scores.options)
+    if measured.joint is None:
+        return evidence
+    # The extremes were picked by their values: only the joint test may support a difference.
+    p = measured.joint.p
+    return Evidence(1.0 if p is None else p, evidence.contradicts, evidence.confidence)
+
+
+def _flagged(measured: Measured, flags: Sequence[Flag]) -> tuple[tuple[str, ...], str]:
+    """Flags of the runs a claim is about, and why they leave it undecided, if they do."""
+    own = [flag for flag in flags if flag.run in measured.subjects]
+    notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
+    stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
+    names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
+    return notes, f"an intermediate task that was not learned explains nothing: {names}" if stopping else ""

@@ -1,0 +1,118 @@
+"""`xstilts study` and `xstilts claims`: listed, run, judged, written up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xstilts.cli.reading import load_experiment
+from xstilts.experiment import Experiment
+from xstilts.microworld import TINY, write_world
+from xstilts.planning.empty_files import lay_out
+from xstilts.studies.files import packaged, studies
+
+STUDY = """\
+name: tiny
+title: A tiny study
+seeds: [1, 2]
+backbones:
+  - name: tiny
+    architecture: xlm-roberta
+    config: {hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 24,
+             max_position_embeddings: 400}
+    tokenizer: {tasks: [micro_text], languages: [en, qaa], vocabulary: 300, characters: 5000}
+recipes: [[], [micro_nli]]
+targets: [micro_topic, micro_retrieval]
+languages: [en, qaa]
+train: {steps: 1, batch_size: 4, learning_rate: 1.0e-3}
+study:
+  question: Does it help?
+  citation: someone
+  cost: seconds
+  falsified_by: no gain
+  effects: [{label: Gain, contrast: {recipe: "[micro_nli]"}}]
+  claims:
+    - {id: helps, statement: It helps., citation: someone, test: {recipe: "[micro_nli]", is: above}}
+    - {id: open, statement: It is so., citation: someone, untested: nothing tells}
+  references: {someone: Someone 2020.}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    write_world(folder / "world", 7, TINY)
+    (folder / "tiny.yaml").write_text(STUDY, encoding="utf-8")
+    (folder / "plain.yaml").write_text(STUDY[: STUDY.index("study:")], encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    return typed
+
+
+def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
+    code, out, err = xstilts("study", "tiny.yaml", "--data", "world", "--workers", "0", "--to", "pages/tiny.md")
+    assert (code, err) == (0, "")
+    assert (place / "runs/reports/tiny/index.html").exists()
+    page = (place / "pages/tiny.md").read_text(encoding="utf-8")
+    assert page.startswith("# A tiny study\n\n## Question\n\nDoes it help?\n")
+    assert "`xstilts study tiny.yaml --data world`" in page
+    assert "micro_topic: micro_topic | " in page
+    assert "Minutes of computing, summed over workers:" in page
+    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["helps", "undecided"], ["open", "undecided"]]
+
+    code, out, _ = xstilts("claims", "tiny.yaml", "--data", "world", "--json", "--to", "again.md")
+    rows = {row["claim"]: row for row in json.loads(out)}
+    assert code == 0
+    assert rows["helps"]["reason"].startswith("an intermediate task that was not learned")
+    assert 0 <= rows["helps"]["confidence"] <= 1
+    assert (rows["open"]["verdict"], rows["open"]["reason"]) == ("undecided", "nothing tells")
+    assert (place / "again.md").read_text(encoding="utf-8") == page
+
+    code, out, _ = xstilts("status", "tiny.yaml", "--data", "world", "--json")
+    assert all(row["finished"] == row["of"] for row in json.loads(out))
+
+
+def test_studies_are_listed_with_question_and_cost(xstilts) -> None:
+    code, out, _ = xstilts("study", "--json")
+    assert code == 0
+    assert [row["study"] for row in json.loads(out)] == studies()
+    code, out, _ = xstilts("study")
+    assert "curriculum\n    What do sequential" in out
+    assert "    cost: " in out
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["study", "curiculum"], "unknown study 'curiculum': did you mean curriculum"),
+        (["study", "none.yaml"], "none.yaml: no such file"),
+        (["study", "plain.yaml", "--data", "world"], "plain.yaml: no `study:` block"),
+        (["claims", "tiny.yaml", "--data", "world", "--store", "none"], "no store in"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(xstilts, words: list[str], message: str) -> None:
+    code, out, err = xstilts(*words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_the_papers_grid_is_planned_from_files_that_are_there(xstilts, place: Path) -> None:
+    experiment = load_experiment(packaged("table1"))
+    without = [recipe for recipe in experiment.recipes if "ccg" not in recipe.label and recipe.label != "joint"]
+    fields = experiment.model_dump(exclude={"recipes"})
+    lay_out(Experiment(**fields, recipes=without), place / "official")
+    for split in ("train", "dev", "test"):
+        file = place / "official/ccg" / f"ccg.{split}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("Bees sleep\tN S\\NP\n", encoding="utf-8")
+    code, out, err = xstilts("study", "table1", "--data", "official", "--plan", "--device", "h100")
+    assert (code, err) == (0, "")
+    assert "GPU-hours on" in out
+    assert "XLM-R Large" in out

@@ -1,0 +1,125 @@
+"""Claims are judged as the scores demand, and the page says so in words."""
+
+from __future__ import annotations
+
+import pytest
+from study_samples import SEEDS, analysis, spec
+
+from xstilts.report.study import Study, study_of, study_page
+from xstilts.stats.tests import holm
+
+TWO = analysis()
+THREE = analysis(("small", "large", "huge"))
+
+
+def judged(*tests, of=TWO) -> Study:
+    return study_of(spec(*({"test": test} for test in tests)), of)
+
+
+@pytest.mark.parametrize(
+    "test, word, value",
+    [
+        ({"recipe": "[nli]", "backbones": "small", "is": "above"}, "verified", 12),
+        ({"recipe": "[nli]", "backbones": "small", "is": "below"}, "not verified", 12),
+        ({"recipe": "[nli]", "backbones": "small", "is": "within", "than": 12, "margin": 6}, "verified", 12),
+        ({"recipe": "[nli]", "is": "above", "than": 7.0}, "undecided", 7.2),
+        ({"recipe": "[nli]", "against": "[qa]", "backbones": "small", "is": "above"}, "verified", 21),
+        ({"kind": "difference", "recipe": "[nli]", "backbones": "small", "other": "large"}, "verified", 11),
+        ({"kind": "interaction", "recipe": "[nli]", "is": "differs"}, "verified", 11),
+        ({"kind": "interaction", "recipe": "[nli]", "is": "differs", "margin": 20}, "not verified", 11),
+    ],
+)
+def test_a_claim_is_verified_refuted_or_left_open(test, word, value):
+    (found,) = judged(test).verdicts
+    assert found.parts[0][1].value == pytest.approx(value, abs=2)
+    assert (found.word, found.reason) == (word, "")
+    assert found.confidence is not None
+    if word != "undecided":
+        assert (found.confidence > 0.9) == (word == "verified")
+
+
+def test_claims_about_each_of_several_and_about_the_best():
+    each, most, best, worst = judged(
+        {"recipe": "[nli]", "each": "backbone", "than": 4},
+        {"recipe": "[nli]", "each": "backbone", "at_least": 1, "than": 4},
+        {"kind": "best", "recipe": "[nli]", "backbones": "small"},
+        {"kind": "best", "recipe": "[]", "backbones": "small"},
+    ).verdicts
+    assert [one.word for one in (each, most, best, worst)] == ["not verified", "verified", "verified", "not verified"]
+    assert [label for label, _ in each.parts] == ["small", "large"]
+    assert [label for label, _ in best.parts] == ["over []", "over [qa]"]
+
+
+def test_three_backbones_have_a_joint_test_pairs_and_a_trend():
+    study = judged(
+        {"kind": "interaction", "recipe": "[nli]", "is": "differs"},
+        {"kind": "interaction", "recipe": "[qa]", "is": "differs"},
+        {"kind": "trend", "recipe": "[nli]", "parameters": {"small": 1e6, "large": 1e7, "huge": 1e8}, "is": "below"},
+        of=THREE,
+    )
+    differs, same, trend = study.verdicts
+    assert (differs.word, trend.word) == ("verified", "verified")
+    assert same.word == "undecided"
+    assert trend.parts[0][1].value == pytest.approx(-11, abs=2)
+    assert differs.measured is not None
+    assert [part.label for part in differs.measured.pairs] == ["small - large", "small - huge", "large - huge"]
+
+
+def test_a_contrast_may_name_a_group_of_targets():
+    test = {"recipe": "[nli]", "backbones": "small"}
+    named = spec({"test": {**test, "targets": "words"}}).model_copy(update={"groups": {"words": ("topics",)}})
+    (group,), (target,) = study_of(named, TWO).verdicts, judged({**test, "targets": "topics"}).verdicts
+    assert group.parts == target.parts
+
+
+def test_targets_that_rise_and_fall_together_are_correlated():
+    (found,) = judged({"kind": "correlation", "targets": "topics", "versus": "pairs", "than": 0.5}).verdicts
+    assert found.word == "verified"
+    assert 0.9 < found.parts[0][1].value <= 1.0
+
+
+def test_p_values_are_corrected_over_the_tested_claims_alone():
+    tests = [{"recipe": "[nli]", "than": than} for than in (4.0, 5.0, 5.5)]
+    study = study_of(spec(*({"test": test} for test in tests), {"untested": "no scores"}), TWO)
+    *tested, untested = study.verdicts
+    assert [one.p_adjusted for one in tested] == holm([one.p for one in tested])
+    assert (untested.word, untested.p, untested.reason) == ("undecided", None, "no scores")
+
+
+def test_what_was_not_learned_or_measured_or_has_one_seed_stays_undecided():
+    (poor,) = judged({"recipe": "[qa]", "is": "below"}).verdicts
+    assert (poor.word, poor.reason) == ("undecided", "an intermediate task that was not learned explains nothing: qa")
+    assert poor.notes[0] == "[qa] with small: qa not learned"
+    (absent,) = judged({"recipe": "[nli]", "targets": "absent"}).verdicts
+    assert absent.word == "undecided"
+    assert "absent: no scores of recipe" in absent.reason
+    (single,) = judged({"recipe": "[nli]"}, of=analysis(seeds=(1,))).verdicts
+    assert (single.word, single.reason) == ("undecided", "one seed says nothing of other seeds")
+
+
+def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
+    effects = (
+        {"label": "Gain of [nli]", "contrast": {"recipe": "[nli]", "backbones": "small"}},
+        {"label": "Gain on large", "contrast": {"recipe": "[nli]", "backbones": "large", "against": "[nli]"}},
+        {"label": "Interaction", "contrast": {"kind": "interaction", "recipe": "[nli]"}},
+        {"label": "Nothing", "contrast": {"recipe": "[nli]", "targets": "absent"}},
+    )
+    claims = [{"test": {"recipe": "[nli]"}}, {"test": {"recipe": "[nli]", "is": "below"}}]
+    study = study_of(spec(*claims, effects=effects), THREE, {"train": 90.0, "predict": 12.5})
+    page = study_page(study)
+    assert page == study_page(study_of(spec(*claims, effects=effects), THREE, {"train": 90.0, "predict": 12.5}))
+    parts = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    heads = "Question,Answer,Method,Results,Claims,Limitations,Environment and cost,References"
+    assert parts == heads.split(",")
+    answer = page[page.index("## Answer") : page.index("## Method")]
+    assert "Gain of \\[nli]: +1" in answer
+    assert "worlds, seeds and examples resampled), clearly above zero." in answer
+    assert "Gain on large: 0.0 points" in answer
+    assert "no effect shown: anything from 0.0 to 0.0 fits the scores" in answer
+    assert "Interaction, all backbones: they differ (F(2, 4) =" in answer
+    assert "Nothing: not measured (absent: no scores" in answer
+    assert "Of 2 claims: " in answer
+    assert "| small - huge |" in page.replace("`", "")
+    assert f"The {len(SEEDS)} seeds share 3 constructed worlds" in page
+    assert "Minutes of computing, summed over workers: 102 (train 90.0, predict 12.5)." in page
+    assert "- someone: Someone 2020." in page
