@@ -14,12 +14,13 @@ from pydantic_core import PydanticCustomError
 from xstilts.backbones.names import Attention, Output
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.yaml_lines import load_yaml, place_of
-from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict
+from xstilts.recipes import Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.stages.resolve import JUDGED_BY, RetrievalSpec, retrieval_of
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
+from xstilts.translation.spec import EngineSpec
 
 UNTRAINED = ("retrieval", "mining")
 """Types that are measured as the recipe leaves the model."""
@@ -126,6 +127,7 @@ class Experiment(Strict):
     recipes: tuple[Recipe, ...] = Field(min_length=1)
     targets: tuple[TargetSpec, ...] = Field(min_length=1)
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict)
+    translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
@@ -157,6 +159,9 @@ class Experiment(Strict):
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
         for part in self._components():
+            if part.translated_by:
+                check_translated(part, self.task(part.task), self.translations)
+                continue
             own = self.tasks.get(part.task)
             one = own and own.spoken == part.languages and len(part.languages) == 1
             if own and part.languages != ("en",) and "train" in own.files and not (one or own.by_language("train")):
@@ -207,6 +212,7 @@ class Experiment(Strict):
     def task_names(self) -> Sequence[str]:
         """All tasks that stages will read, some more than once. Raises `UnknownName`."""
         mixed = [part.task for part in self._components()]
+        mixed += [name for engine in self.translations.values() for pair in engine.tasks.items() for name in pair]
         targets = [target.task for target in self.targets]
         targets += [on for target in self.targets if (on := target.train_on or self.task(target.task).train_on)]
         raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]

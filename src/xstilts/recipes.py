@@ -9,13 +9,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from xstilts.core.errors import UnknownName
+from xstilts.core.languages import language
 from xstilts.core.yaml_lines import check_fields
+from xstilts.tasks import Task
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling
+from xstilts.translation.spec import SOURCE, TRANSLATED, EngineSpec
 
 
 class Strict(BaseModel):
@@ -37,11 +42,33 @@ class Component(Strict):
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
     options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
     exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
+    translated_by: str = Field(default="", description="of `translations`: where its languages but English come from")
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"task": value} if isinstance(value, str) else value
+
+
+def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSpec]) -> None:
+    """Refuse a component that its engine cannot translate.
+
+    Raises:
+        UnknownName: no such engine.
+        ValueError: a task without English training data or of another type, or no language but English.
+    """
+    if part.translated_by not in engines:
+        raise UnknownName("translation", part.translated_by, engines)
+    if task.type not in TRANSLATED or SOURCE not in task.languages or "train" not in task.files:
+        raise ValueError(
+            f"'{task.name}' cannot be translated: that is for {', '.join(TRANSLATED)} with English training data"
+        )
+    for code in part.languages:
+        if code == "all":
+            raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")
+        language(code)
+    if not set(part.languages) - {SOURCE}:
+        raise ValueError(f"'{task.name}' is trained on English alone: name more languages, or drop `translated_by`")
 
 
 class PhaseSpec(Strict):

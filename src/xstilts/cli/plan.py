@@ -24,7 +24,7 @@ from xstilts.planning.empty_files import lay_out
 from xstilts.planning.formulas import Spread
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 
-ORDER = ("world", "tokenizer", "start", "prepare", "train", "predict", "evaluate")
+ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "predict", "evaluate")
 
 
 @dataclass(frozen=True)

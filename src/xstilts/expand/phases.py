@@ -62,6 +62,9 @@ class Phases:
     def _part(self, part: Component, model: Model, replicate: Replicate) -> ComponentData:
         task = self.task(part.task, model)
         languages = self.files.training_languages(task, part, replicate)
-        data = self.files.prepared(task, "train", languages, model.tokenizer, replicate, combined=True)
+        if part.translated_by:
+            data = self.files.translated(task, part, model.tokenizer, replicate)
+        else:
+            data = self.files.prepared(task, "train", languages, model.tokenizer, replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
         return ComponentData(task, data, part.rate, part.weight, part.exponent, own)

@@ -17,7 +17,7 @@ average several worlds none of which was used for tuning: world 0 is for develop
 """
 
 from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS, Language
-from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_world
+from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_translations, write_world
 
 __all__ = [
     "DEFAULT",
@@ -29,5 +29,6 @@ __all__ = [
     "Language",
     "World",
     "WorldSize",
+    "write_translations",
     "write_world",
 ]

@@ -3,6 +3,7 @@
     world      -> official files of one microworld
     tokenizer  -> a trained or copied tokenizer
     start      -> a backbone to start from: pretrained (a pointer) or random (weights)
+    translate  -> English training examples in another language, and what was lost
     prepare    -> tokenised, memory-mapped features of one task and split
     train      -> weights of backbone and heads after one phase
     predict    -> one file of predictions per language
@@ -11,8 +12,17 @@
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """
 
-VERSIONS = {"world": 1, "tokenizer": 1, "start": 1, "prepare": 1, "train": 1, "predict": 2, "evaluate": 1}
+VERSIONS = {
+    "world": 1,
+    "tokenizer": 1,
+    "start": 1,
+    "translate": 1,
+    "prepare": 1,
+    "train": 1,
+    "predict": 2,
+    "evaluate": 1,
+}
 """Raised whenever the code of a kind starts to give other numbers."""
 
-RESUMABLE = frozenset({"train"})
-"""Kinds that go on from a checkpoint."""
+RESUMABLE = frozenset({"train", "translate"})
+"""Kinds that go on from what a killed process left."""

@@ -42,6 +42,7 @@ class DataRequest:
         limit: use only the first examples of each language; 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.
+        translations: translate stages of those languages that are not read from files.
     """
 
     task: Task
@@ -51,6 +52,7 @@ class DataRequest:
     limit: int = 0
     combined: bool = False
     labelled: bool = True
+    translations: Mapping[str, Stage] = field(default_factory=dict)
 
 
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
@@ -77,7 +79,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
     full: dict[str, Any] = {
         "trained": {**config, **names},
-        "data": [_files(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
+        "data": [checksums(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
     }
     if columns:
         full["read"] = columns
@@ -87,7 +89,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         full,
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
-        root=_path(data),
+        root=root_of(data),
         tasks=[
             {"name": task.name, **reading(task), "files": custom_files(task), "languages": list(task.languages)}
             for task in tasks
@@ -131,7 +133,7 @@ def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed:
 
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     """Tokenised features of one task and split."""
-    task = request.task
+    task, translated = request.task, request.translations
     config = {
         "task": task.name,
         "type": task.type,
@@ -143,13 +145,14 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "limit": request.limit,
         "combined": request.combined,
         "labelled": request.labelled,
-        "files": _files(data, task, source_split(request), request.languages),
+        "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
     config.update(reading(task))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
+    inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
     label = f"{task.name} {request.split}, {languages}"
-    return make("prepare", config, inputs, label, root=_path(data), files=custom_files(task), cost=3.0)
+    return make("prepare", config, inputs, label, root=root_of(data), files=custom_files(task), cost=3.0)
 
 
 def source_split(request: DataRequest) -> Split:
@@ -248,7 +251,7 @@ def _there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
     return [code for code in languages if code in there]
 
 
-def _files(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
+def checksums(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
     """Checksums of the raw files, by language; a world's key stands for its files."""
     if data.root is None:
         check_split(task, split)
@@ -277,5 +280,5 @@ def _checksum(path: Path, modified: int) -> str:
     return sha256(path)[:20]
 
 
-def _path(data: DataSource) -> str | None:
+def root_of(data: DataSource) -> str | None:
     return None if data.root is None else str(data.root.absolute())
