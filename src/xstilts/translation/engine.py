@@ -16,9 +16,6 @@ from transformers import AutoTokenizer
 from xstilts.core.errors import BackboneError
 from xstilts.translation.project import Translated
 
-LONGEST = 1024
-"""Tokens of a translation; a longer one repeats itself, and is left out for its length."""
-
 
 class Engine:
     """Translates sentences into one language.
@@ -71,7 +68,7 @@ class Engine:
             max_batch_size=self._batch_tokens,
             batch_type="tokens",
             max_input_length=0,
-            max_decoding_length=LONGEST,
+            max_decoding_length=self._options["max_tokens"],
             return_scores=True,
         )
         found: list[Translated | None] = [None] * len(texts)

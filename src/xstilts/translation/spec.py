@@ -60,7 +60,9 @@ class EngineSpec(_Strict):
         default_factory=dict, description="ctranslate2: language -> the token that begins its text (`deu_Latn`)"
     )
     beam: int = Field(default=4, gt=0, description="ctranslate2: width of the beam")
-    max_tokens: int = Field(default=500, gt=0, description="ctranslate2: longer sentences are left out")
+    max_tokens: int = Field(
+        default=500, gt=0, description="ctranslate2: longer sentences are left out, and translations end here"
+    )
     files: dict[str, Patterns] = Field(
         default_factory=dict,
         description="files: task -> its translated training files, with {language}, in its own format or XTREME's",

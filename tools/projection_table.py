@@ -1,0 +1,55 @@
+"""Writes the table of docs/translation.md: how well alignment projects spans and tags on microworlds 1 to 3.
+
+python tools/projection_table.py      # three minutes of one core
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import mean
+
+from marked import write
+
+from xstilts.backbones.load import load_backbone, random_backbone
+from xstilts.microworld import TARGETS
+from xstilts.microworld.encoders import encoder_path
+from xstilts.translation.accuracy import MEASURED, Accuracy, accuracy, items
+from xstilts.translation.align import Aligner
+
+WORLDS, COUNT = (1, 2, 3), 300
+ENCODERS = ("aligned", "mlm", "random")
+
+
+def aligner(world: int, name: str) -> Aligner:
+    """A shipped encoder of a world, or one of the same shape with random weights."""
+    if name != "random":
+        return Aligner(load_backbone(str(encoder_path(world, name))))
+    like = load_backbone(str(encoder_path(world, "mlm")))
+    fields = {key: value for key, value in like.config.to_diff_dict().items() if key not in ("model_type", "dtype")}
+    return Aligner(random_backbone(like.config.model_type, fields, like.tokenizer, seed=0))
+
+
+def table() -> str:
+    """Tasks and languages down, encoders across; means over worlds."""
+    found: dict[tuple[str, str, str], list[Accuracy]] = {}
+    for world in WORLDS:
+        encoders = {name: aligner(world, name) for name in ENCODERS}
+        for task in MEASURED:
+            with tempfile.TemporaryDirectory() as folder:
+                drawn = items(Path(folder), world, task, COUNT)
+            for language in (one.code for one in TARGETS):
+                for name, align in encoders.items():
+                    cell = accuracy(drawn["en"], drawn[language], language, align)
+                    found.setdefault((task, language, name), []).append(cell)
+    lines = [f"| task | language | {' | '.join(ENCODERS)} |", f"|{'---|' * (2 + len(ENCODERS))}"]
+    for task in MEASURED:
+        for one in TARGETS:
+            cells = [found[task, one.code, name] for name in ENCODERS]
+            shown = [f"{mean(a.right for a in cell):.1f} ({mean(a.projected for a in cell):.0f})" for cell in cells]
+            lines.append(f"| {task} | {one.code} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    write("translation.md", "projection", table())
