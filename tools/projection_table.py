@@ -17,24 +17,25 @@ from xstilts.microworld.encoders import encoder_path
 from xstilts.translation.accuracy import MEASURED, Accuracy, accuracy, items
 from xstilts.translation.align import Aligner
 
-WORLDS, COUNT = (1, 2, 3), 300
-ENCODERS = ("aligned", "mlm", "random")
+WORLDS, COUNT = (1, 2, 3), 200
+ENCODERS = (("aligned", 2), ("aligned", 3), ("mlm", 2), ("mlm", 3), ("random", 2))
+"""Name and layer; they have three layers, so that 2 is the default."""
 
 
-def aligner(world: int, name: str) -> Aligner:
+def aligner(world: int, name: str, layer: int) -> Aligner:
     """A shipped encoder of a world, or one of the same shape with random weights."""
     if name != "random":
-        return Aligner(load_backbone(str(encoder_path(world, name))))
+        return Aligner(load_backbone(str(encoder_path(world, name))), layer)
     like = load_backbone(str(encoder_path(world, "mlm")))
     fields = {key: value for key, value in like.config.to_diff_dict().items() if key not in ("model_type", "dtype")}
-    return Aligner(random_backbone(like.config.model_type, fields, like.tokenizer, seed=0))
+    return Aligner(random_backbone(like.config.model_type, fields, like.tokenizer, seed=0), layer)
 
 
 def table() -> str:
     """Tasks and languages down, encoders across; means over worlds."""
-    found: dict[tuple[str, str, str], list[Accuracy]] = {}
+    found: dict[tuple[str, str, tuple[str, int]], list[Accuracy]] = {}
     for world in WORLDS:
-        encoders = {name: aligner(world, name) for name in ENCODERS}
+        encoders = {one: aligner(world, *one) for one in ENCODERS}
         for task in MEASURED:
             with tempfile.TemporaryDirectory() as folder:
                 drawn = items(Path(folder), world, task, COUNT)
@@ -42,7 +43,8 @@ def table() -> str:
                 for name, align in encoders.items():
                     cell = accuracy(drawn["en"], drawn[language], language, align)
                     found.setdefault((task, language, name), []).append(cell)
-    lines = [f"| task | language | {' | '.join(ENCODERS)} |", f"|{'---|' * (2 + len(ENCODERS))}"]
+    heads = " | ".join(f"{name}, layer {layer}" for name, layer in ENCODERS)
+    lines = [f"| task | language | {heads} |", f"|{'---|' * (2 + len(ENCODERS))}"]
     for task in MEASURED:
         for one in TARGETS:
             cells = [found[task, one.code, name] for name in ENCODERS]

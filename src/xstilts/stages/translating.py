@@ -143,7 +143,7 @@ def _exact(
     place, language = root / "world.json", config["language"]
     if not place.exists():
         raise ConfigError(f"{root} is no microworld (no world.json): only a microworld is translated exactly")
-    origin = TASKS.get(task.like or task.name)
+    origin = TASKS.get(config.get("like") or task.name)
     codes, drawn = ("en", language), directory / "drawn"
     write_translations(drawn, read_json(place), origin.name.removeprefix("micro_"), codes)
     english, other = (

@@ -1,7 +1,7 @@
 """How well words' alignment projects spans and tags, where the truth is known: on items of a microworld.
 
 The exact translation is aligned with its English by an encoder, and what is projected from English is compared with
-what the world says. The items are training items of the world, drawn anew; nothing of this was used to choose a default.
+what the world says. The items are training items of the world, drawn anew; no default was chosen by these figures.
 """
 
 from __future__ import annotations
