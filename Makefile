@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results encoders golden lock clean
+.PHONY: help setup demo test check format docs bench results projection encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
+	@echo "make projection  write the table of docs/translation.md anew"
 	@echo "make encoders pretrain the shipped encoders anew (an hour and a half of one core each)"
 	@echo "make lock    write requirements.lock anew"
 
@@ -60,6 +61,9 @@ results: setup  # DATA=folder of official files
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
 	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
 	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
+
+projection: setup
+	$(BIN)/python tools/projection_table.py
 
 encoders: setup
 	$(BIN)/xstilts run src/xstilts/studies/encoders.yaml --store runs/encoders

@@ -1,6 +1,6 @@
 """Writes the table of docs/translation.md: how well alignment projects spans and tags on microworlds 1 to 3.
 
-python tools/projection_table.py      # three minutes of one core
+`make projection`, a few minutes of one core.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xstilts.microworld.encoders import encoder_path
 from xstilts.translation.accuracy import MEASURED, Accuracy, accuracy, items
 from xstilts.translation.align import Aligner
 
-WORLDS, COUNT = (1, 2, 3), 200
+WORLDS, COUNT = (1, 2, 3), 100
 ENCODERS = (("aligned", 2), ("aligned", 3), ("mlm", 2), ("mlm", 3), ("random", 2))
 """Name and layer; they have three layers, so that 2 is the default."""
 
@@ -54,4 +54,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    write("translation.md", "projection", table())
+    write("translation.md", "projection", table(), "make projection")

@@ -49,6 +49,13 @@ class Component(Strict):
     def _short(cls, value: Any) -> Any:
         return {"task": value} if isinstance(value, str) else value
 
+    @property
+    def label(self) -> str:
+        """`mnli`, or with translations `mnli (opus: de, ru)`."""
+        codes = [code for code in self.languages if code != SOURCE]
+        shown = ", ".join(codes) if len(codes) <= 4 else f"{len(codes)} languages"
+        return f"{self.task} ({self.translated_by}: {shown})" if self.translated_by else self.task
+
 
 def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSpec]) -> None:
     """Refuse a component that its engine cannot translate.
@@ -90,7 +97,7 @@ class PhaseSpec(Strict):
     @property
     def label(self) -> str:
         """`mnli`, or `{mnli, squad_v1}` for a mixture."""
-        names = [part.task for part in self.tasks]
+        names = [part.label for part in self.tasks]
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
     def options(self, *layers: dict[str, Any]) -> TrainConfig:

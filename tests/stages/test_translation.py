@@ -12,6 +12,7 @@ import pytest
 from dictionary_model import write_model
 from tiny_experiment import run, run_all, tiny_experiment
 
+from xstilts.cli.results import translated as said
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_json
 from xstilts.data.examples import Example, SpanExample, TaggedExample
@@ -22,6 +23,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.microworld.encoders import encoder_path
+from xstilts.planning.amounts import rows_of
 from xstilts.stages import translating
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
@@ -50,16 +52,16 @@ def stages(expansion: Expansion, kind: str) -> list[Stage]:
 
 
 def translated(store: Path, expansion: Expansion, task: str) -> tuple[dict[str, Any], list[Example]]:
+    """Counts and examples of the only translation of a task, which is made where it is not there."""
     (stage,) = (one for one in stages(expansion, "translate") if one.config["task"] == task)
+    assert run([stage], store)["Failed"] == []
     folder = Store(store).directory(stage)
     return read_json(folder / "counts.json"), list(read_examples(folder / "examples.jsonl"))
 
 
 def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path, tmp_path: Path) -> None:
     kinds = ("micro_qa", "micro_tagging", "micro_choice")
-    nli = component("micro_nli", "exact", "qab", "qac")
-    expansion = Expansion(experiment(EXACT, nli, *(component(kind, "exact", "qac") for kind in kinds)), root)
-    run_all(expansion, tmp_path)
+    expansion = Expansion(experiment(EXACT, *(component(kind, "exact", "qac") for kind in kinds)), root)
     counts, examples = translated(tmp_path, expansion, "micro_qa")
     assert counts == {
         "task": "micro_qa",
@@ -79,6 +81,17 @@ def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path
     _, tagged = translated(tmp_path, expansion, "micro_tagging")
     tags = {tag for one in tagged if isinstance(one, TaggedExample) for tag in one.tags or ()}
     assert "DET" not in tags, "Ceti has no articles"
+
+
+def test_an_experiment_with_translated_training_data_runs_to_its_end(root: Path, tmp_path: Path) -> None:
+    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab", "qac")), root)
+    run_all(expansion, tmp_path)
+    assert said(expansion, Store(tmp_path)) == [
+        "[micro_nli (exact: qab, qac)] is trained on translations: its scores in qab, qac are not zero-shot.",
+        "Translation of micro_nli, qab: 30 of 30 examples kept.",
+        "Translation of micro_nli, qac: 30 of 30 examples kept.",
+    ]
+    assert expansion.experiment.recipes[1].label == "[micro_nli (exact: qab, qac)]", "beside [micro_nli] in one table"
     (features,) = [s for s in stages(expansion, "prepare") if s.config["languages"] == ["en", "qab", "qac"]]
     assert read_json(Store(tmp_path).directory(features) / "all" / "features.json")["examples"] == 3 * TINY.nli
 
@@ -87,8 +100,8 @@ def test_a_translation_of_a_held_out_example_is_not_trained_on(root: Path, tmp_p
     own = {"like": "micro_topic", "files": {"train": ["topic/{language}/train.tsv"]}, "holdout": 8}
     part = component("mine", "exact", "qaa")
     expansion = Expansion(experiment(EXACT, part, tasks={"mine": own}), root)
-    run_all(expansion, tmp_path)
     (features,) = (s for s in stages(expansion, "prepare") if "translation_qaa" in s.inputs)
+    assert run([features], tmp_path)["Failed"] == []
     rows = (Store(tmp_path).directory(features) / "all" / "records.jsonl").read_text().splitlines()
     ids = [json.loads(row)["id"] for row in rows]
     assert len(ids) == 2 * (TINY.topic - 8)
@@ -101,7 +114,9 @@ def test_a_world_that_is_not_the_one_described_is_refused(tmp_path: Path) -> Non
     other.write_text(other.read_text().replace("neutral", "entailment"))
     expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qaa")), tmp_path / "data")
     (error,) = [
-        event.error for event in run(expansion.stages(), tmp_path / "store")["Failed"] if isinstance(event, Failed)
+        event.error
+        for event in run(stages(expansion, "translate"), tmp_path / "store")["Failed"]
+        if isinstance(event, Failed)
     ]
     assert "not those that world.json describes" in error
 
@@ -129,7 +144,6 @@ def test_a_real_engine_translates_and_projects(root: Path, model: Path, tmp_path
     kinds = ("micro_qa", "micro_ner", "micro_tagging")
     made = experiment({"mt": {**engine, **aligner}}, *(component(kind, "mt", "qab") for kind in kinds))
     expansion = Expansion(made, root)
-    run_all(expansion, tmp_path)
     says = dictionary(root)
 
     counts, examples = translated(tmp_path, expansion, "micro_qa")
@@ -162,10 +176,16 @@ def test_a_real_engine_translates_and_projects(root: Path, model: Path, tmp_path
 def test_without_aligner_what_needs_one_is_left_out_and_said(root: Path, model: Path, tmp_path: Path) -> None:
     engine = {"engine": "ctranslate2", "model": str(model), "max_tokens": 47}
     expansion = Expansion(experiment({"mt": engine}, component("micro_tagging", "mt", "qab")), root)
-    events = run(expansion.stages(), tmp_path)
+    events = run(stages(expansion, "translate"), tmp_path)
     (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
     assert "nothing is left of the translation" in error
     assert f"left out: not projected {TINY.tagging}" in error
+
+
+def test_the_plan_counts_a_translation_like_its_english(root: Path) -> None:
+    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab")), root)
+    (prepared,) = (s for s in stages(expansion, "prepare") if "translation_qab" in s.inputs)
+    assert rows_of(prepared)[0] == {"en": TINY.nli, "qab": TINY.nli}
 
 
 def test_what_is_done_of_a_killed_translation_is_not_done_again(
@@ -238,7 +258,6 @@ def test_xtremes_translations_are_put_beside_their_english(tmp_path: Path) -> No
     xtreme_rows(folder, folder / XTREME.format(language="qab"))
     engine = {"given": {"engine": "files", "files": {"micro_nli": XTREME}}}
     expansion = Expansion(experiment(engine, component("micro_nli", "given", "qab")), folder)
-    run_all(expansion, tmp_path / "store")
     counts, examples = translated(tmp_path / "store", expansion, "micro_nli")
     assert counts["dropped"] == {"copied": 1}
     sources = {one.id: one for one in TASKS.get("micro_nli").load(folder, "train")}
@@ -260,7 +279,6 @@ def test_answers_of_given_translations_are_found_again_or_left_out(tmp_path: Pat
     path.write_text(json.dumps(document))
     engine = {"given": {"engine": "files", "files": {"micro_qa": "mt/qa/train-{language}.json"}}}
     expansion = Expansion(experiment(engine, component("micro_qa", "given", "qab")), folder)
-    run_all(expansion, tmp_path / "store")
     counts, _ = translated(tmp_path / "store", expansion, "micro_qa")
     assert counts["dropped"] == {"misplaced": 1, "not in the files": 1}
     assert counts["projected"] == {"files": TINY.qa - 3, "found again": 1}
@@ -277,7 +295,6 @@ def test_another_task_can_hold_translations_which_must_fit_their_english(tmp_pat
         tasks={"mine": own},
     )
     expansion = Expansion(made, folder)
-    run_all(expansion, tmp_path / "store")
     assert translated(tmp_path / "store", expansion, "micro_nli")[0]["kept"] == TINY.nli
     path = folder / "mt" / "nli" / "train-qab.tsv"
     lines = path.read_text().splitlines(keepends=True)
@@ -286,7 +303,7 @@ def test_another_task_can_hold_translations_which_must_fit_their_english(tmp_pat
         (lines[1:] + lines[:1], "has another label"),
     ):
         path.write_text("".join(changed))
-        events = run(Expansion(made, folder).stages(), tmp_path / "store")
+        events = run(stages(Expansion(made, folder), "translate"), tmp_path / "store")
         assert message in " ".join(event.error for event in events["Failed"] if isinstance(event, Failed))
 
 
@@ -340,7 +357,7 @@ def test_without_ctranslate2_one_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     made = experiment({"mt": {"engine": "ctranslate2", "model": str(model)}}, component("micro_nli", "mt", "qab"))
-    events = run(Expansion(made, root).stages(), tmp_path)
+    events = run(stages(Expansion(made, root), "translate"), tmp_path)
     (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
     assert error == "translation needs CTranslate2: pip install 'xstilts[translate]'"
 
@@ -354,7 +371,7 @@ def test_a_damaged_model_and_a_missing_tokenizer_are_named(root: Path, model: Pa
         ({"model": str(model), "tokenizer": "nobody/nothing"}, "tokenizer 'nobody/nothing'"),
     ):
         made = experiment({"mt": {"engine": "ctranslate2", **options}}, component("micro_nli", "mt", "qab"))
-        events = run(Expansion(made, root).stages(), tmp_path / "store")
+        events = run(stages(Expansion(made, root), "translate"), tmp_path / "store")
         (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
         assert message in error
         assert "cannot be loaded" in error

@@ -111,7 +111,7 @@ def _fail(summary: Summary) -> None:
 
 def _report(expansion: Expansion, store: Store, command: str, folder: Path) -> Analysis:
     table = collect(expansion.cells, store)
-    analysis = analyse(table, describe(expansion, table, command))
+    analysis = analyse(table, describe(expansion, table, command, store))
     write_analysis(analysis, folder)
     return analysis
 

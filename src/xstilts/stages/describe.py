@@ -281,4 +281,5 @@ def _checksum(path: Path, modified: int) -> str:
 
 
 def root_of(data: DataSource) -> str | None:
+    """The data folder as settings name it; None where a world stands in its place."""
     return None if data.root is None else str(data.root.absolute())

@@ -21,6 +21,7 @@ from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import from_row, to_row
 from xstilts.microworld import write_translations
 from xstilts.stages.own import revive
+from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS, Task
 from xstilts.training.config import Settings
 from xstilts.translation.align import Aligner
@@ -74,15 +75,6 @@ def run_translate(
         raise DataError(f"nothing is left of the translation: {words_for(counts)}", directory / "counts.json")
     write_jsonl(directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
     shutil.rmtree(directory / "parts", ignore_errors=True)
-
-
-def words_for(counts: Mapping[str, Any]) -> str:
-    """`micro_qa, qab: 18 of 20 examples kept; left out: 2 not projected; spans and tags: 18 markers`."""
-    text = f"{counts['task']}, {counts['language']}: {counts['kept']} of {counts['examples']} examples kept"
-    for name, said in (("dropped", "left out"), ("projected", "spans and tags by")):
-        if counts[name]:
-            text += f"; {said}: " + ", ".join(f"{what} {number}" for what, number in counts[name].items())
-    return text
 
 
 def _by_machine(

@@ -106,6 +106,15 @@ class Translator:
         return {"generator": VERSION}, {}
 
 
+def words_for(counts: Mapping[str, Any]) -> str:
+    """`micro_qa, qab: 18 of 20 examples kept; left out: 2 not projected; spans and tags: 18 markers`."""
+    text = f"{counts['task']}, {counts['language']}: {counts['kept']} of {counts['examples']} examples kept"
+    for name, said in (("dropped", "left out"), ("projected", "spans and tags by")):
+        if counts[name]:
+            text += f"; {said}: " + ", ".join(f"{what} {number}" for what, number in counts[name].items())
+    return text
+
+
 def _place(source: str) -> str:
     """A folder where any process finds it, or the hub name as it is."""
     return str(Path(source).absolute()) if Path(source).is_dir() else source
