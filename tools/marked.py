@@ -1,4 +1,4 @@
-"""Pages of which a part, between two marks, is written by `make docs`."""
+"""Pages of which a part, between two marks, is written by `make docs`, or by another target where that takes long."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def with_part(page: str, kind: str, text: str) -> str:
+def with_part(page: str, kind: str, text: str, by: str = "make docs") -> str:
     """The page with what stands between the marks of a `kind` (tree, table) replaced."""
-    begin, end = f"<!-- {kind}: written by `make docs` -->", f"<!-- end of {kind} -->"
+    begin, end = f"<!-- {kind}: written by `{by}` -->", f"<!-- end of {kind} -->"
     head, mark, rest = page.partition(begin)
     _, found, tail = rest.partition(end)
     assert mark, f"the page has lost the mark {begin}"
@@ -24,8 +24,8 @@ def is_current(name: str, kind: str, text: str) -> bool:
     return page == with_part(page, kind, text)
 
 
-def write(name: str, kind: str, text: str) -> None:
+def write(name: str, kind: str, text: str, by: str = "make docs") -> None:
     """Write the part into `docs/name`."""
     path = DOCS / name
-    path.write_text(with_part(path.read_text(encoding="utf-8"), kind, text), encoding="utf-8")
+    path.write_text(with_part(path.read_text(encoding="utf-8"), kind, text, by), encoding="utf-8")
     sys.stdout.write(f"docs/{name} is up to date\n")

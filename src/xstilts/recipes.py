@@ -17,10 +17,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.core.errors import UnknownName
+from xstilts.core.languages import language
 from xstilts.core.yaml_lines import check_fields
+from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling
+from xstilts.translation.spec import SOURCE, TRANSLATED, EngineSpec
 
 
 class Strict(BaseModel):
@@ -70,6 +74,7 @@ class Component(Strict):
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
     options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
     exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
+    translated_by: str = Field(default="", description="of `translations`: where its languages but English come from")
 
     @model_validator(mode="before")
     @classmethod
@@ -81,9 +86,37 @@ class Component(Strict):
         return self.languages if "languages" in self.model_fields_set else (source,)
 
     @property
-    def label(self) -> str:
-        """`mnli`, or `mnli:simcse` where an objective is given."""
+    def name(self) -> str:
+        """`mnli`, or `mnli:simcse` where an objective is given: what its head and its own score are called."""
         return f"{self.task}:{self.objective}" if self.objective else self.task
+
+    @property
+    def label(self) -> str:
+        """The name, and with translations `mnli (opus: de, ru)`."""
+        codes = [code for code in self.languages if code != SOURCE]
+        shown = ", ".join(codes) if len(codes) <= 4 else f"{len(codes)} languages"
+        return f"{self.name} ({self.translated_by}: {shown})" if self.translated_by else self.name
+
+
+def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSpec]) -> None:
+    """Refuse a component that its engine cannot translate.
+
+    Raises:
+        UnknownName: no such engine.
+        ValueError: a task without English training data or of another type, or no language but English.
+    """
+    if part.translated_by not in engines:
+        raise UnknownName("translation", part.translated_by, engines)
+    if task.type not in TRANSLATED or SOURCE not in task.languages or "train" not in task.files:
+        raise ValueError(
+            f"'{task.name}' cannot be translated: that is for {', '.join(TRANSLATED)} with English training data"
+        )
+    for code in part.languages:
+        if code == "all":
+            raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")
+        language(code)
+    if not set(part.languages) - {SOURCE}:
+        raise ValueError(f"'{task.name}' is trained on English alone: name more languages, or drop `translated_by`")
 
 
 class PhaseSpec(Strict):
@@ -107,7 +140,7 @@ class PhaseSpec(Strict):
 
     @model_validator(mode="after")
     def _once(self) -> PhaseSpec:
-        names = [part.label for part in self.tasks]
+        names = [part.name for part in self.tasks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
         return self

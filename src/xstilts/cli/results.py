@@ -7,7 +7,9 @@ from pathlib import Path
 
 from xstilts import __version__
 from xstilts.cli.benchmarks import nearest_benchmark
+from xstilts.cli.leaks import leaks_found
 from xstilts.core.errors import UnknownName, XstiltsError
+from xstilts.core.files import read_json
 from xstilts.core.languages import language
 from xstilts.expand import CONTROL_NAMES, Cell, Expansion
 from xstilts.experiment import BackboneSpec, Experiment
@@ -15,8 +17,10 @@ from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.report import About, Named
 from xstilts.stages.selection import in_words
+from xstilts.stages.translations import words_for
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import Measured, ScoreTable
+from xstilts.translation.spec import SOURCE
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
@@ -31,7 +35,7 @@ def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
     return ScoreTable(tuple(rows))
 
 
-def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
+def describe(expansion: Expansion, table: ScoreTable, command: str, store: Store) -> About:
     """What the report says of the experiment."""
     experiment = expansion.experiment
     micro = bool(experiment.worlds)
@@ -50,7 +54,13 @@ def describe(expansion: Expansion, table: ScoreTable, command: str) -> About:
         controls={name: CONTROL_NAMES[kind] for name, kind in expansion.controls.items()},
         seeds=experiment.seeds,
         command=command,
-        limitations=(*experiment.limitations, *coverage(expansion)),
+        limitations=(
+            *experiment.limitations,
+            *coverage(expansion),
+            *translated(expansion, store),
+            *leaks_found(expansion.checks(), store),
+        ),
+        source=experiment.source,
         version=__version__,
         seed_means=", ".join(varied),
         worlds={one.seed: one.world for one in expansion.replicates if one.world is not None},
@@ -69,6 +79,21 @@ def coverage(expansion: Expansion) -> list[str]:
         if len(measured) < len(task.languages):
             lines.append(f"{task.name} is measured in {len(measured)} of its {len(task.languages)} languages.")
     return lines
+
+
+def translated(expansion: Expansion, store: Store) -> list[str]:
+    """Languages that a recipe has seen labels in, and what its translations left out."""
+    lines = []
+    for recipe in expansion.experiment.recipes:
+        parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
+        codes = dict.fromkeys(code for part in parts for code in part.languages if code != SOURCE)
+        if codes:
+            lines.append(
+                f"{recipe.label} is trained on translations: its scores in {', '.join(codes)} are not zero-shot."
+            )
+    made = [stage for stage in graph(expansion.stages()) if stage.kind == "translate" and store.has(stage)]
+    counts = [words_for(read_json(store.directory(stage) / "counts.json")) for stage in made]
+    return [*lines, *(f"Translation of {words}." for words in dict.fromkeys(counts))]
 
 
 def _note(spec: BackboneSpec) -> str:

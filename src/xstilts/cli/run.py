@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from xstilts.cli.leaks import leaks_found
 from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
@@ -110,9 +109,7 @@ def _fail(summary: Summary) -> None:
 
 def _report(expansion: Expansion, store: Store, command: str, folder: Path) -> Analysis:
     table = collect(expansion.cells, store)
-    about = describe(expansion, table, command)
-    limits = (*about.limitations, *leaks_found(expansion.checks(), store))
-    analysis = analyse(table, replace(about, limitations=limits))
+    analysis = analyse(table, describe(expansion, table, command, store))
     write_analysis(analysis, folder)
     return analysis
 

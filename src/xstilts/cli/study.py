@@ -64,7 +64,7 @@ def show_claims(name: str, data: Path | None, store: Path, to: Path | None, as_j
     scores = collect(expansion.cells, place)
     study: Study = study_of(
         spec,
-        analyse(scores, describe(expansion, scores, _command("study", name, data))),
+        analyse(scores, describe(expansion, scores, _command("study", name, data), place)),
         minutes(expansion, place),
     )
     if to is not None:

@@ -20,6 +20,7 @@ from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
+from xstilts.stages.leaks import describe_leaks
 from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
@@ -81,7 +82,7 @@ class Expansion:
             if cell.role == "target":
                 test, model = cell.stage.inputs["data"], cell.stage.inputs["predictions"].inputs["model"]
                 for data in training_data(model):
-                    stage = describe.leaks(data, test)
+                    stage = describe_leaks(data, test)
                     if stage is not None:
                         found[stage.key] = stage
         return list(found.values())
@@ -120,7 +121,7 @@ class Expansion:
         self, trained: Trained, phase: PhaseSpec, model: Model, target: tuple[TargetSpec, Task] | None = None
     ) -> Trained:
         stage = self._phases.train(trained.stage, phase, model, earlier=trained.parts, target=target)
-        now = {part.label: (stage, part) for part in phase.without_idle().tasks}
+        now = {part.name: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
     def _through(

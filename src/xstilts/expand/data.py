@@ -7,14 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from xstilts.core.errors import ConfigError, DataError
+from xstilts.expand.translations import translator
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component
 from xstilts.stages import describe
-from xstilts.stages.describe import DataRequest, DataSource
+from xstilts.stages.checksums import DataSource
+from xstilts.stages.describe import DataRequest
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 from xstilts.tasks.microworld import DOMAIN
+from xstilts.translation.spec import SOURCE
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,14 @@ class Files:
         holdout = self._holdout(task) if split in ("train", "validation") else 0
         request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
         return describe.prepare(request, _source(task, replicate), tokenizer)
+
+    def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
+        """The features of a task's training split in languages of which all but English are translations."""
+        engine = translator(self.experiment, part.translated_by, replicate.world)
+        stages = {code: engine.stage(task, code, replicate.data) for code in part.languages if code != SOURCE}
+        holdout = self._holdout(task)
+        request = DataRequest(task, "train", part.languages, holdout, combined=True, translations=stages)
+        return describe.prepare(request, replicate.data, tokenizer)
 
     def _holdout(self, task: Task) -> int:
         own = self.experiment.tasks.get(task.name)

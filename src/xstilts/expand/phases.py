@@ -78,8 +78,8 @@ class Phases:
         """
         phase = phase.without_idle()
         runs = self.files.experiment.runs(phase)
-        names = {part.label for part in phase.tasks}
-        again = [part for part in earlier if part.label not in names] if phase.replay else []
+        names = {part.name for part in phase.tasks}
+        again = [part for part in earlier if part.name not in names] if phase.replay else []
         parts = [self._part(part, model) for part in phase.tasks]
         parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
@@ -110,11 +110,14 @@ class Phases:
 
     def _part(self, part: Component, model: Model) -> ComponentData:
         task = self.task(part.task, model, part.objective)
-        languages = self.files.training_languages(task, part, model.replicate)
-        data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
+        if part.translated_by:
+            data = self.files.translated(task, part, model.tokenizer, model.replicate)
+        else:
+            languages = self.files.training_languages(task, part, model.replicate)
+            data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
         usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
-        name = task.name if task.type == usually else part.label
+        name = task.name if task.type == usually else part.name
         return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end, name=name)
 
 

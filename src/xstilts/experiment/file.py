@@ -15,12 +15,13 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.yaml_lines import Lines, load_yaml, place_of
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
-from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict
+from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.stages.resolve import JUDGED_BY
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
+from xstilts.translation.spec import EngineSpec
 
 UNTRAINED = ("retrieval", "mining")
 """Types that are measured as the recipe leaves the model."""
@@ -46,6 +47,7 @@ class Experiment(Strict):
     targets: tuple[TargetSpec, ...] = Field(min_length=1)
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict)
     source: str = Field(default="en", description="source language: that of labelled training data, in every phase")
+    translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
@@ -80,6 +82,9 @@ class Experiment(Strict):
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
         for part in self._components():
+            if part.translated_by:
+                check_translated(part, self.task(part.task), self.translations)
+                continue
             own = self.tasks.get(part.task)
             spoken = part.spoken(self.source)
             one = own and own.spoken == spoken and len(spoken) == 1
@@ -136,6 +141,7 @@ class Experiment(Strict):
     def task_names(self) -> Sequence[str]:
         """All tasks that stages will read, some more than once. Raises `UnknownName`."""
         mixed = [part.task for part in self._components()]
+        mixed += [name for engine in self.translations.values() for pair in engine.tasks.items() for name in pair]
         targets = [target.task for target in self.targets]
         targets += [on for target in self.targets if (on := target.train_on or self.task(target.task).train_on)]
         raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]

@@ -18,7 +18,7 @@ average several worlds none of which was used for tuning: world 0 is for develop
 
 from xstilts.microworld.domain import write_domain
 from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS, Language
-from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_world
+from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_translations, write_world
 
 __all__ = [
     "DEFAULT",
@@ -31,5 +31,6 @@ __all__ = [
     "World",
     "WorldSize",
     "write_domain",
+    "write_translations",
     "write_world",
 ]

@@ -7,7 +7,7 @@ pretraining, so that an encoder without it cannot reach the full score in Englis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,31 +139,53 @@ def distinct(
     return items
 
 
-def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize) -> dict[str, int]:
-    """All files of one labelled task; no English item occurs twice in any split. Gives counts for the manifest."""
+def _items_of(world: World, kind: Kind[T], size: WorldSize) -> dict[str, list[T]]:
+    """The items of one labelled task by split: no English item occurs twice in any of them."""
     seen: set[str] = set()
-    counts = {}
+    drawn = {}
     plan = (
-        ("test", size.test, world.full, list(LANGUAGES)),
-        ("dev", size.validation, world.full, list(LANGUAGES)),
-        ("train", getattr(size, kind.name), world.training, ["en"]),
+        ("test", size.test, world.full),
+        ("dev", size.validation, world.full),
+        ("train", getattr(size, kind.name), world.training),
     )
-    for split, count, sampler, codes in plan:
+    for split, count, sampler in plan:
         dice = Dice(world.seed, kind.name, split)
 
-        def make(number: int, sampler: Sampler = sampler, dice: Dice = dice) -> Any:
+        def make(number: int, sampler: Sampler = sampler, dice: Dice = dice) -> T:
             return kind.make(number, sampler, dice)
 
-        def key(item: Any) -> set[str]:
+        def key(item: T) -> set[str]:
             return {world.render(kind.sentences(item), "en")} if world.is_sound(item) else set()
 
-        items = dice.shuffled(distinct(make, key, count, seen))
-        for code in codes:
+        drawn[split] = dice.shuffled(distinct(make, key, count, seen))
+    return drawn
+
+
+def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize) -> dict[str, int]:
+    """All files of one labelled task. Gives counts for the manifest."""
+    counts = {}
+    for split, items in _items_of(world, kind, size).items():
+        for code in ["en"] if split == "train" else LANGUAGES:
             kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], items, split)
         counts[split] = len(items)
         if split == "test":
             counts["test, held out"] = sum(mentions(kind.sentences(item), world.held_out) for item in items)
     return counts
+
+
+def write_translations(directory: Path, manifest: Mapping[str, Any], task: str, codes: Sequence[str]) -> None:
+    """The English training items of one task in other languages: what an exact translator makes of them.
+
+    Args:
+        manifest: the world's `world.json`, which tells seed and sizes; the same items are drawn anew.
+        task: a name in `KINDS`.
+        codes: languages; `en` gives the world's own file.
+    """
+    size = WorldSize(**manifest["size"])
+    world, kind = World(manifest["seed"], size.held_out), next(kind for kind in KINDS if kind.name == task)
+    items = _items_of(world, kind, size)["train"]
+    for code in codes:
+        kind.write(directory / kind.file.format(split="train", language=code), world.grammars[code], items, "train")
 
 
 def _write_text(directory: Path, world: World, size: WorldSize) -> None:

@@ -26,6 +26,7 @@ from xstilts.tasks import TASKS
 from xstilts.tasks.base import Encoding, Split
 from xstilts.tasks.microworld import DOMAIN
 from xstilts.training.mixture import language_probabilities
+from xstilts.translation.spec import SOURCE
 
 SPREAD = 1.25
 """sum(n^2) sum(1) / sum(n)^2 of segment lengths: 1.1 for pairs, 1.2 for passages, 1.6 for single sentences."""
@@ -193,12 +194,16 @@ def _size_of_files(prepared: Stage) -> int:
 def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
     """Rows per language of a prepare stage after its limit and holdout, and a note where they are assumed."""
     config, split = prepared.config, _split(prepared)
-    languages: Sequence[str] = config["languages"]
+    codes: Sequence[str] = config["languages"]
+    translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
+    languages = list(dict.fromkeys(SOURCE if code in translated else code for code in codes))
     if prepared.settings.get("root") is None:
         found = dict.fromkeys(languages, _world_rows(config["task"], split))
         note = ""
     else:
         found, note = _official(prepared, split, languages)
+    # A translation has as many as English, less what is left out.
+    found = {code: found[SOURCE if code in translated else code] for code in codes}
     holdout = config["holdout"]
     if holdout and config["split"] == "validation":
         found = {code: min(rows, holdout) for code, rows in found.items()}

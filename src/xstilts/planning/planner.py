@@ -80,6 +80,9 @@ class StagePlan:
         }
 
 
+TRANSLATING = "hours and disk of machine translation are not planned"
+
+
 @dataclass
 class Planner:
     """Plans stages one by one.
@@ -112,6 +115,7 @@ class Planner:
             "tokenizer": self._tokenizer,
             "leaks": lambda _, plan: plan,
             "world": lambda _, plan: replace(plan, disk=disk.WORLD),
+            "translate": lambda _, plan: replace(plan, estimated=True, notes=(TRANSLATING,)),
         }
         return how[stage.kind](stage, plan)
 
@@ -264,7 +268,7 @@ def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
         waiting = [stage]
         while waiting:
             one = waiting.pop()
-            if one.kind not in ("prepare", "world", "tokenizer") and one.key not in names:
+            if one.kind not in ("prepare", "world", "tokenizer", "translate") and one.key not in names:
                 names[one.key] = name
                 waiting.extend(one.inputs.values())
     return names

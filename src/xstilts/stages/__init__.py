@@ -3,6 +3,7 @@
     world      -> official files of one microworld
     tokenizer  -> a trained or copied tokenizer
     start      -> a backbone to start from: pretrained (a pointer) or random (weights)
+    translate  -> English training examples in another language, and what was lost
     prepare    -> tokenised, memory-mapped features of one task and split
     train      -> weights of backbone and heads after one phase
     choose     -> of train stages with several learning rates the best one's files
@@ -13,9 +14,9 @@
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """
 
-_FIRST = ("world", "tokenizer", "start", "prepare", "train", "choose", "evaluate", "leaks")
+_FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "evaluate", "leaks")
 VERSIONS = {**dict.fromkeys(_FIRST, 1), "predict": 2}
 """Raised whenever the code of a kind starts to give other numbers."""
 
-RESUMABLE = frozenset({"train"})
-"""Kinds that go on from a checkpoint."""
+RESUMABLE = frozenset({"train", "translate"})
+"""Kinds that go on from what a killed process left."""

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage, drop_defaults
 from xstilts.stages import VERSIONS
+from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identity, root_of, there
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
-from xstilts.tasks.base import Split, Task, check_language, check_split
+from xstilts.tasks.base import Split, Task
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
-# What a folder of weights is told by; training leftovers beside them do not count.
-MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Where official files are: a folder, or a world that a stage writes.
-
-    Attributes:
-        root: the data folder; None where `world` writes it.
-        world: stage that writes the files.
-    """
-
-    root: Path | None = None
-    world: Stage | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +26,7 @@ class DataRequest:
         limit: use only the first examples of each language; 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.
+        translations: translate stages of those languages that are not read from files.
     """
 
     task: Task
@@ -52,6 +36,7 @@ class DataRequest:
     limit: int = 0
     combined: bool = False
     labelled: bool = True
+    translations: Mapping[str, Stage] = field(default_factory=dict)
 
 
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
@@ -79,7 +64,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
     full: dict[str, Any] = {
         "trained": {**config, **names},
-        "data": [_files(data, task, "train", _there(data, task, config["languages"])) for task in tasks],
+        "data": [checksums(data, task, "train", there(data, task, config["languages"])) for task in tasks],
     }
     if columns:
         full["read"] = columns
@@ -89,7 +74,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         full,
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
-        root=_path(data),
+        root=root_of(data),
         tasks=[
             {"name": task.name, **reading(task), "files": custom_files(task), "languages": list(task.languages)}
             for task in tasks
@@ -133,7 +118,7 @@ def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed:
 
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     """Tokenised features of one task and split."""
-    task = request.task
+    task, translated = request.task, request.translations
     config = {
         "task": task.name,
         "type": task.type,
@@ -145,13 +130,14 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "limit": request.limit,
         "combined": request.combined,
         "labelled": request.labelled,
-        "files": _files(data, task, source_split(request), request.languages),
+        "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
     config.update(reading(task))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
+    inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
     label = f"{task.name} {request.split}, {languages}"
-    return make("prepare", config, inputs, label, root=_path(data), files=custom_files(task), cost=3.0)
+    return make("prepare", config, inputs, label, root=root_of(data), files=custom_files(task), cost=3.0)
 
 
 def source_split(request: DataRequest) -> Split:
@@ -255,78 +241,3 @@ def evaluate(
     config.update(choice or {})
     inputs = {"predictions": predictions, "data": data}
     return make("evaluate", config, inputs, predictions.label, cost=0.5)
-
-
-def leaks(training: Stage, test: Stage) -> Stage | None:
-    """Whether test data has texts of training data, both as `prepare` stages have them.
-
-    Languages are compared each with itself; of translation pairs the English side with English training data too. None
-    where nothing can be compared.
-    """
-    train, measured = list(training.config["languages"]), list(test.config["languages"])
-    both = [code for code in train if code in measured]
-    if test.config["type"] in ("retrieval", "mining") and "en" in train:
-        both = train
-    else:
-        measured = both
-    if not both:
-        return None
-    sides = {"train": (training, both), "test": (test, measured)}
-    named = ("task", "split", "holdout", "limit", "like", "read")
-    config = {}
-    for side, (stage, languages) in sides.items():
-        files = {code: found for code, found in stage.config["files"].items() if code in (*languages, "world")}
-        own = {name: stage.config[name] for name in named if name in stage.config}
-        config[side] = {**own, "languages": languages, "files": files}
-    worlds = {side: stage.inputs["world"] for side, (stage, _) in sides.items() if "world" in stage.inputs}
-    hints = {side: {name: stage.settings[name] for name in ("root", "files")} for side, (stage, _) in sides.items()}
-    label = f"{training.config['task']} in {test.config['task']}"
-    return make("leaks", config, worlds, label, cost=2.0, **hints)
-
-
-def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict[str, Any]:
-    """What a model source is in a key: checksums of a folder's files, or a hub name with its revision."""
-    folder = Path(source)
-    if not folder.is_dir():
-        return {"hub": source, "revision": revision}
-    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    return {"files": {path.name: _checksum(path, path.stat().st_mtime_ns) for path in files}}
-
-
-def _there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
-    """Of some languages those whose raw text this corpus has."""
-    there = languages if data.root is None else task.available(data.root, "train")
-    return [code for code in languages if code in there]
-
-
-def _files(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
-    """Checksums of the raw files, by language; a world's key stands for its files."""
-    if data.root is None:
-        check_split(task, split)
-        for language in languages:
-            check_language(task, language)
-        return {"world": True}
-    table: dict[str, Any] = {}
-    for language in languages:
-        paths = [*task.paths(data.root, split, language), *task.gold_paths(data.root, split, language)]
-        paths += task.beside_paths(data.root, language)
-        table[language] = {
-            name: _checksum(path, path.stat().st_mtime_ns) for name, path in _named(paths, data.root).items()
-        }
-    return table
-
-
-def _named(paths: Sequence[Path], root: Path) -> dict[str, Path]:
-    """Files by their names; those of one name in different folders by their paths below `root`."""
-    found = list(dict.fromkeys(paths))
-    count = Counter(path.name for path in found)
-    return {path.name if count[path.name] == 1 else path.relative_to(root).as_posix(): path for path in found}
-
-
-@lru_cache(maxsize=65_536)
-def _checksum(path: Path, modified: int) -> str:
-    return sha256(path)[:20]
-
-
-def _path(data: DataSource) -> str | None:
-    return None if data.root is None else str(data.root.absolute())

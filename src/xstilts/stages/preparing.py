@@ -17,11 +17,13 @@ from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
 from xstilts.data.readers.pools import parsed_once
+from xstilts.data.records import read_examples
 from xstilts.stages.corpora import streams, write_corpus
 from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding, Task
+from xstilts.translation.spec import SOURCE
 
 
 def run_tokenizer(
@@ -77,11 +79,16 @@ def run_prepare(
         return
     parts: dict[str, Features] = {}
     pool: dict[str, Example] = {}
+    english: set[str] = set()  # ids: a translation of a held-out example must not be trained on
     encode = task_type.encode if config["combined"] else task_type.encode_apart
     languages = config["languages"]
     with parsed_once():
         for done, language in enumerate(languages):
-            examples = select(task, root, config, language)
+            if translated := inputs.get(f"translation_{language}"):
+                english = english or {example.id for example in select(task, root, config, SOURCE)}
+                examples = [one for one in read_examples(translated / "examples.jsonl") if one.id in english]
+            else:
+                examples = select(task, root, config, language)
             check_labels(task, examples, language, required=config["labelled"])
             if task_type.pooled and not config["combined"]:
                 pool.update({example.id: example for example in examples if not asked(example)})

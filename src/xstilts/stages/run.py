@@ -32,6 +32,10 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
         from xstilts.stages.preparing import run_tokenizer
 
         run_tokenizer(config, stage.settings, directory, inputs)
+    elif stage.kind == "translate":
+        from xstilts.stages.translating import run_translate
+
+        run_translate(config, stage.settings, directory, inputs, (settings, report))
     elif stage.kind == "prepare":
         from xstilts.stages.preparing import run_prepare
 

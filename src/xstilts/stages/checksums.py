@@ -1,0 +1,79 @@
+"""What data and models are told by in a key: checksums of their files, or a hub name with its revision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.files import sha256
+from xstilts.graph.stage import Stage
+from xstilts.tasks.base import Split, Task, check_language, check_split
+
+# What a folder of weights is told by; training leftovers beside them do not count.
+MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where official files are: a folder, or a world that a stage writes.
+
+    Attributes:
+        root: the data folder; None where `world` writes it.
+        world: stage that writes the files.
+    """
+
+    root: Path | None = None
+    world: Stage | None = None
+
+
+def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict[str, Any]:
+    """What a model source is in a key: checksums of a folder's files, or a hub name with its revision."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return {"hub": source, "revision": revision}
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+    return {"files": {path.name: _checksum(path, path.stat().st_mtime_ns) for path in files}}
+
+
+def there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
+    """Of some languages those whose raw text this corpus has."""
+    there = languages if data.root is None else task.available(data.root, "train")
+    return [code for code in languages if code in there]
+
+
+def checksums(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
+    """Checksums of the raw files, by language; a world's key stands for its files."""
+    if data.root is None:
+        check_split(task, split)
+        for language in languages:
+            check_language(task, language)
+        return {"world": True}
+    table: dict[str, Any] = {}
+    for language in languages:
+        paths = [*task.paths(data.root, split, language), *task.gold_paths(data.root, split, language)]
+        paths += task.beside_paths(data.root, language)
+        table[language] = {
+            name: _checksum(path, path.stat().st_mtime_ns) for name, path in _named(paths, data.root).items()
+        }
+    return table
+
+
+def _named(paths: Sequence[Path], root: Path) -> dict[str, Path]:
+    """Files by their names; those of one name in different folders by their paths below `root`."""
+    found = list(dict.fromkeys(paths))
+    count = Counter(path.name for path in found)
+    return {path.name if count[path.name] == 1 else path.relative_to(root).as_posix(): path for path in found}
+
+
+@lru_cache(maxsize=65_536)
+def _checksum(path: Path, modified: int) -> str:
+    return sha256(path)[:20]
+
+
+def root_of(data: DataSource) -> str | None:
+    """The data folder as settings name it; None where a world stands in its place."""
+    return None if data.root is None else str(data.root.absolute())

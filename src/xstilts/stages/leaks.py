@@ -1,0 +1,34 @@
+"""Descriptions of leak stages."""
+
+from __future__ import annotations
+
+from xstilts.graph.stage import Stage
+from xstilts.stages.describe import make
+
+
+def describe_leaks(training: Stage, test: Stage) -> Stage | None:
+    """Whether test data has texts of training data, both as `prepare` stages have them.
+
+    Languages are compared each with itself, but for translations of training data; of translation pairs the English
+    side with English training data too. None where nothing can be compared.
+    """
+    train = [code for code in training.config["languages"] if f"translation_{code}" not in training.inputs]
+    measured = list(test.config["languages"])
+    both = [code for code in train if code in measured]
+    if test.config["type"] in ("retrieval", "mining") and "en" in train:
+        both = train
+    else:
+        measured = both
+    if not both:
+        return None
+    sides = {"train": (training, both), "test": (test, measured)}
+    named = ("task", "split", "holdout", "limit", "like", "read")
+    config = {}
+    for side, (stage, languages) in sides.items():
+        files = {code: found for code, found in stage.config["files"].items() if code in (*languages, "world")}
+        own = {name: stage.config[name] for name in named if name in stage.config}
+        config[side] = {**own, "languages": languages, "files": files}
+    worlds = {side: stage.inputs["world"] for side, (stage, _) in sides.items() if "world" in stage.inputs}
+    hints = {side: {name: stage.settings[name] for name in ("root", "files")} for side, (stage, _) in sides.items()}
+    label = f"{training.config['task']} in {test.config['task']}"
+    return make("leaks", config, worlds, label, cost=2.0, **hints)

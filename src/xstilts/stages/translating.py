@@ -1,0 +1,154 @@
+"""Translate stages: `examples.jsonl`, English training examples in another language, and `counts.json`.
+
+A translation of hours goes on where it was killed: examples are translated some at a time, and what is done is kept in
+`parts/` until all is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from xstilts.backbones.load import load_backbone
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.data.examples import Example, gold_of
+from xstilts.data.readers.pools import parsed_once
+from xstilts.data.records import from_row, to_row
+from xstilts.microworld import write_translations
+from xstilts.stages.own import revive
+from xstilts.stages.translations import words_for
+from xstilts.tasks import TASKS, Task
+from xstilts.training.config import Settings
+from xstilts.translation.align import Aligner
+from xstilts.translation.carry import Carried, Carrier
+from xstilts.translation.engine import Engine
+from xstilts.translation.given import given
+from xstilts.translation.project import Projector
+from xstilts.translation.quality import Judge
+from xstilts.translation.spec import Quality
+
+TOGETHER = 512
+"""Examples translated between two marks."""
+Report = Callable[[dict[str, Any]], None]
+
+
+def run_translate(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    directory: Path,
+    inputs: Mapping[str, Path],
+    run: tuple[Mapping[str, Any], Report],
+) -> None:
+    """Write the translations of a task's English training split and what was lost; `run`: settings, and progress.
+
+    Raises:
+        DataError: no example is left, or files that do not fit their English side.
+    """
+    machine, report = Settings(**run[0]), run[1]
+    root = inputs.get("world") or Path(settings["root"])
+    task = revive(config["task"], config, settings["files"], ("en",))
+    with parsed_once():
+        sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
+    if config["engine"] == "ctranslate2":
+        carried = _by_machine(config, settings, machine, sources, directory, report)
+    elif config["engine"] == "files":
+        carried = _from_files(config, settings, root, sources)
+    else:
+        carried = _exact(config, task, root, sources, directory)
+    kept = [one for one in carried if one.example is not None]
+    counts = {
+        "task": config["task"],
+        "language": config["language"],
+        "examples": len(sources),
+        "kept": len(kept),
+        "dropped": dict(sorted(Counter(one.reason for one in carried if one.example is None).items())),
+        "projected": dict(sorted(Counter(one.method for one in kept if one.method).items())),
+    }
+    write_json(directory / "counts.json", counts)
+    report({"fraction": 1.0, "message": words_for(counts)})
+    if not kept:
+        raise DataError(f"nothing is left of the translation: {words_for(counts)}", directory / "counts.json")
+    write_jsonl(directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
+    shutil.rmtree(directory / "parts", ignore_errors=True)
+
+
+def _by_machine(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    machine: Settings,
+    sources: Sequence[Example],
+    directory: Path,
+    report: Report,
+) -> list[Carried]:
+    carrier: Carrier | None = None
+    found: list[Carried] = []
+    for begin in range(0, len(sources), TOGETHER):
+        part = directory / "parts" / f"{begin:08d}.jsonl"
+        if not part.exists():
+            carrier = carrier or _carrier(config, settings, machine)
+            carried = carrier(sources[begin : begin + TOGETHER])
+            carrier.projector.forget()
+            write_jsonl(part, map(_row, carried))
+        found += map(_carried, (row for _, row in read_jsonl(part)))
+        report({"fraction": len(found) / len(sources), "message": config["language"]})
+    return found
+
+
+def _row(one: Carried) -> dict[str, Any]:
+    return {**one._asdict(), "example": one.example and to_row(one.example)}
+
+
+def _carried(row: Mapping[str, Any]) -> Carried:
+    return Carried(row["example"] and from_row(row["example"]), row["reason"], row["method"])
+
+
+def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Settings) -> Carrier:
+    tokens, language = machine.micro_batch_tokens, config["language"]
+    engine = Engine(Path(settings["model"]), settings["tokenizer"], config, machine.device, tokens)
+    aligner = None
+    if "aligner" in config:
+        encoder = load_backbone(settings["aligner"], settings["revision"])
+        aligner = Aligner(encoder, config["layer"], machine.device, tokens)
+    projector = Projector(language, engine, aligner, config.get("markers", "none"))
+    return Carrier(projector, Judge(Quality(**config["quality"]), language), config.get("coverage", 0.0))
+
+
+def _from_files(
+    config: Mapping[str, Any], settings: Mapping[str, Any], root: Path, sources: Sequence[Example]
+) -> list[Carried]:
+    language = config["language"]
+    holder = revive(config["holder"], config.get("holder_read", {}), settings["translated"], (language,))
+    holder = replace(holder, languages=(language,))
+    judge = Judge(Quality(**config["quality"]), language)
+    return given(holder, holder.paths(root, "train", language), language, sources, judge)
+
+
+def _exact(
+    config: Mapping[str, Any], task: Task, root: Path, sources: Sequence[Example], directory: Path
+) -> list[Carried]:
+    """The world's items, drawn anew and written in the language; that English comes out as it was is made sure."""
+    place, language = root / "world.json", config["language"]
+    if not place.exists():
+        raise ConfigError(f"{root} is no microworld (no world.json): only a microworld is translated exactly")
+    origin = TASKS.get(config.get("like") or task.name)
+    codes, drawn = ("en", language), directory / "drawn"
+    write_translations(drawn, read_json(place), origin.name.removeprefix("micro_"), codes)
+    english, other = (
+        replace(task, files={"train": origin.files["train"]}, languages=codes).load(drawn, "train", code)
+        for code in codes
+    )
+    if english != list(sources):
+        raise DataError(f"the English training items of {task.name} are not those that world.json describes", place)
+    shutil.rmtree(drawn)
+    return list(_under_ids(sources, other))
+
+
+def _under_ids(sources: Sequence[Example], others: Sequence[Example]) -> Iterator[Carried]:
+    for source, other in zip(sources, others, strict=True):
+        method = "exact" if type(source).__name__ in ("SpanExample", "TaggedExample") and gold_of(source) else ""
+        yield Carried(replace(other, id=source.id), method=method)

@@ -1,0 +1,117 @@
+"""Engines of translation, as an experiment file names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+SOURCE = "en"
+"""The language that is translated from."""
+PROJECTED = ("span_qa", "tagging")
+"""Task types whose gold has a place in the text."""
+TRANSLATED = ("classification", "multiple_choice", *PROJECTED)
+Markers = Literal["tags", "brackets", "none"]
+Patterns = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quality(_Strict):
+    """What a translation must be; an example of which any part is not is left out, and counted under the reason."""
+
+    length_ratio: float = Field(
+        default=4.0, gt=1, description="most that one side is longer than the other, in characters, ten added to each"
+    )
+    copied: float = Field(
+        default=0.8, gt=0, le=1, description="largest share of the translation's words that stand in the source too"
+    )
+    identify: bool = Field(
+        default=True, description="leave out what looks more like English (py3langid); only languages it knows"
+    )
+    min_score: float | None = Field(
+        default=None, lt=0, description="least mean log-probability of a token in the worst sentence; null: any"
+    )
+
+
+class EngineSpec(_Strict):
+    """Where translations come from: a CTranslate2 model, files that are there, or the microworld's own meanings."""
+
+    engine: Literal["ctranslate2", "files", "microworld"]
+    model: str | None = Field(default=None, description="ctranslate2: folder of one model for all languages")
+    models: dict[str, str] = Field(default_factory=dict, description="ctranslate2: language -> folder of its model")
+    tokenizer: str | None = Field(
+        default=None, description="ctranslate2: Hugging Face name or folder; else the model's folder"
+    )
+    tokenizers: dict[str, str] = Field(default_factory=dict, description="ctranslate2: language -> its tokenizer")
+    source_language: str | None = Field(
+        default=None, description="ctranslate2: what a multilingual tokenizer calls English (`eng_Latn`, `en`)"
+    )
+    source_tokens: dict[str, str] = Field(
+        default_factory=dict, description="ctranslate2: language -> what stands before the source (`>>deu<<`)"
+    )
+    target_tokens: dict[str, str] = Field(
+        default_factory=dict, description="ctranslate2: language -> the token that begins its text (`deu_Latn`)"
+    )
+    beam: int = Field(default=4, gt=0, description="ctranslate2: width of the beam")
+    max_tokens: int = Field(
+        default=500, gt=0, description="ctranslate2: longer sentences are left out, and translations end here"
+    )
+    files: dict[str, Patterns] = Field(
+        default_factory=dict,
+        description="files: task -> its translated training files, with {language}, in its own format or XTREME's",
+    )
+    tasks: dict[str, str] = Field(
+        default_factory=dict, description="files: task -> the task that holds its translations (mnli: xnli_mt)"
+    )
+    markers: Markers = Field(
+        default="tags", description="ctranslate2: around spans: <a>..</a>, [..], or none: alignment alone"
+    )
+    aligner: str | None = Field(
+        default=None, description="ctranslate2: encoder that aligns words; else the first backbone that has a source"
+    )
+    layer: int | None = Field(
+        default=None, ge=0, description="ctranslate2: the aligner's hidden state; else at two thirds of its depth"
+    )
+    coverage: float = Field(
+        default=0.6, ge=0, le=1, description="ctranslate2: least share of words aligned, of sentences with a tag a word"
+    )
+    quality: Quality = Field(default=Quality(), description="ctranslate2, files: what is left out")
+
+    @model_validator(mode="after")
+    def _of_its_engine(self) -> EngineSpec:
+        for name in sorted(self.model_fields_set - {"engine"}):
+            owners = _owners(name)
+            if self.engine not in owners:
+                problem = f"`{name}` is an option of {' and '.join(owners)}, not of {self.engine}: leave it out"
+                raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": (name,)})
+        if self.engine == "ctranslate2" and (self.model is None) == (not self.models):
+            raise ValueError("give `model` (one folder for all languages) or `models` (language -> folder)")
+        if self.engine == "files" and not (self.files or self.tasks):
+            raise ValueError("give `files` (task -> pattern) or `tasks` (task -> the task that holds its translations)")
+        if both := sorted(self.files.keys() & self.tasks.keys()):
+            raise ValueError(f"'{both[0]}' stands in `files` and in `tasks`: give one")
+        return self
+
+    def options(self, projected: bool, language: str) -> dict[str, Any]:
+        """What of this decides a translation into one language, but for models and files, which go by their content."""
+        names = ["beam", "max_tokens", "source_language"] if self.engine == "ctranslate2" else []
+        if projected and self.engine == "ctranslate2":
+            names += ["markers", "layer", "coverage"]
+        chosen: dict[str, Any] = {"engine": self.engine, **{name: getattr(self, name) for name in names}}
+        if self.engine == "ctranslate2":
+            by_language = {"source_token": self.source_tokens, "target_token": self.target_tokens}
+            chosen |= {name: table.get(language) for name, table in by_language.items()}
+        return chosen if self.engine == "microworld" else {**chosen, "quality": self.quality.model_dump()}
+
+
+def _owners(name: str) -> tuple[str, ...]:
+    """The engines an option belongs to, as its description says."""
+    described: Mapping[str, Any] = EngineSpec.model_fields
+    return tuple(str(described[name].description).partition(":")[0].split(", "))

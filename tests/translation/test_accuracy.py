@@ -1,0 +1,55 @@
+"""Alignment by embeddings, against the truth of a microworld."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from xstilts.backbones.load import load_backbone, random_backbone
+from xstilts.core.errors import BackboneError
+from xstilts.microworld.encoders import encoder_path
+from xstilts.translation.accuracy import accuracy, items
+from xstilts.translation.align import Aligner
+from xstilts.translation.project import Alignment, Words
+
+
+@pytest.fixture(scope="module")
+def aligner() -> Aligner:
+    return Aligner(load_backbone(str(encoder_path(1, "mlm"))))
+
+
+@pytest.mark.parametrize("task", ["micro_qa", "micro_ner", "micro_tagging"])
+def test_a_trained_encoder_projects_better_than_a_random_one(task: str, aligner: Aligner, tmp_path: Path) -> None:
+    drawn = items(tmp_path, 1, task, 24)
+    like = aligner.backbone
+    fields = {key: value for key, value in like.config.to_diff_dict().items() if key not in ("model_type", "dtype")}
+    random = Aligner(random_backbone(like.config.model_type, fields, like.tokenizer, seed=0))
+    trained, control = (accuracy(drawn["en"], drawn["qab"], "qab", one) for one in (aligner, random))
+    assert trained.right > control.right + 10
+    assert trained.projected > control.projected
+
+
+def in_place(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
+    """Aligns words by their number."""
+    return [Alignment(frozenset((i, i) for i in range(min(map(len, pair)))), (0,) * len(pair[1])) for pair in pairs]
+
+
+def test_what_is_measured_is_agreement_with_the_world(tmp_path: Path) -> None:
+    drawn = items(tmp_path, 1, "micro_ner", 24)
+    same = accuracy(drawn["en"], drawn["en"], "en", in_place)
+    assert (same.projected, same.right) == (100.0, 100.0)
+    assert accuracy(drawn["en"], drawn["qac"], "qac", in_place).right < 50
+
+
+def test_equal_sentences_are_aligned_word_by_word_and_long_ones_are_cut(aligner: Aligner) -> None:
+    words = ["Ann", "saw", "the", "dog", "."]
+    same, long = aligner([(words, words), (words * 60, words * 60)])
+    assert same == Alignment(frozenset((i, i) for i in range(5)), tuple(range(5)))
+    assert len(long.nearest) == 300
+
+
+def test_a_layer_that_is_not_there_is_refused(aligner: Aligner) -> None:
+    with pytest.raises(BackboneError, match="alignment at layer 9"):
+        Aligner(aligner.backbone, 9)

@@ -1,0 +1,144 @@
+"""Examples keep their gold in translation, or are left out under a reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
+from xstilts.data.records import from_row, to_row
+from xstilts.translation.carry import Carried, Carrier
+from xstilts.translation.project import Alignment, Projector, Translated, Words, entities, tags_along
+from xstilts.translation.quality import Judge
+from xstilts.translation.spec import Quality
+
+EXAMPLES: list[Example] = [
+    TextExample("1", "A dog barks.", None, "x"),
+    TextExample("2", "A dog", "", None),
+    ChoiceExample("3", "A dog", "", ("barks", "sings"), 0),
+    SpanExample("4", "Who?", "A dog barks.", (Answer("dog", 2),)),
+    SpanExample("5", "Who?", "A dog barks.", ()),
+    SpanExample("6", "Who?", "A dog barks.", None),
+    TaggedExample("7", ("Ann", "left"), ("B-PER", "O")),
+    TaggedExample("8", ("Ann", "left"), None),
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_come_back_from_rows_without_loss(example: Example) -> None:
+    assert from_row(json.loads(json.dumps(to_row(example)))) == example
+
+
+def backwards(texts: Sequence[str]) -> list[Translated | None]:
+    """An engine that writes every word backwards and loses the mark `<b>`; sentences with `long` are too long."""
+    return [None if "long" in text else Translated(_turned(text), -0.5) for text in texts]
+
+
+def _turned(text: str) -> str:
+    kept = text.replace("<b>", "").replace("<a>", " <a> ").replace("</a>", " </a> ")
+    return " ".join(word if word.startswith("<") else word[::-1] for word in kept.split())
+
+
+def by_letters(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
+    """Aligns a word with itself backwards."""
+    found = []
+    for first, second in pairs:
+        links = {(i, j) for i, one in enumerate(first) for j, other in enumerate(second) if one == other[::-1]}
+        found.append(Alignment(frozenset(links), (0,) * len(second)))
+    return found
+
+
+def carried(*examples: Example, quality: Quality | None = None, **options: object) -> list[Carried]:
+    projector = Projector("qaa", backwards, **{"align": by_letters, **options})  # type: ignore[arg-type]
+    return Carrier(projector, Judge(quality, "qaa") if quality else None)(examples)
+
+
+def test_labels_choices_and_pairs_stay() -> None:
+    pair, choice = carried(
+        TextExample("1", "one two", "three", "yes"), ChoiceExample("2", "one", "", ("two", "six"), 1)
+    )
+    assert pair.example == TextExample("1", "eno owt", "eerht", "yes")
+    assert choice.example == ChoiceExample("2", "eno", "", ("owt", "xis"), 1)
+
+
+PASSAGE = "It rained. Ann saw Bob here. He left."
+QUESTION = SpanExample("1", "Whom ?", PASSAGE, (Answer("Bob", PASSAGE.index("Bob")),))
+
+
+@pytest.mark.parametrize(("markers", "method"), [("tags", "markers"), ("none", "alignment")])
+def test_an_answer_is_found_in_the_translated_passage(markers: str, method: str) -> None:
+    (one,) = carried(QUESTION, markers=markers)
+    assert one.method == method
+    assert isinstance(one.example, SpanExample)
+    assert one.example.answers
+    (answer,) = one.example.answers
+    assert answer.text == "boB"
+    assert one.example.passage[answer.start :].startswith("boB")
+    assert one.example.passage.startswith("tI .deniar nnA was boB")
+
+
+def test_a_question_without_answer_stays_one_and_what_is_not_found_is_left_out() -> None:
+    empty, long, lost = carried(
+        SpanExample("1", "Who ?", "It rained.", ()),
+        SpanExample("2", "Who ?", "It rained. A long day.", ()),
+        QUESTION,
+        markers="none",
+        align=None,
+    )
+    assert isinstance(empty.example, SpanExample)
+    assert empty.example.answers == ()
+    assert (long.example, long.reason) == (None, "too long")
+    assert (lost.example, lost.reason) == (None, "not projected")
+
+
+def test_entities_go_by_marks_or_else_by_alignment() -> None:
+    one = TaggedExample("1", ("New", "York", "is", "big"), ("B-LOC", "I-LOC", "O", "O"))
+    two = TaggedExample("2", ("Ann", "saw", "Bob"), ("B-PER", "O", "B-PER"))
+    none = TaggedExample("3", ("it", "is"), ("O", "O"))
+    first, second, third = carried(one, two, none)
+    assert first == Carried(TaggedExample("1", ("weN", "kroY", "si", "gib"), one.tags), method="markers")
+    assert second == Carried(TaggedExample("2", ("nnA", "was", "boB"), two.tags), method="alignment")
+    assert third == Carried(TaggedExample("3", ("ti", "si"), none.tags))
+
+
+def test_tags_of_single_words_go_by_alignment_if_enough_are_covered() -> None:
+    example = TaggedExample("1", ("Ann", "saw", "Bob"), ("PROPN", "VERB", "PROPN"))
+    (one,) = carried(example)
+    assert one == Carried(TaggedExample("1", ("nnA", "was", "boB"), example.tags), method="alignment")
+    assert carried(example, align=None) == [Carried(None, "not projected")]
+    assert tags_along(("A", "B"), Alignment(frozenset({(1, 0), (0, 2)}), (1, 1, 0, 1))) == (["B", "B", "A", "B"], 0.5)
+
+
+def test_an_entity_that_begins_inside_is_repaired() -> None:
+    assert entities(["I-PER", "I-PER", "O", "I-LOC", "I-PER", "B-PER"]) == [
+        (0, 2, "PER"),
+        (3, 4, "LOC"),
+        (4, 5, "PER"),
+        (5, 6, "PER"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pair", "score", "quality", "reason"),
+    [
+        (("A dog barks .", "  "), None, {}, "empty"),
+        (("A dog barks .", "word " * 50), None, {}, "length"),
+        (("The dog barks at night .", "The dog barks at night ."), None, {}, "copied"),
+        (("Ann 1984", "Ann 1984"), None, {}, ""),
+        (("A dog barks .", "Ein Hund bellt ."), -2.0, {"min_score": -1.0}, "low score"),
+        (("A dog barks .", "Ein Hund bellt ."), -0.5, {"min_score": -1.0}, ""),
+        (("Der Hund bellt in der Nacht .", "The dog was barking loudly in the night ."), None, {}, "language"),
+        (("Der Hund bellt in der Nacht .", "The dog was barking in the night ."), None, {"identify": False}, ""),
+        (("The dog barks .", "Der Hund bellt in der dunklen Nacht ."), None, {}, ""),
+    ],
+)
+def test_what_is_left_out_has_a_reason(
+    pair: tuple[str, str], score: float | None, quality: dict[str, float], reason: str
+) -> None:
+    assert Judge(Quality(**quality), "de")([pair], score) == reason  # type: ignore[arg-type]
+
+
+def test_languages_that_nobody_identifies_are_let_through() -> None:
+    assert Judge(Quality(), "qaa")([("wooh wooh", "This is English text without any doubt .")]) == ""
