@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
 from xstilts.cli.options import (
     DataOption,
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(plan)
+app.command()(choose)
 
 
 @app.callback(invoke_without_command=True)

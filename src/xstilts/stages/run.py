@@ -39,6 +39,10 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
         from xstilts.stages.ranks import run_train_on
 
         run_train_on(config, directory, inputs, settings, report)
+    elif stage.kind == "profile":
+        from xstilts.stages.profiling import run_profile
+
+        run_profile(config, directory, inputs, settings)
     else:
         assert stage.kind == "predict", f"no runner for {stage.kind}"
         from xstilts.stages.predicting import run_predict
