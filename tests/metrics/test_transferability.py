@@ -1,4 +1,4 @@
-"""LogME against brute-force evidence, the H-score against its closed form, and both against labels that mean nothing."""
+"""LogME against brute-force evidence, the H-score against its closed form, both against labels that mean nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def test_logme_is_the_largest_evidence(items: int, size: int, classes: int) -> N
 
 
 def test_h_score_of_one_feature_is_the_variance_between_classes_over_all() -> None:
-    states, labels = features(2, 200, 1, 0.0)
+    states, labels = features(2, 200, 2, 0.0)
+    states = states[:, :1]
     states[:, 0] += 2.0 * labels
     means = np.array([states[labels == number].mean() for number in labels])
     assert h_score(states, labels) == pytest.approx(means.var() / states.var())

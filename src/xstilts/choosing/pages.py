@@ -35,8 +35,8 @@ def verdict(choice: Choice) -> str:
     first = choice.rows[0]
     if first.value is None:
         return (
-            f"First is `{first.recipe}`. {choice.target} is not trained, so there is no English score to judge by: this "
-            "is a guess from the cheap scores (see docs/choosing.md for what it is worth)."
+            f"First is `{first.recipe}`. {choice.target} is not trained, so there is no English score to judge by: "
+            "this is a guess from the cheap scores (see docs/choosing.md for what it is worth)."
         )
     clear = ", ".join(f"`{row.recipe}`" for row in choice.clear)
     if clear:
@@ -74,8 +74,8 @@ def _notes(choice: Choice) -> Iterable[str]:
         seeds = f"{len(choice.seeds)} {'seed' if len(choice.seeds) == 1 else 'seeds'}"
         yield (
             f"- English scores are of {choice.judged_by}, at the candidate's last rung, with {seeds}; gains are over "
-            "the baseline's run of the same length, with 95 % intervals (* every interval excludes 0). They are gains in "
-            "English, not in other languages, and of runs that are short unless steps say 100 %."
+            "the baseline's run of the same length, with 95 % intervals (* every interval excludes 0). They are gains "
+            "in English, not in other languages, and of runs that are short unless steps say 100 %."
         )
     else:
         yield "- Ordered by uniformity after a short run, read on the English sentences of the target's files."
@@ -110,9 +110,9 @@ def worth_page(worth: Worth) -> str:
     )
     return "\n".join(
         [
-            f"{len(worth.units)} units: {', '.join(targets)}; up to {seeds} seeds. Budget {worth.budget:g} of the grid; "
-            f"spent {min(cost):.2f} to {max(cost):.2f}. The best candidate is {_shown(worth.spread)} points above the "
-            "mean one.",
+            f"{len(worth.units)} units: {', '.join(targets)}; up to {seeds} seeds. Budget {worth.budget:g} of the "
+            f"grid; spent {min(cost):.2f} to {max(cost):.2f}. The best candidate is {_shown(worth.spread)} points above "
+            "the mean one.",
             slope,
             *_table(rows),
             "",

@@ -4,8 +4,8 @@ text     mean of the sentence vectors (TextEmb, Vu et al. 2020, arXiv 2005.00770
          how evenly these fill the sphere
 labels   how well the states that a head would read fit the labels: LogME and H-score
 fisher   diagonal of the empirical Fisher information of the backbone's weights under the task's loss (TaskEmb, Vu et
-         al. 2020, section 3.2), the mean over the inputs of each output unit, as Task2Vec (Achille et al. 2019) takes one
-         value a filter; embeddings left out
+         al. 2020, section 3.2), the mean over the inputs of each output unit, as Task2Vec (Achille et al. 2019) takes
+         one value a filter; embeddings left out
 
 Each writes `profile.json`; the Fisher information goes to `fisher.safetensors`.
 """
