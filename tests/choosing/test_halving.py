@@ -11,20 +11,19 @@ import numpy as np
 import pytest
 
 from stages.tiny_experiment import run, tiny_experiment
-from xstilts.choosing import Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
+from xstilts.choosing import SCORES, Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
 from xstilts.choosing.costs import Ledger
 from xstilts.choosing.halving import BASELINE, SHARES
 from xstilts.choosing.setting import from_names
 from xstilts.choosing.worth import FULL, LARGEST, RANDOM, Unit
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
-from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 
-RECIPES = [[], ["micro_nli"], ["micro_choice"], ["micro_tagging"], ["micro_qa"]]
+RECIPES = [[], ["micro_nli"], ["micro_ner"], ["micro_tagging"]]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def experiment(**changes: Any) -> Experiment:
-    train = {"steps": 16, "batch_size": 4, "learning_rate": 1e-3}
+    train = {"steps": 8, "batch_size": 4, "learning_rate": 1e-3}
     targets = ["micro_topic", "micro_retrieval"]
     return tiny_experiment(**{"recipes": RECIPES, "targets": targets, "train": train, **changes})
 
@@ -80,14 +79,8 @@ def test_every_rung_keeps_the_better_half_and_the_baseline(chosen: Choice) -> No
 
 
 def test_all_candidates_are_ranked_and_the_longest_run_counts_first(chosen: Choice) -> None:
-    assert [row.rank for row in chosen.rows] == [1, 2, 3, 4, 5]
-    assert {row.recipe for row in chosen.rows} == {
-        "[]",
-        "[micro_nli]",
-        "[micro_choice]",
-        "[micro_tagging]",
-        "[micro_qa]",
-    }
+    assert [row.rank for row in chosen.rows] == [1, 2, 3, 4]
+    assert {row.recipe for row in chosen.rows} == {"[]", *(f"[{name}]" for (name,) in RECIPES[1:])}
     assert [row.share for row in chosen.rows] == sorted((row.share for row in chosen.rows), reverse=True)
     top = [row.value for row in chosen.rows if row.share == chosen.rungs[-1].share]
     assert top == sorted(top, key=lambda value: -(value or 0))
@@ -102,16 +95,12 @@ def test_costs_add_up_and_stay_within_the_budget(chosen: Choice, root: Path, com
     assert sum(rung.cost for rung in chosen.rungs) < chosen.spent  # cheap scores cost too
     runs = chooser("micro_topic", root, compute).runs
     ledger = Ledger(runs.planner, compute.store)
-    lengths = read_json(
-        compute.store.directory(runs.full()[0].inputs["data"].inputs["tokenizer"]).parent.parent / "STORE.json"
-    )
-    assert lengths == {"format": 1}
     (baseline,) = [one for one in runs.runs(1.0, runs.recipes[:1]) if one.target is not None]
     assert baseline.target is not None
-    assert baseline.target.config["train"]["steps"] == 16
+    assert baseline.target.config["train"]["steps"] == 8
     features = np.load(compute.store.directory(baseline.target.inputs["data0"]) / "all" / "tokens.offsets.npy")
     mean = np.diff(features).mean()
-    assert ledger.cost([baseline.target]) == pytest.approx(3 * 16 * 4 * mean)
+    assert ledger.cost([baseline.target]) == pytest.approx(3 * 8 * 4 * mean)
     ledger.pay([baseline.target])
     assert ledger.cost([baseline.target]) == 0
 
@@ -130,7 +119,7 @@ def test_a_small_budget_ends_earlier(chosen: Choice, root: Path, compute: Comput
     less = chooser("micro_topic", root, compute).choose(Budget(share))
     assert len(less.rungs) == 1
     assert less.spent <= share * less.full
-    with pytest.raises(ConfigError, match=r"too small: 0.125 of the steps of 5 recipes and cheap scores take \d+ %"):
+    with pytest.raises(ConfigError, match=r"too small: 0.125 of the steps of 4 recipes and cheap scores take \d+ %"):
         chooser("micro_topic", root, compute).choose(Budget(0.01))
     timed = chooser("micro_topic", root, compute).choose(Budget(None, 1e-6))
     assert len(timed.rungs) == 1
@@ -169,9 +158,8 @@ def test_the_page_names_costs_and_doubts(chosen: Choice) -> None:
 
 
 def test_candidates_are_single_tasks_but_the_targets_own() -> None:
-    asked = experiment(
-        recipes=[[], ["micro_nli"], ["micro_topic"], ["micro_nli", "micro_qa"], [["micro_nli", "micro_qa"]]]
-    )
+    both = ["micro_nli", "micro_qa"]
+    asked = experiment(recipes=[[], ["micro_nli"], ["micro_topic"], both, [both]])
     assert [r.label for r in setting(asked, "micro_topic", (), None).recipes] == ["[]", "[micro_nli]"]
     named = setting(asked, "micro_topic", ["micro_topic", "micro_ner"], None)
     assert [r.label for r in named.recipes] == ["[]", "[micro_topic]", "[micro_ner]"]
@@ -190,20 +178,19 @@ def test_what_cannot_be_chosen_is_refused(root: Path, tmp_path: Path) -> None:
         setting(experiment(), "micro_text", (), None)
     own = {"like": "micro_topic", "files": {"train": ["topic/en/train.tsv"], "test": ["topic/{language}/test.tsv"]}}
     asked = experiment(tasks={"mine": own}, targets=["mine"])
-    with pytest.raises(ConfigError, match="'mine' has no validation data.*give `holdout: 500`"):
+    with pytest.raises(ConfigError, match=r"'mine' has no validation data.*give `holdout: 500`"):
         Chooser(setting(asked, "mine", (), None), root, Store(tmp_path / "s"), lambda _: None)
 
 
-@pytest.mark.parametrize(
-    "text, budget", [("0.3", (0.3, None)), ("30%", (0.3, None)), ("20m", (None, 1200)), ("2h", (None, 7200))]
-)
-def test_budgets(text: str, budget: tuple[float | None, float | None]) -> None:
-    assert Budget.parse(text) == Budget(*budget)
+def test_budgets() -> None:
+    assert Budget.parse("0.3") == Budget.parse("30%") == Budget(0.3, None)
+    assert Budget.parse("20m") == Budget(None, 1200)
+    assert Budget.parse("2h") == Budget(None, 7200)
 
 
 @pytest.mark.parametrize("text", ["0", "2", "", "-1h", "three", "0m", "300%"])
 def test_wrong_budgets_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="give a share of the grid's cost such as 0.3, or a time such as 20m"):
+    with pytest.raises(ConfigError, match=r"give a share of the grid's cost such as 0\.3"):
         Budget.parse(text)
 
 
@@ -223,22 +210,11 @@ def test_regret_and_correlation_of_known_orders() -> None:
 
 
 def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tmp_path: Path) -> None:
-    asked = experiment(recipes=RECIPES[:4])
+    asked = experiment()
     compute(Expansion(asked, root).stages())
     worth = measure_worth(asked, root, (compute.store, compute.store), compute, Budget(1.0))
     methods = {line.method: line for line in worth.lines}
-    assert set(methods) >= {
-        "halving",
-        "short run",
-        "text",
-        "task",
-        "logme",
-        "h_score",
-        "uniformity",
-        FULL,
-        LARGEST,
-        RANDOM,
-    }
+    assert set(methods) == {"halving", "short run", *SCORES, FULL, LARGEST, RANDOM}
     assert methods["text"].units == 2
     assert methods["logme"].units == 1
     for line in worth.lines:
@@ -246,5 +222,5 @@ def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tm
             assert value.low <= value.value + 1e-9
             assert value.value <= value.high + 1e-9
     assert "| halving" in worth_page(worth)
-    with pytest.raises(StoreError, match="the grid in .* is not finished"):
+    with pytest.raises(StoreError, match=r"the grid in .* is not finished"):
         measure_worth(asked, root, (compute.store, Store(tmp_path / "empty")), compute, Budget(1.0))

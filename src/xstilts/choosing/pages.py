@@ -100,26 +100,19 @@ def worth_page(worth: Worth) -> str:
         }
         for line in worth.lines
     ]
-    targets = list(dict.fromkeys(unit.target for unit in worth.units))
-    seeds = len({unit.seed for unit in worth.units})
+    explained = [f"- {line.method}: {EXPLAINED[line.method]}" for line in worth.lines]
+    return "\n".join([*_scope(worth), "", *_table(rows), "", *explained, ""])
+
+
+def _scope(worth: Worth) -> Iterable[str]:
+    """What was measured, in sentences."""
+    targets = ", ".join(dict.fromkeys(unit.target for unit in worth.units))
     cost = [unit.cost for unit in worth.units]
-    slope = (
-        ""
-        if worth.slope is None
-        else (f"A point of English gain of full runs went with {_shown(worth.slope)} points of zero-shot gain.\n")
-    )
-    return "\n".join(
-        [
-            f"{len(worth.units)} units: {', '.join(targets)}; up to {seeds} seeds. Budget {worth.budget:g} of the "
-            f"grid; spent {min(cost):.2f} to {max(cost):.2f}. The best candidate is {_shown(worth.spread)} points above "
-            "the mean one.",
-            slope,
-            *_table(rows),
-            "",
-            *(f"- {line.method}: {EXPLAINED[line.method]}" for line in worth.lines),
-            "",
-        ]
-    )
+    yield f"{len(worth.units)} units: {targets}; up to {len({unit.seed for unit in worth.units})} seeds."
+    yield f"Budget {worth.budget:g} of the grid; spent {min(cost):.2f} to {max(cost):.2f}."
+    yield f"The best candidate is {_shown(worth.spread)} points above the mean one."
+    if worth.slope is not None:
+        yield f"A point of English gain of full runs went with {_shown(worth.slope)} points of zero-shot gain."
 
 
 def _shown(value: Interval) -> str:
