@@ -60,6 +60,9 @@ results: setup  # DATA=folder of official files
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
 	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
 	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
+	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
+	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
+	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
 
 encoders: setup
 	$(BIN)/xstilts run src/xstilts/studies/encoders.yaml --store runs/encoders

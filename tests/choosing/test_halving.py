@@ -221,6 +221,6 @@ def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tm
         for value in line.values.values():
             assert value.low <= value.value + 1e-9
             assert value.value <= value.high + 1e-9
-    assert "| halving" in worth_page(worth)
+    assert "| halving" in worth_page(worth, "xstilts choose")
     with pytest.raises(StoreError, match=r"the grid in .* is not finished"):
         measure_worth(asked, root, (compute.store, Store(tmp_path / "empty")), compute, Budget(1.0))

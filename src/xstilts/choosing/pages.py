@@ -90,7 +90,7 @@ def _notes(choice: Choice) -> Iterable[str]:
         yield f"- Rung at {rung.share:g} of the steps: {names}; {rung.cost:.3g} tokens, {rung.seconds:.0f} s."
 
 
-def worth_page(worth: Worth) -> str:
+def worth_page(worth: Worth, command: str) -> str:
     """The methods against the grid."""
     rows = [
         {
@@ -101,7 +101,9 @@ def worth_page(worth: Worth) -> str:
         for line in worth.lines
     ]
     explained = [f"- {line.method}: {EXPLAINED[line.method]}" for line in worth.lines]
-    return "\n".join([*_scope(worth), "", *_table(rows), "", *explained, ""])
+    heading = f"# What choosing is worth: {worth.experiment}"
+    lines = [heading, "", *_scope(worth), "", *_table(rows), "", *explained, "", f"    {command}", ""]
+    return "\n".join(lines)
 
 
 def _scope(worth: Worth) -> Iterable[str]:

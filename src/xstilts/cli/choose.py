@@ -93,11 +93,12 @@ def show_worth(
     compute = _computing(place, machine, asked.as_json)
     worth = measure_worth(experiment, data, (place, finished), compute, budget)
     path = store / "reports" / f"choose-worth-{experiment.name}.md"
-    write_text(path, f"    {asked.command}\n\n{worth_page(worth)}")
+    page = worth_page(worth, asked.command)
+    write_text(path, page)
     if asked.as_json:
         emit(_worth_row(worth))
     else:
-        sys.stdout.write(f"\n{worth_page(worth)}\nreport: {path}\n")
+        sys.stdout.write(f"\n{page}\nreport: {path}\n")
 
 
 def _computing(store: Store, machine: Machine, quiet: bool) -> Any:
