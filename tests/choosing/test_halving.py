@@ -94,7 +94,8 @@ def test_costs_add_up_and_stay_within_the_budget(chosen: Choice, root: Path, com
     assert chosen.spent <= chosen.full
     assert sum(rung.cost for rung in chosen.rungs) < chosen.spent  # cheap scores cost too
     runs = chooser("micro_topic", root, compute).runs
-    ledger = Ledger(runs.planner, compute.store)
+    starts = [model.stage for _, model in runs.starts()]
+    ledger = Ledger(runs.planner, compute.store, starts)
     (baseline,) = [one for one in runs.runs(1.0, runs.recipes[:1]) if one.target is not None]
     assert baseline.target is not None
     assert baseline.target.config["train"]["steps"] == 8
@@ -103,6 +104,7 @@ def test_costs_add_up_and_stay_within_the_budget(chosen: Choice, root: Path, com
     assert ledger.cost([baseline.target]) == pytest.approx(3 * 8 * 4 * mean)
     ledger.pay([baseline.target])
     assert ledger.cost([baseline.target]) == 0
+    assert Ledger(runs.planner, compute.store, [baseline.target]).cost([baseline.target]) == 0
 
 
 def test_asked_again_it_computes_nothing_and_chooses_the_same(chosen: Choice, root: Path, compute: Computing) -> None:
@@ -149,6 +151,7 @@ def test_the_page_names_costs_and_doubts(chosen: Choice) -> None:
     assert f"Spent {chosen.spent / chosen.full:.0%}" in page
     assert f"saved {chosen.saved:.0%}" in page
     assert "micro_topic validation, en" in page
+    assert "Too short to tell" in page  # a random encoder of 16 dimensions and a few steps
     none = tuple(dataclasses.replace(row, gain=None) for row in chosen.rows)
     first = dataclasses.replace(none[0], recipe="[micro_nli]")
     assert "nothing beats" in choice_page(dataclasses.replace(chosen, rows=(first, *none[1:])), "")

@@ -19,6 +19,7 @@ from xstilts.training.config import TrainConfig
 
 BACKWARD = 3.0
 """Of a forward pass: one forward, and two backward."""
+COSTLY = ("train", "predict", "profile")
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -45,11 +46,19 @@ class Budget:
 
 @dataclass
 class Ledger:
-    """Counts what stages cost, each once."""
+    """Counts what stages cost, each once.
+
+    Args:
+        starts: the models that all candidates start from; their pretraining is not counted.
+    """
 
     planner: Planner
     store: Store
+    starts: Sequence[Stage]
     paid: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.free = {stage.key for stage in graph(self.starts)}
 
     @property
     def spent(self) -> float:
@@ -66,10 +75,12 @@ class Ledger:
 
     def seconds(self, stages: Sequence[Stage]) -> float:
         """What computing the paid stages took, as the store has it."""
-        costly = {stage.key for stage in graph(stages) if stage.kind in ("train", "predict", "profile")}
+        costly = {stage.key for stage in graph(stages) if stage.kind in COSTLY} - self.free
         return sum(record.seconds for record in self.store.stages() if record.key in costly)
 
     def _of(self, stage: Stage) -> float:
+        if stage.key in self.free:
+            return 0.0
         if stage.kind == "train":
             return BACKWARD * self.planner.load_of(stage, TrainConfig(**stage.config["train"]))[0].tokens
         if stage.kind == "predict":

@@ -22,6 +22,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.recipes import Recipe
 from xstilts.stats.bootstrap import Estimate, bootstrap_gain
+from xstilts.stats.flags import learned
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import Measured, ScoreTable
 from xstilts.stats.table import Run as Named
@@ -42,6 +43,12 @@ class Rung:
     cost: float
     seconds: float
     table: ScoreTable
+
+    @property
+    def learned(self) -> bool:
+        """Whether the baseline is above the best constant answer by the margin of `stats.flags`, or is not trained."""
+        scores = self.table.where(recipe=BASELINE).scores
+        return not scores or learned(mean(s.value for s in scores), mean(s.majority for s in scores))
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ class Chooser:
         """Run rung after rung. Raises `ConfigError` where the budget does not allow the first one."""
         first, found = self.opening()
         profiled = [stage for one in found for stage in one.stages]
-        ledger = Ledger(self.runs.planner, self.store)
+        ledger = Ledger(self.runs.planner, self.store, [model.stage for _, model in self.runs.starts()])
         full = ledger.cost(self.runs.full())
         allowed = None if budget.share is None else budget.share * full
         needed = ledger.cost([*profiled, *stages_of(first)])
@@ -158,7 +165,7 @@ class Chooser:
         for share in SHARES:
             runs = self.runs.runs(share, [self.runs.recipes[0], *left])
             cost = ledger.cost(stages_of(runs))
-            speed = seconds / ledger.spent if timed and rungs else 1.0
+            speed = seconds / sum(rung.cost for rung in rungs) if timed and rungs else 1.0
             if rungs and (seconds if timed else ledger.spent) + speed * cost > limit:
                 break
             self.compute(stages_of(runs))

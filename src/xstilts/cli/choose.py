@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.choosing import SCORES, Budget, Choice, Chooser, Worth, choice_page, measure_worth, setting, worth_page
+from xstilts.choosing.halving import Compute
 from xstilts.choosing.setting import from_names
 from xstilts.cli.output import emit
 from xstilts.cli.run import RUNNER, Machine
@@ -101,7 +102,7 @@ def show_worth(
         sys.stdout.write(f"\n{page}\nreport: {path}\n")
 
 
-def _computing(store: Store, machine: Machine, quiet: bool) -> Any:
+def _computing(store: Store, machine: Machine, quiet: bool) -> Compute:
     """Runs what is missing, a line a stage on standard error. Raises `StageError` when one failed."""
 
     def compute(stages: Iterable[Stage]) -> None:
