@@ -81,8 +81,8 @@ def _notes(choice: Choice) -> Iterable[str]:
         yield "- Ordered by uniformity after a short run, read on the English sentences of the target's files."
     if not choice.rungs[-1].learned:
         yield (
-            "- **Too short to tell**: at the last rung the baseline is not 15 points above the best constant answer. Give a "
-            "larger budget, or more steps in the experiment file."
+            "- **Too short to tell**: at the last rung the baseline is not 15 points above the best constant answer. "
+            "Give a larger budget, or more steps in the experiment file."
         )
     budget = "" if choice.allowed is None else f" of {choice.allowed / choice.full:.0%} allowed"
     yield (
