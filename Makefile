@@ -62,6 +62,9 @@ results: setup  # DATA=folder of official files
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
 	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
 	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
+	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
+	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
+	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
 
 # Every file with a study block, but for variants and the paper's grid.
 STUDIES = $(filter-out %-real-small %-full table1,$(basename $(notdir $(shell grep -l '^study:' src/xstilts/studies/*.yaml))))

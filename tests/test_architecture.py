@@ -27,6 +27,7 @@ MANY_PARAMETERS: dict[str, str] = {
     "cli/verbs.py:predict": "the same",
     "cli/plan_verb.py:plan": "the same",
     "cli/study_verbs.py:study": "the same",
+    "cli/choose_verb.py:choose": "the same",
 }
 GLOBAL_RANDOM: dict[str, str] = {
     "stages/models.py": "PEFT draws new adapters from torch's generator: seeded inside fork_rng",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
 from xstilts.cli.options import (
     DataOption,
@@ -41,6 +42,7 @@ app.add_typer(data_app, name="data")
 app.command()(plan)
 app.command()(study)
 app.command()(claims)
+app.command()(choose)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,11 +10,12 @@
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
     leaks      -> which test examples have a text that stands in training data
+    profile    -> what a model makes of a data set: vectors, fit to labels (`xstilts choose`)
 
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """
 
-_FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "evaluate", "leaks")
+_FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "evaluate", "leaks", "profile")
 VERSIONS = {**dict.fromkeys(_FIRST, 1), "predict": 2}
 """Raised whenever the code of a kind starts to give other numbers."""
 

@@ -241,3 +241,15 @@ def evaluate(
     config.update(choice or {})
     inputs = {"predictions": predictions, "data": data}
     return make("evaluate", config, inputs, predictions.label, cost=0.5)
+
+
+def profile(model: Stage, data: Stage, kind: str, how: Mapping[str, Any]) -> Stage:
+    """What `model` makes of `data`, whose task is of the type `kind`: see `xstilts.stages.profiling`.
+
+    Args:
+        how: `measure` (text, labels or fisher), `examples` that are read, `precision`; of `fisher` the `head`; `part`
+            of the data, where it is not one training set.
+    """
+    config: dict[str, Any] = {"type": kind, "labels": data.config["labels"], "part": "all", **how}
+    label = f"{how['measure']} of {data.config['task']}: {model.label}"
+    return make("profile", config, {"model": model, "data": data}, label, cost=2.0)

@@ -52,6 +52,10 @@ def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: 
         from xstilts.stages.sweeping import run_choose
 
         run_choose(config, directory, inputs)
+    elif stage.kind == "profile":
+        from xstilts.stages.profiling import run_profile
+
+        run_profile(config, directory, inputs, settings)
     else:
         assert stage.kind == "predict", f"no runner for {stage.kind}"
         from xstilts.stages.predicting import run_predict

@@ -74,6 +74,9 @@ class Classification(TaskType):
         logits_BC = self.logits(head, states_TH, batch).float()
         return F.cross_entropy(logits_BC, batch.targets["label_B"], reduction="sum")
 
+    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        return states_TH[batch.packed.place_S(token_of(head))], batch.targets["label_B"]
+
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         return list(self.logits(head, states[-1], batch).float().log_softmax(-1).cpu().numpy())
 

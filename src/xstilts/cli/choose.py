@@ -1,0 +1,133 @@
+"""`xstilts choose`: which intermediate task to take, and what choosing is worth."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from xstilts.choosing import SCORES, Budget, Choice, Chooser, Worth, choice_page, measure_worth, setting, worth_page
+from xstilts.choosing.halving import Compute
+from xstilts.choosing.setting import from_names
+from xstilts.cli.output import emit
+from xstilts.cli.run import RUNNER, Machine
+from xstilts.core.errors import ConfigError, StageError, UnknownName
+from xstilts.core.files import write_text
+from xstilts.experiment import load_experiment
+from xstilts.graph.events import Done, Failed
+from xstilts.graph.local import run_local
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.stages import RESUMABLE
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks for."""
+
+    target: str | None
+    sources: str = ""
+    budget: str = "0.3"
+    backbone: str | None = None
+    world: int | None = None
+    scores: str = "all"
+    as_json: bool = False
+    command: str = "xstilts choose"
+
+    @property
+    def candidates(self) -> list[str]:
+        return _words(self.sources)
+
+    @property
+    def wanted(self) -> Sequence[str]:
+        """Names of cheap scores. Raises `UnknownName`."""
+        if self.scores in ("all", "none"):
+            return SCORES if self.scores == "all" else ()
+        for name in _words(self.scores):
+            if name not in SCORES:
+                raise UnknownName("score", name, [*SCORES, "all", "none"])
+        return _words(self.scores)
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
+
+
+def show_choice(file: Path | None, data: Path | None, store: Path, asked: Asked, machine: Machine) -> None:
+    """Print the choice and write it to the store's `reports/choose-TARGET.md`."""
+    if asked.target is None:
+        raise ConfigError("name the task to choose for with --target, as in --target xnli")
+    budget, wanted = Budget.parse(asked.budget), asked.wanted
+    if file is not None:
+        if asked.world is not None:
+            raise ConfigError("--world is for a choice without a file: write `worlds:` into the file")
+        experiment = setting(load_experiment(file), asked.target, asked.candidates, asked.backbone)
+    elif asked.backbone is None or not asked.candidates:
+        raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
+    else:
+        experiment = from_names(asked.target, asked.candidates, asked.backbone, asked.world)
+    place = Store(store)
+    chooser = Chooser(experiment, data, place, _computing(place, machine, asked.as_json), wanted)
+    choice = chooser.choose(budget)
+    page = choice_page(choice, asked.command)
+    path = store / "reports" / f"choose-{choice.target}.md"
+    write_text(path, page)
+    if asked.as_json:
+        emit(_choice_row(choice))
+    else:
+        sys.stdout.write(f"\n{page}\nreport: {path}\n")
+
+
+def show_worth(
+    file: Path | None, data: Path | None, store: Path, grid: Path | None, asked: Asked, machine: Machine
+) -> None:
+    """Print what choosing is worth on a finished grid and write it to the store's `reports/choose-worth-NAME.md`."""
+    if file is None:
+        raise ConfigError("--evaluate needs the experiment file of a finished grid")
+    budget = Budget.parse(asked.budget)
+    if budget.share is None:
+        raise ConfigError(f"--evaluate with --budget {asked.budget}: give a share of the grid's cost, such as 0.3")
+    experiment, place = load_experiment(file), Store(store)
+    finished = place if grid is None else Store(grid, must_exist=True)
+    compute = _computing(place, machine, asked.as_json)
+    worth = measure_worth(experiment, data, (place, finished), compute, budget)
+    path = store / "reports" / f"choose-worth-{experiment.name}.md"
+    page = worth_page(worth, asked.command)
+    write_text(path, page)
+    if asked.as_json:
+        emit(_worth_row(worth))
+    else:
+        sys.stdout.write(f"\n{page}\nreport: {path}\n")
+
+
+def _computing(store: Store, machine: Machine, quiet: bool) -> Compute:
+    """Runs what is missing, a line a stage on standard error. Raises `StageError` when one failed."""
+
+    def compute(stages: Iterable[Stage]) -> None:
+        for event in run_local(list(stages), store, RUNNER, machine.settings(), machine.workers, RESUMABLE):
+            if isinstance(event, Failed):
+                raise StageError(f"{event.stage}: {event.error}" + (f" ({event.log})" if event.log else ""))
+            if isinstance(event, Done) and not quiet:
+                sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
+
+    return compute
+
+
+def _choice_row(choice: Choice) -> dict[str, Any]:
+    rows = [
+        {**asdict(row), "gain": None if row.gain is None else {**asdict(row.gain), "clear": row.gain.clear}}
+        for row in choice.rows
+    ]
+    rungs = [
+        {"share": r.share, "recipes": list(r.values), "cost": r.cost, "seconds": round(r.seconds, 1)}
+        for r in choice.rungs
+    ]
+    names = ("target", "backbone", "judged_by", "seeds", "spent", "full", "allowed", "saved", "seconds")
+    fields = {name: getattr(choice, name) for name in names}
+    return {**fields, "clear": [row.recipe for row in choice.clear], "ranking": rows, "rungs": rungs}
+
+
+def _worth_row(worth: Worth) -> dict[str, Any]:
+    return asdict(worth)

@@ -1,0 +1,77 @@
+"""`xstilts choose`, typed: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.tiny_experiment import tiny_experiment
+from xstilts.microworld import TINY, write_world
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, 5, TINY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("file") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(json.loads(tiny_experiment(targets=["micro_topic"]).model_dump_json())))
+    return path
+
+
+def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    words = ["choose", file, "--target", "micro_topic", "--data", root, "--store", store, "--workers", 0]
+    code, out, err = typed(*words, "--budget", "1", "--scores", "text,logme")
+    assert code == 0, err
+    assert "| 2    |" in out
+    assert "`[micro_nli]`" in out
+    assert "saved" in out
+    assert "train" in err
+    page = (store / "reports" / "choose-micro_topic.md").read_text()
+    assert page in out
+    code, out, err = typed(*words, "--budget", "1", "--scores", "none", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert {row["recipe"] for row in document["ranking"]} == {"[]", "[micro_nli]"}
+    assert document["rungs"][0]["share"] == 0.125
+    assert 0 < document["spent"] < document["full"]
+
+
+@pytest.mark.parametrize(
+    "words, problem",
+    [
+        ([], "name the task to choose for with --target"),
+        (["--target", "micro_topic"], "give an experiment file, or --backbone and --from"),
+        (["--evaluate"], "--evaluate needs the experiment file of a finished grid"),
+        (["FILE", "--target", "micro_topix"], "unknown task 'micro_topix': did you mean micro_topic"),
+        (
+            ["FILE", "--target", "micro_topic", "--from", "micro_nly"],
+            "unknown task 'micro_nly': did you mean micro_nli",
+        ),
+        (["FILE", "--target", "micro_topic", "--budget", "lots"], "--budget lots: give a share"),
+        (["FILE", "--target", "micro_topic", "--scores", "leep"], "unknown score 'leep'"),
+        (["FILE", "--target", "micro_topic", "--world", "1"], "--world is for a choice without a file"),
+        (["FILE", "--evaluate", "--budget", "2h"], "give a share of the grid's cost"),
+        (["FILE", "--target", "micro_topic", "--budget", "0.001"], "--budget 0.001 of the full grid is too small"),
+    ],
+)
+def test_mistakes_are_one_line(
+    typed: Typed, file: Path, root: Path, tmp_path: Path, words: list[str], problem: str
+) -> None:
+    given = [file if word == "FILE" else word for word in words]
+    code, out, err = typed("choose", *given, "--data", root, "--store", tmp_path / "store", "--workers", 0)
+    assert (code, out) == (2, "")
+    assert problem in err
+    assert err.strip().splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in err
