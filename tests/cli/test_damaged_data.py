@@ -52,7 +52,7 @@ def _unknown_label(raw: bytes) -> bytes:
     [
         ("1", "world/topic/en/train.tsv", _unknown_label, "train.tsv:4: unknown label 'no "),
         ("0", "world/topic/qaa/test.tsv", lambda raw: raw[:-1] + b"\xff\n", "test.tsv:21: not UTF-8 (byte 0xff)"),
-        ("0", "world/text/en.txt", lambda raw: raw + b"\0", ": holds a NUL byte"),
+        ("0", "world/text/en.txt", lambda raw: b"\0" + raw, ": holds a NUL byte"),
     ],
 )
 def test_a_damaged_file_ends_in_one_line_and_no_half_stage(
@@ -70,10 +70,11 @@ def test_a_damaged_file_ends_in_one_line_and_no_half_stage(
     assert f"{name}:" in err
     assert place in err
     assert "Traceback" not in err
-    (failed,) = [event for event in events if event["event"] == "failed"]
+    failed = [event for event in events if event["event"] == "failed"]  # a leak check reads the same file
+    assert len({event["error"] for event in failed}) == 1
     skipped = [event for event in events if event["event"] == "skipped"]
     assert skipped
     store = tmp_path / "runs"
-    for event in (failed, *skipped):
+    for event in (*failed, *skipped):
         assert not (store / event["kind"] / event["key"]).exists()
     assert not list(store.glob("failures/*")), "a mistake in the data leaves no traceback"

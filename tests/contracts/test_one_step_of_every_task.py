@@ -25,7 +25,7 @@ from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Split, Task
 
-TRAIN = {"steps": 1, "batch_size": 4, "learning_rate": 1e-3}
+TRAIN = {"steps": 1, "batch_size": 4, "learning_rate": 1e-3, "select": "last"}
 HOLDOUT = 2
 BEFORE = {"task": "micro_parallel", "languages": ["qaa"]}
 AFTER = {"task": "micro_retrieval", "languages": ["qaa"]}

@@ -127,7 +127,7 @@ def test_a_folder_in_use_and_a_stage_without_model_are_refused(world: World, typ
 
 def adapted(world: World, recipe: list[Any], **train: Any) -> Stage:
     """The finished evaluate stage of a model tuned with LoRA in all of its phases, or as the recipe says."""
-    options = {"steps": 2, "batch_size": 4, "learning_rate": 0.1, "lora": {"rank": 2}, **train}
+    options = {"steps": 2, "batch_size": 4, "learning_rate": 0.1, "select": "last", "lora": {"rank": 2}, **train}
     expansion = Expansion(tiny_experiment(recipes=[recipe], targets=["micro_topic"], train=options), world.data)
     (stage,) = (cell.stage for cell in expansion.cells if (cell.task, cell.recipe) == ("micro_topic", "[micro_nli]"))
     assert run([stage], world.store)["Failed"] == []

@@ -83,7 +83,7 @@ def test_own_tasks_are_trained_predicted_and_scored(root: Path, tmp_path: Path) 
 
 
 def test_an_own_task_can_be_learned(root: Path, tmp_path: Path) -> None:
-    train = {"steps": 80, "batch_size": 8, "learning_rate": 5e-3}
+    train = {"steps": 80, "batch_size": 8, "learning_rate": 5e-3, "select": "last"}
     expansion = Expansion(own_experiment(recipes=[[]], targets=["support", "places"], train=train), root)
     run_all(expansion, tmp_path / "store")
     for cell in expansion.cells:

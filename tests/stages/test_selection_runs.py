@@ -98,7 +98,7 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
         ("[micro_nli]", "micro_topic", (1,)),
     ]
     assert flagged[0].text == "micro_topic chosen on its languages (oracle)"
-    analysis = analyse(table, describe(expansion, table, "xstilts run"))
+    analysis = analyse(table, describe(expansion, table, "xstilts run", store))
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
     assert (

@@ -59,7 +59,7 @@ def test_the_whole_model_is_kept_from_phase_to_phase(tmp_path: Path) -> None:
 
 
 def test_adapters_for_a_decoder(tmp_path: Path) -> None:
-    train = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "lora": {"rank": 2}}
+    train = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, "lora": {"rank": 2}, "select": "last"}
     run_all(expansion("qwen3", recipes=[["micro_nli"]], train=train), tmp_path)
 
 

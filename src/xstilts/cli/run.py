@@ -100,7 +100,7 @@ def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:
 
 
 def _fail(summary: Summary) -> None:
-    for failure in summary.failures:
+    for failure in {failure.error: failure for failure in reversed(summary.failures)}.values():  # one line a mistake
         place = f" (see {failure.log})" if failure.log else ""
         sys.stderr.write(f"failed: {failure.stage}: {failure.error}{place}\n")
     if summary.failures:

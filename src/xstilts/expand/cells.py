@@ -164,7 +164,7 @@ class Expansion:
         split = self._files.validation_split(task)
         languages = self._files.own_languages(task, part, split, model.replicate)
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
-        return self._score(stage, data, task, (part.label, "intermediate", split), model.retrieval)
+        return self._score(stage, data, task, (part.name, "intermediate", split), model.retrieval)
 
     def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model) -> Stage:
         """Every language of a target, measured on a finished model."""
