@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stages.tiny_experiment import tiny_experiment
+from stages.tiny_experiment import BACKBONE, tiny_experiment
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage
 
@@ -129,3 +129,32 @@ def test_the_source_language_is_that_of_both_phases() -> None:
 def test_recipes_that_cannot_be_meant_are_refused(recipe: list[Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         tiny_experiment(recipes=[recipe])
+
+
+def test_a_backbone_has_training_options_of_its_own() -> None:
+    """They go over the task's, under the phase's, and leave pretraining alone."""
+    text = {"tasks": [TEXT], "train": {"steps": 3}}
+    plain = {**BACKBONE, "pretrain": [text]}
+    backbones = [plain, {**plain, "name": "other", "train": {"learning_rate": 7e-4, "batch_size": 8}}]
+    experiment = tiny_experiment(
+        worlds=[0],
+        backbones=backbones,
+        recipes=[[{"tasks": ["micro_nli"], "train": {"batch_size": 2}}]],
+        targets=["micro_topic"],
+        tuning={"micro_topic": {"learning_rate": 1e-5}},
+    )
+    found = {}
+    for cell in Expansion(experiment, None).cells:
+        stage = model(cell.stage)
+        while stage.kind == "train":
+            train = stage.config["train"]
+            found[cell.backbone, tasks(stage)[0]] = (train["learning_rate"], train["batch_size"])
+            stage = stage.inputs["model"]
+    assert found == {
+        ("tiny", "micro_text"): (1e-3, 4),
+        ("tiny", "micro_nli"): (1e-3, 2),
+        ("tiny", "micro_topic"): (1e-5, 4),
+        ("other", "micro_text"): (1e-3, 4),
+        ("other", "micro_nli"): (7e-4, 2),
+        ("other", "micro_topic"): (7e-4, 8),
+    }

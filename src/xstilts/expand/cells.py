@@ -164,7 +164,7 @@ class Expansion:
         split = self._files.validation_split(task)
         languages = self._files.own_languages(task, part, split, model.replicate)
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
-        return self._score(stage, data, task, (part.name, "intermediate", split), model.retrieval)
+        return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
     def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model) -> Stage:
         """Every language of a target, measured on a finished model."""
@@ -176,14 +176,13 @@ class Expansion:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
             raise DataError(problem, self.root)
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
-        return self._score(stage, data, task, (head, "target", split), model.retrieval)
+        return self._score(stage, data, task, (head, "target", split), model)
 
-    def _score(
-        self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], retrieval: Mapping[str, Any]
-    ) -> Stage:
+    def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: Model) -> Stage:
         """Predictions and scores of a cell: (its head, its role, what is measured)."""
-        head, role, split = cell
-        precision = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),))).precision
+        (head, role, split), retrieval = cell, model.retrieval
+        phase = PhaseSpec(tasks=(Component(task=head or task.name),))
+        precision = self.experiment.options(phase, model.train).precision
         predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
         return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
 

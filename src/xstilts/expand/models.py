@@ -52,12 +52,12 @@ class Models:
         base = Model(spec.name, random, tokenizer, retrieval, replicate, output=spec.output, kind=known)
         for phase in spec.pretrain:
             start = self.phases.train(start, phase, base, seed)
-        models = [replace(base, stage=start)]
+        models = [replace(base, stage=start, train=spec.train)]
         for kind, how in spec.controls.items():
             stage = random
             if kind == "english":
                 stage = self._english(spec, how, base, seed)
-            models.append(replace(base, name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
+            models.append(replace(models[0], name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
         return models
 
     def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:

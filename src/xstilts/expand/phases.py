@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xstilts.backbones.family import Kind
@@ -32,6 +32,7 @@ class Model:
         tokenizer: of its data.
         name: in tables.
         replicate: its seed and data.
+        train: training options of its own.
         retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
         control: its kind if it is one.
         output: whether it answers through heads or in text.
@@ -43,6 +44,7 @@ class Model:
     tokenizer: Stage
     retrieval: Mapping[str, Any]
     replicate: Replicate
+    train: Mapping[str, Any] = field(default_factory=dict)
     control: str = ""
     output: Output = "head"
     kind: Kind | None = None
@@ -77,7 +79,7 @@ class Phases:
             ConfigError: weights or a learning rate are to be chosen, and there is nothing to choose by.
         """
         phase = phase.without_idle()
-        runs = self.files.experiment.runs(phase)
+        runs = self.files.experiment.runs(phase, model.train)
         names = {part.name for part in phase.tasks}
         again = [part for part in earlier if part.name not in names] if phase.replay else []
         parts = [self._part(part, model) for part in phase.tasks]

@@ -37,6 +37,9 @@ class BackboneSpec(Strict):
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
     tokenizer: TokenizerSpec | None = None
     pretrain: tuple[PhaseSpec, ...] = ()
+    train: Options = Field(
+        default_factory=dict, description="training options of its recipes and targets, over those by task"
+    )
     seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
     route: Literal["packed", "padded"] | None = None
     attention: Attention = Field(
