@@ -77,8 +77,9 @@ projection: setup
 	$(BIN)/python tools/projection_table.py
 
 encoders: setup
-	$(BIN)/xstilts run src/xstilts/studies/encoders.yaml --store runs/encoders
-	$(BIN)/python tools/ship_encoders.py runs/encoders
+	for name in encoders encoders-continued encoders-short; do \
+		$(BIN)/xstilts run src/xstilts/studies/$$name.yaml --store runs/encoders || exit 1; \
+		$(BIN)/python tools/ship_encoders.py runs/encoders || exit 1; done
 
 golden: setup
 	$(BIN)/python -m pytest -k golden --renew-golden

@@ -250,6 +250,13 @@ def test_languages_that_chose_the_layer_are_marked_and_in_no_zero_shot_mean():
     assert "leaves out languages whose scores chose a target's layer" in methods(found)[0]
 
 
+def test_languages_that_a_target_was_trained_in_are_no_zero_shot_ones():
+    found = analyse(choosing(), About("t", "q", source="aa", trained_in={"search": ("cc",)}), QUICK)
+    assert found.languages["search", ZERO_SHOT] == ()
+    elsewhere = analyse(choosing(), About("t", "q", source="aa", trained_in={"other": ("cc",)}), QUICK)
+    assert elsewhere.languages["search", ZERO_SHOT] == ("cc",)
+
+
 def test_the_layers_that_were_chosen_stand_below_their_curves():
     found = analyse(choosing(), About("t", "q"), QUICK)
     (panel,) = panels(found)

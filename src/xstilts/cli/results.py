@@ -61,6 +61,7 @@ def describe(expansion: Expansion, table: ScoreTable, command: str, store: Store
             *leaks_found(expansion.checks(), store),
         ),
         source=experiment.source,
+        trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},
         version=__version__,
         seed_means=", ".join(varied),
         worlds={one.seed: one.world for one in expansion.replicates if one.world is not None},

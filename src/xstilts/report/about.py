@@ -39,6 +39,7 @@ class About:
         version: of the package.
         baseline: the recipe that gains are counted from.
         source: the language that all training data is in; zero-shot means leave it out.
+        trained_in: other languages of a target's own training data; its zero-shot means leave them out too.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
@@ -60,6 +61,7 @@ class About:
     version: str = ""
     baseline: str = "[]"
     source: str = "en"
+    trained_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seed_means: str = ""
     worlds: Mapping[int, int] = field(default_factory=dict)
     averages: Averages | None = None

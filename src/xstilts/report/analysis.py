@@ -121,7 +121,7 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
         languages[target, ALL] = tuple(one.key for one in about.languages if one.key in codes)
         seen = {s.language for s in by_task[(target,)].scores if s.chosen_on} if codes else set()
         chosen_on[target] = tuple(code for code in languages[target, ALL] if code in seen)
-        known = {about.source, *seen}
+        known = {about.source, *about.trained_in.get(target, ()), *seen}
         languages[target, ZERO_SHOT] = tuple(code for code in languages[target, ALL] if code not in known)
         if codes:
             _add_target(target, by_task[(target,)], sections, languages, (findings, series), options)
