@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results studies projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench results studies plans projection encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -18,6 +18,7 @@ help:
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
 	@echo "make studies  run the embedded studies and write docs/studies (an hour or so each on two cores)"
+	@echo "make plans    write docs/studies/plans.md anew"
 	@echo "make projection  write the table of docs/translation.md anew"
 	@echo "make encoders pretrain the shipped encoders anew (an hour and a half of one core each)"
 	@echo "make lock    write requirements.lock anew"
@@ -72,6 +73,9 @@ STUDIES = $(filter-out %-real-small %-full table1,$(basename $(notdir $(shell gr
 studies: setup
 	for name in $(STUDIES); do \
 		$(BIN)/xstilts study $$name --store runs/studies --to docs/studies/$$name.md || exit 1; done
+
+plans: setup
+	$(BIN)/python tools/study_plans.py
 
 projection: setup
 	$(BIN)/python tools/projection_table.py

@@ -1,0 +1,40 @@
+"""Writes docs/studies/plans.md: what the studies on public models would take, by `xstilts study NAME --plan`.
+
+Usage: python tools/study_plans.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from xstilts.studies.files import packaged
+
+PAGE = Path(__file__).parent.parent / "docs" / "studies" / "plans.md"
+DEVICE = "h100"
+HEAD = """# What the studies on public models would take
+
+None of these was run here. Each plan is printed by the command above it, without data: sizes are those of the official
+releases as far as they are known, else assumed ([planning.md](../planning.md)). `make plans` writes this page.
+"""
+
+
+def names() -> list[str]:
+    """The packaged studies that are only planned."""
+    return sorted(path.stem for path in packaged("table1").parent.glob("*-full.yaml"))
+
+
+def main(asked: list[str]) -> None:
+    parts = [HEAD]
+    for name in asked or names():
+        words = ["xstilts", "study", name, "--plan", "--device", DEVICE]
+        command = [str(Path(sys.executable).with_name("xstilts")), *words[1:]]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True)
+        parts.append(f"## {name}\n\n```\n{' '.join(words)}\n\n{ran.stdout.rstrip()}\n```\n")
+        sys.stdout.write(f"{name}\n")
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
