@@ -66,8 +66,10 @@ class Component(Strict):
     objective: Objective | None = Field(
         default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
     )
-    languages: tuple[str, ...] = Field(
-        default=("en",), description="languages of its training data, else the experiment's source; `all`: all there"
+    languages: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="languages of its training data; else the experiment's source; `all`: all there",
     )
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else by size")
     rate_end: float | None = Field(default=None, ge=0, le=1, description="annealed: the share by the last step")
@@ -83,7 +85,7 @@ class Component(Strict):
 
     def spoken(self, source: str) -> tuple[str, ...]:
         """Languages of its training data; the source language unless it names its own."""
-        return self.languages if "languages" in self.model_fields_set else (source,)
+        return self.languages or (source,)
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ class Component(Strict):
     @property
     def label(self) -> str:
         """The name, and with translations `mnli (opus: de, ru)`."""
-        codes = [code for code in self.languages if code != SOURCE]
+        codes = [code for code in self.languages or () if code != SOURCE]
         shown = ", ".join(codes) if len(codes) <= 4 else f"{len(codes)} languages"
         return f"{self.name} ({self.translated_by}: {shown})" if self.translated_by else self.name
 
@@ -111,11 +113,11 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
         raise ValueError(
             f"'{task.name}' cannot be translated: that is for {', '.join(TRANSLATED)} with English training data"
         )
-    for code in part.languages:
+    for code in part.spoken(SOURCE):
         if code == "all":
             raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")
         language(code)
-    if not set(part.languages) - {SOURCE}:
+    if not set(part.spoken(SOURCE)) - {SOURCE}:
         raise ValueError(f"'{task.name}' is trained on English alone: name more languages, or drop `translated_by`")
 
 
@@ -173,6 +175,10 @@ class PhaseSpec(Strict):
             merged.update(layer)
         rates = swept(merged)
         return [TrainConfig(**{**merged, "learning_rate": rate}) for rate in rates] or [TrainConfig(**merged)]
+
+
+TARGET_PHASE = PhaseSpec(tasks=(Component(task=TARGET),))
+"""What follows a recipe that does not name the target."""
 
 
 class Recipe(Strict):

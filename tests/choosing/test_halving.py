@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from stages.tiny_experiment import run, tiny_experiment
 from xstilts.choosing import SCORES, Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
 from xstilts.choosing.costs import Ledger
 from xstilts.choosing.halving import BASELINE, SHARES
+from xstilts.choosing.runs import Runs
 from xstilts.choosing.setting import from_names
 from xstilts.choosing.worth import FULL, LARGEST, RANDOM, Unit
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
@@ -227,3 +229,20 @@ def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tm
     assert "| halving" in worth_page(worth, "xstilts choose")
     with pytest.raises(StoreError, match=r"the grid in .* is not finished"):
         measure_worth(asked, root, (compute.store, Store(tmp_path / "empty")), compute, Budget(1.0))
+
+
+def test_a_choice_keeps_the_source_language_and_the_targets_own(root: Path, tmp_path: Path) -> None:
+    """At the full number of steps its runs are the grid's, whatever language they are trained in."""
+    own = {"like": "micro_nli", "files": {"train": ["nli/{language}.tsv"], "test": ["nli/test-{language}.tsv"]}}
+    for code in ("qaa", "qab"):
+        shutil.copy(root / "nli" / "train-en.tsv", root / "nli" / f"{code}.tsv")
+    target = {"task": "mine", "train_languages": ["qab"]}
+    given = {"tasks": {"mine": {**own, "holdout": 5}}, "source": "qaa", "targets": [target], "recipes": [[], ["mine"]]}
+    runs = Runs(setting(experiment(**given), "mine", ("mine",), None), root, Store(tmp_path))
+    trained = [run.target for run in runs.runs(1.0, runs.recipes) if run.target is not None]
+    assert {stage.key for stage in trained} == {
+        stage.inputs["predictions"].inputs["model"].key for stage in runs.full()
+    }
+    last = next(stage for stage in trained if stage.inputs["model"].kind == "train")
+    walked = (last.inputs["model"], last)
+    assert [stage.inputs["data0"].config["languages"] for stage in walked] == [["qaa"], ["qab"]]

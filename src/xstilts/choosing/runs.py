@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.choosing.setting import training_task
 from xstilts.core.errors import ConfigError
 from xstilts.expand import Cell, Expansion, Model, Replicate
 from xstilts.expand.data import Files
@@ -17,7 +16,7 @@ from xstilts.graph.store import Store
 from xstilts.planning.costing import Machine
 from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
-from xstilts.recipes import Component, PhaseSpec, Recipe
+from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
@@ -61,7 +60,7 @@ class Runs:
         self._files = Files(self.experiment, root)
         self._phases = Phases(self._files)
         self.planner = Planner(store, Machine(device("cpu")))
-        self.head = training_task(self.experiment, self.target)
+        self.head = self.experiment.trained_on(self.target)
         count = self.target.seeds or len(self.experiment.seeds)
         self.replicates: Sequence[Replicate] = self.expansion.replicates[:count]
         self._models = [self.expansion.models(self.spec, replicate)[0] for replicate in self.replicates]
@@ -112,8 +111,8 @@ class Runs:
                 if self.judge is None:
                     yield Run(recipe, replicate.seed, source)
                     continue
-                own = self.experiment.tuning.get(self.target.task, {}) if self.head != self.target.task else {}
-                last = PhaseSpec(tasks=(Component(task=self.head),), train={**own, **self.target.train})
+                last = self.experiment.target_phase(TARGET_PHASE, self.target)
+                assert last is not None
                 trained = self._train(source, last, model, share)
                 yield Run(recipe, replicate.seed, source, trained, self._scored(recipe, trained, replicate, model))
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.experiment import UNTRAINED, Experiment, TargetSpec
+from xstilts.experiment import Experiment, TargetSpec
 from xstilts.recipes import Recipe
 from xstilts.tasks import TASKS
 
@@ -71,15 +71,9 @@ def setting(experiment: Experiment, target: str, sources: Sequence[str], backbon
 
 def candidates(experiment: Experiment, target: TargetSpec) -> list[Recipe]:
     """The file's recipes of one task; that of the target's own data is no transfer, but more epochs."""
-    own = training_task(experiment, target)
+    own = experiment.trained_on(target)
     singles = [r for r in experiment.recipes if len(r.phases) == 1 and len(r.phases[0].tasks) == 1]
     return [recipe for recipe in singles if recipe.phases[0].tasks[0].task != own]
-
-
-def training_task(experiment: Experiment, target: TargetSpec) -> str:
-    """The task whose English data the target is trained on; empty where it is not trained."""
-    task = experiment.task(target.task)
-    return "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
 
 
 def _recipe(experiment: Experiment, name: str) -> Recipe:

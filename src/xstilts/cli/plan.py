@@ -25,7 +25,7 @@ from xstilts.planning.empty_files import lay_out
 from xstilts.planning.formulas import Spread
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 
-ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
+ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate")
 
 
 @dataclass(frozen=True)

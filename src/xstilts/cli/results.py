@@ -87,7 +87,7 @@ def translated(expansion: Expansion, store: Store) -> list[str]:
     lines = []
     for recipe in expansion.experiment.recipes:
         parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
-        codes = dict.fromkeys(code for part in parts for code in part.languages if code != SOURCE)
+        codes = dict.fromkeys(code for part in parts for code in part.spoken(SOURCE) if code != SOURCE)
         if codes:
             lines.append(
                 f"{recipe.label} is trained on translations: its scores in {', '.join(codes)} are not zero-shot."

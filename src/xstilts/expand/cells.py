@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.scores import Score
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.models import Models
 from xstilts.expand.phases import Model, Phases
-from xstilts.experiment import UNTRAINED, BackboneSpec, Experiment, TargetSpec
+from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
-from xstilts.recipes import TARGET, Component, PhaseSpec, Recipe
+from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.leaks import describe_leaks
 from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
@@ -77,15 +76,13 @@ class Expansion:
 
     def checks(self) -> list[Stage]:
         """Leak checks: all labelled or parallel data on the way to a target against what the target is measured on."""
-        found: dict[str, Stage] = {}
+        pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
         for cell in self.cells:
             if cell.role == "target":
                 test, model = cell.stage.inputs["data"], cell.stage.inputs["predictions"].inputs["model"]
-                for data in training_data(model):
-                    stage = describe_leaks(data, test)
-                    if stage is not None:
-                        found[stage.key] = stage
-        return list(found.values())
+                pairs |= {(data.key, test.key): (data, test) for data in training_data(model)}
+        stages = [describe_leaks(*pair) for pair in pairs.values()]
+        return list({stage.key: stage for stage in stages if stage is not None}.values())
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
         """A backbone and its controls."""
@@ -132,29 +129,13 @@ class Expansion:
         Retrieval needs no fine-tuning. What was learned leaves the target itself out: it is measured anyway.
         """
         task = self._phases.task(target.task, model)
-        head = "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
-        phases = [self._for_target(one, target, head) for one in own or (PhaseSpec(tasks=(Component(task=TARGET),)),)]
+        head = self.experiment.trained_on(target)
+        phases = [self.experiment.target_phase(phase, target) for phase in own or (TARGET_PHASE,)]
         for number, phase in enumerate(phases, start=1):
             if phase is not None:
                 trained = self._trained(trained, phase, model, (target, task) if number == len(phases) else None)
         learned = {name: place for name, place in trained.learned.items() if name != head}
         return Trained(trained.stage, learned), head
-
-    def _for_target(self, phase: PhaseSpec, target: TargetSpec, head: str) -> PhaseSpec | None:
-        """The phase with the target's training task in its place; None where nothing is left to train."""
-        languages = {"languages": target.train_languages} if target.train_languages else {}
-        parts = []
-        for part in phase.tasks:
-            if part.task != TARGET:
-                parts.append(part)
-            elif head:
-                parts.append(part.model_copy(update={"task": head, **languages}))
-        if not parts:
-            return None
-        tuned: dict[str, Any] = {}
-        if all(part.task == TARGET for part in phase.tasks):
-            tuned = {**(self.experiment.tuning.get(target.task, {}) if head != target.task else {}), **target.train}
-        return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
     def _intermediate(self, stage: Stage, part: Component, model: Model) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""

@@ -77,9 +77,10 @@ class Files:
     def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
         """The features of a task's training split in languages of which all but English are translations."""
         engine = translator(self.experiment, part.translated_by, replicate.world)
-        stages = {code: engine.stage(task, code, replicate.data) for code in part.languages if code != SOURCE}
+        languages = part.spoken(SOURCE)
+        stages = {code: engine.stage(task, code, replicate.data) for code in languages if code != SOURCE}
         holdout = self._holdout(task)
-        request = DataRequest(task, "train", part.languages, holdout, combined=True, translations=stages)
+        request = DataRequest(task, "train", languages, holdout, combined=True, translations=stages)
         return describe.prepare(request, replicate.data, tokenizer)
 
     def _holdout(self, task: Task) -> int:

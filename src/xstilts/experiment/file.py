@@ -155,6 +155,25 @@ class Experiment(Strict):
             raise UnknownName("task", name, [*TASKS.names(), *self.tasks])
         return replace(TASKS.get(name), labels=self._tags[name]) if name in self._tags else TASKS.get(name)
 
+    def trained_on(self, target: TargetSpec) -> str:
+        """The task whose training data a target is trained on; empty where it is not trained."""
+        task = self.task(target.task)
+        return "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
+
+    def target_phase(self, phase: PhaseSpec, target: TargetSpec) -> PhaseSpec | None:
+        """A phase with the target's training task in the place of `target`; None where nothing is left to train."""
+        name = self.trained_on(target)
+        languages = {"languages": target.train_languages} if target.train_languages else {}
+        own = {"task": name, **languages}
+        parts = [part.model_copy(update=own) if part.task == TARGET else part for part in phase.tasks]
+        parts = [part for part in parts if part.task]
+        if not parts:
+            return None
+        tuned: dict[str, Any] = {}
+        if all(part.task == TARGET for part in phase.tasks):
+            tuned = {**(self.tuning.get(target.task, {}) if name != target.task else {}), **target.train}
+        return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
+
     def labelled(self, root: Path | None) -> Experiment:
         """The same with all labels written out: own tasks that name none have those of their English training files.
 

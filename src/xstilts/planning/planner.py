@@ -113,7 +113,6 @@ class Planner:
             "start": self._start,
             "evaluate": self._evaluate,
             "tokenizer": self._tokenizer,
-            "leaks": lambda _, plan: plan,
             "world": lambda _, plan: replace(plan, disk=disk.WORLD),
             "translate": lambda _, plan: replace(plan, estimated=True, notes=(TRANSLATING,)),
         }
