@@ -17,10 +17,10 @@ help:
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
-	@echo "make studies  run the embedded studies and write docs/studies (an hour or so each on two cores)"
+	@echo "make studies  run the embedded studies and write docs/studies (a quarter of an hour or more each)"
 	@echo "make plans    write docs/studies/plans.md anew"
 	@echo "make projection  write the table of docs/translation.md anew"
-	@echo "make encoders pretrain the shipped encoders anew (an hour and a half of one core each)"
+	@echo "make encoders pretrain the shipped encoders anew, and those of studies to come (ten hours of one core or so)"
 	@echo "make lock    write requirements.lock anew"
 
 setup: $(READY)

@@ -57,10 +57,8 @@ def choose(  # noqa: PLR0913, PLR0917
     """
     from xstilts.cli.choose import Asked, show_choice, show_worth
     from xstilts.cli.run import Machine
-    from xstilts.graph.pool import cores
 
-    usual = cores() if device == "cpu" else 1
-    machine = Machine(usual if workers is None else workers, device, micro_batch_tokens)
+    machine = Machine.of(workers, device, micro_batch_tokens)
     asked = Asked(target, sources, budget, backbone, world, scores, as_json, shlex.join(["xstilts", *sys.argv[1:]]))
     if evaluate:
         show_worth(file, data, store, grid, asked, machine)

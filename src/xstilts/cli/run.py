@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.local import run_local
+from xstilts.graph.pool import cores
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
@@ -44,6 +45,13 @@ class Machine:
             raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
         if self.offload and not self.shard:
             raise ConfigError("--offload is for shards: give --shard and --devices too")
+
+    @classmethod
+    def of(cls, workers: int | None, device: str = "cpu", *rest: Any) -> Machine:
+        """As asked; without a number of workers one per core, or one where a device is shared."""
+        made = cls(1, device, *rest)
+        usual = cores() if device == "cpu" and made.devices == 1 else 1
+        return replace(made, workers=usual if workers is None else workers)
 
     def settings(self) -> dict[str, Any]:
         """What stages are told."""

@@ -52,12 +52,8 @@ def study(  # noqa: PLR0913, PLR0917
         show_plan(study_file(name), data, store, Asked(kind, Spread(), micro_batch_tokens, None, False, as_json))
         return
     from xstilts.cli.run import Machine
-    from xstilts.graph.pool import cores
 
-    usual = cores() if device == "cpu" else 1
-    run_study(
-        name, data, store, Machine(usual if workers is None else workers, device, micro_batch_tokens), to, as_json
-    )
+    run_study(name, data, store, Machine.of(workers, device, micro_batch_tokens), to, as_json)
 
 
 def claims(

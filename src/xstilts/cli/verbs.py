@@ -64,12 +64,9 @@ def demo(
 ) -> None:
     """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
     from xstilts.cli.run import Machine, demonstration, run_experiment
-    from xstilts.graph.pool import cores
 
     command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
-    run_experiment(
-        demonstration(from_scratch), None, store, Machine(cores() if workers is None else workers), as_json, command
-    )
+    run_experiment(demonstration(from_scratch), None, store, Machine.of(workers), as_json, command)
 
 
 @app.command()
@@ -93,14 +90,10 @@ def run(  # noqa: PLR0913, PLR0917
     from xstilts.cli.reading import load_experiment
     from xstilts.cli.run import Machine, run_experiment
     from xstilts.cli.torchrun import together
-    from xstilts.graph.pool import cores
 
     words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
     with together(devices) as (count, ranks):
-        usual = cores() if device == "cpu" and count == 1 else 1
-        machine = Machine(
-            usual if workers is None else workers, device, micro_batch_tokens, count, shard, offload, recompute, ranks
-        )
+        machine = Machine.of(workers, device, micro_batch_tokens, count, shard, offload, recompute, ranks)
         run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
 
 
