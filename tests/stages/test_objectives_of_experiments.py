@@ -121,6 +121,28 @@ def test_english_controls_leave_translation_pairs_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(("kind", "objective"), [("qwen3", "causal_lm"), ("mt5", "span_corruption")])
+def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
+    kind: str, objective: str, tmp_path: Path
+) -> None:
+    text = {"task": "micro_text", "objective": objective, "languages": ["en", "qaa"]}
+    bare = {**WRITERS[kind], "output": "head", "controls": {"random": "auto", "english": "auto"}}
+    expansion = expand({**bare, "pretrain": [{"tasks": [text]}]}, PAIRS)
+    assert sorted(types(expansion)) == [("micro_parallel", "contrastive")] + 2 * [("micro_text", objective)]
+    run_all(expansion, tmp_path)
+    store = Store(tmp_path)
+    for stage in graph(expansion.stages()):
+        if stage.kind == "start" and "model" in stage.inputs:
+            before = load_backbone(str(store.directory(stage.inputs["model"]) / "backbone"), output="head")
+            after = load_backbone(str(store.directory(stage) / "backbone"), output="head")
+            assert all(torch.equal(p, q) for p, q in zip(before.parameters(), after.parameters(), strict=True))
+            assert not (store.directory(stage) / "heads.json").exists()
+    assert len({cell.backbone for cell in expansion.cells}) == 3
+    late = {**bare, "pretrain": [{"tasks": [PAIRS]}, {"tasks": [text]}]}
+    with pytest.raises(ConfigError, match="put it first, or give the backbone `output: text`"):
+        expand(late)
+
+
 @pytest.mark.parametrize("kind", SIZES)
 def test_what_was_pretrained_with_its_output_layer_goes_on_without_it(kind: str, tmp_path: Path) -> None:
     expansion = expand(WRITERS[kind], "micro_text")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import check_folder
+from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Replicate
-from xstilts.expand.objectives import SENTINELS, usual
+from xstilts.expand.objectives import SENTINELS, usual, writes
 from xstilts.expand.phases import Model, Phases
 from xstilts.experiment import BackboneSpec
 from xstilts.graph.stage import Stage
-from xstilts.recipes import TARGET
+from xstilts.recipes import TARGET, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
 from xstilts.stages.resolve import kind_of, resolve, retrieval_of
@@ -26,7 +28,7 @@ class Models:
     phases: Phases
 
     def of(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
-        """The backbone and its controls."""
+        """The backbone and its controls. Raises `ConfigError` for a way of pretraining that does not fit it."""
         experiment = self.phases.files.experiment
         seed = replicate.seed if spec.seed is None else spec.seed
         use, source = Use(spec.route, spec.attention, spec.output), None
@@ -35,7 +37,7 @@ class Models:
             check_folder(source)
             known = kind_of(source, None, spec.output)
             tokenizer = describe.tokenizer_of(source, revision)
-            start = describe.start_pretrained(source, revision, use, spec.name)
+            start = describe.start_pretrained(source, revision, self._first(spec, known), spec.name)
             random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
         else:
             assert spec.architecture is not None
@@ -46,19 +48,42 @@ class Models:
                 config["sentinels"] = SENTINELS
             tasks = [experiment.task(name) for name in spec.tokenizer.tasks]
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
-            random = describe.start_random(spec.architecture, spec.config, tokenizer, seed, use, "random")
-            start = random
+            start, random = (
+                describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
+                for used in (self._first(spec, known), use)
+            )
         retrieval = retrieval_of(source, spec.retrieval)
-        base = Model(spec.name, random, tokenizer, retrieval, replicate, output=spec.output, kind=known)
-        for phase in spec.pretrain:
-            start = self.phases.train(start, phase, base, seed)
-        models = [replace(base, stage=start, train=spec.train)]
+        base = Model(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
+        models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
             stage = random
-            if kind == "english":
-                stage = self._english(spec, how, base, seed)
+            if kind == "english" and how == "auto":
+                stage = self._pretrained(self._in_english(spec), base, use, seed)
+            elif kind == "english":
+                stage = describe.start_pretrained(*resolve(how, None, replicate.world), use, "English only")
             models.append(replace(models[0], name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
         return models
+
+    def _first(self, spec: BackboneSpec, kind: Kind | None) -> Use:
+        """How the backbone is run at first: with its output layer where the first phase of pretraining trains that."""
+        if spec.output == "text" or not (spec.pretrain and writes(spec.pretrain[0], kind)):
+            return Use(spec.route, spec.attention, spec.output)
+        return Use(spec.route, output="text")
+
+    def _pretrained(self, phases: Sequence[PhaseSpec], base: Model, use: Use, seed: int) -> Stage:
+        """The backbone after phases of pretraining, run as recipes do."""
+        stage, output = base.stage, base.stage.config.get("output", "head")
+        for phase in phases:
+            wanted = "text" if writes(phase, base.kind) else base.output
+            if (output, wanted) == ("head", "text"):
+                raise ConfigError(
+                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which is left out after the "
+                    "phase before it: put it first, or give the backbone `output: text`"
+                )
+            if output != wanted:
+                stage = describe.start_trained(stage, use)
+            stage, output = self.phases.train(stage, phase, replace(base, output=wanted), seed), wanted
+        return stage if output == base.output else describe.start_trained(stage, use)
 
     def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:
         """Whether any phase corrupts spans: other vocabularies stay as they are."""
@@ -68,23 +93,18 @@ class Models:
         forms = [part.objective or usual(experiment.task(part.task), kind, spec.output) for part in parts]
         return "span_corruption" in forms
 
-    def _english(self, spec: BackboneSpec, how: str, base: Model, seed: int) -> Stage:
-        """The control pretrained on English alone: a given model, or the same phases on English text."""
-        if how != "auto":
-            place = resolve(how, None, base.replicate.world)
-            return describe.start_pretrained(*place, Use(spec.route, spec.attention, spec.output), "English only")
-        stage = base.stage
+    def _in_english(self, spec: BackboneSpec) -> list[PhaseSpec]:
+        """The phases of pretraining on English text alone, those without any left out."""
+        phases = []
         for phase in spec.pretrain:
             alone = tuple(
                 part.model_copy(update={"languages": ("en",)})
                 for part in phase.tasks
                 if "en" in self.phases.files.experiment.task(part.task).languages
             )
-            if not alone:
-                continue
             shorter = dict(phase.train)
             if spec.english_share < 1 and phase.train.get("steps"):
                 shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))
-            own = phase.model_copy(update={"tasks": alone, "train": shorter})
-            stage = self.phases.train(stage, own, base, seed)
-        return stage
+            if alone:
+                phases.append(phase.model_copy(update={"tasks": alone, "train": shorter}))
+        return phases

@@ -8,6 +8,7 @@ from dataclasses import replace
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError
+from xstilts.recipes import PhaseSpec
 from xstilts.tasks import Task
 from xstilts.tasks.base import IN_TEXT, Objective, TypeName
 
@@ -30,6 +31,11 @@ def usual(task: Task, kind: Kind | None, output: Output) -> TypeName | None:
     if task.type == "masked_lm":
         return _WRITE[kind] if kind else None
     return IN_TEXT.get(task.type, task.type)
+
+
+def writes(phase: PhaseSpec, kind: Kind | None) -> bool:
+    """Whether a phase says that it trains the output layer of a model that can have one."""
+    return kind != "encoder" and any(part.objective in _WRITE.values() for part in phase.tasks)
 
 
 def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Output, model: str) -> Task:

@@ -104,7 +104,7 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
         carried=bool(made.head.task) and made.head.task not in own,
         words=words,
         start=start(found.walk[0]),
-        phases=[phase(record, found.stages) for record in found.walk[1:]],
+        phases=[phase(record, found.stages) for record in found.trained],
         tables=tables(scores),
         protocols=sorted({protocol(row) for row in scores}),
         data=[about_task(task, task in _own(found)) for task in _tasks(found, scores)],
@@ -237,7 +237,7 @@ def tables(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _tasks(found: Finished, scores: Sequence[Mapping[str, Any]]) -> list[str]:
     """All tasks trained on or measured, in that order."""
-    trained = [part["task"] for record in found.walk[1:] for part in record.config["components"]]
+    trained = [part["task"] for record in found.trained for part in record.config["components"]]
     return list(dict.fromkeys([*trained, *(row["task"] for row in scores)]))
 
 

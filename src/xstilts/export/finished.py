@@ -176,6 +176,11 @@ class Finished:
             walked.insert(0, _input(walked[0], "model", self.stages))
         return walked
 
+    @property
+    def trained(self) -> list[Record]:
+        """The stages of `walk` that trained."""
+        return [record for record in self.walk if record.kind != "start"]
+
     def scores(self) -> list[dict[str, Any]]:
         """Main score rows of all finished evaluate stages of this model, with the `type` of their task."""
         rows: list[dict[str, Any]] = []

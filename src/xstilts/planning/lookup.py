@@ -42,6 +42,8 @@ def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:
 def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
     if store is not None and (store.directory(start) / "backbone" / "config.json").is_file() and store.has(start):
         return _fields(read_json(store.directory(start) / "backbone" / "config.json"))
+    if "model" in start.inputs:
+        return _shape(start_of(start.inputs["model"]), store)
     if "random" in start.config:
         given = start.config["random"]
         vocabulary = {"vocab_size": _vocabulary(start.inputs["tokenizer"], store), **SPECIAL}

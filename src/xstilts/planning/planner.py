@@ -217,8 +217,8 @@ class Planner:
         counts = self._counts(stage)
         source = stage.settings.get("source")
         local = source is not None and Path(source).is_dir()
-        random = "random" in stage.config or "random_like" in stage.config
-        copied = random or (local and 4 * counts.total < COPIED_BYTES)
+        made = "source" not in stage.settings or "random_like" in stage.config
+        copied = made or (local and 4 * counts.total < COPIED_BYTES)
         return replace(plan, disk=disk.started(counts, copied))
 
     def _evaluate(self, stage: Stage, plan: StagePlan) -> StagePlan:

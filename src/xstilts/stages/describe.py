@@ -116,6 +116,11 @@ def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed:
     return make("start", config, {"tokenizer": tokenizer}, name, source=source, revision=revision, cost=2.0)
 
 
+def start_trained(model: Stage, use: Use) -> Stage:
+    """What another stage trained, from now on run in another way: without the output layer it was trained with."""
+    return make("start", use.config(), {"model": model}, model.label, cost=2.0)
+
+
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     """Tokenised features of one task and split."""
     task, translated = request.task, request.translations

@@ -9,6 +9,7 @@ heads.*, about.json
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from xstilts.backbones.adapters import (
     train_only,
 )
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import Weights, load_backbone
-from xstilts.backbones.names import Backend
+from xstilts.backbones.load import Weights, load_backbone, save_backbone
+from xstilts.backbones.names import Backend, Output, Route
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.seeds import derive_seed
@@ -45,6 +46,17 @@ def open_backbone(directory: Path, backend: Backend = "segments", weights: Weigh
     backbone.set_attention(about.get("attention_asked", "auto"))
     if (directory / "adapters").exists():
         load_adapters(backbone, directory / "adapters")
+    return backbone
+
+
+def reopen_backbone(directory: Path, to: Path, route: Route | None, output: Output) -> Backbone:
+    """The backbone of another stage with or without its output layer, adapters merged; written to the folder `to`."""
+    whole = open_backbone(directory, weights=Weights())
+    merge_adapters(whole)
+    save_backbone(whole, to)
+    backbone = load_backbone(str(to), route=route, output=output)
+    shutil.rmtree(to)
+    save_backbone(backbone, to)
     return backbone
 
 

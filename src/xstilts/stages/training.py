@@ -26,7 +26,7 @@ from xstilts.backbones.load import (
 from xstilts.core.errors import UnknownName
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
 from xstilts.stages.checkpoints import Chooser, Panel
-from xstilts.stages.models import COPIED_BYTES, open_for_training, save_trained
+from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
@@ -44,7 +44,7 @@ Report = Callable[[dict[str, Any]], None]
 def run_start(
     config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
 ) -> None:
-    """Write a random backbone, or a pointer to a pretrained one once it is checked."""
+    """Write a random backbone, what another stage pretrained, or a pointer to a pretrained one once it is checked."""
     route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
     commit = {}
     if "random" in config or "random_like" in config:
@@ -59,6 +59,8 @@ def run_start(
             fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
         backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
         save_backbone(backbone, directory / "backbone")
+    elif "model" in inputs:
+        backbone = reopen_backbone(inputs["model"], directory / "backbone", route, output)
     else:
         source = Path(settings["source"])
         backbone = load_backbone(
