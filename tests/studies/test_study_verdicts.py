@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
 import pytest
 from study_samples import SEEDS, analysis, spec
+from synthetic_scores import score
 
-from xstilts.report.study import Study, study_of, study_page
+from xstilts.report.methods import protocols
+from xstilts.report.study import Study, study_of, study_page, write_study
+from xstilts.stats.table import ScoreTable
 from xstilts.stats.tests import holm
 
 TWO = analysis()
@@ -123,3 +129,41 @@ def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
     assert f"The {len(SEEDS)} seeds share 3 constructed worlds" in page
     assert "Minutes of computing, summed over workers: 102 (train 90.0, predict 12.5)." in page
     assert "- someone: Someone 2020." in page
+
+
+def test_effects_in_points_are_drawn_with_both_intervals(tmp_path):
+    effects = (
+        {"label": "Gain & more", "contrast": {"recipe": "[nli]", "backbones": "small"}},
+        {"label": "Each", "contrast": {"recipe": "[nli]", "each": "backbone"}},
+        {"label": "Nothing", "contrast": {"recipe": "[nli]", "backbones": "large", "against": "[nli]"}},
+        {"label": "Which differ", "contrast": {"kind": "interaction", "recipe": "[nli]"}},
+        {"label": "Absent", "contrast": {"recipe": "[nli]", "targets": "absent"}},
+    )
+    study = study_of(spec(effects=effects), THREE)
+    write_study(study, tmp_path / "page.md")
+    assert "effects with their intervals](page.svg)" in (tmp_path / "page.md").read_text()
+    root = ElementTree.parse(tmp_path / "page.svg").getroot()
+    labels = [one.text for one in root.iter() if one.get("class") == "label"]
+    assert labels == ["Gain & more", "Each, small", "Each, large", "Each, huge", "Nothing"]
+    drawn = [one for one in root.iter() if (one.get("class") or "").startswith("effect")]
+    centres = {label: float(one.find("{*}circle").get("cx")) for label, one in zip(labels, drawn, strict=True)}
+    zero = next(float(one.get("x1")) for one in root.iter() if one.get("class") == "zero")
+    assert centres["Nothing"] == zero < centres["Each, large"] < centres["Each, small"] == centres["Gain & more"]
+    assert drawn[0].get("class") == "effect clear"
+    assert drawn[-1].get("class") == "effect"
+    thick = next(one for one in drawn[0] if one.get("class") == "thick")
+    assert float(thick.get("x1")) <= centres["Gain & more"] <= float(thick.get("x2"))
+    write_study(study_of(spec(), THREE), tmp_path / "bare.md")
+    assert not (tmp_path / "bare.svg").exists()
+
+
+def test_languages_of_one_protocol_share_a_line():
+    def row(language, n, metric="accuracy"):
+        said = f"topics | {language} | test | n={n} | metric={metric} | xstilts=0"
+        return score("topics", language, 1, ("small", "[]"), 50.0, n=n, signature=said, main=True), None
+
+    made = ScoreTable.of([row("en", 200), row("aa", 180), row("bb", 200), row("cc", 200, "f1")])
+    assert protocols(SimpleNamespace(table=made)) == [
+        "topics: topics | en, aa, bb | test | n=180 to 200 | metric=accuracy | xstilts=0",
+        "topics: topics | cc | test | n=200 | metric=f1 | xstilts=0",
+    ]

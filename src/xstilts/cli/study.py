@@ -13,14 +13,13 @@ from xstilts.cli.reading import load
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.cli.run import Machine, run_experiment
 from xstilts.core.errors import ConfigError
-from xstilts.core.files import write_text
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.report import analyse
 from xstilts.report.cells import GAP
-from xstilts.report.study import Study, study_of, study_page
+from xstilts.report.study import Study, study_of, write_study
 from xstilts.report.study_tables import chance, measured
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
@@ -49,7 +48,7 @@ def run_study(name: str, data: Path | None, store: Path, machine: Machine, to: P
         return
     study = study_of(spec, analysis, minutes(Expansion(experiment, data), Store(store, must_exist=True)))
     place = to or report_folder(experiment, store) / "study.md"
-    write_text(place, study_page(study))
+    write_study(study, place)
     if as_json:
         emit({"page": str(place), "claims": [claim_row(one) for one in study.verdicts]})
         return
@@ -68,7 +67,7 @@ def show_claims(name: str, data: Path | None, store: Path, to: Path | None, as_j
         minutes(expansion, place),
     )
     if to is not None:
-        write_text(to, study_page(study))
+        write_study(study, to)
     if as_json:
         emit([claim_row(one) for one in study.verdicts])
     else:

@@ -32,7 +32,7 @@ def methods(analysis: Analysis) -> list[str]:
         f"{options.resamples:,} resamples: seeds are drawn with replacement, and test examples within them; both sides "
         "of a gain get the same seeds and the same examples; languages and targets are fixed. Languages or seeds that "
         "are tested on the same example ids get the same draw of examples.",
-        "With three seeds the bootstrap resolves the seeds poorly, and its interval is too narrow when they differ "
+        "The bootstrap resolves few seeds poorly, and with three its interval is too narrow when they differ "
         "much. So a difference is called clear only when a Student t interval over the seeds' values, too, excludes "
         "zero; with one seed there is no such interval, and nothing is known of other seeds. Differences are not "
         "corrected for the number of recipes and targets: among twenty, one may look clear by chance.",
@@ -52,6 +52,23 @@ def signatures(analysis: Analysis, most: int = MAX_SIGNATURES) -> list[str]:
         lines.extend(f"{task}: {line}" for line in found[:most])
         if len(found) > most:
             lines.append(f"{task}: {len(found) - most} more, in scores.csv")
+    return lines
+
+
+def protocols(analysis: Analysis) -> list[str]:
+    """The same with languages that differ in nothing but their number of examples on one line."""
+    lines: list[str] = []
+    for (task,), part in analysis.table.where(main=True).groups("task").items():
+        alike: dict[tuple[str, ...], tuple[list[str], list[int]]] = {}
+        for line in filter(None, part.distinct("signature")):
+            name, language, split, count, *rest = line.split(" | ")
+            languages, counts = alike.setdefault((name, split, *rest), ([], []))
+            languages.append(language)
+            counts.append(int(count.removeprefix("n=")))
+        for (name, split, *rest), (languages, counts) in alike.items():
+            low, high = min(counts), max(counts)
+            n = f"n={low}" + (f" to {high}" if high > low else "")
+            lines.append(f"{task}: {' | '.join([name, ', '.join(dict.fromkeys(languages)), split, n, *rest])}")
     return lines
 
 

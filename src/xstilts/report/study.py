@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from xstilts.core.errors import XstiltsError
+from xstilts.core.files import write_text
 from xstilts.report.analysis import SCOPES, Analysis
 from xstilts.report.cells import Table
 from xstilts.report.findings import findings
+from xstilts.report.forest import forest
 from xstilts.report.markdown import plain, table
-from xstilts.report.methods import limitations, methods, signatures
+from xstilts.report.methods import limitations, methods, protocols
+from xstilts.report.page import standalone
 from xstilts.report.study_tables import (
     amount,
     both,
@@ -63,8 +67,27 @@ def _measured(contrast: Contrast, scores: Scores) -> Measured | str:
         return str(error)
 
 
-def study_page(study: Study) -> str:
-    """The whole page; the same text for the same scores."""
+def write_study(study: Study, place: Path) -> None:
+    """Write the page to `place`, and the plot of effects beside it as SVG where there is something to plot."""
+    drawn = effects_plot(study)
+    if drawn:
+        write_text(place.with_suffix(".svg"), standalone(drawn))
+    write_text(place, study_page(study, place.with_suffix(".svg").name if drawn else ""))
+
+
+def effects_plot(study: Study) -> str:
+    """All effects that are counted in points; empty where there is none."""
+    rows = []
+    for label, contrast, found in study.effects:
+        if isinstance(found, Measured) and found.joint is None and unit(contrast.kind) == " points":
+            for part in found.parts:
+                name = f"{label}, {part.label}" if part.label else label
+                rows.append((name, estimate(part.series, study.scores.options)))
+    return forest(study.analysis.about.title, rows) if rows else ""
+
+
+def study_page(study: Study, plot: str = "") -> str:
+    """The whole page; the same text for the same scores. `plot`: name of the picture of effects beside it."""
     spec, analysis = study.spec, study.analysis
     about = analysis.about
     asked = [
@@ -75,8 +98,9 @@ def study_page(study: Study) -> str:
     ]
     parts = [f"# {about.title}", "## Question", spec.question, _list(f"{name}: {text}" for name, text in asked)]
     parts += ["## Answer", _list(map(plain, answer(study)))]
+    parts += [f"![{about.title}: effects with their intervals]({plot})"] if plot else []
     parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
-    parts.append(_list(f"`{line}`" for line in signatures(analysis, len(analysis.table))))
+    parts.append(_list(f"`{line}`" for line in protocols(analysis)))
     parts += ["## Results", table(effects_table(analysis))]
     if (interactions := interaction_table(analysis, study.scores)) is not None:
         parts.append(table(interactions))

@@ -27,17 +27,20 @@ def shade(value: float, end: float) -> str:
     return "z" if step == 0 else f"{'p' if value > 0 else 'n'}{step}"
 
 
-def _text(x: float, y: float, words: str, classes: str = "", anchor: str = "middle") -> str:
+def words(x: float, y: float, text: str, classes: str = "", anchor: str = "middle") -> str:
+    """A line of text at a place."""
     marked = f' class="{classes}"' if classes else ""
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{marked}>{escape(words)}</text>'
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{marked}>{escape(text)}</text>'
 
 
-def _fit(words: str, width: float, each: float = 6.6) -> str:
+def fitted(text: str, width: float, each: float = 6.6) -> str:
+    """The text, cut to a width where a letter takes `each`."""
     room = max(1, int(width / each))
-    return words if len(words) <= room else words[: room - 1] + "…"
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def _open(width: float, height: float, title: str, description: str) -> str:
+def begin(width: float, height: float, title: str, description: str) -> str:
+    """The opening tag with what a screen reader says."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" class="plot"><title>{escape(title)}</title><desc>{escape(description)}</desc>'
@@ -53,7 +56,7 @@ def heat_map(table: Table) -> str:
     end, top, tall = limit(gains), 44, 36
     height = top + tall * len(table.rows) + 46
     parts = [
-        _open(
+        begin(
             left + max(wide * count, 440) + 8,
             height,
             table.caption,
@@ -62,11 +65,11 @@ def heat_map(table: Table) -> str:
     ]
     for number, column in enumerate(table.head[1:]):
         x = left + wide * (number + 0.5)
-        parts.append(_text(x, 18, _fit(column.label, wide, 7.2), "head"))
-        parts.append(_text(x, 34, _fit(column.detail, wide), "small"))
+        parts.append(words(x, 18, fitted(column.label, wide, 7.2), "head"))
+        parts.append(words(x, 34, fitted(column.detail, wide), "small"))
     for line, row in enumerate(table.rows):
         y = top + tall * line
-        parts.append(_text(left - 10, y + 23, _fit(row.label, left - 12, 7.2), f"label {row.kind}", "end"))
+        parts.append(words(left - 10, y + 23, fitted(row.label, left - 12, 7.2), f"label {row.kind}", "end"))
         for number, cell in enumerate(row.cells):
             colour = shade(cell.value, end) if cell.kind == "gain" and cell.value is not None else row.kind
             x, tip = left + wide * number, f"{row.label}, {table.head[number + 1].label}: {cell.note or cell.text}"
@@ -74,7 +77,7 @@ def heat_map(table: Table) -> str:
             parts.append(
                 f'<g class="cell {colour}{bold}"><title>{escape(tip)}</title>'
                 f'<rect x="{x + 1:g}" y="{y + 1}" width="{wide - 2}" height="{tall - 2}" rx="4"/>'
-                f"{_text(x + wide / 2, y + 23, cell.text + (CLEAR if bold else ''))}</g>"
+                f"{words(x + wide / 2, y + 23, cell.text + (CLEAR if bold else ''))}</g>"
             )
     parts.append(_legend(left, height - 34, end))
     return "".join(parts) + "</svg>"
@@ -87,8 +90,8 @@ def _legend(x: float, y: float, end: int) -> str:
         for i, name in enumerate(classes)
     )
     marks = [(0.0, signed(-end)), (110.0, "0"), (220.0, signed(end))]
-    words = "".join(_text(x + at, y + 27, text, "small") for at, text in marks)
-    return boxes + words + _text(x + 236, y + 11, "points over the baseline; • clear", "small", "start")
+    numbers = "".join(words(x + at, y + 27, text, "small") for at, text in marks)
+    return boxes + numbers + words(x + 236, y + 11, "points over the baseline; • clear", "small", "start")
 
 
 def layer_plot(panel: Panel) -> str:
@@ -104,14 +107,14 @@ def layer_plot(panel: Panel) -> str:
 
     right = 40 + 7.2 * labels
     title = f"{panel.target}: {panel.metric.replace('_', ' ')} by layer, {panel.kind} states"
-    parts = [_open(left + wide + right, top + tall + 44, title, "The same numbers are in the table below.")]
-    parts.append(_text(left, 20, title, "head", "start"))
+    parts = [begin(left + wide + right, top + tall + 44, title, "The same numbers are in the table below.")]
+    parts.append(words(left, 20, title, "head", "start"))
     for tick in range(STEPS + 1):
         x, y = place(layers[0], end * tick / STEPS)
         parts.append(f'<line class="grid" x1="{x:g}" y1="{y:g}" x2="{x + wide:g}" y2="{y:g}"/>')
-        parts.append(_text(x - 8, y + 4, points(end * tick / STEPS), "small", "end"))
-    parts.extend(_text(place(layer, 0)[0], top + tall + 18, str(layer), "small") for layer in layers)
-    parts.append(_text(left + wide / 2, top + tall + 36, "layer (0 is the embedding output)", "small"))
+        parts.append(words(x - 8, y + 4, points(end * tick / STEPS), "small", "end"))
+    parts.extend(words(place(layer, 0)[0], top + tall + 18, str(layer), "small") for layer in layers)
+    parts.append(words(left + wide / 2, top + tall + 36, "layer (0 is the embedding output)", "small"))
     for number, curve in enumerate(panel.curves):
         colour = f"c{number % LOOKS}" + (" control" if curve.is_control else "")
         path = "M" + "L".join("{:.1f} {:.1f}".format(*place(layer, value)) for layer, value, *_ in curve.values)
@@ -134,7 +137,7 @@ def _names(panel: Panel, x: float, heights: Sequence[float]) -> str:
         y = last = max(heights[number], last + 17)
         control = " control" if panel.curves[number].is_control else ""
         parts.append(f'<g class="curve c{number % LOOKS}{control}">{_marker(number, x, y)}</g>')
-        parts.append(_text(x + 11, y + 4, panel.curves[number].label, f"label{control}", "start"))
+        parts.append(words(x + 11, y + 4, panel.curves[number].label, f"label{control}", "start"))
     return "".join(parts)
 
 
