@@ -215,6 +215,14 @@ def test_without_data_a_task_of_the_experiment_file_is_refused(tmp_path: Path) -
         ConfigError, match="has a task of its own, 'mine', whose size is only in its files: give --data"
     ):
         lay_out(official(tasks=own, recipes=[[], ["mine"]]), tmp_path)
+    raw = {"news": {"type": "masked_lm", "files": {"train": "news/{language}/*.txt"}, "languages": ["en", "de"]}}
+    experiment = official(tasks=raw, recipes=[[], [{"tasks": [{"task": "news", "languages": ["all"]}]}]])
+    lay_out(experiment, tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "news").rglob("*.txt")) == [
+        "news/de/any.txt",
+        "news/en/any.txt",
+    ]
+    assert Expansion(experiment, tmp_path).cells
 
 
 def test_catalogue_folders_and_random_starts_all_have_shapes(tmp_path: Path) -> None:

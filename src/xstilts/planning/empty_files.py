@@ -21,12 +21,11 @@ def lay_out(experiment: Experiment, root: Path) -> None:
     """Write the empty files of every task that the experiment names.
 
     Raises:
-        ConfigError: a task whose labels or sizes are only in its files.
+        ConfigError: a task whose labels or sizes are only in its files; of raw text a size is assumed.
     """
     for name in dict.fromkeys(experiment.task_names()):
-        own = experiment.tasks.get(name)
         task = experiment.task(name)
-        if own is not None:
+        if name in experiment.tasks and task.type != "masked_lm":
             raise ConfigError(
                 f"experiment '{experiment.name}' has a task of its own, '{name}', whose size is only in its files: "
                 "give --data DIR or XSTILTS_DATA"

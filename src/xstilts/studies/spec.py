@@ -7,7 +7,7 @@ a published statement, which one contrast judges by a bound. Recipes, backbones 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -133,10 +133,30 @@ class StudySpec(Strict):
     cost: str = Field(description="what running it is expected to take")
     falsified_by: str = Field(description="what would show that the expected answer is wrong")
     groups: dict[str, Names] = Field(default_factory=dict, description="name -> targets; contrasts may name a group")
+    parameters: dict[str, float] = Field(default_factory=dict, description="backbone -> size, for all trends")
     effects: tuple[Effect, ...] = ()
     claims: tuple[Claim, ...] = ()
     limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
     references: dict[str, str] = Field(default_factory=dict, description="key -> full text")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sized(cls, data: Any) -> Any:
+        """Trends take the study's sizes where they have none: so a variant changes them in one place."""
+        if not isinstance(data, dict) or not data.get("parameters"):
+            return data
+
+        def sized(rows: Any, name: str) -> Any:
+            found = [row.get(name) if isinstance(row, dict) else None for row in rows]
+            trends = [isinstance(one, dict) and one.get("kind") == "trend" for one in found]
+            sizes = data["parameters"]
+            return [
+                {**row, name: {"parameters": sizes, **one}} if trend else row
+                for row, one, trend in zip(rows, found, trends, strict=True)
+            ]
+
+        listed = (("effects", "contrast"), ("claims", "test"))
+        return {**data, **{key: sized(data[key], name) for key, name in listed if isinstance(data.get(key), list)}}
 
     @model_validator(mode="after")
     def _known(self) -> StudySpec:
