@@ -8,6 +8,7 @@ from typing import Any
 
 import huggingface_hub.constants
 import pytest
+import torch
 
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import BACKBONE, run, run_all, scores, tiny_experiment
@@ -188,3 +189,23 @@ def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:
         found = measure(Question(**asked, notes=("pooling=last",), layer=layer), golds, said)
         assert [m.score.variant for m in found if m.score.main] == [main]
         assert all("| pooling=last |" in m.score.signature for m in found)
+
+
+def test_an_untrained_backbone_is_held_as_adapters_would_hold_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The baseline of retrieval and the runs with adapters read the same weights."""
+    opened: list[Any] = []
+
+    def noting(*given: Any, **more: Any) -> Any:
+        opened.append(open_backbone(*given, **more))
+        return opened[-1]
+
+    monkeypatch.setattr("xstilts.stages.predicting.open_backbone", noting)
+    for options, dtype in (({"lora": {"rank": 2}}, torch.bfloat16), ({}, torch.float32)):
+        backbone = {**BACKBONE, "train": {"precision": "bf16", **options}}
+        run_all(Expansion(tiny_experiment(backbones=[backbone], targets=["micro_retrieval"]), root), tmp_path)
+        retrieving = [each.model.dtype for each in opened]
+        assert len(retrieving) >= 2
+        assert set(retrieving) == {dtype}
+        opened.clear()

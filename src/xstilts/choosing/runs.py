@@ -131,7 +131,7 @@ class Runs:
         task = self.judge
         languages = self._files.own_languages(task, Component(task=task.name), self.split, replicate)
         data = self._files.prepared(task, self.split, languages, model.tokenizer, replicate)
-        predicted = describe.predict(trained, data, task, self.head, trained.config["train"]["precision"])
+        predicted = describe.predict(trained, data, task, self.head, TrainConfig(**trained.config["train"]))
         stage = describe.evaluate(predicted, data, task, self.split, "target")
         return Cell(replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
 

@@ -163,8 +163,8 @@ class Expansion:
         """Predictions and scores of a cell: (its head, its role, what is measured)."""
         (head, role, split), retrieval = cell, model.retrieval
         phase = PhaseSpec(tasks=(Component(task=head or task.name),))
-        precision = self.experiment.options(phase, model.train).precision
-        predictions = describe.predict(stage, data, task, head, precision, part_for(READ_BY, task.type, retrieval))
+        options = self.experiment.options(phase, model.train)
+        predictions = describe.predict(stage, data, task, head, options, part_for(READ_BY, task.type, retrieval))
         return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
 
 

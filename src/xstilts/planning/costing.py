@@ -125,7 +125,7 @@ def _dealt(idle: float, machine: Machine) -> tuple[str, ...]:
 
 def _held(tuning: Tuning, precision: str) -> float:
     """Bytes of a frozen weight: under adapters it is held in the precision of the products it enters."""
-    return 2.0 if tuning.rank and precision == "bf16" else 4.0
+    return 2.0 if (tuning.rank or tuning.held) and precision == "bf16" else 4.0
 
 
 def _conditions(tuning: Tuning, load: Load, machine: Machine, route: Any) -> Conditions:

@@ -23,6 +23,7 @@ class Tuning:
         rank: of low-rank adapters; 0: none, all weights are trained.
         targets: names of adapted layers; none: every linear one. `dropout`: of what enters the adapters.
         quantized: frozen weights in 4 bits.
+        held: nothing is trained, and weights are held as if under adapters.
         frozen_layers: lowest layers that are not trained; `frozen_embeddings`: nor the embeddings.
     """
 
@@ -30,6 +31,7 @@ class Tuning:
     targets: tuple[str, ...] = ()
     dropout: float = 0.05
     quantized: bool = False
+    held: bool = False
     frozen_layers: int = 0
     frozen_embeddings: bool = False
 
@@ -215,7 +217,7 @@ class Kept:
 
 def weight_bytes(counts: Counts, tuning: Tuning, held: float) -> float:
     """Bytes of all weights: `held` bytes a frozen one, 4 a trained one, 4 bits a quantised linear one."""
-    if not tuning.rank:
+    if not (tuning.rank or tuning.held):
         return 4.0 * counts.total
     quantized = counts.linear * NF4_BYTES if tuning.quantized else counts.linear * held
     return quantized + (counts.total - counts.adapters - counts.linear) * held + 4.0 * counts.adapters

@@ -195,7 +195,7 @@ class Planner:
         at_once = min(max(self.machine.micro_batch_tokens, AT_ONCE), data.total)
         load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"])
         how = (route, at_once, TASK_TYPES.get(kind).all_layers)
-        cost = inference(shape, _adapted(stage.inputs["model"]), load, self.machine, how)
+        cost = inference(shape, _adapted(stage), load, self.machine, how)
         return replace(
             plan,
             tokens=data.total,
@@ -255,8 +255,11 @@ def tuning_of(options: TrainConfig) -> Tuning:
     return replace(tuning, rank=lora.rank, targets=tuple(lora.targets), dropout=lora.dropout, quantized=quantized)
 
 
-def _adapted(model: Stage) -> Tuning:
-    """Adapters under which a model was trained last: its weights are held as they were then."""
+def _adapted(predict: Stage) -> Tuning:
+    """How the weights of a predict stage's model are held: as under the adapters trained last, or as it says."""
+    model, held = predict.inputs["model"], predict.config.get("held")
+    if held is not None:
+        return Tuning(held=True, quantized=held["quantize"] is not None)
     return tuning_of(TrainConfig(**model.config["train"])) if "train" in model.config else Tuning()
 
 

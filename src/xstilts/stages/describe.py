@@ -13,6 +13,7 @@ from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identit
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
 from xstilts.tasks.base import Split, Task
+from xstilts.training.config import TrainConfig
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
 
@@ -225,10 +226,22 @@ def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:
 
 
 def predict(
-    model: Stage, data: Stage, task: Task, head: str, precision: str, retrieval: Mapping[str, Any] | None = None
+    model: Stage,
+    data: Stage,
+    task: Task,
+    head: str,
+    options: TrainConfig,
+    retrieval: Mapping[str, Any] | None = None,
 ) -> Stage:
-    """Predictions of every language of `data` with the head called `head`; `retrieval`: see `resolve.retrieval_of`."""
+    """Predictions of every language of `data` with the head called `head`; `retrieval`: see `resolve.retrieval_of`.
+
+    A backbone that nothing has trained is held as it lies under adapters where runs of its kind train these
+    (`options`): so its scores and theirs come from the same weights.
+    """
+    precision = options.precision
     config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
+    if options.lora is not None and model.kind == "start":
+        config["held"] = {"dtype": "bfloat16" if precision == "bf16" else "float32", "quantize": options.quantize}
     if retrieval:
         config["retrieval"] = dict(retrieval)
     return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=3.0)

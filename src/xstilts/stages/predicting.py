@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.load import Weights
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.evaluation.predict import AT_ONCE, Predictor
@@ -32,7 +33,8 @@ def run_predict(
     task_type = TASK_TYPES.get(config["type"])
     if "retrieval" in config:
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
-    backbone = open_backbone(inputs["model"])
+    held = Weights(**config["held"], device=machine.device) if "held" in config else None
+    backbone = open_backbone(inputs["model"], weights=held)
     task_type = task_type.suited(backbone)
     trained = read_json(inputs["model"] / "about.json").get("selection")
     _write_protocol(directory, backbone, task_type, config.get("retrieval", {}), trained)

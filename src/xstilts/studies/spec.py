@@ -147,7 +147,7 @@ class StudySpec(Strict):
             return data
 
         def sized(rows: Any, name: str) -> Any:
-            found = [row.get(name) if isinstance(row, dict) else None for row in rows]
+            found: list[Any] = [row.get(name) if isinstance(row, dict) else None for row in rows]
             trends = [isinstance(one, dict) and one.get("kind") == "trend" for one in found]
             sizes = data["parameters"]
             return [
