@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results studies plans projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench results studies real-studies plans projection encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -18,6 +18,7 @@ help:
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
 	@echo "make studies  run the embedded studies and write docs/studies (a quarter of an hour or more each)"
+	@echo "make real-studies DATA=folder  two of them on real text"
 	@echo "make plans    write docs/studies/plans.md anew"
 	@echo "make projection  write the table of docs/translation.md anew"
 	@echo "make encoders pretrain the shipped encoders anew, and those of studies to come (ten hours of one core or so)"
@@ -73,6 +74,11 @@ STUDIES = $(filter-out %-real-small %-full table1,$(basename $(notdir $(shell gr
 studies: setup
 	for name in $(STUDIES); do \
 		$(BIN)/xstilts study $$name --store runs/studies --to docs/studies/$$name.md || exit 1; done
+
+# Those on real text that docs/studies shows, in the store of experiments/real-small.yaml.
+real-studies: setup  # DATA=folder of official files
+	for name in curriculum-real-small objectives-real-small; do \
+		$(BIN)/xstilts study $$name --data $(DATA) --store runs/real-small --to docs/studies/$$name.md || exit 1; done
 
 plans: setup
 	$(BIN)/python tools/study_plans.py

@@ -12,7 +12,11 @@ from pathlib import Path
 from xstilts.studies.files import packaged
 
 PAGE = Path(__file__).parent.parent / "docs" / "studies" / "plans.md"
-DEVICE = "h100"
+MACHINES = {
+    "domain-full": ("--device", "h200", "--micro-batch-tokens", "2048"),
+    "scale-full": ("--device", "h200", "--micro-batch-tokens", "4096"),
+}
+"""Where all stages fit one device; for others an H100 does."""
 HEAD = """# What the studies on public models would take
 
 None of these was run here. Each plan is printed by the command above it, without data: sizes are those of the official
@@ -28,7 +32,7 @@ def names() -> list[str]:
 def main(asked: list[str]) -> None:
     parts = [HEAD]
     for name in asked or names():
-        words = ["xstilts", "study", name, "--plan", "--device", DEVICE]
+        words = ["xstilts", "study", name, "--plan", *MACHINES.get(name, ("--device", "h100"))]
         command = [str(Path(sys.executable).with_name("xstilts")), *words[1:]]
         ran = subprocess.run(command, check=True, capture_output=True, text=True)
         parts.append(f"## {name}\n\n```\n{' '.join(words)}\n\n{ran.stdout.rstrip()}\n```\n")

@@ -221,5 +221,10 @@ def _number(count: float) -> str:
 
 def _hours(hours: dict[str, float]) -> str:
     if hours["low"] == hours["high"]:
-        return f"{hours['usual']:.2g}"
-    return f"{hours['usual']:.2g} ({hours['low']:.2g}-{hours['high']:.2g})"
+        return _short(hours["usual"])
+    return f"{_short(hours['usual'])} ({_short(hours['low'])}-{_short(hours['high'])})"
+
+
+def _short(number: float) -> str:
+    """Two digits, and no exponent: `0.021`, `3.4`, `170`."""
+    return f"{float(f'{number:.2g}'):,g}"
