@@ -72,7 +72,8 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert rows["helps"]["reason"].startswith("an intermediate task that was not learned")
     assert 0 <= rows["helps"]["confidence"] <= 1
     assert (rows["open"]["verdict"], rows["open"]["reason"]) == ("undecided", "nothing tells")
-    assert (place / "again.md").read_text(encoding="utf-8") == page
+    assert (place / "again.md").read_text(encoding="utf-8") == page.replace("(tiny.svg)", "(again.svg)")
+    assert (place / "again.svg").read_bytes() == (place / "pages/tiny.svg").read_bytes()
 
     code, out, _ = xstilts("status", "tiny.yaml", "--data", "world", "--json")
     assert all(row["finished"] == row["of"] for row in json.loads(out))
