@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -166,7 +165,7 @@ def test_torchrun_on_two_nodes_gives_the_weights_of_one_process_and_ends_on_sigt
     assert all(process.wait(60) for process in processes)
     assert errs[leading].read_text().count("error: ended by SIGTERM") == 1
     assert outs[1 - leading].read_text() == ""
-    assert re.search(r"exitcode +: 143 ", errs[1 - leading].read_text()), "ours, which torchrun repeats"
+    assert "ended by SIGTERM" not in errs[1 - leading].read_text(), "said once; torchrun adds what it likes"
     if sys.platform == "linux":
         wait_for(lambda: not running(f"XSTILTS_TEST={tmp_path}"))
 

@@ -6,7 +6,7 @@ from xstilts.report.analysis import ALL, SCOPES, Analysis
 from xstilts.report.cells import CLEAR, Cell, Row, Table
 from xstilts.report.findings import findings
 from xstilts.report.layers import layer_table, panels
-from xstilts.report.methods import limitations, methods, signatures
+from xstilts.report.methods import limitations, methods, protocols
 from xstilts.report.official import official_table
 from xstilts.report.tables import intermediate_table, language_table, main_table
 
@@ -61,7 +61,7 @@ def report(analysis: Analysis) -> str:
     if (own := intermediate_table(analysis)) is not None:
         parts += ["## Intermediate tasks", table(own)]
     parts += ["## Methods", *methods(analysis)]
-    if lines := signatures(analysis):
+    if lines := protocols(analysis):
         parts.append("\n".join(f"- `{line}`" for line in lines))
     parts += ["## Limitations", "\n".join(f"- {sentence}" for sentence in limitations(analysis)) or "None were named."]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"

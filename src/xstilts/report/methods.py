@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from xstilts.report.analysis import Analysis
 
-MAX_SIGNATURES = 4
 WORLDS = (
     "The {seeds} seeds share {worlds} constructed worlds, each with encoders of its own: worlds are drawn first, seeds "
     "within them second, test examples last, and the Student t interval is over the {worlds} means of worlds. So it "
@@ -44,19 +43,8 @@ def methods(analysis: Analysis) -> list[str]:
     ]
 
 
-def signatures(analysis: Analysis, most: int = MAX_SIGNATURES) -> list[str]:
-    """The protocol line of each target's scores; where they differ between languages, at most so many."""
-    lines: list[str] = []
-    for (task,), part in analysis.table.where(main=True).groups("task").items():
-        found = [line for line in part.distinct("signature") if line]
-        lines.extend(f"{task}: {line}" for line in found[:most])
-        if len(found) > most:
-            lines.append(f"{task}: {len(found) - most} more, in scores.csv")
-    return lines
-
-
 def protocols(analysis: Analysis) -> list[str]:
-    """The same with languages that differ in nothing but their number of examples on one line."""
+    """Protocols of each target's scores; languages that differ in nothing but their number of examples share one."""
     lines: list[str] = []
     for (task,), part in analysis.table.where(main=True).groups("task").items():
         alike: dict[tuple[str, ...], tuple[list[str], list[int]]] = {}

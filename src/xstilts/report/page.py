@@ -14,7 +14,7 @@ from markupsafe import Markup
 from xstilts.report.analysis import ALL, ZERO_SHOT, Analysis
 from xstilts.report.findings import findings
 from xstilts.report.layers import layer_table, panels
-from xstilts.report.methods import flagged, limitations, methods, signatures
+from xstilts.report.methods import flagged, limitations, methods, protocols
 from xstilts.report.official import official_table
 from xstilts.report.svg import heat_map, layer_plot
 from xstilts.report.tables import intermediate_table, language_table, main_table
@@ -45,7 +45,7 @@ def page(analysis: Analysis, listed: Mapping[str, str]) -> str:
         intermediate=intermediate_table(analysis),
         flags={kind.replace(" ", "_"): flagged(analysis, kind) for kind in ("not learned", "collapsed")},
         methods=methods(analysis),
-        signatures=signatures(analysis),
+        protocols=protocols(analysis),
         limitations=limitations(analysis),
         files=listed.items(),
         count=len(analysis.table),

@@ -238,10 +238,10 @@ def predict(
     A backbone that nothing has trained is held as it lies under adapters where runs of its kind train these
     (`options`): so its scores and theirs come from the same weights.
     """
-    precision = options.precision
-    config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head, "precision": precision}
+    config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head}
+    config["precision"] = options.precision
     if options.lora is not None and model.kind == "start":
-        config["held"] = {"dtype": "bfloat16" if precision == "bf16" else "float32", "quantize": options.quantize}
+        config["held"] = options.held
     if retrieval:
         config["retrieval"] = dict(retrieval)
     return make("predict", config, {"model": model, "data": data}, f"{task.name}: {model.label}", cost=3.0)

@@ -99,18 +99,13 @@ def open_for_training(directory: Path, options: TrainConfig, seed: int, device: 
         merge_adapters(backbone)
         train_only(backbone, None, options.frozen_layers, options.frozen_embeddings)
         return backbone
-    backbone = open_backbone(directory, options.backend, _under_adapters(options, device))
+    backbone = open_backbone(directory, options.backend, Weights(**options.held, device=device))
     if not (options.lora.carry and adapters_of(backbone)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "adapter"))
             add_adapter(backbone, options.lora)
     train_only(backbone, adapters_of(backbone)[-1], options.frozen_layers, options.frozen_embeddings)
     return backbone
-
-
-def _under_adapters(options: TrainConfig, device: str = "cpu") -> Weights:
-    """Frozen weights need no more digits than the products they enter."""
-    return Weights("bfloat16" if options.precision == "bf16" else "float32", options.quantize, device)
 
 
 def save_trained(model: Model, directory: Path, before: Path, options: TrainConfig) -> dict[str, Any]:
@@ -131,5 +126,4 @@ def save_trained(model: Model, directory: Path, before: Path, options: TrainConf
     if (before / "pointer.json").exists():
         pointer = read_json(before / "pointer.json")
     write_json(directory / "pointer.json", pointer)
-    held = _under_adapters(options)
-    return {"weights": {"dtype": held.dtype, "quantize": held.quantize}}
+    return {"weights": options.held}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -65,6 +65,11 @@ class TrainConfig(BaseModel):
         if self.quantize and self.lora is None:
             raise ValueError("weights in 4 bits cannot be trained: give `lora: {}` beside `quantize`")
         return self
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """Frozen weights under adapters, as `Weights` names it: no more digits than the products they enter."""
+        return {"dtype": "bfloat16" if self.precision == "bf16" else "float32", "quantize": self.quantize}
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of optimizer step `step` (from 0) of `steps`."""
