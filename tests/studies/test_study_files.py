@@ -12,6 +12,7 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.expand import Expansion
 from xstilts.studies.files import load_document, packaged, studies, study_file
 
+STUDIES = ("architectures", "curriculum", "domain", "objectives", "scale")
 BASE = """\
 name: sizes
 worlds: [1, 2]
@@ -122,13 +123,24 @@ def test_every_shipped_study_names_what_its_experiment_has(name):
     assert all(reference in spec.references for claim in spec.claims for reference in claim.citation)
 
 
-def test_embedded_studies_have_several_seeds_in_every_world():
-    for name in ("curriculum", "domain", "objectives"):
-        experiment, _ = load(packaged(name))
-        found = Counter(one.world for one in Expansion(experiment, None).replicates)
-        assert set(found) == {1, 2, 3}
-        assert len(set(found.values())) == 1
-        assert min(found.values()) >= 2
+@pytest.mark.parametrize("name", STUDIES)
+def test_embedded_studies_have_several_seeds_in_every_world(name):
+    experiment, _ = load(packaged(name))
+    found = Counter(one.world for one in Expansion(experiment, None).replicates)
+    assert set(found) == {1, 2, 3}
+    assert len(set(found.values())) == 1
+    assert min(found.values()) >= 2
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_variants_on_real_text_and_on_public_models_with_its_claims(name):
+    _, spec = load(packaged(name))
+    for variant in ("real-small", "full"):
+        _, varied = load(packaged(f"{name}-{variant}"))
+        assert spec is not None
+        assert varied is not None
+        assert [claim.id for claim in varied.claims] == [claim.id for claim in spec.claims]
+        assert varied.cost != spec.cost
 
 
 def test_the_papers_grid_carries_the_twelve_statements():

@@ -31,7 +31,7 @@ def judged(*tests, of=TWO) -> Study:
         ({"recipe": "[nli]", "is": "above", "than": 7.0}, "undecided", 7.2),
         ({"recipe": "[nli]", "against": "[qa]", "backbones": "small", "is": "above"}, "verified", 21),
         ({"kind": "difference", "recipe": "[nli]", "backbones": "small", "other": "large"}, "verified", 11),
-        ({"kind": "interaction", "recipe": "[nli]", "is": "differs"}, "verified", 11),
+        ({"kind": "interaction", "recipe": "[nli]", "is": "differs", "margin": 2}, "verified", 11),
         ({"kind": "interaction", "recipe": "[nli]", "is": "differs", "margin": 20}, "not verified", 11),
     ],
 )
@@ -58,8 +58,8 @@ def test_claims_about_each_of_several_and_about_the_best():
 
 def test_three_backbones_have_a_joint_test_pairs_and_a_trend():
     study = judged(
-        {"kind": "interaction", "recipe": "[nli]", "is": "differs"},
-        {"kind": "interaction", "recipe": "[qa]", "is": "differs"},
+        {"kind": "interaction", "recipe": "[nli]", "is": "differs", "margin": 2},
+        {"kind": "interaction", "recipe": "[qa]", "is": "differs", "margin": 0.1},
         {"kind": "trend", "recipe": "[nli]", "parameters": {"small": 1e6, "large": 1e7, "huge": 1e8}, "is": "below"},
         of=THREE,
     )
@@ -69,6 +69,32 @@ def test_three_backbones_have_a_joint_test_pairs_and_a_trend():
     assert trend.parts[0][1].value == pytest.approx(-11, abs=2)
     assert differs.measured is not None
     assert [part.label for part in differs.measured.pairs] == ["small - large", "small - huge", "large - huge"]
+
+
+def test_gains_of_three_backbones_differ_or_are_alike_and_have_no_sign():
+    def gains(**bound):
+        return judged({"kind": "interaction", "recipe": "[nli]", **bound}, of=THREE).verdicts[0]
+
+    apart, alike, wide, loose = (
+        gains(**{"is": word, "margin": margin}) for word in ("differs", "within") for margin in (2, 60)
+    )
+    assert [one.word for one in (apart, alike, wide, loose)] == ["verified", "not verified", "not verified", "verified"]
+    assert [round(one.confidence, 1) for one in (apart, alike, wide, loose)] == [1, 0, 0, 1]
+    assert "have no sign" in gains(**{"is": "above"}).reason
+
+
+def test_equal_gains_do_not_differ_with_confidence():
+    """The joint test of gains that are alike, and the share of resamples in which some two are a margin apart."""
+    (same,) = judged({"kind": "interaction", "recipe": "[qa]", "is": "differs", "margin": 8}, of=THREE).verdicts
+    assert same.p is not None
+    assert same.confidence is not None
+    assert same.confidence < 0.5
+
+
+def test_an_effect_that_is_shown_to_be_less_than_matters_is_refuted():
+    (small,) = judged({"recipe": "[nli]", "backbones": "small", "margin": 30}).verdicts
+    assert small.parts[0][1].clear
+    assert small.word == "not verified"
 
 
 def test_a_contrast_may_name_a_group_of_targets():

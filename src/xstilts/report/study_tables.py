@@ -151,6 +151,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
             (
                 Cell(one.claim.statement),
                 Cell(", ".join(one.claim.citation)),
+                Cell(asked(one)),
                 Cell(measured(one)),
                 Cell(one.word),
                 Cell(chance(one.confidence)),
@@ -160,13 +161,31 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         )
         for one in verdicts
     )
-    head = ("claim", "statement", "source", "measured here", "verdict", "confidence", "p, Holm", "to be read with")
+    head = ("claim", "statement", "source", "test", "measured here", "verdict", "confidence", "p, Holm", "to be read with")
     caption = (
         "Confidence: the share of resamples of worlds, seeds and test examples in which the statement holds. It is a "
         "probability from the measured scores, not a belief weighed with what else is known. Verified or not verified: "
         "shown at 95 % by bootstrap and t alike, after Holm's correction over the tested claims; else undecided."
     )
     return Table("claims", caption, tuple(map(Column, head)), rows)
+
+
+def asked(verdict: Verdict) -> str:
+    """What the numbers behind a verdict must be."""
+    test = verdict.claim.test
+    if test is None:
+        return GAP
+    than, margin = f"{test.than:g}", f"{test.margin:g}"
+    effect = f", refuted where less than {margin} beyond it" if test.margin else ""
+    several = verdict.measured is not None and verdict.measured.joint is not None
+    words = {
+        "above": f"above {than}{effect}",
+        "below": f"below {than}{effect}",
+        "within": f"within {margin} of {'each other' if several else than}",
+        "differs": f"they differ, refuted where within {margin}" if several else f"more than {margin} from {than}",
+    }[test.direction]
+    count = len(verdict.parts)
+    return words if count < 2 else f"{test.at_least or 'all'} of {count} {words}"
 
 
 def measured(verdict: Verdict) -> str:

@@ -75,7 +75,7 @@ class Bound:
             "above": (up(self.than), down(high)),
             "below": (down(self.than), up(low)),
             "within": (inside, outside),
-            "differs": (outside, inside if self.margin else 1.0),
+            "differs": (outside, inside),
         }[self.direction]
         return min(1.0, 2 * found[0]), min(1.0, 2 * found[1])
 

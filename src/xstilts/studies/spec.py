@@ -20,6 +20,9 @@ Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isin
 """One or several; in a file, a name alone will do."""
 
 
+SIGNLESS = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
+
+
 class Strict(BaseModel):
     """A value of a study file: unknown keys are errors, nothing changes after it is read."""
 
@@ -85,13 +88,16 @@ class Bounded(Contrast):
 
     direction: Direction = Field(default="above", alias="is")
     than: float = 0.0
-    margin: float = Field(default=0.0, ge=0, description="within: how far off; above, below: the least that matters")
+    margin: float = Field(default=0.0, ge=0, description="how far off; of above, below: the least that matters")
     at_least: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:
-        if self.direction == "within" and not self.margin:
-            raise ValueError("`is: within` needs `margin`, in points")
+        if self.direction in ("within", "differs") and not self.margin:
+            raise ValueError(f"`is: {self.direction}` needs `margin`, in points: nothing is exactly equal")
+        joint = self.kind == "interaction" and len(self.backbones) > 2
+        if joint and (self.direction in ("above", "below") or self.than):
+            raise ValueError(SIGNLESS)
         if self.at_least and not (self.each or self.kind == "best"):
             raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
         return self

@@ -8,11 +8,11 @@ from typing import Literal
 
 from xstilts.core.errors import XstiltsError
 from xstilts.stats.bootstrap import Estimate, estimate
-from xstilts.stats.evidence import Evidence, weigh
+from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
 from xstilts.stats.tests import holm
 from xstilts.studies.contrasts import Measured, Scores
-from xstilts.studies.spec import Bounded, Claim
+from xstilts.studies.spec import SIGNLESS, Bounded, Claim
 
 Word = Literal["verified", "not verified", "undecided"]
 LEVEL = 0.05
@@ -52,9 +52,7 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
         if measured is None or evidence is None:
             verdicts.append(Verdict(claim, "undecided", reason=reason))
             continue
-        word: Word = "undecided"
-        if adjusted[at] < LEVEL:
-            word = "verified" if evidence.supports <= evidence.contradicts else "not verified"
+        word = _word(evidence, adjusted[at])
         notes, stop = _flagged(measured, flags)
         if len(measured.parts[0].series.seeds) == 1:
             stop = "one seed says nothing of other seeds"
@@ -75,24 +73,37 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
     return verdicts
 
 
+def _word(evidence: Evidence, adjusted: float) -> Word:
+    """By Holm's p of the smaller one. An effect shown to be there and to be less than matters does not verify."""
+    if adjusted >= LEVEL:
+        return "undecided"
+    refuted = evidence.contradicts * adjusted < LEVEL * min(evidence.supports, evidence.contradicts)
+    return "not verified" if refuted else "verified"
+
+
 def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence | None, str]:
     if claim.test is None:
         return None, None, claim.untested
     try:
         measured = scores.measure(claim.test)
+        return measured, _weighed(claim.test, measured, scores), ""
     except XstiltsError as error:
         return None, None, str(error)
-    return measured, _weighed(claim.test, measured, scores), ""
 
 
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
-    parts = [part.series for part in measured.parts]
-    evidence = weigh(parts, test.bound, test.at_least or len(parts), scores.options)
+    """Several gains are alike when every two of them are within the margin; that they differ, the joint test says."""
     if measured.joint is None:
-        return evidence
-    # The extremes were picked by their values: only the joint test may support a difference.
-    p = measured.joint.p
-    return Evidence(1.0 if p is None else p, evidence.contradicts, evidence.confidence)
+        parts = [part.series for part in measured.parts]
+        return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
+    if test.direction not in ("differs", "within") or test.than:
+        raise XstiltsError(SIGNLESS)
+    pairs = [pair.series for pair in measured.pairs]
+    alike = weigh(pairs, Bound("within", margin=test.margin), len(pairs), scores.options)
+    if test.direction == "within":
+        return alike
+    p, confidence = measured.joint.p, alike.confidence
+    return Evidence(1.0 if p is None else p, alike.supports, None if confidence is None else 1 - confidence)
 
 
 def _flagged(measured: Measured, flags: Sequence[Flag]) -> tuple[tuple[str, ...], str]:
