@@ -145,6 +145,8 @@ class PhaseSpec(Strict):
         names = [part.name for part in self.tasks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
+        if self.temperature_end is not None and (self.sampling_end or self.sampling) != "temperature":
+            raise ValueError("`temperature_end` is for `sampling: temperature`, or `sampling_end: temperature`")
         return self
 
     @property
@@ -153,9 +155,14 @@ class PhaseSpec(Strict):
         ends = (self.sampling_end, self.temperature_end, *(part.rate_end for part in self.tasks))
         return any(end is not None for end in ends)
 
+    def last_rate(self, part: Component) -> float | None:
+        """A task's share by the last step; where sampling itself is annealed, None leaves it to that."""
+        sampled = self.sampling_end is not None or self.temperature_end is not None
+        return part.rate_end if sampled or part.rate_end is not None else part.rate
+
     def without_idle(self) -> PhaseSpec:
         """The same without tasks that are never drawn: a rate of 0 is as if the task were not named."""
-        kept = tuple(part for part in self.tasks if part.rate != 0 or part.rate_end)
+        kept = tuple(part for part in self.tasks if part.rate != 0 or self.last_rate(part) != 0)
         return self.model_copy(update={"tasks": kept}) if kept and len(kept) < len(self.tasks) else self
 
     @property

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from stages.tiny_experiment import BACKBONE, tiny_experiment
+from xstilts.core.errors import ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage
 
@@ -49,6 +50,7 @@ def tasks(stage: Stage) -> list[str]:
         (["micro_qa", {"tasks": ["micro_nli"], "replay": 0}], ["micro_qa", "micro_nli"]),
         ([{"tasks": ["micro_nli"], "sampling_end": "uniform"}], ["micro_nli"]),
         (["micro_nli", ["target"]], ["micro_nli"]),
+        ([["micro_nli", "micro_topic", "target"]], [["micro_nli", "target"]]),
     ],
     ids=[
         "joint of one",
@@ -57,6 +59,7 @@ def tasks(stage: Stage) -> list[str]:
         "replay 0",
         "one task annealed",
         "target at the end",
+        "target by its own name too",
     ],
 )
 def test_an_idle_option_gives_the_very_same_stages(same: list[Any], as_: list[Any]) -> None:
@@ -103,6 +106,39 @@ def test_annealing_is_in_the_key() -> None:
     (plain, _), (annealed, _) = walk([phase]), walk([{**phase, "sampling_end": "uniform"}])
     assert "end" not in plain.config["sampling"]
     assert annealed.config["sampling"]["end"] == {"sampling": "uniform", "temperature": 2.0}
+
+
+def test_sampling_that_is_annealed_wakes_tasks_and_leaves_given_shares_otherwise() -> None:
+    asleep = {"task": "micro_nli", "rate": 0.0}
+    (joint, _) = walk([{"tasks": [asleep, "micro_qa"], "sampling_end": "uniform"}])
+    assert [part.get("rate_end") for part in joint.config["components"]] == [None, None]
+    assert tasks(joint) == ["micro_nli", "micro_qa"]
+    shares = [{"task": "micro_nli", "rate": 0.0, "rate_end": 0.5}, {"task": "micro_text", "rate": 0.3}, "micro_qa"]
+    (joint, _) = walk([{"tasks": shares}])
+    assert [part.get("rate_end") for part in joint.config["components"]] == [0.5, 0.3, None]
+    with pytest.raises(ValidationError, match="`temperature_end` is for"):
+        walk([{"tasks": ["micro_nli", "micro_qa"], "temperature_end": 5}])
+
+
+def test_the_target_is_named_once_or_alike() -> None:
+    with pytest.raises(ConfigError, match="'micro_topic' is trained on 'micro_topic', which the phase names too"):
+        walk([["micro_topic", {"task": "target", "rate": 0.5}]])
+    with pytest.raises(ConfigError, match="name it once"):
+        target = {"task": "micro_topic", "train_languages": ["qaa"]}
+        cells([["micro_topic", "target"]], targets=[target])
+
+
+def test_translations_of_the_target_are_checked_like_others() -> None:
+    asked = {"task": "target", "translated_by": "nobody", "languages": ["en", "qaa"]}
+    with pytest.raises(ValidationError, match="unknown translation 'nobody'"):
+        walk([["micro_nli", asked]])
+
+
+def test_no_objective_trains_on_what_its_task_holds_out() -> None:
+    files = {"train": ["m/{language}.tsv"], "test": ["t-{language}.tsv"]}
+    given = {"tasks": {"mine": {"like": "micro_nli", "files": files, "holdout": 9}}}
+    apart, target = walk([{"tasks": [{"task": "mine", "objective": "simcse"}]}], "mine", **given)
+    assert [stage.inputs["data0"].config["holdout"] for stage in (apart, target)] == [9, 9]
 
 
 def test_the_source_language_is_that_of_both_phases() -> None:

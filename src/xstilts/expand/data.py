@@ -84,9 +84,11 @@ class Files:
         return describe.prepare(request, replicate.data, tokenizer)
 
     def _holdout(self, task: Task) -> int:
+        """Whatever the objective: what a task holds out for its own score, no other objective trains on."""
         own = self.experiment.tasks.get(task.name)
         wanted = own.holdout if own and own.holdout else self.experiment.holdout
-        return 0 if "validation" in task.files or not task.metric else wanted
+        scored = self.experiment.task(task.name).metric
+        return 0 if "validation" in task.files or not scored else wanted
 
     def validation_split(self, task: Task) -> Split:
         """Where an intermediate task's own score comes from."""

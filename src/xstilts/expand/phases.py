@@ -82,7 +82,8 @@ class Phases:
         runs = self.files.experiment.runs(phase, model.train)
         names = {part.name for part in phase.tasks}
         again = [part for part in earlier if part.name not in names] if phase.replay else []
-        parts = [self._part(part, model) for part in phase.tasks]
+        last = {part.name: phase.last_rate(part) for part in phase.tasks} if phase.anneals else {}
+        parts = [replace(self._part(part, model), rate_end=last.get(part.name)) for part in phase.tasks]
         parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
         drawn, cost = model.replicate.seed if seed is None else seed, 0.02 * (runs[0].steps or 1000)
@@ -120,7 +121,7 @@ class Phases:
         own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
         usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
         name = task.name if task.type == usually else part.name
-        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, part.rate_end, name=name)
+        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, name=name)
 
 
 def _sampling(phase: PhaseSpec, replayed: bool) -> dict[str, Any]:

@@ -81,6 +81,9 @@ class Experiment(Strict):
             _check_training_task(task, self.task(target.train_on or task.train_on or task.name), asked)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
+            for part in (part for part in phase.tasks if part.task == TARGET and part.translated_by):
+                for name in filter(None, map(self.trained_on, self.targets)):
+                    check_translated(part, self.task(name), self.translations)
         for part in self._components():
             if part.translated_by:
                 check_translated(part, self.task(part.task), self.translations)
@@ -161,12 +164,26 @@ class Experiment(Strict):
         return "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
 
     def target_phase(self, phase: PhaseSpec, target: TargetSpec) -> PhaseSpec | None:
-        """A phase with the target's training task in the place of `target`; None where nothing is left to train."""
+        """A phase with the target's training task in the place of `target`; None where nothing is left to train.
+
+        A phase that names that task too trains on it once.
+
+        Raises:
+            ConfigError: the phase names it and `target` otherwise: two ways of drawing the same data.
+        """
         name = self.trained_on(target)
         languages = {"languages": target.train_languages} if target.train_languages else {}
-        own = {"task": name, **languages}
-        parts = [part.model_copy(update=own) if part.task == TARGET else part for part in phase.tasks]
-        parts = [part for part in parts if part.task]
+        parts: list[Component] = []
+        for part in phase.tasks:
+            own = part.model_copy(update={"task": name, **languages}) if part.task == TARGET else part
+            twin = next((other for other in phase.tasks if other.name == own.name), part)
+            if own.task and twin is part:
+                parts.append(own)
+            elif own.task and (part != Component(task=TARGET) or twin.spoken(self.source) != own.spoken(self.source)):
+                raise ConfigError(
+                    f"phase {phase.label}: '{target.task}' is trained on '{name}', which the phase names too, with "
+                    "something else beside it: name it once"
+                )
         if not parts:
             return None
         tuned: dict[str, Any] = {}
