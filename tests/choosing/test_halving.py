@@ -127,6 +127,8 @@ def test_a_small_budget_ends_earlier(chosen: Choice, root: Path, compute: Comput
         chooser("micro_topic", root, compute).choose(Budget(0.01))
     timed = chooser("micro_topic", root, compute).choose(Budget(None, 1e-6))
     assert len(timed.rungs) == 1
+    assert timed.seconds > timed.rungs[0].seconds  # cheap scores count
+    assert len(chooser("micro_topic", root, compute).choose(Budget(None, timed.seconds)).rungs) == 1
     assert timed.allowed is None
     assert len(chooser("micro_topic", root, compute).choose(Budget(None, 1e9)).rungs) == len(SHARES)
 
@@ -160,6 +162,15 @@ def test_the_page_names_costs_and_doubts(chosen: Choice) -> None:
     baseline = next(row for row in none if row.recipe == BASELINE)
     rest = [row for row in none if row.recipe != BASELINE]
     assert "Take none of these" in choice_page(dataclasses.replace(chosen, rows=(baseline, *rest)), "")
+
+
+def test_a_candidate_may_have_an_objective_of_its_own(root: Path, compute: Computing) -> None:
+    asked = experiment(recipes=[[], [{"tasks": [{"task": "micro_nli", "objective": "simcse"}]}]])
+    choice = chooser("micro_topic", root, compute, asked).choose(Budget(1.0))
+    (candidate,) = [row for row in choice.rows if row.recipe != BASELINE]
+    assert candidate.recipe == "[micro_nli:simcse]"
+    assert {"text", "logme"} <= set(candidate.scores)
+    assert "task" not in candidate.scores  # it leaves no head, and so no labels to take a gradient of
 
 
 def test_candidates_are_single_tasks_but_the_targets_own() -> None:
@@ -239,6 +250,8 @@ def test_a_choice_keeps_the_source_language_and_the_targets_own(root: Path, tmp_
     target = {"task": "mine", "train_languages": ["qab"]}
     given = {"tasks": {"mine": {**own, "holdout": 5}}, "source": "qaa", "targets": [target], "recipes": [[], ["mine"]]}
     runs = Runs(setting(experiment(**given), "mine", ("mine",), None), root, Store(tmp_path))
+    assert runs.judged_by == "mine validation, qaa"
+    assert [code for code in ("en", "qaa", "qab", "qac") if runs.zero_shot(code)] == ["en", "qac"]
     trained = [run.target for run in runs.runs(1.0, runs.recipes) if run.target is not None]
     assert {stage.key for stage in trained} == {
         stage.inputs["predictions"].inputs["model"].key for stage in runs.full()

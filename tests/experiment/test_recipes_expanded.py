@@ -123,8 +123,8 @@ def test_sampling_that_is_annealed_wakes_tasks_and_leaves_given_shares_otherwise
 def test_the_target_is_named_once_or_alike() -> None:
     with pytest.raises(ConfigError, match="'micro_topic' is trained on 'micro_topic', which the phase names too"):
         walk([["micro_topic", {"task": "target", "rate": 0.5}]])
+    target = {"task": "micro_topic", "train_languages": ["qaa"]}
     with pytest.raises(ConfigError, match="name it once"):
-        target = {"task": "micro_topic", "train_languages": ["qaa"]}
         cells([["micro_topic", "target"]], targets=[target])
 
 

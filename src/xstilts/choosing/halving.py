@@ -131,13 +131,12 @@ class Chooser:
             )
         self.compute([*profiled, *stages_of(first)])
         ledger.pay(profiled)
-        rungs = self._rungs(ledger, budget.seconds if allowed is None else allowed, allowed is None)
+        rungs = self._rungs(ledger, allowed, budget.seconds, profiled)
         everything = [*profiled, *(stage for rung in rungs for stage in stages_of(self._of(rung)))]
-        judged = "uniformity" if self.runs.judge is None else f"{self.runs.judge.name} {self.runs.split}, en"
         return Choice(
             self.runs.target.task,
             self.runs.spec.name,
-            judged,
+            "uniformity" if self.runs.judge is None else self.runs.judged_by,
             tuple(replicate.seed for replicate in self.runs.replicates),
             tuple(self._rows(cheap.scores(found, self.store), rungs)),
             tuple(rungs),
@@ -156,23 +155,24 @@ class Chooser:
     def _of(self, rung: Rung) -> list[Run]:
         return self.runs.runs(rung.share, [recipe for recipe in self.runs.recipes if recipe.label in rung.values])
 
-    def _rungs(self, ledger: Ledger, limit: float | None, timed: bool) -> list[Rung]:
-        """Rungs while `limit` allows, in tokens or (`timed`) in seconds at the speed of the rungs before."""
-        assert limit is not None
+    def _rungs(self, ledger: Ledger, tokens: float | None, time: float | None, profiled: Sequence[Stage]) -> list[Rung]:
+        """Rungs while the budget allows: in tokens, or in seconds at the speed so far; `profiled` is part of both."""
         rungs: list[Rung] = []
         left = list(self.runs.recipes[1:])
-        seconds = 0.0
+        done = list(profiled)
+        seconds = ledger.seconds(done)
         for share in SHARES:
             runs = self.runs.runs(share, [self.runs.recipes[0], *left])
             cost = ledger.cost(stages_of(runs))
-            speed = seconds / sum(rung.cost for rung in rungs) if timed and rungs else 1.0
-            if rungs and (seconds if timed else ledger.spent) + speed * cost > limit:
+            if rungs and tokens is not None and ledger.spent + cost > tokens:
+                break
+            if rungs and time is not None and seconds * (1 + cost / ledger.spent) > time:
                 break
             self.compute(stages_of(runs))
             ledger.pay(stages_of(runs))
-            taken = ledger.seconds(stages_of(runs))
-            seconds += taken
-            rung = self._rung(share, runs, cost, taken)
+            done += stages_of(runs)
+            before, seconds = seconds, ledger.seconds(done)
+            rung = self._rung(share, runs, cost, seconds - before)
             rungs.append(rung)
             if self.runs.judge is None:
                 break

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from xstilts.core.errors import ConfigError
 from xstilts.expand import Cell, Expansion, Model, Replicate
@@ -19,7 +20,7 @@ from xstilts.planning.planner import Planner
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.tasks import Task
-from xstilts.tasks.base import Split
+from xstilts.tasks.base import Objective, Split
 from xstilts.training.config import TrainConfig
 
 
@@ -136,8 +137,9 @@ class Runs:
         return Cell(replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
 
     def task(self, name: str, model: Model) -> Task:
-        """A task in the form in which this model does it."""
-        return self._phases.task(name, model)
+        """A task in the form in which this model does it; `mnli:simcse`: by that objective."""
+        task, _, objective = name.partition(":")
+        return self._phases.task(task, model, cast("Objective", objective) if objective else None)
 
     def pairs(self, replicate: Replicate, model: Model) -> tuple[Stage, str, Task]:
         """Of a target that is not trained: prepared data with its English sentences, the set to read, and the task.
@@ -149,6 +151,19 @@ class Runs:
         languages = self._files.languages(task, split, self.target.languages, replicate)
         data = self._files.prepared(task, split, languages, model.tokenizer, replicate, self.target.limit)
         return data, languages[0], task
+
+    @property
+    def zero_shot(self) -> Callable[[str], bool]:
+        """Whether a language enters zero-shot means, as in reports: nothing of it was trained on with labels."""
+        trained = {self.experiment.source, *(self.target.train_languages or ())}
+        return lambda code: code not in trained
+
+    @property
+    def judged_by(self) -> str:
+        """The validation data that judges, in words."""
+        assert self.judge is not None
+        codes = self._files.own_languages(self.judge, Component(task=self.judge.name), self.split, self.replicates[0])
+        return f"{self.judge.name} {self.split}, {', '.join(codes)}"
 
     def starts(self) -> Iterator[tuple[Replicate, Model]]:
         """The backbone with each seed."""

@@ -13,7 +13,7 @@ Controls: the largest task by training tokens, and random order, for which expec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -180,7 +180,7 @@ def _unit(chooser: Chooser, grid: Store, budget: Budget) -> Unit:
 def _english(chooser: Chooser) -> dict[str, float]:
     """English validation scores of the grid's own models."""
     runs = [run for run in chooser.runs.runs(1.0, chooser.runs.recipes) if run.scored is not None]
-    return {run.recipe.label: _value(chooser.store, run.scored.stage, ("en",)) for run in runs if run.scored}
+    return {run.recipe.label: _value(chooser.store, run.scored.stage, lambda _: True) for run in runs if run.scored}
 
 
 def _truth(chooser: Chooser, grid: Store) -> dict[str, float]:
@@ -191,15 +191,15 @@ def _truth(chooser: Chooser, grid: Store) -> dict[str, float]:
             f"the grid in {grid.root} is not finished: {missing[0].stage.label} and {len(missing) - 1} more are "
             "missing; `xstilts run` computes them, --grid names another store"
         )
-    values = {cell.recipe: _value(grid, cell.stage, None) for cell in cells}
+    values = {cell.recipe: _value(grid, cell.stage, chooser.runs.zero_shot) for cell in cells}
     return {recipe: value - values[BASELINE] for recipe, value in values.items() if recipe != BASELINE}
 
 
-def _value(store: Store, stage: Stage, languages: Sequence[str] | None) -> float:
-    """The mean of main scores, over given languages or all zero-shot ones."""
+def _value(store: Store, stage: Stage, counts: Callable[[str], bool]) -> float:
+    """The mean of main scores over languages that count."""
     found = [row.score for row in read_folder(store.directory(stage), lambda _: False)]
     mains = [score for score in found if score.main and not score.chosen_on]
-    return mean(s.value for s in mains if (s.language != "en" if languages is None else s.language in languages))
+    return mean(s.value for s in mains if counts(s.language))
 
 
 def _line(units: Sequence[Unit], method: str) -> Line:

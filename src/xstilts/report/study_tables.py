@@ -161,7 +161,8 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         )
         for one in verdicts
     )
-    head = ("claim", "statement", "source", "test", "measured here", "verdict", "confidence", "p, Holm", "to be read with")
+    numbers = ("test", "measured here", "verdict", "confidence", "p, Holm", "to be read with")
+    head = ("claim", "statement", "source", *numbers)
     caption = (
         "Confidence: the share of resamples of worlds, seeds and test examples in which the statement holds. It is a "
         "probability from the measured scores, not a belief weighed with what else is known. Verified or not verified: "
