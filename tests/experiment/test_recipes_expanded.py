@@ -134,6 +134,14 @@ def test_translations_of_the_target_are_checked_like_others() -> None:
         walk([["micro_nli", asked]])
 
 
+def test_the_english_side_of_translation_pairs_is_compared_with_english_test_data() -> None:
+    parallel = {"task": "micro_parallel", "languages": ["qaa"]}
+    experiment = tiny_experiment(worlds=[0], recipes=[[], [{"tasks": [parallel]}]], targets=["micro_topic"])
+    checks = Expansion(experiment, None).checks()
+    (check,) = [one for one in checks if one.config["train"]["task"] == "micro_parallel"]
+    assert (check.config["train"]["languages"], set(check.config["test"]["languages"])) == (["qaa"], {"en", "qaa"})
+
+
 def test_no_objective_trains_on_what_its_task_holds_out() -> None:
     files = {"train": ["m/{language}.tsv"], "test": ["t-{language}.tsv"]}
     given = {"tasks": {"mine": {"like": "micro_nli", "files": files, "holdout": 9}}}

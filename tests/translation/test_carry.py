@@ -93,6 +93,16 @@ def test_a_question_without_answer_stays_one_and_what_is_not_found_is_left_out()
     assert (lost.example, lost.reason) == (None, "not projected")
 
 
+def test_what_is_too_long_is_called_so_where_spans_are_lost_with_it() -> None:
+    answer = SpanExample("1", "Who ?", "A long dog barks.", (Answer("dog", 7),))
+    name = TaggedExample("2", ("Ann", "long", "gone"), ("B-PER", "O", "O"))
+    for markers in ("none", "tags"):
+        assert [one.reason for one in (*carried(answer, markers=markers), *carried(name, markers=markers))] == [
+            "too long",
+            "too long",
+        ]
+
+
 def test_entities_go_by_marks_or_else_by_alignment() -> None:
     one = TaggedExample("1", ("New", "York", "is", "big"), ("B-LOC", "I-LOC", "O", "O"))
     two = TaggedExample("2", ("Ann", "saw", "Bob"), ("B-PER", "O", "B-PER"))

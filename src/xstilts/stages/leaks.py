@@ -9,19 +9,21 @@ from xstilts.stages.describe import make
 def describe_leaks(training: Stage, test: Stage) -> Stage | None:
     """Whether test data has texts of training data, both as `prepare` stages have them.
 
-    Languages are compared each with itself, but for translations of training data; of translation pairs the English
-    side with English training data too. None where nothing can be compared.
+    Languages are compared each with itself, but for translations of training data; the English side of translation
+    pairs, which has no language of its own in their files, with English data too. None where nothing can be compared.
     """
     train = [code for code in training.config["languages"] if f"translation_{code}" not in training.inputs]
     measured = list(test.config["languages"])
     both = [code for code in train if code in measured]
     if test.config["type"] in ("retrieval", "mining") and "en" in train:
-        both = train
+        read = train
+    elif training.config["type"] in ("contrastive", "translation_lm") and "en" in measured:
+        read, measured = train, [code for code in measured if code in (*train, "en")]
     else:
-        measured = both
-    if not both:
+        read, measured = both, both
+    if not read:
         return None
-    sides = {"train": (training, both), "test": (test, measured)}
+    sides = {"train": (training, read), "test": (test, measured)}
     named = ("task", "split", "holdout", "limit", "like", "read")
     config = {}
     for side, (stage, languages) in sides.items():

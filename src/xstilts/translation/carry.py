@@ -84,7 +84,7 @@ class Carrier:
             for number, place in enumerate(part.places, start=part.first):
                 found = projected[number]
                 if found is None:
-                    return "not projected" if batch.sentences[number].spans else "too long"
+                    return self.projector.lost(batch.sentences[number])
                 text += part.text[end : place.start]
                 if found.spans:
                     span, method = Range(*(len(text) + at for at in found.spans[0])), found.method
@@ -124,7 +124,7 @@ class Carrier:
             asked.append(Sentence(text, spans, tuple(kinds[-1])))
         for example, one, own, projected in zip(examples, asked, kinds, self.projector(asked)):
             if projected is None:
-                yield Carried(None, "not projected" if one.spans else "too long")
+                yield Carried(None, self.projector.lost(one))
                 continue
             words = words_of(projected.text, self.projector.language)
             tags = ["O"] * len(words)

@@ -103,6 +103,12 @@ class Projector:
             found[number] = projected
         return found
 
+    def lost(self, sentence: Sentence) -> str:
+        """Why there is nothing for a sentence, when it was just asked for."""
+        marked = mark(sentence.text, sentence.spans, sentence.labels, self.markers)
+        tried = [self._known[text] for text in (marked, sentence.text) if text in self._known]
+        return "not projected" if any(tried) else "too long"
+
     def _aligned(self, sentences: Sequence[Sentence]) -> list[Projected | None]:
         if self.align is None:
             return [None] * len(sentences)
