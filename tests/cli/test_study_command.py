@@ -91,7 +91,7 @@ def test_studies_are_listed_with_question_and_cost(xstilts) -> None:
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["study", "curiculum"], "unknown study 'curiculum': did you mean curriculum"),
+        (["study", "curiculum"], "unknown study or file 'curiculum': did you mean curriculum"),
         (["study", "none.yaml"], "none.yaml: no such file"),
         (["study", "plain.yaml", "--data", "world"], "plain.yaml: no `study:` block"),
         (["claims", "tiny.yaml", "--data", "world", "--store", "none"], "no store in"),

@@ -49,7 +49,9 @@ def choose(  # noqa: PLR0913, PLR0917
 
     Examples:
 
-      xstilts choose table1.yaml --target xnli --from mnli,squad_v1,hellaswag --data official
+      xstilts choose table1 --target xnli --from mnli,squad_v1,hellaswag --data official
+
+      xstilts choose experiments/choosing.yaml --target micro_topic --from micro_nli,micro_choice --store runs/choosing
 
       xstilts choose --target micro_topic --from micro_nli,micro_choice --backbone microworld:mlm --world 1
 

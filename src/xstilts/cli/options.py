@@ -21,7 +21,9 @@ WorkersOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
 TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it when memory is short.")]
-FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+FileArgument = Annotated[
+    Path, typer.Argument(help="Experiment file (YAML), or a name that comes with xstilts.", show_default=False)
+]
 StageArgument = Annotated[
     str,
     typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),

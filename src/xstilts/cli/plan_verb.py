@@ -44,11 +44,11 @@ def plan(  # noqa: PLR0913, PLR0917
 
     Examples:
 
-      xstilts plan table1.yaml
+      xstilts plan curriculum-full
 
-      xstilts plan table1.yaml --device rtx4090 --stages
+      xstilts plan curriculum-full --device rtx4090 --stages
 
-      xstilts plan table1.yaml --data official --device a100-80 --devices 4 --shard --json
+      xstilts plan table1 --data official --device a100-80 --devices 4 --shard --json
     """
     from xstilts.cli.plan import Asked, show_plan
     from xstilts.planning.formulas import Spread

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
-from xstilts.studies.files import Document, load_document
+from xstilts.studies.files import Document, load_document, study_file
 from xstilts.studies.spec import StudySpec
 
 
@@ -21,13 +21,14 @@ class Loaded(NamedTuple):
 
 
 def load(path: Path) -> Loaded:
-    """Read and validate a file, its study block too.
+    """Read and validate a file, or one that comes with xstilts by its name, its study block too.
 
     Raises:
+        UnknownName: neither.
         ConfigError: with file and line: a wrong key or value, text that is no YAML, or a claim about a recipe, backbone
             or target that the experiment lacks.
     """
-    document = load_document(path)
+    document = load_document(study_file(str(path)))
     try:
         experiment = Experiment(**document.values)
     except ValidationError as error:

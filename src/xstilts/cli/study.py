@@ -117,10 +117,10 @@ def _print_claims(verdicts: Sequence[Verdict]) -> None:
 
 
 def _loaded(name: str) -> tuple[Experiment, StudySpec]:
-    path = study_file(name)
-    experiment, spec = load(path)
+    experiment, spec = load(Path(name))
     if spec is None:
-        raise ConfigError(f"no `study:` block, which holds question and claims (as in {packaged('curriculum')})", path)
+        example = packaged("curriculum")
+        raise ConfigError(f"no `study:` block, which holds question and claims (as in {example})", study_file(name))
     return experiment, spec
 
 

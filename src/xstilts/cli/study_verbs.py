@@ -46,10 +46,9 @@ def study(  # noqa: PLR0913, PLR0917
     if plan:
         from xstilts.cli.plan import Asked, show_plan
         from xstilts.planning.formulas import Spread
-        from xstilts.studies.files import study_file
 
         kind = "cpu" if device == "cpu" else "h100" if device.startswith("cuda") else device
-        show_plan(study_file(name), data, store, Asked(kind, Spread(), micro_batch_tokens, None, False, as_json))
+        show_plan(Path(name), data, store, Asked(kind, Spread(), micro_batch_tokens, None, False, as_json))
         return
     from xstilts.cli.run import Machine
 

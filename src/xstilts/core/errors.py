@@ -21,9 +21,9 @@ class XstiltsError(ValueError):
 
 
 class UnknownName(XstiltsError):
-    """A name that is not known; the message offers the nearest ones."""
+    """A name that is not known; the message offers the nearest ones, or the command that `lists` them."""
 
-    def __init__(self, kind: str, asked: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
         if near:
@@ -31,7 +31,7 @@ class UnknownName(XstiltsError):
         elif len(names) <= 12:
             hint = f"known: {', '.join(names) or 'none'}"
         else:
-            hint = f"{len(names)} are known; `xstilts list` shows them"
+            hint = f"{len(names)} are known; `{lists}` shows them"
         super().__init__(f"unknown {kind} '{asked}': {hint}")
         self.kind, self.asked, self.known = kind, asked, names
 

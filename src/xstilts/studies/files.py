@@ -132,9 +132,10 @@ def studies() -> list[str]:
 
 
 def study_file(name: str) -> Path:
-    """The file of a study that comes with xstilts, or a file of one's own. Raises `UnknownName`."""
+    """The file that comes with xstilts under a name (`curriculum`), or a file of one's own. Raises `UnknownName`."""
     if name in packaged_names():
         return packaged(name)
     if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
         return Path(name)
-    raise UnknownName("study", name, studies())
+    here = [path.name for path in Path().glob("*.y*ml")]
+    raise UnknownName("study or file", name, [*studies(), *here], "xstilts study")
