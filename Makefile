@@ -54,6 +54,7 @@ docs: setup
 	$(BIN)/python tools/file_tree.py
 	$(BIN)/python tools/export_table.py
 	$(BIN)/python tools/backbones_page.py
+	$(BIN)/python tools/experiment_page.py
 	$(BIN)/python tools/planning_table.py
 
 bench: setup

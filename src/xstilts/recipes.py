@@ -62,7 +62,7 @@ TARGET = "target"
 class Component(Strict):
     """A task in a mixture; in a file, its name alone will do."""
 
-    task: str
+    task: str = Field(description="its name; `target`: the target's training task")
     objective: Objective | None = Field(
         default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
     )
@@ -71,8 +71,10 @@ class Component(Strict):
         min_length=1,
         description="languages of its training data; else the experiment's source; `all`: all there",
     )
-    rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else by size")
-    rate_end: float | None = Field(default=None, ge=0, le=1, description="annealed: the share by the last step")
+    rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else as `sampling` says")
+    rate_end: float | None = Field(
+        default=None, ge=0, le=1, description="annealed: the share by the last step; else `rate`"
+    )
     weight: float = Field(default=1.0, gt=0, description="factor of its loss")
     options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
     exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
@@ -124,10 +126,10 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
 class PhaseSpec(Strict):
     """One training run over one mixture; in a file, a task's name or a list of them will do."""
 
-    tasks: tuple[Component, ...] = Field(min_length=1)
-    sampling: Sampling = "proportional"
+    tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names, or components")
+    sampling: Sampling = Field(default="proportional", description="how often each task is drawn")
     cap: int = Field(default=CAP, gt=0, description="largest size that counts for sampling and epochs")
-    temperature: float = Field(default=2.0, gt=0)
+    temperature: float = Field(default=2.0, gt=0, description="T of `sampling: temperature`: n^(1/T)")
     sampling_end: Sampling | None = Field(default=None, description="annealed: what sampling is by the last step")
     temperature_end: float | None = Field(default=None, gt=0, description="annealed: the temperature by the last step")
     replay: float = Field(default=0.0, ge=0, lt=1, description="share of the steps on tasks of earlier phases")
@@ -191,7 +193,7 @@ TARGET_PHASE = PhaseSpec(tasks=(Component(task=TARGET),))
 class Recipe(Strict):
     """The phases before the target; in a file, the list of them will do."""
 
-    phases: tuple[PhaseSpec, ...] = ()
+    phases: tuple[PhaseSpec, ...] = Field(default=(), description="in order: names, lists of them, or phases")
     name: str = Field(default="", description="how tables call it; else its phases")
 
     @model_validator(mode="before")

@@ -41,9 +41,9 @@ class LoRA(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: int = Field(default=16, gt=0)
+    rank: int = Field(default=16, gt=0, description="of the update of each layer")
     alpha: int = Field(default=32, gt=0, description="the update is scaled by alpha / rank")
-    dropout: float = Field(default=0.05, ge=0, lt=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1, description="of what enters an adapter")
     targets: tuple[str, ...] = Field(default=(), description="names of the adapted layers; none: all linear ones")
     carry: bool = Field(
         default=False,

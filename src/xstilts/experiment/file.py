@@ -35,17 +35,17 @@ class Experiment(Strict):
     _tags: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
     """Tags of registered tasks that have no fixed list, once `labelled` has found them."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    title: str = ""
-    question: str = ""
-    description: str = ""
-    limitations: tuple[str, ...] = ()
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its reports lie in a folder of this name")
+    title: str = Field(default="", description="of the report; so are the next three")
+    question: str = Field(default="", description="that the report answers")
+    description: str = Field(default="", description="what was done, in sentences")
+    limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, a sentence each")
     worlds: tuple[int, ...] = Field(default=(), description="microworlds, one per seed in turn; empty: real data")
-    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
-    backbones: tuple[BackboneSpec, ...] = Field(min_length=1)
-    recipes: tuple[Recipe, ...] = Field(min_length=1)
-    targets: tuple[TargetSpec, ...] = Field(min_length=1)
-    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict)
+    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="everything is trained once with each")
+    backbones: tuple[BackboneSpec, ...] = Field(min_length=1, description="models to start from")
+    recipes: tuple[Recipe, ...] = Field(min_length=1, description="what comes before the target; `[]` is added")
+    targets: tuple[TargetSpec, ...] = Field(min_length=1, description="what is measured")
+    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="tasks of your own, by name")
     source: str = Field(default="en", description="source language: that of labelled training data, in every phase")
     translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")

@@ -17,17 +17,17 @@ class TokenizerSpec(Strict):
     """A vocabulary to be trained on raw text, equal text per language."""
 
     tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
-    languages: tuple[str, ...] = Field(min_length=1)
-    vocabulary: int = Field(default=12_000, gt=64)
+    languages: tuple[str, ...] = Field(min_length=1, description="whose text is read")
+    vocabulary: int = Field(default=12_000, gt=64, description="tokens")
     alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
     characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
-    split_digits: bool = True
+    split_digits: bool = Field(default=True, description="every digit is a token of its own")
 
 
 class BackboneSpec(Strict):
     """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
 
-    name: str
+    name: str = Field(description="how tables call it")
     source: str | None = Field(
         default=None,
         description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME` for a shipped one",
@@ -35,13 +35,15 @@ class BackboneSpec(Strict):
     revision: str | None = Field(default=None, description="commit on the hub; a short name has one")
     architecture: str | None = Field(default=None, description="transformers model type of a random start")
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
-    tokenizer: TokenizerSpec | None = None
-    pretrain: tuple[PhaseSpec, ...] = ()
+    tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
+    pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases that its controls and recipes start behind")
     train: Options = Field(
         default_factory=dict, description="training options of its recipes and targets, over those by task"
     )
     seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
-    route: Literal["packed", "padded"] | None = None
+    route: Literal["packed", "padded"] | None = Field(
+        default=None, description="how batches are laid out; else packed where the architecture can"
+    )
     attention: Attention = Field(
         default="auto",
         description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
@@ -50,8 +52,8 @@ class BackboneSpec(Strict):
         default="head",
         description="head: a new head for each task; text: answers are written with the pretrained output layer",
     )
-    retrieval: RetrievalSpec = RetrievalSpec()
-    note: str = ""
+    retrieval: RetrievalSpec = Field(default=RetrievalSpec(), description="how sentence vectors are read")
+    note: str = Field(default="", description="what tables say of it")
     controls: dict[ControlKind, str] = Field(
         default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
     )
@@ -81,7 +83,7 @@ class BackboneSpec(Strict):
 class TargetSpec(Strict):
     """A target task; in a file, its name will do."""
 
-    task: str
+    task: str = Field(description="its name, registered or your own")
     languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of its English fine-tuning")
     train_on: str | None = Field(default=None, description="task whose training split it uses; else its own")

@@ -80,9 +80,13 @@ class OwnTask(BaseModel):
         default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
     )
     metric: str | None = Field(default=None, description="with `type`: else the type's usual one")
-    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    languages: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="else all whose files are there; English where files are not by language",
+    )
     holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(default=None, ge=16)
+    max_length: int | None = Field(default=None, ge=16, description="tokens at which texts are cut; else its type's")
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:

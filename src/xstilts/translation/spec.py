@@ -43,7 +43,7 @@ class Quality(_Strict):
 class EngineSpec(_Strict):
     """Where translations come from: a CTranslate2 model, files that are there, or the microworld's own meanings."""
 
-    engine: Literal["ctranslate2", "files", "microworld"]
+    engine: Literal["ctranslate2", "files", "microworld"] = Field(description="what translates")
     model: str | None = Field(default=None, description="ctranslate2: folder of one model for all languages")
     models: dict[str, str] = Field(default_factory=dict, description="ctranslate2: language -> folder of its model")
     tokenizer: str | None = Field(
