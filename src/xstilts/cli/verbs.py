@@ -179,7 +179,9 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A task, language, metric, model by its short name, or the key of a finished stage.")],
+    name: Annotated[
+        str, typer.Argument(help="A task, language, metric, model by its short name, or the key of a finished stage.")
+    ],
     store: StoreOption = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
