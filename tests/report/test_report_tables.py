@@ -10,7 +10,7 @@ from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment
 from synthetic_scores import Design, build, score
 
 from xstilts.core.errors import XstiltsError
-from xstilts.report import About, analyse
+from xstilts.report import About, Named, analyse
 from xstilts.report.analysis import ALL, ZERO_SHOT
 from xstilts.report.cells import describe, interval, points, share, signed
 from xstilts.report.findings import findings
@@ -196,6 +196,26 @@ def test_what_was_measured_but_not_mentioned_is_shown_too():
     assert found.about.recipes == ABOUT.recipes
     assert [one.key for one in found.about.languages] == ["aa", "bb", "en"]
     assert [section.backbone for section in found.sections] == ["small"]
+
+
+def test_a_control_stands_beside_its_own_backbone_or_says_whose_it_is():
+    names = {
+        "one (random encoder)": "random encoder",
+        "one (English-only pretraining)": "English-only pretraining",
+        "two (English-only pretraining)": "English-only pretraining",
+    }
+    about = About("t", "q", backbones=(Named("one"), Named("two"), Named("three")), controls=names)
+    beside = {name: [about.control_label(c, name) for c in about.controls_beside(name)] for name in ("one", "two")}
+    assert beside == {
+        "one": ["random encoder", "English-only pretraining"],
+        "two": ["random encoder of one", "English-only pretraining"],
+    }
+    assert [about.control_label(one, "three") for one in about.controls_beside("three")] == [
+        "random encoder of one",
+        "English-only pretraining of one",
+        "English-only pretraining of two",
+    ]
+    assert [about.control_label(one) for one in names][:2] == ["random encoder", "English-only pretraining of one"]
 
 
 def test_two_backbones_have_a_section_each_and_share_the_controls():

@@ -73,6 +73,21 @@ class About:
     def backbone(self, name: str) -> Named:
         return next((one for one in self.backbones if one.key == name), Named(name, note=self.controls.get(name, "")))
 
+    def owner(self, control: str) -> str:
+        """The backbone that a control is of; of a control that is not called after one, its own name."""
+        return control.removesuffix(f" ({self.controls[control]})")
+
+    def controls_beside(self, backbone: str) -> tuple[str, ...]:
+        """The controls of a backbone, and those of others where it has none of their kind."""
+        own = {kind for name, kind in self.controls.items() if self.owner(name) == backbone}
+        return tuple(n for n, kind in self.controls.items() if self.owner(n) == backbone or kind not in own)
+
+    def control_label(self, control: str, beside: str = "") -> str:
+        """What a control is, and of which backbone where that is not the one it stands `beside`."""
+        kind, owner = self.controls[control], self.owner(control)
+        alone = not beside and list(self.controls.values()).count(kind) == 1
+        return (kind or control) if alone or owner in (beside, control) else f"{kind} of {self.backbone(owner).label}"
+
     def completed(self, table: ScoreTable) -> About:
         """With everything that was measured but not mentioned put at the ends, so that no score is left out unseen."""
         rows = table.targets()

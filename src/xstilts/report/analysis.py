@@ -104,13 +104,18 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
         raise XstiltsError("no scores of target tasks to report: run the experiment first, or name its folders")
     about = about.completed(table)
     measured = set(targets.runs())
-    controls = tuple(Run(name, recipe) for name in about.controls for recipe in about.recipes)
-    controls = tuple(run for run in controls if run in measured)
     if not about.backbones:
         raise XstiltsError(
             "only controls have scores so far: nothing to compare them with; run the experiment to its end"
         )
-    sections = tuple(Section(one.key, tuple(about.runs(one.key)), controls) for one in about.backbones)
+    sections = tuple(
+        Section(
+            one.key,
+            tuple(about.runs(one.key)),
+            tuple(run for name in about.controls_beside(one.key) for run in about.runs(name) if run in measured),
+        )
+        for one in about.backbones
+    )
     languages: dict[tuple[str, str], tuple[str, ...]] = {}
     findings: dict[Place, Finding] = {}
     series: dict[Place, tuple[Series, Series | None]] = {}

@@ -72,7 +72,7 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
         if found:
             worse = [t for _, t, one, clear in found if clear and one.value < 0]
             better = [t for _, t, one, clear in found if clear and one.value > 0]
-            kind = analysis.about.controls[control.backbone] or control.backbone
+            kind = analysis.about.control_label(control.backbone, section.backbone)
             more = f", and clearly above it on {', '.join(better)}" if better else ""
             recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
             share = f"{len(worse)} of {len(found)} targets{more}"

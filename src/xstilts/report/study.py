@@ -101,7 +101,7 @@ def study_page(study: Study, plot: str = "") -> str:
     parts += [f"![{about.title}: effects with their intervals]({plot})"] if plot else []
     parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
     parts.append(_list(f"`{line}`" for line in protocols(analysis)))
-    parts += ["## Results", table(effects_table(analysis))]
+    parts += ["## Results", _list(map(plain, findings(analysis))), table(effects_table(analysis))]
     if (interactions := interaction_table(analysis, study.scores)) is not None:
         parts.append(table(interactions))
     parts += [table(one) for one in _pairs(study)]
@@ -128,7 +128,7 @@ CLAIMS = (
 
 
 def answer(study: Study) -> list[str]:
-    """The effects in words and numbers, what became of the claims, and what the tables say."""
+    """The effects in words and numbers, and what became of the claims."""
     sentences = [sentence for one in study.effects for sentence in _effect(*one, study)]
     if study.verdicts:
         words = ("verified", "not verified", "undecided")
@@ -136,7 +136,7 @@ def answer(study: Study) -> list[str]:
         named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
         counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
         sentences.append(f"Of {len(study.verdicts)} claims: {counts}.")
-    return [*sentences, *findings(study.analysis)]
+    return sentences
 
 
 def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study) -> list[str]:

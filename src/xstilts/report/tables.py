@@ -120,15 +120,21 @@ def _section_rows(analysis: Analysis, section: Section, places: Sequence[tuple[s
         found = [analysis.finding(run, baseline, target, where) for target, where in places]
         cells = tuple(cell(one, run == baseline, is_control, analysis.options.level) for one in found)
         kind: RowKind = "baseline" if run == baseline else "control" if is_control else "recipe"
-        rows.append(Row(row_label(analysis, run), cells, kind, _seeds(found), badges(analysis.flags, run)))
+        rows.append(
+            Row(row_label(analysis, run, section.backbone), cells, kind, _seeds(found), badges(analysis.flags, run))
+        )
     return strongest(rows)
 
 
-def row_label(analysis: Analysis, run: Run) -> str:
-    """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline."""
+def row_label(analysis: Analysis, run: Run, beside: str = "") -> str:
+    """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline.
+
+    Args:
+        beside: the backbone among whose rows it stands.
+    """
     if run.backbone not in analysis.about.controls:
         return run.recipe
-    kind = analysis.about.controls[run.backbone] or run.backbone
+    kind = analysis.about.control_label(run.backbone, beside)
     return kind if run.recipe == analysis.about.baseline else f"{kind} {run.recipe}"
 
 
