@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from scipy import stats
 from study_samples import SEEDS, analysis, spec
 from synthetic_scores import score
 
@@ -86,7 +87,6 @@ def test_gains_of_three_backbones_differ_or_are_alike_and_have_no_sign():
 def test_equal_gains_do_not_differ_with_confidence():
     """The joint test of gains that are alike, and the share of resamples in which some two are a margin apart."""
     (same,) = judged({"kind": "interaction", "recipe": "[qa]", "is": "differs", "margin": 8}, of=THREE).verdicts
-    assert same.p is not None
     assert same.confidence is not None
     assert same.confidence < 0.5
 
@@ -118,6 +118,17 @@ def test_p_values_are_corrected_over_the_tested_claims_alone():
     assert (untested.word, untested.p, untested.reason) == ("undecided", None, "no scores")
 
 
+def test_a_claim_says_what_could_have_been_shown():
+    one, two, _ = judged(
+        {"recipe": "[nli]", "backbones": "small"}, {"recipe": "[nli]", "each": "backbone"}, {"recipe": "[qa]"}
+    ).verdicts
+    estimates = [found for _, found in (*one.parts, *two.parts)]
+    halves = [(found.t_high - found.t_low) / 2 / stats.t.ppf(0.975, 2) for found in estimates]
+    first = stats.t.ppf(1 - 0.05 / 4, 2)  # the smaller of two p; the claim about what was not learned is no test
+    assert one.resolved == pytest.approx(first * halves[0])
+    assert two.resolved == pytest.approx(first * max(halves[1:]))
+
+
 def test_what_was_not_learned_or_measured_or_has_one_seed_stays_undecided():
     (poor,) = judged({"recipe": "[qa]", "is": "below"}).verdicts
     assert (poor.word, poor.reason) == ("undecided", "an intermediate task that was not learned explains nothing: qa")
@@ -145,13 +156,15 @@ def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
     assert parts == heads.split(",")
     answer = page[page.index("## Answer") : page.index("## Method")]
     assert "Gain of \\[nli]: +1" in answer
-    assert "worlds, seeds and examples resampled), clearly above zero." in answer
-    assert "Gain on large: 0.0 points" in answer
-    assert "no effect shown: anything from 0.0 to 0.0 fits the scores" in answer
-    assert "Interaction, all backbones: they differ (F(2, 4) =" in answer
+    assert "In brackets: the 95% bootstrap interval, worlds, seeds and examples resampled; behind t" in answer
+    assert "), clearly above zero." in answer
+    assert "Gain on large: 0.0 points (0.0 to 0.0; t 0.0 to 0.0), no effect shown." in answer
+    assert "Interaction: they differ (F(2, 4) =" in answer
+    assert "qa was not learned in some runs: small, \\[qa] (6 of 6)" in answer
     assert "Nothing: not measured (absent: no scores" in answer
     assert "Of 2 claims: " in answer
     assert "| small - huge |" in page.replace("`", "")
+    assert "F over blocks" not in page  # the effects name the interaction
     assert f"The {len(SEEDS)} seeds share 3 constructed worlds" in page
     assert "Minutes of computing, summed over workers: 102 (train 90.0, predict 12.5)." in page
     assert "- someone: Someone 2020." in page
@@ -183,13 +196,18 @@ def test_effects_in_points_are_drawn_with_both_intervals(tmp_path):
     assert not (tmp_path / "bare.svg").exists()
 
 
-def test_languages_of_one_protocol_share_a_line():
-    def row(language, n, metric="accuracy"):
+def test_languages_of_one_protocol_share_a_line_and_backbones_are_named_where_they_differ():
+    def row(language, n, metric="accuracy", backbone="small"):
         said = f"topics | {language} | test | n={n} | metric={metric} | xstilts=0"
-        return score("topics", language, 1, ("small", "[]"), 50.0, n=n, signature=said, main=True), None
+        return score("topics", language, 1, (backbone, "[]"), 50.0, n=n, signature=said, main=True), None
 
-    made = ScoreTable.of([row("en", 200), row("aa", 180), row("bb", 200), row("cc", 200, "f1")])
-    assert protocols(SimpleNamespace(table=made)) == [
+    rows = [row("en", 200), row("aa", 180), row("bb", 200), row("cc", 200, "f1")]
+    assert protocols(SimpleNamespace(table=ScoreTable.of(rows))) == [
         "topics: topics | en, aa, bb | test | n=180 to 200 | metric=accuracy | xstilts=0",
         "topics: topics | cc | test | n=200 | metric=f1 | xstilts=0",
+    ]
+    rows = [row("en", 200), row("en", 200, backbone="large"), row("en", 200, "f1", "huge")]
+    assert protocols(SimpleNamespace(table=ScoreTable.of(rows))) == [
+        "topics: topics | en | test | n=200 | metric=accuracy | xstilts=0 (of small, large)",
+        "topics: topics | en | test | n=200 | metric=f1 | xstilts=0 (of huge)",
     ]

@@ -21,9 +21,12 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     leaky = {pair: total for pair, total in pairs.items() if total[0]}
     lines = [
         f"Leak: {leaked} of the {examples} test examples of {test} with a long enough text ({leaked / examples:.1%}) "
-        f"share it with the training data of {train} (thirteen words in a row, or the whole of a shorter text)."
+        f"share thirteen words in a row, or the whole of a shorter text, with the training data of {train}."
         for (train, test), (leaked, examples) in sorted(leaky.items(), key=lambda item: -item[1][0] / item[1][1])
     ]
     if clean := len(pairs) - len(leaky):
-        lines.append(f"No leak was found in {clean} of {len(pairs)} pairs of training and test data.")
+        lines.append(
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
+            "were pretrained on elsewhere are not compared."
+        )
     return lines

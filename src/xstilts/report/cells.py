@@ -39,10 +39,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """`detail` is printed small below the label."""
+    """`detail` is printed small below the label; `words`: what stands below is text."""
 
     label: str
     detail: str = ""
+    words: bool = False
 
 
 @dataclass(frozen=True)

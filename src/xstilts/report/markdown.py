@@ -14,7 +14,7 @@ from xstilts.report.tables import intermediate_table, language_table, main_table
 def table(one: Table) -> str:
     """A pipe table with its caption below; clear differences carry a dot, the best clear gain of a column is bold."""
     head = "| " + " | ".join(_join(column.label, column.detail) for column in one.head) + " |"
-    rule = "|" + "|".join(["---", *["---:"] * (len(one.head) - 1)]) + "|"
+    rule = "|" + "|".join(["---", *("---" if column.words else "---:" for column in one.head[1:])]) + "|"
     notes = [f"- {plain(note)}" for note in one.notes]
     parts = ["\n".join([head, rule, *map(_row, one.rows)]), plain(one.caption), *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts) + "\n"

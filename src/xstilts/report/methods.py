@@ -26,7 +26,8 @@ def methods(analysis: Analysis) -> list[str]:
     return [
         f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does."
         f"{choosing} A target with several main metrics enters as their mean. The mean over targets weighs every "
-        "target the same. Layers and variants other than the main one enter no mean.",
+        "target the same, over the seeds that all of them have. Layers and variants other than the main one enter no "
+        "mean.",
         f"Intervals are {options.level:.0%} percentile intervals of a hierarchical paired bootstrap with "
         f"{options.resamples:,} resamples: seeds are drawn with replacement, and test examples within them; both sides "
         "of a gain get the same seeds and the same examples; languages and targets are fixed. Languages or seeds that "
@@ -44,19 +45,25 @@ def methods(analysis: Analysis) -> list[str]:
 
 
 def protocols(analysis: Analysis) -> list[str]:
-    """Protocols of each target's scores; languages that differ in nothing but their number of examples share one."""
+    """Protocols of each target's scores; languages that differ in nothing but their number of examples share one.
+
+    Where backbones are measured in several ways, each line says whose it is.
+    """
     lines: list[str] = []
     for (task,), part in analysis.table.where(main=True).groups("task").items():
-        alike: dict[tuple[str, ...], tuple[list[str], list[int]]] = {}
-        for line in filter(None, part.distinct("signature")):
-            name, language, split, count, *rest = line.split(" | ")
-            languages, counts = alike.setdefault((name, split, *rest), ([], []))
-            languages.append(language)
-            counts.append(int(count.removeprefix("n=")))
-        for (name, split, *rest), (languages, counts) in alike.items():
-            low, high = min(counts), max(counts)
+        ways: dict[tuple[str, ...], tuple[dict[str, int], dict[str, None]]] = {}
+        for row in part.rows:
+            if row.score.signature:
+                name, language, split, count, *rest = row.score.signature.split(" | ")
+                languages, backbones = ways.setdefault((name, split, *rest), ({}, {}))
+                languages[language] = int(count.removeprefix("n="))
+                backbones[row.run.backbone] = None
+        several = len({tuple(backbones) for _, backbones in ways.values()}) > 1
+        for (name, split, *rest), (languages, backbones) in ways.items():
+            low, high = min(languages.values()), max(languages.values())
             n = f"n={low}" + (f" to {high}" if high > low else "")
-            lines.append(f"{task}: {' | '.join([name, ', '.join(dict.fromkeys(languages)), split, n, *rest])}")
+            whose = f" (of {', '.join(backbones)})" if several else ""
+            lines.append(f"{task}: {' | '.join([name, ', '.join(languages), split, n, *rest])}{whose}")
     return lines
 
 

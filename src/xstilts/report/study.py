@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_text
-from xstilts.report.analysis import SCOPES, Analysis
+from xstilts.report.analysis import SCOPES, ZERO_SHOT, Analysis
 from xstilts.report.cells import Table
 from xstilts.report.findings import findings
 from xstilts.report.forest import forest
@@ -17,7 +17,6 @@ from xstilts.report.methods import limitations, methods, protocols
 from xstilts.report.page import standalone
 from xstilts.report.study_tables import (
     amount,
-    both,
     claims_table,
     effects_table,
     interaction_table,
@@ -102,7 +101,8 @@ def study_page(study: Study, plot: str = "") -> str:
     parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
     parts.append(_list(f"`{line}`" for line in protocols(analysis)))
     parts += ["## Results", _list(map(plain, findings(analysis))), table(effects_table(analysis))]
-    if (interactions := interaction_table(analysis, study.scores)) is not None:
+    named = any(contrast.kind == "interaction" for _, contrast, _ in study.effects)
+    if not named and (interactions := interaction_table(analysis, study.scores)) is not None:
         parts.append(table(interactions))
     parts += [table(one) for one in _pairs(study)]
     for section in analysis.sections:
@@ -122,21 +122,57 @@ CLAIMS = (
     "is corrected by Holm's method over the tested claims. It is verified where its contrary is excluded in this way, "
     "not verified where the claim itself is, and undecided otherwise; a claim about an intermediate task that was not "
     "learned in half of the seeds or more is undecided whatever the scores say. For a claim that several things hold, "
-    "or so many of them, the p values are combined by intersection-union, or partial conjunction. The confidence is "
-    "the share of resamples in which the statement holds; with few worlds it is too sure of itself, the verdict is not."
+    "or so many of them, the p values are combined by intersection-union, or partial conjunction; that gains of three "
+    "or more backbones differ is judged by the larger p of a joint F test, which assumes that pairs vary alike, and of "
+    "a permutation. The confidence is the share of resamples in which the statement holds, or in which some two gains "
+    "are more than the margin apart, which noise alone raises; with few worlds it is too sure of itself, the verdict "
+    "is not."
 )
 
 
 def answer(study: Study) -> list[str]:
-    """The effects in words and numbers, and what became of the claims."""
-    sentences = [sentence for one in study.effects for sentence in _effect(*one, study)]
+    """What became of the claims, what to know before reading on, and the effects in words and numbers."""
+    sentences = []
     if study.verdicts:
         words = ("verified", "not verified", "undecided")
         own = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in words}
         named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
         counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
         sentences.append(f"Of {len(study.verdicts)} claims: {counts}.")
-    return sentences
+    sentences += [*_weak_starts(study.analysis), *_not_learned(study.analysis)]
+    known = [one for *_, found in study.effects if isinstance(found, Measured) for one in found.parts]
+    if known:
+        first = estimate(known[0].series, study.scores.options)
+        over = "worlds" if first.per_world else "seeds"
+        sentences.append(
+            f"In brackets: the {study.scores.options.level:.0%} bootstrap interval, {first.levels} resampled; behind t "
+            f"Student's, over {over}. Clear: both exclude zero."
+        )
+    return [*sentences, *(sentence for one in study.effects for sentence in _effect(*one, study))]
+
+
+def _weak_starts(analysis: Analysis) -> Iterator[str]:
+    """Backbones that their own random encoder beats: what is gained there says little of pretrained models."""
+    about = analysis.about
+    for section in analysis.sections:
+        own = [run for run in section.controls if about.owner(run.backbone) == section.backbone]
+        for run in (run for run in own if "random" in about.controls[run.backbone]):
+            found = {target: analysis.finding(run, section.baseline, target, ZERO_SHOT) for target in about.targets}
+            beaten = [target for target, one in found.items() if one.clear and one.gain and one.gain.value > 0]
+            if beaten:
+                yield (
+                    f"Without intermediate training {about.backbone(section.backbone).label} is clearly below its own "
+                    f"random encoder on {', '.join(beaten)}: its gains there say little of models that learned from "
+                    "pretraining."
+                )
+
+
+def _not_learned(analysis: Analysis) -> Iterator[str]:
+    flags = [flag for flag in analysis.flags if flag.kind == "not learned"]
+    for task in dict.fromkeys(flag.task for flag in flags):
+        own = [(flag.run, f"{len(flag.seeds)} of {flag.measured}") for flag in flags if flag.task == task]
+        runs = [f"{analysis.about.backbone(run.backbone).label}, {run.recipe} ({count})" for run, count in own]
+        yield f"{task} was not learned in some runs: {'; '.join(runs)}."
 
 
 def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study) -> list[str]:
@@ -145,29 +181,46 @@ def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study)
     options, sentences = study.scores.options, []
     for part in found.parts:
         one = estimate(part.series, options)
-        name = f"{label}, {part.label}" if part.label else label
-        brackets = f" ({both(one, contrast.kind)}, {one.levels} resampled)" if one.low is not None else ""
-        number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{brackets}"
-        words = ", picked as the largest of all pairs" if found.joint is not None else _words(one, contrast)
-        sentences.append(f"{name}: {number}{words}.")
-    if (test := found.joint) is not None and test.f is not None and test.p is not None:
-        shown = "they differ" if test.p < 0.05 else "no difference among them is shown"
-        sentences.append(
-            f"{label}, all backbones: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, larger p "
-            f"{test.p:.3f})."
-        )
+        number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{_brackets(one, contrast)}"
+        if (test := found.joint) is None:
+            sentences.append(f"{label}{f', {part.label}' if part.label else ''}: {number}, {_words(one)}.")
+        elif test.f is not None and test.p is not None:
+            shown = "they differ" if test.p < 0.05 else "no difference is shown"
+            sentences.append(
+                f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {test.p:.3f}, not "
+                f"corrected for other tests); the largest difference, picked for its size: {part.label} {number}."
+            )
+        else:
+            sentences.append(f"{label}: {part.label} {number}, picked as the largest; one seed says nothing of others.")
     return sentences
 
 
-def _words(one: Estimate, contrast: Contrast) -> str:
-    """Clear or not, and if not what would fit the scores as well."""
+def _brackets(one: Estimate, contrast: Contrast) -> str:
+    """` (−0.7 to +0.7; t −1.0 to +0.8)`."""
+    pairs = [("", one.low, one.high), ("t ", one.t_low, one.t_high)]
+    texts = [
+        f"{name}{amount(contrast.kind, low)} to {amount(contrast.kind, high)}"
+        for name, low, high in pairs
+        if low is not None and high is not None
+    ]
+    return f" ({'; '.join(texts)})" if texts else ""
+
+
+def _words(one: Estimate) -> str:
+    """Clear or not, and where the two intervals disagree which says what."""
     if one.clear:
-        return ", clearly above zero" if one.value > 0 else ", clearly below zero"
-    lows, highs = ([end for end in ends if end is not None] for ends in ((one.low, one.t_low), (one.high, one.t_high)))
-    if not lows:
-        return ", from one seed"
-    ends = f"{amount(contrast.kind, min(lows))} to {amount(contrast.kind, max(highs))}"
-    return f", no effect shown: anything from {ends} fits the scores"
+        return "clearly above zero" if one.value > 0 else "clearly below zero"
+    if one.low is None and one.t_low is None:
+        return "from one seed"
+    apart = [low is not None and high is not None and low * high > 0 for low, high in _ends(one)]
+    if any(apart):
+        first, second = ("the bootstrap", "t") if apart[0] else ("t", "the bootstrap")
+        return f"not clear: {first} excludes zero, {second} does not"
+    return "no effect shown"
+
+
+def _ends(one: Estimate) -> list[tuple[float | None, float | None]]:
+    return [(one.low, one.high), (one.t_low, one.t_high)]
 
 
 def _pairs(study: Study) -> list[Table]:

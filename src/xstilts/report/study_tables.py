@@ -155,20 +155,28 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
                 Cell(measured(one)),
                 Cell(one.word),
                 Cell(chance(one.confidence)),
+                Cell(GAP if one.resolved is None else amount(_kind(one), one.resolved).removeprefix("+")),
                 Cell(GAP if one.p_adjusted is None else share(one.p_adjusted).removeprefix("= ")),
                 Cell("; ".join(part for part in (one.reason, *one.notes) if part) or GAP),
             ),
         )
         for one in verdicts
     )
-    numbers = ("test", "measured here", "verdict", "confidence", "p, Holm", "to be read with")
-    head = ("claim", "statement", "source", *numbers)
+    texts = [Column(name, words=True) for name in ("statement", "source", "test", "measured here", "verdict")]
+    numbers = [Column(name) for name in ("confidence", "could be shown", "p, Holm")]
+    head = (Column("claim"), *texts, *numbers, Column("to be read with", words=True))
     caption = (
         "Confidence: the share of resamples of worlds, seeds and test examples in which the statement holds. It is a "
         "probability from the measured scores, not a belief weighed with what else is known. Verified or not verified: "
-        "shown at 95 % by bootstrap and t alike, after Holm's correction over the tested claims; else undecided."
+        "shown at 95 % by bootstrap and t alike, after Holm's correction over the tested claims; else undecided. Could "
+        "be shown: how far from its bound the number would have to be for t to decide the claim, were it first in "
+        "Holm's order, given the spread that was measured."
     )
-    return Table("claims", caption, tuple(map(Column, head)), rows)
+    return Table("claims", caption, head, rows)
+
+
+def _kind(verdict: Verdict) -> Kind:
+    return verdict.claim.test.kind if verdict.claim.test else "gain"
 
 
 def asked(verdict: Verdict) -> str:
@@ -177,7 +185,7 @@ def asked(verdict: Verdict) -> str:
     if test is None:
         return GAP
     than, margin = f"{test.than:g}", f"{test.margin:g}"
-    effect = f", refuted where less than {margin} beyond it" if test.margin else ""
+    effect = f", refuted where shown to be less than {margin} beyond it" if test.margin else ""
     several = verdict.measured is not None and verdict.measured.joint is not None
     words = {
         "above": f"above {than}{effect}",
@@ -191,7 +199,7 @@ def asked(verdict: Verdict) -> str:
 
 def measured(verdict: Verdict) -> str:
     """The numbers behind a verdict."""
-    kind: Kind = verdict.claim.test.kind if verdict.claim.test else "gain"
+    kind = _kind(verdict)
     texts = [
         f"{f'{label}: ' if label else ''}{amount(kind, found.value)} {both(found, kind)}".strip()
         for label, found in verdict.parts

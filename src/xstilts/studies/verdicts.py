@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from scipy import stats
+
 from xstilts.core.errors import XstiltsError
-from xstilts.stats.bootstrap import Estimate, estimate
+from xstilts.stats.bootstrap import Estimate, block_means, estimate
 from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
 from xstilts.stats.tests import holm
@@ -28,6 +31,7 @@ class Verdict:
         parts: (label, estimate) of every number it was judged by.
         reason: why it is undecided although there is a test, or why there is none.
         notes: flags of the runs it is about.
+        resolved: the distance from its bound that could have been shown; None for joint tests.
     """
 
     claim: Claim
@@ -39,38 +43,47 @@ class Verdict:
     measured: Measured | None = field(default=None, repr=False)
     reason: str = ""
     notes: tuple[str, ...] = ()
+    resolved: float | None = None
 
 
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
-    """A verdict for each claim, in their order."""
+    """A verdict for each claim, in their order; those that flags or one seed leave undecided are no tests to Holm."""
     found = [_evidence(claim, scores) for claim in claims]
-    tested = [at for at, (_, evidence, _) in enumerate(found) if evidence is not None]
-    raw = {at: min(one.supports, one.contradicts) for at in tested if (one := found[at][1]) is not None}
-    adjusted = dict(zip(tested, holm([raw[at] for at in tested])))
+    marks = [_flagged(measured, flags) if measured else ((), "") for measured, *_ in found]
+    raw = {
+        at: min(evidence.supports, evidence.contradicts)
+        for at, (_, evidence, _) in enumerate(found)
+        if evidence is not None and not marks[at][1]
+    }
+    adjusted = dict(zip(raw, holm(list(raw.values()))))
     verdicts = []
-    for at, (claim, (measured, evidence, reason)) in enumerate(zip(claims, found)):
+    for at, (claim, (measured, evidence, reason), (notes, stop)) in enumerate(zip(claims, found, marks)):
         if measured is None or evidence is None:
             verdicts.append(Verdict(claim, "undecided", reason=reason))
             continue
-        word = _word(evidence, adjusted[at])
-        notes, stop = _flagged(measured, flags)
-        if len(measured.parts[0].series.seeds) == 1:
-            stop = "one seed says nothing of other seeds"
-        parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
         verdicts.append(
             Verdict(
                 claim,
-                "undecided" if stop else word,
-                raw[at],
-                adjusted[at],
+                _word(evidence, adjusted[at]) if at in raw else "undecided",
+                raw.get(at),
+                adjusted.get(at),
                 evidence.confidence,
-                parts,
+                tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts),
                 measured,
                 stop,
                 notes,
+                None if measured.joint or at not in raw else _resolved(measured, scores, len(raw)),
             )
         )
     return verdicts
+
+
+def _resolved(measured: Measured, scores: Scores, tests: int) -> float | None:
+    """How far from its bound the least certain part must be for t to decide the claim that comes first of `tests`."""
+    centres = [block_means(part.series, scores.options) for part in measured.parts]
+    count = len(centres[0])
+    quantile = float(stats.t.ppf(1 - LEVEL / 2 / tests, count - 1))
+    return float(max(quantile * one.std(ddof=1) / np.sqrt(count) for one in centres))
 
 
 def _word(evidence: Evidence, adjusted: float) -> Word:
@@ -112,4 +125,6 @@ def _flagged(measured: Measured, flags: Sequence[Flag]) -> tuple[tuple[str, ...]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
     names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
+    if len(measured.parts[0].series.seeds) == 1:
+        return notes, "one seed says nothing of other seeds"
     return notes, f"an intermediate task that was not learned explains nothing: {names}" if stopping else ""
