@@ -58,11 +58,11 @@ def protocols(analysis: Analysis) -> list[str]:
                 languages, backbones = ways.setdefault((name, split, *rest), ({}, {}))
                 languages[language] = int(count.removeprefix("n="))
                 backbones[row.run.backbone] = None
-        several = len({tuple(backbones) for _, backbones in ways.values()}) > 1
         for (name, split, *rest), (languages, backbones) in ways.items():
             low, high = min(languages.values()), max(languages.values())
             n = f"n={low}" + (f" to {high}" if high > low else "")
-            whose = f" (of {', '.join(backbones)})" if several else ""
+            others = [found for (_, also, *_), (_, found) in ways.items() if also == split]
+            whose = f" (of {', '.join(backbones)})" if any(found != backbones for found in others) else ""
             lines.append(f"{task}: {' | '.join([name, ', '.join(languages), split, n, *rest])}{whose}")
     return lines
 
