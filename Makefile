@@ -76,7 +76,7 @@ studies: setup
 	for name in $(STUDIES); do \
 		$(BIN)/xstilts study $$name --store runs/studies --to docs/studies/$$name.md || exit 1; done
 
-# Those on real text that docs/studies shows, in the store of experiments/real-small.yaml.
+# Two of those on real text, in the store of experiments/real-small.yaml.
 real-studies: setup  # DATA=folder of official files
 	for name in curriculum-real-small objectives-real-small; do \
 		$(BIN)/xstilts study $$name --data $(DATA) --store runs/real-small --to docs/studies/$$name.md || exit 1; done

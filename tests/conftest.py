@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,19 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("no official data here: set XSTILTS_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def is_written() -> Callable[[str, str, str], bool]:
+    """`is_written(page, part, "tool.function")`: that part of `docs/page` is what the function of tools/ returns."""
+
+    def check(page: str, part: str, function: str) -> bool:
+        module = function.partition(".")[0]
+        code = f"import sys, {module}, marked; sys.exit(not marked.is_current('{page}', '{part}', {function}()))"
+        path = os.environ | {"PYTHONPATH": str(REPOSITORY / "tools")}
+        return subprocess.run([sys.executable, "-c", code], env=path, check=False).returncode == 0
+
+    return check
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def _unit(chooser: Chooser, grid: Store, budget: Budget) -> Unit:
     if runs.judge is not None:
         ratings[HALVING] = {row.recipe: -float(row.rank) for row in choice.rows}
         ratings[SHORT] = dict(choice.rungs[0].values)
-        ratings[FULL] = _english(chooser)
+        ratings[FULL] = _judged(chooser)
     ratings[LARGEST] = {
         run.recipe.label: amount(run.source.inputs["data0"], chooser.store).total
         for run in runs.runs(1.0, runs.recipes)
@@ -177,8 +177,8 @@ def _unit(chooser: Chooser, grid: Store, budget: Budget) -> Unit:
     return Unit(runs.target.task, choice.seeds[0], _truth(chooser, grid), ratings, choice.spent / choice.full)
 
 
-def _english(chooser: Chooser) -> dict[str, float]:
-    """English validation scores of the grid's own models."""
+def _judged(chooser: Chooser) -> dict[str, float]:
+    """Validation scores of the grid's own models, in the language that judges."""
     runs = [run for run in chooser.runs.runs(1.0, chooser.runs.recipes) if run.scored is not None]
     return {run.recipe.label: _value(chooser.store, run.scored.stage, lambda _: True) for run in runs if run.scored}
 

@@ -29,6 +29,27 @@ def findings(analysis: Analysis) -> list[str]:
     return sentences
 
 
+def cautions(analysis: Analysis) -> list[str]:
+    """What to know before reading gains: starts that their own random encoder beats, tasks that were not learned."""
+    about, sentences = analysis.about, []
+    for section in analysis.sections:
+        own = [run for run in section.controls if about.owner(run.backbone) == section.backbone]
+        starts = [run for run in own if "random" in about.controls[run.backbone]]
+        beaten = [t for _, t, one, clear in _differences(analysis, section, starts) if clear and one.value > 0]
+        if beaten:
+            sentences.append(
+                f"Without intermediate training {about.backbone(section.backbone).label} is clearly below its own "
+                f"random encoder on {', '.join(beaten)}: its gains there say little of models that learned from "
+                "pretraining."
+            )
+    flags = [flag for flag in analysis.flags if flag.kind == "not learned"]
+    for task in dict.fromkeys(flag.task for flag in flags):
+        found = [(flag.run, f"{len(flag.seeds)} of {flag.measured}") for flag in flags if flag.task == task]
+        runs = [f"{about.backbone(run.backbone).label}, {run.recipe} ({count})" for run, count in found]
+        sentences.append(f"{task} was not learned in some runs: {'; '.join(runs)}.")
+    return sentences
+
+
 def _section(analysis: Analysis, section: Section) -> Iterator[str]:
     about = analysis.about
     prefix = f"{about.backbone(section.backbone).label}: " if len(analysis.sections) > 1 else ""

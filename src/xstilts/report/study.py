@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_text
-from xstilts.report.analysis import SCOPES, ZERO_SHOT, Analysis
+from xstilts.report.analysis import SCOPES, Analysis
 from xstilts.report.cells import Table
-from xstilts.report.findings import findings
+from xstilts.report.findings import cautions, findings
 from xstilts.report.forest import forest
 from xstilts.report.markdown import plain, table
 from xstilts.report.methods import limitations, methods, protocols
@@ -139,7 +139,7 @@ def answer(study: Study) -> list[str]:
         named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
         counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
         sentences.append(f"Of {len(study.verdicts)} claims: {counts}.")
-    sentences += [*_weak_starts(study.analysis), *_not_learned(study.analysis)]
+    sentences += cautions(study.analysis)
     known = [one for *_, found in study.effects if isinstance(found, Measured) for one in found.parts]
     if known:
         first = estimate(known[0].series, study.scores.options)
@@ -149,30 +149,6 @@ def answer(study: Study) -> list[str]:
             f"Student's, over {over}. Clear: both exclude zero."
         )
     return [*sentences, *(sentence for one in study.effects for sentence in _effect(*one, study))]
-
-
-def _weak_starts(analysis: Analysis) -> Iterator[str]:
-    """Backbones that their own random encoder beats: what is gained there says little of pretrained models."""
-    about = analysis.about
-    for section in analysis.sections:
-        own = [run for run in section.controls if about.owner(run.backbone) == section.backbone]
-        for run in (run for run in own if "random" in about.controls[run.backbone]):
-            found = {target: analysis.finding(run, section.baseline, target, ZERO_SHOT) for target in about.targets}
-            beaten = [target for target, one in found.items() if one.clear and one.gain and one.gain.value > 0]
-            if beaten:
-                yield (
-                    f"Without intermediate training {about.backbone(section.backbone).label} is clearly below its own "
-                    f"random encoder on {', '.join(beaten)}: its gains there say little of models that learned from "
-                    "pretraining."
-                )
-
-
-def _not_learned(analysis: Analysis) -> Iterator[str]:
-    flags = [flag for flag in analysis.flags if flag.kind == "not learned"]
-    for task in dict.fromkeys(flag.task for flag in flags):
-        own = [(flag.run, f"{len(flag.seeds)} of {flag.measured}") for flag in flags if flag.task == task]
-        runs = [f"{analysis.about.backbone(run.backbone).label}, {run.recipe} ({count})" for run, count in own]
-        yield f"{task} was not learned in some runs: {'; '.join(runs)}."
 
 
 def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study) -> list[str]:
@@ -197,11 +173,9 @@ def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study)
 
 def _brackets(one: Estimate, contrast: Contrast) -> str:
     """` (−0.7 to +0.7; t −1.0 to +0.8)`."""
-    pairs = [("", one.low, one.high), ("t ", one.t_low, one.t_high)]
     texts = [
-        f"{name}{amount(contrast.kind, low)} to {amount(contrast.kind, high)}"
-        for name, low, high in pairs
-        if low is not None and high is not None
+        f"{'t ' * (name == 't')}{amount(contrast.kind, low)} to {amount(contrast.kind, high)}"
+        for name, (low, high) in one.intervals.items()
     ]
     return f" ({'; '.join(texts)})" if texts else ""
 
@@ -210,17 +184,13 @@ def _words(one: Estimate) -> str:
     """Clear or not, and where the two intervals disagree which says what."""
     if one.clear:
         return "clearly above zero" if one.value > 0 else "clearly below zero"
-    if one.low is None and one.t_low is None:
+    if not one.intervals:
         return "from one seed"
-    apart = [low is not None and high is not None and low * high > 0 for low, high in _ends(one)]
-    if any(apart):
-        first, second = ("the bootstrap", "t") if apart[0] else ("t", "the bootstrap")
+    apart = [name for name, (low, high) in one.intervals.items() if low * high > 0]
+    if apart:
+        first, second = ("the bootstrap", "t") if "bootstrap" in apart else ("t", "the bootstrap")
         return f"not clear: {first} excludes zero, {second} does not"
     return "no effect shown"
-
-
-def _ends(one: Estimate) -> list[tuple[float | None, float | None]]:
-    return [(one.low, one.high), (one.t_low, one.t_high)]
 
 
 def _pairs(study: Study) -> list[Table]:

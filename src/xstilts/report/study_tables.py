@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from xstilts.core.errors import XstiltsError
 from xstilts.report.analysis import MEAN, ZERO_SHOT, Analysis
-from xstilts.report.cells import GAP, MINUS, Cell, Column, Row, Table, gap, interval, share, signed
+from xstilts.report.cells import GAP, MINUS, Cell, Column, Row, Table, gap, share, signed
 from xstilts.stats.bootstrap import Estimate, estimate
 from xstilts.stats.evidence import Bound
 from xstilts.stats.series import Series
@@ -30,12 +30,8 @@ def unit(kind: Kind) -> str:
 
 def both(found: Estimate, kind: Kind = "gain") -> str:
     """`[+1.0, +3.0] t [+0.2, +3.9]`."""
-    if kind != "correlation":
-        parts = [interval(found.low, found.high, True), interval(found.t_low, found.t_high, True)]
-    else:
-        pairs = [(found.low, found.high), (found.t_low, found.t_high)]
-        parts = [f"[{amount(kind, low)}, {amount(kind, high)}]" for low, high in pairs if low is not None is not high]
-    return " t ".join(part for part in parts if part)
+    texts = {name: f"[{amount(kind, low)}, {amount(kind, high)}]" for name, (low, high) in found.intervals.items()}
+    return " t ".join(texts.values())
 
 
 def chance(confidence: float | None) -> str:

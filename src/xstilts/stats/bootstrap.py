@@ -75,10 +75,15 @@ class Estimate:
     per_world: tuple[float, ...] = ()
 
     @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Those there are, under `bootstrap` and `t`."""
+        pairs = {"bootstrap": (self.low, self.high), "t": (self.t_low, self.t_high)}
+        return {name: (low, high) for name, (low, high) in pairs.items() if low is not None and high is not None}
+
+    @property
     def clear(self) -> bool:
         """Whether every interval there is excludes 0, and there is one."""
-        pairs = [(self.low, self.high), (self.t_low, self.t_high)]
-        known = [(low, high) for low, high in pairs if low is not None and high is not None]
+        known = self.intervals.values()
         return bool(known) and (all(low > 0 for low, _ in known) or all(high < 0 for _, high in known))
 
 

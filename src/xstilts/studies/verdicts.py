@@ -124,7 +124,7 @@ def _flagged(measured: Measured, flags: Sequence[Flag]) -> tuple[tuple[str, ...]
     own = [flag for flag in flags if flag.run in measured.subjects]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
-    names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
     if len(measured.parts[0].series.seeds) == 1:
         return notes, "one seed says nothing of other seeds"
+    names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
     return notes, f"an intermediate task that was not learned explains nothing: {names}" if stopping else ""
