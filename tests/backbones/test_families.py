@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from xstilts.backbones.load import ENCODER_OF, check_fields, load_backbone
 from xstilts.cli.backbones import depth, described, family, layer, listed, rows
 from xstilts.core.errors import BackboneError
 
+every_checkpoint = pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda one: one.name)
 UNPINNED = {"infoxlm-base", "mgte-base", "mgte-mlm-base", "mt5-xxl", "xglm-1.7b", "xglm-7.5b"}
 """Whose commit no two independent publications agree on; where one was found, the entry must go."""
 
