@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -23,7 +23,7 @@ from xstilts.core.yaml_lines import check_fields
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import CAP, Sampling
+from xstilts.training.mixture import CAP, Sampling, probabilities
 from xstilts.translation.spec import SOURCE, TRANSLATED, EngineSpec
 
 
@@ -41,6 +41,9 @@ def swept(options: Mapping[str, Any]) -> tuple[float, ...]:
 
 def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     check, rates = check_fields(TrainConfig), values.get("learning_rate")
+    if values.get("patience") is not None and values.get("select") in ("last", "average"):
+        problem = f"patience: nothing is measured on the way with `select: {values['select']}`; leave it out"
+        raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": ["patience"]})
     if not isinstance(rates, list):
         return check(values)
     for rate in rates:
@@ -51,6 +54,9 @@ def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+Code = Annotated[str, AfterValidator(lambda code: language(code).code)]
+"""Of a language that there is."""
+CodeOrAll = Annotated[str, AfterValidator(lambda code: code if code == "all" else language(code).code)]
 Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
 """Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
 
@@ -66,7 +72,7 @@ class Component(Strict):
     objective: Objective | None = Field(
         default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
     )
-    languages: tuple[str, ...] | None = Field(
+    languages: tuple[CodeOrAll, ...] | None = Field(
         default=None,
         min_length=1,
         description="languages of its training data; else the experiment's source; `all`: all there",
@@ -84,6 +90,13 @@ class Component(Strict):
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"task": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _all_or_some(self) -> Component:
+        if len(self.languages or ()) > 1 and "all" in (self.languages or ()):
+            found = ", ".join(self.languages or ())
+            raise ValueError(f"languages of '{self.task}': `all` stands alone (found: {found})")
+        return self
 
     def spoken(self, source: str) -> tuple[str, ...]:
         """Languages of its training data; the source language unless it names its own."""
@@ -149,6 +162,13 @@ class PhaseSpec(Strict):
             raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
         if self.temperature_end is not None and (self.sampling_end or self.sampling) != "temperature":
             raise ValueError("`temperature_end` is for `sampling: temperature`, or `sampling_end: temperature`")
+        if "temperature" in self.model_fields_set and "temperature" not in (self.sampling, self.sampling_end):
+            raise ValueError(f"`temperature` is for `sampling: temperature`, and sampling is {self.sampling}")
+        sizes = [1] * len(self.tasks)
+        probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
+        if self.anneals:
+            last = [self.last_rate(part) for part in self.tasks]
+            probabilities(sizes, self.sampling_end or self.sampling, rates=last)
         return self
 
     @property
@@ -181,6 +201,9 @@ class PhaseSpec(Strict):
         """Training options of each run: one, or one for each learning rate of a sweep, in the order of the file."""
         merged: dict[str, Any] = {}
         for layer in (*layers, self.train):
+            for said, instead in (("epochs", "steps"), ("checkpoints", "evaluate_every")):
+                if said in layer:
+                    merged.pop(instead, None)
             merged.update(layer)
         rates = swept(merged)
         return [TrainConfig(**{**merged, "learning_rate": rate}) for rate in rates] or [TrainConfig(**merged)]
@@ -188,6 +211,16 @@ class PhaseSpec(Strict):
 
 TARGET_PHASE = PhaseSpec(tasks=(Component(task=TARGET),))
 """What follows a recipe that does not name the target."""
+
+
+def check_replay(phases: Sequence[PhaseSpec]) -> None:
+    """Raises `ValueError` for a phase that replays where no earlier one has anything else."""
+    earlier: set[str] = set()
+    for phase in phases:
+        names = {part.name for part in phase.tasks}
+        if phase.replay and not earlier - names:
+            raise ValueError(f"`replay` is of earlier phases, which have nothing that phase {phase.label} has not")
+        earlier |= names
 
 
 class Recipe(Strict):
@@ -203,8 +236,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _something_to_replay(self) -> Recipe:
-        if self.phases and self.phases[0].replay:
-            raise ValueError("`replay` is of earlier phases, and the first phase has none")
+        check_replay(self.phases)
         return self
 
     def divided(self) -> tuple[tuple[PhaseSpec, ...], tuple[PhaseSpec, ...]]:

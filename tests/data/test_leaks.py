@@ -54,5 +54,27 @@ def test_text_without_blanks_is_compared_by_characters() -> None:
     assert find_leaks([text("a", passage[:29])], [text("b", passage)]).ids == ()
 
 
+@pytest.mark.parametrize(
+    "passage",
+    [
+        "河边的旧磨坊，春天，卖给了镇上的，一位面包师，他一直想要，这座，有水车的磨坊。",
+        "川沿いの古い水車小屋は、春に、町のパン屋に、売られた。彼は長い間それを欲しがっていた。",
+        "โรงสีเก่าริมแม่น้ำ ถูกขาย ในฤดูใบไม้ผลิ ให้คนทำขนมปัง จากในเมือง",
+    ],
+    ids=["zh", "ja", "th"],
+)
+def test_commas_and_blanks_between_clauses_make_no_words(passage: str) -> None:
+    found = find_leaks([text("a", f"{passage[:3]}{passage}{passage[:3]}")], [text("b", passage)])
+    assert (found.ids, found.examples) == (("b",), 1)
+
+
+def test_marks_are_parts_of_words() -> None:
+    """Hindi vowels are combining marks: nine words are nine, and what shares twelve of thirteen does not leak."""
+    hindi = "मैं कल दिल्ली जा रहा हूँ और वहाँ से लौटकर फिर किताबें पढ़ूँगा"
+    assert len(hindi.split()) == 13
+    assert find_leaks([text("a", f"{hindi} नहीं")], [text("b", hindi)]).ids == ("b",)
+    assert find_leaks([text("a", hindi.rsplit(" ", 1)[0] + " नहीं")], [text("b", hindi)]).ids == ()
+
+
 def test_every_kind_of_example_has_texts() -> None:
     assert texts_of(ParallelExample("a", "one", "two")) == ("one", "two")

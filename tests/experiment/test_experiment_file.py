@@ -99,6 +99,10 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("  - [mnli]", "  - [mnli]\n  - [mnli]", None, r"recipe '\[mnli\]' occurs twice"),
         ("  - xnli", "  - xnli\n  - xnli", None, "target 'xnli' occurs twice"),
         ("title: A table", "name: other", 2, "key 'name' occurs twice"),
+        ("seeds: [1, 2]", "seeds: &a [*a]", 3, "a value that contains itself"),
+        # keys that are no text
+        ("title: A table", "2024: x", 2, "key '2024' is no text to YAML: put it in quotes"),
+        ("title: A table", "no: x", 2, "key 'no' is no text to YAML: put it in quotes"),
         # no YAML
         ("seeds: [1, 2]", "seeds: [1, 2", None, "not YAML"),
     ],

@@ -207,7 +207,7 @@ OWN = {
     "columns": {"text": "body"},
     "languages": ["en", "de"],
 }
-MODEL = {**BACKBONE, "tokenizer": {**BACKBONE["tokenizer"], "tasks": ["raw"]}}  # type: ignore[dict-item]
+MODEL = {**BACKBONE, "tokenizer": {**BACKBONE["tokenizer"], "tasks": ["raw"], "languages": ["en"]}}  # type: ignore[dict-item]
 RAW = {"type": "masked_lm", "files": {"train": ["raw/{language}.csv"]}, "columns": {"text": "words"}}
 
 

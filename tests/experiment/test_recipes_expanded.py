@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from stages.tiny_experiment import BACKBONE, tiny_experiment
-from xstilts.core.errors import ConfigError
+from stages.tiny_experiment import BACKBONE, LANGUAGES, tiny_experiment
+from xstilts.core.errors import ConfigError, DataError, XstiltsError
 from xstilts.expand import Expansion
+from xstilts.expand.objectives import OPTIONS
 from xstilts.graph.stage import Stage
+from xstilts.task_types import TASK_TYPES
 
 TEXT = {"task": "micro_text", "languages": ["all"]}
 
@@ -165,7 +169,15 @@ def test_the_source_language_is_that_of_both_phases() -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ([{"tasks": ["micro_nli"], "replay": 0.1}], "the first phase has none"),
+        ([{"tasks": ["micro_nli"], "replay": 0.1}], "nothing that phase micro_nli has not"),
+        (["micro_nli", {"tasks": ["micro_nli"], "replay": 0.1}], "nothing that phase micro_nli has not"),
+        ([{"tasks": ["micro_nli", "micro_qa"], "temperature": 5}], "sampling is proportional"),
+        ([{"tasks": ["micro_nli", "micro_qa"], "sampling": "given"}], "needs a rate"),
+        ([[{"task": "micro_nli", "rate": 0.8}, {"task": "micro_qa", "rate": 0.7}, "micro_topic"]], "at most 1"),
+        ([[{"task": "micro_nli", "rate": 0.0}]], "not all 0"),
+        ([{"tasks": [{"task": "micro_text", "languages": ["all", "en"]}]}], "`all` stands alone"),
+        ([{"tasks": [{"task": "micro_text", "languages": ["english"]}]}], "unknown language .english.: known: en"),
+        ([{"tasks": ["micro_nli"], "train": {"select": "average", "patience": 3}}], "nothing is measured on the way"),
         ([["micro_nli", "micro_nli"]], "'micro_nli' occurs twice in one phase"),
         ([{"tasks": ["micro_nli"], "replay": 1.0}], "less than 1"),
     ],
@@ -202,3 +214,121 @@ def test_a_backbone_has_training_options_of_its_own() -> None:
         ("other", "micro_nli"): (7e-4, 2),
         ("other", "micro_topic"): (7e-4, 8),
     }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (["target", "micro_nli"], "trains on micro_nli after the target's 'micro_topic'"),
+        ([{"tasks": [{**TEXT, "options": {"rat": 0.3}}]}], "unknown option of masked_lm .*did you mean rate"),
+        ([{"tasks": [{**TEXT, "options": {"rate": 15}}]}], "`rate` is 0 to 1 .found: 15"),
+        ([{"tasks": ["micro_nli", "target"], "replay": 0.0, "train": {"select": "oracle"}}, "micro_qa"], "oracle"),
+    ],
+)
+def test_recipes_that_cannot_be_carried_out_are_refused_before_anything_runs(recipe: list[Any], message: str) -> None:
+    with pytest.raises(XstiltsError, match=message):
+        cells(recipe)
+
+
+def test_options_of_components_are_those_of_their_types() -> None:
+    for name, known in OPTIONS.items():
+        fields = {one.name: one.type for one in dataclasses.fields(TASK_TYPES.get(name))}  # type: ignore[arg-type]
+        assert {option for option, kind in fields.items() if kind == "float"} == {*known}
+
+
+def test_a_target_may_come_first_where_its_head_is_replayed() -> None:
+    first, last = walk(["target", {"tasks": ["micro_nli"], "replay": 0.2}])
+    assert (tasks(first), tasks(last)) == (["micro_topic"], ["micro_nli", "micro_topic"])
+
+
+def test_a_replayed_task_keeps_the_head_of_the_phase_that_had_it_last() -> None:
+    again = {"tasks": ["micro_tagging"], "replay": 0.2}
+    one, _, three, _ = walk(["micro_qa", "micro_nli", again])
+    assert tasks(three) == ["micro_tagging", "micro_qa", "micro_nli"]
+    assert three.inputs["head1"] == one
+    assert "head2" not in three.inputs  # it lies in the phase before
+    two, three, _ = walk(["micro_qa", {"tasks": ["micro_nli"], "replay": 0.2}, again])[1:]
+    assert tasks(two) == ["micro_nli", "micro_qa"]
+    assert not {"head0", "head1", "head2"} & {*three.inputs}
+    text, _, kept = walk(["micro_topic", {"tasks": [TEXT]}], train={"steps": 2, "select": "last", "head": "keep"})
+    assert kept.inputs["head0"] == text
+
+
+def test_an_oracle_judges_with_the_targets_own_head() -> None:
+    (stage,) = walk([{"tasks": ["micro_qa", "target"], "train": {"select": "oracle"}}])
+    (judge,) = stage.config["selection"]["judges"]
+    assert (judge["component"], judge["task"]) == (1, "micro_topic")
+
+
+def test_a_component_says_its_languages_over_the_targets() -> None:
+    files = {"train": ["m/{language}.tsv"], "test": ["t-{language}.tsv"]}
+    given = {"tasks": {"mine": {"like": "micro_nli", "files": files, "holdout": 9}}}
+    targets = [{"task": "mine", "train_languages": ["qaa"]}]
+    for part, languages in (("target", ["qaa"]), ({"task": "target", "languages": ["qab"]}, ["qab"])):
+        stage = model(cells([{"tasks": [part]}], targets=targets, **given)["target", "mine"])
+        assert stage.inputs["data0"].config["languages"] == languages
+
+
+@pytest.mark.parametrize("key", ["train", "train_on", "train_languages"])
+def test_what_is_not_trained_has_no_training_options(key: str) -> None:
+    value = {"train": {"steps": 3}, "train_on": "micro_nli", "train_languages": ["en"]}[key]
+    with pytest.raises(ValidationError, match=f"leave `{key}` out"):
+        tiny_experiment(targets=[{"task": "micro_retrieval", key: value}])
+
+
+def test_a_target_is_measured_in_every_language_that_it_names() -> None:
+    with pytest.raises(DataError, match="has no test files for de, which `languages` of the target names"):
+        cells([], targets=[{"task": "micro_topic", "languages": ["en", "qaa", "de"]}])
+    with pytest.raises(ValidationError, match="unknown language 'german': known: de"):
+        tiny_experiment(languages=["en", "german"])
+
+
+def test_the_english_control_has_its_share_of_whatever_training_is() -> None:
+    text = {"tasks": [TEXT]}
+    for top, of, share in (({"steps": 40}, "steps", 10), ({"epochs": 2.0}, "epochs", 0.5)):
+        spec = {**BACKBONE, "pretrain": [text], "controls": {"english": "auto"}, "english_share": 0.25}
+        experiment = tiny_experiment(
+            worlds=[0], backbones=[spec], recipes=[[]], targets=["micro_retrieval"], train={**top, "select": "last"}
+        )
+        whole, control = (model(cell.stage) for cell in Expansion(experiment, None).cells)
+        assert whole.config["train"][of] == next(iter(top.values()))
+        assert control.config["train"][of] == share
+
+
+def test_a_later_layer_that_says_epochs_takes_the_steps_away() -> None:
+    (stage,) = walk(
+        [], train={"steps": 500, "select": "last"}, targets=[{"task": "micro_topic", "train": {"epochs": 3}}]
+    )
+    assert (stage.config["train"]["steps"], stage.config["train"]["epochs"]) == (None, 3)
+
+
+def test_phases_of_pretraining_replay_too() -> None:
+    parallel = {"tasks": [{"task": "micro_parallel", "languages": ["all"]}], "replay": 0.3}
+    spec = {**BACKBONE, "pretrain": [{"tasks": [TEXT]}, parallel]}
+    second, _ = walk([], backbones=[spec])[-2:]
+    assert tasks(second) == ["micro_parallel", "micro_text"]
+    with pytest.raises(ValidationError, match="nothing that phase micro_text has not"):
+        tiny_experiment(backbones=[{**BACKBONE, "pretrain": [{"tasks": [TEXT], "replay": 0.3}]}])
+
+
+def test_a_vocabulary_reads_the_languages_there_are() -> None:
+    def languages(*codes: str, tasks: tuple[str, ...] = ("micro_text",)) -> list[str]:
+        tokenizer = {**BACKBONE["tokenizer"], "languages": codes, "tasks": tasks}  # type: ignore[dict-item]
+        stage = model(cells([], backbones=[{**BACKBONE, "tokenizer": tokenizer}])["target", "micro_topic"])
+        return list(stage.inputs["data0"].inputs["tokenizer"].config["trained"]["languages"])
+
+    assert sorted(languages("all")) == sorted(LANGUAGES)
+    assert languages("qab", "en") == ["qab", "en"]
+    with pytest.raises(DataError, match="no text in de for a vocabulary: micro_text"):
+        languages("en", "de")
+    with pytest.raises(ConfigError, match="leave 'micro_domain_text' out"):
+        languages("en", tasks=("micro_text", "micro_domain_text"))
+
+
+def test_a_control_that_is_a_model_has_its_own_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    (tmp_path / "tokenizer.json").write_text("{}")
+    spec = {"name": "m", "source": "microworld:mlm", "controls": {"english": str(tmp_path)}}
+    experiment = tiny_experiment(worlds=[1], backbones=[spec], recipes=[[]], targets=["micro_retrieval"])
+    own, control = (cell.stage.inputs["data"].inputs["tokenizer"] for cell in Expansion(experiment, None).cells)
+    assert control.label == f"tokenizer of {tmp_path.name}" != own.label

@@ -40,7 +40,7 @@ def test_the_last_weights_are_described_as_before_there_was_a_choice() -> None:
         assert "selection" not in stage.config
         assert not {*OPTIONS} & stage.config["train"].keys()
         assert set(stage.inputs) == {"model", "data0"}
-    assert keys(expand({"select": "last", "checkpoints": 3, "patience": 2, "subset": 7})) == keys(
+    assert keys(expand({"select": "last", "checkpoints": 3, "average": 2, "subset": 7})) == keys(
         expand({"select": "last"})
     )
 
@@ -125,8 +125,9 @@ def test_a_target_without_validation_says_what_to_do(tmp_path: Path) -> None:
         "languages": ["en", "qaa"],
     }
     given: dict[str, Any] = {"tasks": {"mine": own}, "recipes": [[]], "targets": ["mine"], "train": OPTIONS_NOW}
-    tokenizer = {**BACKBONE["tokenizer"], "tasks": ["micro_text"]}  # type: ignore[dict-item]
-    given["backbones"] = [{**BACKBONE, "tokenizer": tokenizer}]
+    (tmp_path / "text").mkdir()
+    for code in LANGUAGES:
+        (tmp_path / f"text/{code}.txt").write_text("a b\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"'mine' has no validation split.*holdout: 500.*select: last"):
         Expansion(tiny_experiment(**given), tmp_path)
 

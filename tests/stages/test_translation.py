@@ -13,7 +13,7 @@ from dictionary_model import write_model
 from tiny_experiment import run, run_all, tiny_experiment
 
 from xstilts.cli.results import translated as said
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.core.files import read_json
 from xstilts.data.examples import Example, SpanExample, TaggedExample
 from xstilts.data.records import read_examples
@@ -226,7 +226,8 @@ def test_one_translation_serves_all_seeds_and_tokenizers_and_follows_the_model(
     root: Path, model: Path, tmp_path: Path
 ) -> None:
     def keys(**options: Any) -> set[str]:
-        engine = {"engine": "ctranslate2", "model": str(model), **options}
+        told = {"target_tokens": {"qab": "b", "qac": "c"}}
+        engine = {"engine": "ctranslate2", "model": str(model), **told, **options}
         made = experiment({"mt": engine}, component("micro_nli", "mt", "qab", "qac"), seeds=[1, 2])
         return {stage.key for stage in stages(Expansion(made, root), "translate")}
 
@@ -235,6 +236,18 @@ def test_one_translation_serves_all_seeds_and_tokenizers_and_follows_the_model(
     assert keys(beam=5).isdisjoint(keys())
     assert keys(quality={"copied": 0.5}).isdisjoint(keys())
     assert len(keys(target_tokens={"qab": ".", "qac": "."}) & keys()) == 0
+
+
+@pytest.mark.parametrize(
+    ("translations", "message"),
+    [
+        ({"engine": "ctranslate2", "model": "/nowhere"}, "do not say how it writes qaa, qab"),
+        ({"engine": "files", "files": {"micro_nli": "mt/qaa.tsv"}}, "'mt/qaa.tsv' is one file"),
+    ],
+)
+def test_several_languages_are_not_all_translated_into_one(translations: Any, message: str, root: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Expansion(experiment({"mt": translations}, component("micro_nli", "mt", "qaa", "qab")), root)
 
 
 XTREME = "micro/en-{language}-translated.tsv"
@@ -312,7 +325,19 @@ def test_another_task_can_hold_translations_which_must_fit_their_english(tmp_pat
     [
         (EXACT, component("micro_nli", "exac", "qaa"), "unknown translation 'exac': did you mean exact"),
         (EXACT, component("micro_nli", "exact"), "trained on English alone"),
-        (EXACT, component("micro_nli", "exact", "all"), "name its languages"),
+        (EXACT, component("micro_nli", "exact", "all"), "`all` stands alone"),
+        (
+            EXACT,
+            {"tasks": [{"task": "micro_nli", "languages": ["all"], "translated_by": "exact"}]},
+            "name its languages",
+        ),
+        ({"mt": {"engine": "ctranslate2", "model": "m", "target_tokens": {"deu": "x"}}}, {}, "'deu': did you mean de"),
+        ({"mt": {"engine": "files", "files": {"mnli": "{lang}.tsv"}}}, {}, "has the unknown field {lang}"),
+        (
+            {"mt": {"engine": "files", "files": {"mnli": "m"}, "quality": {"min_score": -1}}},
+            {},
+            "only ctranslate2 scores",
+        ),
         (EXACT, component("micro_nli", "exact", "xyz"), "unknown language 'xyz'"),
         (EXACT, component("micro_text", "exact", "qaa"), "'micro_text' cannot be translated"),
         ({"exact": {"engine": "microworld", "beam": 2}}, {}, "`beam` is an option of ctranslate2, not of microworld"),
@@ -340,6 +365,11 @@ def test_mistakes_in_the_file_are_named(translations: Any, part: dict[str, Any],
             {"engine": "ctranslate2", "model": "/nowhere"},
             "qaa",
             "'/nowhere' of translation 'mt' is no CTranslate2 model",
+        ),
+        (
+            {"engine": "ctranslate2", "model": "/nowhere", "target_tokens": {"qab": "b"}},
+            "qaa",
+            "`target_tokens` do not say how it writes qaa",
         ),
         ({"engine": "files", "files": {"micro_qa": "x"}}, "qaa", "no files for 'micro_nli' (it has: micro_qa)"),
         ({"engine": "files", "files": {"micro_nli": "mt/{language}.tsv"}}, "qaa", "no file mt/qaa.tsv"),

@@ -241,11 +241,11 @@ def test_one_head_serves_masked_and_translation_lm(tmp_path: Any) -> None:
     assert model.heads["pairs"] is model.heads["text"]
     save_model(model, tmp_path)
     alone = Model(backbone_of("translation_lm"), both[:1], 0.0, 2)
-    assert restore_heads(alone, tmp_path, ())["loaded"] == ["pairs"]
+    assert restore_heads(alone, tmp_path, {})["loaded"] == ["pairs"]
     assert torch.equal(alone.heads["pairs"].dense.weight, model.heads["text"].dense.weight)  # type: ignore[union-attr, arg-type]
     assert isinstance(TASK_TYPES.get("translation_lm"), Masking)
     other = Model(backbone_of("translation_lm"), [HeadSpec("nli", "classification", ("a", "b"))], 0.0, 2)
-    assert set(restore_heads(other, tmp_path, ())["carried"]) == {"pairs", "text"}
+    assert set(restore_heads(other, tmp_path, {})["carried"]) == {"pairs", "text"}
 
 
 def test_simcse_reads_a_sentence_twice_through_dropout() -> None:

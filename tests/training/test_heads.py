@@ -37,14 +37,14 @@ def test_heads_are_fresh_unless_kept(tmp_path: Path) -> None:
     save_model(old, tmp_path)
     model = tiny_model("nli", "qa")
     before = weights(model.heads)
-    assert restore_heads(model, tmp_path, ()) == {
+    assert restore_heads(model, tmp_path, {}) == {
         "loaded": [],
         "carried": [],
         "dropped": ["nli", "pos"],
         "fresh": ["nli", "qa"],
     }
     assert same(weights(model.heads), before)
-    assert restore_heads(model, tmp_path, [spec.task for spec in model.specs]) == {
+    assert restore_heads(model, tmp_path, dict.fromkeys([spec.task for spec in model.specs], tmp_path)) == {
         "loaded": ["nli"],
         "carried": [],
         "dropped": ["pos"],
@@ -54,11 +54,26 @@ def test_heads_are_fresh_unless_kept(tmp_path: Path) -> None:
     assert torch.equal(model.heads["qa"].get_parameter("out.weight"), before["qa.out.weight"])
 
 
+def test_a_head_is_kept_from_the_phase_that_has_it(tmp_path: Path) -> None:
+    first = tiny_model("nli", seed=7)
+    save_model(first, tmp_path / "first")
+    save_model(tiny_model("qa", "pos"), tmp_path / "second")
+    model = tiny_model("nli", "qa")
+    keep = {"nli": tmp_path / "first", "qa": tmp_path / "second"}
+    assert restore_heads(model, tmp_path / "second", keep) == {
+        "loaded": ["nli", "qa"],
+        "carried": [],
+        "dropped": ["pos"],
+        "fresh": [],
+    }
+    assert same(weights(model.heads["nli"]), weights(first.heads["nli"]))
+
+
 def test_a_head_with_other_labels_is_not_kept(tmp_path: Path) -> None:
     save_model(tiny_model("nli"), tmp_path)
     backbone = tiny_model("nli").backbone
     model = Model(backbone, [HeadSpec("nli", "classification", ("no", "yes"))], 0.0, 1)
-    assert restore_heads(model, tmp_path, [spec.task for spec in model.specs]) == {
+    assert restore_heads(model, tmp_path, dict.fromkeys([spec.task for spec in model.specs], tmp_path)) == {
         "loaded": [],
         "carried": [],
         "dropped": ["nli"],
@@ -70,7 +85,7 @@ def test_a_masked_lm_head_belongs_to_the_model_and_is_carried_through_phases_wit
     old = tiny_model("text", "nli", seed=7)
     save_model(old, tmp_path / "pretrained")
     between = tiny_model("qa")
-    assert restore_heads(between, tmp_path / "pretrained", ()) == {
+    assert restore_heads(between, tmp_path / "pretrained", {}) == {
         "loaded": [],
         "carried": ["text"],
         "dropped": ["nli"],
@@ -78,7 +93,7 @@ def test_a_masked_lm_head_belongs_to_the_model_and_is_carried_through_phases_wit
     }
     save_model(between, tmp_path / "between")
     again = tiny_model("nli", "text")
-    assert restore_heads(again, tmp_path / "between", ()) == {
+    assert restore_heads(again, tmp_path / "between", {}) == {
         "loaded": ["text"],
         "carried": [],
         "dropped": ["qa"],

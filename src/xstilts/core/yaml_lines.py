@@ -16,6 +16,7 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import read_text
 
 Place = tuple[str | int, ...]
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,29 @@ def load_yaml(path: Path) -> tuple[Any, Lines]:
         problem = getattr(error, "problem", None) or "not YAML"
         raise ConfigError(f"not YAML: {problem}", path, mark.line + 1 if mark else None) from None
     lines = Lines()
-    _collect(node, (), lines, path)
+    _collect(node, (), lines, path, ())
     return document, lines
 
 
-def _collect(node: Any, place: Place, lines: Lines, path: Path) -> None:
+def _collect(node: Any, place: Place, lines: Lines, path: Path, above: tuple[Any, ...]) -> None:
+    if any(node is outer for outer in above):
+        raise ConfigError("a value that contains itself: take the alias (*) out", path, node.start_mark.line + 1)
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if key.tag not in (TEXT, MERGE):
+                problem = f"key '{key.value}' is no text to YAML: put it in quotes, as in '{key.value}':"
+                raise ConfigError(problem, path, key.start_mark.line + 1)
             inner = (*place, str(key.value))
             if inner in lines.places:
                 raise ConfigError(f"key '{key.value}' occurs twice", path, key.start_mark.line + 1)
             lines.places[inner] = key.start_mark.line + 1
             lines.values.setdefault(str(key.value), key.start_mark.line + 1)
-            _collect(value, inner, lines, path)
+            _collect(value, inner, lines, path, above)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
             lines.places[(*place, i)] = value.start_mark.line + 1
-            _collect(value, (*place, i), lines, path)
+            _collect(value, (*place, i), lines, path, above)
     elif isinstance(node, yaml.ScalarNode):
         lines.values.setdefault(str(node.value), node.start_mark.line + 1)
 

@@ -2,15 +2,16 @@
 
 A test text leaks when thirteen of its words in a row occur in a training text (as Brown et al. 2020, appendix C,
 filter), or, where it has fewer, when the whole of it is a whole training text; texts below five words are not looked
-at. Case and punctuation do not count. A text without blanks between its words (Chinese, Thai) is compared by
-characters, thirty for thirteen words.
+at. Case and punctuation do not count. A text whose script sets no blanks between words (Chinese, Japanese, Thai ...) is
+compared by characters: thirty for thirteen words, twelve for five.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import regex
 
 from xstilts.data.examples import (
     ChoiceExample,
@@ -23,10 +24,12 @@ from xstilts.data.examples import (
     TextExample,
 )
 
-WORDS, CHARACTERS, SHORTEST = 13, 30, 5
-_LONG_WORDS = 12
-"""Mean length from which \"words\" are taken for sentences without blanks."""
-_WORD = re.compile(r"\w+")
+WORDS, SHORTEST_WORDS = 13, 5
+CHARACTERS, SHORTEST_CHARACTERS = 30, 12
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_UNSPACED = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}\p{Balinese}]"
+)
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,11 @@ def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:
     """Every run of thirteen words, or the whole of a shorter text (told from a run by its length)."""
-    units, size = _WORD.findall(text.casefold()), WORDS
-    if units and sum(map(len, units)) > _LONG_WORDS * len(units):
-        units, size = list("".join(units)), CHARACTERS
+    units, size, shortest = _WORD.findall(text.casefold()), WORDS, SHORTEST_WORDS
+    letters = "".join(units)
+    if 2 * len(_UNSPACED.findall(letters)) > len(letters):
+        units, size, shortest = list(letters), CHARACTERS, SHORTEST_CHARACTERS
     if len(units) >= size:
         yield from (tuple(units[i : i + size]) for i in range(len(units) - size + 1))
-    elif len(units) >= SHORTEST:
+    elif len(units) >= shortest:
         yield tuple(units)

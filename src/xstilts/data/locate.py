@@ -19,6 +19,17 @@ from xstilts.core.languages import FIELDS, LANGUAGES, code_of, language
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
+def check_pattern(pattern: str) -> None:
+    """Raises `ValueError` for a field that does not stand for the language, or two that do."""
+    for part in pattern.split(" + "):
+        fields = set(re.findall(r"\{([^}]*)\}", part))
+        for field in sorted(fields - set(FIELDS)):
+            known = ", ".join(f"{{{name}}}" for name in FIELDS)
+            raise ValueError(f"'{part}' has the unknown field {{{field}}}; known: {known}")
+        if len(fields) > 1:
+            raise ValueError(f"'{part}' names the language in more than one way")
+
+
 def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Path]:
     """All files of the first pattern that matches any, sorted.
 

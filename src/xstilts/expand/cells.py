@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.models import Models
@@ -134,6 +134,12 @@ class Expansion:
         for number, phase in enumerate(phases, start=1):
             if phase is not None:
                 trained = self._trained(trained, phase, model, (target, task) if number == len(phases) else None)
+        last = [part["task"] for part in trained.stage.config.get("components", ())]
+        if head and head not in last:
+            raise ConfigError(
+                f"a recipe trains on {last[0]} after the target's '{head}', whose head is gone by then: put `target` "
+                "into the last phase, or replay it there (`replay: 0.1`)"
+            )
         learned = {name: place for name, place in trained.learned.items() if name != head}
         return Trained(trained.stage, learned), head
 
@@ -152,6 +158,9 @@ class Expansion:
         task = self._phases.task(target.task, model)
         split = target.split or task.evaluate_on
         languages = self._files.languages(task, split, target.languages, model.replicate)
+        if absent := [code for code in target.languages or () if code not in languages]:
+            problem = f"{task.name} has no {split} files for {', '.join(absent)}, which `languages` of the target names"
+            raise DataError(problem, self.root)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
         if absent := [code for code in chosen_on if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +79,7 @@ class Files:
         """The features of a task's training split in languages of which all but English are translations."""
         engine = translator(self.experiment, part.translated_by, replicate.world)
         languages = part.spoken(SOURCE)
+        engine.spec.check_languages(task.name, [code for code in languages if code != SOURCE])
         stages = {code: engine.stage(task, code, replicate.data) for code in languages if code != SOURCE}
         holdout = self._holdout(task)
         request = DataRequest(task, "train", languages, holdout, combined=True, translations=stages)
@@ -110,6 +112,22 @@ class Files:
         if not there:
             raise DataError(f"{task.name} has no train files for any language", self.root)
         return there
+
+    def text_languages(self, tasks: Sequence[Task], wanted: Sequence[str], replicate: Replicate) -> tuple[str, ...]:
+        """Languages of raw text that a vocabulary is trained on; `all`: those that any of the tasks has.
+
+        Raises:
+            ConfigError: a part of the microworld that lies elsewhere than the rest.
+            DataError: a language that none of the tasks has.
+        """
+        if elsewhere := [task.name for task in tasks if _source(task, replicate) != replicate.data]:
+            raise ConfigError(f"a vocabulary of a microworld reads its `micro_text`: leave '{elsewhere[0]}' out")
+        there = dict.fromkeys(code for task in tasks for code in _available(task, replicate.data, "train"))
+        absent = [code for code in wanted if code not in there and code != "all"]
+        if absent or not there:
+            names = ", ".join(task.name for task in tasks)
+            raise DataError(f"no text in {', '.join(absent) or 'any language'} for a vocabulary: {names}", self.root)
+        return tuple(there) if "all" in wanted else tuple(wanted)
 
     def languages(
         self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate

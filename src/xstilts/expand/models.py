@@ -13,7 +13,7 @@ from xstilts.expand.objectives import SENTINELS, usual, writes
 from xstilts.expand.phases import Model, Phases
 from xstilts.experiment import BackboneSpec
 from xstilts.graph.stage import Stage
-from xstilts.recipes import TARGET, PhaseSpec
+from xstilts.recipes import TARGET, Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
 from xstilts.stages.resolve import kind_of, resolve, retrieval_of
@@ -47,6 +47,7 @@ class Models:
             if self._needs_sentinels(spec, known):
                 config["sentinels"] = SENTINELS
             tasks = [experiment.task(name) for name in spec.tokenizer.tasks]
+            config["languages"] = self.phases.files.text_languages(tasks, spec.tokenizer.languages, replicate)
             tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
             start, random = (
                 describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
@@ -56,13 +57,25 @@ class Models:
         base = Model(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
         models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
-            stage = random
+            control = replace(models[0], stage=random)
             if kind == "english" and how == "auto":
-                stage = self._pretrained(self._in_english(spec), base, use, seed)
+                control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
             elif kind == "english":
-                stage = describe.start_pretrained(*resolve(how, None, replicate.world), use, "English only")
-            models.append(replace(models[0], name=f"{spec.name} ({CONTROL_NAMES[kind]})", stage=stage, control=kind))
+                control = self._of_source(how, spec, use, models[0])
+            models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
         return models
+
+    def _of_source(self, how: str, spec: BackboneSpec, use: Use, model: Model) -> Model:
+        """A control that is a pretrained model, with all that is its own."""
+        source, revision = resolve(how, None, model.replicate.world)
+        check_folder(source)
+        return replace(
+            model,
+            stage=describe.start_pretrained(source, revision, use, "English only"),
+            tokenizer=describe.tokenizer_of(source, revision),
+            retrieval=retrieval_of(source, spec.retrieval),
+            kind=kind_of(source, None, spec.output),
+        )
 
     def _first(self, spec: BackboneSpec, kind: Kind | None) -> Use:
         """How the backbone is run at first: with its output layer where the first phase of pretraining trains that."""
@@ -73,6 +86,7 @@ class Models:
     def _pretrained(self, phases: Sequence[PhaseSpec], base: Model, use: Use, seed: int) -> Stage:
         """The backbone after phases of pretraining, run as recipes do."""
         stage, output = base.stage, base.stage.config.get("output", "head")
+        earlier: dict[str, Component] = {}
         for phase in phases:
             wanted = "text" if writes(phase, base.kind) else base.output
             if (output, wanted) == ("head", "text"):
@@ -82,7 +96,9 @@ class Models:
                 )
             if output != wanted:
                 stage = describe.start_trained(stage, use)
-            stage, output = self.phases.train(stage, phase, replace(base, output=wanted), seed), wanted
+            stage = self.phases.train(stage, phase, replace(base, output=wanted), seed, tuple(earlier.values()))
+            output = wanted
+            earlier |= {part.name: part for part in phase.without_idle().tasks}
         return stage if output == base.output else describe.start_trained(stage, use)
 
     def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:
@@ -102,9 +118,11 @@ class Models:
                 for part in phase.tasks
                 if "en" in self.phases.files.experiment.task(part.task).languages
             )
-            shorter = dict(phase.train)
-            if spec.english_share < 1 and phase.train.get("steps"):
-                shorter["steps"] = max(1, round(phase.train["steps"] * spec.english_share))
             if alone:
-                phases.append(phase.model_copy(update={"tasks": alone, "train": shorter}))
+                english = phase.model_copy(update={"tasks": alone})
+                options, share = self.phases.files.experiment.options(english), spec.english_share
+                shorter: dict[str, float] = {"epochs": options.epochs * share}
+                if options.steps:
+                    shorter = {"steps": max(1, round(options.steps * share))}
+                phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
         return phases

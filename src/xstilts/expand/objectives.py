@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.recipes import PhaseSpec
 from xstilts.tasks import Task
 from xstilts.tasks.base import IN_TEXT, Objective, TypeName
@@ -19,6 +19,13 @@ _ON: Mapping[str, Sequence[Objective]] = {
     "translation pairs": ("contrastive", "translation_lm"),
     "NLI": ("simcse",),
 }
+OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    **dict.fromkeys(("masked_lm", "translation_lm"), dict.fromkeys(("rate", "masked", "scrambled"), (0, 1))),
+    "span_corruption": {"rate": (0, 1), "span": (1, 100)},
+    "contrastive": {"temperature": (0.001, 10)},
+    "simcse": {"temperature": (0.001, 10), "dropout": (0, 0.99)},
+}
+"""Numbers of a task type that a component may set, each between these."""
 SENTINELS = 32
 """Of vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
 _NLI = {"entailment", "contradiction"}
@@ -65,6 +72,22 @@ def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Outp
     if asked in _WRITE.values():
         _check_writer(asked, kind, output, model)
     return replace(task, type=asked, labels=(), metric="", main="")
+
+
+def check_options(task: Task, options: Mapping[str, float]) -> None:
+    """Refuse options that the task's type has not.
+
+    Raises:
+        UnknownName: no such option.
+        ConfigError: a value out of its range.
+    """
+    known = OPTIONS.get(task.type, {})
+    for name, value in options.items():
+        if name not in known:
+            raise UnknownName(f"option of {task.type} ('{task.name}')", name, known)
+        low, high = known[name]
+        if not low <= value <= high:
+            raise ConfigError(f"'{task.name}': `{name}` is {low:g} to {high:g} (found: {value:g})")
 
 
 def _check_writer(asked: Objective, kind: Kind | None, output: Output, model: str) -> None:

@@ -10,7 +10,7 @@ from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Files, Replicate
-from xstilts.expand.objectives import in_form, usual
+from xstilts.expand.objectives import check_options, in_form, usual
 from xstilts.expand.selection import oracle_judges, source_judges
 from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
@@ -102,7 +102,7 @@ class Phases:
         """What the weights are chosen by, and the run of a sweep; nothing where nothing is to be chosen."""
         options = runs[0]
         if options.select == "oracle":
-            return oracle_judges(self.files, options, target, model.tokenizer, model.replicate)
+            return oracle_judges(self.files, options, target, phase.tasks, model.tokenizer, model.replicate)
         if options.select != "validation" and len(runs) == 1:
             return ()
         tasks = [(part, self.task(part.task, model, part.objective)) for part in phase.tasks]
@@ -113,6 +113,7 @@ class Phases:
 
     def _part(self, part: Component, model: Model) -> ComponentData:
         task = self.task(part.task, model, part.objective)
+        check_options(task, part.options)
         if part.translated_by:
             data = self.files.translated(task, part, model.tokenizer, model.replicate)
         else:

@@ -39,9 +39,17 @@ def source_judges(
 
 
 def oracle_judges(
-    files: Files, options: TrainConfig, target: tuple[TargetSpec, Task] | None, tokenizer: Stage, replicate: Replicate
+    files: Files,
+    options: TrainConfig,
+    target: tuple[TargetSpec, Task] | None,
+    parts: Sequence[Component],
+    tokenizer: Stage,
+    replicate: Replicate,
 ) -> tuple[Judge, ...]:
     """Validation data of a target in the languages in which it is measured.
+
+    Args:
+        parts: what the phase trains on.
 
     Raises:
         ConfigError: a phase that is no target's, or a target without validation data in other languages.
@@ -52,6 +60,12 @@ def oracle_judges(
             "`targets:`, as in `{task: xnli, train: {select: oracle}}`"
         )
     spec, task = target
+    head, names = files.experiment.trained_on(spec), [part.name for part in parts]
+    if head not in names:
+        raise ConfigError(
+            f"`select: oracle` chooses by '{task.name}', and its last phase trains on {', '.join(names)} alone, not on "
+            f"'{head}', whose head answers for it"
+        )
     measured = files.languages(task, spec.split or task.evaluate_on, spec.languages, replicate)
     try:
         found = files.languages(task, "validation", measured, replicate) if "validation" in task.files else ()
@@ -62,6 +76,5 @@ def oracle_judges(
             f"`select: oracle` needs validation data of '{task.name}' in the languages it is measured in, and there is "
             "none: choose by the source language (`select: validation`), or keep the last weights (`select: last`)"
         )
-    return (
-        Judge(task, "validation", 0, files.prepared(task, "validation", found, tokenizer, replicate, options.subset)),
-    )
+    data = files.prepared(task, "validation", found, tokenizer, replicate, options.subset)
+    return (Judge(task, "validation", names.index(head), data),)

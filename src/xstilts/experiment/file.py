@@ -15,7 +15,7 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.yaml_lines import Lines, load_yaml, place_of
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
-from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict, check_translated
+from xstilts.recipes import TARGET, Code, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.stages.resolve import JUDGED_BY
 from xstilts.tasks import TASKS, Task
@@ -48,7 +48,7 @@ class Experiment(Strict):
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="tasks of your own, by name")
     source: str = Field(default="en", description="source language: that of labelled training data, in every phase")
     translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
-    languages: tuple[str, ...] | None = Field(default=None, description="test languages; else all that are there")
+    languages: tuple[Code, ...] | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
@@ -78,6 +78,9 @@ class Experiment(Strict):
         for target in self.targets:
             task = self.task(target.task)
             asked = target.train_languages or (self.source,)
+            said = [key for key in ("train", "train_on", "train_languages") if getattr(target, key)]
+            if task.type in UNTRAINED and said:
+                raise ValueError(f"'{target.task}' is measured as the recipe leaves the model: leave `{said[0]}` out")
             _check_training_task(task, self.task(target.train_on or task.train_on or task.name), asked)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
             phase.options(self.train)
@@ -172,10 +175,10 @@ class Experiment(Strict):
             ConfigError: the phase names it and `target` otherwise: two ways of drawing the same data.
         """
         name = self.trained_on(target)
-        languages = {"languages": target.train_languages} if target.train_languages else {}
         parts: list[Component] = []
         for part in phase.tasks:
-            own = part.model_copy(update={"task": name, **languages}) if part.task == TARGET else part
+            asked = {"task": name, "languages": part.languages or target.train_languages}
+            own = part.model_copy(update=asked) if part.task == TARGET else part
             twin = next((other for other in phase.tasks if other.name == own.name), part)
             if own.task and twin is part:
                 parts.append(own)

@@ -16,7 +16,7 @@
 """
 
 _FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "evaluate", "leaks", "profile")
-VERSIONS = {**dict.fromkeys(_FIRST, 1), "predict": 2}
+VERSIONS = {**dict.fromkeys(_FIRST, 1), "predict": 2, "leaks": 2}
 """Raised whenever the code of a kind starts to give other numbers."""
 
 RESUMABLE = frozenset({"train", "translate"})

@@ -12,7 +12,7 @@ from xstilts.stages import VERSIONS
 from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identity, root_of, there
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
-from xstilts.tasks.base import Split, Task
+from xstilts.tasks.base import IN_TEXT, Split, Task
 from xstilts.training.config import TrainConfig
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
@@ -212,7 +212,20 @@ def train(model: Stage, phase: PhaseData) -> Stage:
     }
     inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
     inputs |= selection.inputs()
+    for i, part in enumerate(phase.components):
+        if (part.replayed or phase.train["head"] == "keep") and part.task.type in IN_TEXT:
+            holder = _holder(model, config["components"][i]["task"])
+            inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
     return make("train", config, inputs, phase.label, cost=phase.cost)
+
+
+def _holder(model: Stage, task: str) -> Stage | None:
+    """The last stage on the way to `model` that trained a head for `task`."""
+    while all(part["task"] != task for part in model.config.get("components", ())):
+        if "model" not in model.inputs:
+            return None
+        model = model.inputs["model"]
+    return model
 
 
 def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:

@@ -7,7 +7,6 @@ through `revive`.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.languages import FIELDS as NAMED_BY
 from xstilts.core.languages import LANGUAGES, language
+from xstilts.data.locate import check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Encoding, Split, Task
@@ -96,7 +95,10 @@ class OwnTask(BaseModel):
             language(code)
         for split, patterns in self.files.items():
             for pattern in patterns:
-                _check_fields(split, pattern)
+                try:
+                    check_pattern(pattern)
+                except ValueError as error:
+                    raise _wrong(str(error), "files", split) from None
         twice = [label for label in self.labels or () if (self.labels or ()).count(label) > 1]
         if twice:
             raise _wrong(f"label '{twice[0]}' occurs twice", "labels")
@@ -160,16 +162,6 @@ class OwnTask(BaseModel):
         """Whether the languages of a split can be told apart; of official formats, that is the reader's matter."""
         parts = [part for pattern in self.files[split] for part in pattern.split(" + ")]
         return self.type is None or "language" in self.columns or all("{" in part for part in parts)
-
-
-def _check_fields(split: str, pattern: str) -> None:
-    for part in pattern.split(" + "):
-        fields = set(re.findall(r"\{([^}]*)\}", part))
-        for field in sorted(fields - set(NAMED_BY)):
-            known = ", ".join(f"{{{name}}}" for name in NAMED_BY)
-            raise _wrong(f"'{part}' has the unknown field {{{field}}}; known: {known}", "files", split)
-        if len(fields) > 1:
-            raise _wrong(f"'{part}' names the language in more than one way", "files", split)
 
 
 def own_task(name: str, spec: OwnTask) -> Task:

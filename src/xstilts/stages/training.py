@@ -112,8 +112,7 @@ def run_train(
         if isinstance(head, MaskedLMHead):
             sharing = zip(specs, phase.features, strict=True)
             set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
-    kept = [p["task"] for p in config["components"] if options.head == "keep" or p.get("replayed")]
-    heads = restore_heads(model, inputs["model"], kept)
+    heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
     losses = spread(Losses(model, phase).to(machine.device), backbone, machine)
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
@@ -152,6 +151,15 @@ def run_train(
     }
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)
+
+
+def _kept_heads(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> dict[str, Path]:
+    """Tasks whose heads go on as they were, each with the stage that has it."""
+    return {
+        part["task"]: inputs.get(f"head{i}", inputs["model"])
+        for i, part in enumerate(config["components"])
+        if options.head == "keep" or part.get("replayed")
+    }
 
 
 def build_phase(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> Phase:

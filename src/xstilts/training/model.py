@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,24 +107,29 @@ def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
     return heads
 
 
-def restore_heads(model: Model, directory: Path, keep: Collection[str]) -> dict[str, list[str]]:
-    """Reuse heads of the previous phase: of the tasks in `keep`, of pretraining always.
+def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Reuse heads of earlier phases: of the tasks in `keep`, each from its folder, of pretraining always.
 
     A pretrained head that this phase does not train is carried on for later ones.
+
+    Args:
+        directory: of the previous phase.
 
     Returns:
         what was `loaded`, what was `dropped` (present before, not used), what was `carried`, what is `fresh`: for the
         log, since silently reused or dropped heads have changed published numbers.
     """
-    before = saved_heads(directory)
+    folders = {folder: saved_heads(folder) for folder in {directory, *keep.values()}}
+    before = folders[directory]
     pretrained = {spec for spec in before if spec.task_type.pretrained_head}
     used: dict[str, HeadSpec] = {}
     for spec in model.specs:
-        found = spec if spec.task in keep and spec in before else None
+        held = folders[keep[spec.task]] if spec.task in keep else {}
+        found = spec if spec in held else None
         if found is None and spec.task_type.pretrained_head:
-            found = next((head for head in pretrained if head.type == spec.kind), None)
+            held, found = before, next((head for head in pretrained if head.type == spec.kind), None)
         if found is not None:
-            model.heads[spec.task].load_state_dict(before[found])
+            model.heads[spec.task].load_state_dict(held[found])
             used[spec.task] = found
     kinds = {spec.kind for spec in model.specs}
     model.carried = {spec: before[spec] for spec in before if spec in pretrained and spec.type not in kinds}

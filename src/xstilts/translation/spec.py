@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from xstilts.core.errors import ConfigError
+from xstilts.core.languages import LANGUAGES, language
+from xstilts.data.locate import check_pattern
 
 SOURCE = "en"
 """The language that is translated from."""
@@ -97,7 +101,33 @@ class EngineSpec(_Strict):
             raise ValueError("give `files` (task -> pattern) or `tasks` (task -> the task that holds its translations)")
         if both := sorted(self.files.keys() & self.tasks.keys()):
             raise ValueError(f"'{both[0]}' stands in `files` and in `tasks`: give one")
+        if self.engine == "files" and self.quality.min_score is not None:
+            raise ValueError("quality.min_score: only ctranslate2 scores its translations; leave it out")
+        for code in {*self.models, *self.tokenizers, *self.source_tokens, *self.target_tokens}:
+            language(code)
+        for pattern in (pattern for patterns in self.files.values() for pattern in patterns):
+            check_pattern(pattern)
         return self
+
+    def check_languages(self, task: str, languages: Sequence[str]) -> None:
+        """Refuse languages of a component that would all be one.
+
+        Raises:
+            ConfigError: one model that is not told which language to write, or one file for several.
+        """
+        told = {**self.source_tokens, **self.target_tokens}
+        silent = [code for code in languages if code not in told]
+        if self.model and silent and (told or len(languages) > 1):
+            raise ConfigError(
+                f"`model` is one for all languages, and `target_tokens` do not say how it writes {', '.join(silent)}: "
+                f"add them (NLLB: `{silent[0]}: {LANGUAGES[silent[0]].forms('flores')[0]}`), or give `models`"
+            )
+        for pattern in self.files.get(task, ()):
+            if len(languages) > 1 and "{" not in pattern:
+                raise ConfigError(
+                    f"'{pattern}' is one file, and translations of '{task}' are asked in {', '.join(languages)}: "
+                    "put {language} into its name"
+                )
 
     def options(self, projected: bool, language: str) -> dict[str, Any]:
         """What of this decides a translation into one language, but for models and files, which go by their content."""
