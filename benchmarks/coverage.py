@@ -13,6 +13,7 @@ import numpy as np
 from xstilts.stats.bootstrap import Estimate, Resampling, Series, estimate
 
 SEEDS = tuple(range(1, 16))
+MODELS = tuple(f"model {seed}" for seed in SEEDS)
 WORLDS = {seed: (seed - 1) % 3 + 1 for seed in SEEDS}
 SPREADS = ((0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (2.0, 1.0))
 """Standard deviations of worlds and of seeds within one, in points."""
@@ -25,7 +26,7 @@ def simulated(spread: tuple[float, float], rounds: int, options: Resampling) -> 
     for _ in range(rounds):
         worlds = rng.normal(0, spread[0], 3)
         points = np.array([worlds[WORLDS[seed] - 1] for seed in SEEDS]) + rng.normal(0, spread[1], len(SEEDS))
-        found.append(estimate(Series(SEEDS, ("aa",), points, None, False, 100), options))
+        found.append(estimate(Series(SEEDS, ("aa",), points, None, False, 100, MODELS), options))
     return found
 
 

@@ -61,6 +61,7 @@ Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
 """Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
 
 
+TEMPERATURE = 2.0
 TARGET = "target"
 """In a recipe: the target's training task."""
 
@@ -141,8 +142,10 @@ class PhaseSpec(Strict):
 
     tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names, or components")
     sampling: Sampling = Field(default="proportional", description="how often each task is drawn")
-    cap: int = Field(default=CAP, gt=0, description="largest size that counts for sampling and epochs")
-    temperature: float = Field(default=2.0, gt=0, description="T of `sampling: temperature`: n^(1/T)")
+    cap: int = Field(
+        default=CAP, gt=0, description="of a mixture: largest size of a task that counts for sampling and epochs"
+    )
+    temperature: float = Field(default=TEMPERATURE, gt=0, description="T of `sampling: temperature`: n^(1/T)")
     sampling_end: Sampling | None = Field(default=None, description="annealed: what sampling is by the last step")
     temperature_end: float | None = Field(default=None, gt=0, description="annealed: the temperature by the last step")
     replay: float = Field(default=0.0, ge=0, lt=1, description="share of the steps on tasks of earlier phases")
@@ -162,8 +165,10 @@ class PhaseSpec(Strict):
             raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
         if self.temperature_end is not None and (self.sampling_end or self.sampling) != "temperature":
             raise ValueError("`temperature_end` is for `sampling: temperature`, or `sampling_end: temperature`")
-        if "temperature" in self.model_fields_set and "temperature" not in (self.sampling, self.sampling_end):
+        if self.temperature != TEMPERATURE and "temperature" not in (self.sampling, self.sampling_end):
             raise ValueError(f"`temperature` is for `sampling: temperature`, and sampling is {self.sampling}")
+        if self.cap != CAP and len(self.tasks) == 1 and not self.replay:
+            raise ValueError("`cap` is of mixtures, and a task alone is read whole: give `steps`, or leave it out")
         sizes = [1] * len(self.tasks)
         probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
         if self.anneals:

@@ -146,7 +146,7 @@ def test_the_last_rung_is_the_full_grid_s_run(root: Path, compute: Computing) ->
 
 
 def test_targets_that_are_not_trained_are_guessed(root: Path, compute: Computing) -> None:
-    choice = chooser("micro_retrieval", root, compute).choose(Budget(0.9))
+    choice = dataclasses.replace(chooser("micro_retrieval", root, compute), wanted=()).choose(Budget(0.9))
     assert len(choice.rungs) == 1
     values = [row.scores["uniformity"] for row in choice.rows]
     assert values == sorted(values, reverse=True)
@@ -227,6 +227,7 @@ def test_regret_and_correlation_of_known_orders() -> None:
     assert random["regret@3"] == pytest.approx((0 + 0 + 0 + 2) / 4)
     assert random["with []"] == pytest.approx(3 - 1 / 5)
     assert unit.measures("text") == {}
+    assert Unit("t", 1, truth, {"task": {"a": 1.0}}, 0.3).measures("task") == {}, "it says nothing of some candidates"
 
 
 def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stages.tiny_experiment import tiny_experiment
+from xstilts.cli.choose import Asked
 from xstilts.microworld import TINY, write_world
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -75,3 +76,15 @@ def test_mistakes_are_one_line(
     assert problem in err
     assert err.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in err
+
+
+def test_every_study_that_comes_with_xstilts_can_be_chosen_from(typed: Typed, tmp_path: Path) -> None:
+    words = ("choose", "table1", "--target", "xnli", "--from", "squad_v1,[hellaswag]", "--data", tmp_path)
+    code, _, err = typed(*words, "--store", tmp_path / "store", "--workers", 0)
+    assert (code, "no such file" in err) == (2, False)
+    assert "squad_v1 (train, en)" in err or "mnli (train, en)" in err
+
+
+def test_candidates_may_be_recipes_of_several_phases() -> None:
+    asked = Asked("micro_topic", sources="[micro_nli, micro_qa], micro_choice,micro_choice, [{micro_nli, micro_qa}]")
+    assert asked.candidates == ["[micro_nli, micro_qa]", "micro_choice", "[{micro_nli, micro_qa}]"]

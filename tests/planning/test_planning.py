@@ -17,14 +17,14 @@ from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning import disk
-from xstilts.planning.amounts import KINDS, _counted, amount
+from xstilts.planning.amounts import KINDS, _counted, amount, read_over
 from xstilts.planning.costing import Load, Machine, inference, training
 from xstilts.planning.devices import DEVICES, Utilisation, device, device_hours
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.formulas import Spread, Tuning, fewer_tokens, head_parameters
 from xstilts.planning.lookup import shape_of
 from xstilts.planning.planner import Planner, models_of, total
-from xstilts.planning.remedies import remedies
+from xstilts.planning.remedies import about_shards, remedies
 from xstilts.planning.survey import Conditions, survey
 from xstilts.stages.training import build_phase, run_train
 from xstilts.task_types import TASK_TYPES
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_made_to_fit_in_order_of_its_cost() -> None:
     machine = replace(GPU, device=replace(GPU.device, memory=2_900_000_000), micro_batch_tokens=8192)
     cost = training(LARGE, Tuning(), LOAD, machine)
     assert cost.memory.total > machine.device.usable
-    ways = remedies(LARGE, Tuning(), LOAD, machine, None)
+    ways = remedies(LARGE, Tuning(), LOAD, machine, None, judged=False)
     kinds = [way.change.split()[0].rstrip(",") for way in ways]
     assert kinds == ["--micro-batch-tokens", "--recompute", "--devices", "LoRA", "QLoRA"]
     assert [way.result for way in ways] == [False, False, False, True, True]
@@ -101,6 +101,25 @@ def test_what_does_not_fit_is_made_to_fit_in_order_of_its_cost() -> None:
     assert ways[0].hours == cost.hours
     assert ways[1].hours.usual == pytest.approx(cost.hours.usual * 4 / 3)
     assert ways[3].hours.usual < cost.hours.usual
+
+
+def test_what_is_judged_while_it_trains_cannot_be_sharded() -> None:
+    machine = replace(GPU, device=replace(GPU.device, memory=2_900_000_000))
+    shards = remedies(LARGE, Tuning(), LOAD, machine, None, judged=True)[2]
+    assert (shards.change, shards.result) == (
+        "--devices 2 --shard --recompute and 128 tokens with `select: last`",
+        True,
+    )
+    counts = training(LARGE, Tuning(), LOAD, GPU).survey.counts
+    assert about_shards(Spread(4), counts, judged=True) == []
+    assert ["host's memory" in note for note in about_shards(Spread(4, shard=True), counts, judged=False)] == [True]
+    assert "--shard is refused" in about_shards(Spread(4, shard=True), counts, judged=True)[1]
+
+
+def test_prediction_in_text_reads_prompts_several_times() -> None:
+    assert read_over("classification_text", 3) == (3.0, ())
+    assert read_over("classification", 3) == (1.0, ())
+    assert "token by token are not counted" in read_over("span_qa_text", 0)[1][0]
 
 
 def test_each_way_of_saving_saves() -> None:
@@ -202,7 +221,7 @@ def test_registered_tasks_are_planned_without_data_from_official_numbers(tmp_pat
     cells = Expansion(experiment, tmp_path).cells
     plans = Planner(None, Machine(device("h100"))).plan(graph(cell.stage for cell in cells))
     mnli = next(plan for plan in plans if plan.kind == "train" and plan.label.endswith("> mnli @seed 1"))
-    assert mnli.steps == -(-2 * 131_072 // 32)  # two epochs of the capped set
+    assert mnli.steps == -(-2 * 392_702 // 32)  # two epochs: the cap is of mixtures
     assert mnli.tokens == mnli.steps * 32 * 50
     assert any("rows of udpos train are not known" in note for plan in plans for note in plan.notes)
     prepared = next(s for s in graph(cell.stage for cell in cells) if s.label.startswith("xnli test"))

@@ -128,7 +128,7 @@ def test_layer_curves_average_languages_and_seeds_and_keep_raw_and_centred_apart
 
 def test_findings_are_counted_from_the_table(analysis):
     text = "\n".join(findings(analysis))
-    assert "clearly above the best constant answer on 2 of 2 targets" in text
+    assert "above the best constant answer by every interval there is on 2 of 2 targets" in text
     assert "Of 6 pairs of recipe and target, 2 show a clear gain over [], 2 a clear loss, and 2 neither." in text
     assert "‘random encoder’ is clearly below the baseline on 2 of 2 targets" in text
     assert "Flagged as not learned: 2 runs" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -18,7 +20,8 @@ CLUSTERED = Resampling(resamples=4000, worlds=WORLDS)
 
 def series(points, draws=None, shared=False) -> Series:
     points = np.asarray(points, dtype=np.float64)
-    return Series(tuple(range(1, len(points) + 1)), ("aa",), points, draws, shared, 100)
+    seeds = tuple(range(1, len(points) + 1))
+    return Series(seeds, ("aa",), points, draws, shared, 100, tuple(f"model {seed}" for seed in seeds))
 
 
 def noisy(rng: np.random.Generator, truth: float, world: float, seed: float) -> Series:
@@ -203,3 +206,24 @@ def test_a_slope_is_scipys_regression():
     columns = [series(rng.normal(value, 1, 4)) for value in x]
     theirs = [stats.linregress(x, [one.points[s] for one in columns]).slope for s in range(4)]
     assert weighted(columns, slope_weights(list(x))).points == pytest.approx(theirs)
+
+
+def test_the_same_models_at_every_seed_are_no_evidence_for_others():
+    """What is not trained has one score for all seeds: examples vary, and nothing else is known."""
+    rng = np.random.default_rng(6)
+    one = series(np.full(3, 4.0), np.repeat(rng.normal(4, 0.5, (1, 500)).astype(np.float32), 3, axis=0), True)
+    same = replace(one, models=("encoder",) * 3)
+    options = Resampling(resamples=500)
+    found = estimate(same, options)
+    assert (found.levels, found.t_low, found.per_world) == ("examples", None, ())
+    assert found.low is not None
+    assert found.low > 0
+    assert not found.clear
+    assert tails(same, 0.0, options) == (1.0, 1.0)
+    assert joint([same, replace(same, points=same.points + 1)], options).p is None
+    mixed = same.minus(series(np.array([1.0, 2.0, 3.0]), one.draws, True))
+    assert estimate(mixed, options).t_low is not None, "one side varies with the seed"
+
+
+def test_what_is_no_number_is_no_evidence():
+    assert tails(series(np.array([1.0, np.nan, 2.0])), 0.0, PLAIN) == (1.0, 1.0)

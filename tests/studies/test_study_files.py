@@ -60,6 +60,15 @@ def write(folder: Path, text: str, name: str = "sizes") -> Path:
         ("      citation: someone", "      citation: nobody", 16, "unknown reference 'nobody': known: someone"),
         ('      test: {recipe: "[micro_nli]", is: above}\n', "", 14, "give either `test`, or `untested`"),
         ("  cost: a minute", "  cost: a minute\n  groups: {x: micro_topi}", 12, "unknown target 'micro_topi'"),
+        ("  cost: a minute", "  cost: a minute\n  groups: {x: []}", 12, "groups.x: Value should have at least 1 item"),
+        ("is: above", "is: above, each: recipe, at_least: 3", 17, "`at_least: 3` of 1: it counts recipes"),
+        (
+            "is: above",
+            "kind: trend, parameters: {a: 2, b: 2, c: 2}",
+            17,
+            "above 0, and not all the same (found: 2, 2, 2)",
+        ),
+        ("is: above", "kind: trend, parameters: {a: 0, b: 2, c: 3}", 17, "sizes of a trend are above 0"),
         ("targets: [micro_topic]", "targets: [micro_topics]", 7, "did you mean micro_topic"),
     ],
 )

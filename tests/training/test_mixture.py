@@ -111,3 +111,14 @@ def test_a_task_that_comes_in_late_counts_for_the_steps() -> None:
     assert found.first == (1.0, 0.0)
     assert found.last == (0.5, 0.5)
     assert found.steps == 100
+
+
+def test_the_cap_is_of_mixtures() -> None:
+    """A task alone is read whole, as in jiant without a capped sampler: 392,702 examples are 24,544 steps of 32."""
+    sampling, options = (
+        {"sampling": "proportional", "cap": CAP, "temperature": 2.0},
+        TrainConfig(epochs=2, batch_size=32),
+    )
+    assert draws_of([{"rate": None}], sampling, [392_702], options).steps == 24_544
+    both = draws_of([{"rate": None}, {"rate": None}], sampling, [392_702, 39_905], options)
+    assert both.steps == 8_192 + 2_495

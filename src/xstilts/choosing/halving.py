@@ -30,6 +30,8 @@ from xstilts.stats.table import Run as Named
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Of the full numbers of steps, rung by rung."""
 BASELINE = Recipe().label
+ORDERING = "uniformity"
+"""Cheap score that orders candidates for targets that are not trained."""
 Compute = Callable[[Iterable[Stage]], None]
 """Computes what is missing of some stages, or raises."""
 
@@ -102,7 +104,7 @@ class Chooser:
     Args:
         experiment: of one backbone and one target (`setting`).
         root: data folder; None on microworlds.
-        wanted: names of cheap scores.
+        wanted: names of cheap scores; that which orders what is not trained is taken there in any case.
     """
 
     experiment: Experiment
@@ -114,6 +116,8 @@ class Chooser:
 
     def __post_init__(self) -> None:
         self.runs = Runs(self.experiment, self.root, self.store)
+        if self.runs.judge is None:
+            self.wanted = tuple(dict.fromkeys([*self.wanted, ORDERING]))
 
     def choose(self, budget: Budget) -> Choice:
         """Run rung after rung. Raises `ConfigError` where the budget does not allow the first one."""
@@ -136,7 +140,7 @@ class Chooser:
         return Choice(
             self.runs.target.task,
             self.runs.spec.name,
-            "uniformity" if self.runs.judge is None else self.runs.judged_by,
+            ORDERING if self.runs.judge is None else self.runs.judged_by,
             tuple(replicate.seed for replicate in self.runs.replicates),
             tuple(self._rows(cheap.scores(found, self.store), rungs)),
             tuple(rungs),
@@ -211,7 +215,7 @@ class Chooser:
 
 def _worth(row: Row) -> float:
     """By what candidates of one rung are ordered."""
-    return row.scores.get("uniformity", -math.inf) if row.value is None else row.value
+    return row.scores.get(ORDERING, -math.inf) if row.value is None else row.value
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -50,12 +50,8 @@ def setting(experiment: Experiment, target: str, sources: Sequence[str], backbon
         UnknownName: a task or backbone that there is not.
         ConfigError: several backbones and none named; no candidates.
     """
-    known = [spec.name for spec in experiment.backbones]
-    if backbone is None and len(known) > 1:
-        raise ConfigError(f"'{experiment.name}' has {len(known)} backbones: name one with --backbone ({known[0]} ...)")
-    if backbone is not None and backbone not in known:
-        raise UnknownName("backbone", backbone, known)
-    spec = next(one for one in experiment.backbones if backbone in (None, one.name))
+    experiment = of_backbone(experiment, backbone)
+    (spec,) = experiment.backbones
     experiment.task(target)
     aimed = next((one for one in experiment.targets if one.task == target), TargetSpec(task=target))
     recipes = [_recipe(experiment, name) for name in sources] if sources else candidates(experiment, aimed)
@@ -67,6 +63,17 @@ def setting(experiment: Experiment, target: str, sources: Sequence[str], backbon
         "targets": [aimed.model_dump()],
     }
     return _checked(fields)
+
+
+def of_backbone(experiment: Experiment, name: str | None) -> Experiment:
+    """The same with one backbone. Raises `UnknownName`, and `ConfigError` for several of which none is named."""
+    known = [spec.name for spec in experiment.backbones]
+    if name is None and len(known) > 1:
+        raise ConfigError(f"'{experiment.name}' has {len(known)} backbones: name one with --backbone ({known[0]} ...)")
+    if name is not None and name not in known:
+        raise UnknownName("backbone", name, known)
+    kept = tuple(one for one in experiment.backbones if name in (None, one.name))
+    return experiment.model_copy(update={"backbones": kept})
 
 
 def candidates(experiment: Experiment, target: TargetSpec) -> list[Recipe]:

@@ -63,9 +63,9 @@ class Unit:
             three = mean(best - max(some) for some in combinations(gains, min(3, len(gains))))
             anything = max(best, 0.0) - float(gains.sum()) / (len(gains) + 1)
             return {"rho": 0.0, "regret@1": best - float(gains.mean()), "regret@3": float(three), "with []": anything}
-        if method not in self.ratings or len(names) < 2:
+        rated = self.ratings.get(method, {})
+        if len(names) < 2 or any(name not in rated for name in names):
             return {}
-        rated = self.ratings[method]
         values = np.array([rated[name] for name in names])
         order = np.argsort(-values, kind="stable")
         constant = len(set(values)) == 1 or len(set(gains)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +11,12 @@ from typing import Any
 
 from xstilts.choosing import SCORES, Budget, Choice, Chooser, Worth, choice_page, measure_worth, setting, worth_page
 from xstilts.choosing.halving import Compute
-from xstilts.choosing.setting import from_names
+from xstilts.choosing.setting import from_names, of_backbone
 from xstilts.cli.output import emit
+from xstilts.cli.reading import load_experiment
 from xstilts.cli.run import RUNNER, Machine
 from xstilts.core.errors import ConfigError, StageError, UnknownName
 from xstilts.core.files import write_text
-from xstilts.experiment import load_experiment
 from xstilts.graph.events import Done, Failed
 from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage
@@ -52,7 +53,8 @@ class Asked:
 
 
 def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
+    """What stands between commas, those within brackets left alone."""
+    return list(dict.fromkeys(word for part in re.split(r",(?![^\[]*\])", text) if (word := part.strip())))
 
 
 def show_choice(file: Path | None, data: Path | None, store: Path, asked: Asked, machine: Machine) -> None:
@@ -89,7 +91,7 @@ def show_worth(
     budget = Budget.parse(asked.budget)
     if budget.share is None:
         raise ConfigError(f"--evaluate with --budget {asked.budget}: give a share of the grid's cost, such as 0.3")
-    experiment, place = load_experiment(file), Store(store)
+    experiment, place = of_backbone(load_experiment(file), asked.backbone), Store(store)
     finished = place if grid is None else Store(grid, must_exist=True)
     compute = _computing(place, machine, asked.as_json)
     worth = measure_worth(experiment, data, (place, finished), compute, budget)

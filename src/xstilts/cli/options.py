@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from xstilts.core.errors import ConfigError
+
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="XSTILTS_DATA", help="Folder of official data files.", show_default=False),
@@ -35,3 +37,11 @@ OffloadOption = Annotated[bool, typer.Option("--offload", help="Shards wait in t
 RecomputeOption = Annotated[
     bool, typer.Option("--recompute", help="Compute activations twice instead of keeping them.")
 ]
+
+
+def check_shards(devices: int, shard: bool, offload: bool) -> None:
+    """Raises `ConfigError` for shards of one device, and for shards in the host's memory that are none."""
+    if shard and devices == 1:
+        raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
+    if offload and not shard:
+        raise ConfigError("--offload is for shards: give --shard and --devices too")

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from xstilts.cli.options import check_shards
 from xstilts.cli.output import emit, table
 from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
@@ -67,6 +68,7 @@ def show_plan(file: Path, data: Path | None, store: Path, asked: Asked) -> None:
 
 
 def _machine(asked: Asked) -> Machine:
+    check_shards(asked.spread.devices, asked.spread.shard, asked.spread.offload)
     if asked.mfu is not None and not 0 < asked.mfu <= 1:
         raise ConfigError(f"--mfu {asked.mfu:g} is a share of the peak: give a number above 0 and at most 1")
     share = Utilisation() if asked.mfu is None else Utilisation.measured(asked.mfu)

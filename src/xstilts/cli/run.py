@@ -10,10 +10,11 @@ from typing import Any
 
 import typer
 
+from xstilts.cli.options import check_shards
 from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
-from xstilts.core.errors import ConfigError, XstiltsError
+from xstilts.core.errors import XstiltsError
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.local import run_local
@@ -41,10 +42,7 @@ class Machine:
     ranks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.shard and self.devices == 1:
-            raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
-        if self.offload and not self.shard:
-            raise ConfigError("--offload is for shards: give --shard and --devices too")
+        check_shards(self.devices, self.shard, self.offload)
 
     @classmethod
     def of(cls, workers: int | None, device: str = "cpu", *rest: Any) -> Machine:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.core.files import read_json
+from xstilts.data.examples import asked
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.domain import DEFAULT_DOMAIN
@@ -81,6 +82,11 @@ PREDICTED: Mapping[str, float] = {
 
 Of span corruption those taken out, a third as many sentinels, and the end tokens.
 """
+READ_OVER: Mapping[str, float] = {"multiple_choice_text": 3, "span_qa_text": 5, "tagging_text": 3}
+"""Passes over a prompt in prediction: one for each choice (2 to 5); of generated answers those that search and score,
+assumed. Of classification there is one for each label."""
+POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
+"""Candidates that all languages search, where the files are not there: Mewsli-X has about a million."""
 RAW_TEXT = ("masked_lm", "causal_lm", "span_corruption")
 """Types whose instances are blocks of lines."""
 
@@ -125,6 +131,13 @@ def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amoun
     return _estimated(prepared)
 
 
+def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
+    """How often prediction of a type reads its data, and what is not counted."""
+    passes = float(max(1, labels)) if kind == "classification_text" else READ_OVER.get(kind, 1.0)
+    written = kind in ("span_qa_text", "tagging_text")
+    return passes, ("hours of answers that are written token by token are not counted",) if written else ()
+
+
 def _counted(directory: Path, exponent: float) -> Amount:
     folders = [path.parent for path in sorted(directory.glob("*/features.json"))]
     about = [read_json(folder / "features.json") for folder in folders]
@@ -164,6 +177,9 @@ def _estimated(prepared: Stage) -> Amount:
         return _raw_text(prepared, encoding)
     counts, note = rows_of(prepared)
     rows = float(sum(counts.values()))
+    if config["task"] in POOLS and not config["combined"]:
+        pool = _pool(prepared)
+        rows = rows + pool if note or config["limit"] else rows - pool * (len(counts) - 1)
     tokens = float(min(kind.tokens, encoding.max_length))
     instances = rows * kind.instances
     keys = min(SPREAD * tokens, float(encoding.max_length))
@@ -236,6 +252,15 @@ def _count(prepared: Stage, split: Split, code: str) -> int:
     if prepared.config["type"] in RAW_TEXT:  # raw text is large, and its size on disk tells its tokens
         return 0
     return _examples(prepared, split, code)
+
+
+def _pool(prepared: Stage) -> int:
+    """Candidates that stand in every language's files, and are read once."""
+    root, (code, *_), task = Path(prepared.settings["root"]), prepared.config["languages"], _task(prepared)
+    split = _split(prepared)
+    if all(_is_empty(path) for path in task.paths(root, split, code)):
+        return POOLS[prepared.config["task"]]
+    return sum(not asked(example) for example in task.load(root, split, code))
 
 
 @lru_cache(maxsize=4096)

@@ -11,12 +11,12 @@ from xstilts.evaluation.predict import AT_ONCE
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
-from xstilts.planning.amounts import PREDICTED, Amount, amount
+from xstilts.planning.amounts import PREDICTED, Amount, amount, read_over
 from xstilts.planning.costing import Cost, Load, Machine, inference, training
 from xstilts.planning.devices import Hours
 from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
 from xstilts.planning.lookup import shape_of, start_of
-from xstilts.planning.remedies import Remedy, remedies
+from xstilts.planning.remedies import Remedy, about_shards, remedies
 from xstilts.planning.survey import Conditions, survey
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.task_types import TASK_TYPES
@@ -143,8 +143,8 @@ class Planner:
             scratch=scratch,
             estimated=any(one.estimated for one in amounts),
             fits=fits,
-            remedies=tuple(remedies(shape, tuning, load, self.machine, route)) if fits is False else (),
-            notes=cost.notes,
+            remedies=tuple(remedies(shape, tuning, load, self.machine, route, bool(judged))) if fits is False else (),
+            notes=(*cost.notes, *about_shards(self.machine.spread, counts, bool(judged))),
         )
 
     def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
@@ -193,19 +193,22 @@ class Planner:
         data = self._amount(stage.inputs["data"], 1.0)
         shape, route = self._model(stage)
         at_once = min(max(self.machine.micro_batch_tokens, AT_ONCE), data.total)
-        load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"])
+        passes, note = read_over(kind, len(stage.config["labels"]))
+        load = Load(
+            tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"]
+        )
         how = (route, at_once, TASK_TYPES.get(kind).all_layers)
         cost = inference(shape, _adapted(stage), load, self.machine, how)
         return replace(
             plan,
-            tokens=data.total,
+            tokens=load.tokens,
             flops=cost.flops,
             memory=cost.memory,
             hours=cost.hours,
             disk=disk.predicted(kind, data.rows, cost.survey.kept.layers),
             estimated=data.estimated,
             fits=self._fits(cost.memory),
-            notes=cost.notes,
+            notes=(*cost.notes, *note),
         )
 
     def _prepare(self, stage: Stage, plan: StagePlan) -> StagePlan:

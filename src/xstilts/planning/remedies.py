@@ -8,7 +8,7 @@ from typing import Any
 
 from xstilts.planning.costing import Load, Machine, training
 from xstilts.planning.devices import Hours
-from xstilts.planning.formulas import Tuning, fewer_tokens
+from xstilts.planning.formulas import Counts, Spread, Tuning, fewer_tokens
 
 RANK = 16
 SHARDS = (2, 4, 8, 16)
@@ -40,8 +40,14 @@ class Remedy:
         }
 
 
-def remedies(shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, route: Any) -> list[Remedy]:
-    """One way of each kind, in order of their cost: the first that fits, else the one that saves most."""
+def remedies(
+    shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, route: Any, judged: bool
+) -> list[Remedy]:
+    """One way of each kind, in order of their cost: the first that fits, else the one that saves most.
+
+    Args:
+        judged: whether the weights are judged while they train, as shards cannot be.
+    """
     found = []
     for ways in _ways(tuning, load, machine):
         tried: list[Remedy] = []
@@ -49,12 +55,28 @@ def remedies(shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Mach
             cost = training(shape, how, load, where, route)
             fits = cost.memory.total <= machine.device.usable
             other = (how.rank, how.quantized) != (tuning.rank, tuning.quantized)
+            if judged and where.spread.shard:
+                change, other = f"{change} with `select: last`", True
             tried.append(Remedy(change, cost.memory.total, cost.hours, fits, other))
             if fits:
                 break
         if tried:
             found.append(next((one for one in tried if one.fits), min(tried, key=lambda one: one.memory)))
     return found
+
+
+def about_shards(spread: Spread, counts: Counts, judged: bool) -> list[str]:
+    """What shards ask for beside memory on the devices."""
+    if not spread.shard:
+        return []
+    whole = 4 * counts.total / 1e9
+    notes = [f"each of {spread.devices} processes first reads all weights into the host's memory: {whole:,.0f} GB"]
+    if judged:
+        notes.append(
+            "--shard is refused where weights are judged on validation while they train: give `select: last` or "
+            "`average`, and one learning rate"
+        )
+    return notes
 
 
 Way = tuple[str, Tuning, Machine]

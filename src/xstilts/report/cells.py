@@ -104,7 +104,9 @@ def describe(found: Estimate, sign: bool, level: float) -> str:
         parts.append(f"t interval over {over} {interval(found.t_low, found.t_high, sign)}")
     if sign and found.p is not None:
         parts.append(f"bootstrap p {share(found.p)}")
-    if len(found.seeds) > 1:
+    if len(found.seeds) > 1 and found.t_low is None:
+        parts.append("the same models at every seed")
+    elif len(found.seeds) > 1:
         parts.append("by seed " + ", ".join(show(value) for value in found.per_seed))
     else:
         parts.append("one seed")

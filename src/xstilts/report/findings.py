@@ -42,6 +42,13 @@ def cautions(analysis: Analysis) -> list[str]:
                 f"random encoder on {', '.join(beaten)}: its gains there say little of models that learned from "
                 "pretraining."
             )
+        differences = _differences(analysis, section, starts)
+        if alone := [t for _, t, one, _ in differences if one.t_low is None and one.low is not None and one.low > 0]:
+            sentences.append(
+                f"Without intermediate training {about.backbone(section.backbone).label} scores below its own random "
+                f"encoder on {', '.join(alone)}, one model of each: what is gained there says little of models that "
+                "learned from pretraining."
+            )
     flags = [flag for flag in analysis.flags if flag.kind == "not learned"]
     for task in dict.fromkeys(flag.task for flag in flags):
         found = [(flag.run, f"{len(flag.seeds)} of {flag.measured}") for flag in flags if flag.task == task]
@@ -85,8 +92,8 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
         rest = [target for target in known if target not in above]
         tail = f" (not on {', '.join(rest)})" if rest else ""
         yield (
-            f"Without intermediate training, zero-shot scores are clearly above the best constant answer on "
-            f"{len(above)} of {len(known)} targets{tail}."
+            f"Without intermediate training, zero-shot scores are above the best constant answer by every interval "
+            f"there is on {len(above)} of {len(known)} targets{tail}."
         )
     for control in section.controls:
         found = _differences(analysis, section, [control])

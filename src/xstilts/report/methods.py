@@ -34,8 +34,9 @@ def methods(analysis: Analysis) -> list[str]:
         "are tested on the same example ids get the same draw of examples.",
         "The bootstrap resolves few seeds poorly, and with three its interval is too narrow when they differ "
         "much. So a difference is called clear only when a Student t interval over the seeds' values, too, excludes "
-        "zero; with one seed there is no such interval, and nothing is known of other seeds. Differences are not "
-        "corrected for the number of recipes and targets: among twenty, one may look clear by chance.",
+        "zero; with one seed, or with models that no seed changes, there is no such interval, and nothing is known of "
+        "others. Differences are not corrected for the number of recipes and targets: among twenty, one may look "
+        "clear by chance.",
         *clusters,
         "By language, differences are tested by a paired permutation test that exchanges the two systems' answers "
         "example by example, with Holm's correction over the languages of a recipe and target. It holds for these "

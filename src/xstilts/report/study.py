@@ -186,6 +186,12 @@ def _words(one: Estimate) -> str:
         return "clearly above zero" if one.value > 0 else "clearly below zero"
     if not one.intervals:
         return "from one seed"
+    if "t" not in one.intervals:
+        low, high = one.intervals["bootstrap"]
+        side = "above zero" if low > 0 else "below zero" if high < 0 else "no effect shown"
+        return (
+            f"{side} on these test examples, which say nothing of other {'models' if len(one.seeds) > 1 else 'seeds'}"
+        )
     apart = [name for name, (low, high) in one.intervals.items() if low * high > 0]
     if apart:
         first, second = ("the bootstrap", "t") if "bootstrap" in apart else ("t", "the bootstrap")

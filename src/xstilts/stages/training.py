@@ -103,7 +103,8 @@ def run_train(
     """
     machine = Settings(**settings)
     options = TrainConfig(**config["train"])
-    backbone = open_for_training(inputs["model"], options, config["seed"], machine.device)
+    whole_on = "cpu" if machine.shard and not options.quantize else machine.device
+    backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
     phase = build_phase(config, inputs, options).suited(backbone)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
@@ -113,7 +114,7 @@ def run_train(
             sharing = zip(specs, phase.features, strict=True)
             set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
-    losses = spread(Losses(model, phase).to(machine.device), backbone, machine)
+    losses = spread(Losses(model, phase), backbone, machine)
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, start, totals, report)

@@ -53,7 +53,7 @@ class Estimate:
 
     Attributes:
         low, high: percentile bootstrap interval; None where there is one seed and no example values.
-        t_low, t_high: Student t interval over seeds; None with one seed.
+        t_low, t_high: Student t interval over seeds; None with one seed, or one model at all of them.
         p: two-sided bootstrap p of "no difference": twice the smaller share of resamples on one side of 0.
         per_seed: the value at each of `seeds`.
         levels: what was resampled: `seeds and examples`, `worlds, seeds and examples`, `seeds`, `examples`, `nothing`.
@@ -82,9 +82,9 @@ class Estimate:
 
     @property
     def clear(self) -> bool:
-        """Whether every interval there is excludes 0, and there is one."""
+        """Whether both intervals exclude 0: never with one seed, or with models that no seed changes."""
         known = self.intervals.values()
-        return bool(known) and (all(low > 0 for low, _ in known) or all(high < 0 for _, high in known))
+        return len(known) == 2 and (all(low > 0 for low, _ in known) or all(high < 0 for _, high in known))
 
 
 def estimate(series: Series, options: Resampling | None = None) -> Estimate:
@@ -93,7 +93,7 @@ def estimate(series: Series, options: Resampling | None = None) -> Estimate:
     low = high = p = t_low = t_high = None
     centres = block_means(series, options)
     count = len(centres)
-    levels = _levels(series, count)
+    levels = _levels(series, count, options)
     if levels != "nothing":
         values = draws(series, options)
         tail = (1 - options.level) / 2
@@ -115,19 +115,19 @@ def estimate(series: Series, options: Resampling | None = None) -> Estimate:
         languages=series.languages,
         examples=series.examples,
         levels=levels,
-        per_world=tuple(map(float, centres)) if count < len(series.seeds) else (),
+        per_world=tuple(map(float, centres)) if options.by_world(series) else (),
     )
 
 
-def _levels(series: Series, blocks: int) -> str:
-    drawn = ["worlds", "seeds"] if blocks < len(series.seeds) else ["seeds"] if blocks > 1 else []
+def _levels(series: Series, blocks: int, options: Resampling) -> str:
+    drawn = ["worlds", "seeds"] if options.by_world(series) else ["seeds"] if blocks > 1 else []
     drawn += ["examples"] if series.draws is not None else []
     return " and ".join([*([", ".join(drawn[:-1])] if drawn[:-1] else []), *drawn[-1:]]) or "nothing"
 
 
 def block_means(series: Series, options: Resampling) -> Floats:
-    """[W] means over the seeds of each world; [S] the points themselves where no world has two seeds."""
-    blocks = options.blocks(series.seeds)
+    """[W] means over the seeds of each block; [S] the points themselves where no block has two seeds."""
+    blocks = options.blocks(series)
     if len(blocks) == len(series.seeds):
         return series.points
     return np.array([series.points[block].mean() for block in blocks])
@@ -139,9 +139,9 @@ def draws(series: Series, options: Resampling) -> Floats:
     A seed drawn twice gets two draws of its own examples unless seeds share examples.
     """
     count, size = len(series.seeds), options.resamples
-    blocks = options.blocks(series.seeds)
+    blocks = options.blocks(series)
     if len(blocks) < count:
-        return _over_worlds(series, blocks, options)
+        return _over_blocks(series, blocks, options)
     picks = generator(options.seed, "seeds").integers(0, count, size=(size, count))
     if series.draws is None:
         return np.asarray(series.points[picks].mean(axis=1))
@@ -151,7 +151,7 @@ def draws(series: Series, options: Resampling) -> Floats:
     return np.asarray(series.draws[picks, rows].mean(axis=1), dtype=np.float64)
 
 
-def _over_worlds(series: Series, blocks: Sequence[NDArray[np.int64]], options: Resampling) -> Floats:
+def _over_blocks(series: Series, blocks: Sequence[NDArray[np.int64]], options: Resampling) -> Floats:
     """Worlds are drawn, then as many seeds of each as it has; the value is the mean over worlds of the seeds' means."""
     size, count, most = options.resamples, len(blocks), max(map(len, blocks))
     sizes = np.array([len(block) for block in blocks])

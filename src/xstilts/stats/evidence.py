@@ -87,6 +87,8 @@ def tails(series: Series, number: float, options: Resampling) -> tuple[float, fl
     if count < 2:
         return 1.0, 1.0
     values = draws(series, options)
+    if not (np.isfinite(values).all() and np.isfinite(centres).all()):
+        return 1.0, 1.0
     low, high = (float((side.sum() + 1) / (len(values) + 1)) for side in (values <= number, values >= number))
     distance, error = float(centres.mean()) - number, float(centres.std(ddof=1)) / np.sqrt(count)
     if error == 0:

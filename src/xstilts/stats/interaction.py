@@ -19,7 +19,7 @@ from scipy import stats
 
 from xstilts.core.seeds import generator
 from xstilts.stats.bootstrap import block_means
-from xstilts.stats.series import Resampling, Series
+from xstilts.stats.series import Resampling, Series, models_of
 from xstilts.stats.table import Floats
 
 
@@ -46,9 +46,11 @@ class Joint:
 def joint(columns: Sequence[Series], options: Resampling | None = None) -> Joint:
     """Both joint tests of two or more series with the same seeds."""
     options = options or Resampling()
-    f, degrees, p_f = repeated_measures(np.stack([block_means(one, options) for one in columns], axis=1))
+    columns = [replace(one, models=models_of(columns)) for one in columns]
+    means = np.stack([block_means(one, options) for one in columns], axis=1)
+    f, degrees, p_f = repeated_measures(means)
     values = np.stack([one.points for one in columns], axis=1)
-    return Joint(f, degrees, p_f, permuted_within(values, options) if len(values) > 1 else None)
+    return Joint(f, degrees, p_f, permuted_within(values, options) if len(means) > 1 else None)
 
 
 def repeated_measures(values: Floats) -> tuple[float | None, tuple[int, int], float | None]:
@@ -95,6 +97,7 @@ def weighted(columns: Sequence[Series], weights: Sequence[float]) -> Series:
         languages=tuple(dict.fromkeys(code for one in columns for code in one.languages)),
         shared=any(one.shared for one in columns),
         examples=max(one.examples for one in columns),
+        models=models_of(columns),
     )
 
 

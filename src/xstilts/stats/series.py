@@ -31,11 +31,19 @@ class Resampling:
     seed: int = 0
     worlds: Mapping[int, int] = field(default_factory=dict)
 
-    def blocks(self, seeds: Sequence[int]) -> list[NDArray[np.int64]]:
-        """Positions of the seeds by world; of each seed alone where no world has two of them, or all are of one."""
-        names = [self.worlds.get(seed, f"seed {seed}") for seed in seeds]
-        found = [np.array([i for i, name in enumerate(names) if name == one]) for one in dict.fromkeys(names)]
-        return [np.array([i]) for i in range(len(seeds))] if len(found) == 1 else found
+    def blocks(self, series: Series) -> list[NDArray[np.int64]]:
+        """Positions of the seeds by world; by what was measured at them where no world has two, or all are of one.
+
+        What is not trained is the same models at every seed: that is one block.
+        """
+        names = [self.worlds.get(seed, model) for seed, model in zip(series.seeds, series.models, strict=True)]
+        names = list(series.models) if len(set(names)) == 1 else names
+        return [np.array([i for i, name in enumerate(names) if name == one]) for one in dict.fromkeys(names)]
+
+    def by_world(self, series: Series) -> bool:
+        """Whether blocks are worlds with several seeds."""
+        count = len({self.worlds.get(seed) for seed in series.seeds})
+        return 1 < count < len(series.seeds) and all(seed in self.worlds for seed in series.seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +54,7 @@ class Series:
         points: [S] the measured value at each seed.
         draws: [S, B] the value under each resample of the examples; None without example values.
         shared: whether seeds share test examples (then resample b is the same draw for all of them).
+        models: what was measured at each seed; equal where it is the same models.
     """
 
     seeds: tuple[int, ...]
@@ -54,12 +63,13 @@ class Series:
     draws: NDArray[np.float32] | None
     shared: bool
     examples: int
+    models: tuple[str, ...]
 
     def minus(self, other: Series) -> Series:
         """The paired difference; both must have the same seeds."""
         assert self.seeds == other.seeds
         draws = None if self.draws is None or other.draws is None else self.draws - other.draws
-        return replace(self, points=self.points - other.points, draws=draws)
+        return replace(self, points=self.points - other.points, draws=draws, models=models_of([self, other]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +81,7 @@ class Place:
     group: str
     metrics: frozenset[str]
     examples: int
+    stages: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +108,8 @@ class Replicates:
             groups = [{place.group for place in row} for row in rows]
             shared = any(a & b for i, a in enumerate(groups) for b in groups[:i])
             total = sum(place.examples for place in rows[0])
-            made.append(Series(seeds, common, points, draws, shared, total))
+            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
+            made.append(Series(seeds, common, points, draws, shared, total, models))
         return made
 
     def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -126,6 +138,18 @@ class Replicates:
                         f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different "
                         f"{what}; run them with the same data and version"
                     )
+
+
+def _model(row: Sequence[Place], seed: int) -> str:
+    """The stages behind one run's scores at a seed; the seed itself where they are not known."""
+    stages = sorted(set().union(*(place.stages for place in row)))
+    return " ".join(stages) if all(stages) and stages else f"seed {seed}"
+
+
+def models_of(parts: Sequence[Series], seeds: Sequence[int] | None = None) -> tuple[str, ...]:
+    """What was measured at each seed where a number is made of several series."""
+    wanted = parts[0].seeds if seeds is None else seeds
+    return tuple(" and ".join(dict.fromkeys(one.models[one.seeds.index(seed)] for one in parts)) for seed in wanted)
 
 
 def _names(runs: Sequence[Run]) -> str:
@@ -165,6 +189,7 @@ def _place(parts: Sequence[tuple[Measured, NDArray[np.float32] | None]]) -> Plac
         group="+".join(sorted({row.examples.group for row, _ in parts if row.examples is not None})),
         metrics=frozenset(row.score.metric for row, _ in parts),
         examples=max(row.score.n for row, _ in parts),
+        stages=frozenset(row.score.stage for row, _ in parts),
     )
 
 
@@ -196,4 +221,5 @@ def combine(parts: Sequence[Series]) -> Series:
         draws=np.asarray(np.mean(known, axis=0)) if len(known) == len(parts) else None,
         shared=any(part.shared for part in parts),
         examples=sum(part.examples for part in parts),
+        models=models_of(parts, seeds),
     )

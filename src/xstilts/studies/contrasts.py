@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xstilts.core.errors import XstiltsError
 from xstilts.stats.interaction import Joint, joint, slope_weights, weighted
-from xstilts.stats.series import Replicates, Resampling, Series, combine, resample
+from xstilts.stats.series import Replicates, Resampling, Series, combine, models_of, resample
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.spec import Contrast
 
@@ -169,7 +169,8 @@ class Scores:
             x, y = ([one.draws[at] for one in side if one.draws is not None] for side, at in zip(sides, rows))
             draws = correlated(np.stack(x), np.stack(y)).astype(np.float32)
         first = sides[0][0]
-        return replace(first, seeds=seeds, points=correlated(*points), draws=draws, examples=first.examples * count)
+        models, total = models_of([one for side in sides for one in side], seeds), first.examples * count
+        return replace(first, seeds=seeds, points=correlated(*points), draws=draws, examples=total, models=models)
 
 
 def correlated(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -65,6 +65,10 @@ class Contrast(Strict):
                 raise ValueError(f"`{name}` is for contrasts of kind '{kind}', found '{self.kind}'")
         if self.kind == "trend" and len(self.parameters) < 3:
             raise ValueError(f"a trend needs at least three backbones, found {len(self.parameters)}")
+        sizes = self.parameters.values()
+        if self.kind == "trend" and (min(sizes) <= 0 or len(set(sizes)) < 2):
+            shown = ", ".join(f"{size:g}" for size in sizes)
+            raise ValueError(f"sizes of a trend are above 0, and not all the same (found: {shown})")
         if self.kind == "best" and len(self.recipe) != 1:
             raise ValueError(f"one recipe can be the best, found {len(self.recipe)}")
         if self.kind in ("best", "correlation") and self.each:
@@ -100,6 +104,9 @@ class Bounded(Contrast):
             raise ValueError(SIGNLESS)
         if self.at_least and not (self.each or self.kind == "best"):
             raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
+        named = {"recipe": self.recipe, "backbone": self.backbones}.get(self.each, ())
+        if self.at_least and named and self.at_least > len(named):
+            raise ValueError(f"`at_least: {self.at_least}` of {len(named)}: it counts {self.each}s")
         return self
 
     @property
@@ -138,7 +145,9 @@ class StudySpec(Strict):
     citation: Names = Field(description="keys of `references`")
     cost: str = Field(description="what running it is expected to take")
     falsified_by: str = Field(description="what would show that the expected answer is wrong")
-    groups: dict[str, Names] = Field(default_factory=dict, description="name -> targets; contrasts may name a group")
+    groups: dict[str, Annotated[Names, Field(min_length=1)]] = Field(
+        default_factory=dict, description="name -> targets; contrasts may name a group"
+    )
     parameters: dict[str, float] = Field(default_factory=dict, description="backbone -> size, for all trends")
     effects: tuple[Effect, ...] = ()
     claims: tuple[Claim, ...] = ()

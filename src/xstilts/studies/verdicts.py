@@ -49,7 +49,7 @@ class Verdict:
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
     """A verdict for each claim, in their order; those that flags or one seed leave undecided are no tests to Holm."""
     found = [_evidence(claim, scores) for claim in claims]
-    marks = [_flagged(measured, flags) if measured else ((), "") for measured, *_ in found]
+    marks = [_flagged(measured, flags, scores) if measured else ((), "") for measured, *_ in found]
     raw = {
         at: min(evidence.supports, evidence.contradicts)
         for at, (_, evidence, _) in enumerate(found)
@@ -108,6 +108,8 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     """Several gains are alike when every two of them are within the margin; that they differ, the joint test says."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
+        if (test.at_least or 0) > len(parts):
+            raise XstiltsError(f"`at_least: {test.at_least}` of a test that has {len(parts)} parts")
         return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
     if test.direction not in ("differs", "within") or test.than:
         raise XstiltsError(SIGNLESS)
@@ -119,12 +121,14 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     return Evidence(1.0 if p is None else p, alike.supports, None if confidence is None else 1 - confidence)
 
 
-def _flagged(measured: Measured, flags: Sequence[Flag]) -> tuple[tuple[str, ...], str]:
+def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
     """Flags of the runs a claim is about, and why they leave it undecided, if they do."""
     own = [flag for flag in flags if flag.run in measured.subjects]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
     if len(measured.parts[0].series.seeds) == 1:
         return notes, "one seed says nothing of other seeds"
+    if any(len(block_means(part.series, scores.options)) == 1 for part in measured.parts):
+        return notes, "these models are the same at every seed, and say nothing of others"
     names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
     return notes, f"an intermediate task that was not learned explains nothing: {names}" if stopping else ""

@@ -93,14 +93,17 @@ def assembled(device: str) -> Iterator[str]:
 
 
 def spread(module: nn.Module, backbone: Backbone, settings: Settings) -> nn.Module:
-    """The module as every rank runs it; its parameters are the ones to optimise, whichever way."""
+    """The module as every rank runs it, on its device; its parameters are the ones to optimise, whichever way.
+
+    FSDP2 moves what it shards layer by layer: no device holds the whole.
+    """
     if settings.recompute:
         recompute_layers(backbone)
     size = team().size
     if size == 1:
-        return module
+        return module.to(settings.device)
     if not settings.shard:
-        return DistributedDataParallel(module, find_unused_parameters=True)
+        return DistributedDataParallel(module.to(settings.device), find_unused_parameters=True)
     mesh = init_device_mesh(torch.device(settings.device).type, (size,))
     offload = CPUOffloadPolicy() if settings.offload else OffloadPolicy()
     for layer in layer_stack(backbone):

@@ -68,7 +68,8 @@ def draws_of(
     """The draws of a phase as a train stage describes it.
 
     Replayed components stand behind the phase's own and share `replay` by size. A phase given in epochs has the steps
-    of its own components, and those that replay takes on top; one given in steps has these in all.
+    of its own components, and those that replay takes on top; one given in steps has these in all. The cap is of
+    mixtures: a task alone is read whole.
 
     Args:
         sizes: instances of each component.
@@ -88,7 +89,7 @@ def draws_of(
     steps = options.steps
     if steps is None:
         drawn = [sizes[i] for i in own if first[i] > 0 or (last is not None and last[i] > 0)]
-        steps = steps_of(drawn, options.batch_size, options.epochs, cap)
+        steps = steps_of(drawn, options.batch_size, options.epochs, cap if len(own) > 1 else max(sizes))
         steps = round(steps / (1 - replay)) if replay else steps
     return Draws(tuple(first), None if last is None else tuple(last), steps)
 
