@@ -134,6 +134,19 @@ def test_findings_are_counted_from_the_table(analysis):
     assert "Flagged as not learned: 2 runs" in text
 
 
+def test_one_seed_shows_nothing_clear_but_what_its_examples_say():
+    rows = tuple(row for row in experiment().rows if row.score.seed == 1)
+    found = analyse(ScoreTable(rows), replace(ABOUT, seeds=(1,)), QUICK)
+    text = "\n".join(findings(found))
+    assert "Of 6 pairs of recipe and target, 0 show a clear gain over [], 0 a clear loss, and 6 neither." in text
+    assert "Of those from one seed, which can never be clear, 2 gain and 2 lose on these examples." in text
+    assert (
+        "‘random encoder’ is clearly below the baseline on 0 of 2 targets. On these examples alone, with one seed or "
+        "model of each, it is below it on topics, pairs." in text
+    )
+    assert not any(cell.clear for row in main_table(found, found.sections[0], ZERO_SHOT).rows for cell in row.cells)
+
+
 def test_every_estimate_is_listed_for_the_csv(analysis):
     rows = list(gain_rows(analysis))
     assert len({tuple(rows[0])} | {tuple(r) for r in rows}) == 1

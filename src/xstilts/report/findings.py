@@ -43,7 +43,7 @@ def cautions(analysis: Analysis) -> list[str]:
                 "pretraining."
             )
         differences = _differences(analysis, section, starts)
-        if alone := [t for _, t, one, _ in differences if one.t_low is None and one.low is not None and one.low > 0]:
+        if alone := [t for _, t, one, _ in differences if _on_examples(one) > 0]:
             sentences.append(
                 f"Without intermediate training {about.backbone(section.backbone).label} scores below its own random "
                 f"encoder on {', '.join(alone)}, one model of each: what is gained there says little of models that "
@@ -70,6 +70,12 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
         f"{prefix}Of {len(gains)} pairs of recipe and target, {len(up)} show a clear gain over {about.baseline}, "
         f"{len(down)} a clear loss, and {len(gains) - len(up) - len(down)} neither."
     )
+    if alone := [g for g in gains if _on_examples(g[2])]:
+        more = sum(_on_examples(g[2]) > 0 for g in alone)
+        yield (
+            f"{prefix}Of those from one seed, which can never be clear, {more} gain and {len(alone) - more} lose "
+            "on these examples."
+        )
     if up:
         yield f"{prefix}The largest clear gain: {_named(max(up, key=lambda g: g[2].value))}."
     if down:
@@ -104,10 +110,24 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
             more = f", and clearly above it on {', '.join(better)}" if better else ""
             recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
             share = f"{len(worse)} of {len(found)} targets{more}"
-            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}."
+            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}.{_alone(found)}"
 
 
 Difference = tuple[Run, str, Estimate, bool]
+
+
+def _alone(found: Sequence[Difference]) -> str:
+    """What examples alone say of one model against another, where no seed changes either."""
+    above, below = ([target for _, target, one, _ in found if _on_examples(one) == sign] for sign in (1, -1))
+    sides = [f"{side} on {', '.join(names)}" for side, names in (("above it", above), ("below it", below)) if names]
+    return f" On these examples alone, with one seed or model of each, it is {' and '.join(sides)}." if sides else ""
+
+
+def _on_examples(one: Estimate) -> int:
+    """The sign of a difference that only examples speak for, there being one seed or model; 0 where none is shown."""
+    if one.t_low is not None or one.low is None or one.high is None:
+        return 0
+    return int(one.low > 0) - int(one.high < 0)
 
 
 def _differences(analysis: Analysis, section: Section, runs: Sequence[Run]) -> list[Difference]:
