@@ -220,7 +220,8 @@ def test_a_backbone_has_training_options_of_its_own() -> None:
     ("recipe", "message"),
     [
         (["target", "micro_nli"], "trains on micro_nli after the target's 'micro_topic'"),
-        ([{"tasks": [{**TEXT, "options": {"rat": 0.3}}]}], "unknown option of masked_lm .*did you mean rate"),
+        ([{"tasks": [{**TEXT, "options": {"rat": 0.3}}]}], "unknown option of masked_lm 'rat': did you mean rate"),
+        ([{"tasks": [{**TEXT, "options": {"temperature": 0.1}}]}], "unknown option of masked_lm 'temperature'"),
         ([{"tasks": [{**TEXT, "options": {"rate": 15}}]}], "`rate` is 0 to 1 .found: 15"),
         ([{"tasks": ["micro_nli", "target"], "replay": 0.0, "train": {"select": "oracle"}}, "micro_qa"], "oracle"),
     ],
@@ -279,6 +280,8 @@ def test_what_is_not_trained_has_no_training_options(key: str) -> None:
 def test_a_target_is_measured_in_every_language_that_it_names() -> None:
     with pytest.raises(DataError, match="has no test files for de, which `languages` of the target names"):
         cells([], targets=[{"task": "micro_topic", "languages": ["en", "qaa", "de"]}])
+    pairs = cells([], targets=[{"task": "micro_retrieval", "languages": ["en", "qaa"]}])  # English is the other side
+    assert pairs["target", "micro_retrieval"].inputs["data"].config["languages"] == ["qaa"]
     with pytest.raises(ValidationError, match="unknown language 'german': known: de"):
         tiny_experiment(languages=["en", "german"])
 

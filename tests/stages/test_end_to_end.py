@@ -252,22 +252,6 @@ def test_withheld_gold_is_refused_before_anything_is_trained(root: Path, tmp_pat
     assert "has no gold" in errors[0] or "label" in errors[0]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"rat": 0.3}, "unknown option of masked_lm 'rat': did you mean rate"),
-        ({"temperature": 0.1}, "unknown option of masked_lm 'temperature'"),
-    ],
-)
-def test_an_unknown_option_of_a_task_type_is_named(
-    options: dict[str, float], message: str, root: Path, tmp_path: Path
-) -> None:
-    phase = {"tasks": [{"task": "micro_text", "options": options}]}
-    expansion = Expansion(tiny_experiment(recipes=[[], [phase]], targets=["micro_topic"]), root)
-    events = run(expansion.stages(), tmp_path)
-    assert any(isinstance(event, Failed) and message in event.error for event in events["Failed"])
-
-
 def test_leaks_between_training_and_test_data_are_found_and_reported(tmp_path: Path) -> None:
     root, store = tmp_path / "data", tmp_path / "store"
     write_world(root, 5, TINY)

@@ -158,7 +158,8 @@ class Expansion:
         task = self._phases.task(target.task, model)
         split = target.split or task.evaluate_on
         languages = self._files.languages(task, split, target.languages, model.replicate)
-        if absent := [code for code in target.languages or () if code not in languages]:
+        asked = [code for code in target.languages or () if code != self.experiment.source]
+        if absent := [code for code in asked if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, which `languages` of the target names"
             raise DataError(problem, self.root)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())

@@ -84,7 +84,7 @@ def check_options(task: Task, options: Mapping[str, float]) -> None:
     known = OPTIONS.get(task.type, {})
     for name, value in options.items():
         if name not in known:
-            raise UnknownName(f"option of {task.type} ('{task.name}')", name, known)
+            raise UnknownName(f"option of {task.type}", name, known)
         low, high = known[name]
         if not low <= value <= high:
             raise ConfigError(f"'{task.name}': `{name}` is {low:g} to {high:g} (found: {value:g})")
