@@ -79,16 +79,16 @@ class Layout:
         """Segments joined greedily into runs while padding costs less than another call."""
         assert list(self.lengths) == sorted(self.lengths, reverse=True), "segments must lie longest first"
         runs: list[Run] = []
-        begin = 0
+        begin = spent = 0
         current: list[int] = []
         for length in self.lengths:
             waste = (current[0] ** 2 - length**2) if current else 0
-            spent = sum(current[0] ** 2 - n**2 for n in current) if current else 0
-            if current and waste and spent + waste > CALL_COST:
+            if waste and spent + waste > CALL_COST:
                 runs.append(Run(begin, tuple(current)))
                 begin += sum(current)
-                current = []
+                current, spent, waste = [], 0, 0
             current.append(length)
+            spent += waste
         runs.append(Run(begin, tuple(current)))
         return tuple(runs)
 
