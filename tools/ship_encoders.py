@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from xstilts.backbones.load import load_backbone, save_backbone
+from xstilts.cli.reading import load_experiment
 from xstilts.core.files import read_json, write_json
 from xstilts.expand import Expansion, Model
-from xstilts.experiment import load_experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import FOLDER

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from xstilts.cli.reading import load_experiment
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
 from xstilts.expand import Cell, Expansion
-from xstilts.experiment import load_experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.evaluating import run_evaluate

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from laid_store import ENGLISH, TARGETS, lay_data, lay_experiment, lay_store
 
+from xstilts.cli.reading import load_experiment
 from xstilts.core.files import read_jsonl, write_json, write_jsonl, write_text
 from xstilts.evaluation.score_files import score_files
 from xstilts.expand import Expansion
-from xstilts.experiment import load_experiment
 from xstilts.graph.store import Store
 from xstilts.tasks import TASKS
 from xstilts.tasks.benchmarks import XTREME

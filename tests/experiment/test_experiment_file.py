@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
-from xstilts.experiment import Experiment, load_experiment
+from xstilts.experiment import Experiment
 
 GOOD = """\
 name: table1

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from stages.tiny_experiment import BACKBONE, tiny_experiment
+from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.columns import FIELDS, ColumnReader
 from xstilts.expand import Expansion
-from xstilts.experiment import load_experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.stages.own import reading, revive
 from xstilts.stages.preparing import task_of

@@ -69,6 +69,17 @@ def test_a_head_is_kept_from_the_phase_that_has_it(tmp_path: Path) -> None:
     assert same(weights(model.heads["nli"]), weights(first.heads["nli"]))
 
 
+def test_of_two_pretrained_heads_a_task_goes_on_with_its_own(tmp_path: Path) -> None:
+    backbone = tiny_model("nli").backbone
+    specs = [HeadSpec(name, "masked_lm", ()) for name in ("text", "more")]
+    old = Model(backbone, specs, 0.0, 7)
+    save_model(old, tmp_path)
+    for name in ("text", "more"):
+        model = Model(backbone, [HeadSpec(name, "masked_lm", ())], 0.0, 1)
+        assert restore_heads(model, tmp_path, {})["loaded"] == [name]
+        assert same(weights(model.heads[name]), weights(old.heads[name]))
+
+
 def test_a_head_with_other_labels_is_not_kept(tmp_path: Path) -> None:
     save_model(tiny_model("nli"), tmp_path)
     backbone = tiny_model("nli").backbone

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES
-from xstilts.core.yaml_lines import Lines, load_yaml, place_of
+from xstilts.core.yaml_lines import Lines, place_of
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
 from xstilts.recipes import TARGET, Code, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
@@ -253,19 +253,3 @@ def _check_training_task(target: Task, source: Task, languages: Sequence[str]) -
         raise ValueError(f"'{target.name}' is trained on '{source.name}': give `labels` of '{silent[0]}'")
     if (source.type, source.labels) != (target.type, target.labels):
         raise ValueError(f"'{target.name}' cannot be trained on '{source.name}': its type or labels are others")
-
-
-def load_experiment(path: Path) -> Experiment:
-    """Read and validate an experiment file (YAML).
-
-    Raises:
-        ConfigError: with file and line: a wrong key or value, or text that is no YAML.
-    """
-    document, lines = load_yaml(path)
-    if not isinstance(document, dict):
-        raise ConfigError("an experiment file holds `name:`, `backbones:`, `recipes:`, `targets:` ...", path, 1)
-    try:
-        return Experiment(**document)
-    except ValidationError as error:
-        problem, line = place_of(error, lines, Experiment)
-        raise ConfigError(problem, path, line) from None

@@ -121,13 +121,14 @@ def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> di
     """
     folders = {folder: saved_heads(folder) for folder in {directory, *keep.values()}}
     before = folders[directory]
-    pretrained = {spec for spec in before if spec.task_type.pretrained_head}
+    pretrained = [spec for spec in before if spec.task_type.pretrained_head]
     used: dict[str, HeadSpec] = {}
     for spec in model.specs:
         held = folders[keep[spec.task]] if spec.task in keep else {}
         found = spec if spec in held else None
         if found is None and spec.task_type.pretrained_head:
-            held, found = before, next((head for head in pretrained if head.type == spec.kind), None)
+            same = [head for head in pretrained if head.type == spec.kind]
+            held, found = before, max(same, key=lambda head: head.task == spec.task, default=None)
         if found is not None:
             model.heads[spec.task].load_state_dict(held[found])
             used[spec.task] = found
