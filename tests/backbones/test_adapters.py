@@ -29,9 +29,12 @@ BATCH = pack(sequences((7, 4, 9)))
 SMALL = LoRA(rank=4, alpha=8, dropout=0.0)
 
 
-def adapted(arch: Arch | str = "xlm-roberta", adapters: int = 1, lora: LoRA = SMALL) -> Backbone:
+QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def adapted(arch: Arch | str = "xlm-roberta", adapters: int = 1, lora: LoRA = SMALL, **changes: float) -> Backbone:
     """A backbone whose adapters are no longer zero."""
-    backbone = tiny_backbone(arch)
+    backbone = tiny_backbone(arch, **changes)
     for i in range(adapters):
         torch.manual_seed(i)
         add_adapter(backbone, lora)
@@ -89,6 +92,23 @@ def test_peft_itself_loads_a_saved_adapter(tmp_path: Path) -> None:
 
 def backbone_arch() -> Arch:
     return next(arch for arch in ARCHS if arch.model_type == "xlm-roberta")
+
+
+def test_frozen_adapters_have_no_dropout(tmp_path: Path) -> None:
+    """In training, too, they are the model that the adapter above them adapts."""
+    noisy = LoRA(rank=4, alpha=8, dropout=0.5)
+    backbone = adapted(lora=noisy, **QUIET)
+    frozen = backbone(BATCH)
+    backbone.train()
+    assert not torch.allclose(backbone(BATCH), frozen)
+    add_adapter(backbone, noisy)
+    backbone.train()  # the new adapter is zero, so its own dropout changes nothing yet
+    torch.testing.assert_close(backbone(BATCH), frozen, rtol=1e-6, atol=1e-6)
+    save_adapters(backbone, tmp_path)
+    again = tiny_backbone(**QUIET)
+    load_adapters(again, tmp_path)
+    again.train()
+    torch.testing.assert_close(again(BATCH), frozen, rtol=1e-6, atol=1e-6)
 
 
 def test_layers_are_adapted_by_name_and_a_wrong_name_is_told() -> None:

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM
 
 from backbones.tiny_models import BY_NAME, TEXT, decoder_tokenizer, t5_tokenizer, tiny_backbone
 from task_types.samples import CODER, LINES, PAIRS, PARALLEL, rng, whole
-from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import random_backbone
 from xstilts.backbones.packing import micro_batches
@@ -271,7 +271,20 @@ def test_simcse_needs_dropout_on_raw_text_alone() -> None:
     with pytest.raises(BackboneError, match=r"no dropout: give `options: \{dropout: 0.1\}`"):
         loss_of(SimCSE(), quiet, batch)
     assert torch.isfinite(loss_of(SimCSE(dropout=0.1), quiet, batch))
-    assert torch.isfinite(loss_of(SimCSE(), quiet, whole(SimCSE(), features_of("simcse", NLI))))
+    told = [*NLI, TextExample("same", TEXT[0], TEXT[0], "entailment")]  # as NLI sets have it now and then
+    assert torch.isfinite(loss_of(SimCSE(), quiet, whole(SimCSE(), features_of("simcse", told))))
+
+
+@pytest.mark.parametrize("name", ["simcse", "contrastive"])
+def test_cosines_keep_their_digits_under_bf16(name: str) -> None:
+    """Of vectors that are nearly alike, bf16 would make logits a twelfth apart."""
+    kind, backbone = TASK_TYPES.get(name), backbone_of("masked_lm")
+    batch = whole(kind, features_of(name, NLI if name == "simcse" else None))
+    near_TH = 1 + 0.01 * torch.randn(batch.packed.ids_T.shape[0], 64, generator=torch.Generator().manual_seed(0))
+    head = kind.head(backbone, (), 0.0)
+    exact = kind.loss(head, near_TH, batch)
+    with autocast("bf16", "cpu"):
+        assert float(kind.loss(head, near_TH, batch)) == pytest.approx(float(exact), rel=1e-5)
 
 
 def test_supervised_simcse_takes_contradictions_of_the_same_premise_as_hard_negatives() -> None:

@@ -15,7 +15,7 @@ from task_types.samples import CODER, rng
 from xstilts.backbones.coder import Coder
 from xstilts.data.examples import Answer, SpanExample
 from xstilts.task_types.features import Features
-from xstilts.task_types.span_qa import SpanQA, WindowScores, best_spans, windows
+from xstilts.task_types.span_qa import SpanQA, WindowScores, best_spans, most_context, windows
 from xstilts.tasks.base import Encoding
 
 QA = SpanQA()
@@ -104,14 +104,52 @@ def test_a_question_leaves_room_for_the_passage() -> None:
 
 
 @given(st.integers(0, 200), st.integers(1, 50), st.integers(0, 60))
-def test_windows_cover_the_passage_and_overlap_by_the_stride(length: int, room: int, stride: int) -> None:
+def test_windows_cover_the_passage_one_every_stride(length: int, room: int, stride: int) -> None:
     cut = list(windows(length, room, stride))
     assert cut[0][0] == 0
     assert cut[-1][1] == length
     assert all(end - begin <= room for begin, end in cut)
     assert all(end - begin == room for begin, end in cut[:-1])
-    for (_, end), (begin, _) in itertools.pairwise(cut):
-        assert end - begin == min(stride, room // 2)
+    for (before, _), (begin, _) in itertools.pairwise(cut):
+        assert begin - before == max(1, min(stride, room))
+
+
+def context_of(position: int, begin: int, end: int) -> float:
+    """The score by which run_squad.py of google-research/bert (`_check_is_max_context`) compares windows."""
+    return min(position - begin, end - 1 - position) + 0.01 * (end - begin)
+
+
+@given(st.integers(0, 200), st.integers(1, 50), st.integers(0, 60))
+def test_every_token_belongs_to_the_window_that_shows_most_around_it(length: int, room: int, stride: int) -> None:
+    cut = list(windows(length, room, stride))
+    owners: dict[int, int] = {}
+    for number, ((begin, _), own) in enumerate(zip(cut, most_context(cut), strict=True)):
+        for place in range(*own):
+            assert owners.setdefault(begin + place, number) == number
+    for position in range(length):
+        showing = {n: context_of(position, *cut[n]) for n in range(len(cut)) if cut[n][0] <= position < cut[n][1]}
+        assert owners[position] == max(showing, key=lambda n: (showing[n], -n))
+
+
+def test_windows_of_a_long_passage_are_those_of_the_official_script() -> None:
+    """384 tokens, a question of 20, XLM-R's four special tokens: 360 of the passage, one window every 128."""
+    assert list(windows(700, 360, 128)) == [(0, 360), (128, 488), (256, 616), (384, 700)]
+    assert most_context(list(windows(700, 360, 128))) == [(0, 244), (116, 244), (116, 244), (116, 316)]
+
+
+def test_an_answer_is_taken_from_the_window_that_shows_most_around_it() -> None:
+    """A window that is sure of what stands at its border is not heard, as in run_squad.py."""
+    example = SpanExample("q", "?", " ".join(TEXT), None)
+    features = QA.encode([example], CODER, SHORT, ())
+    first = int(features.column("first")[0])
+    border = int(features.ragged("begins")[0][1])
+    none = [np.zeros(n) for n in features.lengths]
+    sure, unsure = none[0].copy(), none[1].copy()
+    sure[first + border] = 10  # the first token of the window that the next one shows with more context
+    unsure[first + border - SHORT.stride] = 1  # the same token
+    begins = [sure, unsure, *none[2:]]
+    outputs = [WindowScores(start, end, first, 0.0) for start, end in zip(begins, none, strict=True)]
+    assert QA.decode(features, outputs, (), SHORT)[0].extra["n_best"][0][1] == 1.0
 
 
 def test_withheld_and_absent_gold_are_told_apart() -> None:
@@ -140,7 +178,7 @@ def test_the_best_span_is_the_best_of_all_allowed_ones(n: int, longest: int, see
     start, end = random.normal(size=n + 1), random.normal(size=n + 1)
     start[-1] = end[-1] = 50  # the closing special token is no candidate
     offsets = np.stack([np.arange(n), np.arange(1, n + 1)], axis=1)
-    found = best_spans(start, end, offsets, longest)[0]
+    found = best_spans(start, end, offsets, longest, range(n))[0]
     allowed = [(start[i] + end[j], i, j + 1) for i in range(n) for j in range(i, min(n, i + longest))]
     if n <= 20:
         assert (found.score, found.start, found.end) == pytest.approx(max(allowed))

@@ -68,6 +68,8 @@ def _inject(backbone: Backbone, config: LoraConfig) -> str:
     for module in backbone.model.modules():
         if isinstance(module, LoraLayer):
             module.set_adapter([one for one in (*before, name) if one in module.lora_A])
+            for frozen in before.keys() & module.lora_dropout.keys():
+                module.lora_dropout[frozen] = nn.Identity()  # what is not trained is the model, as if it were merged
     for path, parameter in backbone.model.named_parameters():
         if ".lora_" in path and f".{name}." in path:
             parameter.data = parameter.data.float()

@@ -109,9 +109,21 @@ def load_backbone(
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}{hint(source)}") from None
     _check_weights(source, info)
-    if weights.quantize and weights.written_out:
-        model = model.dequantize().float()
+    if weights.quantize:
+        keep_layout(model)
+        model = model.dequantize().float() if weights.written_out else model
     return _checked(Backbone(model, tokenizer, route, backend), output)
+
+
+def keep_layout(model: Any) -> None:
+    """Have bitsandbytes compute with the weights in 4 bits as they lie, on every CPU.
+
+    On those with AVX-512 BF16 a layer that is not in training lays them out anew when it is first called: their scales
+    lose digits, and layers whose width is no multiple of a block fail.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def auto_class(config: Any, output: Output) -> Any:

@@ -22,7 +22,7 @@ from transformers import BitsAndBytesConfig
 from xstilts.backbones.adapters import WEIGHTS, Joined, join_adapters
 from xstilts.backbones.backbone import HALF_TOLERANCE, Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.load import FOUR_BITS
+from xstilts.backbones.load import FOUR_BITS, keep_layout
 from xstilts.core.errors import BackboneError
 from xstilts.export.build import save_tokenizer
 from xstilts.export.check import TOLERANCE, difference, our_logits, refuse_different, sample_features, their_logits
@@ -115,6 +115,7 @@ def reopen(written: Adapter, directory: Path) -> Any:
     missing = [str(one.message) for one in told if "missing" in str(one.message)]
     if missing:
         raise BackboneError(f"PEFT does not read all that was written: {missing[0].splitlines()[0]}")
+    keep_layout(model)
     model.config.update(dict(written.afterwards))
     return model.get_base_model()
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.graph.stage import Stage, drop_defaults
-from xstilts.stages import VERSIONS
+from xstilts.stages import ENCODINGS, VERSIONS
 from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identity, root_of, there
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
 from xstilts.tasks.base import IN_TEXT, Split, Task
 from xstilts.training.config import TrainConfig
 
+_BY_COSINE = ("contrastive", "simcse", "ranking")
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
 
 
@@ -139,6 +140,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
     config.update(reading(task))
+    config.update(drop_defaults({"encoding_version": ENCODINGS.get(task.type, 1)}, {"encoding_version": 1}))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
@@ -210,6 +212,11 @@ def train(model: Stage, phase: PhaseData) -> Stage:
         "seed": phase.seed,
         **selection.config(),
     }
+    if training["precision"] == "bf16" and any(part.task.type in _BY_COSINE for part in phase.components):
+        config["cosines"] = "fp32"  # they were bf16's own once
+    below = model.config.get("train", {}).get("lora")
+    if training["lora"] and below and below["dropout"]:
+        config["frozen_adapters"] = "without dropout"  # they had it once
     inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
     inputs |= selection.inputs()
     for i, part in enumerate(phase.components):

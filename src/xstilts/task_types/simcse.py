@@ -29,7 +29,7 @@ from xstilts.data.examples import PlainText, TextExample
 from xstilts.task_types.base import Batch, Limits, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.raw_text import RawText, pieces_of
-from xstilts.task_types.sentences import VectorType, sentence_vectors
+from xstilts.task_types.sentences import VectorType, dots, sentence_vectors
 
 
 class ViewsHead(nn.Module):
@@ -72,7 +72,7 @@ class SimCSE(VectorType, RawText):
         if texts or not examples:
             return super().encode(texts, coder, limits, labels)
         builder = FeaturesBuilder()
-        index = builder.record(id="text", gold=None)
+        index = builder.record(id="text", gold=None, pairs=True)
         told = triples([example for example in examples if isinstance(example, TextExample)])
         for parts in zip(*map(coder.pieces, told[:2]), _where(told[2], coder), strict=True):
             builder.add(index, [coder.one(pieces, limits.max_length) for pieces in parts if pieces is not None])
@@ -85,7 +85,8 @@ class SimCSE(VectorType, RawText):
         ids, splits, offsets = features.segments(rows)
         first = offsets[:-1]
         hard = np.setdiff1d(np.arange(offsets[-1]), [first, first + 1])
-        twice = [np.array_equal(ids[place], ids[place + 1]) for place in first]
+        pairs = bool(features.records[0].get("pairs"))  # of NLI; a hypothesis may repeat its premise, which is no view
+        twice = [not pairs and np.array_equal(ids[place], ids[place + 1]) for place in first]
         second = np.concatenate([first + 1, hard])
         targets = {"first_B": indices(first), "second_N": indices(second), "twice_B": torch.tensor(twice)}
         return Batch(pack(ids, splits), targets, len(rows), rows)
@@ -100,7 +101,7 @@ class SimCSE(VectorType, RawText):
         states_TH = F.dropout(states_TH, self.dropout, training=head.training)
         vectors_SH = F.normalize(sentence_vectors(states_TH, batch.packed, self), dim=-1)
         first_BH, second_NH = vectors_SH[batch.targets["first_B"]], vectors_SH[batch.targets["second_N"]]
-        scores_BN = first_BH @ second_NH.T / self.temperature
+        scores_BN = dots(first_BH, second_NH) / self.temperature
         gold_B = torch.arange(len(scores_BN), device=scores_BN.device)
         return F.cross_entropy(scores_BN, gold_B, reduction="sum")
 

@@ -1,9 +1,11 @@
 """Span question answering: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
 
-`question </s> passage`, the passage in overlapping windows (BERT's run_squad: stride = overlap). Offsets are code
-points of the untouched passage. A window without the answer points to its first token (of decoders to its last, which
-alone has seen the window). Head: projection to start and end scores per token, as transformers' question answering; the
-softmax runs over all tokens of the window.
+`question </s> passage`, the passage in overlapping windows, each `stride` tokens after the one before; an answer begins
+where its window sees most of both sides (`most_context`). Both as BERT's run_squad.py has them (`doc_stride`,
+`_check_is_max_context`), which XTREME's and jiant's scripts follow. Offsets are code points of the untouched passage. A
+window without the answer points to its first token (of decoders to its last, which alone has seen the window). Head:
+projection to start and end scores per token, as transformers' question answering; the softmax runs over all tokens of
+the window.
 Shape suffixes: T tokens, B windows, L longest window.
 """
 
@@ -47,13 +49,20 @@ class WindowScores(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A window of an example's passage: pieces with their code points, and the answer's first and last piece in it."""
+    """A window of an example's passage.
+
+    Attributes:
+        ids: the passage's pieces, with their code points in `offsets`.
+        span: the answer's first and last piece in it.
+        begins: the pieces [first, last) in it at which a predicted answer may begin.
+    """
 
     example: int
     question: Ids
     ids: Ids
     offsets: Array
     span: tuple[int, int] | None
+    begins: tuple[int, int]
 
 
 class SpanHead(nn.Module):
@@ -84,7 +93,8 @@ class SpanQA(TaskType):
             start, end = (window.span[0] + first, window.span[1] + first) if window.span else (0, 0)
             segment = coder.two(window.question, window.ids, limits.max_length)
             offset = window.offsets.reshape(-1)
-            builder.add(window.example, [segment], start=start, end=end, first=first, offset=offset)
+            begins = list(window.begins)
+            builder.add(window.example, [segment], start=start, end=end, first=first, offset=offset, begins=begins)
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
@@ -132,13 +142,14 @@ class SpanQA(TaskType):
     def decode(
         self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
     ) -> list[Prediction]:
-        offset = features.ragged("offset")
+        offset, begins = features.ragged("offset"), features.ragged("begins")
         found: dict[int, list[Candidate]] = defaultdict(list)
         null: dict[int, float] = {}
         for row, (start, end, first, nothing) in enumerate(outputs):
             example = int(features.example[row])
             spans = offset[row].reshape(-1, 2)
-            found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer))
+            allowed = range(*begins[row])
+            found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer, allowed))
             null[example] = min(null.get(example, float("inf")), nothing)
         return best_answers(features, found, null, limits)
 
@@ -156,10 +167,11 @@ def passage_windows(
         ids, offsets = passages[example.passage]
         span = answer_tokens(example, offsets)
         question = asked[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
-        for begin, end in windows(len(ids), limits.max_length - len(question) - around, limits.stride):
+        cut = list(windows(len(ids), limits.max_length - len(question) - around, limits.stride))
+        for (begin, end), begins in zip(cut, most_context(cut), strict=True):
             inside = span is not None and begin <= span[0] and span[1] < end
             own = (span[0] - begin, span[1] - begin) if span and inside else None
-            yield Window(index, question, ids[begin:end], offsets[begin:end], own)
+            yield Window(index, question, ids[begin:end], offsets[begin:end], own, begins)
 
 
 def best_answers(
@@ -180,8 +192,8 @@ def best_answers(
 
 
 def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    """Token ranges [begin, end) of a passage; neighbours overlap by `stride` tokens (at most half a window)."""
-    step = max(1, room - min(stride, room // 2))
+    """Token ranges [begin, end) of a passage; each begins `stride` tokens after the one before (at most a window)."""
+    step = max(1, min(stride, room))
     begin = 0
     while True:
         end = min(begin + room, length)
@@ -189,6 +201,26 @@ def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
         if end == length:
             return
         begin += step
+
+
+def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """For each of a passage's windows the tokens [first, last) in it that no other window shows with more context.
+
+    Context is what is seen to the left or right, whichever is less, plus a hundredth of the window's length; of equal
+    windows the first has the token. So each token belongs to one window, and each window has a stretch of them.
+    """
+    length = cut[-1][1]
+    best_T, owner_T = np.full(length, -np.inf), np.zeros(length, dtype=np.int64)
+    for number, (begin, end) in enumerate(cut):
+        place = np.arange(end - begin)
+        context = np.minimum(place, place[::-1]) + 0.01 * (end - begin)
+        better = context > best_T[begin:end]
+        best_T[begin:end][better], owner_T[begin:end][better] = context[better], number
+    stretches = []
+    for number, (begin, _) in enumerate(cut):
+        own = np.flatnonzero(owner_T == number) - begin
+        stretches.append((int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0))
+    return stretches
 
 
 def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | None:
@@ -201,13 +233,13 @@ def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | Non
     return (int(touching[0]), int(touching[-1])) if len(touching) else None
 
 
-def best_spans(start: Array, end: Array, offsets: Array, max_answer: int) -> list[Candidate]:
-    """The best spans of one window: at most `max_answer` tokens, end not before start."""
+def best_spans(start: Array, end: Array, offsets: Array, max_answer: int, begins: range) -> list[Candidate]:
+    """The best spans of one window that begin in `begins`: at most `max_answer` tokens, end not before start."""
     n = len(offsets)
-    if n == 0:
+    if not begins:
         return []
     # The scores' closing special tokens lie behind the passage and are no candidates.
-    starts = np.argsort(-start[:n], kind="stable")[:N_BEST]
+    starts = begins.start + np.argsort(-start[begins.start : begins.stop], kind="stable")[:N_BEST]
     ends = np.argsort(-end[:n], kind="stable")[:N_BEST]
     candidates = [
         Candidate(float(start[i] + end[j]), int(offsets[i, 0]), int(offsets[j, 1]))
@@ -216,6 +248,6 @@ def best_spans(start: Array, end: Array, offsets: Array, max_answer: int) -> lis
         if i <= j < i + max_answer and offsets[j, 1] > offsets[i, 0]
     ]
     if not candidates:
-        best = int(np.argmax(start[:n] + end[:n]))
+        best = begins.start + int(np.argmax((start + end)[begins.start : begins.stop]))
         candidates = [Candidate(float(start[best] + end[best]), int(offsets[best, 0]), int(offsets[best, 1]))]
     return sorted(candidates, key=lambda candidate: -candidate.score)[:N_BEST]

@@ -61,7 +61,7 @@ class Encoding:
     """How inputs are cut, in sub-words with special tokens.
 
     Attributes:
-        stride: overlap of neighbouring passage windows.
+        stride: tokens from the beginning of a passage's window to that of the next (`doc_stride`).
         no_answer: whether a question may have no answer (SQuAD 2.0).
         paired: share of masked-LM sequences framed as two texts, so that pairs are no news to a task.
         join: whether raw lines are joined up to `max_length` (masked LM); otherwise each line is one sequence.

@@ -35,7 +35,9 @@ FAMILY = Family(
             "bert",
             _shape(119_547, 768, 3072),
             Retrieval(
-                source="layer 7 of 12, mean: XTREME (Hu et al. 2020), scripts/run_tatoeba.sh and run_bucc2018.sh"
+                layer=8,
+                source="hidden state 8, mean: XTREME (Hu et al. 2020), scripts/run_tatoeba.sh, which counts the twelve "
+                "layers from 0 and says 7",
             ),
         ),
         Checkpoint(
