@@ -11,8 +11,8 @@ from xstilts.backbones.names import Pooling
 Kind = Literal["encoder", "encoder-decoder", "decoder"]
 
 XTREME = (
-    "none of its own: the mean over all tokens at 7/12 of the depth, as XTREME (Hu et al. 2020, scripts/run_tatoeba.sh) "
-    "and jiant read XLM-R Large"
+    "none of its own: the mean over all tokens at 7/12 of the depth, as XTREME (Hu et al. 2020, "
+    "scripts/run_tatoeba.sh) and jiant read XLM-R Large"
 )
 
 

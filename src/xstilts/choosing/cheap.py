@@ -11,7 +11,8 @@ uniformity  of targets that are not trained: how evenly their English sentences 
             first short run (Wang and Isola 2020). A guess of ours: no paper proposes it for choosing tasks
 
 `text` and `task` compare a candidate with the target, so that the baseline has none. Answers in spans and in text are
-no classes: there is no `logme` and no `h_score` then. Candidates of several tasks have the mean over their tasks.
+no classes: there is no `logme` and no `h_score` then; and no `task` of a ranking, whose examples have no loss alone.
+Candidates of several tasks have the mean over their tasks.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ def _profiles(runs: Runs, run: Run, baseline: Run, start: tuple[Replicate, Model
     assert baseline.target is not None
     target = (baseline.target, baseline.target.inputs["data0"], runs.judge)
     aim = _profile("text", model.stage, *target[1:]) if texts else None
-    learned = [part for part in parts if part[2].metric] if "task" in wanted else []
+    compared = "task" in wanted and _alone(runs.judge)
+    learned = [part for part in parts if part[2].metric and _alone(part[2])] if compared else []
     own = _profile("fisher", *target) if learned else None
     classes = type(TASK_TYPES.get(runs.judge.type)).labelled_states is not TaskType.labelled_states
     fits = classes and {"logme", "h_score"} & {*wanted}
@@ -93,6 +95,11 @@ def _parts(runs: Runs, source: Stage, model: Model) -> Iterator[tuple[Stage, Sta
         for number, component in enumerate(source.config["components"]):
             yield source, source.inputs[f"data{number}"], runs.task(component["task"], model)
         source = source.inputs["model"]
+
+
+def _alone(task: Task) -> bool:
+    """Whether an example has a loss by itself: of a ranking it depends on the batch, and has no Fisher information."""
+    return TASK_TYPES.get(task.type).splits_batches
 
 
 def _profile(measure: str, model: Stage, data: Stage, task: Task) -> Stage:

@@ -289,5 +289,7 @@ def profile(model: Stage, data: Stage, kind: str, how: Mapping[str, Any]) -> Sta
             of the data, where it is not one training set.
     """
     config: dict[str, Any] = {"type": kind, "labels": data.config["labels"], "part": "all", **how}
+    if how["measure"] == "text" and kind in IN_TEXT.values():
+        config["prompts"] = True  # and not their answers, which are no text of the task
     label = f"{how['measure']} of {data.config['task']}: {model.label}"
     return make("profile", config, {"model": model, "data": data}, label, cost=2.0)

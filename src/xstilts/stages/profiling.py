@@ -63,13 +63,14 @@ def run_profile(
 def _text(
     config: Mapping[str, Any], backbone: Backbone, features: Features, rows: Array, machine: Settings
 ) -> dict[str, Any]:
-    """Mean vector of the sentences; of translation pairs, the English ones, which stand second."""
+    """Mean vector of the sentences; of translation pairs the English ones, which stand second; of text the prompts."""
+    prompts = config.get("prompts", False)
     vectors = []
     for positions in micro_batches(features.lengths[rows], machine.micro_batch_tokens):
         packed, offsets = features.packed(rows[positions])
         with autocast(config["precision"], machine.device):
             pooled = mean_pool(backbone(packed.to(machine.device)), packed.to(machine.device)).cpu().numpy()
-        kept = offsets[1:] - 1 if config["type"] == "retrieval" else np.arange(len(pooled))
+        kept = offsets[1:] - 1 if config["type"] == "retrieval" else offsets[:-1] if prompts else np.arange(len(pooled))
         vectors.append(pooled[kept])
     all_SH = np.concatenate(vectors).astype(np.float64)
     return {"vector": all_SH.mean(axis=0).tolist(), "uniformity": uniformity(all_SH[:1000])}

@@ -1,0 +1,83 @@
+"""Cheap scores where examples have no loss alone, and where a model writes its answers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from choosing.test_halving import Computing, chooser
+from stages.test_pools_end_to_end import root as pools  # noqa: F401  (a fixture)
+from stages.tiny_experiment import tiny_experiment
+from xstilts.backbones.packing import pack
+from xstilts.choosing import Budget, Choice
+from xstilts.core.files import read_json
+from xstilts.graph.stage import Stage
+from xstilts.stages import describe
+from xstilts.stages.models import open_backbone
+from xstilts.task_types.features import Features
+from xstilts.task_types.sentences import mean_pool
+
+TRAIN = {"steps": 8, "batch_size": 4, "learning_rate": 1e-3, "select": "last"}
+
+
+@pytest.fixture(scope="module")
+def ranked(pools: Path, tmp_path_factory: pytest.TempPathFactory) -> Choice:  # noqa: F811
+    recipes: list[Any] = [[], ["micro_nli"], ["mewslix_pairs"]]
+    asked = tiny_experiment(recipes=recipes, targets=["lareqa"], train=TRAIN)
+    return chooser("lareqa", pools, Computing(tmp_path_factory.mktemp("store")), asked).choose(Budget(1.0))
+
+
+def test_a_ranking_target_is_chosen_for(ranked: Choice) -> None:
+    assert ranked.judged_by == "squad_sentences validation, en"
+    assert {row.recipe for row in ranked.rows} == {"[]", "[micro_nli]", "[mewslix_pairs]"}
+    for row in ranked.rows:
+        assert row.value is not None
+        assert all(math.isfinite(value) for value in row.scores.values())
+        assert "task" not in row.scores, "a batch of one pair has no loss"
+    (candidate,) = [row for row in ranked.rows if row.recipe == "[micro_nli]"]
+    assert -1 <= candidate.scores["text"] <= 1
+
+
+WRITER: dict[str, Any] = {
+    "name": "writer",
+    "architecture": "qwen3",
+    "config": {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "intermediate_size": 16,
+        "max_position_embeddings": 512,
+    },
+    "tokenizer": {"tasks": ["micro_text"], "languages": ["en", "qaa"], "vocabulary": 300},
+    "output": "text",
+}
+
+
+def test_the_text_of_a_task_is_its_prompts_and_not_their_answers(pools: Path, tmp_path: Path) -> None:  # noqa: F811
+    compute = Computing(tmp_path / "store")
+    asked = tiny_experiment(backbones=[WRITER], recipes=[[], ["micro_choice"]], targets=["micro_topic"], train=TRAIN)
+    made = chooser("micro_topic", pools, compute, asked)
+    choice = made.choose(Budget(1.0))
+    assert {row.recipe for row in choice.rows} == {"[]", "[micro_choice]"}
+    (start,) = [model.stage for _, model in made.runs.starts()]
+    (run,) = [run for run in made.runs.runs(1.0, made.runs.recipes) if not run.recipe.phases]
+    assert run.target is not None
+    data: Stage = run.target.inputs["data0"]
+    how = {"measure": "text", "examples": 512, "precision": "fp32"}
+    stage = describe.profile(start, data, "classification_text", how)
+    assert stage.config["prompts"]
+    features = Features.load(compute.store.directory(data) / "all")
+    assert len(features.type_splits) > 2 * len(features), "a prompt and its answers"
+    compute([stage])
+    backbone = open_backbone(compute.store.directory(start)).eval()
+    prompts = pack([features.instance(row)[0] for row in range(len(features))])
+    with torch.inference_mode():
+        expected = mean_pool(backbone(prompts), prompts).mean(0)
+    found = read_json(compute.store.directory(stage) / "profile.json")["vector"]
+    assert found == pytest.approx(expected.tolist(), abs=1e-5)
