@@ -144,6 +144,9 @@ def test_json_lines_in_another_order_are_joined_by_gold_ids_or_refused(score: Sc
     assert score("xcopa", "it", gold, said, "p.jsonl").value == 100.0
     with pytest.raises(DataError, match=r"p.jsonl:1: id 2 is not in its place, and gold has no ids to join by: sort"):
         score("xcopa", "it", {"g.tsv": "0\n1\n1\n"}, said, "p.jsonl")
+    xnli = {"g.tsv": lines("language\tgold_label\tpairID", "de\tneutral\t5", "de\tentailment\t4")}
+    assert score("xnli", "de", xnli, ours(_4="entailment", _5="neutral"), "p.jsonl").value == 0.0  # lines 4 and 5
+    assert score("xnli", "de", xnli, ours(_5="neutral", _4="entailment"), "p.jsonl").value == 100.0
 
 
 # Retrieval -----------------------------------------------------------------------------------------------------------
@@ -200,6 +203,11 @@ def test_xquad_r_is_gold_with_the_candidates_of_all_files_beside_it(score: Score
 def test_xquad_r_under_another_name_is_refused(score: Scorer) -> None:
     with pytest.raises(DataError, match=r"gold.json: is not called de.json as in the release"):
         score("lareqa", "de", {"gold.json": xquad_r("Eins. Zwei")}, {"q_de": ["de_1_1"]}, "p")
+
+
+def test_questions_are_no_gold_of_mewslix(score: Scorer) -> None:
+    with pytest.raises(DataError, match=r"g.json: a candidate's id should be text or a whole number, found dict"):
+        score("mewslix", "de", {"g.json": xquad_r("Eins. Zwei")}, {"m": ["Q1"]}, "p.json")
 
 
 def test_mewslix_mentions_are_gold_also_without_texts(score: Scorer) -> None:

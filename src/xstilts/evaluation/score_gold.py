@@ -17,12 +17,13 @@ from xstilts.core.languages import code_of
 from xstilts.data.examples import ParallelExample, asked, gold_of
 from xstilts.data.readers.common import csv_rows, shown
 from xstilts.data.readers.pairs import NLI_LABELS, NLI_SPELLINGS
+from xstilts.data.readers.pools import answer_sentences, lareqa
 from xstilts.data.readers.tagging import treebank
 from xstilts.evaluation.score_inputs import Item, is_json_lines, lines_of, rankings, scalar, sentences
 from xstilts.tasks import TASKS, Task
 
 LABEL_COLUMNS = ("gold_label", "label", "category", "is_duplicate", "correct", "answerKey")
-ID_COLUMNS = ("uid", "id", "index_id", "idx")
+ID_COLUMNS = ("uid", "pairID", "id", "index_id", "idx")
 NO_MAJORITY = "-"
 """SNLI's and MultiNLI's label of pairs on which the annotators did not agree; published results leave them out."""
 
@@ -173,15 +174,15 @@ def relevant(path: Path, task: str, language: str) -> tuple[dict[str, list[str]]
         if rows and isinstance(rows[0][1], dict) and {"mentions", "contextual_mention"}.intersection(rows[0][1]):
             return _mentions(path, rows, language), ""
         return rankings(path), ""
-    document = read_json(path)
-    if not isinstance(document, dict) or not isinstance(document.get("data"), list):
+    document, read = read_json(path), TASKS.get(task).read
+    if read not in (lareqa, answer_sentences) or not isinstance(document, dict) or "data" not in document:
         return rankings(path), ""
     if task == "lareqa" and (name := path.name.partition(".")[0]) != language:
         problem = (
             f"is not called {language}.json as in the release, and candidates are named after their files: {name}_1_0"
         )
         raise DataError(problem, path)
-    examples = list(TASKS.get(task).read(path, language))
+    examples = list(read(path, language))
     pool = {one.id.partition("_")[0] for one in examples if not asked(one)}
     note = f" | candidates of {len(pool)} languages" if task == "lareqa" else ""
     return {one.id: list(gold_of(one)) for one in examples if asked(one)}, note

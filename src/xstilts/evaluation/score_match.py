@@ -107,7 +107,7 @@ def _in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[An
     """
     items = inputs.ids_of(files.predictions)
     said = _values(items)
-    counted = bool(said) and sorted(said) in _counts(len(said))
+    counted = _counted(said)
     if not said or (counted and said == sorted(said, key=int)):
         return predicted
     if sorted(ids) == sorted(said):
@@ -120,9 +120,10 @@ def _in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[An
     return predicted
 
 
-def _counts(length: int) -> list[list[str]]:
-    """Whole numbers from 0, and from 1, as sorted text."""
-    return [sorted(map(str, range(first, first + length))) for first in (0, 1)]
+def _counted(ids: Sequence[str]) -> bool:
+    """Whether ids are whole numbers without a gap, in any order: those of rows, or of a file's lines."""
+    numbers = {int(name) for name in ids if name.isdecimal() and len(name) < 10}
+    return bool(ids) and len(numbers) == len(ids) == max(numbers) - min(numbers) + 1
 
 
 def match_labels(form: Form, files: Files) -> Matched:
