@@ -221,6 +221,14 @@ def test_mewslix_mentions_are_gold_also_without_texts(score: Scorer) -> None:
         score("mewslix", "ar", golds, {"m": ["Q1"]}, "p.json")
 
 
+def test_tydiqas_repeated_ids_are_told_apart_by_predictions_that_number_them_as_our_reader_does(score: Scorer) -> None:
+    asked = [{"id": "12", "answers": [{"text": text}]} for text in ("nyumba", "mti")]
+    gold = {"tydiqa.goldp.sw.train.json": {"data": [{"paragraphs": [{"context": "c", "qas": asked}]}]}}
+    assert score("tydiqa", "sw", gold, {"12": "nyumba", "12#2": "?"}, "p.json").value == 50.0
+    with pytest.raises(DataError, match="question id '12' occurs twice: predictions could not be told apart"):
+        score("tydiqa", "sw", gold, {"12": "nyumba"}, "p.json")
+
+
 # Bytes ---------------------------------------------------------------------------------------------------------------
 
 

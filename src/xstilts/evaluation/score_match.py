@@ -240,7 +240,8 @@ def _by_id(files: Files, golds: Mapping[str, Any], said: Mapping[str, Any], miss
 
 def match_answers(form: Form, files: Files) -> Matched:
     """Answers by the question's id."""
-    golds, said = inputs.gold_answers(files.gold), inputs.predicted_answers(files.predictions)
+    said = inputs.predicted_answers(files.predictions)
+    golds = inputs.gold_answers(files.gold, said if files.task == "tydiqa" else ())
     if files.task == "tydiqa":
         golds, said = _one_language(files, golds), _one_language(files, said)
     if not golds:
