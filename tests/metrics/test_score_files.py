@@ -203,7 +203,15 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("cut sentence", "panx", "O\nO\n\nO\nB-PER\n", "O\nO\n\nO\n", r"p:4: sentence 2 has 1 tags, but 2 in g:4; 2 sent"),
     ("lost sentence", "panx", "O\n\nB-PER\n", "O\n", r"p: 1 sentences, but 2 in .*g$"),
     ("other tags", "panx", "O\nB-PER\n", "NOUN\nVERB\n", r"p:1: not one predicted label occurs in gold: 'NOUN'"),
-    ("conllu", "udpos", "\t".join("123456789X") + "\n", "X\n", r"g:1: .* found 10 columns; XTREME's converter"),
+    ("conllu", "udpos", "\t".join("123456789X") + "\n", "X\n", r"g:1: unknown label '4'; labels are ADJ, "),
+    ("conllu said", "udpos", "X\n", "\t".join("123456789X") + "\n", r"p:1: expected a tag, .* found 10 columns$"),
+    (
+        "text for pairs",
+        "bucc2018",
+        "de-1\tEin Satz.\n",
+        "de-1\ten-1\n",
+        r"g:1: .* found 'Ein Satz.': text and no id; g",
+    ),
     (
         "blanked answers",
         "xquad",

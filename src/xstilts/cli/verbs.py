@@ -199,7 +199,11 @@ def score(
     predictions: Annotated[Path, typer.Option(help="Predictions in XTREME's submission form, or our JSONL.")],
     as_json: JsonOption = False,
 ) -> None:
-    """The official score of anybody's predictions."""
+    """The official score of anybody's predictions.
+
+    Gold is a file of labels alone, or what the data set is released in: tables, JSON lines, SQuAD's JSON, CoNLL-U,
+    Tatoeba's texts, BUCC's .gold, XQuAD-R, Mewsli-X's mentions; packed (.gz) or not.
+    """
     from xstilts.evaluation.score_files import score_files
 
     found = score_files(task, language, gold, predictions)

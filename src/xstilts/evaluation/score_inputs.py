@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +17,11 @@ from xstilts.core.files import read_json, read_jsonl, read_text
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
 
-LABEL_COLUMNS = ("gold_label", "label", "category")
-
 
 class Item(NamedTuple):
-    """A value and the line where it begins (1-based)."""
+    """A value and the line where it begins (1-based), where that is known."""
 
-    line: int
+    line: int | None
     value: Any
 
 
@@ -34,10 +34,17 @@ def is_json_lines(path: Path) -> bool:
 
 
 def lines_of(path: Path) -> list[Item]:
-    """All lines. Raises `DataError` for a file without any."""
-    items = [Item(line, text) for line, text in enumerate(common.lines_of(path), start=1)]
+    """All lines but empty ones at the end. Raises `DataError` for a file without any."""
+    items = _written_lines(path)
     if not items:
         raise DataError("is empty", path)
+    return items
+
+
+def _written_lines(path: Path) -> list[Item]:
+    items = [Item(line, text) for line, text in enumerate(common.lines_of(path), start=1)]
+    while items and not items[-1].value.strip():
+        items.pop()
     return items
 
 
@@ -58,7 +65,10 @@ def json_rows(path: Path, joined: bool = False) -> list[tuple[int, str, Any]]:
     rows: list[tuple[int, str, Any]] = []
     seen: dict[str, int] = {}
     named: str | None = "id" if joined else ""
+    variant = variant_of(path)
     for line, row in read_jsonl(path):
+        if variant and isinstance(row, dict) and row.get("variant") != variant:
+            continue
         key = next((name for name in ("prediction", "label") if isinstance(row, dict) and name in row), None)
         if key is None:
             raise DataError('expected {"id": ..., "prediction": ...}', path, line)
@@ -73,34 +83,28 @@ def json_rows(path: Path, joined: bool = False) -> list[tuple[int, str, Any]]:
     return rows
 
 
-def gold_labels(path: Path, language: str) -> list[Item]:
-    """Labels of one language: one per line, the label column of a table with or without header, or JSON lines.
+def variant_of(path: Path) -> str:
+    """Of a predict stage's file that has several variants (layers), the one that enters means; else nothing."""
+    if not is_json_lines(path):
+        return ""
+    rows = [row for _, row in read_jsonl(path) if isinstance(row, dict)]
+    variants = [*dict.fromkeys(row["variant"] for row in rows if isinstance(row.get("variant"), str))]
+    if len(variants) < 2:
+        return ""
+    from xstilts.evaluation.evaluate import default_variant, protocol_of  # Parquet: only when asked
 
-    Raises:
-        DataError: a table of two columns (XTREME's test files, whose labels are taken away), or of ragged rows.
-    """
-    if is_json_lines(path):
-        rows = [(line, row) for line, row in read_jsonl(path)]
-        for line, row in rows:
-            if not isinstance(row, dict) or not any(name in row for name in LABEL_COLUMNS):
-                raise DataError("no label in this row", path, line)
-        mine = [(line, row) for line, row in rows if row.get("language", language) == language]
-        labels = [(line, next(row[name] for name in LABEL_COLUMNS if name in row)) for line, row in mine]
-        return [Item(line, scalar(label, "the label", path, line)) for line, label in labels]
-    lines = lines_of(path)
-    header = lines[0].value.split("\t")
-    column = next((header.index(name) for name in LABEL_COLUMNS if name in header), None) if len(header) > 1 else None
-    if column is None and len(header) == 2:
-        raise DataError("no label column: XTREME's test files are without gold, take the official labels", path, 1)
-    table = [(line, text.split("\t")) for line, text in (lines if column is None else lines[1:])]
-    for line, cells in table:
-        if len(cells) != len(header):
-            raise DataError(f"{len(cells)} columns, but {len(header)} in the first line", path, line)
-    if column is not None and "language" in header:
-        where = header.index("language")
-        table = [(line, cells) for line, cells in table if cells[where] == language]
-    column = -1 if column is None else column
-    return [Item(line, scalar(cells[column], "the label", path, line)) for line, cells in table]
+    chosen = default_variant(variants, protocol_of(path.parent.parent)[1])
+    if chosen not in variants:
+        raise DataError(f"has no variant {shown(chosen)}, only {', '.join(variants)[:200]}", path)
+    return chosen
+
+
+def ids_of(path: Path) -> list[Item]:
+    """The ids of JSON lines, in their order; none in another form, or where rows have none."""
+    if not is_json_lines(path):
+        return []
+    named = any(isinstance(row, dict) and ("id" in row or "idx" in row) for _, row in read_jsonl(path))
+    return [Item(line, name) for line, name, _ in json_rows(path)] if named else []
 
 
 def predicted_labels(path: Path) -> list[Item]:
@@ -128,16 +132,15 @@ def sentences(path: Path) -> list[Sentence]:
     """Tags, or words and tags, one per line with blank lines between sentences; or lists of tags as JSON lines."""
     if is_json_lines(path):
         rows = json_rows(path)
-        for line, _, tags in rows:
+        for at, _, tags in rows:
             if not isinstance(tags, list) or not tags:
-                raise DataError("expected a list of tags as prediction", path, line)
-        return [[Item(line, scalar(tag, "a tag", path, line)) for tag in tags] for line, _, tags in rows]
+                raise DataError("expected a list of tags as prediction", path, at)
+        return [[Item(at, scalar(tag, "a tag", path, at)) for tag in tags] for at, _, tags in rows]
     found: list[Sentence] = [[]]
     for line, text in lines_of(path):
         cells = text.split("\t")
         if len(cells) > 2:
-            hint = "; XTREME's converter makes two columns of CoNLL-U" if len(cells) == 10 else ""
-            raise DataError(f"expected a tag, or a word and a tag, found {len(cells)} columns{hint}", path, line)
+            raise DataError(f"expected a tag, or a word and a tag, found {len(cells)} columns", path, line)
         if text.strip() or len(cells) > 1:
             found[-1].append(Item(line, scalar(cells[-1], "the tag", path, line)))
         elif found[-1]:
@@ -145,15 +148,23 @@ def sentences(path: Path) -> list[Sentence]:
     return [sentence for sentence in found if sentence]
 
 
-def gold_answers(path: Path) -> dict[str, list[str]]:
-    """Question id -> gold answers, from SQuAD's JSON (or its `data` list alone)."""
+def gold_answers(path: Path, named_again: Container[str] = ()) -> dict[str, list[str]]:
+    """Question id -> gold answers, from SQuAD's JSON (or its `data` list alone).
+
+    An id that occurs twice is refused, unless its second question is among those `named_again` as our reader of TyDiQA
+    names it: `12#2`.
+    """
     document = read_json(path)
     found: dict[str, list[str]] = {}
+    count: Counter[str] = Counter()
     try:
         articles = document["data"] if isinstance(document, dict) else document
         questions = [one for article in articles for part in article["paragraphs"] for one in part["qas"]]
         for question in questions:
             name = scalar(question["id"], "a question's id", path)
+            count[name] += 1
+            if count[name] > 1 and f"{name}#2" in named_again:
+                name = f"{name}#{count[name]}"
             if name in found:
                 raise DataError(f"question id {shown(name)} occurs twice: predictions could not be told apart", path)
             found[name] = [answer["text"] for answer in question["answers"]]
@@ -210,15 +221,18 @@ def pairs(path: Path) -> list[tuple[str, str]]:
     """BUCC: `id<TAB>id` per line, source first; or JSON lines with one id or a list of ids. May be empty."""
     if is_json_lines(path):
         listed: list[tuple[str, str]] = []
-        for line, name, ids in json_rows(path, joined=True):
+        for at, name, ids in json_rows(path, joined=True):
             several = ids if isinstance(ids, list) else [] if ids in (None, "") else [ids]
-            listed += [(name, scalar(other, "a sentence's id", path, line)) for other in several]
+            listed += [(name, scalar(other, "a sentence's id", path, at)) for other in several]
         return listed
     found: list[tuple[str, str]] = []
-    for line, text in enumerate(common.lines_of(path), start=1):
+    for line, text in _written_lines(path):
         cells = text.split("\t")
         if len(cells) != 2:
             raise DataError(f"expected two sentence ids with a tab between, found {len(cells)} columns", path, line)
+        if not re.fullmatch("[!-~]+", cells[1].strip() or "-"):
+            problem = f"expected two sentence ids, found {shown(cells[1])}: text and no id; gold is in the .gold file"
+            raise DataError(problem, path, line)
         source, target = (scalar(cell, "a sentence's id", path, line) for cell in cells)
         found.append((source, target))
     return found

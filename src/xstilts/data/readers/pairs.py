@@ -18,7 +18,7 @@ from xstilts.data.readers.common import Ids, Record, checked, csv_rows, lines_of
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
 
-_NLI_SPELLINGS: Mapping[str, str] = {
+NLI_SPELLINGS: Mapping[str, str] = {
     "e": "entailment",  # ANLI
     "n": "neutral",
     "c": "contradiction",
@@ -46,7 +46,7 @@ def nli(path: Path, language: str) -> Iterator[Example]:
             ids.new(_nli_id(first, record, path, line), line),
             text(record, ["premise", "sentence1", "context"], path, line),
             text(record, ["hypothesis", "sentence2", "hypo", "statement"], path, line),
-            one_of(_NLI_SPELLINGS.get(label, label), NLI_LABELS, path, line),
+            one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, line),
         )
 
 

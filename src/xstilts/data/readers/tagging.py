@@ -55,6 +55,12 @@ def conllu(path: Path, language: str) -> Iterator[Example]:
     yield from _conllu(path, 3, UPOS)
 
 
+@checked
+def treebank(path: Path, language: str) -> Iterator[Example]:
+    """`conllu` for measuring: a word may be without part of speech, `_`, which XTREME counts as a tag like others."""
+    yield from _conllu(path, 3, (*UPOS, "_"))
+
+
 def _conllu(path: Path, column: int, labels: tuple[str, ...]) -> Iterator[Example]:
     """Words with the tag in one column, which is one of `labels` where there are any."""
     ids = Ids(path)
