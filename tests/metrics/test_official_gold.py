@@ -145,7 +145,10 @@ def test_json_lines_in_another_order_are_joined_by_gold_ids_or_refused(score: Sc
     with pytest.raises(DataError, match=r"p.jsonl:1: id 2 is not in its place, and gold has no ids to join by: sort"):
         score("xcopa", "it", {"g.tsv": "0\n1\n1\n"}, said, "p.jsonl")
     xnli = {"g.tsv": lines("language\tgold_label\tpairID", "de\tneutral\t5", "de\tentailment\t4")}
-    assert score("xnli", "de", xnli, ours(_4="entailment", _5="neutral"), "p.jsonl").value == 0.0  # lines 4 and 5
+    with pytest.raises(
+        DataError, match=r"p.jsonl:1: ids from 4 to 5 may count rows, or be those of g.tsv, which has them"
+    ):
+        score("xnli", "de", xnli, ours(_4="entailment", _5="neutral"), "p.jsonl")
     assert score("xnli", "de", xnli, ours(_5="neutral", _4="entailment"), "p.jsonl").value == 100.0
 
 

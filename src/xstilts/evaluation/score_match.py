@@ -100,15 +100,19 @@ def _values(items: Sequence[Item]) -> list[Any]:
 def _in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[Any]:
     """Predictions of JSON lines in the order of gold, where gold has the same ids; others are in that order already.
 
-    Rows counted in their order are in it too: such ids need not be gold's (XNLI's pairs are numbered in another order).
-
     Raises:
-        DataError: rows that are counted, in another order than they are counted, while gold has no such ids.
+        DataError: rows that are counted, in another order than they are counted, while gold has no such ids; or in their
+            order, while gold has these ids in another one (as XNLI's pairs may be), so that both could be meant.
     """
     items = inputs.ids_of(files.predictions)
     said = _values(items)
     counted = _counted(said)
-    if not said or (counted and said == sorted(said, key=int)):
+    upwards = counted and said == sorted(said, key=int)
+    if upwards and said != list(ids) and sorted(ids) == sorted(said):
+        whose = f"ids from {said[0]} to {said[-1]} may count rows, or be those of {files.gold.name}, which has them in "
+        problem = f"{whose}another order: leave the ids out, or put the rows in the order of gold"
+        raise DataError(problem, files.predictions, items[0].line)
+    if not said or upwards:
         return predicted
     if sorted(ids) == sorted(said):
         place = {name: number for number, name in enumerate(said)}
