@@ -101,8 +101,8 @@ def _in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[An
     """Predictions of JSON lines in the order of gold, where gold has the same ids; others are in that order already.
 
     Raises:
-        DataError: rows that are counted, in another order than they are counted, while gold has no such ids; or in their
-            order, while gold has these ids in another one (as XNLI's pairs may be), so that both could be meant.
+        DataError: rows that are counted, in another order than they are counted, while gold has no such ids; or in
+            their order, while gold has these ids in another one (as XNLI's pairs may be), so that both could be meant.
     """
     items = inputs.ids_of(files.predictions)
     said = _values(items)
