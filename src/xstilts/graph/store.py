@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import flush, read_json, write_json
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
@@ -97,11 +97,11 @@ class Store:
         write_json(partial / "stage.json", _describe(stage, started))
         (partial / "DONE").touch()
         for path in [*partial.rglob("*"), partial]:
-            _flush(path)  # or a power cut could leave a DONE beside empty weights
+            flush(path)  # or a power cut could leave a DONE beside empty weights
         if final.exists():  # someone removed its DONE by hand
             shutil.rmtree(final)
         partial.rename(final)
-        _flush(final.parent)
+        flush(final.parent)
         self.failure(stage).unlink(missing_ok=True)
         return final
 
@@ -211,16 +211,6 @@ def _try_lock(path: Path) -> int | None:
 def _release(path: Path, handle: int) -> None:
     path.unlink(missing_ok=True)  # while we hold it: whoever opened the same file sees that its name is gone
     os.close(handle)
-
-
-def _flush(path: Path) -> None:
-    if path.is_symlink():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _size(folder: Path) -> int:
