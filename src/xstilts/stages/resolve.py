@@ -107,6 +107,18 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
     return None if both is None else "encoder-decoder" if both else "decoder"
 
 
+def room_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
+    """Tokens of the longest text that a model has positions for; None: as many as one likes, or only loading it tells.
+
+    Args:
+        fields: configuration of a random start.
+    """
+    known = checkpoint_of(source) if source else None
+    config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
+    name = architecture or (known.model_type if known else str(config.get("model_type")))
+    return family_of(name).room({**config, "model_type": name})
+
+
 def _usual_config(name: str) -> Any:
     """transformers' configuration of an architecture that no family lists; None of one that it does not know."""
     from transformers import AutoConfig

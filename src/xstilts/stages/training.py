@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,7 @@ def run_train(
     whole_on = "cpu" if machine.shard and not options.quantize else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
     phase = build_phase(config, inputs, options).suited(backbone)
+    _check_lengths(backbone, phase, [path for role, path in inputs.items() if role.startswith("dev")])
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     selection = config.get("selection", {})
@@ -149,6 +150,15 @@ def run_train(
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)  # before the snapshots that it needs
     chooser.snapshots.drop()
+
+
+def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:
+    """Refuse data with texts that the model has no positions for, before any step is made."""
+    for task, features in zip(phase.tasks, phase.features, strict=True):
+        backbone.check_length(features.longest, f"{task}: a text")
+    for data in judged:
+        for language in read_json(data / "languages.json"):
+            backbone.check_length(Features.load(data / language).longest, f"validation data ({language}): a text")
 
 
 def _kept_heads(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> dict[str, Path]:
