@@ -74,6 +74,8 @@ def check_folder(source: str) -> None:
     # Without these transformers makes a tokenizer that knows no words, and says nothing.
     if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
         raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
+    if not weight_files(path):
+        raise BackboneError(f"backbone '{source}' has no weights ({', '.join(WEIGHTS)}): save the model into it")
 
 
 def weight_files(folder: Path) -> list[Path]:

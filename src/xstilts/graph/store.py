@@ -26,6 +26,7 @@ from xstilts.core.files import flush, read_json, write_json
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
+ELSEWHERE = "choose a folder of your own with --store"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Store:
         must_exist: refuse to make one, for commands that only read.
 
     Raises:
-        StoreError: the folder is of another format, is not a store, or is missing though it must exist.
+        StoreError: the folder is of another format, is not a store, cannot be written to, or is missing though it must
+            exist.
     """
 
     def __init__(self, root: Path, must_exist: bool = False) -> None:
@@ -73,7 +75,12 @@ class Store:
         elif foreign or (self.root.exists() and not self.root.is_dir()):
             raise StoreError(f"{self.root} is in use and not a store: choose a new or empty folder with --store")
         else:
-            write_json(marker, {"format": FORMAT})
+            try:
+                write_json(marker, {"format": FORMAT})
+            except OSError as error:
+                raise StoreError(f"no store can be made in {self.root} ({error.strerror}): {ELSEWHERE}") from None
+        if not must_exist and not os.access(self.root, os.W_OK | os.X_OK):
+            raise StoreError(f"{self.root} cannot be written to: {ELSEWHERE}")
 
     def directory(self, stage: Stage) -> Path:
         """Where the finished stage lies, or will."""
