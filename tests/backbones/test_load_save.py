@@ -174,6 +174,7 @@ def test_a_field_that_the_architecture_does_not_have() -> None:
     ("file", "text", "said"),
     [
         ("pytorch_model.bin", "junk", r"a file of it is damaged, or of another kind \(error: .*\)"),
+        ("pytorch_model.bin", "\x02junk", r"a file of it is damaged, or of another kind \(\w+: .*\)"),
         ("tokenizer_config.json", "[]", "'list' object has no attribute"),
         ("config.json", "[]", "Unrecognized model"),
     ],

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -48,7 +47,8 @@ FOUR_BITS: Mapping[str, Any] = {
 """What `quantize: nf4` is in the words of transformers (QLoRA, Dettmers et al. 2023)."""
 REFUSALS = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
-    *(SafetensorError, StrictDataclassError, UnpicklingError, struct.error),
+    *(SafetensorError, StrictDataclassError, struct.error),
+    torch.serialization.pickle.UnpicklingError,  # type: ignore[attr-defined]  # of torch.load: we pickle nothing
 )
 """What transformers raises for a model that is missing or damaged."""
 
