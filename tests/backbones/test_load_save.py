@@ -108,7 +108,7 @@ def test_an_architecture_that_nobody_knows(tmp_path: Path) -> None:
 
 def test_missing_weights(tmp_path: Path) -> None:
     (_saved(tmp_path) / "model.safetensors").unlink()
-    with pytest.raises(BackboneError, match=r"cannot be loaded.*safetensors") as error:
+    with pytest.raises(BackboneError, match=r"has no weights \(model.safetensors, .*\): save the model") as error:
         load_backbone(str(tmp_path))
     _one_line(error)
 
@@ -168,3 +168,22 @@ def test_a_field_that_the_architecture_does_not_have() -> None:
         check_fields("xlm-roberta", {**SMALL, "hidden_sise": 64})
     check_fields("xlm-roberta", SMALL)
     check_fields("mt5", {"d_model": 32, "num_hidden_layers": 2})  # a name that stands for another
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("pytorch_model.bin", "junk", r"a file of it is damaged, or of another kind \(error: .*\)"),
+        ("pytorch_model.bin", "\x02junk", r"a file of it is damaged, or of another kind \(\w+: .*\)"),
+        ("tokenizer_config.json", "[]", "'list' object has no attribute"),
+        ("config.json", "[]", "Unrecognized model"),
+    ],
+)
+def test_a_file_of_another_kind_is_one_line(file: str, text: str, said: str, tmp_path: Path) -> None:
+    folder = _saved(tmp_path)
+    if file == "pytorch_model.bin":
+        (folder / "model.safetensors").unlink()
+    (folder / file).write_text(text)
+    with pytest.raises(BackboneError, match=f"cannot be loaded: .*({said})") as error:
+        load_backbone(str(folder))
+    _one_line(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,12 +151,32 @@ def test_a_model_folder_that_is_none_is_refused_before_anything_runs(xstilts, pl
     assert (code, out) == (2, "")
     assert "config.json is missing (found: nothing)" in err
     assert err.count("\n") == 1
+    for name in ("config.json", "tokenizer.json"):
+        (place / "empty" / name).write_text("{}", encoding="utf-8")
+    code, _, err = xstilts("run", file, "--workers", "0", "--store", "empty-store")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "backbone './empty' has no weights (model.safetensors, " in err
+    assert not (place / "empty-store").exists()
+
+
+def test_a_store_that_cannot_be_written_is_one_line(xstilts, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "a-file").touch()
+    code, out, err = xstilts("run", "tiny.yaml", "--store", "a-file/store")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no store can be made in" in err
+    (place / "read-only").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "read-only"))
+    code, out, err = xstilts("run", "tiny.yaml", "--store", "read-only")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1, err
+    assert "read-only cannot be written to: choose a folder of your own with --store" in err
 
 
 def test_a_damaged_model_fails_its_stage_in_one_line_and_the_run_with_1(xstilts, place: Path) -> None:
     (place / "damaged").mkdir()
     (place / "damaged/config.json").write_text("{", encoding="utf-8")
     (place / "damaged/tokenizer.json").write_text("{", encoding="utf-8")
+    (place / "damaged/model.safetensors").write_bytes(b"")
     file = _with_backbone(place, "damaged.yaml", "{name: broken, source: ./damaged}")
     code, _, err = xstilts("run", file, "--workers", "0", "--store", "damaged-store")
     assert code == 1

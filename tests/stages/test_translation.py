@@ -188,8 +188,9 @@ def test_the_plan_counts_a_translation_like_its_english(root: Path) -> None:
     assert rows_of(prepared)[0] == {"en": TINY.nli, "qab": TINY.nli}
 
 
-def test_what_is_done_of_a_killed_translation_is_not_done_again(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("damage", [None, "missing lines", "half a line"])
+def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_damaged(
+    damage: str | None, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(translating, "TOGETHER", 8)
     asked: list[str] = []
@@ -216,8 +217,15 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again(
     with pytest.raises(KeyboardInterrupt):
         translating.run_translate(*arguments)
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(9))
+    if damage:
+        (part,) = (tmp_path / "parts").iterdir()
+        lines = part.read_text().splitlines(keepends=True)
+        part.write_text("".join(lines[:-1]) + (lines[-1][:9] if damage == "half a line" else ""))
+        asked.clear()
     translating.run_translate(*arguments)
     assert asked == [one.id for one in TASKS.get("micro_qa").load(root, "train")]
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(" (")[0] for line in told] == ["damaged, left by an earlier run"] * bool(damage)
     assert read_json(tmp_path / "counts.json")["kept"] == TINY.qa
     assert not (tmp_path / "parts").exists()
 

@@ -117,6 +117,22 @@ class Backbone(nn.Module):
             return "bidirectional" if right_context else "causal"
         return self.attention
 
+    @cached_property
+    def room(self) -> int | None:
+        """Tokens of the longest segment that its table of positions has rows for; None where it has no such table."""
+        names = ("position_embeddings", "embed_positions", "wpe")
+        tables = [part for name, part in self.body.named_modules() if name.rpartition(".")[2] in names]
+        rows = [one.num_embeddings - _offset(one) for one in tables if isinstance(one, nn.Embedding)]
+        return min(rows, default=None)
+
+    def check_length(self, tokens: int, what: str = "a text") -> None:
+        """Refuse a segment that is longer than the table of positions. Raises `BackboneError`."""
+        if self.room is not None and tokens > self.room:
+            raise BackboneError(
+                f"{what} has {tokens} tokens, and {type(self.model).__name__} has positions for {self.room}: give the "
+                f"task `max_length: {self.room}` or less (docs/own-task.md), or take another model"
+            )
+
     @property
     def embeddings(self) -> nn.Parameter:
         """Input embeddings, [vocabulary, embedding size]."""
@@ -148,6 +164,7 @@ class Backbone(nn.Module):
         self, batch: Packed, route: Route, all_layers: bool = False, causal: bool | None = None
     ) -> list[Tensor]:
         packed = route == "packed"
+        self.check_length(batch.lengths[0])
         inputs = self._packed_inputs(batch, causal) if packed else self._padded_inputs(batch)
         if all_layers:
             inputs["output_hidden_states"] = True
@@ -190,6 +207,11 @@ class Backbone(nn.Module):
     def _last_type(self) -> int:
         """XLM-R has one token type only; BERT has two."""
         return int(getattr(self.config, "type_vocab_size", None) or 1) - 1
+
+
+def _offset(table: nn.Embedding) -> int:
+    """Rows before that of the first token."""
+    return int(getattr(table, "offset", 0)) if table.padding_idx is None else table.padding_idx + 1
 
 
 @torch.no_grad()

@@ -62,6 +62,12 @@ class Checkpoint:
     note: str = ""
 
 
+def table(fields: Mapping[str, Any], usual: int = 512) -> int | None:
+    """Rows of a learned table of positions, `usual`: transformers' default; None where the fields do not tell."""
+    rows = fields.get("max_position_embeddings", usual)
+    return rows if isinstance(rows, int) else None
+
+
 @dataclass(frozen=True)
 class Family:
     """How one architecture is fed.
@@ -73,6 +79,8 @@ class Family:
         packed: whether its attention can be replaced. Where it cannot, the pack is padded, run, and packed again.
         why_padded: the reason, where it cannot.
         first_position: position id of the first token, from the config.
+        room: tokens of the longest text that its table of positions has rows for, from the fields of its configuration;
+            None where positions are relative or rotary, and there is no table.
         on_pack: called with (model, longest segment) before each packed forward, (model, None) before a padded one.
         checkpoints: published weights.
     """
@@ -83,6 +91,7 @@ class Family:
     packed: bool = True
     why_padded: str = ""
     first_position: Callable[[Any], int] = lambda config: 0
+    room: Callable[[Mapping[str, Any]], int | None] = lambda fields: None
     on_pack: Callable[[Any, int | None], None] | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,8 +45,20 @@ FOUR_BITS: Mapping[str, Any] = {
     "bnb_4bit_use_double_quant": True,
 }
 """What `quantize: nf4` is in the words of transformers (QLoRA, Dettmers et al. 2023)."""
-REFUSALS = (OSError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError)
+REFUSALS = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
+    *(SafetensorError, StrictDataclassError, struct.error),
+    torch.serialization.pickle.UnpicklingError,  # type: ignore[attr-defined]  # of torch.load: we pickle nothing
+)
 """What transformers raises for a model that is missing or damaged."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of a refusal; where it was not made for people, that a file is damaged, and the error's kind."""
+    text = next(iter(str(error).strip().splitlines()), "")
+    if text and isinstance(error, (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError)):
+        return text
+    return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"
 
 
 @dataclass(frozen=True)
@@ -106,8 +119,7 @@ def load_backbone(
         )
         tokenizer = AutoTokenizer.from_pretrained(source, **place)
     except REFUSALS as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason}{hint(source)}") from None
+        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason(error)}{hint(source)}") from None
     _check_weights(source, info)
     if weights.quantize:
         keep_layout(model)

@@ -1,13 +1,19 @@
-"""What can be said of backbones without torch: routes, back ends, attention, adapters, whether a folder is a model."""
+"""What can be said of backbones without torch: routes, back ends, attention, adapters, what a model folder holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from xstilts.core.errors import BackboneError
+from xstilts.core.errors import BackboneError, DataError
+from xstilts.core.files import read_json
 
 TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Files of weights in the order in which transformers looks for them: the first that is there is read."""
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
+"""The same of adapters, which it reads too where an `adapter_config.json` lies in the folder."""
 
 Backend = Literal["segments", "block_mask", "varlen"]
 """How packed attention is computed; see `xstilts.backbones.attention`."""
@@ -68,3 +74,30 @@ def check_folder(source: str) -> None:
     # Without these transformers makes a tokenizer that knows no words, and says nothing.
     if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
         raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
+    if not weight_files(path):
+        raise BackboneError(f"backbone '{source}' has no weights ({', '.join(WEIGHTS)}): save the model into it")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a folder from which transformers takes weights, with the shards of an index; empty: it has none."""
+    named = json_fields(folder / "config.json").get("transformers_weights")
+    found = _first(folder, WEIGHTS if named is None else (str(named),))
+    for index in [path for path in found if path.name.endswith(".index.json")]:
+        shards = json_fields(index).get("weight_map")
+        found += [folder / name for name in sorted({*map(str, shards.values())})] if isinstance(shards, dict) else []
+    if (folder / "adapter_config.json").is_file():
+        found += _first(folder, ADAPTERS)
+    return found
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    return [folder / name for name in names if (folder / name).is_file()][:1]
+
+
+def json_fields(file: Path) -> Mapping[str, Any]:
+    """A JSON object; empty where the file is not there or damaged, which the stage that loads the model says."""
+    try:
+        found = read_json(file) if file.is_file() else {}
+    except DataError:
+        found = {}
+    return found if isinstance(found, dict) else {}

@@ -45,3 +45,34 @@ def check_shards(devices: int, shard: bool, offload: bool) -> None:
         raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
     if offload and not shard:
         raise ConfigError("--offload is for shards: give --shard and --devices too")
+
+
+def check_device(device: str, devices: int = 1, elsewhere: bool = False) -> None:
+    """Refuse a device that is not here, before anything is computed.
+
+    Args:
+        devices: processes that train together, one a device; `elsewhere`: others start them.
+
+    Raises:
+        ConfigError: with what is here.
+    """
+    if device == "cpu":
+        return
+    import torch  # takes seconds: only who asks for a device waits
+
+    found = torch.accelerator.current_accelerator(check_available=True)
+    kind = found.type if found else "cuda"
+    count = torch.accelerator.device_count() if found else 0
+    here = ["cpu", *(f"{kind}:{number}" for number in range(count))]
+    if device not in [*here, *([kind] if count else [])]:
+        blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
+        why = blind if torch.version.cuda else "this torch is built without CUDA: install one that has it"
+        more = f"; {why}" if not count and device.partition(":")[0] in ("cuda", "gpu") else ""
+        raise ConfigError(f"--device {device}: no such device here (there is: {', '.join(here)}){more}")
+    if devices > 1 and not elsewhere:
+        if device != kind:
+            raise ConfigError(
+                f"--device {device} with --devices {devices}: each has one of its own, say --device {kind}"
+            )
+        if devices > count:
+            raise ConfigError(f"--devices {devices}: there are {count} here ({', '.join(here[1:])})")

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from xstilts.cli.options import check_shards
+from xstilts.cli.options import check_device, check_shards
 from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
@@ -43,6 +43,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         check_shards(self.devices, self.shard, self.offload)
+        check_device(self.device, self.devices, bool(self.ranks))
 
     @classmethod
     def of(cls, workers: int | None, device: str = "cpu", *rest: Any) -> Machine:

@@ -113,6 +113,17 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> None:
     write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
+def flush(path: Path) -> None:
+    """Have a file, or a folder's names, on the disk: else a power cut could leave a name without content."""
+    if path.is_symlink():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sha256(path: Path) -> str:
     """Hex SHA-256 of the file's stored bytes."""
     digest = hashlib.sha256()

@@ -23,6 +23,9 @@ from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 
+FILLED = ("span_qa", "masked_lm", "causal_lm", "span_corruption")
+"""Types that cut what is longer into windows, or join what is shorter: their texts are as long as they may be."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -37,6 +40,7 @@ class Model:
         control: its kind if it is one.
         output: whether it answers through heads or in text.
         kind: of its architecture; None where only loading it tells.
+        room: tokens that it has positions for; None likewise, or where there is no limit.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Model:
     control: str = ""
     output: Output = "head"
     kind: Kind | None = None
+    room: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,26 @@ class Phases:
     files: Files
 
     def task(self, name: str, model: Model, objective: Objective | None = None) -> Task:
-        """A task in the form in which this model does it. Raises `ConfigError` for an objective that fits neither."""
-        return in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
+        """A task in the form in which this model does it.
+
+        Raises:
+            ConfigError: an objective that fits neither, or texts that are longer than the model has positions for.
+        """
+        task = in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
+        self._check_room(task, model)
+        return task
+
+    def _check_room(self, task: Task, model: Model) -> None:
+        """Refuse a length that was asked for, or that texts of this type fill; of others the texts tell when read."""
+        own, asked = self.files.experiment.tasks.get(task.name), task.encoding.max_length
+        fills = task.type in FILLED and (task.encoding.join or task.type == "span_qa")
+        if model.room is not None and asked > model.room and (fills or (own is not None and own.max_length)):
+            enough = f"`max_length: {model.room}` or less"
+            remedy = f"give it {enough}" if own else f"declare a task of your own with `like: {task.name}` and {enough}"
+            raise ConfigError(
+                f"task '{task.name}' has texts of up to {asked} tokens (max_length), and backbone '{model.name}' has "
+                f"positions for {model.room}: {remedy} (docs/own-task.md), or take another model"
+            )
 
     def train(
         self,

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from xstilts.backbones.coder import Coder
-from xstilts.core.errors import BackboneError, ConfigError
+from xstilts.core.errors import ConfigError
 from xstilts.data.examples import Example
 from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.export.finished import Finished, Head
@@ -51,15 +49,7 @@ def answering_head(found: Finished, task: str | None) -> Head:
 
 
 def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = AT_ONCE) -> Answering:
-    """The model with one of its heads, on a device; computed in the precision in which it was trained.
-
-    Raises:
-        BackboneError: the device is not there.
-    """
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BackboneError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
+    """The model with one of its heads, on a device; computed in the precision in which it was trained."""
     backbone = open_backbone(found.model.directory)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
     task_type = TASK_TYPES.get(head.type).suited(backbone)

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import flush, read_json, write_json
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
+ELSEWHERE = "choose a folder of your own with --store"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Store:
         must_exist: refuse to make one, for commands that only read.
 
     Raises:
-        StoreError: the folder is of another format, is not a store, or is missing though it must exist.
+        StoreError: the folder is of another format, is not a store, cannot be written to, or is missing though it must
+            exist.
     """
 
     def __init__(self, root: Path, must_exist: bool = False) -> None:
@@ -73,7 +75,12 @@ class Store:
         elif foreign or (self.root.exists() and not self.root.is_dir()):
             raise StoreError(f"{self.root} is in use and not a store: choose a new or empty folder with --store")
         else:
-            write_json(marker, {"format": FORMAT})
+            try:
+                write_json(marker, {"format": FORMAT})
+            except OSError as error:
+                raise StoreError(f"no store can be made in {self.root} ({error.strerror}): {ELSEWHERE}") from None
+        if not must_exist and not os.access(self.root, os.W_OK | os.X_OK):
+            raise StoreError(f"{self.root} cannot be written to: {ELSEWHERE}")
 
     def directory(self, stage: Stage) -> Path:
         """Where the finished stage lies, or will."""
@@ -97,11 +104,11 @@ class Store:
         write_json(partial / "stage.json", _describe(stage, started))
         (partial / "DONE").touch()
         for path in [*partial.rglob("*"), partial]:
-            _flush(path)  # or a power cut could leave a DONE beside empty weights
+            flush(path)  # or a power cut could leave a DONE beside empty weights
         if final.exists():  # someone removed its DONE by hand
             shutil.rmtree(final)
         partial.rename(final)
-        _flush(final.parent)
+        flush(final.parent)
         self.failure(stage).unlink(missing_ok=True)
         return final
 
@@ -211,16 +218,6 @@ def _try_lock(path: Path) -> int | None:
 def _release(path: Path, handle: int) -> None:
     path.unlink(missing_ok=True)  # while we hold it: whoever opened the same file sees that its name is gone
     os.close(handle)
-
-
-def _flush(path: Path) -> None:
-    if path.is_symlink():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _size(folder: Path) -> int:

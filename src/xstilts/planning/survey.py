@@ -90,6 +90,7 @@ def _survey(text: str, tuning: Tuning, conditions: Conditions) -> Survey:
     with torch.device("meta"):
         model, config = _architecture(shape, conditions)
         backbone = Backbone(model, None, conditions.route, conditions.backend)
+        backbone.room = None  # no number is looked up: segments may be longer than texts can be
         if tuning.rank:
             add_adapter(backbone, LoRA(rank=tuning.rank, targets=tuning.targets, dropout=tuning.dropout))
     adapter = adapters_of(backbone)[-1] if tuning.rank else None

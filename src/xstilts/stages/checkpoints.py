@@ -26,6 +26,8 @@ from xstilts.training.loop import Phase
 from xstilts.training.model import Model
 from xstilts.training.snapshots import Snapshots, moments
 
+EVALUATIONS = "evaluations.jsonl"
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -75,6 +77,52 @@ class Panel:
         return rows
 
 
+@dataclass(frozen=True)
+class History:
+    """What of a phase was judged and kept when a number of its steps were finished.
+
+    Attributes:
+        moments: finished steps after which weights are judged or summed.
+        rows: of `evaluations.jsonl`; more are added.
+    """
+
+    by: str
+    start: int
+    moments: tuple[int, ...]
+    rows: list[dict[str, Any]]
+
+    @classmethod
+    def until(cls, start: int, selection: Mapping[str, Any], steps: int, directory: Path) -> History:
+        """As a stage's folder tells it, of a phase of `steps` steps."""
+        by: str = selection.get("by", "last")
+        taken: tuple[int, ...] = ()
+        if by != "last":
+            taken = moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every"))
+        if by == "average":
+            return cls(by, start, taken[-selection["average"] :], [])
+        path = directory / EVALUATIONS
+        rows = [row for _, row in read_jsonl(path) if row["step"] <= start] if start and path.exists() else []
+        return cls(by, start, taken, rows)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best evaluation so far, the first among equals; empty where there is none."""
+        return max(self.rows, key=lambda row: row["value"], default={})
+
+    @property
+    def snapshot(self) -> int | None:
+        """The step whose snapshot is the current one; None before the first."""
+        if self.by == "average":
+            return max((step for step in self.moments if step <= self.start), default=None)
+        return self.best.get("step")
+
+    def lacking(self) -> str:
+        """The first evaluation that was made and is not there; empty where all are."""
+        there = {row["step"] for row in self.rows}
+        made = [] if self.by == "average" else [step for step in self.moments if step <= self.start]
+        return next((f"{EVALUATIONS}: no evaluation of step {step}" for step in made if step not in there), "")
+
+
 class Chooser:
     """Follows a phase from step `start` and keeps the weights that `selection` of its stage asks for.
 
@@ -82,24 +130,12 @@ class Chooser:
     """
 
     def __init__(self, selection: Mapping[str, Any], panel: Panel, directory: Path, start: int) -> None:
-        self.by: str = selection.get("by", "last")
-        self.panel, self.path = panel, directory / "evaluations.jsonl"
+        self.panel, self.path = panel, directory / EVALUATIONS
         self.patience: int | None = selection.get("patience")
         self.steps = panel.phase.plan.steps
-        taken: tuple[int, ...] = ()
-        if self.by != "last":
-            taken = moments(self.steps, selection.get("checkpoints", 0), selection.get("evaluate_every"))
-        self.moments = taken[-selection["average"] :] if self.by == "average" else taken
-        self.rows: list[dict[str, Any]] = []
-        if start and self.path.exists():
-            self.rows = [row for _, row in read_jsonl(self.path) if row["step"] <= start]
-        summed = max((step for step in self.moments if step <= start), default=None)
-        self.snapshots = Snapshots(directory, summed if self.by == "average" else self._best.get("step"))
-
-    @property
-    def _best(self) -> dict[str, Any]:
-        """The best evaluation so far, the first among equals; empty where there is none."""
-        return max(self.rows, key=lambda row: row["value"], default={})
+        self.history = History.until(start, selection, self.steps, directory)
+        self.by, self.moments, self.rows = self.history.by, self.history.moments, self.history.rows
+        self.snapshots = Snapshots(directory, self.history.snapshot)
 
     def seen(self, done: int) -> bool:
         """Take what is needed after `done` finished steps; returns whether the phase is to stop here."""
@@ -119,7 +155,10 @@ class Chooser:
             self.snapshots.checkpointed()
 
     def finish(self, done: int) -> dict[str, Any]:
-        """Put the chosen weights into the model (on the leading rank, after `done` steps); what `summary.json` says."""
+        """Put the chosen weights into the model (on the leading rank, after `done` steps); what `summary.json` says.
+
+        Snapshots stay: a run that is killed from here on goes on from a checkpoint that needs them.
+        """
         told: dict[str, Any] = {"by": self.by, "step": done}
         if self.by == "average":
             summed = self.snapshots.weights()
@@ -127,12 +166,15 @@ class Chooser:
             told |= {"step": None, "averaged": list(self.moments)}
         elif self.by != "last":
             fill_weights(self.panel.model, self.snapshots.weights())
-            told |= {"step": self._best["step"], "value": self._best["value"], "evaluations": len(self.rows)}
+            told |= {
+                "step": self.history.best["step"],
+                "value": self.history.best["value"],
+                "evaluations": len(self.rows),
+            }
             told["stopped"] = done if done < self.steps else None
         if self.panel.judges and "value" not in told:
             self._evaluate(done)
             told["value"] = self.rows[-1]["value"]
-        self.snapshots.drop()
         return told
 
     @property
@@ -142,9 +184,9 @@ class Chooser:
 
     def _judge(self, done: int) -> bool:
         self._evaluate(done)
-        if self._best is self.rows[-1]:
+        if self.history.best is self.rows[-1]:
             self.snapshots.keep(done, trained_weights(self.panel.model))
-        since = len(self.rows) - 1 - self.rows.index(self._best)
+        since = len(self.rows) - 1 - self.rows.index(self.history.best)
         return self.patience is not None and since >= self.patience
 
     def _evaluate(self, done: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from xstilts.backbones.names import weight_files
 from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
-# What a folder of weights is told by; training leftovers beside them do not count.
+# What a folder of weights is told by, beside the weights that are read; training leftovers beside them do not count.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+TOKENIZER_FILES = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json")
+PIECES = ("merges.txt", "added_tokens.json")
+"""What a tokenizer is made of besides where `tokenizer.json` does not hold all of it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,26 @@ def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict
     folder = Path(source)
     if not folder.is_dir():
         return {"hub": source, "revision": revision}
-    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    return {"files": {path.name: _checksum(path, path.stat().st_mtime_ns) for path in files}}
+    return _files(folder, [path for pattern in patterns for path in folder.glob(pattern)])
+
+
+def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
+    """The same of a whole model, in whatever form its weights lie there."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return {"hub": source, "revision": revision}
+    return _files(folder, [*(path for pattern in MODEL_FILES for path in folder.glob(pattern)), *weight_files(folder)])
+
+
+def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
+    """The same of a model's tokenizer."""
+    whole = (Path(source) / "tokenizer.json").is_file()
+    return identity(source, revision, TOKENIZER_FILES if whole else (*TOKENIZER_FILES, *PIECES))
+
+
+def _files(folder: Path, found: Sequence[Path]) -> dict[str, Any]:
+    paths = sorted({path for path in found if path.is_file()})
+    return {"files": {os.path.relpath(path, folder): _checksum(path, path.stat().st_mtime_ns) for path in paths}}
 
 
 def there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:

@@ -9,7 +9,15 @@ from typing import Any
 
 from xstilts.graph.stage import Stage, drop_defaults
 from xstilts.stages import ENCODINGS, VERSIONS
-from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identity, root_of, there
+from xstilts.stages.checksums import (
+    DataSource,
+    checksums,
+    identity,
+    identity_of_model,
+    identity_of_tokenizer,
+    root_of,
+    there,
+)
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
 from xstilts.tasks.base import IN_TEXT, Split, Task
@@ -54,7 +62,7 @@ def world(seed: int, generator_version: int, part: str = "") -> Stage:
 
 def tokenizer_of(source: str, revision: str | None) -> Stage:
     """The tokenizer of a pretrained model; of a local folder, told by the files' checksums."""
-    config = identity(source, revision, ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json"))
+    config = identity_of_tokenizer(source, revision)
     return make(
         "tokenizer", config, {}, f"tokenizer of {Path(source).name}", source=source, revision=revision, cost=1.0
     )
@@ -100,7 +108,7 @@ class Use:
 
 def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:
     """A pretrained backbone: checked for packing, then pointed to, not copied."""
-    config = {**identity(source, revision, MODEL_FILES), **use.config()}
+    config = {**identity_of_model(source, revision), **use.config()}
     return make("start", config, {}, name, source=source, revision=revision, cost=2.0)
 
 

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.families import hint
+from xstilts.backbones.load import REFUSALS, reason
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
@@ -34,9 +35,8 @@ def run_tokenizer(
         try:
             source, revision = settings["source"], settings["revision"]
             tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BackboneError(f"tokenizer of '{source}' cannot be loaded: {reason}{hint(source)}") from None
+        except REFUSALS as error:
+            raise BackboneError(f"tokenizer of '{source}' cannot be loaded: {reason(error)}{hint(source)}") from None
         tokenizer.save_pretrained(directory)
         return
     trained = config["trained"]

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
 from xstilts.backbones.family import Kind, Retrieval
-from xstilts.backbones.names import Output, Pooling, Similarity
-from xstilts.core.errors import ConfigError, DataError
-from xstilts.core.files import read_json
+from xstilts.backbones.names import Output, Pooling, Similarity, json_fields
+from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import drop_defaults
 
 READ_BY = {
@@ -92,7 +91,7 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
     """
     known = checkpoint_of(source) if source else None
     folder = Path(source or "") / "config.json"
-    config = _config(folder) if source and not known else {}
+    config = json_fields(folder) if source and not known else {}
     name = architecture or (known.model_type if known else config.get("model_type", ""))
     family = family_of(name)
     if family.model_types:
@@ -108,13 +107,16 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
     return None if both is None else "encoder-decoder" if both else "decoder"
 
 
-def _config(file: Path) -> Mapping[str, Any]:
-    """A model's configuration; empty where it is not there or damaged, which the stage that loads it says."""
-    try:
-        found = read_json(file) if file.is_file() else {}
-    except DataError:
-        found = {}
-    return found if isinstance(found, dict) else {}
+def room_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
+    """Tokens of the longest text that a model has positions for; None: as many as one likes, or only loading it tells.
+
+    Args:
+        fields: configuration of a random start.
+    """
+    known = checkpoint_of(source) if source else None
+    config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
+    name = architecture or (known.model_type if known else str(config.get("model_type")))
+    return family_of(name).room({**config, "model_type": name})
 
 
 def _usual_config(name: str) -> Any:

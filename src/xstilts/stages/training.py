@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from xstilts.backbones.load import (
     random_backbone,
     save_backbone,
 )
-from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
+from xstilts.stages.resuming import LOG, rows_before, take_up
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
@@ -105,8 +106,11 @@ def run_train(
     whole_on = "cpu" if machine.shard and not options.quantize else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
     phase = build_phase(config, inputs, options).suited(backbone)
+    _check_lengths(backbone, phase, [path for role, path in inputs.items() if role.startswith("dev")])
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
+    selection = config.get("selection", {})
+    take_up(directory, selection, phase.plan.steps, report)
     for spec in specs:
         head = model.heads[spec.task]
         if isinstance(head, MaskedLMHead):
@@ -117,7 +121,6 @@ def run_train(
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, start, totals, report)
-    selection = config.get("selection", {})
     judges = selection.get("judges", ())
     panel = Panel(model, phase, machine, judges, [inputs[f"dev{i}"] for i in range(len(judges))])
     chooser = Chooser(selection, panel, directory, start)
@@ -142,15 +145,20 @@ def run_train(
     summary = {"steps": done, "tasks": log.totals, "selection": chooser.finish(done)}
     write_json(directory / "summary.json", summary)
     held = save_trained(model, directory, inputs["model"], options)
-    about = {
-        **read_json(inputs["model"] / "about.json"),
-        "weights": {},
-        **held,
-        "heads": heads,
-        "selection": chooser.note or {},
-    }
+    more = {"weights": {}, **held, "heads": heads, "selection": chooser.note or {}}
+    about = {**read_json(inputs["model"] / "about.json"), **more}
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
-    drop_checkpoint(directory)
+    drop_checkpoint(directory)  # before the snapshots that it needs
+    chooser.snapshots.drop()
+
+
+def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:
+    """Refuse data with texts that the model has no positions for, before any step is made."""
+    for task, features in zip(phase.tasks, phase.features, strict=True):
+        backbone.check_length(features.longest, f"{task}: a text")
+    for data in judged:
+        for language in read_json(data / "languages.json"):
+            backbone.check_length(Features.load(data / language).longest, f"validation data ({language}): a text")
 
 
 def _kept_heads(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> dict[str, Path]:
@@ -207,12 +215,9 @@ class _Log:
     def __init__(
         self, directory: Path, steps: int, start: int, totals: dict[str, dict[str, int]], report: Report
     ) -> None:
-        self.path = directory / "log.jsonl"
+        self.path = directory / LOG
         self.steps, self.report = steps, report
-        self.rows: list[dict[str, Any]] = []
-        self.totals = totals
-        if start and self.path.exists():
-            self.rows = [row for _, row in read_jsonl(self.path) if row["step"] < start]
+        self.rows, self.totals = rows_before(start, directory), totals
 
     def count(self, record: StepRecord) -> None:
         """Steps, tokens and items seen, by task."""

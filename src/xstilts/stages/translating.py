@@ -7,6 +7,7 @@ A translation of hours goes on where it was killed: examples are translated some
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -88,14 +89,32 @@ def _by_machine(
     carrier: Carrier | None = None
     found: list[Carried] = []
     for begin in range(0, len(sources), TOGETHER):
-        part = directory / "parts" / f"{begin:08d}.jsonl"
-        if not part.exists():
+        part, asked = directory / "parts" / f"{begin:08d}.jsonl", sources[begin : begin + TOGETHER]
+        done = _done(part, len(asked))
+        if done is None:
             carrier = carrier or _carrier(config, settings, machine)
-            carried = carrier(sources[begin : begin + TOGETHER])
+            carried = carrier(asked)
             carrier.projector.forget()
             write_jsonl(part, map(_row, carried))
-        found += map(_carried, (row for _, row in read_jsonl(part)))
+            done = _done(part, len(asked))
+            assert done is not None
+        found += done
         report({"fraction": len(found) / len(sources), "message": config["language"]})
+    return found
+
+
+def _done(part: Path, count: int) -> list[Carried] | None:
+    """What is translated of `count` examples; None where nothing is, or where what an earlier run left is not whole."""
+    if not part.exists():
+        return None
+    try:
+        found = [_carried(row) for _, row in read_jsonl(part)]
+        problem = f"{part}: {len(found)} of {count} translations" if len(found) != count else ""
+    except (DataError, LookupError, TypeError) as error:
+        problem = str(error)
+    if problem:
+        sys.stderr.write(f"damaged, left by an earlier run ({problem}): translating these again\n")
+        return None
     return found
 
 
@@ -137,6 +156,7 @@ def _exact(
         raise ConfigError(f"{root} is no microworld (no world.json): only a microworld is translated exactly")
     origin = TASKS.get(config.get("like") or task.name)
     codes, drawn = ("en", language), directory / "drawn"
+    shutil.rmtree(drawn, ignore_errors=True)
     write_translations(drawn, read_json(place), origin.name.removeprefix("micro_"), codes)
     english, other = (
         replace(task, files={"train": origin.files["train"]}, languages=codes).load(drawn, "train", code)

@@ -11,7 +11,7 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.languages import LANGUAGES
 from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
-from xstilts.stages.checksums import MODEL_FILES, DataSource, checksums, identity, root_of
+from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, root_of
 from xstilts.stages.describe import custom_files, make
 from xstilts.stages.own import reading
 from xstilts.tasks import Task
@@ -75,7 +75,7 @@ class Translator:
         places: dict[str, Any] = {"model": str(Path(folder).absolute()), "tokenizer": _place(tokenizer)}
         if OF_TEXT.get(task.type, task.type) in PROJECTED and self.aligner is not None:
             source, revision = self.aligner
-            config["aligner"] = identity(source, revision, MODEL_FILES)
+            config["aligner"] = identity_of_model(source, revision)
             places |= {"aligner": _place(source), "revision": revision}
         return config, places
 

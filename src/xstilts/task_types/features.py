@@ -70,6 +70,11 @@ class Features:
         ends = self.tokens.offsets[np.asarray(self.first_segment)]
         return np.diff(ends)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest segment."""
+        return int(np.diff(self.tokens.offsets).max(initial=0))
+
     def segments(self, rows: Sequence[int] | Array) -> tuple[list[Array], list[int], Array]:
         """Segments of the given instances in order, their type splits, and [rows + 1] offsets of each row's first."""
         ids: list[Array] = []

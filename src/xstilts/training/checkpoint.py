@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 
-from xstilts.core.errors import StageError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.errors import DataError, StageError
+from xstilts.core.files import flush, read_json, write_json
 from xstilts.training.distributed import fill, shard_like, team, whole
+
+PLACES = ("checkpoint", "checkpoint.old")
+"""Where a whole one may lie: a kill between two renames leaves the one before under its other name."""
+WEIGHTS, MOMENTS, STEP = "weights.safetensors", "moments.safetensors", "step.json"
 
 
 def save_checkpoint(
@@ -43,16 +48,38 @@ def save_checkpoint(
     scratch = directory / "checkpoint.new"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    save_file(weights, scratch / "weights.safetensors")
-    save_file(moments, scratch / "moments.safetensors")
-    write_json(scratch / "step.json", {"step": step, "notes": dict(notes or {})})
-    final = directory / "checkpoint"
-    old = directory / "checkpoint.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
+    save_file(weights, scratch / WEIGHTS)
+    save_file(moments, scratch / MOMENTS)
+    write_json(scratch / STEP, {"step": step, "notes": dict(notes or {})})
+    for path in [*scratch.iterdir(), scratch]:
+        flush(path)
+    final, old = (directory / name for name in PLACES)
+    if final.exists():  # else the old one is the last whole one: it stays until there is another
+        shutil.rmtree(old, ignore_errors=True)
         final.rename(old)
     scratch.rename(final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
+    """Remove checkpoints that are not whole.
+
+    Returns:
+        the finished steps of the one that a run goes on from, 0 where there is none; what was removed, and why.
+    """
+    steps, removed = [], []
+    for place in [directory / name for name in PLACES if (directory / name).exists()]:
+        try:
+            step = int(read_json(place / STEP)["step"])
+            for name in (WEIGHTS, MOMENTS):
+                with safe_open(place / name, "pt"):  # the header tells the size
+                    pass
+        except (DataError, SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
+            shutil.rmtree(place)
+            removed.append(f"{place.name}: {error}")
+        else:
+            steps.append(step)
+    return next(iter(steps), 0), removed
 
 
 def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
@@ -61,10 +88,8 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
     Raises:
         StageError: ranks on other machines see another checkpoint.
     """
-    # A kill between the two renames leaves the old checkpoint under its other name.
-    places = (directory / "checkpoint", directory / "checkpoint.old")
-    final = next((path for path in places if path.exists()), None)
-    saved: dict[str, Any] = read_json(final / "step.json") if final else {"step": 0, "notes": {}}
+    final = next((directory / name for name in PLACES if (directory / name).exists()), None)
+    saved: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
     step = int(saved["step"])
     if step != team().leading(step):
         raise StageError(
@@ -73,8 +98,8 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
         )
     if final is None:
         return 0, {}
-    fill_weights(model, load_file(final / "weights.safetensors"))
-    moments = load_file(final / "moments.safetensors")
+    fill_weights(model, load_file(final / WEIGHTS))
+    moments = load_file(final / MOMENTS)
     for name, parameter in model.named_parameters():
         prefix = f"{name}|"
         state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
@@ -108,6 +133,10 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def drop_checkpoint(directory: Path) -> None:
-    """Remove what a finished phase no longer needs."""
-    for name in ("checkpoint", "checkpoint.new", "checkpoint.old"):
-        shutil.rmtree(directory / name, ignore_errors=True)
+    """Remove what a finished phase no longer needs; each under another name, so that no half of it is ever read."""
+    gone = directory / "checkpoint.gone"
+    shutil.rmtree(gone, ignore_errors=True)
+    for name in ("checkpoint.new", *reversed(PLACES)):
+        if (directory / name).exists():
+            (directory / name).rename(gone)
+            shutil.rmtree(gone)

@@ -10,8 +10,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from xstilts.core.files import flush
 
 
 def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]:
@@ -41,7 +44,10 @@ class Snapshots:
     def keep(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Make this the current one."""
         self.folder.mkdir(exist_ok=True)
-        save_file(dict(weights), self._path(step))
+        scratch = self.folder / "new"
+        save_file(dict(weights), scratch)
+        flush(scratch)
+        scratch.replace(self._path(step))
         self.current = step
         self._clear()
 
@@ -59,6 +65,16 @@ class Snapshots:
     def drop(self) -> None:
         """Remove all."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def missing(self) -> str:
+        """What is wrong with the current one; empty where it is whole, or there is none."""
+        if self.current is None:
+            return ""
+        try:
+            with safe_open(self._path(self.current), "pt"):
+                return ""
+        except (SafetensorError, OSError) as error:
+            return f"snapshot of step {self.current}: {error}"
 
     def _path(self, step: int) -> Path:
         return self.folder / f"{step}.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xstilts.backbones.families.xlm_roberta import E5, E5_NOTE, e5_pooling
-from xstilts.backbones.family import Checkpoint, Family, Retrieval
+from xstilts.backbones.family import Checkpoint, Family, Retrieval, table
 
 
 def _shape(pieces: int, hidden: int, inner: int) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def _shape(pieces: int, hidden: int, inner: int) -> dict[str, Any]:
 FAMILY = Family(
     "bert",
     ("bert",),
+    room=table,
     checkpoints=(
         Checkpoint(
             "mbert",

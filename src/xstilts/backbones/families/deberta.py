@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from xstilts.backbones.family import Checkpoint, Family
+from xstilts.backbones.family import Checkpoint, Family, table
 
 FAMILY = Family(
     "deberta",
     ("deberta", "deberta-v2"),
     packed=False,
     why_padded="attention adds scores of relative positions inside the model",
+    room=lambda fields: table(fields) if fields.get("position_biased_input", True) else None,
     checkpoints=(
         Checkpoint(
             "mdeberta-v3-base",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from xstilts.backbones.family import Checkpoint, Family
+from xstilts.backbones.family import Checkpoint, Family, table
 
 FAMILY = Family(
     "rembert",
     ("rembert",),
     packed=False,
     why_padded="transformers accepts a registered attention and never calls it",
+    room=table,
     checkpoints=(
         Checkpoint(
             "rembert",

@@ -6,9 +6,10 @@ block. There is one token type.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from xstilts.backbones.family import Checkpoint, Family, Retrieval
+from xstilts.backbones.family import Checkpoint, Family, Retrieval, table
 
 XLM_R = "Conneau et al. 2020, Unsupervised Cross-lingual Representation Learning at Scale, arXiv 1911.02116"
 XLM_R_XL = "Goyal et al. 2021, Larger-Scale Transformers for Multilingual Masked Language Modeling, arXiv 2105.00572"
@@ -54,10 +55,18 @@ def _after_padding(config: Any) -> int:
     return int(config.pad_token_id) + 1
 
 
+def _room(fields: Mapping[str, Any]) -> int | None:
+    """514 rows hold 512 tokens."""
+    usual = 514 if fields.get("model_type") == "xlm-roberta-xl" else 512
+    rows, padding = table(fields, usual), fields.get("pad_token_id", 1)
+    return rows - padding - 1 if rows is not None and isinstance(padding, int) else rows
+
+
 FAMILY = Family(
     "xlm-roberta",
     ("xlm-roberta", "xlm-roberta-xl", "roberta", "camembert", "xmod", "data2vec-text"),
     first_position=_after_padding,
+    room=_room,
     checkpoints=(
         Checkpoint(
             "xlm-r-base",

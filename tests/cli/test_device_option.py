@@ -1,0 +1,69 @@
+"""A device that is not there is one line, before a file is read, a store made or a stage run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from xstilts.cli.options import check_device
+from xstilts.core.errors import ConfigError
+
+VERBS = {
+    "run": ("run", "demo"),
+    "study": ("study", "curriculum"),
+    "choose": (
+        "choose",
+        "--target",
+        "micro_topic",
+        "--from",
+        "micro_nli",
+        "--backbone",
+        "microworld:mlm",
+        "--world",
+        "1",
+    ),
+    "predict": ("predict", "3f", "--input", "none.txt", "--to", "out.jsonl"),
+}
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, gpus: int, built: str | None = "13.0") -> None:
+    found = SimpleNamespace(type="cuda") if gpus else None
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.version, "cuda", built)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "gpu", "CPU", ""])
+def test_every_verb_refuses_a_device_that_is_not_here(
+    verb: str, device: str, typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, gpus=0)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = typed(*VERBS[verb], "--device", device, "--store", "store")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: --device {device}: no such device here (there is: cpu)")
+    assert ("nvidia-smi" in err) == (device not in ("CPU", ""))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_device("cpu", devices=4)
+    machine(monkeypatch, gpus=2)
+    for device, devices in (("cuda", 1), ("cuda:1", 1), ("cuda", 2)):
+        check_device(device, devices)
+    check_device("cuda", 8, elsewhere=True)
+    with pytest.raises(ConfigError, match=r"^--device cuda:7: .* \(there is: cpu, cuda:0, cuda:1\)$"):
+        check_device("cuda:7")
+    with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here \(cuda:0, cuda:1\)$"):
+        check_device("cuda", 3)
+    with pytest.raises(
+        ConfigError, match=r"^--device cuda:1 with --devices 2: each has one of its own, say --device cuda"
+    ):
+        check_device("cuda:1", 2)
+    machine(monkeypatch, gpus=0, built=None)
+    with pytest.raises(ConfigError, match="this torch is built without CUDA"):
+        check_device("cuda")
