@@ -62,21 +62,18 @@ def world(seed: int, generator_version: int, part: str = "") -> Stage:
 
 def tokenizer_of(source: str, revision: str | None) -> Stage:
     """The tokenizer of a pretrained model; of a local folder, told by the files' checksums."""
-    config = identity_of_tokenizer(source, revision)
-    return make(
-        "tokenizer", config, {}, f"tokenizer of {Path(source).name}", source=source, revision=revision, cost=1.0
-    )
+    config, label = identity_of_tokenizer(source, revision), f"tokenizer of {Path(source).name}"
+    return make("tokenizer", config, {}, label, source=source, revision=revision, cost=1.0)
 
 
 def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequence[Task]) -> Stage:
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
-    columns = {task.name: told["read"] for task in tasks if "read" in (told := reading(task))}
     names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
     full: dict[str, Any] = {
         "trained": {**config, **names},
         "data": [checksums(data, task, "train", there(data, task, config["languages"])) for task in tasks],
     }
-    if columns:
+    if columns := {task.name: told["read"] for task in tasks if "read" in (told := reading(task))}:
         full["read"] = columns
     inputs = {"world": data.world} if data.world else {}
     return make(
