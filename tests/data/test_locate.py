@@ -97,3 +97,10 @@ def test_a_missing_data_folder_and_an_unknown_language_are_named(tmp_path: Path)
         locate(tmp_path / "none", ["a"], "de", "x")
     with pytest.raises(UnknownName, match="unknown language 'deutsch'"):
         locate(tmp_path, ["a"], "deutsch", "x")
+
+
+@pytest.mark.parametrize("name", ["a/{language}.txt.gz", "a/{language}.*.gz", "a/{language}.*.gz + b/*.gz"])
+def test_a_pattern_may_end_in_gz_and_finds_packed_files_alone(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, "a/de.txt", "a/de.txt.gz", "a/fr.txt", "b/x.txt.gz", "b/y.txt")
+    assert languages_there(tmp_path, [name], ["en", "de", "fr"]) == ["de"]
+    assert found(tmp_path, [name], "de") == ["a/de.txt.gz", *(["b/x.txt.gz"] if "+" in name else [])]

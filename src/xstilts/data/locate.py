@@ -3,7 +3,8 @@
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
 value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
-preferred. `a + b` means the files of both patterns, each of which must match.
+preferred, and a pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of
+which must match.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
     if not folder.is_dir():
         return []
     there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    if last and name.endswith(".gz"):
+        return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_file()]
     if not last:
         return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
     plain = {entry: path for entry, path in there.items() if fnmatchcase(entry, name) and not entry.endswith(".gz")}
@@ -125,7 +128,8 @@ def _codes(root: Path, pattern: str, field: str) -> set[str]:
             expression += "[^/]*" if piece == "*" else re.escape(piece)
     codes = set()
     for path in _matches(root, _FIELD.sub("*", pattern).split("/")):
-        name = path.relative_to(root).as_posix().removesuffix(".gz")
+        name = path.relative_to(root).as_posix()
+        name = name if pattern.endswith(".gz") else name.removesuffix(".gz")
         if (match := re.fullmatch(expression, name)) and (code := _code_in(match["form"], field)):
             codes.add(code)
     return codes
