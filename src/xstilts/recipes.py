@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import UnknownName
-from xstilts.core.languages import language
+from xstilts.core.languages import any_language, language
 from xstilts.core.yaml_lines import check_fields
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
@@ -54,9 +54,9 @@ def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-Code = Annotated[str, AfterValidator(lambda code: language(code).code)]
-"""Of a language that there is."""
-CodeOrAll = Annotated[str, AfterValidator(lambda code: code if code == "all" else language(code).code)]
+Code = Annotated[str, AfterValidator(lambda code: any_language(code).code)]
+"""Of a language: of the table, or one that a task of one's own names, which is checked with the whole file."""
+CodeOrAll = Annotated[str, AfterValidator(lambda code: code if code == "all" else any_language(code).code)]
 Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
 """Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
 
@@ -132,7 +132,8 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
     for code in part.spoken(SOURCE):
         if code == "all":
             raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")
-        language(code)
+        if code not in task.languages:
+            language(code)
     if not set(part.spoken(SOURCE)) - {SOURCE}:
         raise ValueError(f"'{task.name}' is trained on English alone: name more languages, or drop `translated_by`")
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from xstilts.core.errors import UnknownName
-from xstilts.core.languages import FIELDS, LANGUAGES, code_of, language, languages
+from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of, language, languages
 from xstilts.tasks.benchmarks import XTREME, XTREME_R
 
 
@@ -91,3 +91,17 @@ def test_both_benchmarks_are_covered() -> None:
 def test_constructed_languages_are_private_use_codes() -> None:
     constructed = [code for code, entry in LANGUAGES.items() if entry.family == "constructed"]
     assert constructed == [f"qa{letter}" for letter in "abcdefg"]
+
+
+def test_another_code_of_iso_639_is_a_language_of_which_only_the_code_is_known() -> None:
+    assert (any_language("chr").name, any_language("chr").forms("iso3")) == ("chr", ("chr",))
+    assert (any_language("chr-Latn").script, any_language("chr-Latn").forms("language")) == ("Latn", ("chr-Latn",))
+    assert any_language("sw") is LANGUAGES["sw"]
+    for form in ("swa", "german", "Chr", "c", "chr_Latn", "chr\n"):
+        with pytest.raises(UnknownName):
+            any_language(form)
+
+
+def test_an_unknown_code_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UnknownName, match="stands under `languages` of a task of your own"):
+        language("chr")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.data.locate import languages_there, locate
+from xstilts.data.locate import languages_there, locate, strangers
 
 
 def touch(root: Path, *names: str) -> None:
@@ -97,3 +97,25 @@ def test_a_missing_data_folder_and_an_unknown_language_are_named(tmp_path: Path)
         locate(tmp_path / "none", ["a"], "de", "x")
     with pytest.raises(UnknownName, match="unknown language 'deutsch'"):
         locate(tmp_path, ["a"], "deutsch", "x")
+
+
+@pytest.mark.parametrize("name", ["a/{language}.txt.gz", "a/{language}.*.gz", "a/{language}.*.gz + b/*.gz"])
+def test_a_pattern_may_end_in_gz_and_finds_packed_files_alone(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, "a/de.txt", "a/de.txt.gz", "a/fr.txt", "b/x.txt.gz", "b/y.txt")
+    assert languages_there(tmp_path, [name], ["en", "de", "fr"]) == ["de"]
+    assert found(tmp_path, [name], "de") == ["a/de.txt.gz", *(["b/x.txt.gz"] if "+" in name else [])]
+
+
+def test_a_language_that_the_table_lacks_is_found_by_its_code_where_it_is_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "a/chr.txt", "a/chr-Latn.txt.gz", "a/de.txt", "a/read_me.txt")
+    asked = ["de", "chr", "chr-Latn"]
+    assert languages_there(tmp_path, ["a/{language}.txt"], asked) == asked
+    assert found(tmp_path, ["a/{language}.txt"], "chr-Latn") == ["a/chr-Latn.txt.gz"]
+    with pytest.raises(UnknownName, match="unknown language 'deu': did you mean de"):
+        locate(tmp_path, ["a/{language}.txt"], "deu", "x")
+
+
+def test_files_in_languages_that_the_table_lacks_or_calls_otherwise_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "b/swa.txt")
+    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == {"chr": "chr", "swa": "sw"}
+    assert strangers(tmp_path, ["b/{iso3}.txt"]) == {}

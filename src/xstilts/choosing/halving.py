@@ -128,11 +128,7 @@ class Chooser:
         allowed = None if budget.share is None else budget.share * full
         needed = ledger.cost([*profiled, *stages_of(first)])
         if allowed is not None and needed > allowed:
-            raise ConfigError(
-                f"--budget {budget.share:g} of the full grid is too small: {SHARES[0]:g} of the steps of "
-                f"{len(self.runs.recipes)} recipes and cheap scores take {math.ceil(100 * needed / full)} %; give "
-                "that, or leave out candidates or scores"
-            )
+            raise ConfigError(too_small(budget.share or 0.0, needed / full, len(self.runs.recipes)))
         self.compute([*profiled, *stages_of(first)])
         ledger.pay(profiled)
         rungs = self._rungs(ledger, allowed, budget.seconds, profiled)
@@ -226,3 +222,14 @@ def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def stages_of(runs: Iterable[Run]) -> list[Stage]:
     """What scores the runs, or of targets that are not trained makes their models."""
     return [run.source if run.scored is None else run.scored.stage for run in runs]
+
+
+def too_small(share: float, needed: float, recipes: int) -> str:
+    """What is said of a budget below the first rung; `needed`: the share that it takes, with few steps above 1."""
+    advice = "give that, or leave out candidates or scores"
+    if needed > 1:
+        advice = "more than the grid itself: give a time, such as 20m, or leave the scores out (--scores none)"
+    return (
+        f"--budget {share:g} of the full grid is too small: {SHARES[0]:g} of the steps of {recipes} recipes and cheap "
+        f"scores take {math.ceil(100 * needed)} %; {advice}"
+    )

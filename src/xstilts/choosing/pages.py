@@ -87,8 +87,8 @@ def _notes(choice: Choice) -> Iterable[str]:
     budget = "" if choice.allowed is None else f" of {choice.allowed / choice.full:.0%} allowed"
     yield (
         f"- Spent {choice.spent / choice.full:.0%}{budget} of what the full grid takes ({choice.spent:.3g} of "
-        f"{choice.full:.3g} tokens, trained ones counted three times), {choice.seconds:.0f} s of computing; saved "
-        f"{choice.saved:.0%}."
+        f"{choice.full:.3g} tokens, trained ones counted three times), {choice.seconds:.0f} s of computing"
+        f"{f'; saved {choice.saved:.0%}' if choice.saved > 0 else ', and saved nothing'}."
     )
     for rung in choice.rungs:
         names = ", ".join(f"`{name}`" for name in rung.values)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
 from xstilts.studies.files import Document, load_document, study_file
+from xstilts.studies.possible import impossible
 from xstilts.studies.spec import StudySpec
 
 
@@ -26,7 +27,7 @@ def load(path: Path) -> Loaded:
     Raises:
         UnknownName: neither.
         ConfigError: with file and line: a wrong key or value, text that is no YAML, or a claim about a recipe, backbone
-            or target that the experiment lacks.
+            or target that the experiment lacks, or one that no scores could decide.
     """
     document = load_document(study_file(str(path)))
     try:
@@ -54,3 +55,6 @@ def _check_names(document: Document, experiment: Experiment, spec: StudySpec) ->
     if (found := spec.unknown(known)) is not None:
         place, error = found
         raise document.at(place, str(error))
+    measured = {**known, "backbone": [one.name for one in experiment.backbones]}
+    if (never := impossible(spec, measured)) is not None:
+        raise document.at(*never)

@@ -15,7 +15,9 @@ from xstilts.cli.progress import Style, Summary, follow
 from xstilts.cli.reading import load_experiment
 from xstilts.cli.results import collect, describe, report_folder
 from xstilts.core.errors import XstiltsError
+from xstilts.data.locate import strangers
 from xstilts.expand import Expansion
+from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment
 from xstilts.graph.local import run_local
 from xstilts.graph.pool import cores
@@ -80,6 +82,7 @@ def run_experiment(
     asked = [*expansion.stages(), *expansion.checks()]
     stages = graph(asked)
     _warn_of_slow_bf16(stages, machine.device)
+    _warn_of_other_languages(experiment, data)
     events = run_local(asked, place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
     summary = follow(events, len(stages), style)
     analysis = None
@@ -104,6 +107,18 @@ def _warn_of_slow_bf16(stages: Iterable[Stage], device: str) -> None:
             "warning: this CPU has no bf16 instructions and emulates them, many times slower than fp32: "
             "set `precision: fp32` in the experiment\n"
         )
+
+
+def _warn_of_other_languages(experiment: Experiment, data: Path | None) -> None:
+    """Files that a task of one's own would have, were their languages called as here."""
+    if data is None or experiment.worlds:
+        return
+    for name, own in experiment.tasks.items():
+        if own.languages is not None or own.type is None or name not in experiment.task_names():
+            continue
+        found = strangers(data, [pattern for patterns in own.files.values() for pattern in patterns])
+        if found:
+            sys.stderr.write(f"warning: {name} is read without the files for {in_codes(found)}\n")
 
 
 def _fail(summary: Summary) -> None:

@@ -23,7 +23,9 @@ class XstiltsError(ValueError):
 class UnknownName(XstiltsError):
     """A name that is not known; the message offers the nearest ones, or the command that `lists` them."""
 
-    def __init__(self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list") -> None:
+    def __init__(
+        self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = ""
+    ) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
         if near:
@@ -32,7 +34,7 @@ class UnknownName(XstiltsError):
             hint = f"known: {', '.join(names) or 'none'}"
         else:
             hint = f"{len(names)} are known; `{lists}` shows them"
-        super().__init__(f"unknown {kind} '{asked}': {hint}")
+        super().__init__(f"unknown {kind} '{asked}': {hint}{more}")
         self.kind, self.asked, self.known = kind, asked, names
 
 

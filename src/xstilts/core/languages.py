@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from xstilts.core.errors import UnknownName
 
+_CODE = re.compile(r"([a-z]{2,3})(?:-([A-Z][a-z]{3}))?")
 FIELDS = ("language", "iso3", "flores", "ntrex", "tatoeba", "common_voice")
 """How data sets name languages; the fields that file patterns may hold."""
 
@@ -99,9 +100,23 @@ _FORMS = _read_forms()
 def language(code: str) -> Language:
     """The language with XTREME's `code`. Raises `UnknownName` with the nearest codes."""
     if code not in LANGUAGES:
-        near = [_FORMS[code.casefold()]] if code.casefold() in _FORMS else LANGUAGES
-        raise UnknownName("language", code, near)
+        if code.casefold() in _FORMS:
+            raise UnknownName("language", code, [_FORMS[code.casefold()]])
+        more = " (one that is not in the table stands under `languages` of a task of your own)"
+        raise UnknownName("language", code, LANGUAGES, more=more if _CODE.fullmatch(code) else "")
     return LANGUAGES[code]
+
+
+def any_language(code: str) -> Language:
+    """The same, or for another code of ISO 639 (`chr`, `chr-Latn`) a language of which only the code is known.
+
+    Raises:
+        UnknownName: no code at all (`german`), or another form of a language of the table (`deu`).
+    """
+    shape = _CODE.fullmatch(code)
+    if code in LANGUAGES or not shape or code in _FORMS:
+        return language(code)
+    return Language(code, shape[1], code, "", shape[2] or "")
 
 
 def languages(codes: str) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
 value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
-preferred. `a + b` means the files of both patterns, each of which must match.
+preferred, and a pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of
+which must match.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.languages import FIELDS, LANGUAGES, code_of, language
+from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -43,7 +44,7 @@ def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Pa
         DataError: nothing matches; the message names what was looked for and the nearest thing that exists.
         UnknownName: `code` is not a language.
     """
-    language(code)
+    any_language(code)
     for pattern in patterns:
         parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
@@ -85,7 +86,7 @@ def _names(pattern: str, code: str) -> Iterator[str]:
     assert len(fields) == 1, f"one kind of field in a pattern: {pattern}"
     (field,) = fields
     assert field in FIELDS, f"unknown field in {pattern}"
-    for form in LANGUAGES[code].forms(field):
+    for form in any_language(code).forms(field):
         yield pattern.replace(f"{{{field}}}", form)
 
 
@@ -97,6 +98,8 @@ def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
     if not folder.is_dir():
         return []
     there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    if last and name.endswith(".gz"):
+        return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_file()]
     if not last:
         return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
     plain = {entry: path for entry, path in there.items() if fnmatchcase(entry, name) and not entry.endswith(".gz")}
@@ -115,28 +118,58 @@ def _matches(root: Path, parts: Sequence[str]) -> list[Path]:
     return [path for folder in folders for path in _entries(folder, parts[-1], last=True)]
 
 
+def strangers(root: Path, patterns: Iterable[str]) -> dict[str, str]:
+    """Languages of files that the table does not have, or calls otherwise: what they are called -> the code to use."""
+    found = {}
+    for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
+        field = _FIELD.findall(part)[0]
+        for form in sorted(_forms(root, part, field)):
+            try:
+                code = any_language(_code_of(form)).code
+            except UnknownName:
+                continue  # no language is meant
+            if code not in LANGUAGES or _code_in(form, field) is None:
+                found[form] = code
+    return found
+
+
 def _codes(root: Path, pattern: str, field: str) -> set[str]:
     """Languages for which files of the pattern exist: match with `*` for the field, then read the field back."""
+    return {code for form in _forms(root, pattern, field) if (code := _code_in(form, field))}
+
+
+def _forms(root: Path, pattern: str, field: str) -> set[str]:
+    """What stands in the place of the field in the names of files of the pattern."""
     expression = ""
     for piece in re.split(r"(\{\w+\}|\*)", pattern):
         if piece.startswith("{"):
             expression += "(?P=form)" if "(?P<form>" in expression else "(?P<form>[A-Za-z_-]+?)"
         else:
             expression += "[^/]*" if piece == "*" else re.escape(piece)
-    codes = set()
+    forms = set()
     for path in _matches(root, _FIELD.sub("*", pattern).split("/")):
-        name = path.relative_to(root).as_posix().removesuffix(".gz")
-        if (match := re.fullmatch(expression, name)) and (code := _code_in(match["form"], field)):
-            codes.add(code)
-    return codes
+        name = path.relative_to(root).as_posix()
+        name = name if pattern.endswith(".gz") else name.removesuffix(".gz")
+        if match := re.fullmatch(expression, name):
+            forms.add(match["form"])
+    return forms
 
 
 def _code_in(form: str, field: str) -> str | None:
+    """The language that a form stands for; a code that is not in the table stands for itself."""
     try:
-        code = code_of(form)
+        code = _code_of(form)
+        return code if form in any_language(code).forms(field) else None
     except UnknownName:
         return None
-    return code if form in LANGUAGES[code].forms(field) else None
+
+
+def _code_of(form: str) -> str:
+    """The code of a form of the table, or the form itself."""
+    try:
+        return code_of(form)
+    except UnknownName:
+        return form
 
 
 def _missing(root: Path, patterns: Sequence[str], code: str) -> str:

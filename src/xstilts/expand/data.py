@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from xstilts.core.errors import ConfigError, DataError
+from xstilts.data.locate import strangers
 from xstilts.expand.translations import translator
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
@@ -110,7 +111,9 @@ class Files:
             return spoken
         there = tuple(_available(task, replicate.data, "train"))
         if not there:
-            raise DataError(f"{task.name} has no train files for any language", self.root)
+            raise DataError(
+                f"{task.name} has no train files for any language{_elsewhere(task, 'train', self.root)}", self.root
+            )
         return there
 
     def text_languages(self, tasks: Sequence[Task], wanted: Sequence[str], replicate: Replicate) -> tuple[str, ...]:
@@ -138,7 +141,8 @@ class Files:
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
             place = self.root or "the microworld"
-            raise DataError(f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}", place)
+            problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
+            raise DataError(problem + _elsewhere(task, split, self.root), place)
         return languages
 
 
@@ -154,6 +158,21 @@ def _source(task: Task, replicate: Replicate) -> DataSource:
     if replicate.world is None or not task.name.startswith(DOMAIN):
         return replicate.data
     return DataSource(world=_world(replicate.world, "domain"))
+
+
+def _elsewhere(task: Task, split: Split, root: Path | None) -> str:
+    """Files that are there in languages that the table has not, or calls otherwise; empty where there are none."""
+    found = strangers(root, task.files.get(split, ())) if root else {}
+    return f"; there are files for {in_codes(found)}" if found else ""
+
+
+def in_codes(found: Mapping[str, str]) -> str:
+    """`chr (name it under `languages`), swa (here: sw)`."""
+    shown = [
+        f"{form} (here: {code})" if form != code else f"{form} (name it under `languages`)"
+        for form, code in found.items()
+    ]
+    return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
 
 
 def _available(task: Task, data: DataSource, split: Split) -> list[str]:

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.languages import LANGUAGES
+from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.yaml_lines import Lines, place_of
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
 from xstilts.recipes import TARGET, Code, Component, Options, PhaseSpec, Recipe, Strict, check_translated
@@ -73,6 +73,7 @@ class Experiment(Strict):
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice")
         for name in (*self.task_names(), *self.tasks):
             self.task(name)
+        self._check_languages()
         if TARGET in self.tasks:
             raise _at(("tasks", TARGET), f"'{TARGET}' stands for the target in recipes: give the task another name")
         for target in self.targets:
@@ -105,6 +106,19 @@ class Experiment(Strict):
             if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
                 self._check_choice(backbone.retrieval.layer.validate_on, number)
         return self
+
+    def _check_languages(self) -> None:
+        """A language that is not in the table must be one of a task of this file, else it is a slip of the pen."""
+        asked = [self.source, *(self.languages or ())]
+        for target in self.targets:
+            asked += [*(target.languages or ()), *(target.train_languages or ())]
+        for backbone in self.backbones:
+            asked += backbone.tokenizer.languages if backbone.tokenizer else ()
+        asked += [code for part in self._components() for code in part.languages or ()]
+        own = {"all", *(code for task in self.tasks.values() for code in task.languages or ())}
+        for code in asked:
+            if code not in own:
+                language(code)
 
     def _check_intermediate(self, part: Component) -> None:
         """Its own score must be measurable, since a task that was not learned explains nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xstilts.core.errors import ConfigError
-from xstilts.core.languages import LANGUAGES
+from xstilts.core.languages import any_language
 from xstilts.experiment import Experiment
 from xstilts.tasks import Task
 
@@ -44,6 +44,6 @@ def _places(task: Task) -> Iterable[str]:
         for pattern in patterns[0].split(" + "):
             fields = _FIELD.findall(pattern)
             for code in codes if fields else ("en",):
-                forms = LANGUAGES[code].forms(fields[0]) if fields else ("",)
+                forms = any_language(code).forms(fields[0]) if fields else ("",)
                 if forms:
                     yield _FIELD.sub(forms[0], pattern).replace("*", "any")

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.languages import LANGUAGES, language
+from xstilts.core.languages import LANGUAGES, any_language
 from xstilts.data.locate import check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
 from xstilts.metrics import METRICS
@@ -92,7 +92,7 @@ class OwnTask(BaseModel):
         if (self.like is None) == (self.type is None):
             raise _wrong("give either `like` (a task whose format it has) or `type` (with `columns`)")
         for code in self.languages or ():
-            language(code)
+            any_language(code)
         for split, patterns in self.files.items():
             for pattern in patterns:
                 try:

@@ -95,7 +95,8 @@ class Translator:
         if task.name not in self.spec.files:
             there = ", ".join([*self.spec.files, *self.spec.tasks])
             raise ConfigError(f"translation '{self.name}' has no files for '{task.name}' (it has: {there}): add them")
-        return replace(task, files={"train": self.spec.files[task.name]}, languages=tuple(LANGUAGES), gold={})
+        spoken = tuple(dict.fromkeys([*LANGUAGES, *task.languages]))
+        return replace(task, files={"train": self.spec.files[task.name]}, languages=spoken, gold={})
 
     def _exact(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
         origin, codes = task.like or task.name, [one.code for one in TARGETS]

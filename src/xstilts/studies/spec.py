@@ -200,5 +200,6 @@ class StudySpec(Strict):
         for place, contrast in self.contrasts():
             for kind, field, name in contrast.names():
                 if name not in known[kind] and not (kind == "target" and name in self.groups):
-                    return (*place, field), UnknownName(kind, name, [*known[kind], *self.groups])
+                    groups = self.groups if kind == "target" else ()
+                    return (*place, field), UnknownName(kind, name, [*known[kind], *groups])
         return None

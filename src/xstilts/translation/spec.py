@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from xstilts.core.errors import ConfigError
-from xstilts.core.languages import LANGUAGES, language
+from xstilts.core.languages import any_language
 from xstilts.data.locate import check_pattern
 
 SOURCE = "en"
@@ -104,7 +104,7 @@ class EngineSpec(_Strict):
         if self.engine == "files" and self.quality.min_score is not None:
             raise ValueError("quality.min_score: only ctranslate2 scores its translations; leave it out")
         for code in {*self.models, *self.tokenizers, *self.source_tokens, *self.target_tokens}:
-            language(code)
+            any_language(code)
         for pattern in (pattern for patterns in self.files.values() for pattern in patterns):
             check_pattern(pattern)
         return self
@@ -120,7 +120,7 @@ class EngineSpec(_Strict):
         if self.model and silent and (told or len(languages) > 1):
             raise ConfigError(
                 f"`model` is one for all languages, and `target_tokens` do not say how it writes {', '.join(silent)}: "
-                f"add them (NLLB: `{silent[0]}: {LANGUAGES[silent[0]].forms('flores')[0]}`), or give `models`"
+                f"add them (NLLB: `{silent[0]}: {any_language(silent[0]).forms('flores')[0]}`), or give `models`"
             )
         for pattern in self.files.get(task, ()):
             if len(languages) > 1 and "{" not in pattern:

@@ -120,7 +120,7 @@ def table_rows(path: Path, header: Header, language: str, quoted: bool = False) 
                 (field, name), *_ = sorted(odd)
                 raise DataError(f"'{name}' ({field}) is in some rows and not in others", path, line)
         row = Row(record, columns, path, line)
-        if "language" not in columns or _spoken(row) == language:
+        if "language" not in columns or row.text("language") == language or _spoken(row) == language:
             yield row
 
 

@@ -1,0 +1,81 @@
+"""Languages that the table lacks: named by a task of one's own they are read and scored, else said or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from stages.tiny_experiment import BACKBONE, run_all, scores, tiny_experiment
+from xstilts.cli.run import _warn_of_other_languages
+from xstilts.core.errors import DataError
+from xstilts.expand import Expansion
+
+LABELS = ["no", "yes"]
+FILES = {"train": "said/{language}.csv", "test": "said/{language}.csv"}
+MODEL = {**BACKBONE, "tokenizer": {"tasks": ["raw"], "languages": ["en", "chr"], "vocabulary": 100}}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    for code, word in {"en": "yes", "chr": "ᎥᎥ", "swa": "ndiyo"}.items():
+        for name in ("said", "raw"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"{word} {i},{LABELS[i % 2]}\n" for i in range(12))
+        (folder / f"said/{code}.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+        (folder / f"raw/{code}.txt").write_text(f"{word} 1 2 3\n" * 5, encoding="utf-8")
+    return folder
+
+
+def experiment(spoken: list[str] | None, files: dict[str, str] = FILES, **changes: Any) -> Any:
+    said = {"type": "classification", "files": files, "labels": LABELS, "languages": spoken}
+    raw = {"type": "masked_lm", "files": {"train": "raw/{language}.txt"}, "languages": ["en", "chr"]}
+    fields = {"backbones": [MODEL], "recipes": [[]], "targets": ["said"], "tasks": {"said": said, "raw": raw}}
+    return tiny_experiment(**{**fields, **changes})
+
+
+def test_a_language_that_a_task_names_is_trained_on_and_scored(root: Path, tmp_path: Path) -> None:
+    recipes = [
+        [],
+        [{"tasks": [{"task": "said", "languages": ["chr"]}, {"task": "raw", "languages": ["chr"], "rate": 0.5}]}],
+    ]
+    expansion = Expansion(experiment(["en", "chr"], recipes=recipes), root)
+    run_all(expansion, tmp_path / "store")
+    measured = {row["language"] for cell in expansion.cells for row in scores(tmp_path / "store", cell.stage)}
+    assert measured == {"en", "chr"}
+
+
+def test_files_that_are_left_aside_are_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _warn_of_other_languages(experiment(None), root)
+    said = "warning: said is read without the files for chr (name it under `languages`), swa (here: sw)\n"
+    assert capsys.readouterr().err == said
+    _warn_of_other_languages(experiment(["en", "chr"]), root)
+    assert not capsys.readouterr().err
+
+
+def test_where_nothing_is_left_they_are_in_the_message(root: Path) -> None:
+    (root / "said/en.csv").rename(root / "train.csv")
+    files = {**FILES, "train": "train.csv"}
+    with pytest.raises(
+        DataError, match=r"no test files for any language; there are files for chr .*, swa \(here: sw\)"
+    ):
+        Expansion(experiment(None, files), root).stages()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "xyz"},
+        {"languages": ["xyz"]},
+        {"targets": [{"task": "said", "languages": ["xyz"]}]},
+        {"recipes": [[{"tasks": [{"task": "raw", "languages": ["xyz"]}]}]]},
+    ],
+)
+def test_a_code_that_no_task_names_is_a_mistake(changes: dict[str, Any]) -> None:
+    with pytest.raises(
+        ValidationError, match=r"unknown language 'xyz'.*stands under `languages` of a task of your own"
+    ):
+        experiment(["en", "chr"], **changes)
