@@ -171,10 +171,15 @@ class PhaseSpec(Strict):
         if self.cap != CAP and len(self.tasks) == 1 and not self.replay:
             raise ValueError("`cap` is of mixtures, and a task alone is read whole: give `steps`, or leave it out")
         sizes = [1] * len(self.tasks)
-        probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
+        drawn = probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
         if self.anneals:
             last = [self.last_rate(part) for part in self.tasks]
-            probabilities(sizes, self.sampling_end or self.sampling, rates=last)
+            ends = probabilities(sizes, self.sampling_end or self.sampling, rates=last)
+            drawn = drawn + ends
+        if idle := [
+            part.name for part, share in zip(self.tasks, drawn, strict=True) if part.rate is None and share < 1e-9
+        ]:
+            raise ValueError(f"the rates of the others leave no step to '{idle[0]}': lower them, or leave it out")
         return self
 
     @property

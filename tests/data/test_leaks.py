@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+from unicodedata import normalize
+
 import pytest
 
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
@@ -41,6 +44,15 @@ def test_thirteen_words_in_a_row_are_a_leak(training: Example, leaks: bool) -> N
 )
 def test_a_shorter_text_leaks_as_a_whole(training: str, leaks: bool) -> None:
     assert bool(find_leaks([text("a", training)], [text("b", SHORT)]).ids) == leaks
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_letter_and_its_marks_may_be_written_in_two_ways(form: Literal["NFC", "NFD"]) -> None:
+    sentence = "Ọmọ náà ń sáré lọ sí ilé ìwé ní òwúrọ̀ kùtùkùtù"
+    other: Literal["NFC", "NFD"] = "NFD" if form == "NFC" else "NFC"
+    assert normalize(form, sentence) != normalize(other, sentence)
+    training, test = text("a", normalize(form, sentence)), text("b", normalize(other, sentence))
+    assert find_leaks([training], [test]).ids == ("b",)
 
 
 def test_texts_of_a_few_words_are_not_looked_at() -> None:

@@ -174,6 +174,7 @@ def test_the_source_language_is_that_of_both_phases() -> None:
         ([{"tasks": ["micro_nli", "micro_qa"], "temperature": 5}], "sampling is proportional"),
         ([{"tasks": ["micro_nli", "micro_qa"], "sampling": "given"}], "needs a rate"),
         ([[{"task": "micro_nli", "rate": 0.8}, {"task": "micro_qa", "rate": 0.7}, "micro_topic"]], "at most 1"),
+        ([[{"task": "micro_nli", "rate": 1.0}, "micro_qa"]], "leave no step to 'micro_qa'"),
         ([[{"task": "micro_nli", "rate": 0.0}]], "not all 0"),
         ([{"tasks": [{"task": "micro_text", "languages": ["all", "en"]}]}], "`all` stands alone"),
         ([{"tasks": [{"task": "micro_text", "languages": ["english"]}]}], "unknown language .english.: known: en"),
@@ -331,6 +332,7 @@ def test_a_vocabulary_reads_the_languages_there_are() -> None:
 def test_a_control_that_is_a_model_has_its_own_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
     (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_text("expansion reads its bytes alone")
     spec = {"name": "m", "source": "microworld:mlm", "controls": {"english": str(tmp_path)}}
     experiment = tiny_experiment(worlds=[1], backbones=[spec], recipes=[[]], targets=["micro_retrieval"])
     own, control = (cell.stage.inputs["data"].inputs["tokenizer"] for cell in Expansion(experiment, None).cells)

@@ -2,14 +2,16 @@
 
 A test text leaks when thirteen of its words in a row occur in a training text (as Brown et al. 2020, appendix C,
 filter), or, where it has fewer, when the whole of it is a whole training text; texts below five words are not looked
-at. Case and punctuation do not count. A text whose script sets no blanks between words (Chinese, Japanese, Thai ...) is
-compared by characters: thirty for thirteen words, twelve for five.
+at. Case, punctuation and Unicode's several ways to write a letter with its marks do not count. A text whose script sets
+no blanks between words (Chinese, Japanese, Thai ...) is compared by characters: thirty for thirteen words, twelve for
+five.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import regex
 
@@ -78,7 +80,7 @@ def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:
     """Every run of thirteen words, or the whole of a shorter text (told from a run by its length)."""
-    units, size, shortest = _WORD.findall(text.casefold()), WORDS, SHORTEST_WORDS
+    units, size, shortest = _WORD.findall(normalize("NFC", text.casefold())), WORDS, SHORTEST_WORDS
     letters = "".join(units)
     if 2 * len(_UNSPACED.findall(letters)) > len(letters):
         units, size, shortest = list(letters), CHARACTERS, SHORTEST_CHARACTERS

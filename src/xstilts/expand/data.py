@@ -45,7 +45,10 @@ class Files:
 
     def __init__(self, experiment: Experiment, root: Path | None) -> None:
         if not experiment.worlds and root is None:
-            raise ConfigError(f"experiment '{experiment.name}' reads official files: give --data DIR or XSTILTS_DATA")
+            made = any(name.startswith("micro_") for name in experiment.task_names())
+            drawn = " (`worlds: [1]`, or --world 1 of choose, draws those of a microworld)" if made else ""
+            reads = f"experiment '{experiment.name}' reads official files"
+            raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{drawn}")
         if root is not None and not experiment.worlds and not root.is_dir():
             raise DataError("no such data folder", root)
         self.root = root
