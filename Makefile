@@ -17,7 +17,7 @@ help:
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
-	@echo "make studies  run the embedded studies and write docs/studies (a quarter of an hour or more each)"
+	@echo "make studies  run the embedded studies and write docs/studies (40 minutes to an hour on two cores)"
 	@echo "make real-studies DATA=folder  two of them on real text"
 	@echo "make plans    write docs/studies/plans.md anew"
 	@echo "make projection  write the table of docs/translation.md anew"
