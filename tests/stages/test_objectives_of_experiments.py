@@ -89,6 +89,7 @@ def test_a_folder_of_an_unlisted_architecture_is_known_by_its_config(tmp_path: P
     for name, usual in (("bart", "span_corruption"), ("gpt2", "causal_lm")):
         t5_tokenizer().save_pretrained(tmp_path / name)
         (tmp_path / name / "config.json").write_text(json.dumps({"model_type": name}))
+        (tmp_path / name / "model.safetensors").write_text("expansion reads its bytes alone")
         backbone = {"name": "tiny", "source": str(tmp_path / name), "output": "text"}
         assert types(expand(backbone, "micro_text")) == [("micro_text", usual)]
 
