@@ -20,11 +20,8 @@ from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
-from xstilts.tasks.base import Objective
+from xstilts.tasks.base import FILLED, Objective
 from xstilts.training.config import TrainConfig
-
-FILLED = ("span_qa", "masked_lm", "causal_lm", "span_corruption")
-"""Types that cut what is longer into windows, or join what is shorter: their texts are as long as they may be."""
 
 
 @dataclass(frozen=True)

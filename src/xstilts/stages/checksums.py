@@ -17,7 +17,7 @@ from xstilts.tasks.base import Split, Task, check_language, check_split
 
 # What a folder of weights is told by, beside the weights that are read; training leftovers beside them do not count.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
-TOKENIZER_FILES = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json")
+OF_TOKENIZER = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json")
 PIECES = ("merges.txt", "added_tokens.json")
 """What a tokenizer is made of besides where `tokenizer.json` does not hold all of it."""
 
@@ -35,31 +35,25 @@ class DataSource:
     world: Stage | None = None
 
 
-def identity(source: str, revision: str | None, patterns: Sequence[str]) -> dict[str, Any]:
-    """What a model source is in a key: checksums of a folder's files, or a hub name with its revision."""
+def identity(source: str, revision: str | None, patterns: Sequence[str], also: Sequence[Path] = ()) -> dict[str, Any]:
+    """What a model source is in a key: checksums of a folder's files (`also` those), or a hub name with revision."""
     folder = Path(source)
     if not folder.is_dir():
         return {"hub": source, "revision": revision}
-    return _files(folder, [path for pattern in patterns for path in folder.glob(pattern)])
+    found = {*also, *(path for pattern in patterns for path in folder.glob(pattern))}
+    paths = sorted(path for path in found if path.is_file())
+    return {"files": {os.path.relpath(path, folder): _checksum(path, path.stat().st_mtime_ns) for path in paths}}
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
     """The same of a whole model, in whatever form its weights lie there."""
-    folder = Path(source)
-    if not folder.is_dir():
-        return {"hub": source, "revision": revision}
-    return _files(folder, [*(path for pattern in MODEL_FILES for path in folder.glob(pattern)), *weight_files(folder)])
+    return identity(source, revision, MODEL_FILES, weight_files(Path(source)))
 
 
 def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
     """The same of a model's tokenizer."""
     whole = (Path(source) / "tokenizer.json").is_file()
-    return identity(source, revision, TOKENIZER_FILES if whole else (*TOKENIZER_FILES, *PIECES))
-
-
-def _files(folder: Path, found: Sequence[Path]) -> dict[str, Any]:
-    paths = sorted({path for path in found if path.is_file()})
-    return {"files": {os.path.relpath(path, folder): _checksum(path, path.stat().st_mtime_ns) for path in paths}}
+    return identity(source, revision, OF_TOKENIZER if whole else (*OF_TOKENIZER, *PIECES))
 
 
 def there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:

@@ -52,6 +52,8 @@ OF_TEXT: Mapping[str, str] = {
     **dict.fromkeys(("causal_lm", "span_corruption"), "masked_lm"),
 }
 """The other way round; of raw text too."""
+FILLED: tuple[TypeName, ...] = ("span_qa", "masked_lm", "causal_lm", "span_corruption")
+"""Types that cut what is longer into windows, or join what is shorter: their texts are as long as they may be."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
