@@ -37,7 +37,10 @@ PUBLISHED = {
     "panx": (*_TABLE, *_WIKIPEDIAS.split()),
     "masakhaner": (*TASKS.get("masakhaner").languages, "pcm"),
 }
-"""Data sets published in more languages than the task measures, under their own codes where the table has none."""
+"""Data sets published in more languages than the task measures, under their own codes where the table has none.
+
+No score depends on these lists: they say which `--language` is no slip of the pen, and may lack a new treebank's.
+"""
 
 
 def score_files(task: str, language: str, gold: Path, predictions: Path, split: str = "test") -> list[Score]:
