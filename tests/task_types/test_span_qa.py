@@ -143,13 +143,12 @@ def test_an_answer_is_taken_from_the_window_that_shows_most_around_it() -> None:
     features = QA.encode([example], CODER, SHORT, ())
     first = int(features.column("first")[0])
     border = int(features.ragged("begins")[0][1])
-    none = [np.zeros(n) for n in features.lengths]
-    sure, unsure = none[0].copy(), none[1].copy()
-    sure[first + border] = 10  # the first token of the window that the next one shows with more context
-    unsure[first + border - SHORT.stride] = 1  # the same token
-    begins = [sure, unsure, *none[2:]]
-    outputs = [WindowScores(start, end, first, 0.0) for start, end in zip(begins, none, strict=True)]
-    assert QA.decode(features, outputs, (), SHORT)[0].extra["n_best"][0][1] == 1.0
+    starts, ends = ([np.zeros(n) for n in features.lengths] for _ in "se")
+    starts[0][first + border] = 10  # the first token of the window that the next one shows with more context
+    starts[1][first + border - SHORT.stride] = 1  # the same token
+    ends[0][first + border] = ends[1][first + border - SHORT.stride] = 1
+    outputs = [WindowScores(start, end, first, 0.0) for start, end in zip(starts, ends, strict=True)]
+    assert QA.decode(features, outputs, (), SHORT)[0].extra["n_best"][0][1] == 2.0
 
 
 def test_withheld_and_absent_gold_are_told_apart() -> None:
