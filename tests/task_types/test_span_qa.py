@@ -143,7 +143,7 @@ def test_an_answer_is_taken_from_the_window_that_shows_most_around_it() -> None:
     features = QA.encode([example], CODER, SHORT, ())
     first = int(features.column("first")[0])
     border = int(features.ragged("begins")[0][1])
-    starts, ends = ([np.zeros(n) for n in features.lengths] for _ in "se")
+    starts, ends = ([np.zeros(n) for n in features.lengths] for _ in range(2))
     starts[0][first + border] = 10  # the first token of the window that the next one shows with more context
     starts[1][first + border - SHORT.stride] = 1  # the same token
     ends[0][first + border] = ends[1][first + border - SHORT.stride] = 1
