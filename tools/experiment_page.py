@@ -16,6 +16,7 @@ from xstilts.experiment.specs import BackboneSpec, TargetSpec, TokenizerSpec
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages.own import OwnTask
 from xstilts.stages.resolve import LayerSpec, RetrievalSpec
+from xstilts.studies.spec import Bounded, Claim, Contrast, Effect, StudySpec
 from xstilts.training.config import TrainConfig
 from xstilts.translation.spec import EngineSpec, Quality
 
@@ -34,6 +35,11 @@ MODELS: Mapping[type[BaseModel], str] = {
     OwnTask: "A task of your own",
     EngineSpec: "An engine of `translations:`",
     Quality: "`quality:` of an engine",
+    StudySpec: "`study:`",
+    Effect: "An effect of `study:`",
+    Claim: "A claim of `study:`",
+    Contrast: "`contrast:` of an effect, and of `test:`",
+    Bounded: "`test:` of a claim, beside those of `contrast:`",
 }
 PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
@@ -47,9 +53,11 @@ def table(model: type[BaseModel]) -> str:
     """One line a key."""
     rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
+        if any(name in base.model_fields for base in model.__bases__ if base in MODELS):
+            continue  # stands in the other table
         assert field.description, f"{model.__name__}.{name} has no description"
         meaning = field.description.replace("|", "\\|")
-        rows.append(f"| `{name}` | {value(field.annotation)} | {default(field)} | {meaning} |")
+        rows.append(f"| `{field.alias or name}` | {value(field.annotation)} | {default(field)} | {meaning} |")
     return "\n".join(rows)
 
 
@@ -59,7 +67,7 @@ def value(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "see below"
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in inner)
+        return ", ".join(f"`{one}`" for one in inner if one)
     if origin in (Union, UnionType):
         return " or ".join(value(one) for one in inner if one is not NoneType)
     if origin is tuple:

@@ -97,7 +97,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("reviews:", "my.reviews:", None, "my.reviews"),
         # twice
         ("seeds: [1, 2]", "seeds: [1, 1]", None, "seed '1' occurs twice"),
-        ("  - [mnli]", "  - [mnli]\n  - [mnli]", None, r"recipe '\[mnli\]' occurs twice"),
+        ("  - [mnli]", "  - [mnli]\n  - [mnli]", None, r"recipe '\[mnli\]' occurs twice: give one of them a `name`"),
         ("  - xnli", "  - xnli\n  - xnli", None, "target 'xnli' occurs twice"),
         ("title: A table", "name: other", 2, "key 'name' occurs twice"),
         ("seeds: [1, 2]", "seeds: &a [*a]", 3, "a value that contains itself"),
@@ -188,6 +188,7 @@ def test_the_schema_of_an_experiment_can_be_printed() -> None:
             "'masakhaner' has no English data: name the languages it is trained on, as in "
             "{task: masakhaner, languages: [am]}",
         ),
+        ("recipes: [[ntrex_parallel]]", "'ntrex_parallel' has no English data: name the languages it is trained on, "),
         ("recipes: [[xnli_mt]]", "'xnli_mt' has nothing to measure whether it was learned: give `holdout: 500`"),
     ],
 )
@@ -197,7 +198,7 @@ def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, 
     path = tmp_path / "e.yaml"
     text = "name: e\nbackbones: [{name: b, source: xlm-r-base}]\n" + "\n".join(usual.values()) + "\n"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=re.escape(f"e.yaml:{text[: text.index(lines)].count(chr(10)) + 1}: {message}")):
         load_experiment(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,8 @@ def place_of(error: ValidationError, lines: Lines, model: type[BaseModel]) -> tu
     cause = context.get("error")
     if isinstance(cause, UnknownName):
         return str(cause), lines.values.get(cause.asked, line)
+    if line is None:  # of the document as a whole: the first name that its message quotes and the document holds
+        line = next((lines.values[name] for name in re.findall(r"'([^']+)'", first["msg"]) if name in lines.values), None)
     where = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         known = _fields(model, location[:-1])

@@ -70,7 +70,8 @@ class Experiment(Strict):
         ):
             twice = [label for label, count in Counter(labels).items() if count > 1]
             if twice:
-                raise ValueError(f"{kind} '{twice[0]}' occurs twice")
+                hint = ": give one of them a `name`" if kind in ("backbone", "recipe") else ""
+                raise ValueError(f"{kind} '{twice[0]}' occurs twice{hint}")
         for name in (*self.task_names(), *self.tasks):
             self.task(name)
         self._check_languages()
@@ -89,6 +90,7 @@ class Experiment(Strict):
                 for name in filter(None, map(self.trained_on, self.targets)):
                     check_translated(part, self.task(name), self.translations)
         for part in self._components():
+            self._check_spoken(part)
             if part.translated_by:
                 check_translated(part, self.task(part.task), self.translations)
                 continue
@@ -120,16 +122,20 @@ class Experiment(Strict):
             if code not in own:
                 language(code)
 
+    def _check_spoken(self, part: Component) -> None:
+        """Training data that are not in the source language (pairs with English, say) need their languages named."""
+        task = self.task(part.task)
+        if "train" in task.files and part.spoken(self.source) == (self.source,) and self.source not in task.languages:
+            example = f"{{task: {part.task}, languages: [{task.languages[0]}]}}, or [all]"
+            raise ValueError(
+                f"'{part.task}' has no {_named(self.source)} data: name the languages it is trained on, as in {example}"
+            )
+
     def _check_intermediate(self, part: Component) -> None:
         """Its own score must be measurable, since a task that was not learned explains nothing."""
         name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         if not task.metric or "train" not in task.files:
             return
-        if part.spoken(self.source) == (self.source,) and self.source not in task.languages:
-            example = f"{{task: {name}, languages: [{task.languages[0]}]}}"
-            raise ValueError(
-                f"'{name}' has no {_named(self.source)} data: name the languages it is trained on, as in {example}"
-            )
         if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
             problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
             raise _in_files(name, problem) if own else ValueError(problem)

@@ -42,7 +42,7 @@ class Contrast(Strict):
     Several backbones, recipes or targets enter as their mean, unless `each` says that the bound is for each of them.
     """
 
-    kind: Kind = "gain"
+    kind: Kind = Field(default="gain", description="what the number is; see the studies' page")
     recipe: Names = Field(default=(), description="label or labels")
     against: Names = Field(default=(), description="recipes to compare with; else the baseline")
     backbones: Names = Field(default=(), description="else all but controls")
@@ -50,7 +50,7 @@ class Contrast(Strict):
     targets: Names = Field(default=(), description="or groups of them; else all")
     versus: Names = Field(default=(), description="of a correlation: the other targets")
     scope: Literal["zero-shot", "all"] = Field(default="zero-shot", description="all: the source language too")
-    each: Literal["", "target", "backbone", "recipe"] = ""
+    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="the bound is for each of them")
     parameters: dict[str, float] = Field(default_factory=dict, description="of a trend: backbone -> size")
 
     @model_validator(mode="after")
@@ -90,10 +90,10 @@ class Contrast(Strict):
 class Bounded(Contrast):
     """A contrast and the bound that a claim sets it; `at_least` so many of its parts must keep it, else all."""
 
-    direction: Direction = Field(default="above", alias="is")
-    than: float = 0.0
+    direction: Direction = Field(default="above", alias="is", description="what the statement says of the number")
+    than: float = Field(default=0.0, description="the bound")
     margin: float = Field(default=0.0, ge=0, description="how far off; of above, below: the least that matters")
-    at_least: int | None = Field(default=None, gt=0)
+    at_least: int | None = Field(default=None, gt=0, description="so many parts must keep it; else all")
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:
@@ -118,10 +118,10 @@ class Bounded(Contrast):
 class Claim(Strict):
     """A statement with its source, and the test that judges it here; or why none can."""
 
-    id: Identifier
-    statement: str
+    id: Identifier = Field(description="letters, digits and hyphens")
+    statement: str = Field(description="a sentence")
     citation: Names = Field(description="keys of `references`")
-    test: Bounded | None = None
+    test: Bounded | None = Field(default=None, description="what judges it")
     untested: str = Field(default="", description="why these scores cannot judge it")
 
     @model_validator(mode="after")
@@ -134,14 +134,14 @@ class Claim(Strict):
 class Effect(Strict):
     """A number that the answer reports."""
 
-    label: str
-    contrast: Contrast
+    label: str = Field(description="how the page calls it")
+    contrast: Contrast = Field(description="of scores")
 
 
 class StudySpec(Strict):
     """The `study:` block of an experiment file."""
 
-    question: str
+    question: str = Field(description="that the page answers")
     citation: Names = Field(description="keys of `references`")
     cost: str = Field(description="what running it is expected to take")
     falsified_by: str = Field(description="what would show that the expected answer is wrong")
@@ -149,8 +149,8 @@ class StudySpec(Strict):
         default_factory=dict, description="name -> targets; contrasts may name a group"
     )
     parameters: dict[str, float] = Field(default_factory=dict, description="backbone -> size, for all trends")
-    effects: tuple[Effect, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    effects: tuple[Effect, ...] = Field(default=(), description="numbers that the answer reports")
+    claims: tuple[Claim, ...] = Field(default=(), description="statements to judge")
     limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
     references: dict[str, str] = Field(default_factory=dict, description="key -> full text")
 
