@@ -198,7 +198,9 @@ def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, 
     path = tmp_path / "e.yaml"
     text = "name: e\nbackbones: [{name: b, source: xlm-r-base}]\n" + "\n".join(usual.values()) + "\n"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=re.escape(f"e.yaml:{text[: text.index(lines)].count(chr(10)) + 1}: {message}")):
+    with pytest.raises(
+        ConfigError, match=re.escape(f"e.yaml:{text[: text.index(lines)].count(chr(10)) + 1}: {message}")
+    ):
         load_experiment(path)
 
 

@@ -107,6 +107,15 @@ def test_a_mistake_in_a_base_or_a_variant_is_named_in_its_own_file(tmp_path):
     write(tmp_path, VARIANT + "recipes: [[]]\n", "sizes-small")
     with pytest.raises(ConfigError, match=f"{base}:17: unknown recipe"):
         load(variant)
+    # What the experiment as a whole gets wrong stands where its names do.
+    twice = '\n\nbackbones: [{name: mlm, source: "microworld:mlm"}, {name: mlm, source: "microworld:tlm"}]\n'
+    write(tmp_path, VARIANT + twice, "sizes-small")
+    with pytest.raises(ConfigError, match=f"{variant}:7: backbone 'mlm' occurs twice: give one of them a `name`"):
+        load(variant)
+    write(tmp_path, VARIANT, "sizes-small")
+    write(tmp_path, BASE.replace("[micro_topic]", "[micro_topics]"))
+    with pytest.raises(ConfigError, match=f"{base}:7: unknown task 'micro_topics'"):
+        load(variant)
 
 
 def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):

@@ -66,19 +66,34 @@ def _collect(node: Any, place: Place, lines: Lines, path: Path, above: tuple[Any
         lines.values.setdefault(str(node.value), node.start_mark.line + 1)
 
 
+def _first(error: ValidationError) -> Any:
+    """The mistake to tell: a misspelt key is usually also a missing one, and the misspelling is what to say."""
+    found = error.errors()
+    return next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+
+
+def _location(mistake: Mapping[str, Any]) -> Place:
+    return tuple(part for part in mistake["loc"] if not str(part).startswith("function-"))
+
+
+def key_of(error: ValidationError) -> Place:
+    """Where in the document the first mistake is; empty where it is about the document as a whole."""
+    first = _first(error)
+    return (*_location(first), *first.get("ctx", {}).get("key", ()))
+
+
 def place_of(error: ValidationError, lines: Lines, model: type[BaseModel]) -> tuple[str, int | None]:
     """The first mistake in one line of words, and its line in the file."""
-    # A misspelt key is usually also a missing one; the misspelling is what to say.
-    found_errors = error.errors()
-    first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
-    context = first.get("ctx", {})
-    location = tuple(part for part in first["loc"] if not str(part).startswith("function-"))
-    line = _nearest((*location, *context.get("key", ())), lines.places)
+    first = _first(error)
+    context, location = first.get("ctx", {}), _location(first)
+    line = _nearest(key_of(error), lines.places)
     cause = context.get("error")
     if isinstance(cause, UnknownName):
         return str(cause), lines.values.get(cause.asked, line)
     if line is None:  # of the document as a whole: the first name that its message quotes and the document holds
-        line = next((lines.values[name] for name in re.findall(r"'([^']+)'", first["msg"]) if name in lines.values), None)
+        line = next(
+            (lines.values[name] for name in re.findall(r"'([^']+)'", first["msg"]) if name in lines.values), None
+        )
     where = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
         known = _fields(model, location[:-1])

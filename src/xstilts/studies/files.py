@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.yaml_lines import Lines, Place, load_yaml, place_of
+from xstilts.core.yaml_lines import Lines, Place, key_of, load_yaml, place_of
 from xstilts.studies.spec import StudySpec
 
 STUDY = "study"
@@ -30,8 +30,9 @@ class Document:
     Attributes:
         values: of the file and its bases, without the study block.
         study: the block; None where there is none.
-        lines: of keys and values, each in the file that holds it.
+        lines: of keys and items, each in the file that holds it.
         owners: (top-level key) or (`study`, key) -> the file it comes from.
+        texts: file -> line of the first place where a text stands in it; the file itself first, then its bases.
     """
 
     path: Path
@@ -39,17 +40,18 @@ class Document:
     study: dict[str, Any] | None
     lines: Lines
     owners: Mapping[Place, Path]
+    texts: Mapping[Path, Mapping[str, int]]
 
     def mistake(self, error: ValidationError, model: type[BaseModel], within: Place = ()) -> ConfigError:
         """A validation error with the file and line it is at; `within`: where in the file the model stands."""
-        lines = self.lines
-        if within:
-            depth = len(within)
-            inner = {place[depth:]: line for place, line in lines.places.items() if place[:depth] == within}
-            lines = Lines(inner, lines.values)
-        problem, line = place_of(error, lines, model)
-        location = (*within, *(part for part in error.errors()[0]["loc"] if not str(part).startswith("function-")))
-        return ConfigError(problem, self.owner(location), line or self.lines.places.get(within))
+        place, depth = (*within, *key_of(error)), len(within)
+        inner = {place[depth:]: line for place, line in self.lines.places.items() if place[:depth] == within}
+        # What is about no one key stands where its names do: in this file, else in its base.
+        for path in [self.owner(place)] if place else self.texts:
+            problem, line = place_of(error, Lines(inner, dict(self.texts[path])), model)
+            if line is not None:
+                return ConfigError(problem, path, line)
+        return ConfigError(problem, self.owner(place), self.lines.places.get(within))
 
     def at(self, place: Place, problem: str) -> ConfigError:
         """A mistake at a place of the file."""
@@ -86,7 +88,7 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     owners: dict[Place, Path] = {(str(key),): path for key in values}
     owners.update({(STUDY, str(key)): path for key in study or ()})
     if BASE not in values:
-        return Document(path, values, study, lines, owners)
+        return Document(path, values, study, lines, owners, {path: lines.values})
     named = values.pop(BASE)
     base = _base(str(named), path, lines.places[BASE,])
     if base in (*above, path):
@@ -94,14 +96,15 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     below = load_document(base, (*above, path))
     whole = {**below.values, "name": path.stem, **values}
     block = {**(below.study or {}), **(study or {})} if below.study or study else None
-    return Document(path, whole, block, _merged(below.lines, lines), {**below.owners, **owners})
+    texts = {path: lines.values, **below.texts}
+    return Document(path, whole, block, _merged(below.lines, lines), {**below.owners, **owners}, texts)
 
 
 def _merged(below: Lines, above: Lines) -> Lines:
     """Lines of the base where the variant says nothing."""
     replaced = {place[: 2 if place[0] == STUDY else 1] for place in above.places} - {(STUDY,)}
     kept = {place: line for place, line in below.places.items() if not {place[:1], place[:2]} & replaced}
-    return Lines({**kept, **above.places}, {**below.values, **above.values})
+    return Lines({**kept, **above.places})
 
 
 def _base(name: str, path: Path, line: int) -> Path:
