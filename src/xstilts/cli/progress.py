@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +18,8 @@ from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
 
 Style = Literal["person", "log", "json"]
+EVERY = 60.0
+"""Seconds after which a log has another line of a stage that is still running."""
 
 
 @dataclass
@@ -36,20 +38,23 @@ class Summary:
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
 
-def follow(events: Iterable[Event], total: int, style: Style) -> Summary:
-    """Consume the events of a run, showing them; returns how it ended."""
-    began = time.monotonic()
+def follow(events: Iterable[Event], total: int, style: Style, clock: Callable[[], float] = time.monotonic) -> Summary:
+    """Consume the events of a run, showing them; returns how it ended. `clock`: seconds from any start."""
+    began = clock()
     summary = Summary()
+    told: dict[Stage, float] = {}
     if style == "person":
         _follow_person(events, total, summary)
     else:
         for event in events:
             _count(event, summary)
             line = _json(event) if style == "json" else _plain(event, summary, total)
+            if style == "log" and isinstance(event, (Started, Step)):
+                line = _told(event, told, clock(), f"[{sum(summary.counts.values())}/{total}]")
             if line:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
-    summary.seconds = time.monotonic() - began
+    summary.seconds = clock() - began
     return summary
 
 
@@ -69,6 +74,16 @@ def _plain(event: Event, summary: Summary, total: int) -> str:
         return f"[{finished}/{total}] FAILED {event.stage}: {event.error}"
     if isinstance(event, Skipped):
         return f"[{finished}/{total}] skipped {event.stage} ({event.because} failed)"
+    return ""
+
+
+def _told(event: Started | Step, told: dict[Stage, float], now: float, finished: str) -> str:
+    """How far a long stage is, in a line now and then; `told`: when the last one was."""
+    if isinstance(event, Started):
+        told[event.stage] = now
+    elif event.fraction is not None and now - told.get(event.stage, now) >= EVERY:
+        told[event.stage] = now
+        return f"{finished} {event.stage}: {event.fraction:.0%}" + (f", {event.message}" if event.message else "")
     return ""
 
 
