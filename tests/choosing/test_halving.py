@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,9 @@ def test_all_candidates_are_ranked_and_the_longest_run_counts_first(chosen: Choi
     assert top == sorted(top, key=lambda value: -(value or 0))
     for row in chosen.rows:
         assert (row.gain is None) == (row.recipe == BASELINE)
+        last = next(rung for rung in reversed(chosen.rungs) if row.recipe in rung.values)
+        assert (row.share, row.value) == (last.share, last.values[row.recipe])
+        assert row.gain is None or row.gain.value == pytest.approx(row.value - last.values[BASELINE])
         assert {"logme", "h_score"} <= set(row.scores)
         assert ("text" in row.scores) == ("task" in row.scores) == (row.recipe != BASELINE)
 
@@ -102,8 +106,8 @@ def test_costs_add_up_and_stay_within_the_budget(chosen: Choice, root: Path, com
     assert baseline.target is not None
     assert baseline.target.config["train"]["steps"] == 8
     features = np.load(compute.store.directory(baseline.target.inputs["data0"]) / "all" / "tokens.offsets.npy")
-    mean = np.diff(features).mean()
-    assert ledger.cost([baseline.target]) == pytest.approx(3 * 8 * 4 * mean)
+    length = np.diff(features).mean()
+    assert ledger.cost([baseline.target]) == pytest.approx(3 * 8 * 4 * length)
     ledger.pay([baseline.target])
     assert ledger.cost([baseline.target]) == 0
     assert Ledger(runs.planner, compute.store, [baseline.target]).cost([baseline.target]) == 0
@@ -230,7 +234,14 @@ def test_regret_and_correlation_of_known_orders() -> None:
     assert Unit("t", 1, truth, {"task": {"a": 1.0}}, 0.3).measures("task") == {}, "it says nothing of some candidates"
 
 
-def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tmp_path: Path) -> None:
+def prepared(asked: Experiment, root: Path, store: Store, task: str) -> set[Path]:
+    """Where the data lies that a recipe's only task is trained on."""
+    stages = graph(Expansion(asked, root).stages())
+    trained = [s for s in stages if s.kind == "train" and [c["task"] for c in s.config["components"]] == [task]]
+    return {store.directory(stage.inputs["data0"]) for stage in trained}
+
+
+def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, chosen: Choice, tmp_path: Path) -> None:
     asked = experiment()
     compute(Expansion(asked, root).stages())
     worth = measure_worth(asked, root, (compute.store, compute.store), compute, Budget(1.0))
@@ -243,6 +254,18 @@ def test_worth_is_measured_on_a_finished_grid(root: Path, compute: Computing, tm
             assert value.low <= value.value + 1e-9
             assert value.value <= value.high + 1e-9
     assert "| halving" in worth_page(worth, "xstilts choose")
+    topic, retrieval = worth.units
+    assert topic.ratings["halving"] == {row.recipe: -row.rank for row in chosen.rows}
+    for unit in worth.units:
+        assert 0 < unit.cost <= 1
+    spread = [max(unit.truth.values()) - mean(unit.truth.values()) for unit in worth.units]
+    assert worth.spread.value == pytest.approx(mean(spread))
+    assert retrieval.ratings.keys() == {"text", "uniformity", LARGEST}
+    tokens = {}
+    for name in ("nli", "ner", "tagging"):
+        (data,) = prepared(asked, root, compute.store, f"micro_{name}")
+        tokens[f"[micro_{name}]"] = int(np.load(data / "all" / "tokens.offsets.npy")[-1])
+    assert topic.ratings[LARGEST] == tokens
     with pytest.raises(StoreError, match=r"the grid in .* is not finished"):
         measure_worth(asked, root, (compute.store, Store(tmp_path / "empty")), compute, Budget(1.0))
 

@@ -171,6 +171,15 @@ def test_tatoebas_texts_are_gold_for_rows_by_id_and_for_xtremes_numbers(score: S
         score("tatoeba", "de", TEXTS, "1\n2\n")
 
 
+def test_xtreme_sorts_english_sentences_without_the_blanks_around_them(score: Scorer) -> None:
+    assert score("tatoeba", "de", {**TEXTS, "tatoeba.deu-eng.eng": "  two\none\n three\n"}, "1\n2\n0\n").value == 100.0
+
+
+def test_a_sentence_may_be_mined_with_several(score: Scorer) -> None:
+    gold = {"de-en.test.gold": "de-1\ten-1\nde-2\ten-2\n"}
+    assert score("bucc2018", "de", gold, ours(**{"de-1": ["en-9", "en-1"]}), "p.jsonl").value == 50.0
+
+
 def test_of_our_rows_of_every_layer_those_that_enter_means_are_scored(score: Scorer) -> None:
     rows = [
         {"id": name, "prediction": name if layer == 1 else "3", "variant": f"layer={layer} raw"}
@@ -220,6 +229,11 @@ def test_mewslix_mentions_are_gold_also_without_texts(score: Scorer) -> None:
 
     golds = {"wikinews_mentions-test.jsonl": lines(article("de", ("m", "Q1"), ("n", "Q2")), article("ta", ("o", "Q1")))}
     assert score("mewslix", "de", golds, {"m": ["Q1"], "n": ["Q9", "Q2"]}, "p.json").value == 75.0
+    with pytest.raises(DataError, match=r"p.json: 'm' occurs twice in one object"):
+        score("mewslix", "de", golds, '{"m": ["Q1"], "m": ["Q2"]}', "p.json")
+    twice = {"test.jsonl": lines(article("de", ("m", "Q1")), article("de", ("m", "Q2")))}
+    with pytest.raises(DataError, match=r"test.jsonl:2: mention 'm' occurs twice"):
+        score("mewslix", "de", twice, {"m": ["Q1"]}, "p.json")
     with pytest.raises(DataError, match=r"holds no mentions in language 'ar'; it has de, ta$"):
         score("mewslix", "ar", golds, {"m": ["Q1"]}, "p.json")
 

@@ -108,6 +108,37 @@ def test_only_seeds_and_languages_of_both_sides_are_compared():
     assert found.languages == ("aa",)
 
 
+def test_one_model_at_all_seeds_is_known_by_its_stage():
+    """What is not trained is evaluated once: scores of one stage under several seeds are one measurement."""
+    rows = [score("topics", "aa", seed, BASE, 50.0, stage="evaluate-1") for seed in (1, 2, 3)]
+    same = bootstrap_score(ScoreTable.of(rows), "topics", BASE, ["aa"], QUICK)
+    assert (same.levels, same.t_low, same.seeds) == ("nothing", None, (1, 2, 3))
+    rows += [score("topics", "aa", seed, TUNED, 50.0, stage=f"evaluate-{seed}") for seed in (1, 2, 3)]
+    assert bootstrap_gain(ScoreTable.of(rows), "topics", (TUNED, BASE), ["aa"], QUICK).levels == "seeds"
+
+
+def test_a_language_that_one_seed_lacks_is_left_out_at_all():
+    table = build(Design({"[]": 0.0, "[nli]": 5.0}), np.random.default_rng(0))
+    rows = [r for r in table.rows if not (r.run == BASE and r.score.seed == 2 and r.score.language == "aa")]
+    found = bootstrap_gain(ScoreTable(tuple(rows)), "topics", (TUNED, BASE), ["aa", "bb"], QUICK)
+    assert (found.seeds, found.languages) == ((1, 2, 3), ("bb",))
+
+
+@pytest.mark.parametrize("own_examples", [True, False])
+def test_seeds_share_examples_where_their_ids_are_equal_and_else_are_drawn_apart(own_examples):
+    design = Design({"[]": 0.0}, tasks=("topics", "tags"), own_examples=own_examples, n=100)
+    table = build(design, np.random.default_rng(0))
+    one, other = (resample(table, task, QUICK).series([BASE], ["aa", "bb"])[0] for task in design.tasks)
+    assert (one.shared, one.examples) == (not own_examples, 200)
+    same = ScoreTable.of(
+        (row.score, row.examples and Examples.of(row.examples.ids, np.arange(100) % 2, np.ones(100)))
+        for row in table.rows
+    )
+    one, other = (resample(same, task, QUICK).series([BASE], ["aa", "bb"])[0] for task in design.tasks)
+    assert (abs(np.corrcoef(one.draws[0], one.draws[1])[0, 1]) < 0.2) == own_examples
+    assert abs(np.corrcoef(one.draws[0], other.draws[0])[0, 1]) < 0.2, "tasks are drawn apart whatever their ids"
+
+
 def test_without_example_values_seeds_alone_are_resampled():
     rows = [
         score("topics", "aa", seed, run, 50.0 + seed + (run == TUNED)) for seed in (1, 2, 3) for run in (BASE, TUNED)
@@ -179,6 +210,18 @@ def test_sides_that_share_no_seed_language_metric_or_examples_are_refused():
     for message, other in cases.items():
         with pytest.raises(XstiltsError, match=message):
             bootstrap_gain(table(**other), "topics", (TUNED, BASE), ["aa", "bb"], QUICK)
+
+
+def test_a_mean_over_targets_takes_of_each_the_seeds_of_all_and_has_draws_where_all_have():
+    design = Design({"[]": 0.0}, tasks=("topics", "tags"), seed_noise=3.0)
+    table = build(design, np.random.default_rng(0))
+    late = [r if r.score.task == "topics" else r._replace(examples=None) for r in table.rows]
+    late = [r for r in late if (r.score.task, r.score.seed) != ("tags", 1)]
+    one, two = (resample(ScoreTable(tuple(late)), task, QUICK).series([BASE], ["aa"])[0] for task in design.tasks)
+    found = combine([one, two])
+    assert found.seeds == (2, 3)
+    assert found.points == pytest.approx((one.points[1:] + two.points) / 2)
+    assert found.draws is None
 
 
 def test_targets_without_a_common_seed_have_no_mean():

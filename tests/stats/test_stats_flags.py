@@ -26,6 +26,20 @@ def test_an_intermediate_task_near_chance_is_flagged_with_its_seeds():
     assert flag.text == "nli not learned (2 of 3 seeds)"
 
 
+def test_the_source_language_alone_judges_where_it_was_measured():
+    assert not_learned(ScoreTable.of([intermediate(70), intermediate(10, language="de")])) == []
+    (own,) = own_scores(ScoreTable.of([intermediate(70), intermediate(10, language="de")])).values()
+    assert [(one.value, one.languages) for one in own] == [(70, ("en",))]
+
+
+def test_a_seed_of_two_metrics_is_counted_once():
+    both = [
+        intermediate(10, task="squad"),
+        score("squad", "en", 1, ("small", "[nli]"), 20, metric="f1", role="intermediate"),
+    ]
+    assert [flag.text for flag in not_learned(ScoreTable.of(both))] == ["squad not learned"]
+
+
 def test_a_task_without_the_source_language_is_judged_on_the_mean_over_its_languages():
     rows = [intermediate(value, seed, "ner", language=code) for seed, pair in ((1, (30, 80)), (2, (30, 60)))
             for code, value in zip(("ha", "sw"), pair)]  # fmt: skip
@@ -59,6 +73,18 @@ def test_a_run_at_the_constant_answer_beside_learning_siblings_collapsed():
 
 def test_a_target_that_nobody_learns_has_no_collapsed_run():
     assert collapsed(ScoreTable.of([target("[]", seed, 33.4) for seed in (1, 2, 3)])) == []
+
+
+def test_siblings_are_the_other_runs_and_their_median_counts():
+    def flagged(own: float, *siblings: float) -> bool:
+        rows = [score("xnli", "en", seed, ("small", "[]"), value, majority=30.0) for seed, value in enumerate(siblings)]
+        rows.append(score("xnli", "en", 0, ("small", "[qa]"), own, majority=30.0))
+        return [flag.run.recipe for flag in collapsed(ScoreTable.of(rows))] == ["[qa]"]
+
+    assert flagged(32.0, 45.0)
+    assert not flagged(32.1, 45.0)
+    assert not flagged(32.0, 44.9)
+    assert flagged(30.0, 46.0, 46.0, 33.0)
 
 
 def test_a_run_without_source_language_scores_is_judged_on_the_others():

@@ -62,7 +62,17 @@ def test_equal_systems_have_p_one_and_different_ones_a_small_p():
     rng = np.random.default_rng(2)
     same = (rng.random(200) < 0.5).astype(float)
     assert paired_permutation([pair(same, same)]) == 1.0
-    assert paired_permutation([pair(np.ones(200), same)]) < 0.001
+    assert paired_permutation([pair(np.ones(200), same)]) == pytest.approx(1 / 10_001), "never 0: what was seen is one"
+
+
+def test_sets_of_examples_are_exchanged_apart():
+    """Three examples at each of two seeds: 2 of 64 exchanges are as far apart, of 8 common ones it would be 2."""
+    one, two = np.ones(3), np.zeros(3)
+    seeds = [
+        tuple(Examples.of([f"{seed}-{i}" for i in range(3)], values, np.ones(3)) for values in (one, two))
+        for seed in (1, 2)
+    ]
+    assert paired_permutation(seeds) == pytest.approx(2 / 64, abs=0.01)
 
 
 def test_p_values_are_uniform_when_nothing_differs():

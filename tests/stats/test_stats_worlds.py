@@ -53,6 +53,8 @@ def test_worlds_of_unequal_size_weigh_the_same():
     found = estimate(series([0.0, 0.0, 0.0, 8.0]), options)
     assert found.value == 4.0
     assert set(np.unique(draws(series([0.0, 0.0, 0.0, 8.0]), options))) == {0.0, 4.0, 8.0}
+    pair = Resampling(resamples=4000, worlds={1: 1, 2: 1, 3: 1, 4: 2, 5: 2})
+    assert draws(series([0.0, 0.0, 0.0, 0.0, 8.0]), pair).mean() == pytest.approx(2.0, abs=0.15)
 
 
 @pytest.mark.parametrize("worlds", [{1: 1, 2: 2, 3: 3}, {1: 1, 2: 1, 3: 1}, {}])
@@ -64,10 +66,11 @@ def test_a_world_for_each_seed_or_one_for_all_changes_no_bit(worlds):
         assert estimate(one, options) == estimate(one, Resampling(resamples=500, worlds=worlds))
 
 
-def test_a_world_drawn_twice_gets_examples_of_its_own():
+@pytest.mark.parametrize("worlds", [WORLDS, {}])
+def test_a_world_or_a_seed_drawn_twice_gets_examples_of_its_own(worlds):
     one = series(np.zeros(15), np.random.default_rng(3).normal(0, 1, (15, 6000)).astype(np.float32))
-    free = draws(one, Resampling(resamples=6000, worlds=WORLDS)).var()
-    tied = draws(series(one.points, one.draws, True), Resampling(resamples=6000, worlds=WORLDS)).var()
+    free = draws(one, Resampling(resamples=6000, worlds=worlds)).var()
+    tied = draws(series(one.points, one.draws, True), Resampling(resamples=6000, worlds=worlds)).var()
     assert free == pytest.approx(1 / 15, rel=0.1)
     assert tied > 1.2 * free
 
@@ -84,6 +87,12 @@ def test_one_sample_tails_and_intervals_agree_with_scipy():
     above, below = tails(one, 0.3, PLAIN)
     assert above == pytest.approx(max(t, (draws(one, PLAIN) <= 0.3).mean()), abs=1e-3)
     assert below == pytest.approx(max(1 - t, (draws(one, PLAIN) >= 0.3).mean()), abs=1e-3)
+    assert Bound("above", 0.3).p_values(one, PLAIN) == pytest.approx((2 * above, min(1.0, 2 * below)))
+    for shift in (1.0, -1.0):
+        moved = series(values - values.mean() + shift)
+        found, there = estimate(moved, PLAIN), draws(moved, PLAIN)
+        assert found.p == pytest.approx(2 * min((there <= 0).mean(), (there >= 0).mean()), abs=1e-3)
+        assert 0.02 < found.p < 0.5
 
 
 def test_equivalence_is_two_one_sided_tests():
@@ -201,11 +210,15 @@ def test_the_interaction_and_its_clustered_interval_agree_with_statsmodels():
     assert 0.5 < (mine.high - mine.low) / (2 * half) < 2.5
 
 
-def test_a_slope_is_scipys_regression():
+def test_a_slope_is_scipys_regression_of_values_and_of_their_draws():
     x, rng = np.array([5.0, 6.0, 7.5]), np.random.default_rng(11)
-    columns = [series(rng.normal(value, 1, 4)) for value in x]
-    theirs = [stats.linregress(x, [one.points[s] for one in columns]).slope for s in range(4)]
-    assert weighted(columns, slope_weights(list(x))).points == pytest.approx(theirs)
+    columns = [series(rng.normal(value, 1, 4), rng.normal(value, 1, (4, 2)), value > 7) for value in x]
+    found = weighted(columns, slope_weights(list(x)))
+    assert found.points == pytest.approx([stats.linregress(x, [c.points[s] for c in columns]).slope for s in range(4)])
+    theirs = [[stats.linregress(x, [c.draws[s, b] for c in columns]).slope for b in range(2)] for s in range(4)]
+    assert found.draws == pytest.approx(np.array(theirs), rel=1e-5)
+    assert found.shared, "one of the columns shares its examples among seeds"
+    assert weighted([columns[0], series(np.zeros(4))], [1.0, -1.0]).draws is None
 
 
 def test_the_same_models_at_every_seed_are_no_evidence_for_others():
@@ -223,6 +236,14 @@ def test_the_same_models_at_every_seed_are_no_evidence_for_others():
     assert joint([same, replace(same, points=same.points + 1)], options).p is None
     mixed = same.minus(series(np.array([1.0, 2.0, 3.0]), one.draws, True))
     assert estimate(mixed, options).t_low is not None, "one side varies with the seed"
+
+
+def test_equal_values_that_are_the_bound_itself_neither_pass_it_nor_fall_short():
+    """Of seeds that do not vary Student's t says nothing but where they lie."""
+    same = series(np.full(4, 2.0), np.random.default_rng(12).normal(2, 0.1, (4, 4000)).astype(np.float32))
+    assert tails(same, 2.0, PLAIN) == (1.0, 1.0)
+    above, below = tails(same, 1.0, PLAIN)
+    assert above < 0.001 < below
 
 
 def test_what_is_no_number_is_no_evidence():

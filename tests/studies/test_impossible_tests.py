@@ -80,12 +80,21 @@ def test_an_impossible_test_is_named_with_its_line(tmp_path: Path, test: str, me
         "kind: difference, recipe: '[micro_nli]', against: '[]', other: [a, b, c], is: above",
         "kind: correlation, targets: micro_topic, versus: tags, is: above",
         f"{RECIPE}above, each: target, at_least: 2",
+        f'{RECIPE}above, against: ["[]", "[micro_nli]"]',
+        "kind: correlation, targets: [micro_topic, micro_ner], versus: tags, is: above",
     ],
 )
 def test_one_that_scores_can_decide_is_not(tmp_path: Path, test: str) -> None:
     read(tmp_path, test)
 
 
+def test_the_best_is_counted_over_the_others(tmp_path: Path) -> None:
+    text = HEAD.replace("[micro_nli]]", "[micro_nli], [micro_qa]]").replace("GROUP", "tags")
+    (tmp_path / "three.yaml").write_text(text.replace("TEST", f"{{kind: best, {RECIPE}above, at_least: 2}}"))
+    load(tmp_path / "three.yaml")
+
+
 def test_a_group_called_like_another_target_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=":15: group 'micro_topic' is called like a target: give it another name"):
         read(tmp_path, f"{RECIPE}above", "micro_topic")
+    read(tmp_path, f"{RECIPE}above", "micro_ner")

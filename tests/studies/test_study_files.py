@@ -69,6 +69,12 @@ def write(folder: Path, text: str, name: str = "sizes") -> Path:
             "above 0, and not all the same (found: 2, 2, 2)",
         ),
         ("is: above", "kind: trend, parameters: {a: 0, b: 2, c: 3}", 17, "sizes of a trend are above 0"),
+        (
+            "is: above",
+            "kind: trend, parameters: {a: 1, b: 2, c: 3}, each: backbone",
+            17,
+            "kind 'trend' compares backbones: `each` can be target or recipe",
+        ),
         ("targets: [micro_topic]", "targets: [micro_topics]", 7, "did you mean micro_topic"),
     ],
 )

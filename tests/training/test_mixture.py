@@ -97,12 +97,21 @@ def test_replay_leaves_rates_of_the_phase_in_proportion() -> None:
     close(np.asarray(draws(*parts, replay=0.5).first), [0.3, 0.2, 0.5])
 
 
+def test_replayed_sizes_are_capped_among_themselves() -> None:
+    before = [{"size": 3 * CAP, "replayed": True}, {"size": CAP, "replayed": True}]
+    close(np.asarray(draws({"size": 900}, *before, replay=0.5).first), [0.5, 0.25, 0.25])
+
+
 def test_a_mixture_is_annealed_from_one_sampling_to_another() -> None:
     parts = [{"size": 900}, {"size": 100}]
     found = draws(*parts, end={"sampling": "uniform", "temperature": 2.0})
     close(np.asarray(found.first), [9, 1])
     assert found.last is not None
     close(np.asarray(found.last), [1, 1])
+    parts = [{"size": 900}, {"size": 100}]
+    found = draws(*parts, sampling="temperature", temperature=1.0, end={"sampling": "temperature", "temperature": 2.0})
+    close(np.asarray(found.first), [9, 1])
+    close(np.asarray(found.last), [3, 1])
 
 
 def test_a_task_that_comes_in_late_counts_for_the_steps() -> None:
@@ -111,6 +120,7 @@ def test_a_task_that_comes_in_late_counts_for_the_steps() -> None:
     assert found.first == (1.0, 0.0)
     assert found.last == (0.5, 0.5)
     assert found.steps == 100
+    assert draws({"size": 900}, {"size": 100, "rate": 0.0}).steps == 90, "it never comes in"
 
 
 def test_the_cap_is_of_mixtures() -> None:
@@ -122,3 +132,4 @@ def test_the_cap_is_of_mixtures() -> None:
     assert draws_of([{"rate": None}], sampling, [392_702], options).steps == 24_544
     both = draws_of([{"rate": None}, {"rate": None}], sampling, [392_702, 39_905], options)
     assert both.steps == 8_192 + 2_495
+    assert draws({"size": 2 * CAP}, {"size": 10, "replayed": True}, replay=0.5).steps == round(2 * np.ceil(CAP / 5))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from xstilts.backbones.load import load_backbone, random_backbone
 from xstilts.core.errors import BackboneError
+from xstilts.data.examples import Answer, SpanExample
 from xstilts.microworld.encoders import encoder_path
 from xstilts.translation.accuracy import accuracy, items
-from xstilts.translation.align import Aligner
+from xstilts.translation.align import Aligner, _aligned
 from xstilts.translation.project import Alignment, Words
 
 
@@ -41,6 +44,26 @@ def test_what_is_measured_is_agreement_with_the_world(tmp_path: Path) -> None:
     same = accuracy(drawn["en"], drawn["en"], "en", in_place)
     assert (same.projected, same.right) == (100.0, 100.0)
     assert accuracy(drawn["en"], drawn["qac"], "qac", in_place).right < 50
+
+
+def test_what_is_not_projected_counts_as_wrong() -> None:
+    def of_ann(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
+        return [
+            one if "Ann" in pair[0] else one._replace(links=frozenset()) for one, pair in zip(in_place(pairs), pairs)
+        ]
+
+    both = [SpanExample(name, "Whom?", f"{name} saw Bob", (Answer("Bob", 8),)) for name in ("Ann", "Eve")]
+    found = accuracy(both, both, "qab", of_ann)
+    assert (found.projected, found.right) == (50.0, 50.0)
+
+
+def test_a_word_s_nearest_is_that_of_its_most_similar_piece(aligner: Aligner) -> None:
+    source = torch.eye(2), np.array([0, 1])
+    target = torch.tensor([[0.6, 0.5], [0.1, 0.9]]), np.array([0, 0])
+    assert _aligned(source, target, (2, 1)) == Alignment(frozenset({(0, 0), (1, 0)}), (1,))
+    ((states, _),) = aligner._states([["Ann", "saw"]])
+    assert states.norm(dim=1).tolist() == pytest.approx([1.0] * len(states))
+    assert aligner.layer == round(2 * aligner.backbone.layers / 3) < aligner.backbone.layers
 
 
 def test_equal_sentences_are_aligned_word_by_word_and_long_ones_are_cut(aligner: Aligner) -> None:

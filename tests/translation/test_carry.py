@@ -103,6 +103,17 @@ def test_what_is_too_long_is_called_so_where_spans_are_lost_with_it() -> None:
         ]
 
 
+def test_what_was_translated_without_its_marks_is_not_called_too_long() -> None:
+    def short(texts: Sequence[str]) -> list[Translated | None]:
+        return [None if "<" in text else Translated(_turned(text)) for text in texts]
+
+    def nowhere(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
+        return [Alignment(frozenset(), (0,) * len(second)) for _, second in pairs]
+
+    assert Carrier(Projector("qaa", short, nowhere))([QUESTION]) == [Carried(None, "not projected")]
+    assert Carrier(Projector("qaa", short))([QUESTION]) == [Carried(None, "too long")]
+
+
 def test_entities_go_by_marks_or_else_by_alignment() -> None:
     one = TaggedExample("1", ("New", "York", "is", "big"), ("B-LOC", "I-LOC", "O", "O"))
     two = TaggedExample("2", ("Ann", "saw", "Bob"), ("B-PER", "O", "B-PER"))
@@ -119,6 +130,71 @@ def test_tags_of_single_words_go_by_alignment_if_enough_are_covered() -> None:
     assert one == Carried(TaggedExample("1", ("nnA", "was", "boB"), example.tags), method="alignment")
     assert carried(example, align=None) == [Carried(None, "not projected")]
     assert tags_along(("A", "B"), Alignment(frozenset({(1, 0), (0, 2)}), (1, 1, 0, 1))) == (["B", "B", "A", "B"], 0.5)
+
+
+def first_words(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
+    """Aligns first words alone."""
+    return [Alignment(frozenset({(0, 0)}), (0,) * len(second)) for _, second in pairs]
+
+
+def test_a_sentence_is_kept_at_the_least_share_of_aligned_words() -> None:
+    example = TaggedExample("1", ("Ann", "left"), ("PROPN", "VERB"))
+    for coverage, reason in ((0.5, ""), (0.51, "not projected")):
+        (one,) = Carrier(Projector("qaa", backwards, first_words), coverage=coverage)([example])
+        assert one.reason == reason
+
+
+def test_the_first_answer_is_carried() -> None:
+    both = SpanExample("1", "Whom ?", PASSAGE, (Answer("Bob", PASSAGE.index("Bob")), Answer("Ann", 11)))
+    (one,) = carried(both)
+    assert isinstance(one.example, SpanExample)
+    assert [answer.text for answer in one.example.answers or ()] == ["boB"]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        TextExample("1", "one two", "anna otto bob", "yes"),
+        ChoiceExample("2", "one", "", ("two", "anna otto bob"), 1),
+        SpanExample("3", "anna otto bob", PASSAGE, (Answer("Bob", PASSAGE.index("Bob")),)),
+        TaggedExample("4", ("anna", "otto", "bob"), ("B-PER", "O", "O")),
+        TaggedExample("5", ("anna", "otto", "bob"), ("PROPN", "PROPN", "PROPN")),
+    ],
+)
+def test_an_example_of_which_any_text_is_bad_is_left_out(example: Example) -> None:
+    """Words that are the same backwards are copies."""
+    assert carried(example, quality=Quality(identify=False)) == [Carried(None, "copied")]
+    assert carried(example)[0].example is not None
+
+
+def by_length(texts: Sequence[str]) -> list[Translated | None]:
+    """An engine that is the less sure the more words it is given."""
+    return [Translated(_turned(text), -float(len(text.split()))) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        TextExample("1", "one", "two three six", "yes"),
+        TextExample("2", "One. Two three six.", None, "yes"),
+        TaggedExample("3", ("two", "three", "six"), ("B-PER", "O", "O")),
+        TaggedExample("4", ("two", "three", "six"), ("NUM", "NUM", "NUM")),
+        SpanExample("5", "Who", "Ann saw Bob", (Answer("Bob", 8),)),
+    ],
+)
+def test_the_worst_sentence_decides(example: Example) -> None:
+    for least, reason in ((-2.5, "low score"), (-3.0, "")):
+        judge = Judge(Quality(min_score=least, identify=False), "qaa")
+        (one,) = Carrier(Projector("qaa", by_length, by_letters, "none"), judge)([example])
+        assert one.reason == reason
+
+
+def test_what_is_translated_into_nothing_is_called_empty() -> None:
+    for tags in (("PROPN", "VERB"), ("O", "O"), ("B-PER", "O")):
+        (one,) = Carrier(Projector("qaa", lambda texts: [Translated("")] * len(texts), by_letters))(
+            [TaggedExample("1", ("Ann", "left"), tags)]
+        )
+        assert (one.example, one.reason) == (None, "not projected" if tags[0] == "B-PER" else "empty")
 
 
 def test_an_entity_that_begins_inside_is_repaired() -> None:
@@ -142,12 +218,23 @@ def test_an_entity_that_begins_inside_is_repaired() -> None:
         (("Der Hund bellt in der Nacht .", "The dog was barking loudly in the night ."), None, {}, "language"),
         (("Der Hund bellt in der Nacht .", "The dog was barking in the night ."), None, {"identify": False}, ""),
         (("The dog barks .", "Der Hund bellt in der dunklen Nacht ."), None, {}, ""),
+        (("word " * 50, "Ein Hund bellt ."), None, {}, "length"),
+        (("a" * 10, "b" * 70), None, {"identify": False}, ""),
+        (("a" * 10, "b" * 71), None, {"identify": False}, "length"),
+        (("The dog barks at night here .", "the dog barks"), None, {}, "copied"),
+        (("The dog", "dog dog dog dog"), None, {}, ""),
+        (("Der Hund war da", "The dog was here"), None, {}, ""),
     ],
 )
 def test_what_is_left_out_has_a_reason(
     pair: tuple[str, str], score: float | None, quality: dict[str, float], reason: str
 ) -> None:
     assert Judge(Quality(**quality), "de")([pair], score) == reason  # type: ignore[arg-type]
+
+
+def test_the_language_is_that_of_all_texts_of_an_example() -> None:
+    pairs = [("The dog", "Der Hund"), ("Der Hund bellt in der Nacht .", "The dog was barking loudly in the night .")]
+    assert Judge(Quality(), "de")(pairs) == "language"
 
 
 def test_languages_that_nobody_identifies_are_let_through() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xstilts.translation.markers import mark, unmark
+from xstilts.translation.project import Alignment, along, tags_along
 from xstilts.translation.texts import Range, running_text, sentences, words_of
 
 
@@ -33,6 +34,12 @@ def test_words_are_runs_of_letters_or_characters_of_scripts_without_blanks() -> 
     assert _cut("L'été, 3 km", words_of("L'été, 3 km", "fr")) == ["L", "'", "été", ",", "3", "km"]
     assert _cut("हिन्दी में", words_of("हिन्दी में", "hi")) == ["हिन्दी", "में"]
     assert _cut("他在NBA打球。", words_of("他在NBA打球。", "zh")) == ["他", "在", "NBA", "打", "球", "。"]
+
+
+def test_words_that_touch_do_not_overlap() -> None:
+    assert not Range(0, 3).overlaps(Range(3, 4))
+    assert not Range(3, 4).overlaps(Range(0, 3))
+    assert Range(0, 3).overlaps(Range(2, 4))
 
 
 def test_running_text_puts_marks_at_their_words() -> None:
@@ -67,6 +74,7 @@ def test_marks_are_put_in_and_found_again_wherever_they_went() -> None:
         "<a>Ann</a> <a>sah</a> <b>Bob</b>.",
         "<a>Ann</a> sah <b>Bob</b> <c>hier</c>.",
         "</a>Ann<a> sah <b>Bob</b>.",
+        "<a>Ann</b> sah <a>Bob</a>.",
     ],
 )
 def test_marks_that_did_not_come_through_whole_are_refused(marked: str) -> None:
@@ -78,3 +86,18 @@ def test_texts_that_hold_marks_already_are_not_marked() -> None:
     assert mark("a [note]", (Range(0, 1),), ("X",), "brackets") is None
     assert mark(TEXT, SPANS, ("PER", "LOC"), "brackets") is None
     assert mark(TEXT, SPANS, ("PER", "PER"), "none") is None
+
+
+def test_a_span_is_the_smallest_range_over_aligned_words_in_the_order_of_the_source() -> None:
+    source, target = words_of("Ann Lee saw Bob", "en"), words_of("Bob sah die Ann Lee", "de")
+    spans = [Range(0, 7), Range(12, 15)]
+    found = along(spans, source, target, {(0, 4), (0, 2), (1, 3), (3, 0)})
+    assert found is not None
+    assert _cut("Bob sah die Ann Lee", list(found)) == ["die Ann Lee", "Bob"]
+    assert along(spans, source, target, {(0, 3), (1, 4)}) is None, "the second is aligned with nothing"
+    assert along(spans, source, target, {(0, 0), (1, 4), (3, 3)}) is None, "the second is inside the first"
+
+
+def test_a_word_takes_the_tag_of_the_first_that_is_aligned_with_it() -> None:
+    assert tags_along("AB", Alignment(frozenset({(1, 0), (0, 0)}), (1,))) == (["A"], 1.0)
+    assert tags_along("AB", Alignment(frozenset({(0, 0), (0, 1)}), (0, 0, 1))) == (["A", "A", "B"], 2 / 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import log10
@@ -77,8 +77,9 @@ class Scores:
             for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
             for recipe in contrast.recipe
         )
+        once = {name: _once(getattr(contrast, name)) for name in ("recipe", "against", "backbones", "other")}
         named = {"targets": self._targets(contrast.targets), "versus": self._targets(contrast.versus)}
-        contrast = contrast.model_copy(update=named)
+        contrast = contrast.model_copy(update={**once, **named})
         parts: list[Part] = []
         for label, single in _parts(contrast, self):
             if single.kind == "interaction" and len(single.backbones) < 2:
@@ -94,7 +95,7 @@ class Scores:
         return Measured(tuple(parts), subjects)
 
     def _targets(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(target for name in names for target in self.groups.get(name, (name,)))
+        return _once(target for name in names for target in self.groups.get(name, (name,)))
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
@@ -156,7 +157,6 @@ class Scores:
         runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
         if len(runs) < 3:
             raise XstiltsError(f"a correlation over runs needs at least three, found {len(runs)}")
-        count = len(contrast.targets)
         sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
         seeds = tuple(seed for seed in sides[0][0].seeds if seed in sides[1][0].seeds)
         if not seeds:
@@ -168,9 +168,15 @@ class Scores:
         if known:
             x, y = ([one.draws[at] for one in side if one.draws is not None] for side, at in zip(sides, rows))
             draws = correlated(np.stack(x), np.stack(y)).astype(np.float32)
-        first = sides[0][0]
-        models, total = models_of([one for side in sides for one in side], seeds), first.examples * count
-        return replace(first, seeds=seeds, points=correlated(*points), draws=draws, examples=total, models=models)
+        every = [one for side in sides for one in side]
+        return replace(
+            every[0],
+            seeds=seeds,
+            points=correlated(*points),
+            draws=draws,
+            shared=any(one.shared for one in every),
+            models=models_of(every, seeds),
+        )
 
 
 def correlated(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -178,6 +184,11 @@ def correlated(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.f
     a, b = (np.asarray(one, dtype=np.float64) - one.mean(axis=0) for one in (x, y))
     below = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in their order, none twice: what is named twice, or by its group too, enters a mean once."""
+    return tuple(dict.fromkeys(names))
 
 
 def _parts(contrast: Contrast, scores: Scores) -> list[tuple[str, Contrast]]:

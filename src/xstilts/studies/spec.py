@@ -73,8 +73,8 @@ class Contrast(Strict):
             raise ValueError(f"one recipe can be the best, found {len(self.recipe)}")
         if self.kind in ("best", "correlation") and self.each:
             raise ValueError(f"`each` is not for contrasts of kind '{self.kind}'")
-        if self.kind == "interaction" and self.each == "backbone":
-            raise ValueError("an interaction compares backbones: `each` can be target or recipe")
+        if self.kind in ("interaction", "trend") and self.each == "backbone":
+            raise ValueError(f"kind '{self.kind}' compares backbones: `each` can be target or recipe")
         return self
 
     def names(self) -> Iterator[tuple[str, str, str]]:

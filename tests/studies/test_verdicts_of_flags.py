@@ -1,0 +1,68 @@
+"""Which flags stop a claim, what is too weak to judge it, and which of two p values counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from study_samples import scores, spec
+
+from xstilts.stats.bootstrap import Resampling
+from xstilts.stats.evidence import Evidence
+from xstilts.stats.flags import Flag
+from xstilts.stats.table import Run, ScoreTable
+from xstilts.studies.contrasts import Scores
+from xstilts.studies.verdicts import Verdict, _word, judge
+
+TABLE = scores(n=150)
+HELPS = {"recipe": "[nli]", "backbones": "small"}
+
+
+def judged(test: dict[str, object], *flags: Flag, table: ScoreTable = TABLE) -> Verdict:
+    languages = {(target, "zero-shot"): ("aa", "bb") for target in ("topics", "pairs")}
+    recipes, targets, options = ("[]", "[nli]", "[qa]"), ("topics", "pairs"), Resampling(resamples=500)
+    known = Scores(table, languages, ("small", "large"), recipes, targets, options)
+    return judge(spec({"test": test}).claims, known, flags)[0]
+
+
+def test_a_task_that_half_the_seeds_did_not_learn_stops_a_claim_and_fewer_are_a_note() -> None:
+    for seeds, word in (((1, 2), "verified"), ((1, 2, 3), "undecided")):
+        found = judged(HELPS, Flag("not learned", Run("small", "[nli]"), "nli", seeds, 6))
+        assert (found.word, found.notes) == (word, (f"[nli] with small: nli not learned ({len(seeds)} of 6 seeds)",))
+        assert (found.p is None) == (found.p_adjusted is None) == (word == "undecided")
+
+
+def test_runs_that_collapsed_or_that_a_claim_is_not_about_stop_nothing() -> None:
+    collapsed = judged(HELPS, Flag("collapsed", Run("small", "[nli]"), "topics", (1, 2, 3, 4, 5, 6), 6))
+    assert (collapsed.word, collapsed.notes) == ("verified", ("[nli] with small: topics collapsed",))
+    for run in (Run("large", "[nli]"), Run("small", "[qa]"), Run("small", "[]")):
+        other = judged(HELPS, Flag("not learned", run, "nli", (1, 2, 3, 4, 5, 6), 6))
+        assert (other.word, other.notes) == ("verified", ())
+
+
+def test_models_that_are_the_same_at_every_seed_judge_nothing() -> None:
+    same = [row._replace(score=replace(row.score, stage=f"{row.score.recipe} {row.score.task}")) for row in TABLE.rows]
+    found = judged(HELPS, table=ScoreTable(tuple(same)))
+    assert (found.word, found.p) == ("undecided", None)
+    assert found.reason == "these models are the same at every seed, and say nothing of others"
+
+
+def test_more_parts_than_there_are_cannot_keep_a_bound() -> None:
+    found = judged({"kind": "best", "recipe": "[nli]", "backbones": "small", "at_least": 3})
+    assert (found.word, found.reason) == ("undecided", "`at_least: 3` of a test that has 2 parts")
+
+
+@pytest.mark.parametrize(
+    "supports, contradicts, adjusted, word",
+    [
+        (0.02, 1.0, 0.049, "verified"),
+        (0.02, 1.0, 0.05, "undecided"),
+        (0.02, 1.0, 0.06, "undecided"),
+        (1.0, 0.02, 0.04, "not verified"),
+        (0.001, 0.01, 0.003, "not verified"),
+        (0.001, 0.02, 0.003, "verified"),
+    ],
+)
+def test_holm_corrects_both_directions(supports: float, contradicts: float, adjusted: float, word: str) -> None:
+    """Where both are shown, being less than matters counts, after the same correction: 3 x .01, but not 3 x .02."""
+    assert _word(Evidence(supports, contradicts, None), adjusted) == word
