@@ -65,7 +65,7 @@ def unmark(marked: str, count: int, markers: Markers) -> tuple[str, list[Range]]
 
 
 def _joined(text: str, more: str) -> str:
-    """One blank where a mark stood between two, and none before a mark of punctuation that a closing mark set apart."""
+    """One blank where a mark stood between two."""
     if not text:
         return more.lstrip()
     if text[-1].isspace():
