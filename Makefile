@@ -65,6 +65,8 @@ results: setup  # DATA=folder of official files
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
 	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
 	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
+	$(if $(DATA),$(BIN)/xstilts choose experiments/real-small.yaml --evaluate --data $(DATA) --store runs/real-small)
+	$(if $(DATA),cp runs/real-small/reports/choose-worth-real-small.md docs/results/choosing-real-small.md)
 	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
 	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
 	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
