@@ -42,15 +42,16 @@ def follow(events: Iterable[Event], total: int, style: Style, clock: Callable[[]
     """Consume the events of a run, showing them; returns how it ended. `clock`: seconds from any start."""
     began = clock()
     summary = Summary()
-    told: dict[Stage, float] = {}
     if style == "person":
         _follow_person(events, total, summary)
     else:
+        told: dict[Stage, float] = {}
         for event in events:
             _count(event, summary)
-            line = _json(event) if style == "json" else _plain(event, summary, total)
-            if style == "log" and isinstance(event, (Started, Step)):
-                line = _told(event, told, clock(), f"[{sum(summary.counts.values())}/{total}]")
+            if style == "json":
+                line = _json(event)
+            elif line := _plain(event, told, clock()):
+                line = f"[{sum(summary.counts.values())}/{total}] {line}"
             if line:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
@@ -66,24 +67,19 @@ def _count(event: Event, summary: Summary) -> None:
         summary.failures.append(event)
 
 
-def _plain(event: Event, summary: Summary, total: int) -> str:
-    finished = sum(summary.counts.values())
+def _plain(event: Event, told: dict[Stage, float], now: float) -> str:
+    """A line for a stage that ended, and now and then for one that runs long; `told`: when its last one was."""
     if isinstance(event, Done):
-        return f"[{finished}/{total}] {event.stage} ({event.seconds:.1f} s)"
+        return f"{event.stage} ({event.seconds:.1f} s)"
     if isinstance(event, Failed):
-        return f"[{finished}/{total}] FAILED {event.stage}: {event.error}"
+        return f"FAILED {event.stage}: {event.error}"
     if isinstance(event, Skipped):
-        return f"[{finished}/{total}] skipped {event.stage} ({event.because} failed)"
-    return ""
-
-
-def _told(event: Started | Step, told: dict[Stage, float], now: float, finished: str) -> str:
-    """How far a long stage is, in a line now and then; `told`: when the last one was."""
+        return f"skipped {event.stage} ({event.because} failed)"
     if isinstance(event, Started):
         told[event.stage] = now
-    elif event.fraction is not None and now - told.get(event.stage, now) >= EVERY:
+    elif isinstance(event, Step) and event.fraction is not None and now - told.get(event.stage, now) >= EVERY:
         told[event.stage] = now
-        return f"{finished} {event.stage}: {event.fraction:.0%}" + (f", {event.message}" if event.message else "")
+        return f"{event.stage}: {event.fraction:.0%}" + (f", {event.message}" if event.message else "")
     return ""
 
 

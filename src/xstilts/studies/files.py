@@ -40,7 +40,7 @@ class Document:
     study: dict[str, Any] | None
     lines: Lines
     owners: Mapping[Place, Path]
-    texts: Mapping[Path, Mapping[str, int]]
+    texts: Mapping[Path, dict[str, int]]
 
     def mistake(self, error: ValidationError, model: type[BaseModel], within: Place = ()) -> ConfigError:
         """A validation error with the file and line it is at; `within`: where in the file the model stands."""
@@ -48,7 +48,7 @@ class Document:
         inner = {place[depth:]: line for place, line in self.lines.places.items() if place[:depth] == within}
         # What is about no one key stands where its names do: in this file, else in its base.
         for path in [self.owner(place)] if place else self.texts:
-            problem, line = place_of(error, Lines(inner, dict(self.texts[path])), model)
+            problem, line = place_of(error, Lines(inner, self.texts[path]), model)
             if line is not None:
                 return ConfigError(problem, path, line)
         return ConfigError(problem, self.owner(place), self.lines.places.get(within))
