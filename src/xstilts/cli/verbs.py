@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.check import check
 from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
 from xstilts.cli.options import (
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_app, name="data")
+app.command()(check)
 app.command()(plan)
 app.command()(study)
 app.command()(claims)

@@ -14,8 +14,8 @@ from xstilts.evaluation.score_files import score_files
 from xstilts.expand import CONTROL_NAMES, Cell
 from xstilts.experiment import BackboneSpec, Experiment
 from xstilts.graph.store import Store
-from xstilts.report import About, Analysis, Named, analyse, write_analysis
-from xstilts.report.tables import gain_rows
+from xstilts.reports import About, Analysis, Named, analyse, write_analysis
+from xstilts.reports.tables import gain_rows
 from xstilts.session.benchmarks import nearest_benchmark
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.leaks import leaks_found
@@ -52,7 +52,8 @@ def gains(experiment: Experiment, store: Path | str = "runs", data: Data = None)
     Columns and their intervals are those of the report's `estimates.csv`. Arguments and errors as of `scores`.
     """
     found, _ = analysis(experiment, Store(Path(store), must_exist=True), data, "xstilts.gains")
-    return frame(gain_rows(found), ())
+    rows = [row for row in gain_rows(found) if row.pop("what") == "difference"]
+    return frame(rows, ())
 
 
 def report(experiment: Experiment, store: Path | str = "runs", to: Path | str | None = None, data: Data = None) -> Path:

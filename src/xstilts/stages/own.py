@@ -135,8 +135,8 @@ class OwnTask(BaseModel):
             raise _wrong(f"{kind} has no labels", "labels")
         if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
             raise _wrong("give `labels`: they can only be found in English training files, and there are none")
-        for split in self.files:
-            if split != "train" and len(self.spoken) > 1 and not self.by_language(split):
+        for split in [self.measured] if self.measured != "train" else []:
+            if len(self.spoken) > 1 and not self.by_language(split):
                 raise _wrong(
                     f"one {split} file for {len(self.spoken)} languages: put {{language}} into its name, or name the "
                     "column that says the language (`columns: {language: NAME}`)",
@@ -150,12 +150,16 @@ class OwnTask(BaseModel):
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """Its languages: those it names; else all where files are by language, English where they are not."""
+        """Its languages: those it names; else all where the measured files are by language, English where not."""
         if self.languages is not None:
             return self.languages
-        measured: list[Split] = [split for split in self.files if split != "train"]
-        measured = measured or list(self.files)
-        return tuple(LANGUAGES) if all(map(self.by_language, measured)) else ("en",)
+        return tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
+
+    @property
+    def measured(self) -> Split:
+        """The split that is measured: the test files, else those of validation, else those of training."""
+        splits: tuple[Split, ...] = ("test", "validation", "train")
+        return next(split for split in splits if split in self.files)
 
     def by_language(self, split: Split) -> bool:
         """Whether the languages of a split can be told apart; of official formats, that is the reader's matter."""
