@@ -91,6 +91,7 @@ def test_tags_that_are_spans(tags: str) -> None:
         ("0 B-LOC I-LOC", "'0' is a zero, write the letter O"),
         ("O b-loc", "'b-loc'"),
         ("O B-", "'B-'"),
+        ("O B-LOC I_LOC", "would take 'B-LOC' and 'I_LOC' for different types"),
         ("O _ B-LOC", "'_'"),
     ],
 )

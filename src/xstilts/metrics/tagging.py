@@ -55,9 +55,11 @@ def any_scheme(tag: str) -> tuple[str, str]:
 
 def not_spans(tags: Iterable[str]) -> str:
     """Why `entity_f1` cannot find spans in these tags, and what to do; nothing where it can."""
+    tags = list(tags)
     odd = [tag for tag in tags if not _SPAN_TAG.fullmatch(tag)]
     if not odd:
-        return ""
+        either = [next((tag for tag in tags if tag[1:2] == mark), "") for mark in "-_"]
+        return f"entity_f1 would take {either[0]!r} and {either[1]!r} for different types: write one mark" * all(either)
     shown = ", ".join(map(repr, odd[:3])) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
     told = f"entity_f1 needs tags such as B-LOC, I-LOC and O, found {shown}: "
     if all(re.fullmatch(r".+[-_][BIESLUMW]", tag, re.DOTALL) for tag in odd):

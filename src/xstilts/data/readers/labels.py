@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
+_INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
+"""Not the joiners: at the end of a word they may change its last letter."""
 _MISSING = {"nan", "NaN", "NAN", "None", "null", "NULL", "Null", "NA", "N/A", "n/a", "<NA>", "#N/A", "-", "?"}
 _NOT_IN_TEXT = {"-", "?"}
 """Of `_MISSING`: what may be the tag of a punctuation mark."""

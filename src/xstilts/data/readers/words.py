@@ -60,8 +60,7 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Row]]:
             raise DataError(f"expected {max(width, *columns)} columns, {found}", path, row.line)
         if numbered and columns[0] == 1 and width > 2:
             raise DataError(
-                "column 1 numbers the words, as in CoNLL-U: say where the words are, `columns: {words: 2, tags: 4}` "
-                "(`--columns words=2` of predict)",
+                "column 1 numbers the words, as in CoNLL-U: say where the words are, `columns: {words: 2, tags: 4}`",
                 path,
                 row.line,
             )
