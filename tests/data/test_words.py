@@ -10,7 +10,7 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.columns import column_reader, labels_in
-from xstilts.data.readers.tagging import udpos
+from xstilts.data.readers.tagging import treebank, udpos
 from xstilts.data.readers.words import is_conllu
 
 
@@ -108,3 +108,13 @@ def test_an_underscore_is_no_class(tmp_path: Path) -> None:
 def test_the_reader_of_parts_of_speech_takes_treebanks_by_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(TEXT)
     assert [one.tags for one in udpos(tmp_path / name, "es")] == TAGS  # type: ignore[union-attr]
+
+
+def test_treebanks_are_read_as_the_official_reader_does(data_dir: Path) -> None:
+    released = sorted((data_dir / "ud").rglob("*-test.conllu.gz"), key=lambda path: path.stat().st_size)[:4]
+    if not released:
+        pytest.skip("no treebanks here")
+    own = column_reader("tagging", {"words": 2, "tags": 4})
+    for path in released:
+        official = [(one.words, one.tags) for one in treebank(path, "en")]  # type: ignore[union-attr]
+        assert [(one.words, one.tags) for one in own(path, "en")] == official  # type: ignore[union-attr]

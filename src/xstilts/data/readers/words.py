@@ -86,22 +86,22 @@ def _numbered(rows: Sequence[Row], words: int, path: Path) -> bool:
     """
     called = path.name.removesuffix(".gz").endswith((".conllu", ".conllup"))
     fault: Row | None = None
-    number = most = marks = numbers = others = 0
+    number = most = marks = numbers = rows_seen = 0
     for row in rows:
         if not row.fields:
             number = 0
         elif not row.fields[0].startswith("#"):
             name = row.fields[0]
-            right = bool(re.fullmatch(rf"{number + 1}-[0-9]+|{number}\.[0-9]+|0*{number + 1}", name))
             number += name.isdigit()
+            right = name == str(number) or bool(re.fullmatch(rf"{number + 1}-[0-9]+|{number}\.[0-9]+", name))
             most = max(most, number) if fault is None and right else most
             fault = fault or (None if right else row)
-            marks += bool(re.fullmatch(r"[0-9]+[-.][0-9]+", name))
+            marks += not name.isdigit() and bool(re.fullmatch(r"[0-9]+[-.][0-9]+", name))
             numbers += bool(_NUMBER.fullmatch(name))
-            others += not _NUMBER.fullmatch(name)
+            rows_seen += 1
     if fault is None:
         return marks > 0 or most > 1 or (called and most > 0)
-    if words > 1 and most and marks and numbers > others:
+    if words > 1 and most and marks and 2 * numbers > rows_seen:
         found = shown(fault.fields[0])
         raise DataError(f"the first column numbers the words, but here it is {found}", path, fault.line)
     return False
