@@ -16,7 +16,7 @@ from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption
 from xstilts.cli.output import emit
 
 if TYPE_CHECKING:
-    from xstilts.session.check import Found
+    from xstilts.session.check import Files
 
 SHOWN = 12
 """Labels or languages named on one line."""
@@ -44,7 +44,7 @@ def show_check(file: Path, data: Folders, as_json: bool) -> None:
 
     found = find(load(file), data)
     if as_json:
-        files = [{**asdict(one), "files": [str(path) for path in one.files]} for one in found.files]
+        files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
         phases = [asdict(one) for one in found.phases]
         emit({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems})
     else:
@@ -62,7 +62,7 @@ def show_check(file: Path, data: Folders, as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def lines(files: Sequence[Found]) -> Iterator[str]:
+def lines(files: Sequence[Files]) -> Iterator[str]:
     """What was found, by task and split."""
     for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
         yield task
@@ -71,7 +71,7 @@ def lines(files: Sequence[Found]) -> Iterator[str]:
             rows = {one.language: one.rows for one in parts}
             several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
             yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
-            yield f"  {'':<11}in {_some(dict.fromkeys(path.name for one in parts for path in one.files))}"
+            yield f"  {'':<11}in {_some(dict.fromkeys(path.name for one in parts for path in one.paths))}"
             labels: Counter[str] = Counter()
             for one in parts:
                 labels.update(one.labels)

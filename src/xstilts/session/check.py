@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import XstiltsError
-from xstilts.data.examples import gold_of
 from xstilts.data.locate import strangers
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
@@ -32,11 +30,11 @@ FIRST = 200
 
 
 @dataclass(frozen=True)
-class Found:
-    """One split of a task in one language.
+class Files:
+    """The files of one split of a task in one language.
 
     Attributes:
-        files: what is read.
+        paths: what is read.
         rows: examples.
         labels: label or tag -> how often it occurs.
         notes: what was assumed or looks odd, a sentence each.
@@ -46,7 +44,7 @@ class Found:
     task: str
     split: str
     language: str
-    files: tuple[Path, ...]
+    paths: tuple[Path, ...]
     rows: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -73,7 +71,7 @@ class Check:
         notices: what is missing, assumed, or worth knowing; nothing of it stops a run.
     """
 
-    files: tuple[Found, ...]
+    files: tuple[Files, ...]
     phases: tuple[PhaseLength, ...]
     notices: tuple[str, ...]
 
@@ -84,14 +82,14 @@ class Check:
 
     def table(self) -> Any:
         """`files` as a data frame."""
-        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "files")
+        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "paths")
         rows = (
             {
                 **{name: getattr(found, name) for name in columns[:4]},
                 "labels": ", ".join(f"{label} {count}" for label, count in found.labels.items()),
                 "notes": "; ".join(found.notes),
                 "problem": found.problem,
-                "files": ", ".join(path.name for path in found.files),
+                "paths": ", ".join(path.name for path in found.paths),
             }
             for found in self.files
         )
@@ -178,20 +176,14 @@ def _reads(grid: Grid, stages: Iterable[Stage] | None = None) -> Iterator[Read]:
                 yield task, tuple(map(Path, stage.settings["roots"])), split, code
 
 
-def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Found:
-    files: tuple[Path, ...] = ()
-    labels: Counter[str] = Counter()
-    rows = 0
+def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Files:
+    paths: tuple[Path, ...] = ()
     try:
-        files = tuple(task.paths(roots, split, language))
-        for example in task.load(roots, split, language):
-            rows += 1
-            gold = gold_of(example)
-            if task.type in ("classification", "tagging", "multiple_choice"):
-                labels.update((str(gold),) if isinstance(gold, str | int) else gold or ())
+        paths = tuple(task.paths(roots, split, language))
+        found = task.found(roots, split, language)
     except XstiltsError as error:
-        return Found(task.name, split, language, files, rows, problem=str(error))
-    return Found(task.name, split, language, files, rows, dict(labels.most_common()))
+        return Files(task.name, split, language, paths, problem=str(error))
+    return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
 
 
 def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:
