@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +37,17 @@ def check(file: FileArgument, data: DataOption = None, as_json: JsonOption = Fal
     show_check(file, data, as_json)
 
 
-def show_check(file: Path, data: Folders, as_json: bool) -> None:
-    """Print the check of an experiment file."""
+def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = ()) -> None:
+    """Print the check of an experiment file, or of `only` some of its tasks."""
     from xstilts.session.check import check as find
     from xstilts.session.loading import load
 
-    found = find(load(file), data)
+    experiment = load(file)
+    for name in only:
+        experiment.task(name)
+    found = find(experiment, data)
+    if only:
+        found = replace(found, files=tuple(one for one in found.files if one.task in only))
     if as_json:
         files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
         phases = [asdict(one) for one in found.phases]

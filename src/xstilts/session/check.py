@@ -8,14 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import DataError, XstiltsError
 from xstilts.data.locate import strangers
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import RAW_TEXT, amount
-from xstilts.session.grid import Data, Grid
+from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.tables import frame
 from xstilts.stages.own import revive
 from xstilts.tasks import Task
@@ -69,16 +69,19 @@ class Check:
         files: every split in every language that is read.
         phases: every training phase once.
         notices: what is missing, assumed, or worth knowing; nothing of it stops a run.
+        refused: why the experiment as a whole cannot be run; empty where it can.
     """
 
     files: tuple[Files, ...]
-    phases: tuple[PhaseLength, ...]
-    notices: tuple[str, ...]
+    phases: tuple[PhaseLength, ...] = ()
+    notices: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def problems(self) -> list[str]:
         """What stops a run, a line each."""
-        return list(dict.fromkeys(found.problem for found in self.files if found.problem))
+        found = [one.problem for one in self.files] + [self.refused]
+        return list(dict.fromkeys(filter(None, found)))
 
     def table(self) -> Any:
         """`files` as a data frame."""
@@ -103,15 +106,28 @@ def check(experiment: Experiment, data: Data = None) -> Check:
         data: as of `run`.
 
     Raises:
-        ConfigError, DataError: the experiment cannot be expanded at all. What is wrong in single files stands in
-            `problems` instead, all of it at once.
+        ConfigError: the experiment is wrong by itself. What is wrong in its files stands in `problems`, all at once.
     """
-    grid = Grid.of(experiment, data)
+    roots = folders(data)
+    try:
+        grid = Grid.of(experiment, roots)
+    except DataError as error:
+        return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
     files = tuple(_found(*read) for read in _reads(grid))
     broken = any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
     few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
     return Check(files, phases, (*notices(experiment, grid, data), *few))
+
+
+def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
+    """What the own tasks of an experiment read, whatever else is wrong with it."""
+    for name in (name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks):
+        task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
+        for split in task.files:
+            one = split != spec.measured and not spec.by_language(split)
+            there = [experiment.source] if one else task.available(places, split)
+            yield from ((task, places, split, code) for code in there)
 
 
 def look(grid: Grid, store: Store) -> None:
