@@ -159,7 +159,10 @@ class Files:
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
             problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
-            raise DataError(problem + self._elsewhere(task, split), self._place(task))
+            if split not in task.files:
+                raise DataError(f"{problem}: `files:` of the task names none, and a target is measured on them")
+            looked = f" (looked for {' or '.join(task.files[split][:3])})" if task.name in self.experiment.tasks else ""
+            raise DataError(problem + looked + self._elsewhere(task, split), self._place(task))
         return languages
 
     def _available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:

@@ -167,7 +167,9 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
     named = list(task.languages) if own is None or own.languages is not None else []
     if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        yield f"{task.name}: no {split} file for {shown}; measured in {len(measured)} languages"
+        count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
+        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
+        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
     roots = tuple(map(Path, stage.settings["roots"]))
     if own and own.type and own.languages is None and (odd := strangers(roots, task.files.get(split, ()))):
         yield f"{task.name} is read without the files for {in_codes(odd)}"

@@ -82,7 +82,8 @@ class OwnTask(BaseModel):
         default=None, description="task type of files that are read by column"
     )
     files: dict[Split, Annotated[tuple[str, ...], BeforeValidator(_patterns), Field(min_length=1)]] = Field(
-        min_length=1, description="patterns below the data folder, `{language}` for the language's code"
+        min_length=1,
+        description="patterns, relative to this file, else to a data folder; `{language}`: the language's code",
     )
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
         default_factory=dict, description="with `type`: our field -> the files' column"
