@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from stages.tiny_experiment import BACKBONE, run_all, scores, tiny_experiment
 from xstilts.core.errors import DataError
 from xstilts.expand import Expansion
-from xstilts.session.check import notices
+from xstilts.session.check import check, notices
 from xstilts.session.grid import Grid
 
 LABELS = ["no", "yes"]
@@ -91,8 +91,10 @@ def test_keys_columns_and_files_spell_a_language_as_they_like(root: Path, tmp_pa
     (root / "all.csv").write_text(f"text,label,language\n{rows}", encoding="utf-8")
     table = {"type": "classification", "files": {"train": "said/{language}.csv", "test": "all.csv"}, "labels": LABELS}
     spoken = ["eng", "zh-Hant-TW", "zho_Hans", "chr", "x-elf"]
-    tasks = {"said": {**table, "columns": {"language": "language"}, "languages": spoken}}
-    said = tiny_experiment(recipes=[[]], targets=["said"], tasks=tasks, languages=["zh_HK", "zh", "chr", "x-elf"])
+    tasks: dict[str, Any] = {"said": {**table, "columns": {"language": "language"}, "languages": spoken}}
+    tasks["raw"] = {"type": "masked_lm", "files": {"train": "raw/{language}.txt"}, "languages": ["en", "chr"]}
+    own: dict[str, Any] = {"backbones": [MODEL], "recipes": [[]], "targets": ["said"], "tasks": tasks}
+    said = tiny_experiment(**own, languages=["zh_HK", "zh", "chr", "x-elf"])
     assert (said.languages, said.tasks["said"].spoken) == (
         ("zh-Hant", "zh", "chr", "x-elf"),
         ("en", "zh-Hant", "zh", "chr", "x-elf"),
@@ -106,3 +108,11 @@ def test_keys_columns_and_files_spell_a_language_as_they_like(root: Path, tmp_pa
         "chr": ["CHR"],
         "x-elf": ["x-elf"],
     }
+    found = check(said, root)
+    notes = found.notices
+    assert not found.refused
+    assert [note for note in notes if note.startswith("all.csv")] == [
+        "all.csv: 12 rows are in no known language and are left out: 'und' (4), '' (4), 'sh' (4)",
+        "all.csv: 'zh-Hans' (4), 'cmn' (4) are read as one language, 'zh'",
+        "all.csv: 'zh_TW' (4), 'zh-HK' (4) are read as one language, 'zh-Hant'",
+    ]
