@@ -17,8 +17,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.core.codes import CodesOrAll
 from xstilts.core.errors import UnknownName
-from xstilts.core.languages import any_language, language
+from xstilts.core.languages import language
 from xstilts.core.yaml_lines import check_fields
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
@@ -54,9 +55,6 @@ def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-Code = Annotated[str, AfterValidator(lambda code: any_language(code).code)]
-"""Of a language: of the table, or one that a task of one's own names, which is checked with the whole file."""
-CodeOrAll = Annotated[str, AfterValidator(lambda code: code if code == "all" else any_language(code).code)]
 Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
 """Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
 
@@ -73,7 +71,7 @@ class Component(Strict):
     objective: Objective | None = Field(
         default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
     )
-    languages: tuple[CodeOrAll, ...] | None = Field(
+    languages: CodesOrAll | None = Field(
         default=None,
         min_length=1,
         description="languages of its training data; else the experiment's source; `all`: all there",

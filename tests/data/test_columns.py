@@ -22,6 +22,7 @@ from xstilts.data.examples import (
 )
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
 from xstilts.data.readers.shapes import MAKERS
+from xstilts.data.readers.tables import Header, languages_said, languages_told
 from xstilts.tasks import TASKS
 
 PASSAGE = "Łódź is a city. Łódź has 🙂 trams."
@@ -71,6 +72,21 @@ def test_ids_and_labels_may_be_numbers_in_json(tmp_path: Path) -> None:
     text = lines({"id": 7, "text": "a", "label": 0}, {"id": "q", "text": "b", "label": True})
     found = read(tmp_path, "a.jsonl", text, "classification", labels=("0", "true"))
     assert [(e.id, e.label) for e in found if isinstance(e, TextExample)] == [("7", "0"), ("q", "true")]
+
+
+def test_what_the_language_column_says_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("lang,text\npt,a\npt_BR,b\nund,c\n,d\nzh-TW,e\npt,f\n")
+    said = languages_said(tmp_path / "a.csv", Header({"language": ("lang",), "text": ("text",)}))
+    assert {code: dict(spellings) for code, spellings in said.items()} == {
+        "pt": {"pt": 2, "pt_BR": 1},
+        "": {"und": 1, "": 1},
+        "zh-Hant": {"zh-TW": 1},
+    }
+    assert languages_told(said) == [
+        "2 rows are in no known language and are left out: 'und' (1), '' (1)",
+        "'pt' (2), 'pt_BR' (1) are read as one language, 'pt'",
+    ]
+    assert languages_said(tmp_path / "a.csv", Header({"text": ("text",)})) == {}
 
 
 def test_rows_of_other_languages_are_left_out_where_a_column_says_so(tmp_path: Path) -> None:
@@ -217,13 +233,6 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         "a.jsonl:1: 'text' should be text, found None",
     ),
     "an id twice": ("a.csv", "id,text,label\n1,a,x\n1,b,x\n", "classification", {}, "a.csv: id '1' occurs twice"),
-    "an unknown language": (
-        "a.csv",
-        "l,text,label\nxx-y,a,x\n",
-        "classification",
-        {"language": "l"},
-        "a.csv:2: unknown language 'xx-y'",
-    ),
     "a choice too far": (
         "a.jsonl",
         lines({"context": "c", "choices": ["a", "b"], "label": 2}),

@@ -41,25 +41,60 @@ from xstilts.tasks.benchmarks import XTREME, XTREME_R
         ("als", "sq"),
         ("YORUBA", "yo"),
         ("qaa", "qaa"),
+        *(
+            (form, "zh-Hant")
+            for form in ("zh_TW", "zh-TW", "zh-Hant-TW", "zh-HK", "zh_hk", "zh-MO", "zh_Hant", "cmn_Hant")
+        ),
+        *((form, "zh") for form in ("zh-SG", "zh_Hans", "zh-Hans-HK", "ZH_cn", "chi", "zh-cmn-Hans", "zh-CHS")),
+        *(
+            ("zh-yue", "yue"),
+            ("yue-Hant-HK", "yue"),
+            ("pt_BR", "pt"),
+            ("es-419", "es"),
+            ("en_US", "en"),
+            ("de-1901", "de"),
+        ),
+        *(("sr_Cyrl", "sr"), ("sr-Latn-RS", "sr-Latn"), ("sr-ME", "sr-Latn"), ("kor_Kore", "ko"), ("ar-arb", "ar")),
+        *(
+            ("iw", "he"),
+            ("in", "id"),
+            ("ji", "yi"),
+            ("jw", "jv"),
+            ("mo", "ro"),
+            ("no", "nb"),
+            ("nob", "nb"),
+            ("nno", "nn"),
+        ),
+        *(("ger", "de"), ("fre", "fr"), ("cze", "cs"), ("per", "fa"), ("TGL", "tl"), ("swh_Latn", "sw")),
     ],
 )
 def test_known_forms_lead_to_their_code(form: str, code: str) -> None:
     assert code_of(form) == code
 
 
-@pytest.mark.parametrize("form", ["", "xx", "deu_Cyrl", "en-eng", "Klingon", "de\n"])
+@pytest.mark.parametrize("form", ["", "xx", "deu_Cyrl", "zh-Latn", "pa-PK", "en-eng", "Klingon", "de\n", "und"])
 def test_unknown_forms_are_refused(form: str) -> None:
     with pytest.raises(UnknownName):
         code_of(form)
 
 
-def test_a_code_in_another_form_is_refused_with_the_code_to_use() -> None:
-    with pytest.raises(UnknownName, match="unknown language 'deu': did you mean de\\?"):
-        language("deu")
-    with pytest.raises(UnknownName, match="did you mean"):
-        language("enn")
-    with pytest.raises(UnknownName, match="nosuch"):
-        languages("de nosuch")
+@pytest.mark.parametrize(
+    ("form", "hint"),
+    [
+        ("germn", "did you mean de"),
+        ("zh-Latn", "did you mean zh or zh-Hant?"),
+        ("sh", "it stands for Serbo-Croatian; say bs, hr, sr or sr-Latn"),
+        ("sh_Latn", "it stands for Serbo-Croatian"),
+        ("zho_Hani", "it stands for Chinese in either script; say zh or zh-Hant"),
+        ("chr", "stands under `languages` of a task of your own"),
+    ],
+)
+def test_unknown_and_ambiguous_forms_are_answered_with_the_code_to_use(form: str, hint: str) -> None:
+    with pytest.raises(UnknownName, match=f"unknown language '{form}': .*{re.escape(hint)}"):
+        code_of(form)
+    with pytest.raises(UnknownName, match=form):
+        languages(f"de {form}")
+    assert language("deu") is LANGUAGES["de"]
 
 
 def test_every_row_is_well_formed() -> None:
@@ -96,12 +131,10 @@ def test_constructed_languages_are_private_use_codes() -> None:
 def test_another_code_of_iso_639_is_a_language_of_which_only_the_code_is_known() -> None:
     assert (any_language("chr").name, any_language("chr").forms("iso3")) == ("chr", ("chr",))
     assert (any_language("chr-Latn").script, any_language("chr-Latn").forms("language")) == ("Latn", ("chr-Latn",))
-    assert any_language("sw") is LANGUAGES["sw"]
-    for form in ("swa", "german", "Chr", "c", "chr_Latn", "chr\n"):
+    assert any_language("deu_Cyrl").forms("flores") == ("deu_Cyrl",)
+    assert any_language("sw") is any_language("swa") is LANGUAGES["sw"]
+    assert {any_language(form).code for form in ("Chr", "chr_US", "CHR")} == {"chr"}
+    assert {any_language(form).code for form in ("x-elf", "X_Elf")} == {"x-elf"}
+    for form in ("c", "Klingon", "chr\n", "sh", "und", "mul", ""):
         with pytest.raises(UnknownName):
             any_language(form)
-
-
-def test_an_unknown_code_is_refused_with_what_to_do() -> None:
-    with pytest.raises(UnknownName, match="stands under `languages` of a task of your own"):
-        language("chr")

@@ -111,11 +111,48 @@ def test_a_language_that_the_table_lacks_is_found_by_its_code_where_it_is_asked_
     asked = ["de", "chr", "chr-Latn"]
     assert languages_there(tmp_path, ["a/{language}.txt"], asked) == asked
     assert found(tmp_path, ["a/{language}.txt"], "chr-Latn") == ["a/chr-Latn.txt.gz"]
-    with pytest.raises(UnknownName, match="unknown language 'deu': did you mean de"):
-        locate(tmp_path, ["a/{language}.txt"], "deu", "x")
+    assert found(tmp_path, ["a/{language}.txt"], "deu") == ["a/de.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *(("zh_TW", "zh-Hant"), ("zh-HK", "zh-Hant"), ("zh-Hant-TW", "zh-Hant"), ("zho_Hans", "zh"), ("cmn", "zh")),
+        *(("pt_BR", "pt"), ("es-419", "es"), ("iw", "he"), ("no", "nb"), ("ger", "de"), ("DEU", "de"), ("fil", "tl")),
+        *(("chr_Latn", "chr-Latn"), ("x-elf", "x-elf")),
+    ],
+)
+def test_a_file_may_spell_its_language_otherwise(name: str, code: str, tmp_path: Path) -> None:
+    """They were listed as files that are not read."""
+    touch(tmp_path, f"a/t-{name}.csv", f"b/t-{name}-1.csv", f"b/t-{name}-2.csv.gz", "a/t-en.csv")
+    for pattern in ("a/t-{language}.csv", "b/t-{language}-*.csv"):
+        others = [other for other in ("zh", "zh-Hant") if other != code]
+        assert languages_there(tmp_path, [pattern], [*others, code]) == [code]
+    assert found(tmp_path, ["a/t-{language}.csv"], code) == [f"a/t-{name}.csv"]
+    assert found(tmp_path, ["b/t-{language}-*.csv"], code) == [f"b/t-{name}-1.csv", f"b/t-{name}-2.csv.gz"]
+    assert strangers(tmp_path, ["a/t-{language}.csv"]) == ({} if code not in ("chr-Latn", "x-elf") else {name: code})
+
+
+def test_the_code_itself_wins_and_two_other_spellings_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a/pt_BR.csv", "a/pt.csv", "a/es-MX.csv", "a/es_ES.csv")
+    assert found(tmp_path, ["a/{language}.csv"], "pt") == ["a/pt.csv"]
+    assert strangers(tmp_path, ["a/{language}.csv"]) == {"pt_BR": "pt"}
+    with pytest.raises(DataError, match="files for es-MX and es_ES are all in 'es': keep one"):
+        locate(tmp_path, ["a/{language}.csv"], "es", "x")
+
+
+def test_parts_of_a_second_script_are_not_parts_of_the_first(tmp_path: Path) -> None:
+    """`zh-*` took `zh-Hant-1` too, and `zh-Hant` had no files."""
+    touch(tmp_path, "a/zh-1.csv", "a/zh-Hant-1.csv", "a/zh-part-2.csv", "b/x-zh.csv", "b/x-zh-Hant.csv")
+    assert found(tmp_path, ["a/{language}-*.csv"], "zh") == ["a/zh-1.csv", "a/zh-part-2.csv"]
+    assert found(tmp_path, ["a/{language}-*.csv"], "zh-Hant") == ["a/zh-Hant-1.csv"]
+    assert languages_there(tmp_path, ["b/*-{language}.csv"], ["zh", "zh-Hant"]) == ["zh", "zh-Hant"]
+    assert found(tmp_path, ["b/*-{language}.csv"], "zh-Hant") == ["b/x-zh-Hant.csv"]
 
 
 def test_files_in_languages_that_the_table_lacks_or_calls_otherwise_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "b/swa.txt")
-    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == {"chr": "chr", "swa": "sw"}
+    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == {"chr": "chr"}
+    touch(tmp_path, "a/sw.txt")
+    assert strangers(tmp_path, ["a/{language}.txt"]) == {"chr": "chr", "swa": "sw"}
     assert strangers(tmp_path, ["b/{iso3}.txt"]) == {}

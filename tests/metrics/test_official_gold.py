@@ -91,6 +91,7 @@ def test_languages_beyond_the_benchmarks_are_scored_where_the_data_set_is_publis
     assert score("panx", "cs", {"test.tsv": "cs:Praha\tB-LOC\n"}, "B-LOC\n").value == 100.0
     assert score("panx", "zh-yue", {"test.tsv": "B-LOC\n"}, "B-LOC\n").value == 100.0
     assert score("udpos", "grc", {"g.tsv": "Hej\tINTJ\n"}, "INTJ\n").value == 100.0
+    assert score("panx", "zh_SG", {"test.tsv": "B-LOC\n"}, "B-LOC\n").language == "zh"
     with pytest.raises(UnknownName, match="unknown language of panx 'xx'"):
         score("panx", "xx", {"test.tsv": "B-LOC\n"}, "B-LOC\n")
     assert not any(code.startswith("qa") for code in form_of("udpos").languages)

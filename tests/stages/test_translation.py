@@ -340,7 +340,7 @@ def test_another_task_can_hold_translations_which_must_fit_their_english(tmp_pat
             {"tasks": [{"task": "micro_nli", "languages": ["all"], "translated_by": "exact"}]},
             "name its languages",
         ),
-        ({"mt": {"engine": "ctranslate2", "model": "m", "target_tokens": {"deu": "x"}}}, {}, "'deu': did you mean de"),
+        ({"mt": {"engine": "ctranslate2", "model": "m", "target_tokens": {"d": "x"}}}, {}, "unknown language 'd'"),
         ({"mt": {"engine": "files", "files": {"mnli": "{lang}.tsv"}}}, {}, "has the unknown field {lang}"),
         (
             {"mt": {"engine": "files", "files": {"mnli": "m"}, "quality": {"min_score": -1}}},

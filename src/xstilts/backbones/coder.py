@@ -15,10 +15,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import regex
 
 from xstilts.core.errors import BackboneError
 
 Ids = np.ndarray
+_LEFT = regex.compile(r"[\s\u200b\u200e\u200f\ufeff]+(?=[^\s\u200b\u200e\u200f\ufeff])|\s+")
+"""Blanks at the left of a piece, with the invisible characters that SentencePiece reads as blanks before a word."""
 
 
 class Frame(NamedTuple):
@@ -38,6 +41,33 @@ class Segment(NamedTuple):
 
 def _ids(values: Sequence[int]) -> Ids:
     return np.asarray(values, dtype=np.int32)
+
+
+def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
+    """Offsets that leave out no part of a grapheme.
+
+    A tokenizer whose normaliser composes or drops characters gives a piece the offsets of the first one alone: in
+    decomposed Greek the piece `ή` covers `η` without its accent. Hangul jamo, vowel signs and variation selectors get
+    lost in the same way. Each lost character goes to the piece before it in its grapheme, else to the piece behind it.
+    A piece that begins or ends inside a grapheme without losing a character stays as it is, as gold answers may do so.
+    """
+    n = len(text)
+    full = offsets[offsets[:, 0] < offsets[:, 1]]
+    depth = np.bincount(full[:, 0], minlength=n + 1) - np.bincount(full[:, 1], minlength=n + 1)
+    missing = np.flatnonzero(np.cumsum(depth)[:n] == 0).tolist()
+    missing = [place for place in missing if not text[place].isspace()]
+    if not missing:
+        return offsets
+    graphemes = {match.start() for match in regex.finditer(r"\X", text)}
+    begin, end = np.arange(n + 1), np.arange(n + 1)
+    for place in reversed(missing):
+        if place not in graphemes:
+            end[place] = end[place + 1]
+    for place in missing:
+        if (place in graphemes or begin[place] < place) and place + 1 not in graphemes:
+            begin[place + 1] = begin[place]
+    moved = np.stack([begin[offsets[:, 0]], end[offsets[:, 1]]], axis=1)
+    return np.where((offsets[:, 0] < offsets[:, 1])[:, None], moved, offsets)
 
 
 class Coder:
@@ -121,15 +151,18 @@ class Coder:
         return [_ids(row) for row in coded["input_ids"]]
 
     def pieces_with_offsets(self, texts: Sequence[str]) -> list[tuple[Ids, np.ndarray]]:
-        """Token ids and [n, 2] code-point offsets of each text; blanks at the left of a piece are not part of it."""
+        """Token ids and [n, 2] code-point offsets of each text.
+
+        Blanks at the left of a piece are not part of it. Characters that no piece covers belong to a piece of the same
+        grapheme (`whole_graphemes`).
+        """
         coded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         rows = []
         for text, ids, offsets in zip(texts, coded["input_ids"], coded["offset_mapping"], strict=True):
-            table = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
-            for row in table:
-                while row[0] < row[1] and text[row[0]].isspace():
-                    row[0] += 1
-            rows.append((_ids(ids), table))
+            table = [
+                (blank.end() if (blank := _LEFT.match(text, begin, end)) else begin, end) for begin, end in offsets
+            ]
+            rows.append((_ids(ids), whole_graphemes(text, np.asarray(table, dtype=np.int64).reshape(-1, 2))))
         return rows
 
     @cached_property

@@ -53,7 +53,8 @@ def fetch(
 ) -> None:
     """Fetch data sets, then read them; origins and checksums go to xstilts-data.lock.json."""
     from xstilts.cli.data import fetch_data, folder
+    from xstilts.core.languages import any_language
     from xstilts.sources.fetch import Request
 
-    codes = tuple(code.strip() for code in languages.split(",") if code.strip())
+    codes = tuple(any_language(code.strip()).code for code in languages.split(",") if code.strip())
     fetch_data(tasks, Request(folder(data), codes, via, revision, mirror))

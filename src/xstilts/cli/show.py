@@ -13,7 +13,7 @@ from xstilts.cli import backbones
 from xstilts.cli.options import Folders
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
-from xstilts.core.languages import LANGUAGES
+from xstilts.core.languages import LANGUAGES, meant
 from xstilts.graph.store import Record, Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
@@ -81,6 +81,8 @@ def show_scores(file: Path, data: Folders, store: Path, only: Mapping[str, str |
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return
+    if language := wanted.get("language"):
+        wanted["language"] = meant(language) or language
     for name, value in wanted.items():
         if value not in found.distinct(name):
             raise UnknownName(name, value, found.distinct(name))

@@ -204,7 +204,7 @@ def show(
 @app.command()
 def score(
     task: Annotated[str, typer.Argument(help="Task, e.g. xquad, xnli, panx, udpos, mlqa, tatoeba, bucc2018.")],
-    language: Annotated[str, typer.Option(help="XTREME's language code, e.g. de.")],
+    language: Annotated[str, typer.Option(help="Language code, e.g. de.")],
     gold: Annotated[Path, typer.Option(help="Official file with gold.")],
     predictions: Annotated[Path, typer.Option(help="Predictions in XTREME's submission form, or our JSONL.")],
     experiment: ExperimentOption = None,

@@ -24,11 +24,13 @@ class UnknownName(XstiltsError):
     """A name that is not known; the message offers the nearest ones, or the command that `lists` them."""
 
     def __init__(
-        self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = ""
+        self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = "", hint: str = ""
     ) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
-        if near:
+        if hint:
+            pass
+        elif near:
             hint = f"did you mean {' or '.join(near)}?"
         elif len(names) <= 12:
             hint = f"known: {', '.join(names) or 'none'}"

@@ -1,9 +1,10 @@
 """Languages: one frozen table of codes, names, families and scripts.
 
 A language is called by XTREME's code: ISO 639-1 where there is one (`de`, `sw`), else ISO 639-3 (`ceb`); a second
-script of a language adds its ISO 15924 code (`zh-Hant`, `sr-Latn`). Data sets use other forms (`deu`, `deu_Latn`,
-`zho-CN`, `cmn`); `code_of` maps each of them back. `qaa` to `qag` (ISO 639-3's private use) are the constructed
-languages of the embedded benchmark; international auxiliary languages such as Esperanto have the family `auxiliary`.
+script of a language adds its ISO 15924 code (`zh-Hant`, `sr-Latn`). People and data sets write `deu`, `deu_Latn`,
+`ger`, `zh_TW`, `pt-BR`, `iw`: file names, columns, keys and options all pass through `code_of`, or `any_language` where
+the table may lack the language. `qaa` to `qag` (ISO 639-3's private use) are the constructed languages of the embedded
+benchmark; international auxiliary languages such as Esperanto have the family `auxiliary`.
 
 Sources: ISO 639-3 (three collectives, `ber`, `nah`, `oto`, from ISO 639-2, and the retired `ajp`, `kzj`, because data
 sets use them) and ISO 15924; top-level families in the XTREME papers' terms; the language lists of FLORES-200,
@@ -12,15 +13,35 @@ NTREX-128 and LASER's Tatoeba pairs.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from xstilts.core.errors import UnknownName
 
-_CODE = re.compile(r"([a-z]{2,3})(?:-([A-Z][a-z]{3}))?")
+_TAG = re.compile(
+    r"(?:(?:zh|ar)-(?=[a-z]{3}\b))?([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*"
+)
+"""BCP 47 in lower case: language (`zh-yue` is `yue`), script, region, variants."""
+_PRIVATE = re.compile(r"(?:[a-z]{2,3}-)?x(?:-[a-z\d]{1,8})+")
+_NONE = frozenset(("und", "mul", "mis", "zxx"))
+"""ISO 639's codes of no language, several or an unknown one."""
+_SCRIPT_OF_REGION = {
+    **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "hant"),
+    **dict.fromkeys(("pa-pk", "az-ir", "az-iq", "uz-af", "kk-cn", "ky-cn", "ku-iq", "ku-ir", "ms-cc"), "arab"),
+    **{"mn-cn": "mong", "sd-in": "deva", "sr-me": "latn", "sr-el": "latn", "yue-cn": "hans"},  # sr-el: MediaWiki
+}
+"""Regions that write a language in another script than its usual one (CLDR's likely subtags)."""
+_SAME_SCRIPT = {"kore": "hang", "aran": "arab", "hrkt": "jpan"}
+_SEVERAL = {
+    "Serbo-Croatian": (("sh", "hbs", "scr", "scc"), "bs, hr, sr or sr-Latn"),
+    "Chinese in either script": (("zh-hani", "zho-hani", "cmn-hani", "chi-hani"), "zh or zh-Hant"),
+    "all Bihari languages": (("bh", "bih"), "bho, mag or mai"),
+}
 FIELDS = ("language", "iso3", "flores", "ntrex", "tatoeba", "common_voice")
 """How data sets name languages; the fields that file patterns may hold."""
 
@@ -80,6 +101,10 @@ LANGUAGES = _read_table()
 """Code -> language."""
 
 
+def _folded(form: str) -> str:
+    return form.casefold().replace("_", "-")
+
+
 def _read_forms() -> Mapping[str, str]:
     forms: dict[str, str] = {}
     for code, entry in LANGUAGES.items():
@@ -87,56 +112,86 @@ def _read_forms() -> Mapping[str, str]:
         if "-" not in code:
             known += entry.also
         for form in known:
-            taken = forms.setdefault(form.casefold(), code)
+            taken = forms.setdefault(_folded(form), code)
             assert taken == code, f"'{form}' names both {taken} and {code}"
     for code, entry in LANGUAGES.items():
-        forms.setdefault(entry.name.casefold(), code)  # a code wins over a name: `Ga` is Irish
+        forms.setdefault(_folded(entry.name), code)  # a code wins over a name: `Ga` is Irish
     return MappingProxyType(forms)
 
 
 _FORMS = _read_forms()
 
 
-def language(code: str) -> Language:
-    """The language with XTREME's `code`. Raises `UnknownName` with the nearest codes."""
-    if code not in LANGUAGES:
-        if code.casefold() in _FORMS:
-            raise UnknownName("language", code, [_FORMS[code.casefold()]])
-        more = " (one that is not in the table stands under `languages` of a task of your own)"
-        raise UnknownName("language", code, LANGUAGES, more=more if _CODE.fullmatch(code) else "")
-    return LANGUAGES[code]
+def code_of(form: str) -> str:
+    """Our code of a language of the table, in whatever form and letter case it is given.
 
-
-def any_language(code: str) -> Language:
-    """The same, or for another code of ISO 639 (`chr`, `chr-Latn`) a language of which only the code is known.
+    Forms: our code, ISO 639-1, -2 and -3, retired codes (`iw`), English name, FLORES (`deu_Latn`), NTREX (`zho-CN`) and
+    any BCP 47 tag. A region is dropped unless it says the script: `pt-BR` is `pt`, `zh_HK` is `zh-Hant`.
 
     Raises:
-        UnknownName: no code at all (`german`), or another form of a language of the table (`deu`).
+        UnknownName: no language of the table, or a form that stands for several.
     """
-    shape = _CODE.fullmatch(code)
-    if code in LANGUAGES or not shape or code in _FORMS:
-        return language(code)
-    return Language(code, shape[1], code, "", shape[2] or "")
+    if (code := meant(form)) in LANGUAGES:
+        return code
+    raise _unknown(form, code)
+
+
+def any_language(form: str) -> Language:
+    """The same; another code of ISO 639 (`chr`, `chr-Latn`) or of private use (`x-elf`) is a language without a name.
+
+    Raises:
+        UnknownName: no code at all, or a form that stands for several languages.
+    """
+    if not (code := meant(form)):
+        raise _unknown(form, "")
+    if code in LANGUAGES:
+        return LANGUAGES[code]
+    base, _, script = code.partition("-")
+    iso3 = LANGUAGES[base].iso3 if base in LANGUAGES else base
+    return Language(code, iso3, code, "", script if len(script) == 4 else "")
+
+
+@cache
+def meant(form: str) -> str:
+    """The code that `any_language` gives, or "" where it refuses; asked for every row of a table."""
+    folded = _folded(form)
+    if folded in _NONE or _several(folded):
+        return ""
+    if folded in _FORMS:
+        return _FORMS[folded]
+    if _PRIVATE.fullmatch(folded):
+        return folded
+    tag = _TAG.fullmatch(folded)
+    if not tag:
+        return ""
+    base = _FORMS.get(tag[1], tag[1])
+    script = tag[2] or _SCRIPT_OF_REGION.get(f"{base}-{tag[3]}", "")
+    script = _SAME_SCRIPT.get(script, script).title()
+    usual = LANGUAGES[base].script if base in LANGUAGES else ""
+    return base if script in ("", usual) else f"{base}-{script}"
+
+
+def _several(folded: str) -> str:
+    for what, (forms, codes) in _SEVERAL.items():
+        if folded in forms or folded.partition("-")[0] in forms:
+            return f"it stands for {what}; say {codes}"
+    return ""
+
+
+def _unknown(form: str, code: str) -> UnknownName:
+    folded, base = _folded(form), code.partition("-")[0]
+    near = [one for one in LANGUAGES if one.partition("-")[0] == base]
+    near = near or [_FORMS[one] for one in difflib.get_close_matches(folded, [*_FORMS], n=3, cutoff=0.6)]
+    hint = _several(folded) or (f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "")
+    more = " (one that is not in the table stands under `languages` of a task of your own)" if code else ""
+    return UnknownName("language", form, LANGUAGES, "xstilts list languages", more, hint)
+
+
+def language(form: str) -> Language:
+    """The language of the table that `form` stands for. Raises as `code_of` does."""
+    return LANGUAGES[code_of(form)]
 
 
 def languages(codes: str) -> tuple[str, ...]:
     """The codes in a blank-separated list. Raises `UnknownName` for one that is not in the table."""
-    return tuple(language(code).code for code in codes.split())
-
-
-def code_of(form: str) -> str:
-    """XTREME's code of a language given in any known form, in any letter case.
-
-    Forms: code, ISO 639-3, English name, FLORES (`deu_Latn`), NTREX (`zho-CN`), Common Voice (`sv-SE`), or one of these
-    with a region (`fra-CA`), which is dropped.
-
-    Raises:
-        UnknownName: no language has such a form.
-    """
-    folded = form.casefold()
-    if folded in _FORMS:
-        return _FORMS[folded]
-    regional = re.fullmatch(r"([a-z]{2,3})[-_][a-z]{2}", folded)
-    if regional and regional[1] in _FORMS:
-        return _FORMS[regional[1]]
-    raise UnknownName("language", form, _FORMS)
+    return tuple(map(code_of, codes.split()))

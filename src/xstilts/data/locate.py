@@ -2,9 +2,9 @@
 
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
-value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
-preferred, and a pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of
-which must match.
+value. `{language}` finds other spellings of a code as well (`pt_BR`, `deu`) where no file has the code itself. `*`
+matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being preferred, and a
+pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of which must match.
 
 There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
 its files gives them all. A pattern that begins with `/` stands for itself.
@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of
+from xstilts.core.errors import DataError
+from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
@@ -54,7 +54,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
         DataError: nothing matches; the message names what was looked for and the nearest thing that exists.
         UnknownName: `code` is not a language.
     """
-    any_language(code)
+    code = any_language(code).code
     for pattern in patterns:
         parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
@@ -82,12 +82,30 @@ def _codes_there(root: Root, pattern: str, allowed: Sequence[str]) -> set[str]:
 
 
 def files_of(root: Root, pattern: str, code: str) -> list[Path]:
-    """Files of one pattern, sorted: of the first form of the language that has any; perhaps none."""
-    for folder in folders_of(root):
+    """Files of one pattern, sorted: of the first form of the language that has any; perhaps none.
+
+    Raises:
+        DataError: no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
+    """
+    return next((files for folder in folders_of(root) if (files := _files_in(folder, pattern, code))), [])
+
+
+def _files_in(root: Path, pattern: str, code: str) -> list[Path]:
+    if "*" not in pattern:
         for name in _names(pattern, code):
-            if files := sorted(_matches(folder, name)):
+            if files := sorted(_matches(root, name)):
                 return files
-    return []
+    if not (fields := _FIELD.findall(pattern)):
+        return sorted(_matches(root, pattern))
+    there = _by_form(root, pattern, fields[0])
+    for form in any_language(code).forms(fields[0]):
+        if form in there:
+            return sorted(there[form])
+    spellings = sorted(form for form in there if _code_in(form, fields[0]) == code)
+    if len(spellings) > 1:
+        listed = " and ".join(spellings)
+        raise DataError(f"files for {listed} are all in '{code}': keep one, or put their rows into one file", root)
+    return [path for form in spellings for path in sorted(there[form])]
 
 
 def _names(pattern: str, code: str) -> Iterator[str]:
@@ -141,53 +159,53 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
         field = _FIELD.findall(part)[0]
-        for form in sorted({form for folder in folders_of(root) for form in _forms(folder, part, field)}):
-            try:
-                code = any_language(_code_of(form)).code
-            except UnknownName:
-                continue  # no language is meant
-            if code not in LANGUAGES or _code_in(form, field) is None:
+        forms = {form for folder in folders_of(root) for form in _by_form(folder, part, field)}
+        for form in sorted(forms):
+            code = meant(form)
+            unread = _code_in(form, field) is None or (form != code and code in forms)
+            if code and (code not in LANGUAGES or unread):
                 found[form] = code
     return found
 
 
 def _codes(root: Path, pattern: str, field: str) -> set[str]:
     """Languages for which files of the pattern exist: match with `*` for the field, then read the field back."""
-    return {code for form in _forms(root, pattern, field) if (code := _code_in(form, field))}
+    return {code for form in _by_form(root, pattern, field) if (code := _code_in(form, field))}
 
 
-def _forms(root: Path, pattern: str, field: str) -> set[str]:
-    """What stands in the place of the field in the names of files of the pattern."""
-    expression = ""
-    for piece in re.split(r"(\{\w+\}|\*)", pattern.removeprefix("/")):
-        if piece.startswith("{"):
-            expression += "(?P=form)" if "(?P<form>" in expression else "(?P<form>[A-Za-z_-]+?)"
-        else:
-            expression += "[^/]*" if piece == "*" else re.escape(piece)
-    forms = set()
+def _by_form(root: Path, pattern: str, field: str) -> dict[str, list[Path]]:
+    """What stands in the place of the field in the names of files of the pattern, and the files so called."""
+    found: dict[str, list[Path]] = {}
     for path in _matches(root, _FIELD.sub("*", pattern)):
         name = path.relative_to(_base(root, pattern)).as_posix()
         name = name if pattern.endswith(".gz") else name.removesuffix(".gz")
-        if match := re.fullmatch(expression, name):
-            forms.add(match["form"])
-    return forms
+        if form := _form_in(name, pattern.removeprefix("/")):
+            found.setdefault(form, []).append(path)
+    return found
+
+
+def _form_in(name: str, pattern: str) -> str:
+    """The field's value in one name; where `*` allows several, as in `zh-Hant-1`, the longest that is a language."""
+    forms, longest = [], len(name)
+    while longest:
+        expression = ""
+        for piece in re.split(r"(\{\w+\}|\*)", pattern):
+            if piece.startswith("{"):
+                expression += "(?P=form)" if "?P<form>" in expression else f"(?P<form>[A-Za-z0-9_-]{{1,{longest}}})"
+            else:
+                expression += "[^/]*?" if piece == "*" else re.escape(piece)
+        if not (match := re.fullmatch(expression, name)):
+            break
+        forms.append(match["form"])
+        longest = len(match["form"]) - 1 if "*" in pattern else 0
+    known = [form for form in forms if meant(form) in LANGUAGES]
+    return (known or [form for form in reversed(forms) if meant(form)] or [*forms, ""])[0]
 
 
 def _code_in(form: str, field: str) -> str | None:
-    """The language that a form stands for; a code that is not in the table stands for itself."""
-    try:
-        code = _code_of(form)
-        return code if form in any_language(code).forms(field) else None
-    except UnknownName:
-        return None
-
-
-def _code_of(form: str) -> str:
-    """The code of a form of the table, or the form itself."""
-    try:
-        return code_of(form)
-    except UnknownName:
-        return form
+    """The language that a form stands for, where a file so called is read; one the table lacks stands for itself."""
+    code = meant(form)
+    return code if code and (field == "language" or form in any_language(code).forms(field)) else None
 
 
 def _missing(root: Path, patterns: Sequence[str], code: str) -> str:

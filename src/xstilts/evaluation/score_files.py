@@ -14,7 +14,7 @@ from typing import Any
 
 from xstilts import __version__
 from xstilts.core.errors import UnknownName
-from xstilts.core.languages import LANGUAGES
+from xstilts.core.languages import LANGUAGES, meant
 from xstilts.core.scores import Score
 from xstilts.evaluation import score_match as match
 from xstilts.evaluation.score_inputs import variant_of
@@ -58,8 +58,9 @@ def score_files(task: str, language: str, gold: Path, predictions: Path, split: 
         DataError: files that are malformed, without gold, or do not belong together.
     """
     form = form_of(task)
-    if language not in form.languages:
-        raise UnknownName(f"language of {task}", language, form.languages)
+    asked = language
+    if asked not in form.languages and (language := meant(asked)) not in form.languages:
+        raise UnknownName(f"language of {task}", asked, form.languages)
     matched = form.match(form, Files(task, language, gold, predictions))
     variant = variant_of(predictions)
     note = f" | {variant}{matched.note}" if variant else matched.note

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.core.codes import Code, Codes
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.yaml_lines import Lines, place_of
 from xstilts.data.locate import Root
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
-from xstilts.recipes import TARGET, Code, Component, Options, PhaseSpec, Recipe, Strict, check_translated
+from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
 from xstilts.stages.resolve import JUDGED_BY
 from xstilts.tasks import TASKS, Task
@@ -48,9 +49,9 @@ class Experiment(Strict):
     recipes: tuple[Recipe, ...] = Field(min_length=1, description="what comes before the target; `[]` is added")
     targets: tuple[TargetSpec, ...] = Field(min_length=1, description="what is measured")
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="tasks of your own, by name")
-    source: str = Field(default="en", description="source language: that of labelled training data, in every phase")
+    source: Code = Field(default="en", description="source language: that of labelled training data, in every phase")
     translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
-    languages: tuple[Code, ...] | None = Field(default=None, description="test languages; else all that are there")
+    languages: Codes | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")

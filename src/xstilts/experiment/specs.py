@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from xstilts.backbones.names import Attention, Output
-from xstilts.recipes import Code, CodeOrAll, Options, PhaseSpec, Strict, check_replay
+from xstilts.core.codes import Codes, CodesOrAll
+from xstilts.recipes import Options, PhaseSpec, Strict, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
 
 ControlKind = Literal["random", "english"]
@@ -17,7 +18,7 @@ class TokenizerSpec(Strict):
     """A vocabulary to be trained on raw text, equal text per language."""
 
     tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
-    languages: tuple[CodeOrAll, ...] = Field(min_length=1, description="whose text is read; `all`: all there")
+    languages: CodesOrAll = Field(min_length=1, description="whose text is read; `all`: all there")
     vocabulary: int = Field(default=12_000, gt=64, description="tokens")
     alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
     characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
@@ -85,12 +86,12 @@ class TargetSpec(Strict):
     """A target task; in a file, its name will do."""
 
     task: str = Field(description="its name, registered or your own")
-    languages: tuple[Code, ...] | None = Field(default=None, description="test languages; else all that are there")
+    languages: Codes | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(
         default_factory=dict, description="training options of its fine-tuning; a phase with other tasks has its own"
     )
     train_on: str | None = Field(default=None, description="task whose training split it uses; else its own")
-    train_languages: tuple[Code, ...] | None = Field(
+    train_languages: Codes | None = Field(
         default=None, min_length=1, description="languages of its training data; else the experiment's source"
     )
     split: Literal["validation", "test"] | None = Field(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.core.errors import ConfigError, DataError
-from xstilts.core.languages import code_of
+from xstilts.core.languages import any_language
 from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
@@ -69,7 +69,7 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
         UnknownName: no such language.
     """
     if asked.language is not None:
-        asked = replace(asked, language=code_of(asked.language))
+        asked = replace(asked, language=any_language(asked.language).code)
     if kind not in ANSWERING:
         raise ConfigError(f"a model of type '{kind}' answers no questions about a file")
     form = suffix(asked.path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.data.locate import strangers
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
@@ -117,7 +118,16 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     broken = any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
     few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
-    return Check(files, phases, (*notices(experiment, grid, data), *few))
+    return Check(files, phases, (*notices(experiment, grid, data), *_spelled(experiment, files), *few))
+
+
+def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
+    """How own files spell languages in a column, and rows whose language is not known."""
+    read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
+    for path, name in read.items():
+        reader = experiment.task(name).read
+        for note in reader.languages_told(path) if isinstance(reader, ColumnReader) else []:
+            yield f"{path.name}: {note}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:

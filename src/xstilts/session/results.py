@@ -9,7 +9,7 @@ from typing import Any
 from xstilts import __version__
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.files import read_json
-from xstilts.core.languages import language
+from xstilts.core.languages import any_language, language
 from xstilts.core.scores import Score
 from xstilts.evaluation.score_files import score_files
 from xstilts.evaluation.score_own import score_own
@@ -100,7 +100,7 @@ def score_rows(
 ) -> list[Score]:
     """The same as scores with their signatures."""
     if experiment is not None and task in experiment.tasks:
-        return score_own(experiment.task(task), language, gold, predictions)
+        return score_own(experiment.task(task), any_language(language).code, gold, predictions)
     return score_files(task, language, gold, predictions)
 
 

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.core.codes import Codes
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.languages import LANGUAGES, any_language
+from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import Root, check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
 from xstilts.data.readers.labels import clean
@@ -97,7 +98,7 @@ class OwnTask(BaseModel):
     metric: Annotated[str | None, BeforeValidator(_metric)] = Field(
         default=None, description="with `type`: else the type's usual one"
     )
-    languages: tuple[str, ...] | None = Field(
+    languages: Codes | None = Field(
         default=None,
         min_length=1,
         description="else all whose files are there; English where files are not by language",
@@ -109,8 +110,6 @@ class OwnTask(BaseModel):
     def _fits(self) -> OwnTask:
         if (self.like is None) == (self.type is None):
             raise _wrong("give either `like` (a task whose format it has) or `type` (with `columns`)")
-        for code in self.languages or ():
-            any_language(code)
         for split, patterns in self.files.items():
             for pattern in patterns:
                 try:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
 from xstilts.backbones.family import Kind, Retrieval
 from xstilts.backbones.names import Output, Pooling, Similarity, json_fields
+from xstilts.core.codes import Codes
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import drop_defaults
 
@@ -30,7 +31,7 @@ class LayerSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: int | None = Field(default=None, ge=0, description="0: embeddings")
-    validate_on: tuple[str, ...] | None = Field(
+    validate_on: Codes | None = Field(
         default=None, min_length=1, description="the best layer on these languages, which leave the zero-shot mean"
     )
 

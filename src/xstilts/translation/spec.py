@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from xstilts.core.codes import Code
 from xstilts.core.errors import ConfigError
 from xstilts.core.languages import any_language
 from xstilts.data.locate import check_pattern
@@ -49,18 +50,18 @@ class EngineSpec(_Strict):
 
     engine: Literal["ctranslate2", "files", "microworld"] = Field(description="what translates")
     model: str | None = Field(default=None, description="ctranslate2: folder of one model for all languages")
-    models: dict[str, str] = Field(default_factory=dict, description="ctranslate2: language -> folder of its model")
+    models: dict[Code, str] = Field(default_factory=dict, description="ctranslate2: language -> folder of its model")
     tokenizer: str | None = Field(
         default=None, description="ctranslate2: Hugging Face name or folder; else the model's folder"
     )
-    tokenizers: dict[str, str] = Field(default_factory=dict, description="ctranslate2: language -> its tokenizer")
+    tokenizers: dict[Code, str] = Field(default_factory=dict, description="ctranslate2: language -> its tokenizer")
     source_language: str | None = Field(
         default=None, description="ctranslate2: what a multilingual tokenizer calls English (`eng_Latn`, `en`)"
     )
-    source_tokens: dict[str, str] = Field(
+    source_tokens: dict[Code, str] = Field(
         default_factory=dict, description="ctranslate2: language -> what stands before the source (`>>deu<<`)"
     )
-    target_tokens: dict[str, str] = Field(
+    target_tokens: dict[Code, str] = Field(
         default_factory=dict, description="ctranslate2: language -> the token that begins its text (`deu_Latn`)"
     )
     beam: int = Field(default=4, gt=0, description="ctranslate2: width of the beam")
@@ -103,8 +104,6 @@ class EngineSpec(_Strict):
             raise ValueError(f"'{both[0]}' stands in `files` and in `tasks`: give one")
         if self.engine == "files" and self.quality.min_score is not None:
             raise ValueError("quality.min_score: only ctranslate2 scores its translations; leave it out")
-        for code in {*self.models, *self.tokenizers, *self.source_tokens, *self.target_tokens}:
-            any_language(code)
         for pattern in (pattern for patterns in self.files.values() for pattern in patterns):
             check_pattern(pattern)
         return self

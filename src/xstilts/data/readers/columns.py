@@ -18,7 +18,7 @@ from xstilts.data.readers import pairs, tagging, topics
 from xstilts.data.readers.common import Reader, checked
 from xstilts.data.readers.labels import doubt
 from xstilts.data.readers.shapes import MAKERS, Gold
-from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
+from xstilts.data.readers.tables import TABLES, Header, Name, languages_said, languages_told, suffix, table_rows
 from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.words import sentences
 
@@ -115,6 +115,12 @@ class ColumnReader:
                 if example is not None:
                     yield example
             gold.check_counting(path)
+
+    def languages_told(self, path: Path) -> list[str]:
+        """What a person should know of a file's language column; nothing where there is none."""
+        if "language" not in self.columns:
+            return []
+        return languages_told(languages_said(path, Header(self.columns, self.optional), self.quoted))
 
 
 def column_reader(

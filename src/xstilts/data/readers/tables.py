@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.languages import code_of
+from xstilts.core.errors import DataError
+from xstilts.core.languages import meant
 from xstilts.data.readers.common import Record, csv_rows, records, tab_rows, written
 
 Name = str | int
@@ -99,12 +100,46 @@ class Header:
 def table_rows(path: Path, header: Header, language: str, quoted: bool = False) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
+    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages, and of what is none, are
+    left out; `languages_said` counts them.
+
     Args:
         quoted: whether a tab-separated table is in csv quoting.
 
     Raises:
         DataError: another form, a column that is not there or there twice, a row with other columns than the first.
     """
+    for row in _rows(path, header, quoted):
+        if "language" not in row.columns or language in (_said(row), meant(_said(row))):
+            yield row
+
+
+def languages_said(path: Path, header: Header, quoted: bool = False) -> dict[str, Counter[str]]:
+    """What a table's `language` column holds: our code -> spelling -> rows; under "" what is no language.
+
+    Raises as `table_rows` does; a table without such a column says nothing.
+    """
+    found: dict[str, Counter[str]] = {}
+    for row in _rows(path, header, quoted):
+        if "language" not in row.columns:
+            return {}
+        found.setdefault(meant(_said(row)), Counter())[_said(row)] += 1
+    return found
+
+
+def languages_told(said: Mapping[str, Counter[str]]) -> list[str]:
+    """What a person should know of `languages_said`: spellings that were taken for one language, rows of none."""
+    notes = []
+    for code, spellings in sorted(said.items()):
+        shown = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
+        if not code:
+            notes.append(f"{spellings.total()} rows are in no known language and are left out: {shown}")
+        elif len(spellings) > 1:
+            notes.append(f"{shown} are read as one language, '{code}'")
+    return notes
+
+
+def _rows(path: Path, header: Header, quoted: bool) -> Iterator[Row]:
     columns: dict[str, str] = {}
     named = suffix(path) == "jsonl"  # in every row anew
     for line, record in _records(path, quoted):
@@ -114,9 +149,7 @@ def table_rows(path: Path, header: Header, language: str, quoted: bool = False) 
             if odd := columns.items() ^ here.items():
                 (field, name), *_ = sorted(odd)
                 raise DataError(f"'{name}' ({field}) is in some rows and not in others", path, line)
-        row = Row(record, columns, path, line)
-        if "language" not in columns or row.text("language") == language or _spoken(row) == language:
-            yield row
+        yield Row(record, columns, path, line)
 
 
 def _records(path: Path, quoted: bool) -> Iterator[tuple[int, Record]]:
@@ -147,8 +180,7 @@ def missing(field: str, names: Sequence[Name], have: Collection[str], path: Path
     return DataError(f"no column {asked} for {field}; columns here: {', '.join(have)[:200]}; {hint}", path, line)
 
 
-def _spoken(row: Row) -> str:
-    try:
-        return code_of(row.text("language"))
-    except UnknownName as error:
-        raise row.error(str(error)) from None
+def _said(row: Row) -> str:
+    """The language of a row as the table spells it; empty where it says nothing."""
+    said = row.value("language")
+    return "" if said is None else row.text("language").strip()
