@@ -144,7 +144,7 @@ def test_tags_labels_and_counting_that_do_not_fit_are_named_by_line(
     tmp_path: Path, text: str, line: int, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"own\.yaml:{line}: .*{message}"):
-        load(tmp_path, text)
+        load_in(tmp_path, text)
 
 
 def test_choices_that_count_from_1(tmp_path: Path) -> None:
