@@ -8,10 +8,10 @@ import numpy as np
 from synthetic_scores import Design, build, score
 
 from xstilts.reports import About, Named
-from xstilts.stats.bootstrap import Resampling
+from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable
 
-QUICK = Resampling(resamples=500)
+QUICK = Replication()
 JOINT = "[{nli, mlm}]"
 DESIGN = Design(
     {"[]": 0.0, "[nli]": 15.0, JOINT: -12.0, "[qa, nli]": 0.0},

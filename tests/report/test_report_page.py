@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -96,7 +97,32 @@ def test_plots_are_well_formed_files_of_their_own(folder):
     for name in names:
         root = ET.fromstring((folder / name).read_text())
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        assert root[0].tag.endswith("style")
+        assert [child.tag.rpartition("}")[2] for child in root[:3]] == ["title", "desc", "rect"]
+        assert "var(" not in (folder / name).read_text()
+        drawn = [
+            one for one in root.iter() if one.tag.rpartition("}")[2] in ("rect", "text", "circle", "polygon", "line")
+        ]
+        assert all(one.get("fill") or one.get("stroke") for one in drawn), "black outside of browsers"
+        assert {one.get("fill") for one in drawn} >= (
+            {"#3f86bf"} if name.startswith("heat") else {"#0072b2", "#d55e00"}
+        )
+
+
+def test_nothing_slides_over_the_sticky_column(folder):
+    """Numbers are positioned for their dot, so that they were painted above the first column when it scrolled."""
+    html = (folder / "index.html").read_text()
+    assert re.search(r"th:first-child \{[^}]*position: sticky;[^}]*z-index: [1-9][^}]*background: var\(--card\)", html)
+
+
+@pytest.mark.skipif(not shutil.which("rsvg-convert"), reason="rsvg-convert is not installed")
+def test_plots_have_their_colours_in_a_viewer_that_is_no_browser(folder, tmp_path):
+    """Style sheets with variables drew cells, lines and words in black."""
+    subprocess.run(["rsvg-convert", folder / "heatmap-topics.svg", "-o", tmp_path / "plot.png"], check=True)
+    image = pytest.importorskip("PIL.Image", reason="Pillow reads the picture")
+    pixels = image.open(tmp_path / "plot.png").convert("RGB").getcolors(100_000)
+    colours = {colour for count, colour in pixels if count > 500}
+    assert (63, 134, 191) in colours
+    assert (0, 0, 0) not in colours
 
 
 def test_the_same_scores_give_the_same_bytes_in_another_process_and_without_torch(folder, tmp_path):

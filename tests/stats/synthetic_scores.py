@@ -21,6 +21,7 @@ class Design:
     n: int = 200
     base: float = 60.0
     seed_noise: float = 0.0
+    language_noise: float = 0.0  # of a run in one language, besides
     own_examples: bool = True
     backbone: str = "small"
     extra: dict[str, float] = field(default_factory=dict)  # other backbones, recipe [] only: difference from the base
@@ -43,7 +44,8 @@ def build(design: Design, rng: np.random.Generator) -> ScoreTable:
             for language in design.languages:
                 luck = rng.random(design.n)  # common to all runs, so that examples pair
                 for run, gain in runs.items():
-                    chance = (design.base + gain + shift[run]) / 100
+                    own = rng.normal(0, design.language_noise) if design.language_noise else 0.0
+                    chance = (design.base + gain + shift[run] + own) / 100
                     mixed = np.where(rng.random(design.n) < 0.5, luck, rng.random(design.n))
                     examples = Examples.of(ids, mixed < chance, np.ones(design.n))
                     rows.append((score(task, language, seed, run, examples.value, n=design.n), examples))

@@ -1,4 +1,4 @@
-"""Seeds that share a world: clustered bootstrap, joint tests and evidence, against scipy and least squares."""
+"""Seeds that share a world, joint tests and evidence, against scipy and least squares."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xstilts.stats.bootstrap import draws, estimate
+from xstilts.stats.estimates import estimate
 from xstilts.stats.evidence import Bound, partial_conjunction, tails, weigh
-from xstilts.stats.interaction import joint, permuted_within, repeated_measures, slope_weights, weighted
-from xstilts.stats.series import Resampling, Series
+from xstilts.stats.interaction import joint, permuted_within, repeated_measures, slope_weights
+from xstilts.stats.series import Replication, Series, spread, weighted
 
 WORLDS = {seed: (seed - 1) % 3 + 1 for seed in range(1, 16)}
-PLAIN = Resampling(resamples=4000)
-CLUSTERED = Resampling(resamples=4000, worlds=WORLDS)
+PLAIN = Replication()
+CLUSTERED = Replication(worlds=WORLDS)
 
 
-def series(points, draws=None, shared=False) -> Series:
+def series(points, shared: float | None = None) -> Series:
+    """`shared`: variance that examples of all seeds add, in squared points."""
     points = np.asarray(points, dtype=np.float64)
     seeds = tuple(range(1, len(points) + 1))
-    return Series(seeds, ("aa",), points, draws, shared, 100, tuple(f"model {seed}" for seed in seeds))
+    noise = None if shared is None else tuple({"all": np.array([np.sqrt(shared)])} for _ in seeds)
+    return Series(seeds, ("aa",), points, noise, 100, tuple(f"model {seed}" for seed in seeds))
 
 
 def noisy(rng: np.random.Generator, truth: float, world: float, seed: float) -> Series:
@@ -35,64 +37,44 @@ def test_seeds_of_a_world_are_no_independent_evidence():
     means = [one.points[[s % 3 == w for s in range(15)]].mean() for w in range(3)]
     theirs = stats.ttest_1samp(means, 0).confidence_interval(0.95)
     assert clustered.per_world == pytest.approx(means)
-    assert (clustered.t_low, clustered.t_high) == pytest.approx((theirs.low, theirs.high))
+    assert (clustered.low, clustered.high) == pytest.approx((theirs.low, theirs.high))
     assert clustered.high - clustered.low > 1.5 * (plain.high - plain.low)
     assert clustered.value == pytest.approx(plain.value)
-    assert (clustered.levels, plain.levels) == ("worlds and seeds", "seeds")
-
-
-def test_drawing_worlds_then_seeds_has_the_variance_of_theory():
-    one = noisy(np.random.default_rng(1), 0.0, 3.0, 2.0)
-    groups = [one.points[w::3] for w in range(3)]
-    expected = np.var([g.mean() for g in groups]) / 3 + np.mean([g.var() / 5 for g in groups]) / 3
-    assert draws(one, Resampling(resamples=40_000, worlds=WORLDS)).var() == pytest.approx(expected, rel=0.04)
+    assert (clustered.over, clustered.units, plain.over, plain.units) == ("worlds", 3, "seeds", 15)
 
 
 def test_worlds_of_unequal_size_weigh_the_same():
-    options = Resampling(resamples=2000, worlds={1: 1, 2: 1, 3: 1, 4: 2})
-    found = estimate(series([0.0, 0.0, 0.0, 8.0]), options)
-    assert found.value == 4.0
-    assert set(np.unique(draws(series([0.0, 0.0, 0.0, 8.0]), options))) == {0.0, 4.0, 8.0}
-    pair = Resampling(resamples=4000, worlds={1: 1, 2: 1, 3: 1, 4: 2, 5: 2})
-    assert draws(series([0.0, 0.0, 0.0, 0.0, 8.0]), pair).mean() == pytest.approx(2.0, abs=0.15)
+    found = estimate(series([0.0, 0.0, 0.0, 8.0]), Replication(worlds={1: 1, 2: 1, 3: 1, 4: 2}))
+    assert (found.value, found.units, found.few) == (4.0, 2, True)
 
 
 @pytest.mark.parametrize("worlds", [{1: 1, 2: 2, 3: 3}, {1: 1, 2: 1, 3: 1}, {}])
-def test_a_world_for_each_seed_or_one_for_all_changes_no_bit(worlds):
-    rng = np.random.default_rng(2)
-    for shared in (False, True):
-        one = series(rng.normal(size=3), rng.normal(size=(3, 500)).astype(np.float32), shared)
-        options = Resampling(resamples=500)
-        assert estimate(one, options) == estimate(one, Resampling(resamples=500, worlds=worlds))
+def test_a_world_for_each_seed_or_one_for_all_changes_nothing(worlds):
+    one = series(np.random.default_rng(2).normal(size=3), 0.5)
+    assert estimate(one) == estimate(one, Replication(worlds=worlds))
 
 
-@pytest.mark.parametrize("worlds", [WORLDS, {}])
-def test_a_world_or_a_seed_drawn_twice_gets_examples_of_its_own(worlds):
-    one = series(np.zeros(15), np.random.default_rng(3).normal(0, 1, (15, 6000)).astype(np.float32))
-    free = draws(one, Resampling(resamples=6000, worlds=worlds)).var()
-    tied = draws(series(one.points, one.draws, True), Resampling(resamples=6000, worlds=worlds)).var()
-    assert free == pytest.approx(1 / 15, rel=0.1)
-    assert tied > 1.2 * free
+def test_examples_of_a_world_are_no_shared_ones_between_worlds():
+    noise = tuple({f"world {WORLDS[seed]}": np.array([3.0])} for seed in sorted(WORLDS))
+    one = replace(series(np.random.default_rng(3).normal(size=15)), noise=noise)
+    assert spread(one, CLUSTERED).shared == pytest.approx(0.0, abs=1e-9)
+    assert spread(one, PLAIN).shared == pytest.approx(9 * 4 / 14)
 
 
 def test_one_sample_tails_and_intervals_agree_with_scipy():
     values = np.random.default_rng(4).normal(1.0, 2.0, 12)
     one = series(values)
-    theirs = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(0)
-    ).confidence_interval
-    mine = estimate(one, Resampling(resamples=20_000))
-    assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=0.06)
-    t = stats.ttest_1samp(values, 0.3, alternative="greater").pvalue
+    theirs = stats.ttest_1samp(values, 0.3, alternative="greater")
     above, below = tails(one, 0.3, PLAIN)
-    assert above == pytest.approx(max(t, (draws(one, PLAIN) <= 0.3).mean()), abs=1e-3)
-    assert below == pytest.approx(max(1 - t, (draws(one, PLAIN) >= 0.3).mean()), abs=1e-3)
+    assert (above, below) == pytest.approx((theirs.pvalue, 1 - theirs.pvalue))
     assert Bound("above", 0.3).p_values(one, PLAIN) == pytest.approx((2 * above, min(1.0, 2 * below)))
-    for shift in (1.0, -1.0):
-        moved = series(values - values.mean() + shift)
-        found, there = estimate(moved, PLAIN), draws(moved, PLAIN)
-        assert found.p == pytest.approx(2 * min((there <= 0).mean(), (there >= 0).mean()), abs=1e-3)
-        assert 0.02 < found.p < 0.5
+    assert Bound("above", 0.3).confidence(one, PLAIN) == pytest.approx(1 - above)
+    assert Bound("below", 0.3).confidence(one, PLAIN) == pytest.approx(above)
+    inside = Bound("within", 0.3, 1.0).confidence(one, PLAIN)
+    t = stats.t(11, values.mean(), values.std(ddof=1) / np.sqrt(12))
+    assert inside == pytest.approx(t.cdf(1.3) - t.cdf(-0.7))
+    assert Bound("differs", 0.3, 1.0).confidence(one, PLAIN) == pytest.approx(1 - inside)
+    assert tails(series(values, 4.0), 0.3, PLAIN)[0] > above, "examples that all seeds share add their variance"
 
 
 def test_equivalence_is_two_one_sided_tests():
@@ -103,7 +85,7 @@ def test_equivalence_is_two_one_sided_tests():
         stats.ttest_1samp(values, -1.0, alternative="greater").pvalue,
         stats.ttest_1samp(values, 1.0, alternative="less").pvalue,
     ]
-    assert supports == pytest.approx(2 * max(*one_sided, 1 / 4001), abs=1e-3)
+    assert supports == pytest.approx(2 * max(one_sided))
     assert supports < 0.05 < contradicts
     far_supports, far_contradicts = bound.p_values(series(values + 3), PLAIN)
     assert far_contradicts < 0.05 < far_supports
@@ -129,7 +111,8 @@ def test_a_bound_is_supported_contradicted_or_neither(bound, shift, word):
     assert {"for": supports < 0.05 < contradicts, "against": contradicts < 0.05 < supports, "open": True}[word]
     if word == "open":
         assert min(supports, contradicts) > 0.05
-    assert bound.holds(np.array([shift]))[0] == (word == "for") or word != "for"
+    else:
+        assert (bound.confidence(series(values - values.mean() + shift), PLAIN) > 0.9) == (word == "for")
 
 
 def test_statements_of_several_parts():
@@ -139,14 +122,14 @@ def test_statements_of_several_parts():
     two = weigh([good, good, bad], Bound("above"), 2, PLAIN)
     assert every.contradicts < 0.05 < every.supports
     assert two.supports < 0.05 < two.contradicts
-    assert (every.confidence, two.confidence) == (0.0, 1.0)
+    assert (every.confidence, two.confidence) == pytest.approx((0.0, 1.0), abs=1e-6)
     assert partial_conjunction([0.01, 0.02, 0.4], 2) == pytest.approx(0.04)
     assert partial_conjunction([0.01, 0.02, 0.4], 3) == pytest.approx(0.4)
     assert partial_conjunction([0.01, 0.02, 0.4], 1) == pytest.approx(0.03)
 
 
 def test_one_seed_supports_nothing():
-    one = series([5.0], np.full((1, 4000), 5.0, dtype=np.float32))
+    one = series([5.0], 1.0)
     assert Bound("above").p_values(one, PLAIN) == (1.0, 1.0)
 
 
@@ -171,10 +154,9 @@ def test_the_joint_test_of_several_is_least_squares_and_rarely_wrong():
     rest = [float(np.linalg.lstsq(x, values.ravel(), rcond=None)[1].sum()) for x in (full[:, :8], full)]
     assert degrees == (3, 21)
     assert f == pytest.approx((rest[0] - rest[1]) / 3 / (rest[1] / 21))
-    quick = Resampling(resamples=500)
-    alarms = [permuted_within(rng.normal(0, 1, (6, 3)), quick) < 0.05 for _ in range(200)]
+    alarms = [permuted_within(rng.normal(0, 1, (6, 3)), 500) < 0.05 for _ in range(200)]
     assert np.mean(alarms) <= 0.09
-    assert permuted_within(np.array([0, 1, 2]) + rng.normal(0, 0.2, (6, 3)), quick) < 0.01
+    assert permuted_within(np.array([0, 1, 2]) + rng.normal(0, 0.2, (6, 3)), 500) < 0.01
     assert p > 0.001
 
 
@@ -206,44 +188,45 @@ def test_the_interaction_and_its_clustered_interval_agree_with_statsmodels():
     fitted = api.OLS(y, design()).fit(cov_type="cluster", cov_kwds={"groups": worlds, "use_correction": False})
     mine = estimate(contrast, CLUSTERED)
     assert mine.value == pytest.approx(fitted.params[-1])
-    half = 1.96 * fitted.bse[-1]
-    assert 0.5 < (mine.high - mine.low) / (2 * half) < 2.5
+    few = stats.t.ppf(0.975, 2) * fitted.bse[-1] * np.sqrt(3 / 2)  # statsmodels: normal, over 3 clusters and not 2
+    assert (mine.high - mine.low) / 2 == pytest.approx(few, rel=1e-6)
 
 
-def test_a_slope_is_scipys_regression_of_values_and_of_their_draws():
+def test_a_slope_is_scipys_regression_of_values_and_influences():
     x, rng = np.array([5.0, 6.0, 7.5]), np.random.default_rng(11)
-    columns = [series(rng.normal(value, 1, 4), rng.normal(value, 1, (4, 2)), value > 7) for value in x]
+    columns = [series(rng.normal(value, 1, 4), value) for value in x]
     found = weighted(columns, slope_weights(list(x)))
     assert found.points == pytest.approx([stats.linregress(x, [c.points[s] for c in columns]).slope for s in range(4)])
-    theirs = [[stats.linregress(x, [c.draws[s, b] for c in columns]).slope for b in range(2)] for s in range(4)]
-    assert found.draws == pytest.approx(np.array(theirs), rel=1e-5)
-    assert found.shared, "one of the columns shares its examples among seeds"
-    assert weighted([columns[0], series(np.zeros(4))], [1.0, -1.0]).draws is None
+    assert found.noise[0]["all"] == pytest.approx([stats.linregress(x, np.sqrt(x)).slope])
+    assert weighted([columns[0], series(np.zeros(4))], [1.0, -1.0]).noise is None
+
+
+def test_the_joint_test_counts_examples_that_all_seeds_share():
+    """Three columns on the same examples, whose means differ by what these examples are: F alone took it for a fact."""
+    rng = np.random.default_rng(1)
+    alone = [series(rng.normal(shift, 0.5, 6)) for shift in (0.0, 0.0, 3.0)]
+    tied = [replace(one, noise=({str(i): np.array([2.0])},) * 6) for i, one in enumerate(alone)]
+    assert joint(alone).p_f < 0.001
+    assert joint(tied).p_f > 0.05
 
 
 def test_the_same_models_at_every_seed_are_no_evidence_for_others():
     """What is not trained has one score for all seeds: examples vary, and nothing else is known."""
-    rng = np.random.default_rng(6)
-    one = series(np.full(3, 4.0), np.repeat(rng.normal(4, 0.5, (1, 500)).astype(np.float32), 3, axis=0), True)
+    one = series(np.full(3, 4.0), 0.25)
     same = replace(one, models=("encoder",) * 3)
-    options = Resampling(resamples=500)
-    found = estimate(same, options)
-    assert (found.levels, found.t_low, found.per_world) == ("examples", None, ())
-    assert found.low is not None
-    assert found.low > 0
+    found = estimate(same)
+    assert (found.over, found.units, found.per_world, found.p) == ("examples", 1, (), None)
+    assert (found.low, found.high) == pytest.approx((4 - 0.98, 4 + 0.98), abs=1e-3)
     assert not found.clear
-    assert tails(same, 0.0, options) == (1.0, 1.0)
-    assert joint([same, replace(same, points=same.points + 1)], options).p is None
-    mixed = same.minus(series(np.array([1.0, 2.0, 3.0]), one.draws, True))
-    assert estimate(mixed, options).t_low is not None, "one side varies with the seed"
+    assert tails(same, 0.0, PLAIN) == (1.0, 1.0)
+    assert joint([same, replace(same, points=same.points + 1)]).p is None
+    mixed = same.minus(series(np.array([1.0, 2.0, 3.0]), 0.25))
+    assert estimate(mixed).units == 3, "one side varies with the seed"
 
 
-def test_equal_values_that_are_the_bound_itself_neither_pass_it_nor_fall_short():
-    """Of seeds that do not vary Student's t says nothing but where they lie."""
-    same = series(np.full(4, 2.0), np.random.default_rng(12).normal(2, 0.1, (4, 4000)).astype(np.float32))
-    assert tails(same, 2.0, PLAIN) == (1.0, 1.0)
-    above, below = tails(same, 1.0, PLAIN)
-    assert above < 0.001 < below
+def test_equal_values_without_examples_say_nothing():
+    same = series(np.full(4, 2.0))
+    assert tails(same, 2.0, PLAIN) == tails(same, 1.0, PLAIN) == (1.0, 1.0)
 
 
 def test_what_is_no_number_is_no_evidence():

@@ -8,7 +8,7 @@ import numpy as np
 from synthetic_scores import score
 
 from xstilts.reports import About, Analysis, Named, analyse
-from xstilts.stats.bootstrap import Resampling
+from xstilts.stats.series import Replication
 from xstilts.stats.table import Examples, ScoreTable
 from xstilts.studies.spec import StudySpec
 
@@ -60,7 +60,7 @@ def analysis(backbones: tuple[str, ...] = ("small", "large"), seeds: tuple[int, 
         version="0.0.test",
         worlds={seed: WORLDS[seed] for seed in seeds},
     )
-    return analyse(scores(backbones, seeds), about, Resampling(resamples=1000))
+    return analyse(scores(backbones, seeds), about, Replication())
 
 
 def spec(*claims: dict[str, Any], effects: tuple[dict[str, Any], ...] = ()) -> StudySpec:

@@ -9,20 +9,20 @@ import pytest
 from study_samples import SEEDS, scores
 
 from xstilts.core.errors import XstiltsError
-from xstilts.stats.bootstrap import Resampling
-from xstilts.stats.table import Examples, ScoreTable
+from xstilts.stats.series import Replication
+from xstilts.stats.table import ScoreTable
 from xstilts.studies.contrasts import Scores
 from xstilts.studies.spec import Contrast
 
 BACKBONES, RECIPES, TARGETS = ("small", "large", "huge"), ("[]", "[nli]", "[qa]"), ("topics", "pairs")
 TABLE = scores(BACKBONES, n=150)
-QUICK = Resampling(resamples=500)
+QUICK = Replication()
 LANGUAGES = {(target, "zero-shot"): ("aa", "bb") for target in TARGETS} | {
     (target, "all"): ("en", "aa", "bb") for target in TARGETS
 }
 
 
-def measured_on(table: ScoreTable, options: Resampling = QUICK) -> Scores:
+def measured_on(table: ScoreTable, options: Replication = QUICK) -> Scores:
     return Scores(table, LANGUAGES, BACKBONES, RECIPES, TARGETS, options, {"words": ("topics",)})
 
 
@@ -118,26 +118,34 @@ def test_the_sides_of_a_correlation_are_compared_at_the_seeds_of_both() -> None:
     assert found.series.points == pytest.approx(KNOWN.measure(asked).parts[0].series.points[1:])
 
 
-def test_a_correlation_shares_examples_among_seeds_where_either_side_does_and_counts_them_once() -> None:
-    rows = []
-    for row in TABLE.rows:
-        known = row.examples
-        if known is not None and row.score.task == "topics":
-            own = [f"{row.score.seed}+{name}" for name in known.ids]
-            known = Examples.of(own, known.numerator, known.denominator)
-        rows.append((row.score, known))
-    mixed = measured_on(ScoreTable.of(rows))
-    one, two = (
-        mixed.measure(Contrast(kind="correlation", targets=a, versus=b)).parts[0].series
-        for a, b in (TARGETS, TARGETS[::-1])
-    )
-    assert one.shared
-    assert two.shared
-    both = mixed.measure(Contrast(kind="correlation", targets=TARGETS, versus="pairs")).parts[0].series
+def test_a_correlation_counts_the_examples_of_a_side_once_and_says_nothing_of_others() -> None:
+    one = KNOWN.measure(Contrast(kind="correlation", targets="topics", versus="pairs")).parts[0].series
+    both = KNOWN.measure(Contrast(kind="correlation", targets=TARGETS, versus="pairs")).parts[0].series
     assert (one.examples, both.examples) == (2 * 150, 2 * 2 * 150)
+    assert one.noise is both.noise is None
 
 
-def test_parts_measured_at_other_seeds_are_refused() -> None:
-    fewer = ScoreTable(tuple(row for row in TABLE.rows if not (row.score.task == "pairs" and row.score.seed == 1)))
-    with pytest.raises(XstiltsError, match="measured at different seeds"):
-        measured_on(fewer).measure(Contrast(recipe="[nli]", each="target"))
+FEWER = ScoreTable(tuple(row for row in TABLE.rows if not (row.score.task == "pairs" and row.score.seed == 1)))
+
+
+def test_parts_are_measured_at_the_seeds_of_their_target() -> None:
+    """One target with fewer seeds made the whole claim undecided."""
+    parts = measured_on(FEWER).measure(Contrast(recipe="[nli]", each="target")).parts
+    assert [part.series.seeds for part in parts] == [SEEDS, SEEDS[1:]]
+
+
+def test_a_mean_over_targets_is_the_mean_of_their_own_means() -> None:
+    asked = {"recipe": "[nli]", "backbones": "small"}
+    (mean_,) = measured_on(FEWER).measure(Contrast(**asked)).parts
+    each = measured_on(FEWER).measure(Contrast(**asked, each="target")).parts
+    assert mean_.series.points.mean() == pytest.approx(mean(float(part.series.points.mean()) for part in each))
+
+
+def test_what_needs_values_by_seed_refuses_targets_with_other_seeds() -> None:
+    known = measured_on(FEWER)
+    for asked in (
+        Contrast(kind="correlation", targets=TARGETS, versus="pairs"),
+        Contrast(kind="interaction", recipe="[nli]"),
+    ):
+        with pytest.raises(XstiltsError, match="measured at the same seeds"):
+            known.measure(asked)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from study_samples import scores, spec
 
-from xstilts.stats.bootstrap import Resampling
 from xstilts.stats.evidence import Evidence
 from xstilts.stats.flags import Flag
+from xstilts.stats.series import Replication
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.contrasts import Scores
 from xstilts.studies.verdicts import Verdict, _word, judge
@@ -20,13 +20,13 @@ HELPS = {"recipe": "[nli]", "backbones": "small"}
 
 def judged(test: dict[str, object], *flags: Flag, table: ScoreTable = TABLE) -> Verdict:
     languages = {(target, "zero-shot"): ("aa", "bb") for target in ("topics", "pairs")}
-    recipes, targets, options = ("[]", "[nli]", "[qa]"), ("topics", "pairs"), Resampling(resamples=500)
+    recipes, targets, options = ("[]", "[nli]", "[qa]"), ("topics", "pairs"), Replication()
     known = Scores(table, languages, ("small", "large"), recipes, targets, options)
     return judge(spec({"test": test}).claims, known, flags)[0]
 
 
 def test_a_task_that_half_the_seeds_did_not_learn_stops_a_claim_and_fewer_are_a_note() -> None:
-    for seeds, word in (((1, 2), "verified"), ((1, 2, 3), "undecided")):
+    for seeds, word in (((1, 2), "holds"), ((1, 2, 3), "undecided")):
         found = judged(HELPS, Flag("not learned", Run("small", "[nli]"), "nli", seeds, 6))
         assert (found.word, found.notes) == (word, (f"[nli] with small: nli not learned ({len(seeds)} of 6 seeds)",))
         assert (found.p is None) == (found.p_adjusted is None) == (word == "undecided")
@@ -34,10 +34,10 @@ def test_a_task_that_half_the_seeds_did_not_learn_stops_a_claim_and_fewer_are_a_
 
 def test_runs_that_collapsed_or_that_a_claim_is_not_about_stop_nothing() -> None:
     collapsed = judged(HELPS, Flag("collapsed", Run("small", "[nli]"), "topics", (1, 2, 3, 4, 5, 6), 6))
-    assert (collapsed.word, collapsed.notes) == ("verified", ("[nli] with small: topics collapsed",))
+    assert (collapsed.word, collapsed.notes) == ("holds", ("[nli] with small: topics collapsed",))
     for run in (Run("large", "[nli]"), Run("small", "[qa]"), Run("small", "[]")):
         other = judged(HELPS, Flag("not learned", run, "nli", (1, 2, 3, 4, 5, 6), 6))
-        assert (other.word, other.notes) == ("verified", ())
+        assert (other.word, other.notes) == ("holds", ())
 
 
 def test_models_that_are_the_same_at_every_seed_judge_nothing() -> None:
@@ -55,12 +55,12 @@ def test_more_parts_than_there_are_cannot_keep_a_bound() -> None:
 @pytest.mark.parametrize(
     "supports, contradicts, adjusted, word",
     [
-        (0.02, 1.0, 0.049, "verified"),
+        (0.02, 1.0, 0.049, "holds"),
         (0.02, 1.0, 0.05, "undecided"),
         (0.02, 1.0, 0.06, "undecided"),
-        (1.0, 0.02, 0.04, "not verified"),
-        (0.001, 0.01, 0.003, "not verified"),
-        (0.001, 0.02, 0.003, "verified"),
+        (1.0, 0.02, 0.04, "fails"),
+        (0.001, 0.01, 0.003, "fails"),
+        (0.001, 0.02, 0.003, "holds"),
     ],
 )
 def test_holm_corrects_both_directions(supports: float, contradicts: float, adjusted: float, word: str) -> None:

@@ -21,9 +21,11 @@ from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.recipes import Recipe
-from xstilts.stats.bootstrap import Estimate, bootstrap_gain
+from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.flags import learned
 from xstilts.stats.reading import read_folder
+from xstilts.stats.replicates import replicates
+from xstilts.stats.series import Series
 from xstilts.stats.table import Measured, ScoreTable
 from xstilts.stats.table import Run as Named
 
@@ -93,7 +95,7 @@ class Choice:
 
     @property
     def clear(self) -> list[Row]:
-        """Candidates that are better than the baseline beyond doubt, on English validation data."""
+        """Candidates that are clearly better than the baseline, on English validation data."""
         return [row for row in self.rows if row.gain is not None and row.gain.clear and row.gain.value > 0]
 
 
@@ -195,18 +197,24 @@ class Chooser:
 
     def _rows(self, scores: Mapping[str, Mapping[int, Mapping[str, float]]], rungs: Sequence[Rung]) -> list[Row]:
         cheap_of = {label: _means(list(by_seed.values())) for label, by_seed in scores.items()}
+        last = {label: [rung for rung in rungs if label in rung.values][-1] for label in rungs[0].values}
+        judge, backbone = self.runs.judge, self.runs.spec.name
+        judged = [] if judge is None else [label for label in last if label != BASELINE]
+        series = [] if judge is None else [_gain(last[one].table, judge.name, backbone, one) for one in judged]
+        gains = dict(zip(judged, family(series, [last[label].share for label in judged])))
         rows = []
-        for label in rungs[0].values:
-            last = [rung for rung in rungs if label in rung.values][-1]
-            value, gain = last.values[label], None
-            if self.runs.judge is not None and label != BASELINE:
-                pair = Named(self.runs.spec.name, label), Named(self.runs.spec.name, BASELINE)
-                languages = last.table.distinct("language")
-                gain = bootstrap_gain(last.table, self.runs.judge.name, pair, languages)
+        for label, rung in last.items():
+            value = rung.values[label]
             shown = None if math.isnan(value) else value
-            rows.append(Row(0, label, last.share, shown, gain, cheap_of[label]))
+            rows.append(Row(0, label, rung.share, shown, gains.get(label), cheap_of[label]))
         rows.sort(key=lambda row: (-row.share, -_worth(row)))
         return [replace(row, rank=number) for number, row in enumerate(rows, 1)]
+
+
+def _gain(table: ScoreTable, task: str, backbone: str, label: str) -> Series:
+    pair = [Named(backbone, name) for name in (label, BASELINE)]
+    run, baseline = replicates(table, task).series(pair, table.distinct("language"))
+    return run.minus(baseline)
 
 
 def _worth(row: Row) -> float:

@@ -40,10 +40,10 @@ def verdict(choice: Choice) -> str:
         )
     clear = ", ".join(f"`{row.recipe}`" for row in choice.clear)
     if clear:
-        return f"First is `{first.recipe}`. On English validation data better than none beyond doubt: {clear}."
+        return f"First is `{first.recipe}`. On English validation data clearly better than none: {clear}."
     if first.recipe == BASELINE:
         return "Take none of these: no candidate did better than no intermediate task."
-    return f"First is `{first.recipe}`, but nothing beats no intermediate task beyond doubt."
+    return f"First is `{first.recipe}`, but nothing beats no intermediate task clearly."
 
 
 def _rows(choice: Choice) -> list[dict[str, str]]:
@@ -74,7 +74,8 @@ def _notes(choice: Choice) -> Iterable[str]:
         seeds = f"{len(choice.seeds)} {'seed' if len(choice.seeds) == 1 else 'seeds'}"
         yield (
             f"- English scores are of {choice.judged_by}, at the candidate's last rung, with {seeds}; gains are over "
-            "the baseline's run of the same length, with 95 % intervals (* every interval excludes 0). They are gains "
+            "the baseline's run of the same length, with 95 % intervals (* clear, as in reports: three seeds "
+            "or more, after correction for all candidates). They are gains "
             "in English, not in other languages, and of runs that are short unless steps say 100 %."
         )
     else:

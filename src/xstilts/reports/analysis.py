@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
+from typing import NamedTuple
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.about import About
-from xstilts.stats.bootstrap import Estimate, estimate
+from xstilts.stats.estimates import Estimate, estimate, family, language_family
 from xstilts.stats.flags import Flag, all_flags
-from xstilts.stats.series import Replicates, Resampling, Series, combine, resample
+from xstilts.stats.replicates import Replicates, replicates
+from xstilts.stats.series import Replication, Series, combine
 from xstilts.stats.table import Run, ScoreTable
-from xstilts.stats.tests import holm, permutation_tests
 
-ZERO_SHOT, ALL = "zero-shot", "all"
+ZERO_SHOT, ALL, SOURCE = "zero-shot", "all", "source"
 SCOPES = (ZERO_SHOT, ALL)
+"""Those that have a table of their own; scores in the source language stand in both."""
 MEAN = ""
 """Stands for the mean over targets, where a target's name is expected."""
 
-Place = tuple[Run, Run, str, str]
-"""(run, baseline, target, scope or language)."""
+
+class Place(NamedTuple):
+    """Where an estimate belongs: a run against its baseline, on a target, in a scope or language."""
+
+    run: Run
+    baseline: Run
+    target: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -29,18 +37,16 @@ class Finding:
 
     Attributes:
         absolute, gain: None where it was not measured or is the baseline itself; `gap` says why.
-        p_adjusted: permutation p, Holm-adjusted over the languages of this run and target; languages only.
     """
 
     absolute: Estimate | None = None
     gain: Estimate | None = None
     gap: str = ""
-    p_adjusted: float | None = None
 
     @property
     def clear(self) -> bool:
-        """Whether the gain's intervals exclude 0 and, in one language, the adjusted p is below .05."""
-        return self.gain is not None and self.gain.clear and (self.p_adjusted is None or self.p_adjusted < 0.05)
+        """Whether the gain is a clear difference of its table (`stats.estimates`)."""
+        return self.gain is not None and self.gain.clear
 
 
 @dataclass(frozen=True)
@@ -79,26 +85,49 @@ class Analysis:
     findings: Mapping[Place, Finding]
     majority: Mapping[tuple[str, str], float]
     flags: tuple[Flag, ...]
-    options: Resampling
+    options: Replication
 
     def chance(self, target: str, scope: str) -> float | None:
-        """Mean of the best constant answers over the scope's languages."""
-        values = [
-            self.majority[target, code] for code in self.languages[target, scope] if (target, code) in self.majority
-        ]
+        """Mean of the best constant answers over the scope's languages; over targets, of those in the mean."""
+        if target == MEAN:
+            parts = [self.chance(one, scope) for one in averaged(self.about.targets, self.languages, scope)]
+            known = [one for one in parts if one is not None]
+            return mean(known) if known and len(known) == len(parts) else None
+        codes = self.languages[target, scope]
+        values = [self.majority[target, code] for code in codes if (target, code) in self.majority]
         return mean(values) if values else None
 
     def finding(self, run: Run, baseline: Run, target: str, where: str) -> Finding:
-        return self.findings.get((run, baseline, target, where), Finding(gap=f"{target or 'mean'}: not measured"))
+        place = Place(run, baseline, target, where)
+        return self.findings.get(place, Finding(gap=f"{target or 'mean'}: not measured"))
 
 
-def analyse(table: ScoreTable, about: About, options: Resampling | None = None) -> Analysis:
+def scope_of(target: str, languages: Mapping[tuple[str, str], tuple[str, ...]], scope: str) -> str:
+    """The scope itself; of a target that is measured in the source language alone, that."""
+    alone = scope == ZERO_SHOT and target != MEAN and not languages[target, ZERO_SHOT] and languages[target, SOURCE]
+    return SOURCE if alone else scope
+
+
+def averaged(targets: Sequence[str], languages: Mapping[tuple[str, str], tuple[str, ...]], scope: str) -> list[str]:
+    """The targets in a mean; those measured in the source language alone are in none of zero-shot scores."""
+    return [target for target in targets if scope_of(target, languages, ZERO_SHOT) != SOURCE or scope == ALL]
+
+
+class Compared(NamedTuple):
+    """A run's own series and its difference from the baseline; what cannot be had is named, never guessed."""
+
+    own: Series | None = None
+    gain: Series | None = None
+    gap: str = ""
+
+
+def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:
     """Compute every estimate.
 
     Raises:
         XstiltsError: there is no score of any target task.
     """
-    options = replace(options or Resampling(), worlds=about.worlds)
+    options = replace(options or Replication(), worlds=about.worlds)
     targets = table.targets()
     if not len(targets):
         raise XstiltsError("no scores of target tasks to report: run the experiment first, or name its folders")
@@ -117,98 +146,104 @@ def analyse(table: ScoreTable, about: About, options: Resampling | None = None) 
         for one in about.backbones
     )
     languages: dict[tuple[str, str], tuple[str, ...]] = {}
-    findings: dict[Place, Finding] = {}
-    series: dict[Place, tuple[Series, Series | None]] = {}
     chosen_on: dict[str, tuple[str, ...]] = {}
+    compared: dict[Place, Compared] = {}
     by_task = targets.groups("task")
     for target in about.targets:
-        codes = set(by_task[(target,)].distinct("language")) if (target,) in by_task else set()
-        languages[target, ALL] = tuple(one.key for one in about.languages if one.key in codes)
-        seen = {s.language for s in by_task[(target,)].scores if s.chosen_on} if codes else set()
-        chosen_on[target] = tuple(code for code in languages[target, ALL] if code in seen)
+        scores = by_task[(target,)].scores if (target,) in by_task else []
+        codes, seen = {s.language for s in scores}, {s.language for s in scores if s.chosen_on}
+        languages[target, ALL] = everywhere = tuple(one.key for one in about.languages if one.key in codes)
+        chosen_on[target] = tuple(code for code in everywhere if code in seen)
         known = {about.source, *about.trained_in.get(target, ()), *seen}
-        languages[target, ZERO_SHOT] = tuple(code for code in languages[target, ALL] if code not in known)
+        languages[target, ZERO_SHOT] = tuple(code for code in everywhere if code not in known)
+        languages[target, SOURCE] = tuple(code for code in everywhere if code == about.source)
         if codes:
-            _add_target(target, by_task[(target,)], sections, languages, (findings, series), options)
-    _add_means(about, sections, findings, series, options)
+            task = replicates(targets, target)
+            scopes = {scope: languages[target, scope] for scope in (*SCOPES, SOURCE)}
+            for run, baseline in (pair for section in sections for pair in section.pairs):
+                for where, chosen in {**scopes, **{code: (code,) for code in everywhere}}.items():
+                    compared[Place(run, baseline, target, where)] = _compare(task, run, baseline, chosen)
+    _add_means(about.targets, sections, compared, languages, options)
     majority = {
         (task, code): mean(s.majority for s in part.scores)
         for (task, code), part in targets.groups("task", "language").items()
     }
     flags = tuple(all_flags(table, about.source, tuple(about.controls)))
+    findings = _findings(compared, languages, options)
     return Analysis(about, table, sections, languages, chosen_on, findings, majority, flags, options)
 
 
-def _add_target(
-    target: str,
-    table: ScoreTable,
-    sections: Sequence[Section],
-    languages: Mapping[tuple[str, str], tuple[str, ...]],
-    into: tuple[dict[Place, Finding], dict[Place, tuple[Series, Series | None]]],
-    options: Resampling,
-) -> None:
-    findings, kept = into
-    replicates = resample(table, target, options)
-    for section in sections:
-        p_values = permutation_tests(table, target, section.pairs[1:], options)
-        for run, baseline in section.pairs:
-            for scope in SCOPES:
-                codes = languages[target, scope]
-                findings[run, baseline, target, scope], series = _compare(replicates, run, baseline, codes, options)
-                if series is not None:
-                    kept[run, baseline, target, scope] = series
-            known = [code for code in languages[target, ALL] if (run, baseline, code) in p_values]
-            adjusted = dict(zip(known, holm([p_values[run, baseline, code] for code in known])))
-            for code in languages[target, ALL]:
-                found, _ = _compare(replicates, run, baseline, [code], options)
-                findings[run, baseline, target, code] = Finding(
-                    found.absolute, found.gain, found.gap, adjusted.get(code)
-                )
-
-
-def _compare(
-    replicates: Replicates, run: Run, baseline: Run, languages: Sequence[str], options: Resampling
-) -> tuple[Finding, tuple[Series, Series | None] | None]:
-    """The run's own value and its gain; what cannot be had is named in the finding, never guessed."""
+def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
     if not languages:
-        return Finding(gap="not measured in any other language"), None
+        return Compared(gap="not measured in any other language")
     try:
-        (own,) = replicates.series([run], languages)
+        (own,) = task.series([run], languages)
     except XstiltsError as error:
-        return Finding(gap=str(error)), None
+        return Compared(gap=str(error))
     if run == baseline:
-        return Finding(estimate(own, options)), (own, None)
+        absent = [code for code in languages if code not in own.languages]
+        return Compared(
+            own, None, f"{task.task}: without {', '.join(absent)}, not measured at every seed" if absent else ""
+        )
     try:
-        ours, theirs = replicates.series([run, baseline], languages)
+        ours, theirs = task.series([run, baseline], languages)
     except XstiltsError as error:
-        return Finding(estimate(own, options), gap=str(error)), (own, None)
-    gain = ours.minus(theirs)
-    absent = [code for code in languages if code not in gain.languages]
-    gap = f"without {', '.join(absent)}, not measured on both sides" if absent else ""
-    return Finding(estimate(own, options), estimate(gain, options), gap), (own, gain)
+        return Compared(own, None, str(error))
+    absent = [code for code in languages if code not in ours.languages]
+    gaps = [f"without {', '.join(absent)}, not measured on both sides"] if absent else []
+    if ours.seeds != own.seeds:
+        gaps.append(f"difference at the seeds of both: {', '.join(map(str, ours.seeds))}")
+    return Compared(own, ours.minus(theirs), "; ".join(gaps))
 
 
 def _add_means(
-    about: About,
+    targets: Sequence[str],
     sections: Iterable[Section],
-    findings: dict[Place, Finding],
-    series: Mapping[Place, tuple[Series, Series | None]],
-    options: Resampling,
+    compared: dict[Place, Compared],
+    languages: Mapping[tuple[str, str], tuple[str, ...]],
+    options: Replication,
 ) -> None:
-    """The unweighted mean over targets, of runs that were measured on all of them."""
-    for section in sections:
-        for run, baseline in section.pairs:
-            for scope in SCOPES:
-                parts = [series.get((run, baseline, target, scope)) for target in about.targets]
-                absent = [target for target, part in zip(about.targets, parts) if part is None]
-                place = (run, baseline, MEAN, scope)
-                if absent:
-                    findings[place] = Finding(gap=f"no mean: {', '.join(absent)} not measured")
-                    continue
-                gains = [part[1] for part in parts if part is not None and part[1] is not None]
-                try:
-                    own = estimate(combine([part[0] for part in parts if part is not None]), options)
-                    gain = estimate(combine(gains), options) if len(gains) == len(parts) else None
-                    findings[place] = Finding(own, gain)
-                except XstiltsError as error:
-                    findings[place] = Finding(gap=str(error))
+    """The unweighted mean over targets, of runs that were measured on all of them: the mean of the cells beside it."""
+    for run, baseline in (pair for section in sections for pair in section.pairs):
+        for scope in (*SCOPES, SOURCE):
+            names = averaged(targets, languages, scope)
+            parts = [compared.get(Place(run, baseline, target, scope), Compared()) for target in names]
+            own = [part.own for part in parts if part.own is not None]
+            gains = [part.gain for part in parts if part.gain is not None]
+            place = Place(run, baseline, MEAN, scope)
+            absent = [target for target, part in zip(names, parts) if part.own is None]
+            if absent or not names:
+                compared[place] = Compared(gap=f"no mean: {', '.join(absent)} not measured" if absent else "no mean")
+                continue
+            gain = combine(gains, options) if len(gains) == len(names) else None
+            compared[place] = Compared(combine(own, options), gain)
+
+
+def _findings(
+    compared: Mapping[Place, Compared], languages: Mapping[tuple[str, str], tuple[str, ...]], options: Replication
+) -> dict[Place, Finding]:
+    """Estimates, with p corrected over the cells of the table that shows them."""
+    series = {place: one.gain for place, one in compared.items() if one.gain is not None}
+    gains: dict[Place, Estimate] = {}
+    unshown = MEAN if len({target for target, _ in languages}) == 1 else None
+    for scope in SCOPES:
+        places = [at for at in series if at.where == scope_of(at.target, languages, scope) and at.target != unshown]
+        groups = [f"{at.baseline} {at.target}" if at.target != MEAN else "" for at in places]
+        gains.update(zip(places, family([series[at] for at in places], groups, options)))
+    tables: dict[tuple[Run, str], dict[Run, list[Place]]] = {}
+    for at in series:
+        if at.target != MEAN and at.where not in (*SCOPES, SOURCE):
+            tables.setdefault((at.baseline, at.target), {}).setdefault(at.run, []).append(at)
+    for rows in tables.values():
+        for row, estimates in zip(
+            rows.values(), language_family([[series[at] for at in row] for row in rows.values()], options)
+        ):
+            gains.update(zip(row, estimates))
+    return {
+        place: Finding(
+            None if one.own is None else estimate(one.own, options),
+            None if one.gain is None else gains.get(place) or estimate(one.gain, options),
+            one.gap,
+        )
+        for place, one in compared.items()
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from xstilts.stats.bootstrap import Estimate
+from xstilts.stats.estimates import Estimate
 
 Kind = Literal["absolute", "gain", "gap"]
 RowKind = Literal["baseline", "recipe", "control", "chance", "plain"]
@@ -23,7 +23,7 @@ class Cell:
         note: a sentence for a tool-tip.
         caveat: why the cell is empty or not what its row promises; printed below the table.
         value: the number itself, for colours; None in a gap.
-        clear: whether the difference is beyond doubt by the rule of the report.
+        clear: whether the difference is a clear one of its table (`stats.estimates`).
         strong: the best clear gain of its column.
     """
 
@@ -81,11 +81,12 @@ def signed(value: float) -> str:
 
 
 def interval(low: float | None, high: float | None, sign: bool) -> str:
-    """`[+2.0, +8.1]`, or nothing where there is no interval."""
+    """`[+2.0, +8.1]`, or nothing where there is no interval; a score's ends at 0 and 100."""
     if low is None or high is None:
         return ""
-    show = signed if sign else points
-    return f"[{show(low)}, {show(high)}]"
+    if sign:
+        return f"[{signed(low)}, {signed(high)}]"
+    return f"[{points(max(0.0, low))}, {points(min(100.0, high))}]"
 
 
 def share(p: float) -> str:
@@ -98,19 +99,25 @@ def describe(found: Estimate, sign: bool, level: float) -> str:
     show = signed if sign else points
     parts = [show(found.value)]
     if found.low is not None:
-        parts.append(f"{level:.0%} interval {interval(found.low, found.high, sign)} over {found.levels}")
-    if found.t_low is not None:
-        over = "worlds" if found.per_world else "seeds"
-        parts.append(f"t interval over {over} {interval(found.t_low, found.t_high, sign)}")
-    if sign and found.p is not None:
-        parts.append(f"bootstrap p {share(found.p)}")
-    if len(found.seeds) > 1 and found.t_low is None:
+        parts.append(f"{level:.0%} interval {interval(found.low, found.high, sign)} over {found.over}")
+    if sign and found.p_table is not None:
+        parts.append(f"p {share(found.p_table)} corrected for the table")
+    elif sign and found.few:
+        parts.append(few(found))
+    if len(found.seeds) > 1 and found.units == 1:
         parts.append("the same models at every seed")
-    elif len(found.seeds) > 1:
+    elif len(found.per_seed) > 1:
         parts.append("by seed " + ", ".join(show(value) for value in found.per_seed))
-    else:
+    elif len(found.seeds) == 1:
         parts.append("one seed")
     return "; ".join(parts)
+
+
+def few(found: Estimate) -> str:
+    """What is said of a difference that has too few replicates."""
+    if found.units == 1 and len(found.seeds) > 1:
+        return "the same models at every seed, which say nothing of others"
+    return f"too few {'worlds' if found.per_world else 'seeds'} to say"
 
 
 GAP = "\u2013"

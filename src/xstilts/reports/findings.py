@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import interval, signed
-from xstilts.stats.bootstrap import Estimate
+from xstilts.stats.estimates import Estimate
 from xstilts.stats.table import Run
 
 
@@ -64,18 +64,15 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
     gains = _differences(analysis, section, section.runs[1:])
     if not gains:
         return
-    up = [g for g in gains if g[3] and g[2].value > 0]
-    down = [g for g in gains if g[3] and g[2].value < 0]
-    yield (
-        f"{prefix}Of {len(gains)} pairs of recipe and target, {len(up)} show a clear gain over {about.baseline}, "
-        f"{len(down)} a clear loss, and {len(gains) - len(up) - len(down)} neither."
-    )
-    if alone := [g for g in gains if _on_examples(g[2])]:
-        more = sum(_on_examples(g[2]) > 0 for g in alone)
+    told = [g for g in gains if not g[2].few]
+    up, down = ([g for g in told if g[3] and sign * g[2].value > 0] for sign in (1, -1))
+    if told:
         yield (
-            f"{prefix}Of those from one seed, which can never be clear, {more} gain and {len(alone) - more} lose "
-            "on these examples."
+            f"{prefix}Of {len(told)} pairs of recipe and target, {len(up)} show a clear gain over {about.baseline}, "
+            f"{len(down)} a clear loss, and {len(told) - len(up) - len(down)} neither."
         )
+    if unclear := len(gains) - len(told):
+        yield f"{prefix}Too few seeds to say: {unclear} of {len(gains)} pairs of recipe and target."
     if up:
         yield f"{prefix}The largest clear gain: {_named(max(up, key=lambda g: g[2].value))}."
     if down:
@@ -91,15 +88,14 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
         chance = analysis.chance(target, ZERO_SHOT)
         if own is not None and chance is not None:
             known.append(target)
-            lows = [low for low in (own.low, own.t_low) if low is not None]
-            if lows and min(lows) > chance:
+            if own.low is not None and own.low > chance and not own.few:
                 above.append(target)
     if known:
         rest = [target for target in known if target not in above]
         tail = f" (not on {', '.join(rest)})" if rest else ""
         yield (
-            f"Without intermediate training, zero-shot scores are above the best constant answer by every interval "
-            f"there is on {len(above)} of {len(known)} targets{tail}."
+            f"Without intermediate training, zero-shot scores are above the best constant answer by their "
+            f"intervals on {len(above)} of {len(known)} targets{tail}."
         )
     for control in section.controls:
         found = _differences(analysis, section, [control])
@@ -110,22 +106,21 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
             more = f", and clearly above it on {', '.join(better)}" if better else ""
             recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
             share = f"{len(worse)} of {len(found)} targets{more}"
-            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}.{_alone(found)}"
+            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}.{_unsaid(found)}"
 
 
 Difference = tuple[Run, str, Estimate, bool]
 
 
-def _alone(found: Sequence[Difference]) -> str:
-    """What examples alone say of one model against another, where no seed changes either."""
-    above, below = ([target for _, target, one, _ in found if _on_examples(one) == sign] for sign in (1, -1))
-    sides = [f"{side} on {', '.join(names)}" for side, names in (("above it", above), ("below it", below)) if names]
-    return f" On these examples alone, with one seed or model of each, it is {' and '.join(sides)}." if sides else ""
+def _unsaid(found: Sequence[Difference]) -> str:
+    """The targets whose replicates are too few."""
+    names = [target for _, target, one, _ in found if one.few]
+    return f" Too few seeds or models to say on {', '.join(names)}." if names else ""
 
 
 def _on_examples(one: Estimate) -> int:
     """The sign of a difference that only examples speak for, there being one seed or model; 0 where none is shown."""
-    if one.t_low is not None or one.low is None or one.high is None:
+    if one.units > 1 or one.low is None or one.high is None:
         return 0
     return int(one.low > 0) - int(one.high < 0)
 

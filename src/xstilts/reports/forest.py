@@ -1,4 +1,4 @@
-"""A forest plot: one line for each effect, its value with both intervals, and zero."""
+"""A forest plot: one line for each effect, its value with its interval, and zero."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from html import escape
 
 from xstilts.reports.cells import signed
 from xstilts.reports.svg import begin, fitted, limit, words
-from xstilts.stats.bootstrap import Estimate
+from xstilts.stats.estimates import Estimate
 
 TALL, TOP, LEFT, WIDE, RIGHT = 26, 30, 470.0, 340.0, 70.0
 
 
 def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
-    """Effects in points as SVG: a dot at the value, thick the bootstrap interval, thin Student's; filled where clear.
+    """Effects in points as SVG: a dot at the value, a line for its interval; filled where clear.
 
-    A Student interval that would dwarf the others ends in an arrow at the edge of the plot.
+    An interval that would dwarf the others ends in an arrow at the edge of the plot.
     """
-    shown = [abs(end) for _, one in rows for end in (one.value, one.low, one.high) if end is not None]
-    longest = [abs(end) for _, one in rows for end in (one.t_low, one.t_high) if end is not None]
-    end = limit([*shown, *(min(value, 2 * max(shown)) for value in longest)])
+    values = [abs(one.value) for _, one in rows]
+    ends = [abs(end) for _, one in rows for end in (one.low, one.high) if end is not None]
+    end = limit([*values, *(min(value, 3 * max(values)) for value in ends)])
     bottom = TOP + TALL * len(rows)
     parts = [begin(LEFT + WIDE + RIGHT, bottom + 44, title, "The same numbers stand in the words beside it.")]
     parts.append(words(8, 18, title, "head", "start"))
@@ -29,7 +29,7 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
             f'<line class="{"zero" if tick == 0 else "grid"}" x1="{x:g}" y1="{TOP}" x2="{x:g}" y2="{bottom}"/>'
         )
         parts.append(words(x, bottom + 16, signed(tick) if tick else "0", "small"))
-    parts.append(words(LEFT + WIDE / 2, bottom + 34, "points; thick: bootstrap, thin: Student's t, 95 %", "small"))
+    parts.append(words(LEFT + WIDE / 2, bottom + 34, "points, with 95 % intervals; filled: clear", "small"))
     for number, (label, one) in enumerate(rows):
         y = TOP + TALL * (number + 0.5)
         parts.append(words(LEFT - 12, y + 4, fitted(label, LEFT - 20, 6.4), "label", "end"))
@@ -44,11 +44,10 @@ def _x(value: float, end: float) -> float:
 
 
 def _marks(one: Estimate, y: float, end: float) -> Iterator[str]:
-    for low, high, name in ((one.t_low, one.t_high, "thin"), (one.low, one.high, "thick")):
-        if low is not None and high is not None:
-            yield f'<line class="{name}" x1="{_x(low, end):.1f}" y1="{y:g}" x2="{_x(high, end):.1f}" y2="{y:g}"/>'
-            for edge, sign in ((low, -1), (high, 1)):
-                if sign * edge > end:
-                    x = _x(edge, end)
-                    yield f'<polygon points="{x + 5 * sign:.1f},{y:g} {x:.1f},{y - 4:g} {x:.1f},{y + 4:g}"/>'
+    if one.low is not None and one.high is not None:
+        yield f'<line class="thick" x1="{_x(one.low, end):.1f}" y1="{y:g}" x2="{_x(one.high, end):.1f}" y2="{y:g}"/>'
+        for edge, sign in ((one.low, -1), (one.high, 1)):
+            if sign * edge > end:
+                x = _x(edge, end)
+                yield f'<polygon points="{x + 5 * sign:.1f},{y:g} {x:.1f},{y - 4:g} {x:.1f},{y + 4:g}"/>'
     yield f'<circle cx="{_x(one.value, end):.1f}" cy="{y:g}" r="4.5"/>'

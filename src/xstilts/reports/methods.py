@@ -5,9 +5,15 @@ from __future__ import annotations
 from xstilts.reports.analysis import Analysis
 
 WORLDS = (
-    "The {seeds} seeds share {worlds} constructed worlds, each with encoders of its own: worlds are drawn first, seeds "
-    "within them second, test examples last, and the Student t interval is over the {worlds} means of worlds. So it "
-    "says what to expect of another world; seeds alone would say what to expect of another seed on these."
+    "The {seeds} seeds share {worlds} constructed worlds, each with encoders of its own. Replicates are therefore the "
+    "means of worlds, and intervals say what to expect of another world."
+)
+CLEAR = (
+    "A difference is called clear when its interval excludes zero and its p, corrected for all differences in its "
+    "table, is below .05. The corrected p draws the variances of few replicates towards what is usual in the table "
+    "(Smyth 2004). Over recipes and targets the correction is Holm's; by language it bounds the errors of all rows, "
+    "and of all languages' deviations from their rows, together. With fewer than three {replicates} nothing is called "
+    "clear: they are too few to say."
 )
 
 
@@ -21,26 +27,19 @@ def methods(analysis: Analysis) -> list[str]:
     options, source = analysis.options, analysis.about.source
     worlds = len(set(options.worlds.values()))
     shared = 1 < worlds < len(options.worlds)
+    replicates = "worlds" if shared else "seeds"
     clusters = [WORLDS.format(worlds=worlds, seeds=len(options.worlds))] if shared else []
     choosing = " It also leaves out languages whose scores chose a target's layer." * any(analysis.chosen_on.values())
     return [
         f"Scores are 0 to 100. The zero-shot mean leaves out {source}; the other mean includes it, as XTREME does."
-        f"{choosing} A target with several main metrics enters as their mean. The mean over targets weighs every "
-        "target the same, over the seeds that all of them have. Layers and variants other than the main one enter no "
-        "mean.",
-        f"Intervals are {options.level:.0%} percentile intervals of a hierarchical paired bootstrap with "
-        f"{options.resamples:,} resamples: seeds are drawn with replacement, and test examples within them; both sides "
-        "of a gain get the same seeds and the same examples; languages and targets are fixed. Languages or seeds that "
-        "are tested on the same example ids get the same draw of examples.",
-        "The bootstrap resolves few seeds poorly, and with three its interval is too narrow when they differ "
-        "much. So a difference is called clear only when a Student t interval over the seeds' values, too, excludes "
-        "zero; with one seed, or with models that no seed changes, there is no such interval, and nothing is known of "
-        "others. Differences are not corrected for the number of recipes and targets: among twenty, one may look "
-        "clear by chance.",
+        f"{choosing} A target with several main metrics enters as their mean. The mean over targets is the mean of the "
+        "targets' own means, each over its own seeds. Layers and variants other than the main one enter no mean.",
+        f"Intervals are {options.level:.0%} intervals of Student's t over {replicates}. A gain is taken seed by seed, "
+        f"on the same examples on both sides. Where {replicates} share test examples, the variance that other examples "
+        "would give is added. With one replicate, the interval is over test examples alone, and says nothing of other "
+        "runs.",
         *clusters,
-        "By language, differences are tested by a paired permutation test that exchanges the two systems' answers "
-        "example by example, with Holm's correction over the languages of a recipe and target. It holds for these "
-        "runs only.",
+        CLEAR.format(replicates=replicates),
         *([" ".join(analysis.about.selection)] if analysis.about.selection else []),
     ]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -16,14 +14,9 @@ from xstilts.reports.findings import findings
 from xstilts.reports.layers import layer_table, panels
 from xstilts.reports.methods import flagged, limitations, methods, protocols
 from xstilts.reports.official import official_table
+from xstilts.reports.standalone import asset
 from xstilts.reports.svg import heat_map, layer_plot
 from xstilts.reports.tables import intermediate_table, language_table, main_table
-
-
-@cache
-def asset(name: str) -> str:
-    """The text of a file beside the templates."""
-    return (files("xstilts.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def page(analysis: Analysis, listed: Mapping[str, str]) -> str:
@@ -75,9 +68,3 @@ def _maps(analysis: Analysis) -> list[dict[str, Any]]:
 def _inline(svg: str) -> Markup:
     """SVG inside HTML needs no namespace, and the page then holds no address at all."""
     return Markup(re.sub(r' xmlns="[^"]*"', "", svg, count=1))
-
-
-def standalone(svg: str) -> str:
-    """SVG as a file of its own, with its colours."""
-    head, rest = svg.split("<title>", 1)
-    return f"{head}<style>{asset('plots.css')}</style><title>{rest}\n"

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_text
 from xstilts.reports.analysis import SCOPES, Analysis
-from xstilts.reports.cells import Table
+from xstilts.reports.cells import Table, few
 from xstilts.reports.findings import cautions, findings
 from xstilts.reports.forest import forest
 from xstilts.reports.markdown import plain, table
 from xstilts.reports.methods import limitations, methods, protocols
-from xstilts.reports.page import standalone
+from xstilts.reports.standalone import standalone
 from xstilts.reports.study_tables import (
     amount,
     claims_table,
-    effects_table,
     interaction_table,
     pairs_table,
     unit,
 )
 from xstilts.reports.tables import intermediate_table, main_table
-from xstilts.stats.bootstrap import Estimate, estimate
+from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm
 from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Contrast, StudySpec
 from xstilts.studies.verdicts import Verdict, judge
@@ -76,12 +75,11 @@ def write_study(study: Study, place: Path) -> None:
 
 def effects_plot(study: Study) -> str:
     """All effects that are counted in points; empty where there is none."""
-    rows = []
-    for label, contrast, found in study.effects:
+    rows: list[tuple[str, Estimate]] = []
+    for (label, contrast, found), estimates in zip(study.effects, effect_estimates(study)):
         if isinstance(found, Measured) and found.joint is None and unit(contrast.kind) == " points":
-            for part in found.parts:
-                name = f"{label}, {part.label}" if part.label else label
-                rows.append((name, estimate(part.series, study.scores.options)))
+            names = [f"{label}, {part.label}" if part.label else label for part in found.parts]
+            rows += zip(names, estimates)
     return forest(study.analysis.about.title, rows) if rows else ""
 
 
@@ -100,7 +98,7 @@ def study_page(study: Study, plot: str = "") -> str:
     parts += [f"![{about.title}: effects with their intervals]({plot})"] if plot else []
     parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
     parts.append(_list(f"`{line}`" for line in protocols(analysis)))
-    parts += ["## Results", _list(map(plain, findings(analysis))), table(effects_table(analysis))]
+    parts += ["## Results", _list(map(plain, findings(analysis)))]
     named = any(contrast.kind == "interaction" for _, contrast, _ in study.effects)
     if not named and (interactions := interaction_table(analysis, study.scores)) is not None:
         parts.append(table(interactions))
@@ -118,15 +116,14 @@ def study_page(study: Study, plot: str = "") -> str:
 
 
 CLAIMS = (
-    "A claim is held against one contrast of scores. Its p is twice the larger tail of bootstrap and Student's t, and "
-    "is corrected by Holm's method over the tested claims. It is verified where its contrary is excluded in this way, "
-    "not verified where the claim itself is, and undecided otherwise; a claim about an intermediate task that was not "
-    "learned in half of the seeds or more is undecided whatever the scores say. For a claim that several things hold, "
-    "or so many of them, the p values are combined by intersection-union, or partial conjunction; that gains of three "
-    "or more backbones differ is judged by the larger p of a joint F test, which assumes that pairs vary alike, and of "
-    "a permutation. The confidence is the share of resamples in which the statement holds, or in which some two gains "
-    "are more than the margin apart, which noise alone raises; with few worlds it is too sure of itself, the verdict "
-    "is not."
+    "A claim is held against one contrast of scores. Its two-sided p is Student's over replicates, corrected by Holm's "
+    "method over the tested claims. It holds where its contrary is excluded in this way, fails where the claim itself "
+    "is, and is undecided otherwise; with fewer than three replicates, or about an intermediate task that was not "
+    "learned in half of the seeds or more, a claim is undecided whatever the scores say. For a claim that several "
+    "things hold, or so many of them, the p values are combined by intersection-union, or partial conjunction. That "
+    "gains of three or more backbones differ is judged by the larger p of a joint F test, which assumes that pairs "
+    "vary alike, and of a permutation. The confidence is the probability that the same t distribution gives the "
+    "statement, before any correction; of several parts, that of the least certain one that is needed."
 )
 
 
@@ -134,7 +131,7 @@ def answer(study: Study) -> list[str]:
     """What became of the claims, what to know before reading on, and the effects in words and numbers."""
     sentences = []
     if study.verdicts:
-        words = ("verified", "not verified", "undecided")
+        words = ("holds", "fails", "undecided")
         own = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in words}
         named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
         counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
@@ -143,60 +140,64 @@ def answer(study: Study) -> list[str]:
     known = [one for *_, found in study.effects if isinstance(found, Measured) for one in found.parts]
     if known:
         first = estimate(known[0].series, study.scores.options)
-        over = "worlds" if first.per_world else "seeds"
         sentences.append(
-            f"In brackets: the {study.scores.options.level:.0%} bootstrap interval, {first.levels} resampled; behind t "
-            f"Student's, over {over}. Clear: both exclude zero."
+            f"In brackets: the {study.scores.options.level:.0%} interval over {first.over}. Clear: it excludes zero, "
+            "and p, corrected for all effects listed here, is below .05."
         )
-    return [*sentences, *(sentence for one in study.effects for sentence in _effect(*one, study))]
+    told = zip(study.effects, effect_estimates(study))
+    return [*sentences, *(sentence for effect, estimates in told for sentence in _effect(*effect, estimates))]
 
 
-def _effect(label: str, contrast: Contrast, found: Measured | str, study: Study) -> list[str]:
+def effect_estimates(study: Study) -> list[list[Estimate]]:
+    """The numbers of each effect, with p corrected over all effects: of a joint test, its p."""
+    options, effects = study.scores.options, [found for *_, found in study.effects]
+    made = [
+        [estimate(part.series, options) for part in one.parts] if isinstance(one, Measured) else [] for one in effects
+    ]
+    tests = {
+        (i, j): p
+        for i, (one, estimates) in enumerate(zip(effects, made))
+        for j, shown in enumerate(estimates)
+        if isinstance(one, Measured) and not shown.few and (p := one.joint.p if one.joint else shown.p) is not None
+    }
+    for (i, j), p in zip(tests, holm(list(tests.values()))):
+        made[i][j] = replace(made[i][j], p_table=p)
+    return made
+
+
+def _effect(label: str, contrast: Contrast, found: Measured | str, estimates: Sequence[Estimate]) -> list[str]:
     if isinstance(found, str):
         return [f"{label}: not measured ({found})."]
-    options, sentences = study.scores.options, []
-    for part in found.parts:
-        one = estimate(part.series, options)
+    sentences = []
+    for part, one in zip(found.parts, estimates):
         number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{_brackets(one, contrast)}"
         if (test := found.joint) is None:
             sentences.append(f"{label}{f', {part.label}' if part.label else ''}: {number}, {_words(one)}.")
-        elif test.f is not None and test.p is not None:
-            shown = "they differ" if test.p < 0.05 else "no difference is shown"
+        elif test.f is not None and one.p_table is not None:
+            shown = "they differ clearly" if one.p_table < LEVEL else "no clear difference"
             sentences.append(
-                f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {test.p:.3f}, not "
-                f"corrected for other tests); the largest difference, picked for its size: {part.label} {number}."
+                f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {one.p_table:.3f}, "
+                f"corrected); the largest difference, picked for its size: {part.label} {number}."
             )
         else:
-            sentences.append(f"{label}: {part.label} {number}, picked as the largest; one seed says nothing of others.")
+            sentences.append(f"{label}: {part.label} {number}, picked as the largest; {few(one)}.")
     return sentences
 
 
 def _brackets(one: Estimate, contrast: Contrast) -> str:
-    """` (−0.7 to +0.7; t −1.0 to +0.8)`."""
-    texts = [
-        f"{'t ' * (name == 't')}{amount(contrast.kind, low)} to {amount(contrast.kind, high)}"
-        for name, (low, high) in one.intervals.items()
-    ]
-    return f" ({'; '.join(texts)})" if texts else ""
+    """` (−0.7 to +0.7)`."""
+    if one.low is None or one.high is None:
+        return ""
+    return f" ({amount(contrast.kind, one.low)} to {amount(contrast.kind, one.high)})"
 
 
 def _words(one: Estimate) -> str:
-    """Clear or not, and where the two intervals disagree which says what."""
-    if one.clear:
-        return "clearly above zero" if one.value > 0 else "clearly below zero"
-    if not one.intervals:
-        return "from one seed"
-    if "t" not in one.intervals:
-        low, high = one.intervals["bootstrap"]
-        side = "above zero" if low > 0 else "below zero" if high < 0 else "no effect shown"
-        return (
-            f"{side} on these test examples, which say nothing of other {'models' if len(one.seeds) > 1 else 'seeds'}"
-        )
-    apart = [name for name, (low, high) in one.intervals.items() if low * high > 0]
-    if apart:
-        first, second = ("the bootstrap", "t") if "bootstrap" in apart else ("t", "the bootstrap")
-        return f"not clear: {first} excludes zero, {second} does not"
-    return "no effect shown"
+    """Clear or not."""
+    if one.few:
+        return few(one)
+    if not one.clear:
+        return "no clear effect"
+    return "clearly above zero" if one.value > 0 else "clearly below zero"
 
 
 def _pairs(study: Study) -> list[Table]:
@@ -209,7 +210,7 @@ def _pairs(study: Study) -> list[Table]:
 
 def _cost(study: Study) -> str:
     about = study.analysis.about
-    lines = [f"xstilts {about.version}; {len(about.seeds)} seeds; {study.analysis.options.resamples:,} resamples."]
+    lines = [f"xstilts {about.version}; {len(about.seeds)} seeds."]
     if study.minutes:
         kinds = ", ".join(f"{kind} {minutes:.1f}" for kind, minutes in study.minutes.items())
         total = sum(study.minutes.values())

@@ -1,16 +1,13 @@
-"""Tables of a study: effects with both intervals, interactions among backbones, claims."""
+"""Tables of a study: interactions among backbones, and claims."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from xstilts.core.errors import XstiltsError
-from xstilts.reports.analysis import MEAN, ZERO_SHOT, Analysis
+from xstilts.reports.analysis import Analysis
 from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, gap, share, signed
-from xstilts.stats.bootstrap import Estimate, estimate
-from xstilts.stats.evidence import Bound
-from xstilts.stats.series import Series
-from xstilts.stats.tests import holm
+from xstilts.stats.estimates import Estimate, estimate, holm
 from xstilts.studies.contrasts import Measured, Part, Scores
 from xstilts.studies.spec import Contrast, Kind
 from xstilts.studies.verdicts import Verdict
@@ -28,52 +25,20 @@ def unit(kind: Kind) -> str:
     return UNITS.get(kind, " points")
 
 
-def both(found: Estimate, kind: Kind = "gain") -> str:
-    """`[+1.0, +3.0] t [+0.2, +3.9]`."""
-    texts = {name: f"[{amount(kind, low)}, {amount(kind, high)}]" for name, (low, high) in found.intervals.items()}
-    return " t ".join(texts.values())
+def bracketed(found: Estimate, kind: Kind = "gain") -> str:
+    """`[+1.0, +3.0]`."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{amount(kind, found.low)}, {amount(kind, found.high)}]"
 
 
 def chance(confidence: float | None) -> str:
-    """A share of resamples as a probability: `.97`, never 0 or 1."""
+    """A probability: `.97`, never 0 or 1."""
     if confidence is None:
         return GAP
     if confidence > 0.999:
         return "> .999"
     return "< .001" if confidence < 0.001 else f"{confidence:.3f}".replace("0.", ".", 1)
-
-
-def effects_table(analysis: Analysis) -> Table:
-    """Backbone x recipe: the gain on each target and on their mean, with both intervals."""
-    about = analysis.about
-    targets = [*about.targets, *([MEAN] if len(about.targets) > 1 else [])]
-    rows = []
-    for section in analysis.sections:
-        for run in section.runs[1:]:
-            cells = []
-            for target in targets:
-                found = analysis.finding(run, section.baseline, target, ZERO_SHOT)
-                one = found.gain
-                cells.append(
-                    gap(found.gap)
-                    if one is None
-                    else Cell(signed(one.value), both(one), kind="gain", value=one.value, clear=found.clear)
-                )
-            name = about.backbone(section.backbone).label
-            label = f"{run.recipe} ({name})" if len(analysis.sections) > 1 else run.recipe
-            rows.append(Row(label, tuple(cells)))
-    head = (Column("recipe"), *(Column(target or "mean") for target in targets))
-    caption = (
-        f"Gains over {about.baseline} in points, zero-shot mean, with the bootstrap interval and behind ‘t’ Student's; "
-        "a dot where both exclude zero."
-    )
-    notes = tuple(dict.fromkeys(cell.caveat for row in rows for cell in row.cells if cell.caveat))
-    return Table("effects", caption, head, tuple(rows), notes)
-
-
-def two_sided(series: Series, scores: Scores) -> float:
-    """p of "no difference": the larger of bootstrap and t."""
-    return min(Bound("above").p_values(series, scores.options))
 
 
 def interaction_table(analysis: Analysis, scores: Scores) -> Table | None:
@@ -94,8 +59,8 @@ def interaction_table(analysis: Analysis, scores: Scores) -> Table | None:
     ]
     head = ("recipe", "largest difference", "F over blocks", "permutation p", "p, Holm")
     caption = (
-        "Does the gain differ among backbones? Largest difference of gains between two of them, with both intervals "
-        "(picked as the largest among more than two, so they are too hopeful; the tests are not); F of repeated "
+        "Does the gain differ among backbones? Largest difference of gains between two of them, with its interval "
+        "(picked as the largest among more than two, so it is too hopeful; the tests are not); F of repeated "
         f"measures over {_blocks(scores)}; permutation within seeds; the larger p of the two, or with two backbones "
         "that of the difference, Holm-adjusted over recipes."
     )
@@ -109,7 +74,7 @@ def _blocks(scores: Scores) -> str:
 
 
 def _p(found: Measured, scores: Scores) -> float | None:
-    return found.joint.p if found.joint is not None else two_sided(found.parts[0].series, scores)
+    return found.joint.p if found.joint is not None else estimate(found.parts[0].series, scores.options).p
 
 
 def _interaction(found: Measured, adjusted: float, scores: Scores) -> tuple[Cell, ...]:
@@ -120,7 +85,7 @@ def _interaction(found: Measured, adjusted: float, scores: Scores) -> tuple[Cell
     f = GAP if test is None or test.f is None else f"F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}"
     shuffled = GAP if test is None or test.p_permutation is None else share(test.p_permutation).removeprefix("= ")
     return (
-        Cell(f"{name}: {signed(one.value)}", both(one)),
+        Cell(f"{name}: {signed(one.value)}", bracketed(one)),
         Cell(f),
         Cell(shuffled),
         Cell(share(adjusted).removeprefix("= ")),
@@ -130,9 +95,9 @@ def _interaction(found: Measured, adjusted: float, scores: Scores) -> tuple[Cell
 def pairs_table(label: str, pairs: Sequence[Part], scores: Scores) -> Table:
     """The pairwise interactions behind a joint test."""
     found = [(part, estimate(part.series, scores.options)) for part in pairs]
-    adjusted = holm([two_sided(part.series, scores) for part in pairs])
+    adjusted = holm([1.0 if one.p is None else one.p for _, one in found])
     rows = tuple(
-        Row(part.label, (Cell(signed(one.value), both(one)), Cell(share(p).removeprefix("= "))))
+        Row(part.label, (Cell(signed(one.value), bracketed(one)), Cell(share(p).removeprefix("= "))))
         for (part, one), p in zip(found, adjusted)
     )
     head = (Column("backbones"), Column("difference of gains"), Column("p, Holm"))
@@ -162,11 +127,10 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     numbers = [Column(name) for name in ("confidence", "could be shown", "p, Holm")]
     head = (Column("claim"), *texts, *numbers, Column("to be read with", words=True))
     caption = (
-        "Confidence: the share of resamples of worlds, seeds and test examples in which the statement holds. It is a "
-        "probability from the measured scores, not a belief weighed with what else is known. Verified or not verified: "
-        "shown at 95 % by bootstrap and t alike, after Holm's correction over the tested claims; else undecided. Could "
-        "be shown: how far from its bound the number would have to be for t to decide the claim, were it first in "
-        "Holm's order, given the spread that was measured."
+        "Confidence: the probability of the statement from the measured scores alone, by the t distribution behind the "
+        "verdict and before correction. Holds or fails: shown at 95 % after Holm's correction over the tested claims; "
+        "else undecided. Could be shown: how far from its bound the number would have to be for t to decide the claim, "
+        "were it first in Holm's order, given the spread that was measured."
     )
     return Table("claims", caption, head, rows)
 
@@ -181,13 +145,13 @@ def asked(verdict: Verdict) -> str:
     if test is None:
         return GAP
     than, margin = f"{test.than:g}", f"{test.margin:g}"
-    effect = f", refuted where shown to be less than {margin} beyond it" if test.margin else ""
+    effect = f", fails where shown to be less than {margin} beyond it" if test.margin else ""
     several = verdict.measured is not None and verdict.measured.joint is not None
     words = {
         "above": f"above {than}{effect}",
         "below": f"below {than}{effect}",
         "within": f"within {margin} of {'each other' if several else than}",
-        "differs": f"they differ, refuted where within {margin}" if several else f"more than {margin} from {than}",
+        "differs": f"they differ, fails where within {margin}" if several else f"more than {margin} from {than}",
     }[test.direction]
     count = len(verdict.parts)
     return words if count < 2 else f"{test.at_least or 'all'} of {count} {words}"
@@ -197,7 +161,7 @@ def measured(verdict: Verdict) -> str:
     """The numbers behind a verdict."""
     kind = _kind(verdict)
     texts = [
-        f"{f'{label}: ' if label else ''}{amount(kind, found.value)} {both(found, kind)}".strip()
+        f"{f'{label}: ' if label else ''}{amount(kind, found.value)} {bracketed(found, kind)}".strip()
         for label, found in verdict.parts
     ]
     return "; ".join(texts) or "not measured"

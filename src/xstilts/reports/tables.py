@@ -7,7 +7,18 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from xstilts.reports.analysis import ALL, MEAN, SCOPES, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.analysis import (
+    ALL,
+    MEAN,
+    SCOPES,
+    SOURCE,
+    ZERO_SHOT,
+    Analysis,
+    Finding,
+    Section,
+    averaged,
+    scope_of,
+)
 from xstilts.reports.cells import (
     CLEAR,
     Cell,
@@ -16,15 +27,14 @@ from xstilts.reports.cells import (
     RowKind,
     Table,
     describe,
+    few,
     gap,
     interval,
     points,
-    share,
     signed,
 )
 from xstilts.stats.flags import Flag, learned, own_scores
 from xstilts.stats.table import Run
-from xstilts.stats.tests import paired_effect
 
 SCOPE_WORDS = {ZERO_SHOT: "all languages but the source language", ALL: "all languages, the source language included"}
 
@@ -36,12 +46,11 @@ def cell(found: Finding, is_baseline: bool, is_control: bool, level: float) -> C
         return gap(found.gap)
     note, value = describe(own, False, level), points(own.value)
     if is_baseline:
-        return Cell(value, interval(own.low, own.high, False), note, value=own.value)
+        return Cell(value, interval(own.low, own.high, False), note, found.gap, value=own.value)
     if gain is None:
         return Cell(value, "" if is_control else "own value", note, found.gap, value=own.value)
-    p = "" if found.p_adjusted is None else f"; permutation p, Holm-adjusted over languages, {share(found.p_adjusted)}"
     difference, brackets = signed(gain.value), interval(gain.low, gain.high, True)
-    sentence = f"{describe(gain, True, level)}{p}"
+    sentence = describe(gain, True, level)
     if is_control:
         note = f"{note}; difference from the baseline {sentence}"
         mark = CLEAR if found.clear else ""
@@ -71,38 +80,71 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
     """Recipes x targets, and the mean over targets: baseline and controls absolute, other recipes as gains."""
     about = analysis.about
     targets = [*about.targets, *([MEAN] if len(about.targets) > 1 else [])]
-    rows = _section_rows(analysis, section, [(target, scope) for target in targets])
-    chances = [analysis.chance(target, scope) for target in about.targets]
-    known = [value for value in chances if value is not None]
-    chances += [mean(known) if len(known) == len(chances) else None] * (len(targets) - len(chances))
-    last = Row("best constant answer", tuple(_chance(value) for value in chances), "chance", "or chance")
+    places = [(target, scope_of(target, analysis.languages, scope)) for target in targets]
+    rows = _section_rows(analysis, section, places)
+    rows = tuple(_with_source(analysis, section, row, run, places) for row, (run, _) in zip(rows, section.pairs))
+    last = Row("best constant answer", tuple(_chance(analysis.chance(*at)) for at in places), "chance", "or chance")
     name = about.backbone(section.backbone).label
     caption = (
         f"{name}: mean over {SCOPE_WORDS[scope]}. Row {about.baseline} is the baseline's own value, 0 to 100; other "
         f"recipes are gains over it in points; controls are own values and their difference from the baseline. "
-        f"Brackets: {analysis.options.level:.0%} bootstrap intervals."
+        f"Brackets: {analysis.options.level:.0%} intervals; a dot marks a clear difference. Behind {about.source}: "
+        "each row's own score in the source language."
     )
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
+    alone = [target for target in about.targets if target not in averaged(about.targets, analysis.languages, scope)]
+    notes = [f"mean: without {', '.join(alone)}, measured in {about.source} alone"] if alone and MEAN in targets else []
     word = "without" if scope == ZERO_SHOT else "with"
     chose = [
         f"{target}: {word} {', '.join(codes)}, on which its layer was chosen"
         for target, codes in analysis.chosen_on.items()
         if codes
     ]
-    return Table(f"main {section.backbone} {scope}", caption, head, (*rows, last), (*_notes(rows), *chose))
+    return Table(
+        f"main {section.backbone} {scope}",
+        caption,
+        head,
+        (*rows, last),
+        (*_notes(rows), *notes, *chose, *_few(analysis, section, places)),
+    )
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
     """Recipes x languages of one target."""
     about, codes = analysis.about, analysis.languages[target, ALL]
-    rows = _section_rows(analysis, section, [(target, code) for code in codes])
+    places = [(target, code) for code in codes]
+    rows = _section_rows(analysis, section, places)
     last = Row(
         "best constant answer", tuple(_chance(analysis.majority.get((target, c))) for c in codes), "chance", "or chance"
     )
     head = (Column("recipe"), *(_language_head(analysis, target, code) for code in codes))
     name = about.backbone(section.backbone).label
-    caption = f"{target} by language, {name}: the baseline's own value, gains over it, controls."
-    return Table(f"languages {section.backbone} {target}", caption, head, (*rows, last), _notes(rows))
+    caption = f"{target} by language, {name}: the baseline's own value, gains over it, controls; a dot: clear."
+    notes = (*_notes(rows), *_few(analysis, section, places))
+    return Table(f"languages {section.backbone} {target}", caption, head, (*rows, last), notes)
+
+
+def _with_source(analysis: Analysis, section: Section, row: Row, run: Run, places: Sequence[tuple[str, str]]) -> Row:
+    """The row with each cell's score in the source language, where it is not the cell's own."""
+    cells = []
+    for cell_, (target, where) in zip(row.cells, places):
+        one = analysis.finding(run, section.baseline, target, SOURCE).absolute
+        if one is not None and where != SOURCE and not (target == MEAN and where == ALL):
+            cell_ = replace(cell_, detail=f"{cell_.detail} {analysis.about.source} {points(one.value)}".strip())
+        cells.append(cell_)
+    return replace(row, cells=tuple(cells))
+
+
+def _few(analysis: Analysis, section: Section, places: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Which differences have too few replicates to be clear, in one note for each reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for run, baseline in section.pairs[1:]:
+        for target, where in places:
+            one = analysis.finding(run, baseline, target, where).gain
+            if one is not None and one.few:
+                reasons.setdefault(few(one), {})[target or "mean"] = None
+    every = len(set(places))
+    return tuple(r if len(names) == every else f"{', '.join(names)}: {r}" for r, names in reasons.items())
 
 
 def _language_head(analysis: Analysis, target: str, code: str) -> Column:
@@ -157,9 +199,12 @@ def _chance(value: float | None) -> Cell:
 
 def _target_head(analysis: Analysis, target: str, scope: str) -> Column:
     if target == MEAN:
-        return Column("mean", f"of {len(analysis.about.targets)} targets")
+        count = len(averaged(analysis.about.targets, analysis.languages, scope))
+        return Column("mean", f"of {count} target{'' if count == 1 else 's'}")
     scores = analysis.table.targets().where(task=target)
     metric = " and ".join(name.replace("_", " ") for name in scores.distinct("metric")) or "not measured"
+    if scope_of(target, analysis.languages, scope) == SOURCE:
+        return Column(target, f"{metric}, in {analysis.about.source} alone")
     count = len(analysis.languages[target, scope])
     return Column(target, f"{metric}, {count} language{'' if count == 1 else 's'}")
 
@@ -208,6 +253,8 @@ def _range(values: Sequence[float]) -> str:
 def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
     """Every estimate as a flat row, for CSV."""
     for (run, baseline, target, where), found in analysis.findings.items():
+        if where == SOURCE:  # stands under its language
+            continue
         for what, one in (("value", found.absolute), ("difference", found.gain)):
             if one is None:
                 continue
@@ -222,13 +269,10 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
                 "value": one.value,
                 "low": one.low,
                 "high": one.high,
-                "t_low": one.t_low,
-                "t_high": one.t_high,
                 "p": one.p if what == "difference" else None,
-                "p_holm": found.p_adjusted if what == "difference" else None,
+                "p_table": one.p_table if what == "difference" else None,
                 "clear": found.clear if what == "difference" else None,
-                "effect": paired_effect(one.per_seed) if what == "difference" else None,
                 "seeds": " ".join(map(str, one.seeds)),
                 "examples": one.examples,
-                "resampled": one.levels,
+                "over": one.over,
             }

@@ -10,14 +10,15 @@ from xstilts.reports.about import About
 from xstilts.reports.analysis import ALL, Analysis, analyse
 from xstilts.reports.layers import panels
 from xstilts.reports.markdown import report as markdown_report
-from xstilts.reports.page import page, standalone
+from xstilts.reports.page import page
+from xstilts.reports.standalone import standalone
 from xstilts.reports.svg import heat_map, layer_plot
 from xstilts.reports.tables import gain_rows, language_table
-from xstilts.stats.series import Resampling
+from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable, csv_text
 
 
-def write_report(table: ScoreTable, about: About, directory: Path, options: Resampling | None = None) -> Path:
+def write_report(table: ScoreTable, about: About, directory: Path, options: Replication | None = None) -> Path:
     """Write `index.html`, `report.md`, `scores.csv`, `estimates.csv` and the plots as SVG; returns the page's path.
 
     Raises:
@@ -37,7 +38,7 @@ def write_analysis(analysis: Analysis, directory: Path) -> Path:
     write_text(directory / "report.md", markdown_report(analysis))
     listed = {
         "scores.csv": "every score, one per line, with its signature",
-        "estimates.csv": "every mean and difference with both intervals and p values",
+        "estimates.csv": "every mean and difference with interval and p values",
         "report.md": "this report as Markdown",
         **dict.fromkeys(plots, "a plot of this page"),
     }

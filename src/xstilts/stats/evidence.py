@@ -1,8 +1,7 @@
 """How strongly measured series speak for a statement about them, and against it.
 
-Two tails are taken of every comparison with a number, that of the bootstrap and that of Student's t over seeds (over
-worlds, where several seeds share one), and the larger counts: with few seeds the bootstrap alone is too sure of itself.
-All p values are twice a tail, so that p < .05 says that both 95 % intervals exclude the number.
+A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, so that p < .05
+says that the 95 % interval excludes the number.
 
 A statement of several parts holds when at least so many of them hold. For all of them the largest p counts
 (intersection-union: Berger 1982, Technometrics 24), for fewer the partial conjunction (Benjamini and Heller 2008,
@@ -11,16 +10,14 @@ Biometrics 64): the p that so many parts reach at least, times the number of par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from xstilts.stats.bootstrap import block_means, draws
-from xstilts.stats.series import Resampling, Series
+from xstilts.stats.series import Replication, Series, spread
 
 Direction = Literal["above", "below", "within", "differs"]
 
@@ -30,8 +27,9 @@ class Evidence:
     """For and against a statement.
 
     Attributes:
-        supports, contradicts: p of the contrary, and p of the statement; 1 where there is one seed.
-        confidence: share of resamples in which the statement holds; None where nothing could be resampled.
+        supports, contradicts: p of the contrary, and p of the statement; 1 where there is one replicate.
+        confidence: the probability that the t distribution behind the verdict gives the statement; of several parts,
+            that of the least certain one among those needed. None where there is one replicate.
     """
 
     supports: float
@@ -50,17 +48,18 @@ class Bound:
     than: float = 0.0
     margin: float = 0.0
 
-    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether it holds for each value."""
-        tests: dict[Direction, Callable[[], NDArray[np.bool_]]] = {
-            "above": lambda: values > self.than,
-            "below": lambda: values < self.than,
-            "within": lambda: np.abs(values - self.than) <= self.margin,
-            "differs": lambda: np.abs(values - self.than) > self.margin,
-        }
-        return tests[self.direction]()
+    def confidence(self, series: Series, options: Replication) -> float:
+        """The probability of the statement, were every value of the number as likely beforehand."""
+        low, high = self.than - self.margin, self.than + self.margin
+        inside = max(0.0, 1 - tails(series, low, options)[0] - tails(series, high, options)[1])
+        return {
+            "above": 1 - tails(series, self.than, options)[0],
+            "below": 1 - tails(series, self.than, options)[1],
+            "within": inside,
+            "differs": 1 - inside,
+        }[self.direction]
 
-    def p_values(self, series: Series, options: Resampling) -> tuple[float, float]:
+    def p_values(self, series: Series, options: Replication) -> tuple[float, float]:
         """(p of the contrary, p of the statement), two-sided."""
 
         def up(number: float) -> float:
@@ -80,34 +79,25 @@ class Bound:
         return min(1.0, 2 * found[0]), min(1.0, 2 * found[1])
 
 
-def tails(series: Series, number: float, options: Resampling) -> tuple[float, float]:
-    """(p of "at most `number`", p of "at least `number`"), one-sided; 1 and 1 where one seed says nothing of others."""
-    centres = block_means(series, options)
-    count = len(centres)
-    if count < 2:
+def tails(series: Series, number: float, options: Replication) -> tuple[float, float]:
+    """(p of "at most `number`", p of "at least `number`"), one-sided; 1 and 1 where others are unknown."""
+    found = spread(series, options)
+    if found.freedom < 1 or not found.error or not np.isfinite(found.centre):
         return 1.0, 1.0
-    values = draws(series, options)
-    if not (np.isfinite(values).all() and np.isfinite(centres).all()):
-        return 1.0, 1.0
-    low, high = (float((side.sum() + 1) / (len(values) + 1)) for side in (values <= number, values >= number))
-    distance, error = float(centres.mean()) - number, float(centres.std(ddof=1)) / np.sqrt(count)
-    if error == 0:
-        t_low, t_high = (1.0 if distance <= 0 else 0.0), (1.0 if distance >= 0 else 0.0)
-    else:
-        t_low, t_high = (float(stats.t.sf(sign * distance / error, count - 1)) for sign in (1, -1))
-    return max(low, t_low), max(high, t_high)
+    distance = (found.centre - number) / found.error
+    return float(special.stdtr(found.freedom, -distance)), float(special.stdtr(found.freedom, distance))
 
 
-def weigh(parts: Sequence[Series], bound: Bound, at_least: int, options: Resampling) -> Evidence:
-    """The evidence for "at least `at_least` of the parts fulfil `bound`"; parts have the same seeds."""
+def weigh(parts: Sequence[Series], bound: Bound, at_least: int, options: Replication) -> Evidence:
+    """The evidence for "at least `at_least` of the parts fulfil `bound`"."""
     supports, contradicts = zip(*(bound.p_values(part, options) for part in parts))
     contrary = len(parts) - at_least + 1
-    known = all(part.draws is not None or len(part.seeds) > 1 for part in parts)
-    held = np.stack([bound.holds(draws(part, options)) for part in parts]) if known else None
+    known = all(spread(part, options).freedom > 0 for part in parts)
+    confidence = sorted((bound.confidence(part, options) for part in parts), reverse=True)
     return Evidence(
         partial_conjunction(supports, at_least),
         partial_conjunction(contradicts, contrary),
-        None if held is None else float((held.sum(axis=0) >= at_least).mean()),
+        confidence[at_least - 1] if known else None,
     )
 
 

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import factorial
 
 import numpy as np
 from scipy import stats
 
 from xstilts.core.seeds import generator
-from xstilts.stats.bootstrap import block_means
-from xstilts.stats.series import Resampling, Series, models_of
+from xstilts.stats.series import Replication, Series, models_of, spread, units_of
 from xstilts.stats.table import Floats
+
+PERMUTATIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,62 +45,52 @@ class Joint:
         return None if self.p_f is None or self.p_permutation is None else max(self.p_f, self.p_permutation)
 
 
-def joint(columns: Sequence[Series], options: Resampling | None = None) -> Joint:
+def joint(columns: Sequence[Series], options: Replication | None = None) -> Joint:
     """Both joint tests of two or more series with the same seeds."""
-    options = options or Resampling()
+    options = options or Replication()
     columns = [replace(one, models=models_of(columns)) for one in columns]
-    means = np.stack([block_means(one, options) for one in columns], axis=1)
-    f, degrees, p_f = repeated_measures(means)
+    means = np.stack([units_of(one, options)[0] for one in columns], axis=1)
+    # What the differences of two columns owe to examples that all replicates share, for each column half.
+    shared = [spread(one.minus(two), options).shared / 2 for one, two in combinations(columns, 2)]
+    f, degrees, p_f = repeated_measures(means, float(np.mean(shared)))
     values = np.stack([one.points for one in columns], axis=1)
-    return Joint(f, degrees, p_f, permuted_within(values, options) if len(means) > 1 else None)
+    return Joint(f, degrees, p_f, permuted_within(values) if len(means) > 1 else None)
 
 
-def repeated_measures(values: Floats) -> tuple[float | None, tuple[int, int], float | None]:
-    """F, its degrees of freedom and p for `values` [blocks, columns]; no F with one block."""
+def repeated_measures(values: Floats, shared: float = 0.0) -> tuple[float | None, tuple[int, int], float | None]:
+    """F, its degrees of freedom and p for `values` [blocks, columns]; no F with one block.
+
+    Args:
+        shared: variance of a column's mean that more blocks would not reduce.
+    """
     n, k = values.shape
     degrees = (k - 1, (k - 1) * (n - 1))
     if n < 2:
         return None, degrees, None
     columns, rows, middle = values.mean(axis=0), values.mean(axis=1), values.mean()
     between = n * float(((columns - middle) ** 2).sum()) / degrees[0]
-    rest = float(((values - rows[:, None] - columns + middle) ** 2).sum()) / degrees[1]
+    rest = float(((values - rows[:, None] - columns + middle) ** 2).sum()) / degrees[1] + n * shared
     if rest <= 0:
         return (np.inf, degrees, 0.0) if between > 0 else (0.0, degrees, 1.0)
     return between / rest, degrees, float(stats.f.sf(between / rest, *degrees))
 
 
-def permuted_within(values: Floats, options: Resampling) -> float:
+def permuted_within(values: Floats, permutations: int = PERMUTATIONS) -> float:
     """p of the spread of column means when `values` [seeds, columns] are shuffled within each seed.
 
-    Flips of two columns are enumerated where they are fewer than the resamples.
+    Flips of two columns are enumerated where they are fewer than the permutations.
     """
     n, k = values.shape
     observed = values.mean(axis=0).var()
-    if k == 2 and factorial(k) ** n <= options.resamples:
+    if k == 2 and factorial(k) ** n <= permutations:
         flips = np.arange(2**n)[:, None] >> np.arange(n) & 1
         one = np.where(flips == 0, values[:, 0], values[:, 1]).mean(axis=1)
         spread = ((2 * one - values.sum(axis=1).mean()) / 2) ** 2
         return float((spread >= observed - 1e-12).mean())
-    rng = generator(options.seed, "interaction")
-    order = rng.random((options.resamples, n, k)).argsort(axis=2)
+    rng = generator(0, "interaction")
+    order = rng.random((permutations, n, k)).argsort(axis=2)
     spread = np.take_along_axis(np.broadcast_to(values, order.shape), order, axis=2).mean(axis=1).var(axis=1)
-    return float(((spread >= observed - 1e-12).sum() + 1) / (options.resamples + 1))
-
-
-def weighted(columns: Sequence[Series], weights: Sequence[float]) -> Series:
-    """The sum of series with the same seeds, each times its weight: a mean, a difference, a slope."""
-    assert len({one.seeds for one in columns}) == 1
-    known = [one.draws for one in columns if one.draws is not None]
-    total = sum(weight * draws for weight, draws in zip(weights, known)) if len(known) == len(columns) else None
-    return replace(
-        columns[0],
-        points=np.asarray(sum(weight * one.points for weight, one in zip(weights, columns))),
-        draws=None if total is None else np.asarray(total, dtype=np.float32),
-        languages=tuple(dict.fromkeys(code for one in columns for code in one.languages)),
-        shared=any(one.shared for one in columns),
-        examples=max(one.examples for one in columns),
-        models=models_of(columns),
-    )
+    return float(((spread >= observed - 1e-12).sum() + 1) / (permutations + 1))
 
 
 def slope_weights(x: Sequence[float]) -> list[float]:

@@ -1,34 +1,36 @@
-"""Scores and differences as one value per seed, each with its resamples over test examples.
+"""Scores and differences as one value per seed, with what each test example adds to it.
 
-Here examples are drawn; seeds, and the worlds they share, are drawn over these values in `bootstrap`.
+A value is a ratio of sums over examples. To first order each example moves it by a known amount, its *influence*. Sums
+of squared influences are the variance that drawing other examples would give, and sums of products over the same
+examples the covariance of two values. Means, differences and slopes of values have those of their influences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts.core.errors import XstiltsError
-from xstilts.core.seeds import generator
-from xstilts.stats.table import Examples, Floats, Measured, Run, ScoreTable, ratio
+from xstilts.stats.table import Floats
 
-CHUNK = 1 << 18
+Noise = Mapping[str, Floats]
+"""Set of examples -> [n] influences, in points."""
+ROUNDING = 1e-12
+"""Squared points below which values are equal."""
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """How often to resample, the level of intervals, the seed of the random numbers, and what seeds have in common.
+class Replication:
+    """What counts as a replicate, and the level of intervals.
 
     Attributes:
         worlds: seed -> the constructed world it was run on, where several seeds share one; empty on real data.
     """
 
-    resamples: int = 10_000
     level: float = 0.95
-    seed: int = 0
     worlds: Mapping[int, int] = field(default_factory=dict)
 
     def blocks(self, series: Series) -> list[NDArray[np.int64]]:
@@ -48,178 +50,160 @@ class Resampling:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A value per seed, and its resamples over examples.
+    """A value per seed.
 
     Attributes:
         points: [S] the measured value at each seed.
-        draws: [S, B] the value under each resample of the examples; None without example values.
-        shared: whether seeds share test examples (then resample b is the same draw for all of them).
+        noise: the influences of the examples on each of them; None without example values.
         models: what was measured at each seed; equal where it is the same models.
+        freedom: degrees of freedom, of means over targets with different seeds; else they follow from the replicates.
     """
 
     seeds: tuple[int, ...]
     languages: tuple[str, ...]
     points: Floats
-    draws: NDArray[np.float32] | None
-    shared: bool
+    noise: tuple[Noise, ...] | None
     examples: int
     models: tuple[str, ...]
+    freedom: int | None = None
 
     def minus(self, other: Series) -> Series:
         """The paired difference; both must have the same seeds."""
-        assert self.seeds == other.seeds
-        draws = None if self.draws is None or other.draws is None else self.draws - other.draws
-        return replace(self, points=self.points - other.points, draws=draws, models=models_of([self, other]))
+        return weighted([self, other], [1.0, -1.0])
 
 
-@dataclass(frozen=True, eq=False)
-class Place:
-    """One run in one language at one seed; several main values (exact match and F1) are averaged, as XTREME does."""
-
-    point: float
-    draws: NDArray[np.float32] | None
-    group: str
-    metrics: frozenset[str]
-    examples: int
-    stages: frozenset[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Replicates:
-    """All runs of one task under the same resamples of its examples."""
-
-    task: str
-    places: Mapping[tuple[Run, str, int], Place]
-
-    def series(self, runs: Sequence[Run], languages: Sequence[str]) -> list[Series]:
-        """The mean over languages of each run, over the seeds and languages that all of `runs` have.
-
-        Raises:
-            XstiltsError: no such run, no seed or language in common, other metrics or other examples.
-        """
-        seeds, common = self._overlap(runs, languages)
-        made = []
-        for run in runs:
-            rows = [[self.places[run, language, seed] for language in common] for seed in seeds]
-            self._comparable(runs[0], run, seeds, common)
-            points = np.array([[place.point for place in row] for row in rows]).mean(axis=1)
-            known = all(place.draws is not None for row in rows for place in row)
-            draws = np.stack([_mean(place.draws for place in row) for row in rows]) if known else None
-            groups = [{place.group for place in row} for row in rows]
-            shared = any(a & b for i, a in enumerate(groups) for b in groups[:i])
-            total = sum(place.examples for place in rows[0])
-            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
-            made.append(Series(seeds, common, points, draws, shared, total, models))
-        return made
-
-    def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        wanted = set(languages)
-        have = {run: {(s, lang) for r, lang, s in self.places if r == run and lang in wanted} for run in runs}
-        for run, pairs in have.items():
-            if not pairs:
-                raise XstiltsError(f"{self.task}: no scores of recipe {run.recipe} with {run.backbone}")
-        seeds = tuple(sorted(set.intersection(*({s for s, _ in pairs} for pairs in have.values()))))
-        if not seeds:
-            raise XstiltsError(f"{self.task}: {' and '.join(run.recipe for run in runs)} have no seed in common")
-        common = tuple(
-            lang for lang in languages if all((seed, lang) in pairs for pairs in have.values() for seed in seeds)
-        )
-        if not common:
-            raise XstiltsError(f"{self.task}: no language was measured at every seed of {_names(runs)}")
-        return seeds, common
-
-    def _comparable(self, one: Run, two: Run, seeds: Sequence[int], languages: Sequence[str]) -> None:
-        for seed in seeds:
-            for language in languages:
-                a, b = self.places[one, language, seed], self.places[two, language, seed]
-                if a.metrics != b.metrics or (a.group and b.group and a.group != b.group):
-                    what = "examples" if a.metrics == b.metrics else "metrics"
-                    raise XstiltsError(
-                        f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different "
-                        f"{what}; run them with the same data and version"
-                    )
-
-
-def _model(row: Sequence[Place], seed: int) -> str:
-    """The stages behind one run's scores at a seed; the seed itself where they are not known."""
-    stages = sorted(set().union(*(place.stages for place in row)))
-    return " ".join(stages) if all(stages) and stages else f"seed {seed}"
-
-
-def models_of(parts: Sequence[Series], seeds: Sequence[int] | None = None) -> tuple[str, ...]:
-    """What was measured at each seed where a number is made of several series."""
-    wanted = parts[0].seeds if seeds is None else seeds
-    return tuple(" and ".join(dict.fromkeys(one.models[one.seeds.index(seed)] for one in parts)) for seed in wanted)
-
-
-def _names(runs: Sequence[Run]) -> str:
-    return " and ".join(f"{run.recipe} with {run.backbone}" for run in dict.fromkeys(runs))
-
-
-def _mean(arrays: Iterable[NDArray[np.float32] | None]) -> NDArray[np.float32]:
-    known = [array for array in arrays if array is not None]
-    return np.asarray(np.mean(known, axis=0), dtype=np.float32)
-
-
-def resample(table: ScoreTable, task: str, options: Resampling | None = None) -> Replicates:
-    """Resample the examples of one target task, for all runs, languages and seeds at once."""
-    options = options or Resampling()
-    rows = [row for row in table.targets().rows if row.score.task == task]
-    groups: dict[str, list[tuple[int, Examples]]] = {}
-    for number, row in enumerate(rows):
-        if row.examples is not None and len(row.examples.ids):
-            groups.setdefault(row.examples.group, []).append((number, row.examples))
-    draws: dict[int, NDArray[np.float32]] = {}
-    for group, members in groups.items():
-        rng = generator(options.seed, "bootstrap", task, group)
-        numbers, examples = zip(*members)
-        draws.update(zip(numbers, _resampled(examples, rng, options.resamples)))
-    places: dict[tuple[Run, str, int], list[tuple[Measured, NDArray[np.float32] | None]]] = {}
-    for number, row in enumerate(rows):
-        key = (row.run, row.score.language, row.score.seed)
-        places.setdefault(key, []).append((row, draws.get(number)))
-    return Replicates(task, {key: _place(parts) for key, parts in places.items()})
-
-
-def _place(parts: Sequence[tuple[Measured, NDArray[np.float32] | None]]) -> Place:
-    known = all(draws is not None for _, draws in parts)
-    return Place(
-        point=float(np.mean([row.score.value for row, _ in parts])),
-        draws=_mean(draws for _, draws in parts) if known else None,
-        group="+".join(sorted({row.examples.group for row, _ in parts if row.examples is not None})),
-        metrics=frozenset(row.score.metric for row, _ in parts),
-        examples=max(row.score.n for row, _ in parts),
-        stages=frozenset(row.score.stage for row, _ in parts),
+def weighted(columns: Sequence[Series], weights: Sequence[float]) -> Series:
+    """The sum of series with the same seeds, each times its weight: a mean, a difference, a slope."""
+    assert len({one.seeds for one in columns}) == 1
+    known = [one.noise for one in columns if one.noise is not None]
+    return replace(
+        columns[0],
+        points=np.asarray(sum(weight * one.points for weight, one in zip(weights, columns))),
+        noise=tuple(added(at, weights) for at in zip(*known)) if len(known) == len(columns) else None,
+        languages=tuple(dict.fromkeys(code for one in columns for code in one.languages)),
+        examples=max(one.examples for one in columns),
+        models=models_of(columns),
+        freedom=min((one.freedom for one in columns if one.freedom is not None), default=None),
     )
 
 
-def _resampled(examples: Sequence[Examples], rng: np.random.Generator, resamples: int) -> NDArray[np.float32]:
-    """[k, B] values of k scores over the same n examples, under B draws of n examples with replacement."""
-    above = np.stack([one.numerator for one in examples], axis=1)
-    below, column = np.unique(np.stack([one.denominator for one in examples], axis=1), axis=1, return_inverse=True)
-    n, values = len(above), np.empty((len(examples), resamples), dtype=np.float32)
-    rows = max(1, CHUNK // n)
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        picks = rng.integers(0, n, size=(size, n), dtype=np.int32) + (np.arange(size, dtype=np.int32) * n)[:, None]
-        counts = np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
-        values[:, start : start + size] = ratio(counts @ above, (counts @ below)[:, column.ravel()]).T
-    return values
+def added(parts: Sequence[Noise], weights: Sequence[float]) -> Noise:
+    """The influences of a weighted sum."""
+    total: dict[str, Floats] = {}
+    for part, weight in zip(parts, weights, strict=True):
+        for group, values in part.items():
+            total[group] = total[group] + weight * values if group in total else weight * values
+    return total
 
 
-def combine(parts: Sequence[Series]) -> Series:
-    """The mean over tasks, over the seeds that all of them have. Raises `XstiltsError` when there is none."""
-    seeds = tuple(seed for seed in parts[0].seeds if all(seed in part.seeds for part in parts))
-    if not seeds:
-        raise XstiltsError("the targets have no seed in common: no mean over targets")
-    index = [[part.seeds.index(seed) for seed in seeds] for part in parts]
-    known = [part.draws[rows] for part, rows in zip(parts, index) if part.draws is not None]
+def power(noise: Noise) -> float:
+    """The variance from drawing other examples, in squared points."""
+    return float(sum(values @ values for values in noise.values()))
+
+
+class Spread(NamedTuple):
+    """How certain the mean of a series is.
+
+    Attributes:
+        units: replicates: worlds where seeds share one, else seeds; one where all seeds are the same models.
+        variance: of one replicate about the mean of all; of the examples alone where there is one replicate.
+        shared: variance of the mean that more replicates would not reduce: from examples that all of them share.
+        freedom: degrees of freedom of `variance`.
+    """
+
+    centre: float
+    units: int
+    variance: float | None
+    shared: float
+    freedom: int
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the centre; None where nothing is known of it."""
+        return None if self.variance is None else float(np.sqrt(self.variance / self.units + self.shared))
+
+
+def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise, ...] | None]:
+    """The mean over seeds of each replicate, and the influences on it."""
+    blocks = options.blocks(series)
+    if len(blocks) == len(series.seeds):
+        return series.points, series.noise
+    points = np.array([series.points[block].mean() for block in blocks])
+    if series.noise is None:
+        return points, None
+    means = [added([series.noise[i] for i in block], [1 / len(block)] * len(block)) for block in blocks]
+    return points, tuple(means)
+
+
+def spread(series: Series, options: Replication) -> Spread:
+    """Mean over replicates, with its variance.
+
+    Replicates that share examples vary less about their mean than about the truth, by the covariance that the shared
+    examples give them; this is added. Where all are equal, as few examples can make them, the variance is that of the
+    examples.
+    """
+    points, noise = units_of(series, options)
+    count, centre = len(points), float(points.mean())
+    own = None if noise is None else float(np.mean([power(one) for one in noise]))
+    if count == 1:
+        return Spread(centre, 1, own, 0.0, 0)
+    common = 0.0
+    if noise is not None and own is not None:
+        mean = power(added(noise, [1 / count] * count))
+        common = max(0.0, (count * mean - own) / (count - 1))
+    variance = float(points.var(ddof=1))
+    if variance < ROUNDING:
+        variance = max(0.0, (own or 0.0) - common)
+    return Spread(centre, count, variance, common, count - 1 if series.freedom is None else series.freedom)
+
+
+def models_of(parts: Sequence[Series]) -> tuple[str, ...]:
+    """What was measured at each seed where a number is made of several series."""
+    return tuple(" and ".join(dict.fromkeys(names)) for names in zip(*(one.models for one in parts), strict=True))
+
+
+def combine(parts: Sequence[Series], options: Replication) -> Series:
+    """The mean over tasks of each task's own mean over its seeds.
+
+    Where tasks have different seeds, those that tasks share stay paired: points are of all seeds, made so that their
+    mean and its variance are right, and the degrees of freedom are those of the task with the fewest.
+    """
+    if len({part.seeds for part in parts}) == 1:
+        mean = weighted(parts, [1 / len(parts)] * len(parts))
+        return replace(mean, examples=sum(part.examples for part in parts))
+    if any(options.by_world(part) for part in parts):
+        parts = [_by_world(part, options) for part in parts]
+    seeds = tuple(sorted({seed for part in parts for seed in part.seeds}))
+    size, points = len(seeds), np.full(len(seeds), np.mean([part.points.mean() for part in parts]))
+    shares: list[list[tuple[Noise, float]]] = [[] for _ in seeds]
+    for part in parts:
+        count = len(part.seeds)
+        at = [seeds.index(seed) for seed in part.seeds]
+        share = size / (len(parts) * count)
+        # Residuals about a mean of `count` are too small by (count - 1) / count, and those of `size` points likewise.
+        grown = np.sqrt((size - 1) / size * count / (count - 1)) if count > 1 else 0.0
+        points[at] += share * grown * (part.points - part.points.mean())
+        for place, noise in zip(at, part.noise or ()):
+            shares[place].append((noise, share))
+    known = all(part.noise is not None for part in parts)
+    models = [dict.fromkeys(p.models[p.seeds.index(seed)] for p in parts if seed in p.seeds) for seed in seeds]
     return Series(
         seeds=seeds,
         languages=tuple(dict.fromkeys(language for part in parts for language in part.languages)),
-        points=np.asarray(np.mean([part.points[rows] for part, rows in zip(parts, index)], axis=0)),
-        draws=np.asarray(np.mean(known, axis=0)) if len(known) == len(parts) else None,
-        shared=any(part.shared for part in parts),
+        points=points,
+        noise=tuple(added(*zip(*one)) for one in shares) if known else None,
         examples=sum(part.examples for part in parts),
-        models=models_of(parts, seeds),
+        models=tuple(" and ".join(names) for names in models),
+        freedom=min(len(part.seeds) for part in parts) - 1,
     )
+
+
+def _by_world(part: Series, options: Replication) -> Series:
+    """A point for each world, under its first seed."""
+    points, noise = units_of(part, options)
+    first = {world: min(s for s, w in options.worlds.items() if w == world) for world in options.worlds.values()}
+    seeds = tuple(dict.fromkeys(first[options.worlds[seed]] for seed in part.seeds))
+    order = np.argsort(seeds)
+    sorted_noise = None if noise is None else tuple(noise[i] for i in order)
+    names = tuple(f"world {options.worlds[seeds[i]]}" for i in order)
+    return Series(tuple(seeds[i] for i in order), part.languages, points[order], sorted_noise, part.examples, names)

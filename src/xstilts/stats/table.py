@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -89,7 +90,7 @@ class ScoreTable:
     """Scores in a fixed order, none twice.
 
     Raises:
-        XstiltsError: two rows are the same measurement with different values.
+        XstiltsError: two rows are the same measurement with different values, or a value is not a number.
     """
 
     rows: tuple[Measured, ...]
@@ -98,6 +99,11 @@ class ScoreTable:
     def __post_init__(self) -> None:
         for row in self.rows:
             key = tuple(getattr(row.score, name) for name in IDENTITY)
+            if not math.isfinite(row.score.value):
+                raise XstiltsError(
+                    f"the score of {row.score.task} ({row.score.language}, seed {row.score.seed}, recipe "
+                    f"{row.score.recipe}) is {row.score.value}: not a number, so no mean has a value; evaluate it again"
+                )
             other = self._seen.setdefault(key, row)
             if other is not row and other.score.value != row.score.value:
                 what = ", ".join(f"{name}={value}" for name, value in zip(IDENTITY, key) if value != "")

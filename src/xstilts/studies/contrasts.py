@@ -1,4 +1,4 @@
-"""From a contrast to numbers: series over seeds, made of the scores of runs that all share seeds and examples."""
+"""From a contrast to numbers: series over seeds, made of the scores of runs on the same examples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xstilts.core.errors import XstiltsError
-from xstilts.stats.interaction import Joint, joint, slope_weights, weighted
-from xstilts.stats.series import Replicates, Resampling, Series, combine, models_of, resample
+from xstilts.stats.interaction import Joint, joint, slope_weights
+from xstilts.stats.replicates import Replicates, replicates
+from xstilts.stats.series import Replication, Series, combine, models_of, weighted
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.spec import Contrast
 
@@ -62,12 +63,12 @@ class Scores:
     backbones: tuple[str, ...]
     recipes: tuple[str, ...]
     targets: tuple[str, ...]
-    options: Resampling
+    options: Replication
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
 
     def measure(self, contrast: Contrast) -> Measured:
-        """Its parts, over the seeds that all of its runs have.
+        """Its parts, on each target over the seeds that all of its runs have.
 
         Raises:
             XstiltsError: a run that was not measured, no seed or language in common, or other test examples.
@@ -89,9 +90,6 @@ class Scores:
                     raise XstiltsError("a joint test of more than two backbones has no `each`")
                 return self._joint(single, subjects)
             parts.append(Part(label, self._one(single)))
-        seeds = [part.series.seeds for part in parts]
-        if len(set(seeds)) > 1:
-            raise XstiltsError("the parts of this test were measured at different seeds")
         return Measured(tuple(parts), subjects)
 
     def _targets(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,11 +98,11 @@ class Scores:
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
         by_target = [self._replicates(t).series(runs, self.languages.get((t, scope), ())) for t in targets]
-        return [combine([found[number] for found in by_target]) for number in range(len(runs))]
+        return [combine([found[number] for found in by_target], self.options) for number in range(len(runs))]
 
     def _replicates(self, target: str) -> Replicates:
         if target not in self._known:
-            self._known[target] = resample(self.table, target, self.options)
+            self._known[target] = replicates(self.table, target)
         return self._known[target]
 
     def _one(self, contrast: Contrast) -> Series:
@@ -143,6 +141,8 @@ class Scores:
     def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
         runs = [Run(b, recipe) for b in contrast.backbones for recipe in (*contrast.recipe, *contrast.against)]
         found = dict(zip(runs, self.series(runs, contrast.targets, contrast.scope)))
+        if any(one.freedom is not None for one in found.values()):
+            raise XstiltsError("a joint test needs targets that were measured at the same seeds")
         up, down = len(contrast.recipe), len(contrast.against)
         weights = [1 / up] * up + [-1 / down] * down
         recipes = (*contrast.recipe, *contrast.against)
@@ -153,34 +153,28 @@ class Scores:
         return Measured((ends,), subjects, joint(list(gains.values()), self.options), pairs)
 
     def _correlation(self, contrast: Contrast) -> Series:
-        """At each seed, over runs; a draw of the examples gives a draw of it."""
+        """At each seed, over runs; nothing is said of other examples."""
         runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
         if len(runs) < 3:
             raise XstiltsError(f"a correlation over runs needs at least three, found {len(runs)}")
         sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
+        if any(one.freedom is not None for side in sides for one in side):
+            raise XstiltsError("a correlation needs targets that were measured at the same seeds")
         seeds = tuple(seed for seed in sides[0][0].seeds if seed in sides[1][0].seeds)
         if not seeds:
             raise XstiltsError(f"{', '.join(contrast.targets)} and {', '.join(contrast.versus)} share no seed")
         rows = [[side[0].seeds.index(seed) for seed in seeds] for side in sides]
         points = [np.stack([one.points[at] for one in side]) for side, at in zip(sides, rows)]
-        known = all(one.draws is not None for side in sides for one in side)
-        draws = None
-        if known:
-            x, y = ([one.draws[at] for one in side if one.draws is not None] for side, at in zip(sides, rows))
-            draws = correlated(np.stack(x), np.stack(y)).astype(np.float32)
-        every = [one for side in sides for one in side]
-        return replace(
-            every[0],
-            seeds=seeds,
-            points=correlated(*points),
-            draws=draws,
-            shared=any(one.shared for one in every),
-            models=models_of(every, seeds),
-        )
+        every = [
+            replace(one, seeds=seeds, models=tuple(one.models[i] for i in at))
+            for side, at in zip(sides, rows)
+            for one in side
+        ]
+        return replace(every[0], points=correlated(*points), noise=None, models=models_of(every))
 
 
-def correlated(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Pearson correlations over the first axis of `x` and `y` [runs, ...]; 0 where one of them does not vary."""
+def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson correlations over the first axis of `x` and `y` [runs, seeds]; 0 where one of them does not vary."""
     a, b = (np.asarray(one, dtype=np.float64) - one.mean(axis=0) for one in (x, y))
     below = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))

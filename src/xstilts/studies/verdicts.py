@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from xstilts.core.errors import XstiltsError
-from xstilts.stats.bootstrap import Estimate, block_means, estimate
+from xstilts.stats.estimates import FEWEST, LEVEL, Estimate, estimate, holm
 from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
-from xstilts.stats.tests import holm
+from xstilts.stats.series import spread
 from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import SIGNLESS, Bounded, Claim
 
-Word = Literal["verified", "not verified", "undecided"]
-LEVEL = 0.05
+Word = Literal["holds", "fails", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Verdict:
 
     Attributes:
         p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None where untested.
-        confidence: the share of resamples of worlds, seeds and test examples in which the statement holds.
+        confidence: the probability of the statement by the t distribution behind the verdict.
         parts: (label, estimate) of every number it was judged by.
         reason: why it is undecided although there is a test, or why there is none.
         notes: flags of the runs it is about.
@@ -47,7 +46,7 @@ class Verdict:
 
 
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
-    """A verdict for each claim, in their order; those that flags or one seed leave undecided are no tests to Holm."""
+    """A verdict for each claim, in their order; those that flags or few seeds leave undecided are no tests."""
     found = [_evidence(claim, scores) for claim in claims]
     marks = [_flagged(measured, flags, scores) if measured else ((), "") for measured, *_ in found]
     raw = {
@@ -80,18 +79,17 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
 
 def _resolved(measured: Measured, scores: Scores, tests: int) -> float | None:
     """How far from its bound the least certain part must be for t to decide the claim that comes first of `tests`."""
-    centres = [block_means(part.series, scores.options) for part in measured.parts]
-    count = len(centres[0])
-    quantile = float(stats.t.ppf(1 - LEVEL / 2 / tests, count - 1))
-    return float(max(quantile * one.std(ddof=1) / np.sqrt(count) for one in centres))
+    found = [spread(part.series, scores.options) for part in measured.parts]
+    widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
+    return max(widest)
 
 
 def _word(evidence: Evidence, adjusted: float) -> Word:
-    """By Holm's p of the smaller one. An effect shown to be there and to be less than matters does not verify."""
+    """By Holm's p of the smaller one. An effect shown to be there and to be less than matters fails."""
     if adjusted >= LEVEL:
         return "undecided"
     refuted = evidence.contradicts * adjusted < LEVEL * min(evidence.supports, evidence.contradicts)
-    return "not verified" if refuted else "verified"
+    return "fails" if refuted else "holds"
 
 
 def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence | None, str]:
@@ -126,9 +124,13 @@ def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple
     own = [flag for flag in flags if flag.run in measured.subjects]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
-    if len(measured.parts[0].series.seeds) == 1:
-        return notes, "one seed says nothing of other seeds"
-    if any(len(block_means(part.series, scores.options)) == 1 for part in measured.parts):
+    if stopping:
+        names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
+        return notes, f"an intermediate task that was not learned explains nothing: {names}"
+    found = [spread(part.series, scores.options) for part in measured.parts]
+    if any(one.units == 1 and len(part.series.seeds) > 1 for one, part in zip(found, measured.parts)):
         return notes, "these models are the same at every seed, and say nothing of others"
-    names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
-    return notes, f"an intermediate task that was not learned explains nothing: {names}" if stopping else ""
+    if (least := min(one.freedom for one in found) + 1) < FEWEST:
+        what = "worlds" if any(scores.options.by_world(part.series) for part in measured.parts) else "seeds"
+        return notes, f"too few {what} to say ({least}, of {FEWEST} needed)"
+    return notes, ""

@@ -1,0 +1,124 @@
+"""The scores of one task as series: by run, over the seeds and languages that runs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xstilts.core.errors import XstiltsError
+from xstilts.stats.series import Noise, Series, added
+from xstilts.stats.table import Examples, Floats, Measured, Run, ScoreTable
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One run in one language at one seed; several main values (exact match and F1) are averaged, as XTREME does."""
+
+    point: float
+    noise: Noise | None
+    group: str
+    metrics: frozenset[str]
+    examples: int
+    stages: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """All runs of one task, by run, language and seed."""
+
+    task: str
+    places: Mapping[tuple[Run, str, int], Place]
+
+    def series(self, runs: Sequence[Run], languages: Sequence[str]) -> list[Series]:
+        """The mean over languages of each run, over the seeds and languages that all of `runs` have.
+
+        Raises:
+            XstiltsError: no such run, no seed or language in common, other metrics or other examples.
+        """
+        seeds, common = self._overlap(runs, languages)
+        made = []
+        for run in runs:
+            rows = [[self.places[run, language, seed] for language in common] for seed in seeds]
+            self._comparable(runs[0], run, seeds, common)
+            points = np.array([[place.point for place in row] for row in rows]).mean(axis=1)
+            noise = [_mean(place.noise for place in row) for row in rows]
+            total = sum(place.examples for place in rows[0])
+            models = tuple(_model(row, seed) for row, seed in zip(rows, seeds, strict=True))
+            known = tuple(one for one in noise if one is not None)
+            made.append(Series(seeds, common, points, known if len(known) == len(seeds) else None, total, models))
+        return made
+
+    def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        wanted = set(languages)
+        have = {run: {(s, lang) for r, lang, s in self.places if r == run and lang in wanted} for run in runs}
+        for run, pairs in have.items():
+            if not pairs:
+                raise XstiltsError(f"{self.task}: no scores of recipe {run.recipe} with {run.backbone}")
+        seeds = tuple(sorted(set.intersection(*({s for s, _ in pairs} for pairs in have.values()))))
+        if not seeds:
+            raise XstiltsError(f"{self.task}: {' and '.join(run.recipe for run in runs)} have no seed in common")
+        common = tuple(
+            lang for lang in languages if all((seed, lang) in pairs for pairs in have.values() for seed in seeds)
+        )
+        if not common:
+            raise XstiltsError(f"{self.task}: no language was measured at every seed of {_names(runs)}")
+        return seeds, common
+
+    def _comparable(self, one: Run, two: Run, seeds: Sequence[int], languages: Sequence[str]) -> None:
+        for seed in seeds:
+            for language in languages:
+                a, b = self.places[one, language, seed], self.places[two, language, seed]
+                if a.metrics != b.metrics or (a.group and b.group and a.group != b.group):
+                    what = "examples" if a.metrics == b.metrics else "metrics"
+                    raise XstiltsError(
+                        f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different "
+                        f"{what}; run them with the same data and version"
+                    )
+
+
+def _model(row: Sequence[Place], seed: int) -> str:
+    """The stages behind one run's scores at a seed; the seed itself where they are not known."""
+    stages = sorted(set().union(*(place.stages for place in row)))
+    return " ".join(stages) if all(stages) and stages else f"seed {seed}"
+
+
+def _names(runs: Sequence[Run]) -> str:
+    return " and ".join(f"{run.recipe} with {run.backbone}" for run in dict.fromkeys(runs))
+
+
+def _mean(parts: Iterable[Noise | None]) -> Noise | None:
+    given = list(parts)
+    known = [part for part in given if part is not None]
+    return added(known, [1 / len(known)] * len(known)) if len(known) == len(given) else None
+
+
+def replicates(table: ScoreTable, task: str) -> Replicates:
+    """All runs, languages and seeds of one target task."""
+    places: dict[tuple[Run, str, int], list[Measured]] = {}
+    for row in table.targets().rows:
+        if row.score.task == task:
+            places.setdefault((row.run, row.score.language, row.score.seed), []).append(row)
+    return Replicates(task, {key: _place(task, rows) for key, rows in places.items()})
+
+
+def _place(task: str, rows: Sequence[Measured]) -> Place:
+    kept = [row.examples if row.examples is not None and len(row.examples.ids) else None for row in rows]
+    return Place(
+        point=float(np.mean([row.score.value for row in rows])),
+        noise=_mean(None if one is None else {f"{task} {one.group}": influences(one)} for one in kept),
+        group="+".join(sorted({one.group for one in kept if one is not None})),
+        metrics=frozenset(row.score.metric for row in rows),
+        examples=max(row.score.n for row in rows),
+        stages=frozenset(row.score.stage for row in rows),
+    )
+
+
+def influences(examples: Examples) -> Floats:
+    """[n] by how much each example moves 100 * sum(numerator) / sum(denominator), in points."""
+    n, below = len(examples.ids), examples.denominator.sum()
+    if n < 2 or below == 0:
+        return np.zeros(n)
+    moved = (100 * examples.numerator - examples.value * examples.denominator) / below
+    return np.asarray(moved * np.sqrt(n / (n - 1)))
