@@ -23,6 +23,7 @@ from xstilts.backbones.load import (
     random_backbone,
     save_backbone,
 )
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
@@ -48,13 +49,13 @@ def run_start(
     route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
     commit = {}
     if "random" in config or "random_like" in config:
-        tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
+        tokenizer = from_pretrained(AutoTokenizer, inputs["tokenizer"])
         if "random" in config:
             architecture, fields = config["random"]["architecture"], config["random"]["config"]
             check_fields(architecture, fields)
             seed = config["random"]["seed"]
         else:
-            like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
+            like = from_pretrained(AutoConfig, settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
             fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
         backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
