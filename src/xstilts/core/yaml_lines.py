@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
         self._extent: dict[int, tuple[int, int]] = {}  # of each node: nodes and levels, aliases written out
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._depth, self._read = self._depth + 1, self._read + 1
         self._check(self._read, self._depth, mark)
         node = super().compose_node(parent, index)
@@ -90,7 +90,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            value = super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            value = super().construct_object(node, deep)
             problem = _problem(value)
         except (ValueError, OverflowError) as error:  # of int(), float() and dates
             problem = f"a number of {len(node.value):,} digits" if len(node.value) > 1000 else str(error)
