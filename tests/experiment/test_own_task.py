@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stages.tiny_experiment import BACKBONE, tiny_experiment
-from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.columns import FIELDS, ColumnReader
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
+from xstilts.session.loading import load
 from xstilts.stages.own import reading, revive
 from xstilts.stages.preparing import task_of
 from xstilts.tasks import TASKS, Task
@@ -39,19 +39,19 @@ GOOD = """\
 """
 
 
-def load(folder: Path, task: str, before: str = START) -> Any:
+def load_in(folder: Path, task: str, before: str = START) -> Any:
     (folder / "own.yaml").write_text(before + task)
-    return load_experiment(folder / "own.yaml")
+    return load(folder / "own.yaml")
 
 
 def mine(folder: Path, task: str) -> Task:
-    found: Task = load(folder, task).task("mine")
+    found: Task = load_in(folder, task).task("mine")
     return found
 
 
 def test_the_experiment_in_the_docs_loads(tmp_path: Path) -> None:
     text = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
-    experiment = load(tmp_path, text, before="")
+    experiment = load_in(tmp_path, text, before="")
     support, places = experiment.task("support"), experiment.task("places")
     assert (support.type, support.metric, support.labels) == (
         "classification",
@@ -96,7 +96,7 @@ def test_what_an_own_task_becomes(tmp_path: Path) -> None:
 )
 def test_defaults_by_type(tmp_path: Path, text: str, expected: tuple[Any, ...]) -> None:
     before = START.replace("targets: [mine]", "targets: [tatoeba]").replace("  mine:\n", "  mine: ")
-    task = load(tmp_path, text + "\n", before).task("mine")
+    task = load_in(tmp_path, text + "\n", before).task("mine")
     found = (task.metric, task.main, task.encoding.max_length, task.evaluate_on, task.encoding.no_answer)
     assert found == expected
 
@@ -149,7 +149,7 @@ MISTAKES = [
 def test_mistakes_are_named_by_line(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
     with pytest.raises(ConfigError) as raised:
-        load(tmp_path, GOOD.replace(old, new, 1))
+        load_in(tmp_path, GOOD.replace(old, new, 1))
     assert re.search(message, str(raised.value)), str(raised.value)
     assert str(raised.value).startswith(f"{tmp_path / 'own.yaml'}:{line}: ")
     assert "\n" not in str(raised.value)
@@ -157,38 +157,38 @@ def test_mistakes_are_named_by_line(tmp_path: Path, old: str, new: str, line: in
 
 def test_labels_need_a_place_to_be_found(tmp_path: Path) -> None:
     silent = GOOD.replace("    labels: [b, a]\n", "")
-    assert load(tmp_path, silent).tasks["mine"].finds_labels
+    assert load_in(tmp_path, silent).tasks["mine"].finds_labels
     with pytest.raises(ConfigError, match=r"own\.yaml:6: tasks\.mine: give `labels`"):
-        load(tmp_path, silent.replace("train: mine/train.csv, ", ""))
+        load_in(tmp_path, silent.replace("train: mine/train.csv, ", ""))
     other = START.replace("[mine]", "[{task: mine, train_on: mnli}]")
     with pytest.raises(ConfigError, match="'mine' is trained on 'mnli': give `labels` of 'mine'"):
-        load(tmp_path, silent, other)
+        load_in(tmp_path, silent, other)
 
 
 def test_labels_of_types_without_and_of_formats_that_fix_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r":9: .*span_qa has no labels"):
-        load(tmp_path, "    type: span_qa\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    type: span_qa\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
     with pytest.raises(ConfigError, match=r":9: .*span_qa has no labels"):
-        load(tmp_path, "    like: squad_v1\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    like: squad_v1\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
     with pytest.raises(ConfigError, match=r":9: .*files like udpos's have the labels ADJ, .*; give `type` instead"):
-        load(tmp_path, "    like: udpos\n    files: {test: a.tsv}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    like: udpos\n    files: {test: a.tsv}\n    labels: [a, b]\n")
 
 
 @pytest.mark.parametrize("languages", ["[de]", "[all]", "[en, de]"])
 def test_one_training_file_is_no_training_data_of_other_languages(tmp_path: Path, languages: str) -> None:
     before = START.replace("recipes: [[]]", f"recipes: [[{{tasks: [{{task: mine, languages: {languages}}}]}}]]")
     with pytest.raises(ConfigError, match=r"own\.yaml:8: .mine. is trained on .*put \{language\} into the file's name"):
-        load(tmp_path, GOOD, before)
-    load(tmp_path, GOOD.replace("mine/train.csv", '"mine/{language}.csv"'), before)
+        load_in(tmp_path, GOOD, before)
+    load_in(tmp_path, GOOD.replace("mine/train.csv", '"mine/{language}.csv"'), before)
 
 
 def test_an_intermediate_task_is_measured_too(tmp_path: Path) -> None:
     before = START.replace("recipes: [[]]", "recipes: [[mine]]").replace("targets: [mine]", "targets: [xnli]")
     silent = GOOD.replace(', test: "mine/{language}.jsonl"', "")
     with pytest.raises(ConfigError, match=r"own\.yaml:8: 'mine' has nothing to measure .*: give `holdout: 500` or so"):
-        load(tmp_path, silent, before)
-    load(tmp_path, silent + "    holdout: 9\n", before)
-    load(tmp_path, silent, "holdout: 9\n" + before)
+        load_in(tmp_path, silent, before)
+    load_in(tmp_path, silent + "    holdout: 9\n", before)
+    load_in(tmp_path, silent, "holdout: 9\n" + before)
 
 
 def test_like_a_known_task_with_other_labels(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_found_labels_are_those_written_out(root: Path) -> None:
     for kind in ("prepare", "train", "evaluate"):
         assert keys(found, kind) == keys(given, kind)
     assert not set(keys(found)) & set(keys(expand(root, labels=["y", "x"])))
-    with pytest.raises(ConfigError, match="task 'mine' needs `labels`: without a data folder"):
+    with pytest.raises(ConfigError, match="task 'mine' needs `labels`: microworlds have no files to find them in"):
         expand(None, worlds=[0])
     (root / "own/train.csv").write_text("body,label\na,x\n")
     with pytest.raises(DataError, match=r"train\.csv: only one label, 'x'; give `labels:`"):

@@ -19,9 +19,9 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Which data sets are there and whole: files read, rows counted, checksums of what was fetched compared."""
-    from xstilts.cli.data import check_data
+    from xstilts.cli.data import check_data, folder
 
-    check_data(tasks or [], data, quick, as_json)
+    check_data(tasks or [], folder(data), quick, as_json)
 
 
 @data_app.command()

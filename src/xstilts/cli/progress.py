@@ -13,7 +13,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
+from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
 
@@ -84,6 +84,8 @@ def _plain(event: Event, told: dict[Stage, float], now: float) -> str:
 
 
 def _json(event: Event) -> str:
+    if isinstance(event, Notice):
+        return json.dumps({"event": "notice", "message": event.message})
     row: dict[str, object] = {
         "event": type(event).__name__.lower(),
         "kind": event.stage.kind,

@@ -10,6 +10,7 @@ from typing import Any
 
 from xstilts.backbones.families import CHECKPOINTS
 from xstilts.cli import backbones
+from xstilts.cli.options import Folders
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
@@ -26,7 +27,7 @@ def _emit(rows: Any, as_json: bool) -> None:
         table(rows)
 
 
-def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool) -> None:
+def show_status(file: Path | None, data: Folders, store: Path, as_json: bool) -> None:
     """Finished and missing stages by kind, and sizes on disk."""
     place = Store(store, must_exist=True)
     sizes = place.sizes()
@@ -41,12 +42,10 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
             rows.append(row)
         _emit(rows, as_json)
         return
-    from xstilts.cli.reading import load_experiment
-    from xstilts.expand import Expansion
-    from xstilts.graph.stage import graph
+    from xstilts.session.grid import grid_of
+    from xstilts.session.loading import load
 
-    expansion = Expansion(load_experiment(file), data)
-    stages = graph([*expansion.stages(), *expansion.checks()])
+    stages = grid_of(load(file), place, data).stages
     keys = {stage.key for stage in stages}
     records = [record for record in place.stages() if record.key in keys]
     total, there = Counter(stage.kind for stage in stages), Counter(record.kind for record in records)
@@ -65,19 +64,20 @@ def _megabytes(size: int) -> float:
     return round(size / 1e6, 1)
 
 
-def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
+def show_scores(file: Path, data: Folders, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
     """Main score rows of an experiment; with a `benchmark`, its official means."""
-    from xstilts.cli.benchmarks import official_means, show_averages
-    from xstilts.cli.reading import load_experiment
-    from xstilts.cli.results import collect
-    from xstilts.expand import Expansion
+    from xstilts.cli.benchmarks import show_averages
+    from xstilts.session.benchmarks import official_means
+    from xstilts.session.grid import grid_of
+    from xstilts.session.loading import load
+    from xstilts.session.results import collect
 
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
-    experiment = load_experiment(file)
-    found = collect(Expansion(experiment, data).cells, Store(store, must_exist=True))
+    experiment, place = load(file), Store(store, must_exist=True)
+    found = collect(grid_of(experiment, place, data).cells, place)
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,12 +23,16 @@ from xstilts.cli.options import (
     StageArgument,
     StoreOption,
     TaskOption,
+    ThreadsOption,
     TokensOption,
     WorkersOption,
+    command,
 )
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
 from xstilts.cli.study_verbs import claims, study
+from xstilts.core.machine import Machine
+from xstilts.graph.store import Store
 
 app = typer.Typer(
     help="English intermediate-task training for zero-shot cross-lingual transfer.",
@@ -63,10 +66,10 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
-    from xstilts.cli.run import Machine, demonstration, run_experiment
+    from xstilts.cli.run import demonstration, run_experiment
 
     command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
-    run_experiment(demonstration(from_scratch), None, store, Machine.of(workers), as_json, command)
+    run_experiment(demonstration(from_scratch), None, store, Machine(workers=workers), as_json, command)
 
 
 @app.command()
@@ -81,20 +84,22 @@ def run(  # noqa: PLR0913, PLR0917
     offload: OffloadOption = False,
     recompute: RecomputeOption = False,
     micro_batch_tokens: TokensOption = 8192,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of an experiment, then print its table and write its report.
 
+    What is finished is kept: interrupt it, and the same command goes on.
+
     On several nodes: torchrun ... --no-python xstilts run FILE (docs/training.md).
     """
-    from xstilts.cli.reading import load_experiment
-    from xstilts.cli.run import Machine, run_experiment
+    from xstilts.cli.run import run_experiment
     from xstilts.cli.torchrun import together
+    from xstilts.session.loading import load
 
-    words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
     with together(devices) as (count, ranks):
-        machine = Machine.of(workers, device, micro_batch_tokens, count, shard, offload, recompute, ranks)
-        run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
+        machine = Machine(device, workers, threads, micro_batch_tokens, count, ranks, shard, offload, recompute)
+        run_experiment(load(file), data, store, machine, as_json, command("run", file, data))
 
 
 @app.command()
@@ -158,10 +163,11 @@ def report(
     to: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default=False)] = None,
 ) -> None:
     """Write the report of what is finished: one HTML page, Markdown, CSV, plots."""
-    from xstilts.cli.run import write_report_of
+    from xstilts.session.loading import load
+    from xstilts.session.results import write_report
 
-    words = ["xstilts", "report", str(file), *(["--data", str(data)] if data else [])]
-    page = write_report_of(file, data, store, shlex.join(words), to)
+    place = Store(store, must_exist=True)
+    page = write_report(load(file), place, data, command("report", file, data), to)
     sys.stdout.write(f"{page}\n")
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
 from xstilts.data.readers.shapes import MAKERS
-from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
+from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
@@ -84,6 +85,26 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
         )
     if not examples:
         raise DataError("holds no examples" + (f" in language '{asked.language}'" * bool(asked.language)), asked.path)
+    return examples
+
+
+def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
+    """Examples of texts, or of mappings by field, numbered from 0 where they have no `id`. Raises `DataError`."""
+    fields = [name for name in ("id", *FIELDS[kind]) if name not in GOLD]
+    examples = []
+    for number, given in enumerate(inputs):
+        record = {"text" if kind == "classification" else fields[-1]: given} if isinstance(given, str) else dict(given)
+        if kind == "tagging" and isinstance(given, str):
+            record = {"words": given.split()}
+        record.setdefault("id", str(number))
+        if odd := [name for name in record if name not in fields]:
+            raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
+        try:
+            example = MAKERS[kind](Row(record, {name: name for name in record}, Path("inputs"), number), None)
+        except KeyError as error:
+            raise DataError(f"input {number}: no field {error} ({kind} has {', '.join(fields)})") from None
+        assert example is not None
+        examples.append(example)
     return examples
 
 

@@ -63,4 +63,11 @@ class Skipped:
     because: Stage
 
 
-Event = Started | Progress | Done | Cached | Failed | Skipped
+@dataclass(frozen=True)
+class Notice:
+    """What was assumed or is missing, in one sentence; of no single stage."""
+
+    message: str
+
+
+Event = Started | Progress | Done | Cached | Failed | Skipped | Notice

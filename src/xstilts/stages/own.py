@@ -9,15 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.errors import UnknownName
 from xstilts.core.languages import LANGUAGES, any_language
-from xstilts.data.locate import check_pattern
+from xstilts.data.locate import Root, check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Encoding, Split, Task
@@ -188,15 +187,12 @@ def own_task(name: str, spec: OwnTask) -> Task:
     )
 
 
-def with_labels(name: str, spec: OwnTask, root: Path | None) -> OwnTask:
+def with_labels(name: str, spec: OwnTask, root: Root) -> OwnTask:
     """The same with its labels written out: those of the English training files, sorted.
 
     Raises:
-        ConfigError: there is no data folder to look in (`root`).
         DataError: the files are missing or cannot be read.
     """
-    if root is None:
-        raise ConfigError(f"task '{name}' needs `labels`: without a data folder they cannot be found")
     task = own_task(name, spec)
     assert isinstance(task.read, ColumnReader)
     return spec.model_copy(update={"labels": labels_in(task.read, task.paths(root, "train"), "en")})
