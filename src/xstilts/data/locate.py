@@ -7,7 +7,8 @@ preferred, and a pattern that ends in `.gz` finds packed files alone. `a + b` me
 which must match.
 
 There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
-its files gives them all. A pattern that begins with `/` stands for itself.
+its files gives them all. A pattern that begins with `/` stands for itself, and one that climbs (`../mine/dev.tsv`) is
+looked for from the first folder alone, that of the experiment file: data folders are never left.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from os.path import normpath
 from pathlib import Path
 
 from xstilts.core.errors import DataError, UnknownName
@@ -28,6 +30,15 @@ _FIELD = re.compile(r"\{(\w+)\}")
 def folders_of(root: Root) -> tuple[Path, ...]:
     """The folders as a tuple."""
     return (root,) if isinstance(root, Path) else tuple(root)
+
+
+def climbs(pattern: str) -> bool:
+    """Whether a pattern leaves the folder it is looked for in."""
+    return any(normpath(part).split("/")[0] == ".." for part in pattern.split(" + "))
+
+
+def _searched(root: Root, pattern: str) -> tuple[Path, ...]:
+    return folders_of(root)[:1] if climbs(pattern) else folders_of(root)
 
 
 def check_pattern(pattern: str) -> None:
@@ -59,7 +70,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
         parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
             return [path for part in parts for path in part]
-    *others, last = folders_of(root)
+    *others, last = _searched(root, " + ".join(patterns))
     elsewhere = f"; nor below {', '.join(map(str, others))}" if others else ""
     raise DataError(f"{what}: {_missing(last, patterns, code)}{elsewhere}", last)
 
@@ -77,13 +88,13 @@ def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str])
 
 def _codes_there(root: Root, pattern: str, allowed: Sequence[str]) -> set[str]:
     if fields := _FIELD.findall(pattern):
-        return {code for folder in folders_of(root) for code in _codes(folder, pattern, fields[0])}
-    return set(allowed) if any(_matches(folder, pattern) for folder in folders_of(root)) else set()
+        return {code for folder in _searched(root, pattern) for code in _codes(folder, pattern, fields[0])}
+    return set(allowed) if any(_matches(folder, pattern) for folder in _searched(root, pattern)) else set()
 
 
 def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     """Files of one pattern, sorted: of the first form of the language that has any; perhaps none."""
-    for folder in folders_of(root):
+    for folder in _searched(root, pattern):
         for name in _names(pattern, code):
             if files := sorted(_matches(folder, name)):
                 return files
@@ -141,7 +152,7 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
         field = _FIELD.findall(part)[0]
-        for form in sorted({form for folder in folders_of(root) for form in _forms(folder, part, field)}):
+        for form in sorted({form for folder in _searched(root, part) for form in _forms(folder, part, field)}):
             try:
                 code = any_language(_code_of(form)).code
             except UnknownName:
