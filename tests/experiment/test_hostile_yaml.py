@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import XstiltsError
 from xstilts.core.yaml_lines import load_yaml
+from xstilts.session.loading import load
 
 HEAD = "name: x\n"
 LAUGHS = HEAD + "a0: &a0 [x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
@@ -33,7 +33,10 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "a key that is a list": (HEAD + "? [a]\n: b", ":2: key of several values is no text to YAML"),
     "another document": (HEAD + "---\nname: y", ":2: not YAML: expected a single document in the stream, but found"),
     "itself": (HEAD + "a: &a [*a]", ":2: a value that contains itself"),
-    "half a surrogate pair": (HEAD + 'a: "\\ud800"', ":2: half a surrogate pair in a text"),
+    "half a surrogate pair": (HEAD + 'a: "\\ud800"', ":2: the character U+D800 in a text"),
+    "an escape sequence": (HEAD + 'a: "\\e[31m"', ":2: the character U+001B in a text"),
+    "an escape sequence in a key": (HEAD + '"\\e[31m": a', ":2: the character U+001B in a text"),
+    "text turned round": (HEAD + "a: b\u202ec", ":2: the character U+202E in a text"),
     "Latin-1": (HEAD.encode() + b"a: caf\xe9", ":2: not UTF-8 (byte 0xe9)"),
     "code": (
         HEAD + "a: !!python/object/apply:os.system [touch RAN]",
@@ -51,7 +54,7 @@ def test_hostile_yaml_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "x.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(XstiltsError) as error:
-        load_experiment(path)
+        load(path)
     assert str(error.value).startswith(f"{path}{said}")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400

@@ -56,6 +56,10 @@ def load_yaml(path: Path) -> tuple[Any, Lines]:
     return document, lines
 
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks that turn the direction of what follows, halves of surrogate pairs."""
+
+
 class _Limit(yaml.MarkedYAMLError):
     """YAML that is not read all the same."""
 
@@ -105,8 +109,8 @@ def _problem(value: Any) -> str:
         return "a number beyond 64 bits"
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a number to compute with"
-    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
-        return "half a surrogate pair in a text"
+    if isinstance(value, str) and (found := _UNSEEN.search(value)):
+        return f"the character U+{ord(found[0]):04X} in a text"
     return ""
 
 

@@ -12,7 +12,7 @@ from xstilts.report.analysis import SCOPES, Analysis
 from xstilts.report.cells import Table
 from xstilts.report.findings import cautions, findings
 from xstilts.report.forest import forest
-from xstilts.report.markdown import plain, table
+from xstilts.report.markdown import plain, table, without_tags
 from xstilts.report.methods import limitations, methods, protocols
 from xstilts.report.page import standalone
 from xstilts.report.study_tables import (
@@ -114,7 +114,7 @@ def study_page(study: Study, plot: str = "") -> str:
     parts += ["## Limitations", _list([*spec.limitations, *limitations(analysis)]) or "None were named."]
     parts += ["## Environment and cost", _cost(study)]
     parts += ["## References", _list(f"{key}: {text}" for key, text in spec.references.items()) or "None."]
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return without_tags("\n\n".join(part.strip("\n") for part in parts if part) + "\n")
 
 
 CLAIMS = (
