@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors.torch import save_file
 
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import run
@@ -22,6 +23,7 @@ from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
+from xstilts.stages.training import run_start
 
 CODE = """
 from pathlib import Path
@@ -173,3 +175,14 @@ def test_the_command_line_refuses_a_folder_before_any_stage(command: str, tmp_pa
     )
     assert (ran.returncode, ran.stderr) == (2, f"error: backbone '{folder}' cannot be loaded: {OWN_CODE}\n")
     assert not (folder / "RAN").exists()
+
+
+@pytest.mark.parametrize("heads", ["[]x", "[1]", '[{"task": "a"}]', '[{"task": "a", "type": "none", "labels": []}]'])
+def test_heads_that_are_none_of_ours_are_one_line(heads: str, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model", {})
+    (folder / "heads.json").write_text(heads)
+    save_file({}, folder / "heads.safetensors")
+    (tmp_path / "to").mkdir()
+    settings = {"source": str(folder), "revision": None}
+    with pytest.raises(BackboneError, match=f"heads.json of '{folder}' is none of ours"):
+        run_start({"route": None}, settings, tmp_path / "to", {})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.data.locate import climbs, languages_there, locate, strangers
+from xstilts.data.locate import check_pattern, climbs, languages_there, locate, strangers
 from xstilts.tasks import TASKS
 
 
@@ -143,3 +143,9 @@ def test_no_registered_task_leaves_the_data_folder() -> None:
     patterns = [p for task in TASKS for some in (*task.files.values(), *task.gold.values(), task.beside) for p in some]
     assert len(patterns) > 50
     assert [pattern for pattern in patterns if climbs(pattern) or pattern.startswith("/")] == []
+
+
+def test_a_pattern_of_many_stars_is_refused() -> None:
+    check_pattern("uner/UNER_*/{language}_*-*-*.tsv")
+    with pytest.raises(ValueError, match=r"'\{language\}\*{5}\.tsv' has more than 4 `\*`"):
+        check_pattern("{language}*****.tsv")

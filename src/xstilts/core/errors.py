@@ -46,7 +46,8 @@ class UnknownName(XstiltsError):
             hint = f"known: {', '.join(names) or 'none'}"
         else:
             hint = f"{len(names)} are known; `{lists}` shows them"
-        super().__init__(f"unknown {kind} '{asked}': {hint}{more}")
+        named = asked if len(asked) <= 100 else f"{asked[:100]}..."
+        super().__init__(f"unknown {kind} '{named}': {hint}{more}")
         self.kind, self.asked, self.known = kind, asked, names
 
 

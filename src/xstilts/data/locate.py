@@ -24,6 +24,8 @@ from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
+STARS = 4
+"""Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -50,6 +52,8 @@ def check_pattern(pattern: str) -> None:
             raise ValueError(f"'{part}' has the unknown field {{{field}}}; known: {known}")
         if len(fields) > 1:
             raise ValueError(f"'{part}' names the language in more than one way")
+        if part.count("*") > STARS:
+            raise ValueError(f"'{part}' has more than {STARS} `*`")
 
 
 def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Path]:

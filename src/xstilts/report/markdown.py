@@ -45,7 +45,7 @@ def plain(text: str) -> str:
 
 
 def _pipes(text: str) -> str:
-    return re.sub(r"(\\*)\|", r"\1\1\\|", text)
+    return re.sub(r"(?<!\\)(\\*)\|", r"\1\1\\|", text)
 
 
 def coded_text(text: str) -> str:

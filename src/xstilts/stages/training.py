@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
@@ -24,6 +25,7 @@ from xstilts.backbones.load import (
     save_backbone,
 )
 from xstilts.backbones.pretrained import from_pretrained
+from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.stages.checkpoints import Chooser, Panel
@@ -84,7 +86,10 @@ def run_start(
 
 def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
     """Heads pretrained with the model: ours where the folder is one of our own, else the published masked-LM head."""
-    own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+    try:
+        own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+    except (TypeError, LookupError, OSError, SafetensorError, XstiltsError) as error:
+        raise BackboneError(f"heads.json of '{source}' is none of ours ({error}): remove it") from None
     if own:
         return own
     published = None if backbone.writes else published_head(str(source), revision, backbone)
