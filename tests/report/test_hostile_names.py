@@ -115,7 +115,7 @@ def test_code_and_pipes():
     ("text", "made"),
     [
         ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
-        ("two\nlines\r\u2028", "two\\nlines\\r\\u2028"),
+        ("two\nlines\r\n\u2028", "two lines \\u2028"),
         ("a\x9b31mb\u202ec\ud800", "a\\x9b31mb\\u202ec\\ud800"),
         ("naïve\tक्‍ष 👩‍💻 \u00a0", "naïve\tक्‍ष 👩‍💻 \u00a0"),
         ("https://ann:p@ss@host/x@1 hf_abcdefghijklmnopqrstuvwx", "https://***@host/x@1 ***"),

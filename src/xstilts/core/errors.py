@@ -17,12 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _SECRET = re.compile(r"(?<=://)[^/\s]+(?=@)|\bhf_[A-Za-z0-9]{20,}")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
     """Text as a terminal, a log or a page may show it: one line, with no escape sequence, password or token in it."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", text))
+    line = " ".join(part for part in re.split(r"[\r\n]+", text) if part) if "\n" in text or "\r" in text else text
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
 class XstiltsError(ValueError):
