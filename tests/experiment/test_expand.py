@@ -230,7 +230,7 @@ def one_line(raised: pytest.ExceptionInfo[Exception]) -> str:
 def test_official_files_need_a_folder(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"experiment 'tiny' reads official files of micro_nli, .*: give --data DIR or XSTILTS_DATA \(`worlds",
+        match=r"experiment 'tiny' reads official files of micro_nli, .*: give --data DIR or .* \(`worlds",
     ):
         Expansion(tiny_experiment(), None)
     with pytest.raises(DataError, match="no such data folder") as raised:

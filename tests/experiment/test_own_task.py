@@ -58,7 +58,7 @@ def test_the_experiment_in_the_docs_loads(tmp_path: Path) -> None:
         "accuracy",
         ("billing", "other", "technical"),
     )
-    assert (places.type, places.metric, places.main, places.languages) == ("tagging", "span_f1", "f1", ("en", "yo"))
+    assert (places.type, places.metric, places.main, places.languages) == ("tagging", "entity_f1", "f1", ("en", "yo"))
     assert experiment.tasks["places"].finds_labels
 
 
@@ -99,6 +99,66 @@ def test_defaults_by_type(tmp_path: Path, text: str, expected: tuple[Any, ...]) 
     task = load_in(tmp_path, text + "\n", before).task("mine")
     found = (task.metric, task.main, task.encoding.max_length, task.evaluate_on, task.encoding.no_answer)
     assert found == expected
+
+
+TAGGED = "    type: tagging\n    files: {train: mine/train.tsv, test: mine/train.tsv}\n"
+
+
+def test_tags_are_scored_as_entities_by_every_name_of_the_metric(tmp_path: Path) -> None:
+    for metric in ("", "    metric: span_f1\n", "    metric: span_f1_seqeval_1\n", "    metric: entity_f1\n"):
+        task = mine(tmp_path, TAGGED + metric + "    labels: [O, B-person-other, B-location-other]\n")
+        assert (task.metric, task.main) == ("entity_f1", "f1")
+    like = "    like: masakhaner\n    files: {train: a.txt, test: a.txt}\n    languages: [en]\n"
+    like += "    labels: [O, B-person-other, B-location-other]\n"
+    assert mine(tmp_path, like).metric == "entity_f1"
+    assert mine(tmp_path, "    like: udpos\n    files: {train: a.tsv, test: a.tsv}\n").metric == "span_f1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (
+            TAGGED + "    labels: [NOUN, VERB]\n",
+            9,
+            "found 'NOUN', 'VERB': set `metric: token_accuracy` .parts of speech",
+        ),
+        (TAGGED + "    labels: [O, LOC-B]\n", 9, "put the prefix before the type"),
+        ("    like: uner\n    files: {test: a.tsv}\n    labels: [O, LOC]\n", 9, "entity_f1 needs tags such as B-LOC"),
+        (TAGGED + '    labels: ["a ", "\\u00a0a"]\n', 9, "label 'a' occurs twice"),
+        (TAGGED + '    labels: ["a", "\\u200b "]\n', 9, "a label is empty"),
+        (TAGGED + "    count_from: 1\n", 9, "tagging has no numbered choices"),
+        (
+            "    like: copa\n    files: {test: a.jsonl}\n    count_from: 1\n",
+            9,
+            "`count_from` goes with `type: multiple",
+        ),
+        (
+            "    type: multiple_choice\n    files: {test: a.csv}\n    labels: [A, B]\n    count_from: 1\n",
+            10,
+            "give it or `labels`, not both",
+        ),
+        ("    type: multiple_choice\n    files: {test: a.csv}\n    count_from: 2\n", 9, "count_from: .* 0 or 1"),
+    ],
+)
+def test_tags_labels_and_counting_that_do_not_fit_are_named_by_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"own\.yaml:{line}: .*{message}"):
+        load(tmp_path, text)
+
+
+def test_choices_that_count_from_1(tmp_path: Path) -> None:
+    text = "    type: multiple_choice\n    files: {train: a.csv, test: a.csv}\n"
+    silent, told = mine(tmp_path, text).read, mine(tmp_path, text + "    count_from: 1\n").read
+    assert isinstance(silent, ColumnReader)
+    assert isinstance(told, ColumnReader)
+    assert "count_from" not in silent.to_json()
+    assert told.to_json()["count_from"] == 1
+    assert ColumnReader.from_json(json.loads(json.dumps(told.to_json()))) == told
+
+
+def test_given_labels_lose_the_blanks_around_them(tmp_path: Path) -> None:
+    assert mine(tmp_path, GOOD.replace("[b, a]", '["b ", "\\u00a0a"]')).labels == ("b", "a")
 
 
 def test_languages_are_those_named_or_those_that_files_can_tell_apart(tmp_path: Path) -> None:
@@ -246,6 +306,23 @@ def test_found_labels_are_those_written_out(root: Path) -> None:
     (root / "own/train.csv").write_text("body,label\na,x\n")
     with pytest.raises(DataError, match=r"train\.csv: only one label, 'x'; give `labels:`"):
         expand(root)
+
+
+def test_found_tags_must_be_spans_unless_words_are_counted(root: Path) -> None:
+    (root / "own/train.csv").write_text("runs VERB\nfast ADV\n")
+    own = {"type": "tagging", "columns": {}, "languages": ["en"]}
+    with pytest.raises(DataError, match=r"train\.csv: task 'mine': entity_f1 needs .* 'ADV', 'VERB': set `metric: tok"):
+        expand(root, **own)
+    assert expand(root, **own, metric="token_accuracy").experiment.task("mine").labels == ("ADV", "VERB")
+
+
+def test_found_labels_are_cleaned_and_those_in_doubt_refused(root: Path) -> None:
+    (root / "own/train.csv").write_text("body,label\na,x\nb,y \nc,\u00a0y\n")
+    assert expand(root).experiment.task("mine").labels == ("x", "y")
+    (root / "own/train.csv").write_text("body,label\na,0\nb,1\nc,-1\n")
+    with pytest.raises(DataError, match=r"train\.csv:4: label '-1' \(1\) looks like a marker of missing gold"):
+        expand(root)
+    assert expand(root, labels=["0", "1", "-1"]).experiment.task("mine").labels == ("0", "1", "-1")
 
 
 def test_what_can_change_a_number_is_in_the_keys(root: Path) -> None:

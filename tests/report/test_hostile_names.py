@@ -15,8 +15,8 @@ from synthetic_scores import Design, build
 
 from xstilts.cli.output import table as terminal_table
 from xstilts.core.errors import DataError, shown
-from xstilts.report import Named, write_report
-from xstilts.report.markdown import coded_text, plain, without_tags
+from xstilts.reports import Named, write_report
+from xstilts.reports.markdown import coded_text, plain, without_tags
 from xstilts.stats.table import csv_text
 
 EVIL = "</script></title><img src=x onerror=alert(1)>\"'`|\\|&amp;[a](javascript:alert(1))"

@@ -14,9 +14,9 @@ from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
-from xstilts.report.analysis import analyse
-from xstilts.report.findings import findings
-from xstilts.report.methods import methods
+from xstilts.reports.analysis import analyse
+from xstilts.reports.findings import findings
+from xstilts.reports.methods import methods
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect, describe
 from xstilts.stats.flags import oracles

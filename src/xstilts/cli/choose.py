@@ -18,7 +18,7 @@ from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
 from xstilts.graph.events import Done, Event
 from xstilts.graph.store import Store
-from xstilts.report.markdown import without_tags
+from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
 

@@ -39,6 +39,10 @@ StageArgument = Annotated[
     str,
     typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),
 ]
+ExperimentOption = Annotated[
+    Path | None,
+    typer.Option("--experiment", help="Experiment file whose own tasks are known too.", show_default=False),
+]
 TaskOption = Annotated[str | None, typer.Option(help="Task of the head; needed where there are several.")]
 ThreadsOption = Annotated[
     int | None,

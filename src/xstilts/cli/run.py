@@ -11,7 +11,7 @@ from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.report import Analysis, main_tables, plain_report, rich_table, write_analysis
+from xstilts.reports import Analysis, main_tables, plain_report, rich_table, write_analysis
 from xstilts.session.grid import Data, Grid
 from xstilts.session.loading import load
 from xstilts.session.results import analysis_of, report_folder
@@ -44,6 +44,8 @@ def run_experiment(
     grid, place = Grid.of(experiment, data), Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
     run = run_of(experiment, grid, place, machine, data)
+    for notice in run.notices:
+        sys.stderr.write(f"note: {notice}\n")
     try:
         follow(run, run.total, style)
     except KeyboardInterrupt:

@@ -149,9 +149,14 @@ def _models(store: Path) -> Iterable[dict[str, Any]]:
             }
 
 
-def show_one(name: str, store: Path, as_json: bool) -> None:
-    """A task, a language, a metric, a backbone, or a finished stage."""
-    if name in TASKS:
+def show_one(name: str, store: Path, file: Path | None, as_json: bool) -> None:
+    """A task, a language, a metric, a backbone, or a finished stage; `file`: of an experiment with own tasks."""
+    from xstilts.session.loading import load
+
+    experiment = load(file) if file else None
+    if experiment and name in experiment.tasks:
+        found = _task(experiment.task(name))
+    elif name in TASKS:
         found = _task(TASKS.get(name))
     elif name in LANGUAGES:
         found = next(row for row in _languages() if row["code"] == name)

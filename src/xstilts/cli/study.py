@@ -14,9 +14,9 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.report.cells import GAP
-from xstilts.report.study import Study, study_of, write_study
-from xstilts.report.study_tables import chance, measured
+from xstilts.reports.cells import GAP
+from xstilts.reports.study import Study, study_of, write_study
+from xstilts.reports.study_tables import chance, measured
 from xstilts.session.loading import load_study
 from xstilts.session.results import analysis, minutes, report_folder
 from xstilts.studies.files import packaged, studies, study_file

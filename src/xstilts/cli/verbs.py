@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.check import check
 from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
 from xstilts.cli.options import (
     DataOption,
     DeviceOption,
     DevicesOption,
+    ExperimentOption,
     FileArgument,
     JsonOption,
     OffloadOption,
@@ -42,6 +44,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_app, name="data")
+app.command()(check)
 app.command()(plan)
 app.command()(study)
 app.command()(claims)
@@ -189,12 +192,13 @@ def show(
         str, typer.Argument(help="A task, language, metric, model by its short name, or the key of a finished stage.")
     ],
     store: StoreOption = Path("runs"),
+    experiment: ExperimentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """All about one thing: a task with its protocol, source and defects; a language; a stage."""
     from xstilts.cli.show import show_one
 
-    show_one(name, store, as_json)
+    show_one(name, store, experiment, as_json)
 
 
 @app.command()
@@ -203,6 +207,7 @@ def score(
     language: Annotated[str, typer.Option(help="XTREME's language code, e.g. de.")],
     gold: Annotated[Path, typer.Option(help="Official file with gold.")],
     predictions: Annotated[Path, typer.Option(help="Predictions in XTREME's submission form, or our JSONL.")],
+    experiment: ExperimentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The official score of anybody's predictions.
@@ -210,9 +215,10 @@ def score(
     Gold is a file of labels alone, or what the data set is released in: tables, JSON lines, SQuAD's JSON, CoNLL-U,
     Tatoeba's texts, BUCC's .gold, XQuAD-R, Mewsli-X's mentions; packed (.gz) or not.
     """
-    from xstilts.evaluation.score_files import score_files
+    from xstilts.session.loading import load
+    from xstilts.session.results import score_rows
 
-    found = score_files(task, language, gold, predictions)
+    found = score_rows(task, language, gold, predictions, load(experiment) if experiment else None)
     if as_json:
         emit([row.row() for row in found])
         return

@@ -159,13 +159,23 @@ class Files:
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
             problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
-            raise DataError(problem + self._elsewhere(task, split), self._place(task))
+            if split not in task.files:
+                raise DataError(f"{problem}: `files:` of the task names none, and a target is measured on them")
+            looked = f" (looked for {' or '.join(task.files[split][:3])})" if task.name in self.experiment.tasks else ""
+            raise DataError(problem + looked + self._elsewhere(task, split), self._place(task))
         return languages
 
     def _available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:
-        """Languages whose files are there; a world has all of its task's languages."""
-        source = self.source(replicate, task)
-        return list(task.languages) if source.world else task.available(source.roots, split)
+        """Languages whose files are there; a world has all of its task's languages.
+
+        Own training and validation files that are not by language are in the source language.
+        """
+        source, own = self.source(replicate, task), self.experiment.tasks.get(task.name)
+        if source.world:
+            return list(task.languages)
+        there = task.available(source.roots, split)
+        one = own is not None and split != own.measured and split in own.files and not own.by_language(split)
+        return [code for code in there if code == self.experiment.source] if one else there
 
     def _roots_of(self, task: Task) -> tuple[Path, ...]:
         return self.own_roots if task.name in self.experiment.tasks else self.roots

@@ -1,7 +1,7 @@
 """What a finished model is asked: a user's file in any of the forms of an own task, without gold.
 
-JSON lines, CSV and tab-separated tables by column; lines of words with an empty line behind each sentence; plain text
-(`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
+JSON lines, CSV and tab-separated tables by column; lines of words with an empty line behind each sentence, CoNLL-U too;
+plain text (`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
 from xstilts.data.readers.shapes import MAKERS
 from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
+from xstilts.data.readers.words import is_conllu
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
@@ -76,7 +77,7 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
     form = suffix(asked.path)
     if form in TABLES and not (kind == "tagging" and form != "jsonl"):
         examples = list(_rows(asked, kind))
-    elif form == "txt":
+    elif form == "txt" and not (kind == "tagging" and is_conllu(asked.path)):
         examples = list(_lines(asked.path, kind))
     elif kind == "tagging":
         examples = list(_sentences(asked))
@@ -142,8 +143,8 @@ def _lines(path: Path, kind: str) -> Iterator[Example]:
 
 
 def _sentences(asked: Question) -> Iterator[Example]:
-    """One word a line; the column of words is read as that of tags, which are dropped."""
-    words = asked.columns.get("words", (1,))
+    """One word a line; the column of words is read as that of tags, which are dropped. Of CoNLL-U it is the second."""
+    words = asked.columns.get("words", (2 if is_conllu(asked.path) else 1,))
     named: dict[str, Name | Sequence[str]] = {"words": words[0], "tags": words[0]}
     named |= {name: names[0] for name, names in asked.columns.items() if name != "words"}
     reader = column_reader("tagging", named)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import XstiltsError
-from xstilts.data.examples import gold_of
+from xstilts.core.errors import DataError, XstiltsError
 from xstilts.data.locate import strangers
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import RAW_TEXT, amount
-from xstilts.session.grid import Data, Grid
+from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.tables import frame
 from xstilts.stages.own import revive
 from xstilts.tasks import Task
@@ -32,11 +30,11 @@ FIRST = 200
 
 
 @dataclass(frozen=True)
-class Found:
-    """One split of a task in one language.
+class Files:
+    """The files of one split of a task in one language.
 
     Attributes:
-        files: what is read.
+        paths: what is read.
         rows: examples.
         labels: label or tag -> how often it occurs.
         notes: what was assumed or looks odd, a sentence each.
@@ -46,7 +44,7 @@ class Found:
     task: str
     split: str
     language: str
-    files: tuple[Path, ...]
+    paths: tuple[Path, ...]
     rows: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -71,27 +69,30 @@ class Check:
         files: every split in every language that is read.
         phases: every training phase once.
         notices: what is missing, assumed, or worth knowing; nothing of it stops a run.
+        refused: why the experiment as a whole cannot be run; empty where it can.
     """
 
-    files: tuple[Found, ...]
-    phases: tuple[PhaseLength, ...]
-    notices: tuple[str, ...]
+    files: tuple[Files, ...]
+    phases: tuple[PhaseLength, ...] = ()
+    notices: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def problems(self) -> list[str]:
         """What stops a run, a line each."""
-        return list(dict.fromkeys(found.problem for found in self.files if found.problem))
+        found = [one.problem for one in self.files] + [self.refused]
+        return list(dict.fromkeys(filter(None, found)))
 
     def table(self) -> Any:
         """`files` as a data frame."""
-        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "files")
+        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "paths")
         rows = (
             {
                 **{name: getattr(found, name) for name in columns[:4]},
                 "labels": ", ".join(f"{label} {count}" for label, count in found.labels.items()),
                 "notes": "; ".join(found.notes),
                 "problem": found.problem,
-                "files": ", ".join(path.name for path in found.files),
+                "paths": ", ".join(path.name for path in found.paths),
             }
             for found in self.files
         )
@@ -105,15 +106,28 @@ def check(experiment: Experiment, data: Data = None) -> Check:
         data: as of `run`.
 
     Raises:
-        ConfigError, DataError: the experiment cannot be expanded at all. What is wrong in single files stands in
-            `problems` instead, all of it at once.
+        ConfigError: the experiment is wrong by itself. What is wrong in its files stands in `problems`, all at once.
     """
-    grid = Grid.of(experiment, data)
+    roots = folders(data)
+    try:
+        grid = Grid.of(experiment, roots)
+    except DataError as error:
+        return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
     files = tuple(_found(*read) for read in _reads(grid))
     broken = any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
     few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
     return Check(files, phases, (*notices(experiment, grid, data), *few))
+
+
+def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
+    """What the own tasks of an experiment read, whatever else is wrong with it."""
+    for name in (name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks):
+        task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
+        for split in task.files:
+            one = split != spec.measured and not spec.by_language(split)
+            there = [experiment.source] if one else task.available(places, split)
+            yield from ((task, places, split, code) for code in there)
 
 
 def look(grid: Grid, store: Store) -> None:
@@ -153,7 +167,9 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
     named = list(task.languages) if own is None or own.languages is not None else []
     if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        yield f"{task.name}: no {split} file for {shown}; measured in {len(measured)} languages"
+        count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
+        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
+        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
     roots = tuple(map(Path, stage.settings["roots"]))
     if own and own.type and own.languages is None and (odd := strangers(roots, task.files.get(split, ()))):
         yield f"{task.name} is read without the files for {in_codes(odd)}"
@@ -178,20 +194,14 @@ def _reads(grid: Grid, stages: Iterable[Stage] | None = None) -> Iterator[Read]:
                 yield task, tuple(map(Path, stage.settings["roots"])), split, code
 
 
-def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Found:
-    files: tuple[Path, ...] = ()
-    labels: Counter[str] = Counter()
-    rows = 0
+def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Files:
+    paths: tuple[Path, ...] = ()
     try:
-        files = tuple(task.paths(roots, split, language))
-        for example in task.load(roots, split, language):
-            rows += 1
-            gold = gold_of(example)
-            if task.type in ("classification", "tagging", "multiple_choice"):
-                labels.update((str(gold),) if isinstance(gold, str | int) else gold or ())
+        paths = tuple(task.paths(roots, split, language))
+        found = task.found(roots, split, language)
     except XstiltsError as error:
-        return Found(task.name, split, language, files, rows, problem=str(error))
-    return Found(task.name, split, language, files, rows, dict(labels.most_common()))
+        return Files(task.name, split, language, paths, problem=str(error))
+    return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
 
 
 def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:

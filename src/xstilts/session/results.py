@@ -10,12 +10,14 @@ from xstilts import __version__
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.files import read_json
 from xstilts.core.languages import language
+from xstilts.core.scores import Score
 from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score_own import score_own
 from xstilts.expand import CONTROL_NAMES, Cell
 from xstilts.experiment import BackboneSpec, Experiment
 from xstilts.graph.store import Store
-from xstilts.report import About, Analysis, Named, analyse, write_analysis
-from xstilts.report.tables import gain_rows
+from xstilts.reports import About, Analysis, Named, analyse, write_analysis
+from xstilts.reports.tables import gain_rows
 from xstilts.session.benchmarks import nearest_benchmark
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.leaks import leaks_found
@@ -52,7 +54,8 @@ def gains(experiment: Experiment, store: Path | str = "runs", data: Data = None)
     Columns and their intervals are those of the report's `estimates.csv`. Arguments and errors as of `scores`.
     """
     found, _ = analysis(experiment, Store(Path(store), must_exist=True), data, "xstilts.gains")
-    return frame(gain_rows(found), ())
+    rows = [row for row in gain_rows(found) if row.pop("what") == "difference"]
+    return frame(rows, ())
 
 
 def report(experiment: Experiment, store: Path | str = "runs", to: Path | str | None = None, data: Data = None) -> Path:
@@ -74,11 +77,14 @@ def write_report(experiment: Experiment, store: Store, data: Data, command: str,
     return write_analysis(analysis(experiment, store, data, command)[0], folder)
 
 
-def score(task: str, language: str, gold: Path | str, predictions: Path | str) -> dict[str, float]:
+def score(
+    task: str, language: str, gold: Path | str, predictions: Path | str, experiment: Experiment | None = None
+) -> dict[str, float]:
     """Official scores of anybody's prediction file, by metric, 0-100: `{"f1": 81.3, "exact_match": 66.2}`.
 
     Args:
-        task: registered task; its protocol and official script are in `xstilts show TASK`.
+        task: a registered task, whose protocol and official script are in `xstilts show TASK`, or an own task of
+            `experiment`.
         language: code of the language.
         gold: official file with gold. predictions: in XTREME's submission form, or JSON lines.
 
@@ -86,7 +92,16 @@ def score(task: str, language: str, gold: Path | str, predictions: Path | str) -
         UnknownName: no such task or language.
         DataError: with file and line: what does not fit.
     """
-    return {row.metric: row.value for row in score_files(task, language, Path(gold), Path(predictions))}
+    return {row.metric: row.value for row in score_rows(task, language, Path(gold), Path(predictions), experiment)}
+
+
+def score_rows(
+    task: str, language: str, gold: Path, predictions: Path, experiment: Experiment | None = None
+) -> list[Score]:
+    """The same as scores with their signatures."""
+    if experiment is not None and task in experiment.tasks:
+        return score_own(experiment.task(task), language, gold, predictions)
+    return score_files(task, language, gold, predictions)
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:

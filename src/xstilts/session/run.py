@@ -116,12 +116,14 @@ class Run:
 
     Attributes:
         outcome: what is known of it so far.
+        notices: what is missing or was assumed, a sentence each.
     """
 
     def __init__(self, grid: Grid, store: Store, machine: Machine, said: Iterable[str] = ()) -> None:
         self.grid, self.store = grid, store
         self.outcome = Result()
-        self._machine, self._said = machine, tuple(said)
+        self.notices = tuple(said)
+        self._machine = machine
 
     @property
     def total(self) -> int:
@@ -149,7 +151,7 @@ class Run:
         return self.outcome
 
     def _events(self) -> Iterator[Event]:
-        yield from map(Notice, self._said)
+        yield from map(Notice, self.notices)
         yield from local(self.grid.targets, self.store, self._machine)
 
 

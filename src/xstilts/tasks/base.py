@@ -7,6 +7,7 @@ A task names its *type* (`span_qa`, `tagging` ...); the machinery of that type (
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Literal
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.registry import Registry
 from xstilts.data.examples import Example, gold_of
+from xstilts.data.found import Found, found_in
 from xstilts.data.locate import Root, files_of, languages_there, locate
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.gold import attach_labels
 
 Split = Literal["train", "validation", "test"]
@@ -169,6 +172,14 @@ class Task:
                 yield replace(example, id=prefix + example.id) if prefix else example
         if not found:
             raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
+
+    def found(self, root: Root, split: Split, language: str = "en") -> Found:
+        """Rows, labels with counts and what is odd about them; reads the files once. Errors as of `load`."""
+        cleaned: Counter[str] = Counter()
+        read = self.read.counting(cleaned) if isinstance(self.read, ColumnReader) else self.read
+        task = replace(self, read=read)
+        examples = task.load(root, split, language) if self.gold else task.stream(root, split, language)
+        return found_in(examples, cleaned, self.labels)
 
     def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
