@@ -127,6 +127,20 @@ def test_nothing_is_pickled() -> None:
     assert pickled == {}, "JSON, Parquet or safetensors"
 
 
+def test_no_model_is_loaded_around_the_check_for_its_own_code() -> None:
+    found = {
+        f"{name_of(path)}: {name}"
+        for path in FILES
+        for name, call in calls(path)
+        if re.search(r"\.(from_pretrained|from_config|get_class_from_dynamic_module)$", name)
+        and not any(word.arg == "trust_remote_code" and ast.unparse(word.value) == "False" for word in call.keywords)
+    }
+    found -= {"backbones/adapters.py: LoraConfig.from_pretrained"}  # reads a JSON file of ours and builds no model
+    assert found == set(), "call backbones.pretrained.from_pretrained(auto, source, ...)"
+    trusting = [name_of(path) for path in FILES if "trust_remote_code=True" in path.read_text(encoding="utf-8")]
+    assert trusting == []
+
+
 def test_no_global_random_state() -> None:
     python_global = re.compile(r"random\.(?!Random$)\w+$")
     numpy_global = re.compile(r"(np|numpy)\.random\.(?!default_rng$|Generator$|SeedSequence$|PCG64$|Philox$)\w+$")

@@ -174,7 +174,7 @@ def test_a_field_that_the_architecture_does_not_have() -> None:
     ("file", "text", "said"),
     [
         ("pytorch_model.bin", "junk", r"a file of it is damaged, or of another kind \(error: .*\)"),
-        ("pytorch_model.bin", "\x02junk", r"a file of it is damaged, or of another kind \(\w+: .*\)"),
+        ("pytorch_model.bin", "\x02junk", "its pickled weights are damaged or hold more than tensors"),
         ("tokenizer_config.json", "[]", "'list' object has no attribute"),
         ("config.json", "[]", "Unrecognized model"),
     ],

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.data.locate import languages_there, locate, strangers
+from xstilts.data.locate import check_pattern, climbs, languages_there, locate, strangers
+from xstilts.tasks import TASKS
 
 
 def touch(root: Path, *names: str) -> None:
@@ -156,3 +157,32 @@ def test_files_in_languages_that_the_table_lacks_or_calls_otherwise_are_named(tm
     touch(tmp_path, "a/sw.txt")
     assert strangers(tmp_path, ["a/{language}.txt"]) == {"chr": "chr", "swa": "sw"}
     assert strangers(tmp_path, ["b/{iso3}.txt"]) == {}
+
+
+def test_a_pattern_that_climbs_is_looked_for_beside_the_experiment_file_alone(tmp_path: Path) -> None:
+    own, data = tmp_path / "a" / "experiments", tmp_path / "b" / "data"
+    touch(tmp_path, "a/mine/en.tsv", "b/secret/en.tsv")
+    own.mkdir()
+    data.mkdir()
+    climbing = ["../mine/{language}.tsv", "x/../../secret/{language}.tsv", "./../secret/en.tsv"]
+    assert [climbs(pattern) for pattern in (*climbing, "x/../y.tsv", "/x.tsv", "..x/y.tsv", "a.tsv + ../b.tsv")] == [
+        *(True, True, True, False, False, False, True),
+    ]
+    assert locate((own, data), climbing[:1], "en", "x") == [own / "../mine/en.tsv"]
+    for pattern in climbing[1:]:
+        assert languages_there((own, data), [pattern], ["en", "de"]) == []
+        with pytest.raises(DataError, match=r"x: no file .*secret/en\.tsv") as error:
+            locate((own, data), [pattern], "en", "x")
+        assert str(data) not in str(error.value)
+
+
+def test_no_registered_task_leaves_the_data_folder() -> None:
+    patterns = [p for task in TASKS for some in (*task.files.values(), *task.gold.values(), task.beside) for p in some]
+    assert len(patterns) > 50
+    assert [pattern for pattern in patterns if climbs(pattern) or pattern.startswith("/")] == []
+
+
+def test_a_pattern_of_many_stars_is_refused() -> None:
+    check_pattern("uner/UNER_*/{language}_*-*-*.tsv")
+    with pytest.raises(ValueError, match=r"'\{language\}\*{5}\.tsv' has more than 4 `\*`"):
+        check_pattern("{language}*****.tsv")

@@ -177,6 +177,14 @@ def test_a_stage_that_exits_is_a_failure(store: Store) -> None:
     assert failed.error == "SystemExit: gave up"
 
 
+def test_a_stage_that_asks_something_gets_no_answer_and_no_stage_meant_for_it(tmp_path: Path) -> None:
+    stages = [stage("asks", fault="asks"), stage("after")]
+    events = list(run_local(stages, Store(tmp_path), RUNNER, {}, 1))
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert "EOFError" in failed.error
+    assert names(events, Done) == ["after"]
+
+
 def test_a_runner_that_is_not_there_is_a_failure_with_a_traceback(store: Store) -> None:
     [failed] = [e for e in run_local([stage("a")], store, "graph.nothing:run", {}, 1) if isinstance(e, Failed)]
     assert failed.error == "ModuleNotFoundError: No module named 'graph.nothing'"

@@ -35,6 +35,8 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
             raise DataError("no such\nfile", Path("x.txt"), 3)
         case "bug":
             raise RuntimeError("index 7\nis out of range")
+        case "asks":
+            input("may this run? ")
         case "exit":
             sys.exit("gave up")
         case "killed" if not (count := directory.parent / f"{name}.count").exists():

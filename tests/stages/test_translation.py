@@ -407,7 +407,7 @@ def test_a_damaged_model_and_a_missing_tokenizer_are_named(root: Path, model: Pa
     (damaged / "model.bin").write_bytes(b"nothing")
     for options, message in (
         ({"model": str(damaged)}, "CTranslate2 model"),
-        ({"model": str(model), "tokenizer": "nobody/nothing"}, "tokenizer 'nobody/nothing'"),
+        ({"model": str(model), "tokenizer": "nobody/nothing"}, "tokenizer of 'nobody/nothing'"),
     ):
         made = experiment({"mt": {"engine": "ctranslate2", **options}}, component("micro_nli", "mt", "qab"))
         events = run(stages(Expansion(made, root), "translate"), tmp_path / "store")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from xstilts.translation.markers import mark, unmark
@@ -101,3 +103,15 @@ def test_a_span_is_the_smallest_range_over_aligned_words_in_the_order_of_the_sou
 def test_a_word_takes_the_tag_of_the_first_that_is_aligned_with_it() -> None:
     assert tags_along("AB", Alignment(frozenset({(1, 0), (0, 0)}), (1,))) == (["A"], 1.0)
     assert tags_along("AB", Alignment(frozenset({(0, 0), (0, 1)}), (0, 0, 1))) == (["A", "A", "B"], 2 / 3)
+
+
+def test_long_runs_take_no_time() -> None:
+    begin = time.perf_counter()
+    for text in ("!" * 50_000, "<" + " " * 50_000, "! " * 20_000, "<a" + " " * 50_000, "!" + ")" * 50_000):
+        assert sentences(text)
+        assert unmark(text, 1, "tags") is None
+    assert time.perf_counter() - begin < 5  # every mark was tried as a beginning, each up to the end
+
+
+def test_letters_that_only_look_like_those_of_marks_are_text() -> None:
+    assert unmark("<\u017f>x</\u017f>", 0, "tags") == ("<\u017f>x</\u017f>", [])

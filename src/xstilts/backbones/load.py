@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,8 +10,6 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -26,8 +23,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
-from xstilts.backbones.families import family_of, hint
+from xstilts.backbones.families import family_of
 from xstilts.backbones.names import Backend, Output, Route, check_folder
+from xstilts.backbones.pretrained import REFUSALS, from_config, from_pretrained
 from xstilts.backbones.text import check_text
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
@@ -45,20 +43,6 @@ FOUR_BITS: Mapping[str, Any] = {
     "bnb_4bit_use_double_quant": True,
 }
 """What `quantize: nf4` is in the words of transformers (QLoRA, Dettmers et al. 2023)."""
-REFUSALS = (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
-    *(SafetensorError, StrictDataclassError, struct.error),
-    torch.serialization.pickle.UnpicklingError,  # type: ignore[attr-defined]  # of torch.load: we pickle nothing
-)
-"""What transformers raises for a model that is missing or damaged."""
-
-
-def reason(error: BaseException) -> str:
-    """The first line of a refusal; where it was not made for people, that a file is damaged, and the error's kind."""
-    text = next(iter(str(error).strip().splitlines()), "")
-    if text and isinstance(error, (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError)):
-        return text
-    return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"
 
 
 @dataclass(frozen=True)
@@ -111,15 +95,16 @@ def load_backbone(
     check_folder(source)
     weights = weights or Weights()
     options = weights.options()
-    place: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(source, **place)
-        model, info = auto_class(config, output).from_pretrained(
-            source, output_loading_info=True, ignore_mismatched_sizes=True, **place, **options
-        )
-        tokenizer = AutoTokenizer.from_pretrained(source, **place)
-    except REFUSALS as error:
-        raise BackboneError(f"backbone '{source}' cannot be loaded: {reason(error)}{hint(source)}") from None
+    config = from_pretrained(AutoConfig, source, revision=revision)
+    model, info = from_pretrained(
+        auto_class(config, output),
+        source,
+        revision=revision,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **options,
+    )
+    tokenizer = from_pretrained(AutoTokenizer, source, revision=revision)
     _check_weights(source, info)
     if weights.quantize:
         keep_layout(model)
@@ -187,7 +172,7 @@ def check_fields(architecture: str, fields: Mapping[str, Any]) -> None:
     """
     default = _default_config(architecture)
     for name in fields:
-        if not hasattr(default, name):
+        if name.startswith("_") or not hasattr(default, name):
             raise UnknownName(f"configuration field of {architecture}", name, default.to_dict())
 
 
@@ -225,7 +210,7 @@ def random_backbone(
         full = AutoConfig.for_model(architecture, **{**special, "vocab_size": len(tokenizer), **config})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "backbone"))
-            model = auto_class(full, output).from_config(full)
+            model = from_config(auto_class(full, output), full)
     except REFUSALS as error:
         raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
     return _checked(Backbone(model, tokenizer, route, backend), output)

@@ -15,6 +15,11 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 """The same of adapters, which it reads too where an `adapter_config.json` lies in the folder."""
 
+OWN_CODE = (
+    "it needs code of its own (`auto_map` in config.json or tokenizer_config.json), and xstilts never runs a model's "
+    "code: use a checkpoint whose architecture transformers has, or convert this one to it"
+)
+
 Backend = Literal["segments", "block_mask", "varlen"]
 """How packed attention is computed; see `xstilts.backbones.attention`."""
 
@@ -71,6 +76,12 @@ def check_folder(source: str) -> None:
             f"backbone '{source}' is no model folder: config.json is missing (found: {found}); "
             "save one with save_pretrained"
         )
+    fields = json_fields(path / "config.json")
+    if "auto_map" in fields:
+        from transformers import CONFIG_MAPPING
+
+        if str(fields.get("model_type")) not in CONFIG_MAPPING:
+            raise BackboneError(f"backbone '{source}' cannot be loaded: {OWN_CODE}")
     # Without these transformers makes a tokenizer that knows no words, and says nothing.
     if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
         raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")

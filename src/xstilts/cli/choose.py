@@ -18,6 +18,7 @@ from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
 from xstilts.graph.events import Done, Event
 from xstilts.graph.store import Store
+from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
 
@@ -74,7 +75,7 @@ def show_choice(file: Path | None, data: Folders, store: Path, asked: Asked, mac
     choice = chooser.choose(budget)
     page = choice_page(choice, asked.command)
     path = store / "reports" / f"choose-{choice.target}.md"
-    write_text(path, page)
+    write_text(path, without_tags(page))
     if asked.as_json:
         emit(_choice_row(choice))
     else:
@@ -97,7 +98,7 @@ def show_worth(
     worth = measure_worth(experiment, data, (place, finished), compute, budget)
     path = store / "reports" / f"choose-worth-{experiment.name}.md"
     page = worth_page(worth, asked.command)
-    write_text(path, page)
+    write_text(path, without_tags(page))
     if asked.as_json:
         emit(_worth_row(worth))
     else:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xstilts.core.errors import shown
+
 
 def emit(value: Any) -> None:
     """A JSON document."""
@@ -18,7 +20,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
     names = list(rows[0])
-    grid = [names, *([str(row[name]) for name in names] for row in rows)]
+    grid = [names, *([shown(str(row[name])) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in grid) for i in range(len(names))]
     for line in grid:
         sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n")

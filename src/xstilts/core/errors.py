@@ -12,12 +12,25 @@ XstiltsError (exit code 2)
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_SECRET = re.compile(r"(?<=://)[^/\s]+(?=@)|\bhf_[A-Za-z0-9]{20,}")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Text as a terminal, a log or a page may show it: one line, with no escape sequence, password or token in it."""
+    line = " ".join(part for part in re.split(r"[\r\n]+", text) if part) if "\n" in text or "\r" in text else text
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
 class XstiltsError(ValueError):
     """A mistake the user can mend. The command line prints its text in one line and exits with code 2."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class UnknownName(XstiltsError):
@@ -36,7 +49,8 @@ class UnknownName(XstiltsError):
             hint = f"known: {', '.join(names) or 'none'}"
         else:
             hint = f"{len(names)} are known; `{lists}` shows them"
-        super().__init__(f"unknown {kind} '{asked}': {hint}{more}")
+        named = asked if len(asked) <= 100 else f"{asked[:100]}..."
+        super().__init__(f"unknown {kind} '{named}': {hint}{more}")
         self.kind, self.asked, self.known = kind, asked, names
 
 

@@ -7,7 +7,8 @@ matches within one name; a name that also exists with `.gz` behind it is found t
 pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of which must match.
 
 There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
-its files gives them all. A pattern that begins with `/` stands for itself.
+its files gives them all. A pattern that begins with `/` stands for itself, and one that climbs (`../mine/dev.tsv`) is
+looked for from the first folder alone, that of the experiment file: data folders are never left.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from os.path import normpath
 from pathlib import Path
 
 from xstilts.core.errors import DataError
@@ -22,12 +24,23 @@ from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
+STARS = 4
+"""Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
 def folders_of(root: Root) -> tuple[Path, ...]:
     """The folders as a tuple."""
     return (root,) if isinstance(root, Path) else tuple(root)
+
+
+def climbs(pattern: str) -> bool:
+    """Whether a pattern leaves the folder it is looked for in."""
+    return any(normpath(part).split("/")[0] == ".." for part in pattern.split(" + "))
+
+
+def _searched(root: Root, pattern: str) -> tuple[Path, ...]:
+    return folders_of(root)[:1] if climbs(pattern) else folders_of(root)
 
 
 def check_pattern(pattern: str) -> None:
@@ -39,6 +52,8 @@ def check_pattern(pattern: str) -> None:
             raise ValueError(f"'{part}' has the unknown field {{{field}}}; known: {known}")
         if len(fields) > 1:
             raise ValueError(f"'{part}' names the language in more than one way")
+        if part.count("*") > STARS:
+            raise ValueError(f"'{part}' has more than {STARS} `*`")
 
 
 def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Path]:
@@ -59,7 +74,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
         parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
             return [path for part in parts for path in part]
-    *others, last = folders_of(root)
+    *others, last = _searched(root, " + ".join(patterns))
     elsewhere = f"; nor below {', '.join(map(str, others))}" if others else ""
     raise DataError(f"{what}: {_missing(last, patterns, code)}{elsewhere}", last)
 
@@ -77,8 +92,8 @@ def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str])
 
 def _codes_there(root: Root, pattern: str, allowed: Sequence[str]) -> set[str]:
     if fields := _FIELD.findall(pattern):
-        return {code for folder in folders_of(root) for code in _codes(folder, pattern, fields[0])}
-    return set(allowed) if any(_matches(folder, pattern) for folder in folders_of(root)) else set()
+        return {code for folder in _searched(root, pattern) for code in _codes(folder, pattern, fields[0])}
+    return set(allowed) if any(_matches(folder, pattern) for folder in _searched(root, pattern)) else set()
 
 
 def files_of(root: Root, pattern: str, code: str) -> list[Path]:
@@ -87,7 +102,7 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     Raises:
         DataError: no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
     """
-    return next((files for folder in folders_of(root) if (files := _files_in(folder, pattern, code))), [])
+    return next((files for folder in _searched(root, pattern) if (files := _files_in(folder, pattern, code))), [])
 
 
 def _files_in(root: Path, pattern: str, code: str) -> list[Path]:
@@ -159,7 +174,7 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
         field = _FIELD.findall(part)[0]
-        forms = {form for folder in folders_of(root) for form in _by_form(folder, part, field)}
+        forms = {form for folder in _searched(root, part) for form in _by_form(folder, part, field)}
         for form in sorted(forms):
             code = meant(form)
             unread = _code_in(form, field) is None or (form != code and code in forms)

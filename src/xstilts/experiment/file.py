@@ -38,7 +38,9 @@ class Experiment(Strict):
     """Tags of registered tasks that have no fixed list, once `labelled` has found them."""
     _file: Path | None = PrivateAttr(default=None)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its reports lie in a folder of this name")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="its reports lie in a folder of this name"
+    )
     title: str = Field(default="", description="of the report; so are the next three")
     question: str = Field(default="", description="that the report answers")
     description: str = Field(default="", description="what was done, in sentences")

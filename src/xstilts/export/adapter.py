@@ -23,6 +23,7 @@ from xstilts.backbones.adapters import WEIGHTS, Joined, join_adapters
 from xstilts.backbones.backbone import HALF_TOLERANCE, Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import FOUR_BITS, keep_layout
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.export.build import save_tokenizer
 from xstilts.export.check import TOLERANCE, difference, our_logits, refuse_different, sample_features, their_logits
@@ -111,7 +112,7 @@ def reopen(written: Adapter, directory: Path) -> Any:
     """The model under the adapter with it inside, as PEFT loads it, with nothing missing."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        model = getattr(peft, written.auto).from_pretrained(str(directory), **written.keywords())
+        model = from_pretrained(getattr(peft, written.auto), str(directory), **written.keywords())
     missing = [str(one.message) for one in told if "missing" in str(one.message)]
     if missing:
         raise BackboneError(f"PEFT does not read all that was written: {missing[0].splitlines()[0]}")

@@ -17,6 +17,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import ENCODER_OF
 from xstilts.backbones.names import LAYER_FIELDS, Pooling
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import write_json
 from xstilts.export.check import (
@@ -81,7 +82,7 @@ def save(model: Any, state: Mapping[str, Tensor], directory: Path) -> None:
 
 def reopen(auto: Any, directory: Path) -> Any:
     """The written folder as plain transformers loads it, with nothing missing."""
-    model, info = auto.from_pretrained(directory, dtype=torch.float32, output_loading_info=True)
+    model, info = from_pretrained(auto, directory, dtype=torch.float32, output_loading_info=True)
     missing = sorted({*info["missing_keys"], *info["unexpected_keys"]})
     if missing:
         raise BackboneError(f"{type(model).__name__} does not read all that was written: {missing[0]}")
@@ -109,7 +110,7 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
     if length is not None:
         written.model_max_length = length
     written.save_pretrained(directory)
-    if not framed_alike(AutoTokenizer.from_pretrained(directory), coder, pairs, types):
+    if not framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
         raise BackboneError(f"{type(written).__name__} as written frames texts in another way than in training")
 
 
@@ -154,7 +155,7 @@ def write_sentence_transformers(source: Source, pooling: Pooling, layer: int, di
     model = reopen(getattr(transformers, auto), directory)
     texts = sample_texts(Coder(backbone.tokenizer))
     ours = our_vectors(backbone, sample_sentences(Coder(backbone.tokenizer), length), pooling, layer)
-    found = difference(ours, their_vectors(model, AutoTokenizer.from_pretrained(directory), texts, pooling))
+    found = difference(ours, their_vectors(model, from_pretrained(AutoTokenizer, directory), texts, pooling))
     below = f"a norm stands behind its last layer, so that only --layer {last} can be exported"
     refuse_different(found, f"layer {layer} of {config.model_type}", below if layer < last else "nothing was exported")
     return found

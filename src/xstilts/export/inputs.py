@@ -57,7 +57,9 @@ def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
             hint = f"did you mean '{near[0]}'?" if near else f"fields of {kind} are {', '.join(known)}"
             raise ConfigError(f"--columns: '{part}' should be FIELD=COLUMN; {hint}" + ("" if equals else " (no '=')"))
         names = column.split("+") if name == "choices" else [column]
-        columns[name] = tuple(int(one) if one.isdigit() and kind == "tagging" else one for one in names)
+        columns[name] = tuple(
+            int(one) if one.isdecimal() and len(one) < 5 and kind == "tagging" else one for one in names
+        )
     return columns
 
 

@@ -34,9 +34,11 @@ def main() -> None:
     """Serve stages until the caller closes standard input."""
     wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not get between the lines
+    source = os.fdopen(os.dup(0), encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what libraries ask must not eat them: nobody answers
     faulthandler.enable()
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin, commands), daemon=True).start()
+    threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
     run = commands.get()
     sys.path[:] = run["path"]
     stages = from_rows(run["stages"])

@@ -9,7 +9,8 @@ from typing import Any
 from transformers import AutoConfig
 
 from xstilts.backbones.families import checkpoint_of, hint
-from xstilts.backbones.load import REFUSALS
+from xstilts.backbones.names import OWN_CODE
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
 from xstilts.graph.stage import Stage
@@ -67,8 +68,10 @@ def _listed(source: str) -> Mapping[str, Any] | None:
 
 def _cached(source: str, revision: str | None) -> Mapping[str, Any]:
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision, local_files_only=True)
-    except REFUSALS:
+        config = from_pretrained(AutoConfig, source, revision=revision, local_files_only=True)
+    except BackboneError as error:
+        if OWN_CODE in str(error):
+            raise
         raise BackboneError(
             f"no plan for '{source}': it is not a known checkpoint, no folder, and its config.json is not in the hub's "
             f"cache; fetch that file first (hf download {source} config.json){hint(source)}"

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ from transformers import AttentionInterface, AutoConfig
 from xstilts.backbones.adapters import adapters_of, add_adapter, layer_stack, train_only
 from xstilts.backbones.attention import packed_attention
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.load import NOT_FIELDS, REFUSALS, auto_class
+from xstilts.backbones.load import NOT_FIELDS, auto_class
 from xstilts.backbones.names import Backend, LoRA, Route
 from xstilts.backbones.packing import pack
+from xstilts.backbones.pretrained import REFUSALS, from_config
 from xstilts.core.errors import BackboneError
 from xstilts.planning.formulas import Attention, Counts, Kept, Tuning, layer_bytes
 
@@ -117,14 +119,16 @@ def _architecture(shape: Mapping[str, Any], conditions: Conditions) -> tuple[Any
     try:
         config = AutoConfig.for_model(shape["model_type"], **fields)
         auto = auto_class(config, shape.get("output", "head"))
-        model = auto.from_config(config, dtype=getattr(torch, conditions.held))
+        model = from_config(auto, config, dtype=getattr(torch, conditions.held))
         output = model.get_output_embeddings()
         if output is not None and shape.get("tie_word_embeddings") is False:
             # transformers 5 ties mT5 whatever its configuration says; its weights have an output layer of their own.
             output.weight = nn.Parameter(torch.empty_like(output.weight))
         return model, config
     except (*REFUSALS, AssertionError) as error:
-        raise BackboneError(f"no plan for a {shape['model_type']}: {' '.join(str(error).split())}") from None
+        raise BackboneError(
+            f"no plan for a {shape['model_type']}: {shorten(str(error), 200, placeholder=' ...')}"
+        ) from None
 
 
 def count(backbone: Backbone) -> Counts:

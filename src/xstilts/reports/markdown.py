@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 from xstilts.reports.analysis import ALL, SCOPES, Analysis
 from xstilts.reports.cells import CLEAR, Cell, Row, Table
 from xstilts.reports.findings import findings
@@ -22,7 +25,7 @@ def table(one: Table) -> str:
 
 def _row(row: Row) -> str:
     coded = row.kind in ("baseline", "recipe", "plain")
-    label = f"`{row.label}`".replace("|", "\\|") if coded else plain(row.label)
+    label = _pipes(coded_text(row.label)) if coded else plain(row.label)
     more = "; ".join(part for part in (row.detail, *row.badges) if part)
     return "| " + " | ".join([f"{label} ({plain(more)})" if more else label, *map(_cell, row.cells)]) + " |"
 
@@ -38,13 +41,34 @@ def _join(text: str, detail: str) -> str:
 
 def plain(text: str) -> str:
     """Text for a cell or a line: pipes end a cell, and a bracketed text may become a link."""
-    return text.replace("|", "\\|").replace("[", "\\[").replace("\n", " ")
+    return _pipes(text).replace("[", "\\[").replace("\n", " ")
+
+
+def _pipes(text: str) -> str:
+    return re.sub(r"(?<!\\)(\\*)\|", r"\1\1\\|", text)
+
+
+def coded_text(text: str) -> str:
+    """Text as code, whatever backticks are in it."""
+    line = text.replace("\n", " ")
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
+
+
+_CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`))", re.MULTILINE | re.DOTALL)
+
+
+def without_tags(page: str) -> str:
+    """The same Markdown with no HTML in it: our pages use none, so whatever looks like a tag is somebody's name."""
+    ends = [0, *(end for found in _CODE.finditer(page) for end in found.span()), len(page)]
+    parts = [page[begin:end] for begin, end in pairwise(ends)]
+    return "".join(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) if i % 2 == 0 else part for i, part in enumerate(parts))
 
 
 def report(analysis: Analysis) -> str:
     """The whole report: findings, every table, methods, limitations."""
     about = analysis.about
-    parts = [f"# {about.title}", about.question, about.description]
+    parts = [f"# {plain(about.title)}", about.question, about.description]
     parts.append("\n".join(f"- {plain(sentence)}" for sentence in findings(analysis)))
     if about.command:
         parts.append(f"```\n{about.command}\n```")
@@ -64,4 +88,4 @@ def report(analysis: Analysis) -> str:
     if lines := protocols(analysis):
         parts.append("\n".join(f"- `{line}`" for line in lines))
     parts += ["## Limitations", "\n".join(f"- {sentence}" for sentence in limitations(analysis)) or "None were named."]
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return without_tags("\n\n".join(part.strip("\n") for part in parts if part) + "\n")

@@ -12,7 +12,7 @@ from xstilts.reports.analysis import SCOPES, Analysis
 from xstilts.reports.cells import Table, few
 from xstilts.reports.findings import cautions, findings
 from xstilts.reports.forest import forest
-from xstilts.reports.markdown import plain, table
+from xstilts.reports.markdown import plain, table, without_tags
 from xstilts.reports.methods import limitations, methods, protocols
 from xstilts.reports.standalone import standalone
 from xstilts.reports.study_tables import (
@@ -112,7 +112,7 @@ def study_page(study: Study, plot: str = "") -> str:
     parts += ["## Limitations", _list([*spec.limitations, *limitations(analysis)]) or "None were named."]
     parts += ["## Environment and cost", _cost(study)]
     parts += ["## References", _list(f"{key}: {text}" for key, text in spec.references.items()) or "None."]
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return without_tags("\n\n".join(part.strip("\n") for part in parts if part) + "\n")
 
 
 CLAIMS = (

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import lzma
 import os
+import struct
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from xstilts import __version__
 from xstilts.core.errors import DataError
 
 TIMEOUT = 60
 CHUNK = 1 << 18
+MOST_BYTES, MOST_ENTRIES = 2**34, 100_000
+"""Of a download, and of an archive unpacked: several times what any data set has, and less than fills most disks."""
+DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError),
+)
+"""What the standard library raises for archives that are damaged, encrypted or made to confuse it."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +44,16 @@ class Bytes:
 
 
 def mirrored(url: str, mirror: str | None) -> str:
-    """The address on the mirror: its URL or folder, then host and path of the official address."""
+    """The address on the mirror: its URL or folder, then host and path of the official address.
+
+    Raises:
+        DataError: the mirror is neither.
+    """
     if mirror is None:
         return url
+    if "://" not in mirror and not Path(mirror).is_dir():
+        named = mirror.rpartition("@")[2]  # without a password
+        raise DataError(f"mirror '{named}' is neither a folder nor an address that begins with https://")
     place = urlsplit(url)
     base = mirror if "://" in mirror else Path(mirror).resolve().as_uri()
     return f"{base.rstrip('/')}/{place.netloc}{place.path}"
@@ -50,16 +68,17 @@ def download(url: str, path: Path, mirror: str | None, sha256: str = "") -> Gene
     source = mirrored(url, mirror)
     with beside(path) as part:
         digest, done = hashlib.sha256(), 0
-        request = urllib.request.Request(source, headers={"User-Agent": f"xstilts/{__version__}"})
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, part.open("wb") as stream:
+            with urllib.request.urlopen(_request(source), timeout=TIMEOUT) as answer, part.open("wb") as stream:
                 total = int(answer.headers.get("Content-Length") or 0)
                 while chunk := answer.read(CHUNK):
                     stream.write(chunk)
                     digest.update(chunk)
                     done += len(chunk)
+                    if done > MOST_BYTES:
+                        raise ValueError(f"more than {MOST_BYTES:,} bytes")
                     yield Bytes(url, done, total)
-        except (urllib.error.URLError, HTTPException, OSError) as error:
+        except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise DataError(f"could not be downloaded ({reason}); nothing was written", source) from None
         if total and done != total:
@@ -69,21 +88,40 @@ def download(url: str, path: Path, mirror: str | None, sha256: str = "") -> Gene
         part.replace(path)
 
 
+def _request(source: str) -> urllib.request.Request:
+    """With a name and a password in the address sent as such, and not on to where the answer may redirect."""
+    place = urlsplit(source)
+    bare = urlunsplit(place._replace(netloc=place.netloc.rpartition("@")[2]))
+    request = urllib.request.Request(bare, headers={"User-Agent": f"xstilts/{__version__}"})
+    if place.username is not None:
+        pair = f"{unquote(place.username)}:{unquote(place.password or '')}".encode()
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    return request
+
+
 def unpack(archive: Path, url: str, members: Mapping[str, Path]) -> None:
     """Write members of a zip or tar archive to their paths, each whole or not at all.
 
     Raises:
-        DataError: not an archive, a damaged one, or one without a member; `url` names it in the message.
+        DataError: not an archive, a damaged one, one without a member, or one that unpacks to more than any data set
+            has; `url` names it in the message.
     """
+    left = MOST_BYTES
     try:
         with _opened(archive) as holder:
+            entries = _entries(holder)
             for member, path in members.items():
                 with beside(path) as part:
-                    with _member(holder, member, url) as source, part.open("wb") as target:
-                        while chunk := source.read(CHUNK):
+                    with _member(holder, entries, member, url) as source, part.open("wb") as target:
+                        while chunk := source.read(min(CHUNK, left + 1)):
+                            left -= len(chunk)
+                            if left < 0:
+                                raise EOFError(f"it unpacks to more than {MOST_BYTES:,} bytes")
                             target.write(chunk)
                     part.replace(path)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except DataError:
+        raise
+    except DAMAGE as error:
         raise DataError(f"a damaged archive ({error})", url) from None
 
 
@@ -102,12 +140,41 @@ def _opened(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
     return zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive)
 
 
-def _member(holder: zipfile.ZipFile | tarfile.TarFile, member: str, url: str) -> IO[bytes]:
-    names = holder.namelist() if isinstance(holder, zipfile.ZipFile) else holder.getnames()
-    name = next((name for name in names if name.removeprefix("./") == member), "")
-    found: IO[bytes] | None = None
-    if name:
-        found = holder.open(name) if isinstance(holder, zipfile.ZipFile) else holder.extractfile(name)
-    if found is None:
-        raise DataError(f"the archive has no file {member}; it begins with {', '.join(names[:5]) or 'nothing'}", url)
+def _entries(holder: zipfile.ZipFile | tarfile.TarFile) -> list[zipfile.ZipInfo | tarfile.TarInfo]:
+    """What the archive holds; of a tar nothing beyond the limits is unpacked to find out."""
+    found: list[zipfile.ZipInfo | tarfile.TarInfo] = []
+    size = 0
+    for entry in holder.infolist() if isinstance(holder, zipfile.ZipFile) else holder:
+        found.append(entry)
+        size += entry.size if isinstance(entry, tarfile.TarInfo) else 0
+        if len(found) > MOST_ENTRIES or size > MOST_BYTES:
+            raise EOFError(f"it holds more than {MOST_ENTRIES:,} files or {MOST_BYTES:,} bytes")
     return found
+
+
+def _name(entry: zipfile.ZipInfo | tarfile.TarInfo) -> str:
+    return entry.name if isinstance(entry, tarfile.TarInfo) else entry.filename
+
+
+def _member(
+    holder: zipfile.ZipFile | tarfile.TarFile,
+    entries: list[zipfile.ZipInfo | tarfile.TarInfo],
+    member: str,
+    url: str,
+) -> IO[bytes]:
+    """One file of the archive. Its name is ours, so that no entry's own can lead out of the folder."""
+    matching = [entry for entry in entries if _name(entry).removeprefix("./") == member]
+    if not matching:
+        there = ", ".join(_name(entry)[:80] for entry in entries[:5]) or "nothing"
+        raise DataError(f"the archive has no file {member}; it begins with {there}", url)
+    found, *more = matching
+    if more:
+        raise DataError(f"the archive has {len(matching)} files {member}, and which one is meant is not known", url)
+    if isinstance(holder, zipfile.ZipFile):
+        assert isinstance(found, zipfile.ZipInfo)
+        return holder.open(found)
+    assert isinstance(found, tarfile.TarInfo)
+    stream = holder.extractfile(found) if found.isreg() else None
+    if stream is None:
+        raise DataError(f"{member} of the archive is no file but a link, a folder or a device", url)
+    return stream

@@ -47,7 +47,12 @@ def written(name: str, rows: Sequence[Record], given: Mapping[str, Sequence[str]
     for column, known in form.classes.items():
         if sorted(names[column]) != sorted(known):
             raise DataError(f"column {column} has the classes {', '.join(names[column])}, not {', '.join(known)}")
-    return form.write([_named(row, names, number) for number, row in enumerate(rows, start=1)], language)
+    try:
+        return form.write([_named(row, names, number) for number, row in enumerate(rows, start=1)], language)
+    except DataError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise DataError(f"the columns hold other kinds of values than {name} has ({type(error).__name__})") from None
 
 
 def _named(row: Record, names: Mapping[str, Sequence[str]], number: int) -> Record:

@@ -109,10 +109,10 @@ def class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """Column -> names of its class numbers, as the `datasets` library notes them in a Parquet file."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     found = {}
-    for column, feature in features.items():
+    for column, feature in features.items() if isinstance(features, dict) else ():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else feature
         if isinstance(inner, list) and inner:
             inner = inner[0]

@@ -10,10 +10,9 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.families import hint
-from xstilts.backbones.load import REFUSALS, reason
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
-from xstilts.core.errors import BackboneError, DataError
+from xstilts.core.errors import DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
@@ -34,11 +33,7 @@ def run_tokenizer(
 ) -> None:
     """Train a tokenizer on raw text, or copy a pretrained one."""
     if "trained" not in config:
-        try:
-            source, revision = settings["source"], settings["revision"]
-            tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-        except REFUSALS as error:
-            raise BackboneError(f"tokenizer of '{source}' cannot be loaded: {reason(error)}{hint(source)}") from None
+        tokenizer = from_pretrained(AutoTokenizer, settings["source"], revision=settings["revision"])
         tokenizer.save_pretrained(directory)
         return
     trained = config["trained"]
@@ -74,7 +69,7 @@ def run_prepare(
     """Read official files and write features: one folder `all`, or one per language."""
     root = read_in(settings, inputs)
     task = task_of(config, settings)
-    coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
+    coder = Coder(from_pretrained(AutoTokenizer, inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
     if streams(task_type, task, config):
         write_corpus(task_type, task, root, config, coder, directory, report)

@@ -125,7 +125,7 @@ def _usual_config(name: str) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.for_model(name)
+        return AutoConfig.for_model(str(name))
     except ValueError:
         return None
 

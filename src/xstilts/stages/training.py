@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
@@ -23,6 +24,8 @@ from xstilts.backbones.load import (
     random_backbone,
     save_backbone,
 )
+from xstilts.backbones.pretrained import from_pretrained
+from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.stages.checkpoints import Chooser, Panel
@@ -49,13 +52,13 @@ def run_start(
     route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
     commit = {}
     if "random" in config or "random_like" in config:
-        tokenizer = AutoTokenizer.from_pretrained(inputs["tokenizer"])
+        tokenizer = from_pretrained(AutoTokenizer, inputs["tokenizer"])
         if "random" in config:
             architecture, fields = config["random"]["architecture"], config["random"]["config"]
             check_fields(architecture, fields)
             seed = config["random"]["seed"]
         else:
-            like = AutoConfig.from_pretrained(settings["source"], revision=settings["revision"]).to_dict()
+            like = from_pretrained(AutoConfig, settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
             fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
         backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
@@ -83,7 +86,10 @@ def run_start(
 
 def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
     """Heads pretrained with the model: ours where the folder is one of our own, else the published masked-LM head."""
-    own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+    try:
+        own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
+    except (TypeError, LookupError, OSError, SafetensorError, XstiltsError) as error:
+        raise BackboneError(f"heads.json of '{source}' is none of ours ({error}): remove it") from None
     if own:
         return own
     published = None if backbone.writes else published_head(str(source), revision, backbone)

@@ -180,9 +180,18 @@ class ScoreTable:
 
 
 def csv_text(columns: Collection[str], rows: Iterable[dict[str, Any]]) -> str:
-    """Comma-separated values with LF line ends; absent values are empty."""
+    """Comma-separated values with LF line ends; absent values are empty.
+
+    A text that a spreadsheet would compute as a formula begins with an apostrophe, which it takes for `this is text`.
+    """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value

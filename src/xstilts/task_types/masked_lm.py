@@ -21,11 +21,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoModelForMaskedLM
+from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Segment
 from xstilts.backbones.packing import Packed
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.seeds import generator
 from xstilts.data.examples import PlainText
 from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
@@ -166,12 +167,11 @@ def published_head(source: str, revision: str | None, backbone: Backbone) -> dic
     XLM-R, BERT, ELECTRA's generator, DeBERTa and ModernBERT have ours: dense, norm, tied output layer with a bias.
     EuroBERT has an untied output layer and RemBERT an embedding of its own: a fresh head is trained for them.
     """
-    try:
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            source, revision=revision, dtype=torch.float32, output_loading_info=True
-        )
-    except (ValueError, OSError, KeyError):
+    if type(backbone.config) not in MODEL_FOR_MASKED_LM_MAPPING:
         return None
+    model, info = from_pretrained(
+        AutoModelForMaskedLM, source, revision=revision, dtype=torch.float32, output_loading_info=True
+    )
     shared = {id(parameter) for parameter in model.base_model.parameters()}
     own = {name: value.detach() for name, value in model.named_parameters() if id(value) not in shared}
     if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers has drawn a head at random

@@ -13,6 +13,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.translation.project import Translated
 
@@ -43,13 +44,8 @@ class Engine:
             self._translator = ctranslate2.Translator(str(folder), device=kind, device_index=int(number or 0))
         except (RuntimeError, ValueError) as error:
             raise BackboneError(f"CTranslate2 model '{folder}' cannot be loaded: {_line(error)}") from None
-        try:
-            named = {"src_lang": options["source_language"]} if options["source_language"] else {}
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, **named)
-        except (OSError, ValueError, ImportError, KeyError) as error:
-            raise BackboneError(
-                f"tokenizer '{tokenizer}' of a translation model cannot be loaded: {_line(error)}"
-            ) from None
+        named = {"src_lang": options["source_language"]} if options["source_language"] else {}
+        self._tokenizer: Any = from_pretrained(AutoTokenizer, tokenizer, **named)
         self._options, self._batch_tokens = options, batch_tokens
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:

@@ -15,7 +15,7 @@ from string import ascii_lowercase
 from xstilts.translation.spec import Markers
 from xstilts.translation.texts import Range
 
-_TAG = re.compile(r"<\s*(/?)\s*([a-z])\s*>", re.IGNORECASE)
+_TAG = re.compile(r"<\s*((?:/\s*)?)([A-Za-z])\s*>")
 _BRACKET = re.compile(r"[\[\]\uff3b\uff3d\u3010\u3011]")
 _LEFT = frozenset("[\uff3b\u3010")
 

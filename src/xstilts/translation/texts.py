@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from xstilts.core.languages import LANGUAGES
 
-_END = re.compile(r"[.!?]+[\"'\u2019\u201d)\]]*\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])|\n\s*")
+_END = re.compile(r"(?<![.!?])[.!?]+[\"'\u2019\u201d)\]]*\s+(?=[\"'\u2018\u201c(\[]*[A-Z0-9])|\n\s*")
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st no vs etc jr sr gen col sgt capt lt rev hon inc ltd co corp e.g i.e u.s".split()
 )

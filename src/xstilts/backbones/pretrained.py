@@ -1,0 +1,87 @@
+"""The one way to transformers' `from_pretrained` and `from_config`: a model's own code is never run."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoTokenizer
+
+from xstilts.backbones.families import hint
+from xstilts.backbones.names import OWN_CODE
+from xstilts.core.errors import BackboneError
+
+PICKLE = "its pickled weights are damaged or hold more than tensors, and code in them is never run: save safetensors"
+REFUSALS = (
+    *(
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        EOFError,
+        ImportError,
+        ArithmeticError,
+    ),
+    *(SafetensorError, StrictDataclassError, struct.error),
+    torch.serialization.pickle.UnpicklingError,  # type: ignore[attr-defined]  # of torch.load: we pickle nothing
+)
+"""What transformers raises for a model that is missing or damaged."""
+SAYING = (OSError, ValueError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
+"""Those whose texts are made for people."""
+
+
+def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
+    """What an auto class of transformers or PEFT makes of a folder or a hub name.
+
+    Without `trust_remote_code=False`, transformers asks on standard input whether to run a model's own code. A model
+    that names such code loads all the same where transformers has its architecture. Weights in pickles are read by
+    torch's restricted unpickler, which makes tensors and nothing else.
+
+    Raises:
+        BackboneError: it cannot be loaded, or only by code of its own.
+    """
+    try:
+        made = auto.from_pretrained(source, trust_remote_code=False, **options)
+        _refuse_kernel(getattr(made, "config", made))
+    except REFUSALS as error:
+        what = f"tokenizer of '{source}'" if auto is AutoTokenizer else f"backbone '{source}'"
+        raise BackboneError(f"{what} cannot be loaded: {_reason(error)}{hint(str(source))}") from None
+    return made
+
+
+def from_config(auto: Any, config: Any, **options: Any) -> Any:
+    """A random model of a configuration, made by transformers' code alone.
+
+    Raises:
+        BackboneError: the configuration asks for other code.
+    """
+    _refuse_kernel(config)
+    try:
+        return auto.from_config(config, trust_remote_code=False, **options)
+    except ValueError as error:
+        raise BackboneError(_reason(error)) from None
+
+
+def _refuse_kernel(config: Any) -> None:
+    """A name with a slash makes transformers download attention from the hub, as compiled code."""
+    asked = getattr(config, "_attn_implementation", None)
+    if isinstance(asked, str) and "/" in asked:
+        raise BackboneError(f"its configuration asks for attention code from the hub ({asked}): remove that field")
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of a refusal; where it was not made for people, that a file is damaged, and the error's kind."""
+    first, *more = [*str(error).strip().splitlines(), ""]
+    text = " ".join([first, *more[:1]]).strip() if first.endswith(":") else first
+    if "trust_remote_code" in str(error):
+        return OWN_CODE
+    if type(error).__name__ == "UnpicklingError":
+        return PICKLE
+    if text and isinstance(error, SAYING):
+        return text
+    return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"
