@@ -16,6 +16,7 @@ from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TaggedExample, gold_of
 from xstilts.data.readers import pairs, tagging, topics
 from xstilts.data.readers.common import checked, lines_of, one_of
+from xstilts.data.readers.dialects import RECORDS
 from xstilts.data.readers.shapes import MAKERS, Gold
 from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
 from xstilts.data.readers.text import plain_lines
@@ -61,7 +62,8 @@ class ColumnReader:
         optional: fields that a file may lack.
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
         no_answer: whether a question may have no answer.
-        quoted: whether tab-separated tables are in csv quoting.
+        quoted: whether tables are in csv quoting; None: as their content says.
+        separator: what columns of tables end at; empty: as name and content say.
     """
 
     type: str
@@ -69,7 +71,8 @@ class ColumnReader:
     optional: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     no_answer: bool = False
-    quoted: bool = False
+    quoted: bool | None = None
+    separator: str = ""
 
     def __call__(self, path: Path, language: str) -> Iterator[Example]:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
@@ -82,24 +85,27 @@ class ColumnReader:
 
     def to_json(self) -> dict[str, Any]:
         """The value for keys and workers."""
-        return asdict(self)
+        told = {**asdict(self), "quoted": "no" if self.quoted is False else bool(self.quoted)}  # keys: false is None
+        return told if self.separator else {name: value for name, value in told.items() if name != "separator"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
         """The inverse of `to_json`, after a way through JSON text."""
         columns = {field: tuple(names) for field, names in value["columns"].items()}
         tuples = {name: tuple(value[name]) for name in ("optional", "labels")}
-        return cls(**{**value, **tuples, "columns": columns})
+        quoted = {"no": False, True: True}.get(value["quoted"])
+        return cls(**{**value, **tuples, "columns": columns, "quoted": quoted})
 
     def _examples(self, path: Path, language: str) -> Iterator[Example]:
         gold = Gold(self.labels, self.no_answer)
         table = suffix(path) in TABLES
-        if self.type == "tagging" and suffix(path) != "jsonl":
+        if self.type == "tagging" and suffix(path) not in RECORDS:
             yield from _sentences(self, path)
         elif self.type == "masked_lm" and not table and self.columns["text"] == FIELDS["masked_lm"]["text"]:
             yield from plain_lines(path, language)
         else:
-            for row in table_rows(path, Header(self.columns, self.optional), language, self.quoted):
+            header = Header(self.columns, self.optional)
+            for row in table_rows(path, header, language, self.quoted, self.separator):
                 example = MAKERS[self.type](row, gold)
                 if example is not None:
                     yield example
