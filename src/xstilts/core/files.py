@@ -40,9 +40,15 @@ def held() -> Iterator[None]:
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The file's bytes as a stream, unpacked; `-` is standard input. Raises `DataError` when missing or damaged."""
+    with _faults(path), _stored(path) as (stream, size):
+        yield unpacked(stream, path, size)
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Name the file in what opening and unpacking raise."""
     try:
-        with _stored(path) as (stream, size):
-            yield unpacked(stream, path, size)
+        yield
     except DataError:
         raise
     except FileNotFoundError:
@@ -74,7 +80,7 @@ def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 def packing(path: Path) -> str:
     """The suffix that suits how a file is packed, whatever it is called; empty where it is not."""
-    with _stored(path) as (stream, _):
+    with _faults(path), _stored(path) as (stream, _):
         return packing_of(stream.read(16))
 
 

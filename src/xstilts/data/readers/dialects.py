@@ -22,6 +22,8 @@ RECORDS = ("jsonl", "ndjson", "json", "parquet")
 """Suffixes of rows that may hold lists."""
 TABLES = (*RECORDS, "csv", "tsv")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_HEAD = 1 << 16
+"""Characters that hold a header."""
 _OWN = {"csv": ",", "tsv": "\t"}
 _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?\r?\n', re.IGNORECASE)
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^"\t\r\n]*))(\t|\r?\n|\Z)')
@@ -91,6 +93,8 @@ def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> D
     Raises:
         DataError: what cannot be read, or could be read in two ways.
     """
+    if kind_of(path) not in TABLES:  # perhaps more text than the memory holds
+        return Dialect("lines", assumed=_packing(path))
     table = table_of(path, quoted, separator)
     if table.dialect.form != "columns":
         return table.dialect
@@ -106,8 +110,7 @@ def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: 
     """A file, opened once, with its dialect; `kind` is what its suffix should be, else that counts."""
     raw = read_bytes(path)
     kind = kind or kind_of(path)
-    packed = packing(path)
-    assumed = [packed] if packed and path.suffix.lower().removeprefix(".") not in SUFFIXES else []
+    assumed = [*_packing(path)]
     if raw.startswith(b"PAR1") and raw.endswith(b"PAR1"):
         return Table(path, Dialect("parquet", assumed=(*assumed, *["Parquet"] * (kind != "parquet"))), raw=raw)
     if kind == "parquet":
@@ -120,6 +123,12 @@ def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: 
     if kind not in _OWN:
         return Table(path, Dialect("lines", assumed=tuple(assumed)), text)
     return _columns(Table(path, Dialect("columns", separator, bool(quoted), tuple(assumed)), text), kind, quoted)
+
+
+def _packing(path: Path) -> tuple[str, ...]:
+    """How a file is packed, where its name does not say that it is."""
+    packed = packing(path)
+    return (packed,) if packed and path.suffix.lower().removeprefix(".") not in SUFFIXES else ()
 
 
 def is_empty(row: list[str]) -> bool:
@@ -154,7 +163,8 @@ def _columns(table: Table, kind: str, quoted: bool | None) -> Table:
 
 
 def _first_line(table: Table) -> str:
-    return table.text.partition("\n")[0]
+    end = table.text.find("\n")
+    return table.text if end < 0 else table.text[:end]
 
 
 def _separates(table: Table, separator: str) -> bool:
@@ -162,7 +172,7 @@ def _separates(table: Table, separator: str) -> bool:
     if separator == "\t":
         return "\t" in _first_line(table)
     try:
-        return len(next(csv_cells(table.text, separator, table.path), (1, [""]))[1]) > 1
+        return len(next(csv_cells(table.text[:_HEAD], separator, table.path), (1, [""]))[1]) > 1
     except DataError:
         return False
 
