@@ -171,7 +171,9 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         texts(path)
     assert "columns here: text;label;" in str(caught.value)
-    assert 'its columns seem to end at semicolons, but not all rows have 2: say `separator: ";"`' in str(caught.value)
+    assert "its columns seem to end at semicolons, but not all rows have 2: say `separator: semicolon`" in str(
+        caught.value
+    )
     with pytest.raises(DataError, match=r"a\.csv:2: expected 2 columns as in the header, found 3"):
         texts(path, separator=";")
 

@@ -304,7 +304,7 @@ def test_a_dialect_reaches_the_reader_and_is_no_part_of_keys_unless_given(tmp_pa
     plain = reading(mine(tmp_path, GOOD))["read"]
     assert (plain["quoted"], "separator" in plain) == (False, False)
     for quoted in ("true", "false"):
-        task = mine(tmp_path, GOOD + f'    quoted: {quoted}\n    separator: ";"\n')
+        task = mine(tmp_path, GOOD + f"    quoted: {quoted}\n    separator: semicolon\n")
         assert isinstance(task.read, ColumnReader)
         assert (task.read.quoted, task.read.separator) == (quoted == "true", ";")
         told = json.loads(json.dumps(reading(task)))

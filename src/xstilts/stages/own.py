@@ -19,6 +19,7 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES, any_language
 from xstilts.data.locate import check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.dialects import NAMED
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Encoding, Split, Task
 
@@ -78,7 +79,7 @@ class OwnTask(BaseModel):
     quoted: bool | None = Field(
         default=None, description="whether quotes around a field of a table belong to the format; else by content"
     )
-    separator: Literal[",", ";", "\t", "|"] | None = Field(
+    separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
         default=None, description="what columns of a table end at; else by suffix and content"
     )
     labels: tuple[Annotated[str, BeforeValidator(_label)], ...] | None = Field(
@@ -202,7 +203,7 @@ def own_task(name: str, spec: OwnTask) -> Task:
 def _in_dialect(reader: ColumnReader, spec: OwnTask) -> ColumnReader:
     """The reader with what the file says of quotes and separators."""
     quoted = reader.quoted if spec.quoted is None else spec.quoted
-    return replace(reader, quoted=quoted, separator=spec.separator or reader.separator)
+    return replace(reader, quoted=quoted, separator=NAMED.get(spec.separator or "", reader.separator))
 
 
 def with_labels(name: str, spec: OwnTask, root: Path | None) -> OwnTask:

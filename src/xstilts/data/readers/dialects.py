@@ -21,7 +21,9 @@ from xstilts.data.readers.common import csv_cells, lined, shown
 RECORDS = ("jsonl", "ndjson", "json", "parquet")
 """Suffixes of rows that may hold lists."""
 TABLES = (*RECORDS, "csv", "tsv")
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+"""What the key `separator` may be."""
+SEPARATORS = {mark: f"{name}s" for name, mark in NAMED.items()}
 _HEAD = 1 << 16
 """Characters that hold a header."""
 _OWN = {"csv": ",", "tsv": "\t"}
@@ -205,7 +207,7 @@ def _doubt(table: Table, candidates: list[str]) -> str:
     width = _first_line(table).count(candidates[0]) + 1
     several = len(candidates) > 1
     reason = "both fit" if several else f"not all rows have {width}"
-    return f'its columns seem to end at {words}, but {reason}: say `separator: "{candidates[0]}"` if they do'
+    return f"its columns seem to end at {words}, but {reason}: say `separator: {SEPARATORS[candidates[0]][:-1]}` if they do"
 
 
 def _raw_cells(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
