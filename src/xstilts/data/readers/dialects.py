@@ -207,7 +207,8 @@ def _doubt(table: Table, candidates: list[str]) -> str:
     width = _first_line(table).count(candidates[0]) + 1
     several = len(candidates) > 1
     reason = "both fit" if several else f"not all rows have {width}"
-    return f"its columns seem to end at {words}, but {reason}: say `separator: {SEPARATORS[candidates[0]][:-1]}` if they do"
+    key = f"`separator: {SEPARATORS[candidates[0]][:-1]}`"
+    return f"its columns seem to end at {words}, but {reason}: say {key} if they do"
 
 
 def _raw_cells(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
