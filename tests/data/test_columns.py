@@ -208,7 +208,13 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         {},
         "a.csv:4: expected 2 columns as in the header",
     ),
-    "no table": ("a.txt", TABLE, "classification", {}, "a.txt: columns are read from .jsonl, .csv and .tsv"),
+    "no table": (
+        "a.txt",
+        TABLE,
+        "classification",
+        {},
+        "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; if its first line is a header",
+    ),
     "columns of plain text": ("a.txt", "x\n", "masked_lm", {"text": "body"}, "a.txt: columns are read from"),
     "an unknown label": (
         "a.csv",

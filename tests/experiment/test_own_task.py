@@ -377,3 +377,22 @@ def test_a_worker_knows_languages_that_the_model_task_lacks(root: Path) -> None:
     again = revive("mine", json.loads(json.dumps(reading(task))), {"test": ["{language}.jsonl"]}, ["de"])
     assert again.read == task.read
     assert len(again.load(root, "test", "de")) == 1
+
+
+def test_a_dialect_reaches_the_reader_and_is_no_part_of_keys_unless_given(tmp_path: Path) -> None:
+    plain = reading(mine(tmp_path, GOOD))["read"]
+    assert (plain["quoted"], "separator" in plain) == (False, False)
+    for quoted in ("true", "false"):
+        task = mine(tmp_path, GOOD + f"    quoted: {quoted}\n    separator: semicolon\n")
+        assert isinstance(task.read, ColumnReader)
+        assert (task.read.quoted, task.read.separator) == (quoted == "true", ";")
+        told = json.loads(json.dumps(reading(task)))
+        assert told["read"] != plain
+        assert revive("mine", told, task.files, task.languages).read == task.read
+    with pytest.raises(
+        ConfigError, match=r"own\.yaml:9: .*`quoted` goes with `type`; files like snli's are in its own"
+    ):
+        mine(tmp_path, "    like: snli\n    files: {train: a.tsv}\n    quoted: true\n")
+    task = mine(tmp_path, "    like: snli\n    files: {train: a.tsv}\n    quoted: true\n    labels: [b, a]\n")
+    assert isinstance(task.read, ColumnReader)
+    assert task.read.quoted is True

@@ -30,7 +30,7 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
     """Read the file, predict, write the answers: whole or not at all.
 
     Args:
-        options: `task`, `language`, `columns`, `device`, `tokens`, `json`.
+        options: `task`, `language`, `columns`, `format`, `device`, `tokens`, `json`.
     """
     check_device(Machine(options["device"]))
     if to.is_dir():
@@ -39,7 +39,7 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
 
     found = find_model(store, stage)
     head = answering_head(found, options["task"])
-    asked = Question(file, parse_columns(options["columns"], head.kind), options["language"])
+    asked = Question(file, parse_columns(options["columns"], head.kind), options["language"], options["format"])
     examples = read_examples(asked, head.kind)
     if head.type == "classification":
         check_pairs(examples, reads_pairs(found, head), file)

@@ -213,7 +213,8 @@ def score(
     """The official score of anybody's predictions.
 
     Gold is a file of labels alone, or what the data set is released in: tables, JSON lines, SQuAD's JSON, CoNLL-U,
-    Tatoeba's texts, BUCC's .gold, XQuAD-R, Mewsli-X's mentions; packed (.gz) or not.
+    Tatoeba's texts, BUCC's .gold, XQuAD-R, Mewsli-X's mentions. Files may be packed (gzip, bzip2, xz, zstd, zip) or
+    pipes; - is standard input.
     """
     from xstilts.session.loading import load
     from xstilts.session.results import score_rows
@@ -271,7 +272,10 @@ def export(  # noqa: PLR0913, PLR0917
 def predict(  # noqa: PLR0913, PLR0917
     stage: StageArgument,
     file: Annotated[
-        Path, typer.Option("--input", help="JSONL, CSV, TSV, lines of words, or text.", show_default=False)
+        Path,
+        typer.Option(
+            "--input", help="JSON, CSV, TSV, Parquet, lines of words, or text; - for stdin.", show_default=False
+        ),
     ],
     to: Annotated[Path, typer.Option(help="File to write: JSON lines of id, prediction, scores.", show_default=False)],
     store: StoreOption = Path("runs"),
@@ -279,6 +283,7 @@ def predict(  # noqa: PLR0913, PLR0917
     columns: Annotated[
         str, typer.Option(help="FIELD=COLUMN, with commas between: text=body,pair=title.", show_default=False)
     ] = "",
+    form: Annotated[str, typer.Option("--format", help="jsonl, csv, tsv, parquet, txt or words; else by suffix.")] = "",
     language: Annotated[
         str | None, typer.Option(help="Only rows of this language, where a column `language` says it.")
     ] = None,
@@ -290,7 +295,8 @@ def predict(  # noqa: PLR0913, PLR0917
 
     Columns are called text and pair; context, question and choices; question and passage; words, unless --columns says
     otherwise. Files of words have a word a line and an empty line behind each sentence. Plain text (.txt) has a
-    sentence a line, for single texts and for tagging, where words end at blanks. See docs/export.md.
+    sentence a line, for single texts and for tagging, where words end at blanks. A pipe has no suffix: say --format
+    where its content does not settle it. See docs/export.md.
 
     Examples:
 
@@ -300,5 +306,5 @@ def predict(  # noqa: PLR0913, PLR0917
     """
     from xstilts.cli.predict import show_predict
 
-    options = {"task": task, "columns": columns, "language": language, "device": device}
+    options = {"task": task, "columns": columns, "format": form, "language": language, "device": device}
     show_predict(stage, file, to, store, {**options, "tokens": micro_batch_tokens, "json": as_json})

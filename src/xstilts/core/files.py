@@ -1,4 +1,4 @@
-"""Reading and writing files: UTF-8, gzip read transparently, every fault named with file and line.
+"""Reading and writing files: text as of `decoding`, packed files as of `packed`, every fault named with file and line.
 
 Lines end at LF (a CR before it is dropped) and nowhere else: `str.splitlines` also breaks at U+2028, U+0085 and others,
 which occur inside real XNLI and PAN-X sentences.
@@ -7,39 +7,97 @@ which occur inside real XNLI and PAN-X sentences.
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
+import io
 import json
 import os
-import zlib
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from xstilts.core.decoding import decode, not_utf8
 from xstilts.core.errors import DataError
+from xstilts.core.json_text import parse
+from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
+
+_HELD: ContextVar[dict[Path, bytes] | None] = ContextVar("held", default=None)
+_STANDARD_INPUT = ("-", "/dev/stdin")
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes, unpacked when its name ends in `.gz`. Raises `DataError` when missing or damaged."""
+@contextmanager
+def held() -> Iterator[None]:
+    """Inside, what can be read only once (a pipe, standard input) is read once and kept for whoever opens it again."""
+    token = _HELD.set({})
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes as a stream, unpacked; `-` is standard input. Raises `DataError` when missing or damaged."""
+    with _faults(path), _stored(path) as (stream, size):
+        yield unpacked(stream, path, size)
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Name the file in what opening and unpacking raise."""
+    try:
+        yield
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError("no such file", path) from None
     except IsADirectoryError:
         raise DataError("expected a file, found a folder", path) from None
-    except (EOFError, OSError, zlib.error) as error:
+    except DAMAGE as error:
         raise DataError(f"cannot be read ({error})", path) from None
 
 
+@contextmanager
+def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The bytes as they are stored, and how many; a pipe is read whole, for it cannot be sought."""
+    kept = _HELD.get()
+    if kept is not None and path in kept:
+        yield io.BytesIO(kept[path]), len(kept[path])
+        return
+    standard = str(path) in _STANDARD_INPUT
+    with open(0, "rb", closefd=False) if standard else path.open("rb") as stream:
+        about = os.fstat(stream.fileno())
+        if stat.S_ISREG(about.st_mode) and not standard:
+            yield stream, about.st_size
+            return
+        raw = stream.read()
+    if kept is not None:
+        kept[path] = raw
+    yield io.BytesIO(raw), len(raw)
+
+
+def packing(path: Path) -> str:
+    """The suffix that suits how a file is packed, whatever it is called; empty where it is not."""
+    with _faults(path), _stored(path) as (stream, _):
+        return packing_of(stream.read(16))
+
+
+def kind_of(path: Path) -> str:
+    """What a file's name says it is: its last suffix in lower case, that of a packing aside; empty without any."""
+    return Path(unpacked_name(path)).suffix.lower().removeprefix(".")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, unpacked. Raises `DataError` when missing or damaged."""
+    with open_bytes(path) as stream:
+        return stream.read()
+
+
 def read_text(path: Path) -> str:
-    """The file as text: UTF-8 without byte order mark. Raises `DataError` with the line of the first bad byte."""
-    raw = read_bytes(path).removeprefix(codecs.BOM_UTF8)
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"not UTF-8 (byte 0x{raw[error.start]:02x})", path, line) from None
+    """The file as text without byte order mark. Raises `DataError` with the line of the first bad byte."""
+    return decode(read_bytes(path), path)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -52,47 +110,25 @@ def read_lines(path: Path) -> list[str]:
 
 def stream_lines(path: Path) -> Iterator[str]:
     """Lines with their ends, of a file of any size; errors as of `read_text`, but only when their line is reached."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
-                try:
-                    yield line.decode()
-                except UnicodeDecodeError as error:
-                    raise DataError(f"not UTF-8 (byte 0x{line[error.start]:02x})", path, number) from None
-    except FileNotFoundError:
-        raise DataError("no such file", path) from None
-    except IsADirectoryError:
-        raise DataError("expected a file, found a folder", path) from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"cannot be read ({error})", path) from None
+    with open_bytes(path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(line, error.start, path, number) from None
 
 
 def read_json(path: Path) -> Any:
     """A JSON document. Raises `DataError` with the line of the fault."""
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON ({error.msg})", path, error.lineno) from None
-    except RecursionError:
-        raise DataError("not JSON (nested too deeply)", path) from None
-    except ValueError:
-        raise DataError("not JSON (a number with thousands of digits)", path) from None
+    return parse(read_text(path), path)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """Pairs (1-based line number, value); blank lines are skipped."""
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"not JSON ({error.msg})", path, number) from None
-            except RecursionError:
-                raise DataError("not JSON (nested too deeply)", path, number) from None
-            except ValueError:
-                raise DataError("not JSON (a number with thousands of digits)", path, number) from None
+            yield number, parse(line, path, number)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,8 +3,9 @@
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
 value. `{language}` finds other spellings of a code as well (`pt_BR`, `deu`) where no file has the code itself. `*`
-matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being preferred, and a
-pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of which must match.
+matches within one name; a file that is there packed (`.gz`, `.bz2`, `.xz`, `.zst` or `.zip` behind its name) is found
+too, the plain one being preferred, and a pattern that ends so finds only files packed so. `a + b` means the files of
+both patterns, each of which must match.
 
 There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
 its files gives them all. A pattern that begins with `/` stands for itself, and one that climbs (`../mine/dev.tsv`) is
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from xstilts.core.errors import DataError
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
+from xstilts.core.packed import SUFFIXES, find
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
@@ -139,22 +141,26 @@ def _names(pattern: str, code: str) -> Iterator[str]:
 def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
     """Entries of `folder` called `name`, which may hold `*`: folders, or files (packed too) for the last name."""
     if "*" not in name:
-        options = [folder / name, *([folder / f"{name}.gz"] if last else [])]
-        return [path for path in options if (path.is_file() if last else path.is_dir())][:1]
+        path = find(folder / name) if last else folder / name
+        return [path] if path and (last or path.is_dir()) else []
     if not folder.is_dir():
         return []
     there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
-    if last and name.endswith(".gz"):
-        return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_file()]
     if not last:
         return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
-    plain = {entry: path for entry, path in there.items() if fnmatchcase(entry, name) and not entry.endswith(".gz")}
-    packed = [
-        path
-        for entry, path in there.items()
-        if entry.endswith(".gz") and fnmatchcase(entry[:-3], name) and entry[:-3] not in plain
-    ]
-    return [path for path in [*plain.values(), *packed] if path.is_file()]
+    found: dict[str, Path] = {}
+    for packed in [""] if _packed(name) else ["", *(f".{suffix}" for suffix in SUFFIXES)]:
+        for entry, path in there.items():
+            stem = entry.removesuffix(packed)
+            plain = packed or _packed(name) or not _packed(entry)
+            if entry.endswith(packed) and plain and fnmatchcase(stem, name) and path.is_file():
+                found.setdefault(stem, path)
+    return list(found.values())
+
+
+def _packed(name: str) -> str:
+    """The suffix of a packing that a name ends in, with its dot; else nothing."""
+    return next((f".{suffix}" for suffix in SUFFIXES if name.endswith(f".{suffix}")), "")
 
 
 def _matches(root: Path, name: str) -> list[Path]:
@@ -193,7 +199,7 @@ def _by_form(root: Path, pattern: str, field: str) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in _matches(root, _FIELD.sub("*", pattern)):
         name = path.relative_to(_base(root, pattern)).as_posix()
-        name = name if pattern.endswith(".gz") else name.removesuffix(".gz")
+        name = name if _packed(pattern) else name.removesuffix(_packed(name))
         if form := _form_in(name, pattern.removeprefix("/")):
             found.setdefault(form, []).append(path)
     return found
@@ -234,7 +240,7 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
         near = f"files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"
     else:
         near = _deepest(root, looked)
-    return f"no file {shown} (or with .gz); {near}"
+    return f"no file {shown} (packed or not); {near}"
 
 
 def _deepest(root: Path, looked: Sequence[str]) -> str:

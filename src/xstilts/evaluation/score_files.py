@@ -14,6 +14,7 @@ from typing import Any
 
 from xstilts import __version__
 from xstilts.core.errors import UnknownName
+from xstilts.core.files import held
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.core.scores import Score
 from xstilts.evaluation import score_match as match
@@ -61,8 +62,9 @@ def score_files(task: str, language: str, gold: Path, predictions: Path, split: 
     asked = language
     if asked not in form.languages and (language := meant(asked)) not in form.languages:
         raise UnknownName(f"language of {task}", asked, form.languages)
-    matched = form.match(form, Files(task, language, gold, predictions))
-    variant = variant_of(predictions)
+    with held():
+        matched = form.match(form, Files(task, language, gold, predictions))
+        variant = variant_of(predictions)
     note = f" | {variant}{matched.note}" if variant else matched.note
     scores: list[Score] = []
     for number, name in enumerate(form.metrics):

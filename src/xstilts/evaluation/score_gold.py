@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.files import read_json, read_jsonl
+from xstilts.core.files import kind_of, read_json
 from xstilts.core.languages import code_of
 from xstilts.data.examples import ParallelExample, asked, gold_of
 from xstilts.data.readers.common import csv_rows, shown
@@ -20,13 +20,16 @@ from xstilts.data.readers.pairs import NLI_LABELS, NLI_SPELLINGS
 from xstilts.data.readers.pools import answer_sentences, lareqa
 from xstilts.data.readers.tagging import relations, treebank, udpos
 from xstilts.data.readers.words import is_conllu
-from xstilts.evaluation.score_inputs import Item, is_json_lines, lines_of, rankings, scalar, sentences
+from xstilts.evaluation.score_inputs import Item, is_json_lines, json_objects, lines_of, rankings, scalar, sentences
 from xstilts.tasks import TASKS, Task
 
 LABEL_COLUMNS = ("gold_label", "label", "category", "is_duplicate", "correct", "answerKey")
 ID_COLUMNS = ("uid", "pairID", "id", "index_id", "idx")
 NO_MAJORITY = "-"
 """SNLI's and MultiNLI's label of pairs on which the annotators did not agree; published results leave them out."""
+
+_FEW = 10
+"""So many choices may all be other ones than the first."""
 
 Cells = dict[str, Any]
 
@@ -89,7 +92,11 @@ def spelled(task: Task, items: list[Item]) -> list[Item]:
 
 def from_zero(path: Path, items: list[Item]) -> list[Item]:
     """Numbers of choices, which official `.lst` files count from 1. Raises `DataError` for what is no such number."""
-    if path.suffix != ".lst":
+    if kind_of(path) != "lst":
+        if len(items) > _FEW and not path.is_file() and all(re.fullmatch("[1-9]", item.value) for item in items):
+            raise DataError(
+                "no choice is 0: do they count from 1, as in .lst files? A pipe cannot say: give a file", path
+            )
         return items
     for line, number in items:
         if not re.fullmatch("[1-9]", number):
@@ -100,10 +107,11 @@ def from_zero(path: Path, items: list[Item]) -> list[Item]:
 def _rows(path: Path) -> Iterator[tuple[int, Cells]] | None:
     """(line, fields) of JSON lines, of a `.csv`, or of a tab-separated table whose header names a label column."""
     if is_json_lines(path):
-        return ((line, row if isinstance(row, dict) else {}) for line, row in read_jsonl(path))
-    if path.name.removesuffix(".gz").endswith(".csv"):
-        return _named(path, ((line, cells) for line, cells in csv_rows(path, ",") if cells))
+        return ((line, row if isinstance(row, dict) else {}) for line, _, row in json_objects(path))
     lines = lines_of(path)
+    names = set(lines[0].value.split(",")) if "\t" not in lines[0].value and not kind_of(path) else set()
+    if kind_of(path) == "csv" or names.intersection(LABEL_COLUMNS):
+        return _named(path, ((line, cells) for line, cells in csv_rows(path, ",") if cells))
     header = lines[0].value.split("\t")
     if len(header) < 2 or not set(header).intersection(LABEL_COLUMNS):
         return None
@@ -178,7 +186,7 @@ def _most(found: Iterator[bool]) -> bool:
 def relevant(path: Path, task: str, language: str) -> tuple[dict[str, list[str]], str]:
     """Query id -> ids of what it wants, and a note: Mewsli-X's gold or its mentions, or XQuAD-R's questions."""
     if is_json_lines(path):
-        rows = list(read_jsonl(path))
+        rows = [(line, row) for line, _, row in json_objects(path)]
         if rows and isinstance(rows[0][1], dict) and {"mentions", "contextual_mention"}.intersection(rows[0][1]):
             return _mentions(path, rows, language), ""
         return rankings(path), ""

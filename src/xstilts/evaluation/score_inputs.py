@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_json, read_jsonl, read_text
+from xstilts.core.files import kind_of, read_json, read_text
+from xstilts.core.json_text import parse_strictly, rows
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
 
@@ -26,11 +27,33 @@ class Item(NamedTuple):
 
 
 Sentence = list[Item]
+_FORM = '{"id": ..., "prediction": ...}'
+
+
+_ROW = frozenset({"prediction", "prediction_text", "label", "gold_label", "mentions", "contextual_mention"})
+"""What only the rows of a file have, and an object of all answers has not."""
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether the name says so: `.jsonl`, packed or not."""
-    return path.name.removesuffix(".gz").endswith(".jsonl")
+    """Whether it holds rows as JSON objects: so named (`.jsonl`), or with one a line, or in a list.
+
+    A list of articles is SQuAD's, and a single object in one line may hold all answers by id.
+    """
+    if kind_of(path) in ("jsonl", "ndjson"):
+        return True
+    if not re.match(r"\{|\[\s*\{", text := read_text(path).lstrip()):
+        return False
+    line, _, rest = text.partition("\n")
+    try:
+        first = json.loads(line) if text[0] == "{" else json.JSONDecoder().raw_decode(text, text.index("{"))[0]
+    except (ValueError, RecursionError):
+        return False  # indented, or damaged, which reading it says
+    return "paragraphs" not in first and (text[0] == "[" or bool(rest.strip() or _ROW & first.keys()))
+
+
+def json_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
+    """(Line, number, value) of each row; no key twice in one."""
+    return rows(read_text(path), path)
 
 
 def lines_of(path: Path) -> list[Item]:
@@ -62,33 +85,34 @@ def json_rows(path: Path, joined: bool = False) -> list[tuple[int, str, Any]]:
 
     Where nothing is `joined` by it, rows may be without id, all of them; it is the line's number then.
     """
-    rows: list[tuple[int, str, Any]] = []
+    found: list[tuple[int, str, Any]] = []
     seen: dict[str, int] = {}
     named: str | None = "id" if joined else ""
     variant = variant_of(path)
-    for line, row in read_jsonl(path):
+    for line, number, row in json_objects(path):
         if variant and isinstance(row, dict) and row.get("variant") != variant:
             continue
-        key = next((name for name in ("prediction", "label") if isinstance(row, dict) and name in row), None)
+        names = ("prediction", "prediction_text", "label")
+        key = next((name for name in names if isinstance(row, dict) and name in row), None)
         if key is None:
-            raise DataError('expected {"id": ..., "prediction": ...}', path, line)
+            raise DataError(f"expected {_FORM}", path, line)
         identity = next((name for name in ("id", "idx") if name in row), None)
         if identity != (named := identity if named == "" else named):
             raise DataError(f"expected {named or 'no id'}, found {identity or 'no id'}", path, line)
-        name = str(line) if identity is None else scalar(row[identity], "the id", path, line)
+        name = str(number) if identity is None else scalar(row[identity], "the id", path, line)
         if name in seen:
             raise DataError(f"id {shown(name)} occurs twice (first in line {seen[name]})", path, line)
         seen[name] = line
-        rows.append((line, name, row[key]))
-    return rows
+        found.append((line, name, row[key]))
+    return found
 
 
 def variant_of(path: Path) -> str:
     """Of a predict stage's file that has several variants (layers), the one that enters means; else nothing."""
     if not is_json_lines(path):
         return ""
-    rows = [row for _, row in read_jsonl(path) if isinstance(row, dict)]
-    variants = [*dict.fromkeys(row["variant"] for row in rows if isinstance(row.get("variant"), str))]
+    found = [row.get("variant") for _, _, row in json_objects(path) if isinstance(row, dict)]
+    variants = [*dict.fromkeys(name for name in found if isinstance(name, str))]
     if len(variants) < 2:
         return ""
     from xstilts.evaluation.evaluate import default_variant, protocol_of  # Parquet: only when asked
@@ -103,7 +127,7 @@ def ids_of(path: Path) -> list[Item]:
     """The ids of JSON lines, in their order; none in another form, or where rows have none."""
     if not is_json_lines(path):
         return []
-    named = any(isinstance(row, dict) and ("id" in row or "idx" in row) for _, row in read_jsonl(path))
+    named = any(isinstance(row, dict) and ("id" in row or "idx" in row) for _, _, row in json_objects(path))
     return [Item(line, name) for line, name, _ in json_rows(path)] if named else []
 
 
@@ -114,7 +138,11 @@ def predicted_labels(path: Path) -> list[Item]:
     lines = lines_of(path)
     for line, text in lines:
         if "\t" in text:
-            raise DataError(f"expected one label, found {len(text.split(chr(9)))} columns", path, line)
+            count = len(text.split("\t"))
+            problem = f"expected one label, found {count} columns: give labels alone, or rows {_FORM} as JSON lines"
+            raise DataError(problem, path, line)
+    if lines[0].value.strip().lower() in ("label", "labels", "prediction", "predictions"):
+        raise DataError(f"expected labels alone, found the header {shown(lines[0].value)}: leave it out", path, 1)
     return [Item(line, scalar(text, "the label", path, line)) for line, text in lines]
 
 
@@ -131,11 +159,11 @@ def indices(path: Path) -> list[Item]:
 def sentences(path: Path) -> list[Sentence]:
     """Tags, or words and tags, one per line with blank lines between sentences; or lists of tags as JSON lines."""
     if is_json_lines(path):
-        rows = json_rows(path)
-        for at, _, tags in rows:
+        said = json_rows(path)
+        for at, _, tags in said:
             if not isinstance(tags, list) or not tags:
                 raise DataError("expected a list of tags as prediction", path, at)
-        return [[Item(at, scalar(tag, "a tag", path, at)) for tag in tags] for at, _, tags in rows]
+        return [[Item(at, scalar(tag, "a tag", path, at)) for tag in tags] for at, _, tags in said]
     found: list[Sentence] = [[]]
     for line, text in lines_of(path):
         cells = text.split("\t")
@@ -202,18 +230,8 @@ def _by_name(path: Path, form: str) -> list[tuple[int | None, str, Any]]:
     """(line where there are lines, id, value) of one JSON object or JSON lines; no id twice."""
     if is_json_lines(path):
         return [*json_rows(path, joined=True)]
-    if not isinstance(document := read_json(path), dict):
-        raise DataError(f"expected an object of {form}", path)
-
-    def once(entries: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        names: set[str] = set()
-        for name, _ in entries:
-            if name in names:
-                raise DataError(f"{shown(name)} occurs twice in one object", path)
-            names.add(name)
-        return entries
-
-    json.loads(read_text(path), object_pairs_hook=once)
+    if not isinstance(document := parse_strictly(read_text(path), path), dict):
+        raise DataError(f"expected an object of {form}, or rows {_FORM}", path)
     return [(None, name, value) for name, value in document.items()]
 
 

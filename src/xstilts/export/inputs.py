@@ -1,7 +1,7 @@
 """What a finished model is asked: a user's file in any of the forms of an own task, without gold.
 
-JSON lines, CSV and tab-separated tables by column; lines of words with an empty line behind each sentence, CoNLL-U too;
-plain text (`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
+JSON, CSV, tab-separated and Parquet tables by column; lines of words with an empty line behind each sentence, CoNLL-U
+too; plain text (`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.decoding import decode
+from xstilts.core.errors import ConfigError, DataError, UnknownName
+from xstilts.core.files import held, read_bytes
 from xstilts.core.languages import any_language
 from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
+from xstilts.data.readers.dialects import RECORDS
 from xstilts.data.readers.shapes import MAKERS
 from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
 from xstilts.data.readers.words import is_conllu
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
+FORMS = (*TABLES, "txt", "words")
+"""What `--format` may say: tables, one text a line, one word a line."""
 ANSWERING = ("classification", "tagging", "span_qa", "multiple_choice")
 """Task types of which a model answers for single examples."""
 GOLD = ("label", "answers", "answer", "answer_start", "tags")
@@ -37,6 +42,7 @@ class Question:
     """A file and how it is read.
 
     Attributes:
+        form: one of `FORMS`; empty: as its suffix says, and without suffix its content.
         columns: our field -> the file's column; for `choices` perhaps several.
         language: only rows of this language, where the file has a column `language`.
     """
@@ -44,6 +50,7 @@ class Question:
     path: Path
     columns: Mapping[str, tuple[Name, ...]] = field(default_factory=dict)
     language: str | None = None
+    form: str = ""
 
 
 def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
@@ -70,22 +77,26 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
         DataError: with file and line: a column that is not there, text that is none, another form, no example at all.
         UnknownName: no such language.
     """
+    if asked.form and asked.form not in FORMS:
+        raise UnknownName("format", asked.form, FORMS)
+    with held():
+        return _read(asked, kind)
+
+
+def _read(asked: Question, kind: str) -> list[Example]:
     if asked.language is not None:
         asked = replace(asked, language=any_language(asked.language).code)
     if kind not in ANSWERING:
         raise ConfigError(f"a model of type '{kind}' answers no questions about a file")
-    form = suffix(asked.path)
-    if form in TABLES and not (kind == "tagging" and form != "jsonl"):
-        examples = list(_rows(asked, kind))
+    form = asked.form or suffix(asked.path) or _guess(asked, kind)
+    if form in RECORDS or (form in TABLES and kind != "tagging"):
+        examples = list(_rows(asked, kind, form))
     elif form == "txt" and not (kind == "tagging" and is_conllu(asked.path)):
         examples = list(_lines(asked.path, kind))
     elif kind == "tagging":
         examples = list(_sentences(asked))
     else:
-        raise DataError(
-            "is read from .jsonl, .csv and .tsv (tables) or .txt (one sentence a line), .gz behind it or not",
-            asked.path,
-        )
+        raise DataError(f"its name says no format that is read here: say --format {', '.join(FORMS[:-1])}", asked.path)
     if not examples:
         raise DataError("holds no examples" + (f" in language '{asked.language}'" * bool(asked.language)), asked.path)
     return examples
@@ -103,7 +114,7 @@ def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Ex
         if odd := [name for name in record if name not in fields]:
             raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
         try:
-            example = MAKERS[kind](Row(record, {name: name for name in record}, Path("inputs"), number), None)
+            example = MAKERS[kind](Row(record, {name: name for name in record}, Path("inputs"), number, number), None)
         except KeyError as error:
             raise DataError(f"input {number}: no field {error} ({kind} has {', '.join(fields)})") from None
         assert example is not None
@@ -111,21 +122,50 @@ def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Ex
     return examples
 
 
-def _rows(asked: Question, kind: str) -> Iterator[Example]:
+def _guess(asked: Question, kind: str) -> str:
+    """The form of a file without suffix, as a pipe is: where its content leaves no doubt."""
+    raw = read_bytes(asked.path)
+    if raw.startswith(b"PAR1"):
+        return "parquet"
+    text = decode(raw, asked.path, utf16=True)
+    if re.match(r'\s*(\[\s*)?\{\s*"', text):
+        return "jsonl"
+    first = {separator: text.partition("\n")[0].rstrip("\r").split(separator) for separator in "\t,;"}
+    wanted = {name for names in _columns(asked, kind).values() for name in names}
+    known = [
+        separator
+        for separator, cells in first.items()
+        if len(cells) > 1 and wanted.intersection(cell.strip('"') for cell in cells)
+    ]
+    if len(known) == 1 and kind != "tagging":
+        return "tsv" if known == ["\t"] else "csv"
+    return ""
+
+
+def _columns(asked: Question, kind: str) -> dict[str, tuple[Name, ...]]:
+    """Our field -> its column's possible names."""
     fields = {name: names for name, names in FIELDS[kind].items() if name not in GOLD}
     columns: dict[str, tuple[Name, ...]] = {"id": ("id",), "language": ("language",), **fields, **asked.columns}
     if asked.language is None:
         del columns["language"]
+    return columns
+
+
+def _rows(asked: Question, kind: str, form: str) -> Iterator[Example]:
+    columns = _columns(asked, kind)
+    quoted = {"csv": True, "tsv": False}.get(asked.form)
     optional = {*_OPTIONAL, "language"} - asked.columns.keys() - ({"question"} if kind == "span_qa" else set())
     ids = Ids(asked.path)
     try:
-        for row in table_rows(asked.path, Header(columns, optional & columns.keys()), asked.language or ""):
+        header = Header(columns, optional & columns.keys())
+        for row in table_rows(asked.path, header, asked.language or "", quoted, kind=form):
             example = MAKERS[kind](row, None)
             assert example is not None
             ids.new(example.id, row.line)
             yield example
     except DataError as error:  # speaks of an experiment file
         problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
+        problem = problem.replace("`quoted: false`", "--format tsv").replace("`quoted: true`", "--format csv")
         raise DataError(problem, error.path, error.line) from None
 
 

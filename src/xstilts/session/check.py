@@ -211,7 +211,9 @@ def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Fi
         found = task.found(roots, split, language)
     except XstiltsError as error:
         return Files(task.name, split, language, paths, problem=str(error))
-    return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
+    read = task.read.dialect if isinstance(task.read, ColumnReader) else lambda path: ""
+    notes = [f"{path.name}: {words}" for path in paths if (words := read(path))]
+    return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes))
 
 
 def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:

@@ -19,6 +19,7 @@ from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import Root, check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.dialects import NAMED
 from xstilts.data.readers.labels import clean
 from xstilts.metrics import METRICS
 from xstilts.metrics.tagging import not_spans
@@ -89,6 +90,12 @@ class OwnTask(BaseModel):
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
         default_factory=dict, description="with `type`: our field -> the files' column"
     )
+    quoted: bool | None = Field(
+        default=None, description="whether quotes around a field of a table belong to the format; else by content"
+    )
+    separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
+        default=None, description="what columns of a table end at; else by suffix and content"
+    )
     labels: tuple[Annotated[str, BeforeValidator(_label)], ...] | None = Field(
         default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
     )
@@ -139,6 +146,9 @@ class OwnTask(BaseModel):
         if not set(labels) <= set(base.labels) and relabelled(base.read, labels) is None:
             shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
             raise _wrong(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
+        for field in ("quoted", "separator"):
+            if getattr(self, field) is not None and set(labels) <= set(base.labels):
+                raise _wrong(f"`{field}` goes with `type`; files like {base.name}'s are in its own form", field)
 
     def _check_type(self, kind: str) -> None:
         fields = [*FIELDS[kind], "id", "language"]
@@ -205,10 +215,12 @@ def own_task(name: str, spec: OwnTask) -> Task:
         base = TASKS.get(spec.like or "")
         new = not set(spec.labels or ()) <= set(base.labels)
         reader = relabelled(base.read, spec.labels or ()) if new else None
+        reader = reader and _in_dialect(reader, spec)
         base = replace(base, like=base.name, languages=spec.languages or base.languages, read=reader or base.read)
     else:
         metric = spec.metric or next(iter(_METRICS[spec.type]), "")
-        base = _blank(column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2", spec.count_from))
+        reader = column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2", spec.count_from)
+        base = _blank(_in_dialect(reader, spec))
         main = METRICS.get(metric).main if metric else ""
         base = replace(base, languages=spec.spoken, metric=metric, main=main)
     measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in spec.files]
@@ -221,6 +233,12 @@ def own_task(name: str, spec: OwnTask) -> Task:
         evaluate_on=measured[0] if measured else base.evaluate_on,
         encoding=replace(base.encoding, max_length=spec.max_length or base.encoding.max_length),
     )
+
+
+def _in_dialect(reader: ColumnReader, spec: OwnTask) -> ColumnReader:
+    """The reader with what the file says of quotes and separators."""
+    quoted = reader.quoted if spec.quoted is None else spec.quoted
+    return replace(reader, quoted=quoted, separator=NAMED.get(spec.separator or "", reader.separator))
 
 
 def with_labels(name: str, spec: OwnTask, root: Root) -> OwnTask:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.packed import unpacked_name
 from xstilts.core.registry import Registry
 from xstilts.data.examples import Example, gold_of
 from xstilts.data.found import Found, found_in
@@ -87,7 +88,7 @@ class Task:
 
     Attributes:
         files: split -> patterns below the data folder, tried in order; `{language}` is the XTREME code, `{iso3}` its
-            ISO 639-3 code, further fields in `xstilts.core.languages`; `*` matches within one name; a `.gz` beside is
+            ISO 639-3 code, further fields in `xstilts.core.languages`; `*` matches within one name; a packed one is
             found too. All files of the first pattern that matches anything are read, in sorted order.
         languages: languages with the `test` (or else `validation`) split in the official release; all for raw text.
         labels: classes or tags in their fixed order; empty for types without.
@@ -200,7 +201,7 @@ def _prefixes(paths: list[Path]) -> list[str]:
     if len(paths) == 1:
         return [""]
     shared = os.path.commonpath([path.parent for path in paths])
-    names = [path.relative_to(shared).as_posix().removesuffix(".gz") for path in paths]
+    names = [path.relative_to(shared).with_name(unpacked_name(path)).as_posix() for path in paths]
     return [f"{name.removesuffix(Path(name).suffix)}:" for name in names]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_json
+from xstilts.core.files import kind_of, read_json
 from xstilts.data.examples import Answer, Example, SpanExample, TextExample
 from xstilts.data.readers.common import tab_rows
 from xstilts.tasks import Task
@@ -76,7 +76,7 @@ def _label(example: Example) -> Any:
 
 
 def _read(task: Task, path: Path, language: str) -> Iterator[_Given]:
-    if task.type.startswith("span_qa") and path.name.removesuffix(".gz").endswith(".json"):
+    if task.type.startswith("span_qa") and kind_of(path) == "json":
         yield from _questions(path)
     elif _is_xtreme(task, path):
         yield from _five_columns(task, path)
@@ -85,7 +85,7 @@ def _read(task: Task, path: Path, language: str) -> Iterator[_Given]:
 
 
 def _is_xtreme(task: Task, path: Path) -> bool:
-    if not task.type.startswith("classification") or not path.name.removesuffix(".gz").endswith(".tsv"):
+    if not task.type.startswith("classification") or kind_of(path) != "tsv":
         return False
     _, row = next(tab_rows(path), (0, []))
     return len(row) == _COLUMNS and _OTHER_WORDS.get(row[-1], row[-1]) in task.labels

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
+from xstilts.core.files import kind_of, read_text
 from xstilts.data.examples import ChoiceExample, Example
 from xstilts.data.readers.common import (
     Ids,
@@ -38,7 +39,7 @@ def hellaswag(path: Path, language: str) -> Iterator[Example]:
 
     The six lines are `activity: context`, the label, four endings. The id is the row's number.
     """
-    if ".txt" in path.suffixes:
+    if kind_of(path) == "txt" or (not kind_of(path) and not read_text(path).startswith("{")):
         yield from _six_lines(path)
         return
     rows, labelled = records_with(path, "label")

@@ -16,6 +16,7 @@ from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TaggedExample, gold_of
 from xstilts.data.readers import pairs, tagging, topics
 from xstilts.data.readers.common import Reader, checked
+from xstilts.data.readers.dialects import RECORDS, dialect_of
 from xstilts.data.readers.labels import doubt
 from xstilts.data.readers.shapes import MAKERS, Gold
 from xstilts.data.readers.tables import TABLES, Header, Name, languages_said, languages_told, suffix, table_rows
@@ -65,8 +66,9 @@ class ColumnReader:
         optional: fields that a file may lack.
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
         no_answer: whether a question may have no answer.
-        quoted: whether tab-separated tables are in csv quoting.
         count_from: the number of the first choice, where labels are numbers; None: 0, and the files must show it.
+        quoted: whether tables are in csv quoting; None: as their content says.
+        separator: what columns of tables end at; empty: as name and content say.
     """
 
     type: str
@@ -74,7 +76,8 @@ class ColumnReader:
     optional: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     no_answer: bool = False
-    quoted: bool = False
+    quoted: bool | None = None
+    separator: str = ""
     count_from: int | None = None
 
     def __call__(self, path: Path, language: str) -> Iterator[Example]:
@@ -88,7 +91,8 @@ class ColumnReader:
 
     def to_json(self) -> dict[str, Any]:
         """The value for keys and workers."""
-        told = {name: value for name, value in asdict(self).items() if name != "count_from" or value is not None}
+        told = {**asdict(self), "quoted": "no" if self.quoted is False else bool(self.quoted)}  # keys: false is None
+        told = {name: value for name, value in told.items() if value not in (None, "") or name == "quoted"}
         return {**told, "rules": _RULES[self.type]} if self.type in _RULES else told
 
     @classmethod
@@ -96,7 +100,9 @@ class ColumnReader:
         """The inverse of `to_json`, after a way through JSON text."""
         columns = {field: tuple(names) for field, names in value["columns"].items()}
         tuples = {name: tuple(value[name]) for name in ("optional", "labels")}
-        return cls(**{**{name: told for name, told in value.items() if name != "rules"}, **tuples, "columns": columns})
+        quoted = {"no": False, True: True}.get(value["quoted"])
+        told = {name: entry for name, entry in value.items() if name != "rules"}
+        return cls(**{**told, **tuples, "columns": columns, "quoted": quoted})
 
     def counting(self, cleaned: Counter[str]) -> Reader:
         """A reader of the same that counts labels which it reads without the blanks around them, as they are."""
@@ -105,22 +111,27 @@ class ColumnReader:
     def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Iterator[Example]:
         gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
         table = suffix(path) in TABLES
-        if self.type == "tagging" and suffix(path) != "jsonl":
+        if self.type == "tagging" and suffix(path) not in RECORDS:
             yield from _sentences(self, path, gold)
         elif self.type == "masked_lm" and not table and self.columns["text"] == FIELDS["masked_lm"]["text"]:
             yield from plain_lines(path, language)
         else:
-            for row in table_rows(path, Header(self.columns, self.optional), language, self.quoted):
+            header = Header(self.columns, self.optional)
+            for row in table_rows(path, header, language, self.quoted, self.separator):
                 example = MAKERS[self.type](row, gold)
                 if example is not None:
                     yield example
             gold.check_counting(path)
 
+    def dialect(self, path: Path) -> str:
+        """How a file is written, as far as its name does not say it: `semicolons, UTF-16`; else empty."""
+        return dialect_of(path, self.quoted, self.separator).words if suffix(path) in TABLES else ""
+
     def languages_told(self, path: Path) -> list[str]:
         """What a person should know of a file's language column; nothing where there is none."""
         if "language" not in self.columns:
             return []
-        return languages_told(languages_said(path, Header(self.columns, self.optional), self.quoted))
+        return languages_told(languages_said(path, Header(self.columns, self.optional), self.quoted, self.separator))
 
 
 def column_reader(

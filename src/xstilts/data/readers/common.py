@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_jsonl, read_text, stream_lines
+from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
+from xstilts.core.packed import find
 from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
@@ -67,11 +69,12 @@ _CR_ALONE = "its lines end at CR alone; they should end at LF or CR LF"
 
 
 def text_of(path: Path) -> str:
-    """A file of lines as text. Raises `DataError` for what UTF-8 allows and no such file holds.
+    """A file of lines as text. Raises `DataError` for what UTF-8 allows and no such file holds: see `lined`."""
+    return lined(read_text(path), path)
 
-    That is NUL (UTF-16 without its mark reads as UTF-8 with NULs), and lines that end at CR alone.
-    """
-    words = read_text(path)
+
+def lined(words: str, path: Path) -> str:
+    """The text, unless it holds NUL (as UTF-16 without its mark does), or its lines end at CR alone."""
     if (at := words.find("\0")) >= 0:
         raise DataError(_NUL, path, words.count("\n", 0, at) + 1)
     if "\r" in words and "\n" not in words:
@@ -97,7 +100,7 @@ def lines_in(path: Path) -> Iterator[str]:
 
 def records(path: Path) -> Iterator[tuple[int, Record]]:
     """Pairs (line, fields by name) of a `.jsonl`, a `.csv` (quoted), or any other file: tab-separated, never quoted."""
-    kind = path.name.removesuffix(".gz").rpartition(".")[2]
+    kind = kind_of(path)
     if kind == "jsonl":
         for line, value in read_jsonl(path):
             if not isinstance(value, dict):
@@ -125,6 +128,14 @@ def records_with(path: Path, name: str) -> tuple[list[tuple[int, Record]], bool]
     return rows, first
 
 
+def beside(path: Path, name: str, what: str = "") -> Path:
+    """The file of that name beside another one, packed or not; `what` it is, for the message."""
+    found = find(path.with_name(name))
+    if found is None:
+        raise DataError(f"{what}{name} (packed or not) is not beside it", path)
+    return found
+
+
 def tab_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Tab-separated lines without quoting."""
     for line, text in enumerate(lines_of(path), start=1):
@@ -133,7 +144,13 @@ def tab_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows of Python's csv writer: fields with a quote are quoted, inner quotes doubled; fields may hold line ends."""
-    pieces = text_of(path).split("\n")
+    yield from csv_cells(text_of(path), delimiter, path)
+
+
+def csv_cells(words: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """`csv_rows` of a text."""
+    csv.field_size_limit(sys.maxsize)  # else 131,072 characters
+    pieces = words.split("\n")
     lines = [f"{piece}\n" for piece in pieces[:-1]] + [piece for piece in pieces[-1:] if piece]
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1

@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from xstilts.core.errors import DataError
+from xstilts.core.packed import unpacked_name
 from xstilts.data.examples import Example, ParallelExample
-from xstilts.data.readers.common import checked, lines_of
+from xstilts.data.readers.common import beside, checked, lines_of
 from xstilts.data.readers.text import verses
 
 _RANGE = "<range>"
@@ -26,8 +27,8 @@ def tatoeba(path: Path, language: str) -> Iterator[Example]:
         DataError: among others, when the English side is sorted. XTREME's own copy (`de-en.en`) is, so that line n no
             longer translates line n and the right pairs cannot be had from it.
     """
-    stem, _, side = path.name.removesuffix(".gz").rpartition(".")
-    english = _beside(path, f"{stem}.{'eng' if len(side) == 3 else 'en'}")
+    stem, _, side = unpacked_name(path).rpartition(".")
+    english = beside(path, f"{stem}.{'eng' if len(side) == 3 else 'en'}", "its English side ")
     sentences = lines_of(english)
     if len(sentences) >= 10 and all(one <= two for one, two in pairwise(sentences)):
         raise DataError(
@@ -41,7 +42,7 @@ def tatoeba(path: Path, language: str) -> Iterator[Example]:
 @checked
 def ntrex(path: Path, language: str) -> Iterator[Example]:
     """NTREX-128: `newstest2019-ref.deu.txt` with `newstest2019-src.eng.txt` beside it (Federmann et al. 2022)."""
-    yield from _aligned(path, _beside(path, "newstest2019-src.eng.txt"))
+    yield from _aligned(path, beside(path, "newstest2019-src.eng.txt", "its English side "))
 
 
 @checked
@@ -60,13 +61,6 @@ def ebible_pairs(path: Path, language: str) -> Iterator[Example]:
     for number, ((verse, source), (_, target)) in enumerate(zip(here, there)):
         if source.strip() and target.strip() and not any(joined[number : number + 2]):
             yield ParallelExample(verse, source, target)
-
-
-def _beside(path: Path, name: str) -> Path:
-    plain, packed = path.with_name(name), path.with_name(f"{name}.gz")
-    if not plain.exists() and not packed.exists():
-        raise DataError(f"its English side {name} (or with .gz) is not beside it", path)
-    return plain if plain.exists() else packed
 
 
 def _aligned(path: Path, english: Path) -> Iterator[Example]:

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
+from xstilts.core.packed import SUFFIXES, find, unpacked_name
 from xstilts.data.examples import Example, PoolExample
-from xstilts.data.readers.common import Ids, checked, lines_of, shown, text, written
+from xstilts.data.readers.common import Ids, beside, checked, lines_of, shown, text, written
 from xstilts.data.readers.squad import paragraphs
 
 Parsed = TypeVar("Parsed")
@@ -57,14 +58,14 @@ def bucc(path: Path, language: str) -> Iterator[Example]:
     Raises:
         DataError: a sentence without id, an id twice, gold that names an unknown sentence, no sample set to tune on.
     """
-    pair, _, rest = path.name.removesuffix(".gz").partition(".")
+    pair, _, rest = unpacked_name(path).partition(".")
     split = rest.partition(".")[0]
     yield from _bucc_split(path, pair, split, language, sample=False)
     if split in ("sample", "dev"):
         return
     for tuning in ("sample", "dev"):
         beside = path.with_name(f"{pair}.{tuning}.{language}")
-        if found := _there(beside):
+        if found := find(beside):
             yield from _bucc_split(found, pair, tuning, language, sample=True)
             return
     raise DataError(f"no {pair}.sample.{language} (or dev) beside it: the threshold is tuned on the sample set", path)
@@ -72,9 +73,9 @@ def bucc(path: Path, language: str) -> Iterator[Example]:
 
 def _bucc_split(path: Path, pair: str, split: str, language: str, sample: bool) -> Iterator[PoolExample]:
     queries = _sentences(path)
-    candidates = _sentences(_beside(path, f"{pair}.{split}.en"))
+    candidates = _sentences(beside(path, f"{pair}.{split}.en"))
     wanted: dict[str, list[str]] | None = None
-    if gold := _there(path.with_name(f"{pair}.{split}.gold")):
+    if gold := find(path.with_name(f"{pair}.{split}.gold")):
         wanted = defaultdict(list)
         for line, words in enumerate(lines_of(gold), start=1):
             names = words.split("\t")
@@ -106,18 +107,6 @@ def _sentences(path: Path) -> dict[str, str]:
     return found
 
 
-def _there(path: Path) -> Path | None:
-    packed = path.with_name(f"{path.name}.gz")
-    return path if path.is_file() else packed if packed.is_file() else None
-
-
-def _beside(path: Path, name: str) -> Path:
-    found = _there(path.with_name(name))
-    if found is None:
-        raise DataError(f"{name} (or with .gz) is not beside it", path)
-    return found
-
-
 @checked
 def lareqa(path: Path, language: str) -> Iterator[Example]:
     """XQuAD-R: the questions of this file; candidates are the sentences of every language's file beside it.
@@ -129,8 +118,9 @@ def lareqa(path: Path, language: str) -> Iterator[Example]:
     wanted: dict[str, list[str]] = defaultdict(list)
     candidates: list[PoolExample] = []
     mine: list[tuple[str, str]] = []
-    files = {entry.name.removesuffix(".gz"): entry for entry in sorted(path.parent.glob("*.json.gz"))}
-    files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {path.name.removesuffix(".gz"): path}
+    packed = [entry for suffix in SUFFIXES for entry in sorted(path.parent.glob(f"*.json.{suffix}"))]
+    files = {entry.name.rpartition(".")[0]: entry for entry in packed}
+    files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {unpacked_name(path): path}
     for name, other in sorted(files.items()):
         sentences, questions = _once(other, partial(_xquad_r, code=name.partition(".")[0]))
         candidates += sentences
@@ -206,7 +196,7 @@ def mewslix(path: Path, language: str) -> Iterator[Example]:
         for mention in mentions:
             name, query, wanted = _mention(context, mention, path, line)
             yield PoolExample(ids.new(name, line), query, None, True, (wanted,))
-    yield from _once(_beside(path, "candidate_set_entities.jsonl"), _entities)
+    yield from _once(beside(path, "candidate_set_entities.jsonl"), _entities)
 
 
 def _entities(path: Path) -> list[PoolExample]:

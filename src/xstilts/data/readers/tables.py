@@ -1,4 +1,4 @@
-"""Rows of tables whose columns are named elsewhere: JSON lines, CSV, tab-separated; every fault with file and line."""
+"""Rows of tables whose columns are named elsewhere: JSON, CSV, tabs, Parquet; every fault with file and line."""
 
 from __future__ import annotations
 
@@ -11,23 +11,42 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
+from xstilts.core.files import kind_of
+from xstilts.core.json_text import rows
 from xstilts.core.languages import meant
-from xstilts.data.readers.common import Record, csv_rows, records, tab_rows, written
+from xstilts.data.readers.common import Record, shown, written
+from xstilts.data.readers.dialects import TABLES, Table, is_empty, table_of
+
+__all__ = [
+    "TABLES",
+    "Header",
+    "Name",
+    "Row",
+    "languages_said",
+    "languages_told",
+    "missing",
+    "suffix",
+    "table_rows",
+]
 
 Name = str | int
 """Of a column: its name, or in lines of words and tags its number from 1."""
-TABLES = ("jsonl", "csv", "tsv")
-"""Suffixes of tables; `.gz` may follow."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table; `columns` says which column holds a field."""
+    """One row of a table; `columns` says which column holds a field.
+
+    Attributes:
+        line: where it begins; of Parquet the row's number.
+        number: its id where it has none: the line, or in a JSON list the row's number.
+    """
 
     record: Record
     columns: Mapping[str, str]
     path: Path
     line: int
+    number: int
 
     def error(self, problem: str) -> DataError:
         """A fault of this row."""
@@ -52,8 +71,8 @@ class Row:
         return tuple(written(entry, self.columns[field], self.path, self.line) for entry in value)
 
     def id(self) -> str:
-        """Its `id`, text or a whole number, else the line's number."""
-        return self.name("id") if "id" in self.columns else str(self.line)
+        """Its `id`, text or a whole number, else its number."""
+        return self.name("id") if "id" in self.columns else str(self.number)
 
     def name(self, field: str) -> str:
         """A label or an id: text, or in JSON a number or a truth value as JSON writes it."""
@@ -64,11 +83,6 @@ class Row:
         return written(
             value if isinstance(value, str) else json.dumps(value), self.columns[field], self.path, self.line
         )
-
-
-def suffix(path: Path) -> str:
-    """The last part of a file's name, `.gz` aside."""
-    return path.name.removesuffix(".gz").rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -97,30 +111,39 @@ class Header:
         return found
 
 
-def table_rows(path: Path, header: Header, language: str, quoted: bool = False) -> Iterator[Row]:
+def suffix(path: Path) -> str:
+    """What a file's name says it is: `csv`, whatever packing is behind it."""
+    return kind_of(path)
+
+
+def table_rows(
+    path: Path, header: Header, language: str, quoted: bool | None = None, separator: str = "", kind: str = ""
+) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
     The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages, and of what is none, are
     left out; `languages_said` counts them.
 
     Args:
-        quoted: whether a tab-separated table is in csv quoting.
+        quoted, separator, kind: as the user says; else as `dialects` tells.
 
     Raises:
         DataError: another form, a column that is not there or there twice, a row with other columns than the first.
     """
-    for row in _rows(path, header, quoted):
+    for row in _rows(path, header, quoted, separator, kind):
         if "language" not in row.columns or language in (_said(row), meant(_said(row))):
             yield row
 
 
-def languages_said(path: Path, header: Header, quoted: bool = False) -> dict[str, Counter[str]]:
+def languages_said(
+    path: Path, header: Header, quoted: bool | None = None, separator: str = ""
+) -> dict[str, Counter[str]]:
     """What a table's `language` column holds: our code -> spelling -> rows; under "" what is no language.
 
     Raises as `table_rows` does; a table without such a column says nothing.
     """
     found: dict[str, Counter[str]] = {}
-    for row in _rows(path, header, quoted):
+    for row in _rows(path, header, quoted, separator):
         if "language" not in row.columns:
             return {}
         found.setdefault(meant(_said(row)), Counter())[_said(row)] += 1
@@ -139,37 +162,86 @@ def languages_told(said: Mapping[str, Counter[str]]) -> list[str]:
     return notes
 
 
-def _rows(path: Path, header: Header, quoted: bool) -> Iterator[Row]:
+def _rows(path: Path, header: Header, quoted: bool | None, separator: str, kind: str = "") -> Iterator[Row]:
+    table = table_of(path, quoted, separator, kind)
     columns: dict[str, str] = {}
-    named = suffix(path) == "jsonl"  # in every row anew
-    for line, record in _records(path, quoted):
+    named = table.dialect.form == "json"  # in every row anew
+    for line, number, record in _records(table):
         if named or not columns:
-            here = header.find(record, path, line if named else 1)
+            try:
+                here = header.find(record, table.path, line if named else table.first)
+            except DataError as error:
+                problem = f"{error.problem}; {table.doubt}" if table.doubt else error.problem
+                raise DataError(problem, error.path, error.line) from None
             columns = columns or here
             if odd := columns.items() ^ here.items():
                 (field, name), *_ = sorted(odd)
-                raise DataError(f"'{name}' ({field}) is in some rows and not in others", path, line)
-        yield Row(record, columns, path, line)
+                raise DataError(f"'{name}' ({field}) is in some rows and not in others", table.path, line)
+        yield Row(record, columns, table.path, line, number)
 
 
-def _records(path: Path, quoted: bool) -> Iterator[tuple[int, Record]]:
-    kind = suffix(path)
-    if kind == "jsonl":
-        yield from records(path)
-        return
-    if kind not in TABLES:
-        raise DataError("columns are read from .jsonl, .csv and .tsv files, .gz behind it or not", path)
-    rows = tab_rows(path) if kind == "tsv" and not quoted else csv_rows(path, "," if kind == "csv" else "\t")
-    _, header = next(rows, (1, []))
-    for name in header:
-        if header.count(name) > 1:
-            raise DataError(f"column '{name}' occurs twice in the header", path, 1)
-    for line, row in rows:
-        if not any(row) and len(row) < 2 and len(row) < len(header):
+def _records(table: Table) -> Iterator[tuple[int, int, Record]]:
+    """(Line, number, fields by name) of each row."""
+    if table.dialect.form == "json":
+        for line, number, value in rows(table.text, table.path):
+            if not isinstance(value, dict):
+                raise DataError(f"expected a JSON object, found {type(value).__name__}", table.path, line)
+            if isinstance(value.get("paragraphs"), list):
+                raise DataError("is SQuAD's JSON, not rows: use `like: squad_v1` (or squad_v2)", table.path, line)
+            yield line, number, value
+    elif table.dialect.form == "parquet":
+        for number, value in enumerate(_parquet(table), start=1):
+            yield number, number, value
+    elif table.dialect.form == "columns":
+        for line, value in _by_header(table):
+            yield line, line, value
+    else:
+        found = next(
+            (kind for kind, mark in (("tsv", "\t"), ("csv", ",")) if mark in table.text.partition("\n")[0]), ""
+        )
+        hint = f"; if its first line is a header, call it .{found}" if found else ""
+        raise DataError(f"columns are read from .jsonl, .json, .csv, .tsv and .parquet files{hint}", table.path)
+
+
+def _by_header(table: Table) -> Iterator[tuple[int, Record]]:
+    """Rows under the header. Left out are rows without content, and columns without name and content, or the first."""
+    path, cells = table.path, table.cells()
+    top, header = next(cells, (1, []))
+    width = len(header)
+    while width and not header[width - 1].strip():
+        width -= 1
+    blank = [place for place in range(1, len(header)) if not header[place].strip()]
+    for name in header[:width]:
+        if name.strip() and header.count(name) > 1:
+            raise DataError(f"column '{name}' occurs twice in the header", path, top)
+    for line, row in cells:
+        if is_empty(row) and (len(header) > 1 or not row):
             continue
-        if len(row) != len(header):
+        if not width <= len(row) <= len(header):
             raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
-        yield line, dict(zip(header, row))
+        for place in blank:
+            if any(row[place : place + 1]):
+                problem = f"column {place + 1} has no name in the header, and here it holds {shown(row[place])}"
+                raise DataError(problem, path, line)
+        yield line, dict(zip(header[:width], row))
+
+
+def _parquet(table: Table) -> Iterator[Record]:
+    """Parquet's rows, as Python's values."""
+    import pyarrow as pa  # heavy, and seldom asked for
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(pa.BufferReader(table.raw))
+        names = file.schema_arrow.names
+        for name in names:
+            if names.count(name) > 1:
+                raise DataError(f"column '{name}' occurs twice", table.path)
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        problem = str(error).partition("\n")[0][:200]
+        raise DataError(f"damaged Parquet ({problem})", table.path) from None
 
 
 def missing(field: str, names: Sequence[Name], have: Collection[str], path: Path, line: int) -> DataError:

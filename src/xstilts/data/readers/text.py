@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xstilts.core.errors import DataError
+from xstilts.core.packed import find
 from xstilts.data.examples import Example, PlainText
 from xstilts.data.readers.common import Ids, checked, lines_in, lines_of
 from xstilts.data.readers.tagging import blocks
@@ -41,14 +42,13 @@ def verses(path: Path) -> list[tuple[str, str]]:
         DataError: the Bible and `vref.txt` have different numbers of lines, or a verse is named twice.
     """
     lines = lines_of(path)
-    names = [name for name in ("vref.txt", "vref.txt.gz") if path.with_name(name).exists()]
-    if not names:
+    beside = find(path.with_name("vref.txt"))
+    if beside is None:
         return [(str(number), line) for number, line in enumerate(lines, start=1)]
-    beside = path.with_name(names[0])
     ids = Ids(beside)
     references = [ids.new(name, line) for line, name in enumerate(lines_of(beside), start=1)]
     if len(references) != len(lines):
-        raise DataError(f"has {len(lines)} lines, {names[0]} has {len(references)}", path)
+        raise DataError(f"has {len(lines)} lines, {beside.name} has {len(references)}", path)
     return list(zip(references, lines))
 
 

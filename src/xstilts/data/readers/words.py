@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xstilts.core.errors import DataError
+from xstilts.core.files import kind_of
 from xstilts.data.readers.common import lines_of, shown
 
 CONLLU = 10
@@ -84,7 +85,7 @@ def _numbered(rows: Sequence[Row], words: int, path: Path) -> bool:
     Raises:
         DataError: it does in most rows, with ranges or empty nodes among them, but not in every row.
     """
-    called = path.name.removesuffix(".gz").endswith((".conllu", ".conllup"))
+    called = kind_of(path) in ("conllu", "conllup")
     fault: Row | None = None
     number = most = marks = numbers = rows_seen = 0
     for row in rows:

@@ -1,0 +1,144 @@
+"""Packed files: gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes.
+
+Unpacking stops at what looks like a bomb: more than `MOST` bytes that are over `RATIO` times the packed ones. (Text is
+packed to a tenth; gzip cannot do better than a thousandth.)
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from xstilts.core.errors import DataError
+
+SUFFIXES = ("gz", "bz2", "xz", "zst", "zip")
+"""Suffixes of packed files, in the order in which they are looked for beside a name without one."""
+DAMAGE = (
+    EOFError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What unpacking a damaged file can raise; `DataError` is a ValueError, so let it through first."""
+MOST, RATIO = 1 << 30, 200
+_FORMATS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "Zstandard", "zip": "zip"}
+
+
+def packing_of(head: bytes) -> str:
+    """The suffix that suits the first bytes of a file; empty where it is not packed."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gz"
+    if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return "bz2"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    if head.startswith(b"(\xb5/\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+        return "zst"
+    return "zip" if head.startswith((b"PK\3\4", b"PK\5\6")) else ""
+
+
+def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
+    """What a file holds, as a stream; the file itself where it is not packed.
+
+    Args:
+        stream: the stored bytes, at their beginning; it can be sought.
+        path: for messages; a name that ends in `.gz` must hold gzip, and so on.
+        size: the number of stored bytes.
+
+    Raises:
+        DataError: it is packed otherwise than its name says, or an archive of no file or several. The stream raises it
+            too, for a bomb; for damage it raises one of `DAMAGE`.
+    """
+    head = stream.read(16)
+    stream.seek(0)
+    packing = packing_of(head)
+    named = path.suffix.lower().removeprefix(".")
+    if not packing:
+        if named in SUFFIXES:
+            raise DataError(
+                f"cannot be read (its name ends in .{named}, but it is not in {_FORMATS[named]} form)", path
+            )
+        return stream
+    if packing == "gz":
+        inner: Any = gzip.GzipFile(fileobj=stream)
+    elif packing == "bz2":
+        inner = bz2.BZ2File(stream)
+    elif packing == "xz":
+        inner = lzma.LZMAFile(stream)  # noqa: SIM115
+    elif packing == "zst":
+        import pyarrow as pa  # heavy, and seldom asked for
+
+        inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
+    else:
+        archive = zipfile.ZipFile(stream)
+        entry = _only(archive, path)
+        inner, size = archive.open(entry), entry.compress_size
+    return cast(BinaryIO, io.BufferedReader(_Limited(inner, path, size), 1 << 20))
+
+
+def unpacked_name(path: Path) -> str:
+    """The file's name without the suffix of its packing; of a zip archive that of the file in it."""
+    stem, dot, last = path.name.rpartition(".")
+    if not dot or last.lower() not in SUFFIXES:
+        return path.name
+    if last.lower() == "zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                inner = PurePosixPath(_only(archive, path).filename).name
+        except DAMAGE:  # reading it says what is wrong
+            return stem
+        return inner if "." in inner or "." not in stem else stem
+    return stem
+
+
+def find(path: Path) -> Path | None:
+    """The file of that name, or one that is packed and has a suffix behind it; None where there is neither."""
+    names = (path.name, *(f"{path.name}.{suffix}" for suffix in SUFFIXES))
+    return next((found for name in names if (found := path.with_name(name)).is_file()), None)
+
+
+def _only(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    """The one file in an archive, besides what macOS adds."""
+    names = archive.namelist()
+    if "xl/workbook.xml" in names:
+        raise DataError("is an Excel workbook: save the sheet as 'CSV UTF-8'", path)
+    if "content.xml" in names:
+        raise DataError("is an OpenDocument file: save the sheet as CSV in UTF-8", path)
+    files = [
+        entry
+        for entry in archive.infolist()
+        if not entry.is_dir()
+        and not entry.filename.startswith("__MACOSX/")
+        and not entry.filename.endswith(".DS_Store")
+    ]
+    if len(files) != 1:
+        shown = ", ".join(entry.filename for entry in files[:5])[:200] + (" ..." if len(files) > 5 else "")
+        what = f"{len(files)} files ({shown!r})" if files else "no file"
+        raise DataError(f"is a zip archive of {what}; expected one: unpack it and name the file", path)
+    if files[0].flag_bits & 1:
+        raise DataError("is an encrypted zip archive: unpack it first", path)
+    return files[0]
+
+
+class _Limited(io.RawIOBase):
+    """The unpacked bytes, counted, so that a small file cannot fill the memory."""
+
+    def __init__(self, inner: Any, path: Path, size: int) -> None:
+        self._inner, self._path, self._total = inner, path, 0
+        self._most = max(MOST, RATIO * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inner.read(len(buffer))
+        self._total += len(data)
+        if self._total > self._most:
+            problem = f"unpacks to more than {self._most >> 20} MiB, over {RATIO} times its packed size: not read"
+            raise DataError(problem, self._path)
+        buffer[: len(data)] = data
+        return len(data)
