@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -84,7 +84,7 @@ def _own_output() -> Iterator[Any]:
 
 
 def _send(wire: IO[str], message: dict[str, Any]) -> None:
-    with _ONE_LINE:
+    with _ONE_LINE, suppress(BrokenPipeError):  # the caller is gone, and a stage may still save its work
         wire.write(json.dumps(message) + "\n")
         wire.flush()
 
