@@ -94,7 +94,8 @@ def test_a_stopped_run_goes_on_from_the_step_it_was_at(folder: Path) -> None:
     last = Run(folder)
     os.kill(last.until_it_trains(), signal.SIGKILL)
     said = [event.get("message", "") for event in last.events()]
-    assert last.process.wait(60) == 0
+    last.process.communicate(timeout=60)  # closes the pipe too
+    assert last.process.returncode == 0
     assert f"resuming from step {saved[-1]} of {STEPS}" in said[said.index(KILLED) :]
     [one], [two] = trained(folder / "straight"), trained(folder / "store")
     for name in ("backbone/model.safetensors", "heads.safetensors"):
