@@ -25,6 +25,7 @@ from xstilts.backbones.load import (
     save_backbone,
 )
 from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.core.stopping import stop_requests
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
@@ -33,7 +34,7 @@ from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
 from xstilts.training.mixture import draws_of, language_probabilities
@@ -110,7 +111,7 @@ def run_train(
     Raises:
         KeyboardInterrupt: with the number of the signal, once the checkpoint is saved.
     """
-    machine = Settings(**settings)
+    machine = Machine(**settings)
     options = TrainConfig(**config["train"])
     whole_on = "cpu" if machine.shard else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
@@ -150,7 +151,7 @@ def run_train(
 
 
 def _follow(
-    records: Iterable[StepRecord], log: _Log, chooser: Chooser, machine: Settings, save: Callable[..., None]
+    records: Iterable[StepRecord], log: _Log, chooser: Chooser, machine: Machine, save: Callable[..., None]
 ) -> int:
     """Log, judge and save while the phase is trained; returns its finished steps."""
     saved = time.monotonic()
