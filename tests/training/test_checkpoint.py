@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from training.phases import CONFIG, same, spec, tiny_model, tiny_phase, trained,
 from xstilts.core.errors import StageError
 from xstilts.core.machine import Machine
 from xstilts.training import checkpoint
-from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
+from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint, sift_checkpoints
 from xstilts.training.loop import make_optimizer, train
 from xstilts.training.model import Model
 
@@ -86,6 +87,38 @@ def test_no_pickle_is_written(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, model, optimizer, 1)
     names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
     assert names == ["moments.safetensors", "step.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{}", "step.json has no checksums"),
+        ("[1]", "step.json has no checksums"),
+        ('{"step": 3}', "step.json has no checksums"),
+        ("{", "step.json: not JSON"),
+        (None, "step.json: no such file"),
+    ],
+)
+def test_a_damaged_step_file_is_one_line_and_the_one_before_is_taken(
+    content: str | None, problem: str, tmp_path: Path
+) -> None:
+    model = tiny_model("nli")
+    save_checkpoint(tmp_path, model, make_optimizer(model, CONFIG), 3)
+    shutil.copytree(tmp_path / "checkpoint", tmp_path / "checkpoint.old")
+    (tmp_path / "checkpoint" / "step.json").unlink()
+    if content is not None:
+        (tmp_path / "checkpoint" / "step.json").write_text(content)
+    step, [line] = sift_checkpoints(tmp_path)
+    assert (step, line[: len(problem) + 12]) == (3, f"checkpoint: {problem}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.old"]
+
+
+def test_another_step_in_the_step_file_is_noticed(tmp_path: Path) -> None:
+    model = tiny_model("nli")
+    save_checkpoint(tmp_path, model, make_optimizer(model, CONFIG), 3)
+    path = tmp_path / "checkpoint" / "step.json"
+    path.write_text(path.read_text().replace('"step": 3', '"step": 7'))
+    assert sift_checkpoints(tmp_path) == (0, ["checkpoint: step.json has changed since it was written"])
 
 
 def test_a_finished_phase_keeps_no_checkpoint(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +24,7 @@ from training.phases import CONFIG, QUIET, component, same, tiny_model, tiny_pha
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import save_backbone
 from xstilts.backbones.packing import micro_batches
-from xstilts.core.errors import StageError
+from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.core.machine import Machine
 from xstilts.stages import ranks
@@ -27,7 +32,8 @@ from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
-from xstilts.training.distributed import Team, recompute_layers
+from xstilts.training.checkpoint import sift_checkpoints
+from xstilts.training.distributed import Team, backends, recompute_layers
 from xstilts.training.loop import collate, make_optimizer, train
 
 TASKS = ("nli", "text", "parallel")
@@ -49,11 +55,15 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def run(
     directory: Path, inputs: Mapping[str, Path], stop: int | None = None, config: Any = PHASE, **settings: Any
 ) -> Path:
+    """`stop`: killed when that step reports, or asked to stop where no checkpoint is due."""
     directory.mkdir(parents=True, exist_ok=True)
 
     def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data["fraction"] * 20) == stop:
-            raise _Killed
+        if stop is not None and round(data.get("fraction", 0) * 20) == stop:
+            if settings.get("checkpoint_seconds"):
+                os.kill(os.getpid(), signal.SIGTERM)
+            else:
+                raise _Killed
 
     run_train_on(config, directory, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **settings}, report)
     return directory
@@ -87,11 +97,71 @@ def test_two_processes_train_as_one_does(mode: str, inputs: dict[str, Path], alo
 
 
 def test_a_checkpoint_moves_between_numbers_of_devices(inputs: dict[str, Path], alone: Path, tmp_path: Path) -> None:
-    for stop, settings in ((6, SHARDED), (11, {}), (16, REPLICATED)):
+    checkpoint = tmp_path / "moving" / "checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "moving", inputs, stop=6, checkpoint_seconds=1e9, **SHARDED)
+    told = read_json(checkpoint / "step.json")
+    assert 6 <= told["step"] < 11, "the step in progress was saved"
+    files = {f"shard-0000{rank}-model-00001-of-00001.safetensors" for rank in (1, 2)}
+    assert told["files"].keys() == files == {path.name for path in checkpoint.glob("*.safetensors")}
+    for stop, settings in ((11, {}), (16, REPLICATED)):
         with pytest.raises(_Killed):
             run(tmp_path / "moving", inputs, stop=stop, **settings)
-    assert 14 <= read_json(tmp_path / "moving" / "checkpoint" / "step.json")["step"] <= 16
-    assert_close(run(tmp_path / "moving", inputs, **SHARDED), alone)
+    assert 14 <= read_json(checkpoint / "step.json")["step"] <= 16
+    assert_close(run(tmp_path / "moving", inputs, **SHARDED, offload=True), alone)
+
+
+def test_a_rank_that_changed_on_disk_is_noticed(inputs: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(_Killed):
+        run(tmp_path, inputs, stop=3, **SHARDED)
+    path = tmp_path / "checkpoint" / "shard-00002-model-00001-of-00001.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    step, [line] = sift_checkpoints(tmp_path)
+    assert (step, line) == (0, f"checkpoint: {path.name} has changed since it was written")
+
+
+def test_weights_in_four_bits_are_not_sharded(inputs: dict[str, Path], tmp_path: Path) -> None:
+    config = train_stage(component("nli"), lora={}, quantize="nf4")
+    with pytest.raises(ConfigError, match=r"`quantize: nf4`\) cannot be sharded: leave out --shard"):
+        run(tmp_path, inputs, config=config, **SHARDED)
+
+
+WAITING = """
+import sys, time
+from datetime import timedelta
+import torch
+from torch.distributed.distributed_c10d import _set_pg_timeout
+from xstilts.training.distributed import assembled, team
+with assembled("cpu"):
+    _set_pg_timeout(timedelta(seconds=1))
+    if team().leads:
+        time.sleep(3)
+    sys.stdout.write(str(team().leading(team().rank + 7)))
+    try:
+        if team().leads:
+            time.sleep(3)
+        team().sum(torch.zeros(()))
+    except RuntimeError as error:
+        sys.stdout.write(" timeout" if "imed out" in str(error) else str(error))
+"""
+
+
+def test_ranks_wait_for_the_leading_one_longer_than_a_collective_may_take() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    meeting = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [
+        subprocess.Popen([sys.executable, "-c", WAITING], env=meeting | {"RANK": str(rank)}, stdout=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    said = [rank.communicate(timeout=300)[0].decode() for rank in ranks]
+    assert said[1] == "7 timeout"
+
+
+def test_a_gpu_that_offloads_has_collectives_for_both_kinds_of_tensors() -> None:
+    assert backends("cuda") == "cpu:gloo,cuda:nccl"
 
 
 def test_adapters_are_trained_by_two_processes(inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -163,10 +233,22 @@ def test_shares_cover_the_step_and_every_rank_has_as_many() -> None:
     assert len(batches) > 2
     shares = [Team(rank, 2).share(batches) for rank in range(2)]
     assert len(shares[0]) == len(shares[1])
-    counted = [id(batch) for share in shares for batch, factor in share if factor]
-    assert sorted(counted) == sorted(map(id, batches))
+    assert part_of_each(shares) == {id(batch): 1 for batch in batches}
     undivided = [Team(rank, 3).share(batches[:1]) for rank in range(3)]
     assert [share[0][1] for share in undivided] == [1 / 3] * 3
+    for size in range(1, 8):
+        shares = [Team(rank, size).share(batches) for rank in range(size)]
+        assert len({len(share) for share in shares}) == 1
+        assert part_of_each(shares) == pytest.approx({id(batch): 1 for batch in batches})
+        assert all(factor > 0 for share in shares for _, factor in share), "0 times an infinite loss is NaN"
+
+
+def part_of_each(shares: Iterable[Sequence[tuple[Any, float]]]) -> dict[int, float]:
+    parts: Counter[int] = Counter()
+    for share in shares:
+        for batch, factor in share:
+            parts[id(batch)] += factor  # type: ignore[assignment]
+    return dict(parts)
 
 
 def test_computing_activations_twice_changes_no_bit() -> None:

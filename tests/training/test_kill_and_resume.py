@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from training.phases import component, same, train_stage, write_inputs
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.core.stopping import stop_requests
 from xstilts.stages.training import run_train
 
 EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
@@ -26,15 +27,22 @@ class _Killed(Exception):
     pass
 
 
-def run(directory: Path, inputs: Mapping[str, Path], stop: int | None = None, **settings: Any) -> list[int]:
-    """Steps whose end was reported; `stop`: killed when that step reports."""
+def run(
+    directory: Path, inputs: Mapping[str, Path], stop: int | None = None, number: int = 0, **settings: Any
+) -> list[int]:
+    """Steps whose end was reported; `stop`: killed when that step reports, or sent the signal `number`."""
     directory.mkdir(exist_ok=True)
     done: list[int] = []
 
     def report(data: Mapping[str, Any]) -> None:
+        if "fraction" not in data:
+            return
         done.append(round(data["fraction"] * 20))
         if done[-1] == stop:
-            raise _Killed
+            if number:
+                os.kill(os.getpid(), number)
+            else:
+                raise _Killed
 
     run_train(CONFIG, directory, inputs, {**EAGER, **settings}, report)
     return done
@@ -85,6 +93,29 @@ def test_ten_steps_a_kill_and_ten_steps_are_twenty(inputs: dict[str, Path], stra
     assert not (tmp_path / "heads.json").exists()
     assert run(tmp_path, inputs) == list(range(11, 21))
     assert_equal_stages(straight, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_step_in_progress_and_leaves(
+    number: int, inputs: dict[str, Path], straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(tmp_path, inputs, stop=11, number=number, checkpoint_seconds=1e9)
+    assert stopped.value.args == (number,)
+    assert signal.getsignal(number) is before
+    assert read_json(tmp_path / "checkpoint" / "step.json")["step"] == 11
+    assert run(tmp_path, inputs) == list(range(12, 21))
+    assert capsys.readouterr().err == "resuming from step 11 of 20\n"
+    assert_equal_stages(straight, tmp_path)
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with stop_requests() as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked == [signal.SIGINT]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_many_kills_change_nothing(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def run(directory: Path, inputs: Mapping[str, Path], stop: int | None = None, **
     directory.mkdir(parents=True, exist_ok=True)
 
     def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data["fraction"] * config["train"]["steps"]) == stop:
+        if stop is not None and round(data.get("fraction", 0) * config["train"]["steps"]) == stop:
             raise _Killed
 
     run_train(config, directory, inputs, EAGER, report)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from task_types.samples import CODER, LIMITS
 from training.phases import DATA, component, same, train_stage, write_inputs
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
@@ -66,7 +66,7 @@ def run(
     directory.mkdir(exist_ok=True)
 
     def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data["fraction"] * 20) == stop:
+        if stop is not None and round(data.get("fraction", 0) * 20) == stop:
             raise _Killed
 
     run_train_on(stage, directory, inputs, {**EAGER, **settings}, report)
@@ -158,6 +158,23 @@ def test_the_average_is_the_mean_of_the_last_snapshots(inputs: dict[str, Path], 
     assert not same(weights(found), parts[-1])
     assert read_json(found / "summary.json")["selection"] == {"by": "average", "step": None, "averaged": [12, 16, 20]}
     assert read_json(found / "about.json")["selection"] == "average of 3"
+
+
+@pytest.mark.parametrize("by", ["last", "validation", "average"])
+def test_weights_that_are_not_finite_are_never_saved(by: str, inputs: dict[str, Path], tmp_path: Path) -> None:
+    """The loss of a step is that of the weights before its update: the last update shows in no loss."""
+    stage = config("nli", by=by, judged=by == "validation", average=1, steps=1, learning_rate=1e39, warmup=0.0)
+    line = r"a weight is infinite or NaN after an update with nli at step 0: lower the learning rate \(now 1e\+39\)"
+    with pytest.raises(StageError, match=line):
+        run(tmp_path / by, inputs, stage)
+    assert not [path for path in (tmp_path / by).rglob("*") if path.suffix == ".safetensors"]
+
+
+def test_a_checkpoint_of_weights_that_are_not_finite_is_never_saved(inputs: dict[str, Path], tmp_path: Path) -> None:
+    stage = config("nli", by="last", judged=False, learning_rate=1e39, warmup=0.0)
+    with pytest.raises(StageError, match="at step 0: lower the learning rate"):
+        run(tmp_path / "run", inputs, stage, log_every=100)
+    assert not (tmp_path / "run" / "checkpoint").exists()
 
 
 def test_patience_ends_a_phase(inputs: dict[str, Path], tmp_path: Path) -> None:

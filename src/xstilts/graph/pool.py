@@ -8,13 +8,16 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
+from xstilts.core.stopping import GRACE_SECONDS
 from xstilts.graph.perform import Work, runner_name
 from xstilts.graph.stage import Stage, to_rows
 
@@ -58,6 +61,12 @@ class _Worker:
         # WNOWAIT keeps the process a zombie, so that its number, and its group's, stay ours until `end`.
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def ask(self) -> None:
+        """Have it end by itself, once its stage has saved what it can."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+
     def end(self) -> str:
         """Kill it and its children; returns how it ended, for people."""
         with suppress(ProcessLookupError, PermissionError):
@@ -71,7 +80,10 @@ class _Worker:
 
 
 class Pool:
-    """At most `size` workers, started when there is work for them, killed when the block ends.
+    """At most `size` workers, started when there is work for them.
+
+    When the block ends, stages that can save their work have some seconds for it; then all workers are killed, at once
+    on a second Ctrl-C. Inside the block SIGTERM raises KeyboardInterrupt, unless it is caught already.
 
     Args:
         targets: the whole graph of these is known to the workers.
@@ -95,14 +107,27 @@ class Pool:
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Pool:
+        main = threading.current_thread() is threading.main_thread()
+        self._catches = main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        if self._catches:
+            signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker.end()
-        self._selector.close()
+        try:
+            for worker in self._workers:
+                worker.ask()
+            end = time.monotonic() + GRACE_SECONDS + 1
+            while time.monotonic() < end and not all(worker.has_died() for worker in self._workers):
+                time.sleep(0.01)
+        finally:
+            for worker in self._workers:
+                worker.end()
+            self._selector.close()
+            if self._catches:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     @property
     def free(self) -> bool:
@@ -152,3 +177,7 @@ class Pool:
         self._selector.register(worker.output(), selectors.EVENT_READ, worker)
         worker.send(self._hello)
         return worker
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    raise KeyboardInterrupt(number)

@@ -2,7 +2,8 @@
 
 JSON lines in both directions, on standard input and on what was standard output when it started: no pickles, nothing
 of the caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage
-runs, its own output goes to `log.txt` in its directory. When the caller is gone, so is the worker, with its children.
+runs, its own output goes to `log.txt` in its directory. When the caller is gone or closes the input, a stage that
+catches SIGTERM may save its work; then the worker ends, with its children.
 
     in   {"store", "runner", "settings", "resumable", "path", "stages": rows of the whole graph}, then {"key"} ...
     out  {"started": true} | {"report": {...}} | {"outcome": {...}}, the last ending an attempt
@@ -17,12 +18,14 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
+from xstilts.core.stopping import GRACE_SECONDS, request_stop
 from xstilts.graph.perform import Outcome, Work, perform
 from xstilts.graph.stage import Stage, from_rows
 from xstilts.graph.store import Store
@@ -43,9 +46,12 @@ def main() -> None:
     sys.path[:] = run["path"]
     stages = from_rows(run["stages"])
     work = Work(Store(Path(run["store"])), run["runner"], run["settings"], run["resumable"])
-    while True:
-        outcome = _attempt(work, stages[commands.get()["key"]], wire)
-        _send(wire, {"outcome": asdict(outcome)})
+    try:
+        while True:
+            outcome = _attempt(work, stages[commands.get()["key"]], wire)
+            _send(wire, {"outcome": asdict(outcome)})
+    except KeyboardInterrupt:  # the stage saved its work, as it was asked to
+        _end()
 
 
 def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Outcome:
@@ -80,7 +86,7 @@ def _own_output() -> Iterator[Any]:
 
 
 def _send(wire: IO[str], message: dict[str, Any]) -> None:
-    with _ONE_LINE:
+    with _ONE_LINE, suppress(BrokenPipeError):  # the caller is gone, and a stage may still save its work
         wire.write(json.dumps(message) + "\n")
         wire.flush()
 
@@ -88,7 +94,13 @@ def _send(wire: IO[str], message: dict[str, Any]) -> None:
 def _listen(source: IO[str], commands: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in source:
         commands.put(json.loads(line))
-    # The caller has gone or has no more work. A stage may be deep in native code, so nothing gentler would do.
+    if request_stop():
+        time.sleep(GRACE_SECONDS)
+    _end()
+
+
+def _end() -> NoReturn:
+    """Kill this process and its children. A stage may be deep in native code, so nothing gentler would do."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)

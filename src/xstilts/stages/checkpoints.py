@@ -1,7 +1,7 @@
 """Which weights of a running phase are kept: judged on validation data, averaged, or the last.
 
-`evaluations.jsonl` has a line for every evaluation, and is all the state there is: with the step of a checkpoint it
-tells which snapshot is the best, so that a killed run goes on as if nothing had been.
+The evaluations are all the state there is: a checkpoint holds those made so far, which tell which snapshot is the best,
+so that a killed run goes on as if nothing had been. `evaluations.jsonl` has a line for each, for people.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from xstilts.core.files import read_jsonl, write_jsonl
+from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.evaluation.evaluate import Question, measure
 from xstilts.evaluation.predict import Predictor
@@ -77,65 +77,41 @@ class Panel:
         return rows
 
 
-@dataclass(frozen=True)
-class History:
-    """What of a phase was judged and kept when a number of its steps were finished.
-
-    Attributes:
-        moments: finished steps after which weights are judged or summed.
-        rows: of `evaluations.jsonl`; more are added.
-    """
-
-    by: str
-    start: int
-    moments: tuple[int, ...]
-    rows: list[dict[str, Any]]
-
-    @classmethod
-    def until(cls, start: int, selection: Mapping[str, Any], steps: int, directory: Path) -> History:
-        """As a stage's folder tells it, of a phase of `steps` steps."""
-        by: str = selection.get("by", "last")
-        taken: tuple[int, ...] = ()
-        if by != "last":
-            taken = moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every"))
-        if by == "average":
-            return cls(by, start, taken[-selection["average"] :], [])
-        path = directory / EVALUATIONS
-        rows = [row for _, row in read_jsonl(path) if row["step"] <= start] if start and path.exists() else []
-        return cls(by, start, taken, rows)
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The best evaluation so far, the first among equals; empty where there is none."""
-        return max(self.rows, key=lambda row: row["value"], default={})
-
-    @property
-    def snapshot(self) -> int | None:
-        """The step whose snapshot is the current one; None before the first."""
-        if self.by == "average":
-            return max((step for step in self.moments if step <= self.start), default=None)
-        return self.best.get("step")
-
-    def lacking(self) -> str:
-        """The first evaluation that was made and is not there; empty where all are."""
-        there = {row["step"] for row in self.rows}
-        made = [] if self.by == "average" else [step for step in self.moments if step <= self.start]
-        return next((f"{EVALUATIONS}: no evaluation of step {step}" for step in made if step not in there), "")
-
-
 class Chooser:
     """Follows a phase from step `start` and keeps the weights that `selection` of its stage asks for.
 
     Every rank has one; the leading rank judges and writes while the others wait.
+
+    Args:
+        rows: the evaluations up to `start`, from the checkpoint.
     """
 
-    def __init__(self, selection: Mapping[str, Any], panel: Panel, directory: Path, start: int) -> None:
+    def __init__(
+        self,
+        selection: Mapping[str, Any],
+        panel: Panel,
+        directory: Path,
+        start: int,
+        rows: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.panel, self.path = panel, directory / EVALUATIONS
         self.patience: int | None = selection.get("patience")
         self.steps = panel.phase.plan.steps
-        self.history = History.until(start, selection, self.steps, directory)
-        self.by, self.moments, self.rows = self.history.by, self.history.moments, self.history.rows
-        self.snapshots = Snapshots(directory, self.history.snapshot)
+        self.by: str = selection.get("by", "last")
+        self.moments: tuple[int, ...] = ()
+        if self.by != "last":
+            self.moments = moments(self.steps, selection.get("checkpoints", 0), selection.get("evaluate_every"))
+        self.rows = [dict(row) for row in rows]
+        known = self._best.get("step")
+        if self.by == "average":
+            self.moments = self.moments[-selection["average"] :]
+            known = max((step for step in self.moments if step <= start), default=None)
+        self.snapshots = Snapshots(directory, known)
+
+    @property
+    def _best(self) -> dict[str, Any]:
+        """The best evaluation so far, the first among equals; empty where there is none."""
+        return max(self.rows, key=lambda row: row["value"], default={})
 
     def seen(self, done: int) -> bool:
         """Take what is needed after `done` finished steps; returns whether the phase is to stop here."""
@@ -147,7 +123,11 @@ class Chooser:
                 self._add(done, weights)
             return False
         stop = self._judge(done) if team().leads else False
-        return team().leading(stop)
+        return bool(team().leading(stop))
+
+    def needed(self) -> dict[str, str]:
+        """Files that a checkpoint needs beside it, with their SHA-256."""
+        return self.snapshots.digests() if team().leads else {}
 
     def checkpointed(self) -> None:
         """A checkpoint of the phase was written."""
@@ -167,14 +147,16 @@ class Chooser:
         elif self.by != "last":
             fill_weights(self.panel.model, self.snapshots.weights())
             told |= {
-                "step": self.history.best["step"],
-                "value": self.history.best["value"],
+                "step": self._best["step"],
+                "value": self._best["value"],
                 "evaluations": len(self.rows),
             }
             told["stopped"] = done if done < self.steps else None
         if self.panel.judges and "value" not in told:
             self._evaluate(done)
             told["value"] = self.rows[-1]["value"]
+        if self.rows:  # a run that went on after the last evaluation has not written them yet
+            write_jsonl(self.path, self.rows)
         return told
 
     @property
@@ -184,9 +166,9 @@ class Chooser:
 
     def _judge(self, done: int) -> bool:
         self._evaluate(done)
-        if self.history.best is self.rows[-1]:
+        if self._best is self.rows[-1]:
             self.snapshots.keep(done, trained_weights(self.panel.model))
-        since = len(self.rows) - 1 - self.rows.index(self.history.best)
+        since = len(self.rows) - 1 - self.rows.index(self._best)
         return self.patience is not None and since >= self.patience
 
     def _evaluate(self, done: int) -> None:

@@ -3,8 +3,9 @@
 A rank's standard input, output and error are one connection to the process that has the stage. It is started on this
 machine, or by a process that waits for such a call on this or another one (`xstilts.cli.torchrun`).
 
-    in   the stage as a line of JSON; a rank ends when its input does
-    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"code"}, the last one last
+    in   the stage as a line of JSON; then a line for "save and stop"; a rank ends when its input does
+    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"stopped"}, {"code"}, the
+         last one last
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from xstilts.core.errors import ConfigError, StageError, XstiltsError
+from xstilts.core.stopping import request_stop, stop_requests
 from xstilts.graph.perform import Report
 
 MARK = "\x1e"
@@ -43,7 +45,8 @@ def run_train_on(
 
     Raises:
         StageError: what a rank raised, or how it ended; the others are stopped.
-        ConfigError: sharded weights that would have to be judged before the end.
+        ConfigError: sharded weights that would have to be judged before the end, or that are held in 4 bits.
+        KeyboardInterrupt: as of `run_train`.
     """
     count = settings.get("devices", 1)
     if count == 1:
@@ -56,6 +59,8 @@ def run_train_on(
             "weights that are sharded (--shard) cannot be judged on validation while they are trained: give "
             "`select: last` or `select: average`, and one learning rate, or leave out --shard"
         )
+    if settings.get("shard") and config["train"].get("quantize"):
+        raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
     stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
     stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     ranks: list[socket.socket] = []
@@ -64,9 +69,17 @@ def run_train_on(
         ranks += map(call, settings.get("ranks", ()))
         ranks[:0] = [_start(rank) for rank in range(count - len(ranks))]
         _tell(ranks, stage)
-        _follow(ranks, report)
+        with stop_requests(lambda: ranks[0].sendall(b"stop\n")) as asked:
+            try:
+                stopped = _follow(ranks, report)
+            except StageError:
+                if not asked:  # else it could not stop in order
+                    raise
+                stopped = True
     finally:
         _end(ranks)
+    if stopped:
+        raise KeyboardInterrupt(*asked[:1])
 
 
 def _start(rank: int) -> socket.socket:
@@ -135,8 +148,10 @@ def _tell(ranks: Sequence[socket.socket], stage: Mapping[str, Any]) -> None:
             rank.sendall(json.dumps({**stage, "meeting": meeting}).encode() + b"\n")
 
 
-def _follow(ranks: Sequence[socket.socket], report: Report) -> None:
+def _follow(ranks: Sequence[socket.socket], report: Report) -> bool:
+    """Hand on what ranks say until all have ended; returns whether they stopped before the end of the phase."""
     left = set(range(len(ranks)))
+    stopped = False
     for rank, line in _lines(ranks):
         text, mark, message = line.partition(MARK)
         if text:
@@ -147,6 +162,8 @@ def _follow(ranks: Sequence[socket.socket], report: Report) -> None:
                 report(data)
             case {"error": problem}:
                 raise StageError(problem)
+            case {"stopped": _}:
+                stopped = True
             case {"code": 0}:
                 left.remove(rank)
             case {"code": code}:
@@ -154,6 +171,7 @@ def _follow(ranks: Sequence[socket.socket], report: Report) -> None:
                 raise StageError(f"rank {rank} ended with {how}; what it said is in the stage's log.txt")
             case {"closed": _} if rank in left:
                 raise StageError(f"rank {rank} is lost: its connection was closed")
+    return stopped
 
 
 def _lines(ranks: Sequence[socket.socket]) -> Iterator[tuple[int, str]]:
@@ -194,13 +212,15 @@ def _say(message: Mapping[str, Any]) -> None:
 
 def _end_with_input() -> None:
     # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
-    while os.read(0, 1):
-        pass
+    while os.read(0, 1 << 10):
+        if not request_stop():
+            break
     os._exit(1)
 
 
 def main() -> None:
     """One rank: RANK and LOCAL_RANK are in the environment, the rest comes by standard input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who says what to do
     line = sys.stdin.readline()
     if not line:
         return
@@ -213,6 +233,8 @@ def main() -> None:
     except XstiltsError as error:
         _say({"error": str(error)})
         sys.exit(2)
+    except KeyboardInterrupt:
+        _say({"stopped": True})
 
 
 def _train(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,25 @@ from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
+from xstilts.core.stopping import stop_requests
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
-from xstilts.stages.resuming import LOG, rows_before, take_up
+from xstilts.stages.resuming import take_up
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
-from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
+from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
 from xstilts.training.mixture import draws_of, language_probabilities
 from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, saved_heads
 from xstilts.training.plan import Plan, Source
 
 Report = Callable[[dict[str, Any]], None]
+
+_SAVE, _LEAVE = 1, 2
+"""What the leading rank says is due after a step."""
 
 
 def run_start(
@@ -106,18 +111,22 @@ def run_train(
     """Train one phase, from a checkpoint where there is one; write the weights that the stage's `selection` asks for
     (`evaluations.jsonl`, `summary.json`), log and what became of the heads.
 
-    Of several ranks each calls it; `xstilts.stages.ranks` starts them.
+    On SIGINT and SIGTERM a checkpoint is saved after the step in progress. Of several ranks each calls this;
+    `xstilts.stages.ranks` starts them.
+
+    Raises:
+        KeyboardInterrupt: with the number of the signal, once the checkpoint is saved.
     """
     machine = Machine(**settings)
     options = TrainConfig(**config["train"])
-    whole_on = "cpu" if machine.shard and not options.quantize else machine.device
+    whole_on = "cpu" if machine.shard else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
     phase = build_phase(config, inputs, options).suited(backbone)
     _check_lengths(backbone, phase, [path for role, path in inputs.items() if role.startswith("dev")])
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     selection = config.get("selection", {})
-    take_up(directory, selection, phase.plan.steps, report)
+    take_up(directory, phase.plan.steps, report)
     for spec in specs:
         head = model.heads[spec.task]
         if isinstance(head, MaskedLMHead):
@@ -126,25 +135,13 @@ def run_train(
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
     losses = spread(Losses(model, phase), backbone, machine)
     optimizer = make_optimizer(model, options)
-    start, totals = load_checkpoint(directory, model, optimizer)
-    log = _Log(directory, phase.plan.steps, start, totals, report)
+    start, notes = load_checkpoint(directory, model, optimizer)
+    log = _Log(directory, phase.plan.steps, notes, report)
     judges = selection.get("judges", ())
     panel = Panel(model, phase, machine, judges, [inputs[f"dev{i}"] for i in range(len(judges))])
-    chooser = Chooser(selection, panel, directory, start)
-    saved = time.monotonic()
-    for record in train(model, phase, optimizer, machine, start, losses):
-        done = record.step + 1
-        log.count(record)
-        stop = chooser.seen(done) or done == phase.plan.steps
-        if done % machine.log_every == 0 or stop:
-            log.add(record)
-        if stop:
-            break
-        if team().leading(time.monotonic() - saved > machine.checkpoint_seconds):
-            log.write()
-            save_checkpoint(directory, model, optimizer, done, log.totals)
-            chooser.checkpointed()
-            saved = time.monotonic()
+    chooser = Chooser(selection, panel, directory, start, notes.get("evaluations", ()))
+    records = train(model, phase, optimizer, machine, start, losses)
+    done = _follow(records, log, chooser, machine, partial(save_checkpoint, directory, model, optimizer))
     gather(model)
     if not team().leads:
         return
@@ -157,6 +154,36 @@ def run_train(
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)  # before the snapshots that it needs
     chooser.snapshots.drop()
+
+
+def _follow(
+    records: Iterable[StepRecord], log: _Log, chooser: Chooser, machine: Machine, save: Callable[..., None]
+) -> int:
+    """Log, judge and save while the phase is trained; returns its finished steps."""
+    saved = time.monotonic()
+    with stop_requests() as asked:
+        for record in records:
+            done = record.step + 1
+            log.count(record)
+            if done in (*chooser.moments, log.steps):
+                check_weights(chooser.panel.model, record)
+            stop = chooser.seen(done) or done == log.steps
+            if done % machine.log_every == 0 or stop:
+                log.add(record)
+            late = time.monotonic() - saved > machine.checkpoint_seconds
+            due = team().leading(_LEAVE if asked else _SAVE if late else 0)
+            if due and not stop:
+                check_weights(chooser.panel.model, record)
+                log.write()
+                notes = {"totals": log.totals, "log": log.rows, "evaluations": chooser.rows}
+                save(done, notes, chooser.needed())
+                chooser.checkpointed()
+                saved = time.monotonic()
+            if due == _LEAVE:
+                raise KeyboardInterrupt(*asked[:1])
+            if stop:
+                break
+    return done
 
 
 def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:
@@ -219,12 +246,11 @@ def _source(name: str, data: Features, exponent: float) -> Source:
 class _Log:
     """Step records on disk (`log.jsonl`) and to the caller; a resumed run keeps what was logged before."""
 
-    def __init__(
-        self, directory: Path, steps: int, start: int, totals: dict[str, dict[str, int]], report: Report
-    ) -> None:
-        self.path = directory / LOG
+    def __init__(self, directory: Path, steps: int, notes: Mapping[str, Any], report: Report) -> None:
+        self.path = directory / "log.jsonl"
         self.steps, self.report = steps, report
-        self.rows, self.totals = rows_before(start, directory), totals
+        self.rows: list[dict[str, Any]] = list(notes.get("log", ()))
+        self.totals: dict[str, dict[str, int]] = dict(notes.get("totals", {}))
 
     def count(self, record: StepRecord) -> None:
         """Steps, tokens and items seen, by task."""

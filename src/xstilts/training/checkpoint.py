@@ -1,11 +1,16 @@
 """Checkpoints of a running phase: trained weights, optimizer moments, the step. No pickles, whole or not at all.
 
+checkpoint/step.json    the step, JSON that belongs to it, a SHA-256 of every file of tensors and of itself
+*.safetensors           from one device, or from replicas: weights and moments; from shards: a file a rank
+
 Weights that are frozen are those the phase started from, and are not saved again.
 There is nothing else to save: the batch order and the random draws of step k are functions of (seed, k).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import socket
 from collections.abc import Mapping
@@ -13,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.optim import Optimizer
 
 from xstilts.core.errors import DataError, StageError
-from xstilts.core.files import flush, read_json, write_json
-from xstilts.training.distributed import fill, shard_like, team, whole
+from xstilts.core.files import flush, read_json, sha256, write_json
+from xstilts.training.distributed import is_sharded, team, whole
 
 PLACES = ("checkpoint", "checkpoint.old")
 """Where a whole one may lie: a kill between two renames leaves the one before under its other name."""
@@ -28,30 +34,34 @@ WEIGHTS, MOMENTS, STEP = "weights.safetensors", "moments.safetensors", "step.jso
 
 
 def save_checkpoint(
-    directory: Path, model: nn.Module, optimizer: Optimizer, step: int, notes: Mapping[str, Any] | None = None
+    directory: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    step: int,
+    notes: Mapping[str, Any] | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> None:
     """Write `directory/checkpoint`, replacing the one before only when the new one is complete.
 
-    Of several ranks all must call it, and the leading one writes; it can be loaded by any number of them.
+    Of several ranks all must call it; it can be loaded by any number of them.
 
     Args:
         step: finished optimizer steps.
         notes: JSON that must agree with the step, such as counts for the log.
+        beside: other files in `directory` without which it is of no use, with their SHA-256.
     """
-    weights = trained_weights(model)
-    moments: dict[str, torch.Tensor] = {}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            moments[f"{name}|{key}"] = _saved(torch.as_tensor(value))
+    scratch = directory / "checkpoint.new"
+    if team().leads:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+    team().leading(step)  # the others wait for the folder
+    files = _write(scratch, model, optimizer)
     if not team().leads:
         return
-    scratch = directory / "checkpoint.new"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    save_file(weights, scratch / WEIGHTS)
-    save_file(moments, scratch / MOMENTS)
-    write_json(scratch / STEP, {"step": step, "notes": dict(notes or {})})
-    for path in [*scratch.iterdir(), scratch]:
+    files |= {f"../{name}": digest for name, digest in (beside or {}).items()}
+    told = {"step": step, "notes": dict(notes or {}), "files": files}
+    write_json(scratch / STEP, {**told, "sha256": _digest(told)})
+    for path in (scratch / STEP, scratch):
         flush(path)
     final, old = (directory / name for name in PLACES)
     if final.exists():  # else the old one is the last whole one: it stays until there is another
@@ -61,36 +71,77 @@ def save_checkpoint(
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _write(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
+    """Write the tensors; returns the SHA-256 of all files. Of shards every rank writes its own."""
+    weights: dict[str, torch.Tensor] = {name: value.detach() for name, value in _trained(model).items()}
+    moments = {
+        f"{name}|{key}": torch.as_tensor(value).detach()
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+    if is_sharded(model):
+        writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+        state_dict_saver.save({**weights, **moments}, storage_writer=writer, process_group=team().words)
+        written = list(folder.glob(f"shard-{team().rank + 1:05d}-*"))
+        assert written, f"no file of rank {team().rank} in {folder}"
+    elif team().leads:
+        written = [folder / WEIGHTS, folder / MOMENTS]
+        for path, tensors in zip(written, (weights, moments), strict=True):
+            save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path)
+    else:
+        return {}
+    for path in written:
+        flush(path)
+    own = {path.name: sha256(path) for path in written}
+    return team().joined(own) if is_sharded(model) else own
+
+
+def _digest(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _damage(place: Path) -> str:
+    """What is wrong with a checkpoint; empty where it is whole."""
+    try:
+        told = read_json(place / STEP)
+        if told.pop("sha256") != _digest(told):
+            return f"{STEP} has changed since it was written"
+        changed = [name for name, digest in told["files"].items() if sha256(place / name) != digest]
+    except DataError as error:
+        return f"{STEP}: {error.problem}"
+    except OSError as error:
+        return f"{Path(error.filename or place).name}: {error.strerror}"
+    except (AttributeError, LookupError, TypeError):
+        return f"{STEP} has no checksums"
+    return f"{Path(changed[0]).name} has changed since it was written" if changed else ""
+
+
 def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
     """Remove checkpoints that are not whole.
 
     Returns:
         the finished steps of the one that a run goes on from, 0 where there is none; what was removed, and why.
     """
-    steps, removed = [], []
+    removed: list[str] = []
     for place in [directory / name for name in PLACES if (directory / name).exists()]:
-        try:
-            step = int(read_json(place / STEP)["step"])
-            for name in (WEIGHTS, MOMENTS):
-                with safe_open(place / name, "pt"):  # the header tells the size
-                    pass
-        except (DataError, SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
-            shutil.rmtree(place)
-            removed.append(f"{place.name}: {error}")
-        else:
-            steps.append(step)
-    return next(iter(steps), 0), removed
+        if not (problem := _damage(place)):
+            return int(read_json(place / STEP)["step"]), removed
+        shutil.rmtree(place)
+        removed.append(f"{place.name}: {problem}")
+    return 0, removed
 
 
 def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
     """Restore the last complete checkpoint; returns its finished steps and notes, (0, {}) where there is none.
 
+    Every rank reads its own part, tensor by tensor.
+
     Raises:
         StageError: ranks on other machines see another checkpoint.
     """
     final = next((directory / name for name in PLACES if (directory / name).exists()), None)
-    saved: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
-    step = int(saved["step"])
+    told: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
+    step = int(told["step"])
     if step != team().leading(step):
         raise StageError(
             f"{socket.gethostname()} sees a checkpoint of step {step}, the leading rank another: the file system of "
@@ -98,34 +149,36 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
         )
     if final is None:
         return 0, {}
-    fill_weights(model, load_file(final / WEIGHTS))
-    moments = load_file(final / MOMENTS)
-    for name, parameter in model.named_parameters():
-        prefix = f"{name}|"
-        state = {key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)}
-        if state:
+    reader = HuggingFaceStorageReader(str(final))
+    parameters = dict(model.named_parameters())
+    state: dict[str, torch.Tensor] = {name: value.detach() for name, value in _trained(model).items()}
+    for entry in reader.read_metadata().state_dict_metadata:
+        name, _, key = entry.partition("|")
+        if key:
+            parameter = parameters[name]
             # The step counter of AdamW stays on the CPU unless the optimizer is fused on a device.
-            optimizer.state[parameter] = {
-                key: shard_like(parameter, value.to(parameter.device) if key != "step" or parameter.is_cuda else value)
-                for key, value in state.items()
-            }
-    return step, dict(saved["notes"])
+            counter = torch.zeros((), device=parameter.device if parameter.is_cuda else "cpu")
+            state[entry] = counter if key == "step" else torch.zeros_like(parameter)
+            optimizer.state[parameter][key] = state[entry]
+    state_dict_loader.load(state, storage_reader=reader, no_dist=True)
+    return step, dict(told["notes"])
 
 
 def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What is trained, whole and on the CPU, by name; of several ranks all must ask for it."""
-    return {name: _saved(value) for name, value in _trained(model).items()}
+    """What is trained, whole and on the CPU, by name, for the leading rank; of shards all ranks must ask for it."""
+    found = {}
+    for name, value in _trained(model).items():
+        full = whole(value.detach())
+        if team().leads:
+            found[name] = full.cpu().contiguous()
+    return found
 
 
 @torch.no_grad()
 def fill_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Set what is trained to `weights`, in place."""
+    """Set what is trained, which is whole, to `weights`, in place."""
     for name, value in _trained(model).items():
-        fill(value, weights[name])
-
-
-def _saved(value: torch.Tensor) -> torch.Tensor:
-    return whole(value.detach()).cpu().contiguous()
+        value.copy_(weights[name])
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:

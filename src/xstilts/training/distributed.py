@@ -10,18 +10,20 @@ Ranks are started by `xstilts.stages.ranks`, with RANK, LOCAL_RANK, WORLD_SIZE, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy, OffloadPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -30,15 +32,21 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.core.machine import Machine
 from xstilts.task_types import Batch
 
-T = TypeVar("T")
+NO_LIMIT = timedelta(days=365)
 
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those that train together."""
+    """This process among those that train together.
+
+    Attributes:
+        words: a group of all of them on the CPU, whose members may wait for each other as long as it takes: NCCL gives
+            up after ten minutes, and would make the device wait too.
+    """
 
     rank: int = 0
     size: int = 1
+    words: dist.ProcessGroup | None = None
 
     @property
     def leads(self) -> bool:
@@ -48,16 +56,15 @@ class Team:
     def share(self, batches: Sequence[Batch]) -> list[tuple[Batch, float]]:
         """This rank's micro-batches with the factors of their losses; every rank gets equally many.
 
-        A batch that cannot be divided is computed by all, each for its part of the loss; where there are fewer than
-        ranks, the last ones compute one that does not count.
+        A batch that is left when all ranks have had the same number is computed by several, each for its part of the
+        loss. No factor is 0: times a loss that is infinite, it would be NaN.
         """
-        if self.size == 1:
-            return [(batch, 1.0) for batch in batches]
-        if len(batches) == 1:
-            return [(batches[0], 1.0 / self.size)]
-        own = [(batch, 1.0) for batch in batches[self.rank :: self.size]]
-        rounds = -(-len(batches) // self.size)
-        return own + [(batches[0], 0.0)] * (rounds - len(own))
+        even = len(batches) - len(batches) % self.size
+        own = [(batch, 1.0) for batch in batches[self.rank : even : self.size]]
+        if left := batches[even:]:
+            place = self.rank % len(left)
+            own.append((left[place], 1 / len(range(place, self.size, len(left)))))
+        return own
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum over all ranks."""
@@ -65,17 +72,28 @@ class Team:
             dist.all_reduce(value)
         return value
 
-    def leading(self, value: T) -> T:
-        """The leading rank's value, on all ranks."""
-        said = [value]
+    def leading(self, value: int) -> int:
+        """The leading rank's value, on all ranks, once it has one; no device is waited for."""
+        if self.size == 1:
+            return value
+        said = torch.tensor(value)
+        dist.broadcast(said, 0, group=self.words)
+        return int(said)
+
+    def joined(self, own: Mapping[str, str]) -> dict[str, str]:
+        """The entries of all ranks, on all ranks."""
+        parts: list[Mapping[str, str]] = [own] * self.size
         if self.size > 1:
-            dist.broadcast_object_list(said, src=0)
-        return said[0]
+            dist.all_gather_object(parts, own, group=self.words)
+        return {name: value for part in parts for name, value in part.items()}
+
+
+_TEAM: ContextVar[Team] = ContextVar("team")
 
 
 def team() -> Team:
-    """The running process group, or this process alone."""
-    return Team(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else Team()
+    """The ranks that were assembled, or this process alone."""
+    return _TEAM.get(Team())
 
 
 @contextmanager
@@ -85,11 +103,19 @@ def assembled(device: str) -> Iterator[str]:
     own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else device
     if kind == "cuda":
         torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+    dist.init_process_group(backends(kind))
+    words = dist.new_group(timeout=NO_LIMIT, backend="gloo")
+    before = _TEAM.set(Team(dist.get_rank(), dist.get_world_size(), words))
     try:
         yield own
     finally:
+        _TEAM.reset(before)
         dist.destroy_process_group()
+
+
+def backends(kind: str) -> str:
+    """What carries collectives: with --offload, tensors of the CPU are summed and gathered beside a GPU's."""
+    return "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
 
 
 def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Module:
@@ -105,7 +131,8 @@ def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Modul
     if not settings.shard:
         return DistributedDataParallel(module.to(settings.device), find_unused_parameters=True)
     mesh = init_device_mesh(torch.device(settings.device).type, (size,))
-    offload = CPUOffloadPolicy() if settings.offload else OffloadPolicy()
+    pinned = mesh.device_type == "cuda"
+    offload = CPUOffloadPolicy(pin_memory=pinned) if settings.offload else OffloadPolicy()
     for layer in layer_stack(backbone):
         fully_shard(layer, mesh=mesh, offload_policy=offload)
     fully_shard(module, mesh=mesh, offload_policy=offload)
@@ -128,22 +155,18 @@ def whole(value: Tensor) -> Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def fill(target: Tensor, value: Tensor) -> None:
-    """Copy whole weights into a tensor that may be sharded."""
-    if isinstance(target, DTensor):
-        value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements)
-    target.copy_(value)
+def own_part(value: Tensor) -> Tensor:
+    """This rank's shard of a tensor, or all of it."""
+    return value.to_local() if isinstance(value, DTensor) else value
 
 
-def shard_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A whole tensor, sharded as the parameter is where it has its shape."""
-    if isinstance(parameter, DTensor) and value.shape == parameter.shape:
-        return distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)
-    return value
+def is_sharded(model: nn.Module) -> bool:
+    """Whether ranks hold parts of the model's parameters."""
+    return any(isinstance(parameter, DTensor) for parameter in model.parameters())
 
 
 def gather(model: nn.Module) -> None:
-    """Give the leading rank whole weights again, on the CPU; the others need theirs no longer."""
+    """Give the leading rank whole weights again, on the CPU; the others are left without any."""
     done: dict[int, nn.Parameter] = {}
     for module in model.modules():
         parameters: dict[str, Any] = module._parameters
@@ -151,6 +174,7 @@ def gather(model: nn.Module) -> None:
             if not isinstance(parameter, DTensor):
                 continue
             if id(parameter) not in done:
-                full = whole(parameter.detach()).cpu()
-                done[id(parameter)] = nn.Parameter(full, parameter.requires_grad)
+                full = whole(parameter.detach())  # all must ask for it
+                kept = full.cpu() if team().leads else full.new_empty(0)
+                done[id(parameter)] = nn.Parameter(kept, parameter.requires_grad)
             parameters[name] = done[id(parameter)]

@@ -20,7 +20,7 @@ from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
-from xstilts.training.distributed import team, unsynchronised, whole
+from xstilts.training.distributed import own_part, team, unsynchronised, whole
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan
 
@@ -177,7 +177,20 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
 
 def _check_finite(record: StepRecord) -> None:
     if not np.isfinite(float(record.loss)):
-        raise StageError(
-            f"the loss of {record.task} is {float(record.loss)} at step {record.step}: lower the learning rate "
-            f"(now {record.rate:.2g}) or use fp32"
-        )
+        raise _diverged(f"the loss of {record.task} is {float(record.loss)}", record)
+
+
+def check_weights(model: nn.Module, record: StepRecord) -> None:
+    """Refuse weights that are not finite after a step; of several ranks all call it.
+
+    Raises:
+        StageError: a weight is infinite or NaN.
+    """
+    trained = [own_part(parameter.detach()) for parameter in model.parameters() if parameter.requires_grad]
+    largest = nn.utils.get_total_norm([part for part in trained if part.numel()], float("inf"))
+    if team().sum(1.0 - largest.isfinite().float()):
+        raise _diverged(f"a weight is infinite or NaN after an update with {record.task}", record)
+
+
+def _diverged(what: str, record: StepRecord) -> StageError:
+    return StageError(f"{what} at step {record.step}: lower the learning rate (now {record.rate:.2g}) or use fp32")

@@ -10,11 +10,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from xstilts.core.files import flush
+from xstilts.core.files import flush, sha256
 
 
 def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]:
@@ -40,6 +39,7 @@ class Snapshots:
     def __init__(self, directory: Path, known: int | None) -> None:
         self.folder = directory / "snapshots"
         self.current, self._known = known, known
+        self._digests: dict[int, str] = {}
 
     def keep(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Make this the current one."""
@@ -57,6 +57,15 @@ class Snapshots:
         found: dict[str, Tensor] = load_file(self._path(self.current))
         return found
 
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of the current one by its path in the stage's folder; nothing before the first."""
+        step = self.current
+        if step is None:
+            return {}
+        if step not in self._digests:
+            self._digests = {step: sha256(self._path(step))}
+        return {f"{self.folder.name}/{step}.safetensors": self._digests[step]}
+
     def checkpointed(self) -> None:
         """A checkpoint was written: from now on a killed run goes on with the current snapshot."""
         self._known = self.current
@@ -65,16 +74,6 @@ class Snapshots:
     def drop(self) -> None:
         """Remove all."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def missing(self) -> str:
-        """What is wrong with the current one; empty where it is whole, or there is none."""
-        if self.current is None:
-            return ""
-        try:
-            with safe_open(self._path(self.current), "pt"):
-                return ""
-        except (SafetensorError, OSError) as error:
-            return f"snapshot of step {self.current}: {error}"
 
     def _path(self, step: int) -> Path:
         return self.folder / f"{step}.safetensors"
