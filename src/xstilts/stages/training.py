@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.controlled import uncontrolled
 from xstilts.backbones.load import (
     NOT_FIELDS,
     Weights,
@@ -117,7 +119,10 @@ def run_train(
             sharing = zip(specs, phase.features, strict=True)
             set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
-    losses = spread(Losses(model, phase), backbone, machine)
+    losses: nn.Module = Losses(model, phase)
+    if (said := depends_on(machine, uncontrolled(backbone, machine.device))) and team().leads:
+        write_json(directory / "environment.json", {"depends_on": said})
+    losses = spread(losses, backbone, machine)
     optimizer = make_optimizer(model, options)
     start, totals = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, start, totals, report)
@@ -150,6 +155,14 @@ def run_train(
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
     drop_checkpoint(directory)  # before the snapshots that it needs
     chooser.snapshots.drop()
+
+
+def depends_on(machine: Settings, uncontrolled: bool) -> dict[str, Any]:
+    """The settings on which the stage's numbers depend: those that decide who draws what, if anything is drawn."""
+    if not uncontrolled:
+        return {}
+    kind = torch.device(machine.device).type
+    return {"micro_batch_tokens": machine.micro_batch_tokens, "devices": machine.devices, "device": kind}
 
 
 def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:

@@ -82,7 +82,10 @@ class TrainConfig(BaseModel):
 
 
 class Settings(BaseModel):
-    """What no number depends on but rounding: device, memory, patience."""
+    """What no number depends on, except for rounding: device, memory, patience.
+
+    On a GPU attention dropout inside a fused kernel depends on some of them; the stage then says so (`depends_on`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
