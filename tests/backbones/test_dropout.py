@@ -10,7 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from backbones.tiny_models import sequences
-from xstilts.backbones.dropout import Draws, Dropout, columns_of, identities, mix, segment_keys, signed, site_of
+from xstilts.backbones.dropout import (
+    Draws,
+    Dropout,
+    columns_of,
+    identities,
+    mix,
+    mix_number,
+    segment_keys,
+    signed,
+    site_of,
+)
 from xstilts.backbones.packing import pack
 
 ROWS, COLUMNS = 2048, 384
@@ -121,7 +131,7 @@ def test_bits_are_what_they_were() -> None:
 def test_mixing_is_one_function_for_numbers_and_tensors() -> None:
     values = [0, 1, -1, 2**31 - 1, -(2**31), 12345]
     found = mix(torch.tensor(values, dtype=torch.int32)).tolist()
-    assert found == [signed(mix(value)) for value in values]
+    assert found == [signed(mix_number(value)) for value in values]
     assert columns_of(3, torch.device("cpu")).dtype == torch.int32
 
 

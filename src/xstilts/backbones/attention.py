@@ -29,6 +29,7 @@ from transformers import AttentionInterface
 from xstilts.backbones.dropout import Draws, columns_of, heads_of
 from xstilts.backbones.names import Backend
 
+Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 # One attention call on a CPU costs about as much as this many masked query-key pairs (64 segments of 16 tokens);
 # joining two runs pays while the padding it adds stays below.
@@ -209,7 +210,7 @@ class _Call:
         value: Tensor,
         mask: Tensor | None,
         longest: int,
-        drop: Callable[[Tensor], Tensor] | None,
+        drop: Drop | None,
     ) -> Tensor:
         """`drop`: dropout on probabilities [n, heads, L, L], if it is by hash."""
         if self.bias is not None:
@@ -226,12 +227,7 @@ class _Call:
 
 
 def explicit(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    scaling: float | None,
-    drop: Callable[[Tensor], Tensor],
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None, drop: Drop
 ) -> Tensor:
     """Attention in its three steps, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling

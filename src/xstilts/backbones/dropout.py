@@ -13,7 +13,7 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 from math import prod
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,18 +29,17 @@ def signed(value: int) -> int:
     return (value + 2**31) % 2**32 - 2**31
 
 
-@overload
-def mix(value: int) -> int: ...
-@overload
-def mix(value: Tensor) -> Tensor: ...
-def mix(value: int | Tensor) -> int | Tensor:
-    """The finaliser of MurmurHash3: a bijection of 32 bits in which every bit depends on every other."""
-    if isinstance(value, Tensor):
-        value = value ^ ((value >> 16) & 0xFFFF)  # torch shifts int32 arithmetically
-        value = value * signed(_FIRST)
-        value = value ^ ((value >> 13) & 0x7FFFF)
-        value = value * signed(_SECOND)
-        return value ^ ((value >> 16) & 0xFFFF)
+def mix(values: Tensor) -> Tensor:
+    """The finaliser of MurmurHash3 on int32: a bijection in which every bit depends on every other."""
+    values = values ^ ((values >> 16) & 0xFFFF)  # torch shifts int32 arithmetically
+    values = values * signed(_FIRST)
+    values = values ^ ((values >> 13) & 0x7FFFF)
+    values = values * signed(_SECOND)
+    return values ^ ((values >> 16) & 0xFFFF)
+
+
+def mix_number(value: int) -> int:
+    """The same of one number, unsigned."""
     value %= 2**32
     value = (value ^ (value >> 16)) * _FIRST % 2**32
     value = (value ^ (value >> 13)) * _SECOND % 2**32
@@ -54,8 +53,8 @@ def identities(segments: Tensor, positions: Tensor) -> Tensor:
 
 def segment_keys(rows: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """One int32 for each segment, from its row in the planned batch and its number within that row."""
-    numbers = (int(row) * _GOLDEN + mix(int(part) + 1) for row, part in zip(rows, parts, strict=True))
-    return np.fromiter((signed(mix(number)) for number in numbers), dtype=np.int32, count=len(rows))
+    numbers = (int(row) * _GOLDEN + mix_number(int(part) + 1) for row, part in zip(rows, parts, strict=True))
+    return np.fromiter((signed(mix_number(number)) for number in numbers), dtype=np.int32, count=len(rows))
 
 
 def heads_of(identity_BL: Tensor, heads: int) -> Tensor:
@@ -142,7 +141,7 @@ class Draws:
             return x * 0.0
         rows = self._rows(x.shape) if rows is None else rows
         columns = columns_of(x.shape[-1], x.device) if columns is None else columns
-        keep = kept(rows.reshape(-1), columns, p, mix(self.seed ^ mix(site)))
+        keep = kept(rows.reshape(-1), columns, p, mix_number(self.seed ^ mix_number(site)))
         dropped: Tensor = _Drop.apply(x, keep.view(x.shape), 1 / (1 - p))  # type: ignore[no-untyped-call]
         return dropped
 
