@@ -15,10 +15,10 @@ from task_types.samples import CODER, LIMITS, LINES
 from training.phases import CONFIG, DATA, component, tiny_phase, train_stage, write_inputs
 from training.phases import tiny_model as quiet_model
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.core.machine import Machine
 from xstilts.stages.ranks import run_train_on
 from xstilts.stages.training import depends_on
 from xstilts.task_types.simcse import SimCSE
-from xstilts.training.config import Settings
 from xstilts.training.loop import Losses, Phase, accumulate, collate, make_optimizer, train
 from xstilts.training.model import Model
 
@@ -31,7 +31,7 @@ def tiny_model(*tasks: str, **changes: Any) -> Model:
 
 
 def losses_of(model: Model, phase: Phase, tokens: int) -> list[float]:
-    settings = Settings(micro_batch_tokens=tokens)
+    settings = Machine(micro_batch_tokens=tokens)
     return [float(record.loss) for record in train(model, phase, make_optimizer(model, phase.config), settings)]
 
 
@@ -39,7 +39,7 @@ def losses_of(model: Model, phase: Phase, tokens: int) -> list[float]:
 def test_the_budget_of_tokens_changes_no_loss(task: str) -> None:
     """Three steps of NLI before: 1.109, 1.131, 1.062 with 32 tokens and 1.146, 1.065, 1.154 with 8192."""
     phase = tiny_phase(task, config=CONFIG.model_copy(update={"batch_size": 12, "steps": 4}))
-    cuts = [len(list(collate(phase, 0, Settings(micro_batch_tokens=tokens)))) for tokens in (32, *BUDGETS)]
+    cuts = [len(list(collate(phase, 0, Machine(micro_batch_tokens=tokens)))) for tokens in (32, *BUDGETS)]
     assert cuts[0] > 1 or task == "parallel"
     losses = [losses_of(tiny_model(task), phase, tokens) for tokens in (32, *BUDGETS)]
     for other in losses[1:]:
@@ -55,7 +55,7 @@ def test_two_views_of_a_sentence_are_dropped_apart() -> None:
     phase = Phase(("text",), (kind,), (features,), (1.0,), phase.plan, CONFIG, 1)
     model = Model(tiny_model("text").backbone, [], 0.0, 1)
     model.heads["text"] = kind.head(model.backbone, (), 0.0)
-    losses, (batch,) = Losses(model, phase).train(), collate(phase, 0, Settings())
+    losses, (batch,) = Losses(model, phase).train(), collate(phase, 0, Machine())
     states = model.backbone(batch.packed)
     first, second = batch.packed.starts_S[0], batch.packed.starts_S[1]
     assert batch.packed.ids_T[first] == batch.packed.ids_T[second]
@@ -121,9 +121,9 @@ def test_adapters_with_dropout_are_trained_alike_by_two_processes(inputs: dict[s
 
 
 def test_a_stage_says_what_it_depends_on(inputs: dict[str, Path], tmp_path: Path, monkeypatch: Any) -> None:
-    assert depends_on(Settings(), False) == {}
+    assert depends_on(Machine(), False) == {}
     there = {"micro_batch_tokens": 512, "devices": 2, "device": "cuda"}
-    assert depends_on(Settings(device="cuda:1", devices=2, micro_batch_tokens=512), True) == there
+    assert depends_on(Machine(device="cuda:1", devices=2, micro_batch_tokens=512), True) == there
     monkeypatch.setattr("xstilts.stages.training.uncontrolled", lambda *_: True)
     files = {role: inputs[role] for role in ("model", "data0")}
     stage = run(tmp_path / "one", files, train_stage(component("nli"), steps=2))

@@ -26,6 +26,7 @@ from xstilts.backbones.load import (
     save_backbone,
 )
 from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
 from xstilts.stages.resuming import LOG, rows_before, take_up
@@ -33,7 +34,7 @@ from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import draws_of, language_probabilities
@@ -103,7 +104,7 @@ def run_train(
 
     Of several ranks each calls it; `xstilts.stages.ranks` starts them.
     """
-    machine = Settings(**settings)
+    machine = Machine(**settings)
     options = TrainConfig(**config["train"])
     whole_on = "cpu" if machine.shard and not options.quantize else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
@@ -157,7 +158,7 @@ def run_train(
     chooser.snapshots.drop()
 
 
-def depends_on(machine: Settings, uncontrolled: bool) -> dict[str, Any]:
+def depends_on(machine: Machine, uncontrolled: bool) -> dict[str, Any]:
     """The settings on which the stage's numbers depend: those that decide who draws what, if anything is drawn."""
     if not uncontrolled:
         return {}
