@@ -32,7 +32,7 @@ GLOBAL_RANDOM: dict[str, str] = {
     "stages/models.py": "PEFT draws new adapters from torch's generator: seeded inside fork_rng",
     "backbones/load.py": "transformers draws new weights from torch's generator: seeded inside fork_rng",
     "training/model.py": "heads draw new weights from torch's generator: seeded inside fork_rng",
-    "training/loop.py": "dropout draws from torch's generator: seeded anew for every step",
+    "training/loop.py": "fused attention kernels draw from torch's generator: seeded anew for every step",
 }
 
 TORCH_FREE = ["core", "data", "metrics", "stats", "graph", "microworld", "tasks", "studies", "report"]

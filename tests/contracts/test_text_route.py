@@ -166,14 +166,14 @@ def test_an_adapter_that_is_zero_changes_nothing_and_learns(kind: str) -> None:
     assert not any("lm_head" in name for name in adapted)
 
 
-def writer(kind: str) -> Backbone:
+def writer(kind: str, **changes: Any) -> Backbone:
     tokenizer = t5_tokenizer(300, [*TEXT, ascii_letters, digits]) if kind == "mt5" else decoder_tokenizer()
     sizes: dict[str, Any] = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4}
     sizes |= {"dropout_rate": 0.0, "vocab_size": 300}
     if kind == "qwen3":
         sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
         sizes |= {"head_dim": 16, "intermediate_size": 96, "max_position_embeddings": 512}
-    return random_backbone(kind, sizes, tokenizer, 0, output="text").eval()
+    return random_backbone(kind, {**sizes, **changes}, tokenizer, 0, output="text").eval()
 
 
 EXAMPLES: dict[str, tuple[list[Example], tuple[str, ...]]] = {

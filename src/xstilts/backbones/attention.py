@@ -2,21 +2,23 @@
 
 transformers hands query, key and value of the whole pack, [1, heads, T, head size], to the function registered under
 `NAME`, together with the keywords given to the base model: `pack_layout` says where segments begin. Three back ends
-compute the same attention; they differ in speed and in whether attention dropout is applied:
+compute the same attention; they differ in speed and in attention dropout:
 
-- `segments` (any device, dropout kept): runs of equally long segments are one call of torch's scaled dot product
-  attention; runs of almost equal length are one call with a key mask.
-- `block_mask` (any device, dropout kept): one call over the whole pack under a block-diagonal mask. Quadratic in T;
-  the exact reference.
-- `varlen` (CUDA, bf16 or fp16, no attention dropout): `torch.nn.attention.varlen`.
+- `segments` (any device): runs of equally long segments are one call of torch's scaled dot product attention; runs of
+  almost equal length are one call with a key mask. Attention dropout is by hash (`dropout.py`) on a CPU, where torch
+  has no fused kernel for it. A GPU's fused kernel draws its own masks, which depend on the micro-batch.
+- `block_mask` (any device): one call over the whole pack under a block-diagonal mask. Quadratic in T; the exact
+  reference. Attention dropout is by hash.
+- `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`. No attention dropout.
 
 A sliding window w lets a token see |i - j| < w (encoders) or 0 <= i - j < w (decoders), as transformers defines it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -24,14 +26,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
+from xstilts.backbones.dropout import Draws, columns_of, heads_of
 from xstilts.backbones.names import Backend
 
+Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 # One attention call on a CPU costs about as much as this many masked query-key pairs (64 segments of 16 tokens);
 # joining two runs pays while the padding it adds stays below.
 CALL_COST = 16_384
-# On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13),
-# and with dropout it computes in fp32. Up to this length bf16 training takes the three steps one by one.
+SITE = "dropout_site"
+"""Attribute of a module: its number among the places of the model where dropout happens."""
+# On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13).
+# Up to this length bf16 training takes the three steps one by one.
 LONGEST_EXPLICIT = 512
 
 
@@ -64,7 +70,7 @@ class Run:
 class Layout:
     """Where segments lie, and how attention is computed over them; built once per batch, shared by all layers.
 
-    `causal` overrules what the layers say of themselves; None leaves it to them.
+    `causal` overrules what the layers say of themselves; None leaves it to them. `draws`: for dropout by hash.
     """
 
     lengths: tuple[int, ...]
@@ -72,7 +78,9 @@ class Layout:
     backend: Backend = "segments"
     cu_seqlens: Tensor | None = None
     causal: bool | None = None
+    draws: Draws | None = None
     _masks: dict[tuple[int, bool, int | None], Tensor] = field(default_factory=dict)
+    _queries: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -127,6 +135,16 @@ class Layout:
             self._masks[key] = allowed
         return self._masks[key]
 
+    def queries(self, run: Run, heads: int) -> Tensor:
+        """Identities of a run's queries, [n, heads, L] (`Draws.drop`)."""
+        assert self.draws is not None
+        if (run.begin, heads) not in self._queries:
+            identity = self.draws.identity_T[run.begin : run.end]
+            if not run.even:
+                identity = identity[self.gathers[run.begin][0]]
+            self._queries[run.begin, heads] = heads_of(identity.view(len(run.lengths), run.longest), heads)
+        return self._queries[run.begin, heads]
+
 
 def band(query: Tensor, key: Tensor, causal: bool, window: int | None) -> Tensor:
     """Boolean [Q, K]: which keys a query may see by position alone."""
@@ -164,38 +182,60 @@ def packed_attention(
     if layout.backend == "varlen":
         assert bias is None, "varlen attention has no position bias"
         return _varlen(layout, query, key, value, scaling, causal, window), None
-    call = _Call(scaling, dropout, causal, window, bias)
+    site = None
+    if dropout and layout.draws is not None:
+        layout.draws.attention = True
+        hashed = layout.draws.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
+        site = getattr(module, SITE) if hashed else None
+    call = _Call(scaling, dropout, causal, window, bias, site)
     compute = _block_mask if layout.backend == "block_mask" else _segments
     return compute(layout, query, key, value, call).transpose(1, 2).contiguous(), None
 
 
 @dataclass(frozen=True)
 class _Call:
+    """One layer's attention; `site`: where dropout is by hash."""
+
     scaling: float | None
     dropout: float
     causal: bool
     window: int | None
     bias: Tensor | None
+    site: int | None
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, longest: int) -> Tensor:
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        longest: int,
+        drop: Drop | None,
+    ) -> Tensor:
+        """`drop`: dropout on probabilities [n, heads, L, L], if it is by hash."""
         if self.bias is not None:
             bias = self.bias[:, :, :longest, :longest].to(query.dtype)
             mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
         slow = query.device.type == "cpu" and query.dtype == torch.bfloat16 and query.requires_grad
-        if slow and self.bias is None and longest <= LONGEST_EXPLICIT:
-            return self._explicit(query, key, value, mask)
+        if drop is None and slow and self.bias is None and longest <= LONGEST_EXPLICIT:
+            drop = partial(F.dropout, p=self.dropout, training=self.dropout > 0)
+        if drop is not None:
+            return explicit(query, key, value, mask, self.scaling, drop)
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout, scale=self.scaling
         )
 
-    def _explicit(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Attention in three steps: products in bf16, softmax in fp32."""
-        scaling = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
-        scores = (query * scaling) @ key.transpose(-1, -2)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
-        return F.dropout(weights, self.dropout) @ value
+
+def explicit(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None, drop: Drop
+) -> Tensor:
+    """Attention in its three steps, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = (query * scaling) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
+    return drop(weights) @ value
 
 
 def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
@@ -209,7 +249,10 @@ def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _
             rows, real = layout.gathers[run.begin]
             blocks = [block.index_select(1, rows) for block in blocks]
         q, k, v = (block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks)
-        states = call.attend(q, k, v, mask, run.longest).transpose(0, 1).reshape(heads, n * run.longest, size)
+        drop = None
+        if call.site is not None and layout.draws is not None:
+            drop = partial(layout.draws.drop, p=call.dropout, site=call.site, rows=layout.queries(run, heads))
+        states = call.attend(q, k, v, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
         outputs.append(states if run.even else states.index_select(1, real))
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1))[None]
 
@@ -219,12 +262,14 @@ def _block_mask(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call:
     segment = torch.repeat_interleave(torch.arange(len(layout.lengths), device=layout.device), lengths)
     position = torch.arange(len(segment), device=layout.device)
     mask = (segment[:, None] == segment[None, :]) & band(position, position, call.causal, call.window)
-    bias = call.bias
-    if bias is not None:
-        inside = position - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
-        full = bias[:, :, inside[:, None], inside[None, :]]
-        call = _Call(call.scaling, call.dropout, call.causal, call.window, full)
-    return call.attend(query, key, value, mask[None, None], len(segment))
+    inside = position - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    if call.bias is not None:
+        call = replace(call, bias=call.bias[:, :, inside[:, None], inside[None, :]])
+    drop, draws = None, layout.draws
+    if call.site is not None and draws is not None:
+        rows, columns = heads_of(draws.identity_T[None], query.shape[1]), columns_of(layout.lengths[0], layout.device)
+        drop = partial(draws.drop, p=call.dropout, site=call.site, rows=rows, columns=columns[inside])
+    return call.attend(query, key, value, mask[None, None], len(segment), drop)
 
 
 def _varlen(

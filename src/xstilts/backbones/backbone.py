@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from xstilts.backbones.attention import NAME, Layout
+from xstilts.backbones.dropout import Draws
 from xstilts.backbones.families import family_of
 from xstilts.backbones.family import Family
 from xstilts.backbones.names import Attention, Backend, Route, Token
@@ -55,6 +56,8 @@ class Backbone(nn.Module):
         self.route: Route = route or ("packed" if self.family.packed else "padded")
         self.backend: Backend = backend
         self.attention: Attention = "auto"
+        self.draws: Draws | None = None  # given by `controlled.control`, where the backbone is trained
+        self.answers: Draws | None = None  # the same of an encoder-decoder's decoder
         self.library_attention: str = self.body.config._attn_implementation
         if self.route == "packed":
             self.body.set_attn_implementation(NAME)
@@ -165,6 +168,8 @@ class Backbone(nn.Module):
     ) -> list[Tensor]:
         packed = route == "packed"
         self.check_length(batch.lengths[0])
+        if self.draws is not None:
+            self._begin(self.draws, batch, packed)
         inputs = self._packed_inputs(batch, causal) if packed else self._padded_inputs(batch)
         if all_layers:
             inputs["output_hidden_states"] = True
@@ -179,8 +184,19 @@ class Backbone(nn.Module):
         keep = inputs["attention_mask"].bool()
         return [state[keep] for state in states]
 
+    def _begin(self, draws: Draws, batch: Packed, packed: bool) -> None:
+        """Tell the model's dropouts which tokens come."""
+        if batch.seed is None or not self.training:
+            draws.begin(None)
+        elif packed:
+            draws.begin(batch.seed, batch.identity_T[None])
+        else:
+            identity_BL = batch.identity_T.new_zeros(len(batch.lengths), batch.lengths[0])
+            identity_BL[batch.segment_T, batch.positions_T] = batch.identity_T
+            draws.begin(batch.seed, identity_BL, batch.identity_T)
+
     def _packed_inputs(self, batch: Packed, causal: bool | None = None) -> dict[str, Any]:
-        layout = Layout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal)
+        layout = Layout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.draws)
         inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
         if "position_ids" in self._accepts:
             inputs["position_ids"] = (batch.positions_T + self.family.first_position(self.config))[None]

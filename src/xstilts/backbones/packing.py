@@ -10,13 +10,14 @@ attention of each such run is one call. Nobody above may rely on that order: col
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xstilts.backbones.dropout import identities, segment_keys
 from xstilts.backbones.names import Token
 
 
@@ -29,12 +30,16 @@ class Packed:
         lengths: tokens of each segment, in the order in which they lie in the pack (longest first).
         types_T: token type ids (0 first text, 1 second text), int64; only some architectures read them.
         starts_S: for the i-th segment *as given to `pack`*, the position of its first token in the pack.
+        seed: of dropout in the step that the pack is a part of; None where it is part of no plan.
+        keys_S: what each segment is in that step, int32, in the order in which they lie in the pack.
     """
 
     ids_T: Tensor
     lengths: tuple[int, ...]
     types_T: Tensor
     starts_S: Tensor
+    seed: int | None = None
+    keys_S: Tensor | None = None
 
     @cached_property
     def cu_seqlens(self) -> Tensor:
@@ -53,6 +58,18 @@ class Packed:
         return torch.from_numpy(np.repeat(np.arange(len(self.lengths)), self.lengths)).to(self.ids_T.device)
 
     @cached_property
+    def identity_T(self) -> Tensor:
+        """What each token is in its step, int32, however the step is cut into packs (`dropout.py`)."""
+        assert self.keys_S is not None, "a pack of no plan"
+        return identities(self.keys_S[self.segment_T], self.positions_T)
+
+    def planned(self, seed: int, rows: np.ndarray, parts: np.ndarray) -> Packed:
+        """The same pack, told for each segment (as given to `pack`) its row in the step, and its number in the row."""
+        keys = np.empty(len(rows), dtype=np.int32)
+        keys[self.segment_T[self.starts_S].numpy()] = segment_keys(rows, parts)
+        return replace(self, seed=seed, keys_S=torch.from_numpy(keys))
+
+    @cached_property
     def ends_S(self) -> Tensor:
         """The position of each segment's last token, segments as given to `pack`."""
         lengths = torch.tensor(self.lengths, device=self.ids_T.device)
@@ -69,8 +86,9 @@ class Packed:
 
     def to(self, device: torch.device | str) -> Packed:
         """The same pack on another device."""
+        keys_S = None if self.keys_S is None else self.keys_S.to(device)
         move = self.ids_T.to(device), self.types_T.to(device), self.starts_S.to(device)
-        return Packed(move[0], self.lengths, move[1], move[2])
+        return Packed(move[0], self.lengths, move[1], move[2], self.seed, keys_S)
 
 
 def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = None) -> Packed:

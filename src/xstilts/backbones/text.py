@@ -19,6 +19,7 @@ from transformers import GenerationConfig
 from xstilts.backbones.attention import NAME
 from xstilts.backbones.backbone import HALF_TOLERANCE, TOLERANCE, Backbone
 from xstilts.backbones.coder import Ids
+from xstilts.backbones.dropout import identities
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
 
@@ -83,6 +84,13 @@ def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapp
     answer_NL = targets["answer_NL"]
     before_NL = torch.full_like(answer_NL, start_token(backbone))
     before_NL[:, 1:] = answer_NL[:, :-1].clamp(min=0)
+    if backbone.answers is not None:
+        backbone.answers.begin(None)
+        if backbone.training and packed.keys_S is not None:
+            places_L = -1 - torch.arange(
+                answer_NL.shape[1], device=answer_NL.device
+            )  # those of the prompt are 0, 1 ...
+            backbone.answers.begin(packed.seed, identities(packed.keys_S[row_N][:, None], places_L))
     read = {"encoder_outputs": (states_SLH[row_N],), "attention_mask": mask_SL[row_N]}
     output = backbone.model(**read, decoder_input_ids=before_NL, use_cache=False)
     logits: Tensor = output.logits.flatten(0, 1)

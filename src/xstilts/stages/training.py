@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.controlled import uncontrolled
 from xstilts.backbones.load import (
     NOT_FIELDS,
     Weights,
@@ -133,7 +135,10 @@ def run_train(
             sharing = zip(specs, phase.features, strict=True)
             set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
-    losses = spread(Losses(model, phase), backbone, machine)
+    losses: nn.Module = Losses(model, phase)
+    if (said := depends_on(machine, uncontrolled(backbone, machine.device))) and team().leads:
+        write_json(directory / "environment.json", {"depends_on": said})
+    losses = spread(losses, backbone, machine)
     optimizer = make_optimizer(model, options)
     start, notes = load_checkpoint(directory, model, optimizer)
     log = _Log(directory, phase.plan.steps, notes, report)
@@ -184,6 +189,14 @@ def _follow(
             if stop:
                 break
     return done
+
+
+def depends_on(machine: Machine, uncontrolled: bool) -> dict[str, Any]:
+    """The settings on which the stage's numbers depend: those that decide who draws what, if anything is drawn."""
+    if not uncontrolled:
+        return {}
+    kind = torch.device(machine.device).type
+    return {"micro_batch_tokens": machine.micro_batch_tokens, "devices": machine.devices, "device": kind}
 
 
 def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:

@@ -128,7 +128,7 @@ class TaskType(ABC):
     def micro_batches(
         self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
     ) -> Iterator[Batch]:
-        """The batch `rows` in parts: `groups` are positions in `rows`, longest instances first."""
+        """The batch `rows` in parts, one for each of `groups`: positions in `rows`, longest instances first."""
         for positions in groups:
             yield self.collate(features, rows[positions], rng)
 

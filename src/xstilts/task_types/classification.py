@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Token
 from xstilts.data.examples import TextExample
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
@@ -30,11 +31,12 @@ class PooledHead(nn.Module):
         self.token: Token = token
         self.dense = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, classes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.dropout_pooled = Dropout(dropout), Dropout(dropout)
 
-    def forward(self, states_NH: Tensor) -> Tensor:
-        pooled = torch.tanh(self.dense(self.dropout(states_NH)))
-        logits: Tensor = self.out(self.dropout(pooled))
+    def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
+        """`place_N`: which tokens of the pack are read."""
+        pooled = torch.tanh(self.dense(self.dropout(states_NH, place_N)))
+        logits: Tensor = self.out(self.dropout_pooled(pooled, place_N))
         return logits
 
 
@@ -67,7 +69,8 @@ class Classification(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, C]."""
-        logits_BC: Tensor = head(states_TH[batch.packed.place_S(token_of(head))])
+        place_B = batch.packed.place_S(token_of(head))
+        logits_BC: Tensor = head(states_TH[place_B], place_B)
         return logits_BC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

@@ -116,8 +116,7 @@ class Masking(TaskType):
                 indices(np.cumsum([0, *lengths[:-1]])),
             )
             targets = {"place_M": place_M[inside] - begin, "token_M": token_M[inside]}
-            if len(targets["place_M"]):
-                yield Batch(part, targets, len(targets["place_M"]), rows[positions])
+            yield Batch(part, targets, len(targets["place_M"]), rows[positions])
             first, begin = first + len(positions), end
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

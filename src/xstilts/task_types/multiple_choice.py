@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
+from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Token
 from xstilts.data.examples import ChoiceExample
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
@@ -31,10 +32,11 @@ class ChoiceHead(nn.Module):
         self.token: Token = token
         self.dense = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, states_SH: Tensor) -> Tensor:
-        scores: Tensor = self.out(self.dropout(torch.tanh(self.dense(states_SH))))
+    def forward(self, states_SH: Tensor, place_S: Tensor | None = None) -> Tensor:
+        """`place_S`: which tokens of the pack are read."""
+        scores: Tensor = self.out(self.dropout(torch.tanh(self.dense(states_SH)), place_S))
         return scores.squeeze(-1)
 
 
@@ -69,7 +71,8 @@ class MultipleChoice(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, K]; -inf where a question has fewer choices."""
-        scores_S: Tensor = head(states_TH[batch.packed.place_S(token_of(head))]).float()
+        place_S = batch.packed.place_S(token_of(head))
+        scores_S: Tensor = head(states_TH[place_S], place_S).float()
         segment_BK = batch.targets["segment_BK"]
         return scores_S[segment_BK.clamp(min=0)].masked_fill(segment_BK < 0, float("-inf"))
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids, Segment
+from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import PlainText, TextExample
@@ -33,11 +34,12 @@ from xstilts.task_types.sentences import VectorType, dots, sentence_vectors
 
 
 class ViewsHead(nn.Module):
-    """No layers; knows whether the backbone gives the same text two vectors in training."""
+    """No layers but a dropout; knows whether the backbone gives the same text two vectors in training."""
 
     def __init__(self, differ: bool) -> None:
         super().__init__()
         self.differ = differ
+        self.dropout = Dropout(0.0)  # how much is the task's
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class SimCSE(VectorType, RawText):
                 "simcse on raw text tells two passes through dropout apart, and this backbone has no dropout: give "
                 "`options: {dropout: 0.1}` beside the task, a dropout in the backbone's `config`, or an NLI task"
             )
-        states_TH = F.dropout(states_TH, self.dropout, training=head.training)
+        states_TH = head.dropout(states_TH, slice(None), self.dropout)
         vectors_SH = F.normalize(sentence_vectors(states_TH, batch.packed, self), dim=-1)
         first_BH, second_NH = vectors_SH[batch.targets["first_B"]], vectors_SH[batch.targets["second_N"]]
         scores_BN = dots(first_BH, second_NH) / self.temperature

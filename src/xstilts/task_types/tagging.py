@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
+from xstilts.backbones.dropout import Dropout
 from xstilts.data.examples import TaggedExample
 from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
@@ -27,10 +28,11 @@ class TokenHead(nn.Module):
     def __init__(self, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.out = nn.Linear(hidden, classes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, states_NH: Tensor) -> Tensor:
-        logits: Tensor = self.out(self.dropout(states_NH))
+    def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
+        """`place_N`: which tokens of the pack are read."""
+        logits: Tensor = self.out(self.dropout(states_NH, place_N))
         return logits
 
 
@@ -75,7 +77,8 @@ class Tagging(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[W, C]."""
-        logits_WC: Tensor = head(states_TH[batch.targets["word_W"]])
+        word_W = batch.targets["word_W"]
+        logits_WC: Tensor = head(states_TH[word_W], word_W)
         return logits_WC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

@@ -2,7 +2,7 @@
 
 Either every device holds the whole model (DDP), or each a part of every layer (FSDP2, `Machine.shard`). The batch of a
 step is the plan's, whatever the number of devices; a loss is divided by the items of the whole step, so that the result
-is that of one device up to rounding (and to dropout, whose draws depend on who computes what).
+is that of one device up to rounding.
 
 Ranks are started by `xstilts.stages.ranks`, with RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
 """

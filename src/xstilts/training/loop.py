@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from xstilts.backbones.backbone import Backbone, autocast
+from xstilts.backbones.controlled import control
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
 from xstilts.core.machine import Machine
@@ -90,6 +91,7 @@ class Losses(nn.Module):
         super().__init__()
         self.model = model
         self.phase = phase
+        control(model.backbone, {task: model.heads[task] for task in phase.tasks})
 
     def forward(self, source: int, batch: Batch) -> Tensor:
         """The sum over the batch's items, a scalar."""
@@ -124,7 +126,7 @@ def train(
             group["lr"] = rate
         planned = phase.plan[step]
         batches = list(collate(phase, step, settings))
-        # Dropout of step k is a function of (seed, k) and of the rank, whatever ran before.
+        # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
         torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
         loss = accumulate(losses, phase, planned.source, batches, settings.device)
         norm = whole(torch.nn.utils.clip_grad_norm_(losses.parameters(), config.clip))
@@ -145,7 +147,10 @@ def train(
 
 
 def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
-    """The micro-batches of one step, for all ranks; masking draws from a generator of (seed, step)."""
+    """The micro-batches of one step that have items, for all ranks; masking draws from a generator of (seed, step).
+
+    Each knows what its segments are in the step, for dropout.
+    """
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]
     rng = generator(phase.seed, "collate", step)
@@ -154,7 +159,16 @@ def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
         groups = micro_batches(lengths, settings.micro_batch_tokens, team().size)
     else:
         groups = [np.argsort(-lengths, kind="stable")]
-    yield from task_type.micro_batches(features, rows, groups, rng)
+    seed = derive_seed(phase.seed, "dropout", step)
+    batches = task_type.micro_batches(features, rows, groups, rng)
+    for positions, batch in zip(groups, batches, strict=True):
+        if not batch.count:
+            continue
+        sizes = np.diff(features.first_segment)[rows[positions]]
+        if sizes.sum() != len(batch.packed.lengths):  # types in text read one segment of each instance, its prompt
+            sizes = np.ones_like(sizes)
+        parts = np.concatenate([np.arange(size) for size in sizes])
+        yield replace(batch, packed=batch.packed.planned(seed, np.repeat(positions, sizes), parts))
 
 
 def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
