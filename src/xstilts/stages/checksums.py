@@ -6,13 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xstilts.backbones.names import weight_files
-from xstilts.core.files import sha256
 from xstilts.graph.stage import Stage
+from xstilts.stages.digests import digest
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
 # What a folder of weights is told by, beside the weights that are read; training leftovers beside them do not count.
@@ -42,7 +41,7 @@ def identity(source: str, revision: str | None, patterns: Sequence[str], also: S
         return {"hub": source, "revision": revision}
     found = {*also, *(path for pattern in patterns for path in folder.glob(pattern))}
     paths = sorted(path for path in found if path.is_file())
-    return {"files": {os.path.relpath(path, folder): _checksum(path, path.stat().st_mtime_ns) for path in paths}}
+    return {"files": {os.path.relpath(path, folder): digest(path) for path in paths}}
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
@@ -73,9 +72,7 @@ def checksums(data: DataSource, task: Task, split: Split, languages: Sequence[st
     for language in languages:
         paths = [*task.paths(data.root, split, language), *task.gold_paths(data.root, split, language)]
         paths += task.beside_paths(data.root, language)
-        table[language] = {
-            name: _checksum(path, path.stat().st_mtime_ns) for name, path in _named(paths, data.root).items()
-        }
+        table[language] = {name: digest(path) for name, path in _named(paths, data.root).items()}
     return table
 
 
@@ -84,11 +81,6 @@ def _named(paths: Sequence[Path], root: Path) -> dict[str, Path]:
     found = list(dict.fromkeys(paths))
     count = Counter(path.name for path in found)
     return {path.name if count[path.name] == 1 else path.relative_to(root).as_posix(): path for path in found}
-
-
-@lru_cache(maxsize=65_536)
-def _checksum(path: Path, modified: int) -> str:
-    return sha256(path)[:20]
 
 
 def root_of(data: DataSource) -> str | None:
