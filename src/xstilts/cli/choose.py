@@ -17,7 +17,7 @@ from xstilts.cli.reading import load_experiment
 from xstilts.cli.run import RUNNER, Machine
 from xstilts.core.errors import ConfigError, StageError, UnknownName
 from xstilts.core.files import write_text
-from xstilts.graph.events import Done, Failed
+from xstilts.graph.events import Done, Failed, Progress
 from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -111,6 +111,8 @@ def _computing(store: Store, machine: Machine, quiet: bool) -> Compute:
         for event in run_local(list(stages), store, RUNNER, machine.settings(), machine.workers, RESUMABLE):
             if isinstance(event, Failed):
                 raise StageError(f"{event.stage}: {event.error}" + (f" ({event.log})" if event.log else ""))
+            if isinstance(event, Progress) and event.fraction is None and event.message:
+                sys.stderr.write(f"{event.stage}: {event.message}\n")
             if isinstance(event, Done) and not quiet:
                 sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
 
