@@ -1,7 +1,7 @@
 """A worker process: `python -m xstilts.graph.worker` gets a run's description, then stages, one at a time.
 
-JSON lines in both directions, on standard input and on what was standard output when it started: no pickles, nothing
-of the caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage
+JSON lines in both directions, on what were standard input and output when it started: no pickles, nothing of the
+caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage
 runs, its own output goes to `log.txt` in its directory. When the caller is gone, so is the worker, with its children.
 
     in   {"store", "runner", "settings", "resumable", "path", "stages": rows of the whole graph}, then {"key"} ...
@@ -32,11 +32,14 @@ _ONE_LINE = threading.Lock()  # a stage may report from several threads
 
 def main() -> None:
     """Serve stages until the caller closes standard input."""
-    wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    source, wire = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not get between the lines
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # nor may they read those lines
+    os.close(nothing)
     faulthandler.enable()
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin, commands), daemon=True).start()
+    threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
     run = commands.get()
     sys.path[:] = run["path"]
     stages = from_rows(run["stages"])
