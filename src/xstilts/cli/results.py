@@ -27,8 +27,8 @@ def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
     """The scores of all finished cells under the cells' names."""
     rows: list[Measured] = []
     for cell in cells:
-        if store.has(cell.stage):
-            found = read_folder(store.directory(cell.stage), lambda score: score.main)
+        if (folder := store.finished(cell.stage)) is not None:
+            found = read_folder(folder, lambda score: score.main)
             rows += [Measured(cell.name(row.score), row.examples) for row in found]
     if not rows:
         raise XstiltsError(f"nothing of this experiment is finished in {store.root}: `xstilts run` computes it")
@@ -93,8 +93,8 @@ def translated(expansion: Expansion, store: Store) -> list[str]:
             lines.append(
                 f"{recipe.label} is trained on translations: its scores in {', '.join(codes)} are not zero-shot."
             )
-    made = [stage for stage in graph(expansion.stages()) if stage.kind == "translate" and store.has(stage)]
-    counts = [words_for(read_json(store.directory(stage) / "counts.json")) for stage in made]
+    made = [store.finished(stage) for stage in graph(expansion.stages()) if stage.kind == "translate"]
+    counts = [words_for(read_json(folder / "counts.json")) for folder in made if folder is not None]
     return [*lines, *(f"Translation of {words}." for words in dict.fromkeys(counts))]
 
 

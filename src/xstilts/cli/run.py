@@ -25,6 +25,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.report import Analysis, analyse, main_tables, plain_report, rich_table, write_analysis
 from xstilts.stages import RESUMABLE
+from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.files import packaged
 
 RUNNER = "xstilts.stages.run:run_stage"
@@ -76,15 +77,16 @@ def run_experiment(
 
     Exits with 1 when a stage failed; with 2, when all that failed did so for a mistake in the data or the experiment.
     """
-    expansion = Expansion(experiment, data)
-    place = Store(store)
+    with remembered(store / DIGESTS):
+        expansion = Expansion(experiment, data)
+        place = Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
     asked = [*expansion.stages(), *expansion.checks()]
     stages = graph(asked)
     _warn_of_slow_bf16(stages, machine.device)
     _warn_of_other_languages(experiment, data)
     events = run_local(asked, place, RUNNER, machine.settings(), machine.workers, RESUMABLE)
-    summary = follow(events, len(stages), style)
+    summary = follow(events, stages, style)
     analysis = None
     if any(place.has(cell.stage) for cell in expansion.cells if cell.role == "target"):
         analysis = _report(expansion, place, command, report_folder(experiment, store))
@@ -153,5 +155,7 @@ def write_report_of(file: Path, data: Path | None, store: Path, command: str, to
     folder = to or report_folder(experiment, store)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
-    _report(Expansion(experiment, data), Store(store, must_exist=True), command, folder)
+    with remembered(store / DIGESTS):
+        expansion = Expansion(experiment, data)
+    _report(expansion, Store(store, must_exist=True), command, folder)
     return folder / "index.html"

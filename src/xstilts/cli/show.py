@@ -13,7 +13,8 @@ from xstilts.cli import backbones
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
-from xstilts.graph.store import Record, Store
+from xstilts.graph.record import Record
+from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import BENCHMARKS, benchmark
@@ -71,13 +72,16 @@ def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, s
     from xstilts.cli.reading import load_experiment
     from xstilts.cli.results import collect
     from xstilts.expand import Expansion
+    from xstilts.stages.digests import DIGESTS, remembered
 
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
     experiment = load_experiment(file)
-    found = collect(Expansion(experiment, data).cells, Store(store, must_exist=True))
+    with remembered(store / DIGESTS):
+        expansion = Expansion(experiment, data)
+    found = collect(expansion.cells, Store(store, must_exist=True))
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return
