@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.errors import DataError
 from xstilts.core.files import read_json
 from xstilts.graph.record import Record
 
@@ -39,11 +40,26 @@ def gather(directory: Path, inputs: Iterable[Mapping[str, Any]]) -> dict[str, An
     Args:
         inputs: environments of the stages it read.
     """
-    left = directory / FILE
-    said = read_json(left) if left.exists() else {}
-    left.unlink(missing_ok=True)
-    depends = merged([*(one.get(DEPENDS, {}) for one in inputs), said.pop(DEPENDS, {})])
-    return {"python": platform.python_version(), **said, **({DEPENDS: depends} if depends else {})}
+    said = left(directory)
+    (directory / FILE).unlink(missing_ok=True)
+    inherited = [{DEPENDS: one.get(DEPENDS, {})} for one in inputs]
+    return {"python": platform.python_version(), **together([*inherited, said])}
+
+
+def left(directory: Path) -> dict[str, Any]:
+    """What a runner has left so far; nothing of what cannot be read, as of a process that was killed."""
+    try:
+        said = read_json(directory / FILE)
+    except DataError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def together(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Several as one: of what differs the last, but of `depends_on` all."""
+    depends = merged([one.get(DEPENDS, {}) for one in environments])
+    told = {name: value for one in environments for name, value in one.items() if name != DEPENDS}
+    return {**told, **({DEPENDS: depends} if depends else {})}
 
 
 def merged(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

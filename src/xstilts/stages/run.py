@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import write_json
 from xstilts.graph import environment
 from xstilts.graph.stage import Stage
 
@@ -21,12 +21,13 @@ Report = Callable[[dict[str, Any]], None]
 
 def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
     """Write the stage's files into `directory`; `inputs` are the directories of the stages it reads."""
+    before = environment.left(directory)  # by a run that was killed, and that this one goes on from
     _run(stage, directory, inputs, settings, report)
     if stage.kind in WITHOUT_MODELS:
         return
-    path = directory / environment.FILE
-    said = read_json(path) if path.exists() else {}
-    write_json(path, {**said, **environment.versions(PACKAGES), **_machine(stage.kind, settings)})
+    told = environment.together([before, environment.left(directory)])
+    told |= environment.versions(PACKAGES) | _machine(stage.kind, settings)
+    write_json(directory / environment.FILE, told)
 
 
 def _machine(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
