@@ -31,9 +31,10 @@ from xstilts.backbones.families import CHECKPOINTS
 from xstilts.backbones.load import ENCODER_OF
 from xstilts.backbones.names import LoRA
 from xstilts.backbones.packing import pack
-from xstilts.planning.costing import Load, Machine, training
+from xstilts.core.machine import Machine
+from xstilts.planning.costing import Hardware, Load, training
 from xstilts.planning.devices import DEVICES, Utilisation, device
-from xstilts.planning.formulas import Spread, Tuning
+from xstilts.planning.formulas import Tuning
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer
@@ -133,7 +134,7 @@ def planned(given: argparse.Namespace) -> dict[str, float]:
         precision=given.precision,
         backend=given.backend,
     )
-    machine = Machine(device(given.planned_as), Spread(), given.tokens, Utilisation.measured(1.0))
+    machine = Hardware(device(given.planned_as), Machine(micro_batch_tokens=given.tokens), Utilisation.measured(1.0))
     cost = training(shape_of(given.backbone), Tuning(rank=given.lora), load, machine)
     cores = torch.get_num_threads() if given.planned_as == "cpu" else 1
     return {"seconds": 3600 * cost.hours.usual / cores, "memory": cost.memory.total, "flops": cost.flops}

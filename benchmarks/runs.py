@@ -29,7 +29,8 @@ from transformers import (
 from benchmarks.contenders import Contender
 from benchmarks.data import LABELS, MAX_LENGTH, Bench
 from xstilts.backbones.backbone import Backbone
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.core.machine import Machine
+from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase, make_optimizer, train
 from xstilts.training.model import HeadSpec, Model
 from xstilts.training.plan import Plan, Source
@@ -237,7 +238,7 @@ def _run_ours(contender: Contender, bench: Bench, seed: int) -> Run:
         copy.deepcopy(bench.backbone.model), bench.backbone.tokenizer, contender.route, contender.backend
     )
     model = Model(backbone, [SPEC], DROPOUT, seed).to(bench.device)
-    settings = Settings(device=bench.device, micro_batch_tokens=bench.batch * MAX_LENGTH)
+    settings = Machine(device=bench.device, micro_batch_tokens=bench.batch * MAX_LENGTH)
     watch, tokens = Watch(bench), []
     for record in train(model, phase, make_optimizer(model, phase.config), settings):
         watch.step_done(record.step + 1)

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from xstilts.backbones.load import load_backbone, save_backbone
-from xstilts.cli.reading import load_experiment
 from xstilts.core.files import read_json, write_json
 from xstilts.expand import Expansion, Model
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import FOLDER
+from xstilts.session.loading import load
 from xstilts.studies.files import packaged
 from xstilts.training.model import save_heads, saved_heads
 
@@ -48,7 +48,7 @@ def main(store: Path) -> None:
     """Every finished encoder of every world; the tokenizer travels with each."""
     place = Store(store, must_exist=True)
     for file in FILES:
-        expansion = Expansion(load_experiment(packaged(file)), None)
+        expansion = Expansion(load(packaged(file)), None)
         for replicate in expansion.replicates:
             for spec in expansion.experiment.backbones:
                 for model in expansion.models(spec, replicate):

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xstilts.cli.reading import load_experiment
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
 from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.session.loading import load
 from xstilts.stages.evaluating import run_evaluate
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import XTREME
@@ -72,7 +72,7 @@ def lay_experiment(folder: Path, targets: tuple[str, ...] = TARGETS, more: str =
 def lay_store(file: Path, data: Path, root: Path) -> list[Cell]:
     """The targets' prepare, predict and evaluate stages, finished."""
     store = Store(root)
-    experiment = load_experiment(file)
+    experiment = load(file)
     cells = [cell for cell in Expansion(experiment, data).cells if cell.role == "target"]
     for cell in cells:
         golds, said = cell.stage.inputs["data"], cell.stage.inputs["predictions"]

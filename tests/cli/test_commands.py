@@ -117,7 +117,7 @@ def test_one_thing_is_shown(xstilts, name: str) -> None:
         (["run", "none.yaml"], "error: none.yaml: no such file"),
         (["status", "--store", "none"], "error: no store in"),
         (["report", "tiny.yaml", "--store", "none", "--data", "world"], "error: no store in"),
-        (["run", "tiny.yaml"], "error: experiment 'tiny' reads official files: give --data DIR or XSTILTS_DATA"),
+        (["run", "tiny.yaml"], "error: experiment 'tiny' reads official files of micro_"),
         (["run", "tiny.yaml", "--data", "none"], "error: none: no such data folder"),
         (["score", "xquad", "--language", "dee", "--gold", "a", "--predictions", "b"], "did you mean de?"),
     ],

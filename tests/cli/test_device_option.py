@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from xstilts.cli.options import check_device
 from xstilts.core.errors import ConfigError
+from xstilts.core.machine import Machine
+from xstilts.session.run import check_device
 
 VERBS = {
     "run": ("run", "demo"),
@@ -51,19 +52,19 @@ def test_every_verb_refuses_a_device_that_is_not_here(
 
 
 def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_device("cpu", devices=4)
+    check_device(Machine("cpu", devices=4))
     machine(monkeypatch, gpus=2)
     for device, devices in (("cuda", 1), ("cuda:1", 1), ("cuda", 2)):
-        check_device(device, devices)
-    check_device("cuda", 8, elsewhere=True)
+        check_device(Machine(device, devices=devices))
+    check_device(Machine("cuda", devices=8, ranks=("elsewhere",)))
     with pytest.raises(ConfigError, match=r"^--device cuda:7: .* \(there is: cpu, cuda:0, cuda:1\)$"):
-        check_device("cuda:7")
+        check_device(Machine("cuda:7"))
     with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here \(cuda:0, cuda:1\)$"):
-        check_device("cuda", 3)
+        check_device(Machine("cuda", devices=3))
     with pytest.raises(
         ConfigError, match=r"^--device cuda:1 with --devices 2: each has one of its own, say --device cuda"
     ):
-        check_device("cuda:1", 2)
+        check_device(Machine("cuda:1", devices=2))
     machine(monkeypatch, gpus=0, built=None)
     with pytest.raises(ConfigError, match="this torch is built without CUDA"):
-        check_device("cuda")
+        check_device(Machine("cuda"))

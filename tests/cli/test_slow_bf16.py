@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from xstilts.backbones import backbone
-from xstilts.cli.run import _warn_of_slow_bf16
 from xstilts.graph.stage import Stage
+from xstilts.session.run import slow_bf16
 
 
 @pytest.mark.parametrize(
@@ -21,11 +23,11 @@ from xstilts.graph.stage import Stage
 )
 def test_a_cpu_without_bf16_is_named_before_the_run(
     config: dict[str, object], device: str, slow: bool, said: bool,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(backbone, "bf16_is_slow", lambda device: slow)
-    _warn_of_slow_bf16([Stage("train", 1, config, {}, "training", {})], device)
-    assert ("no bf16 instructions" in capsys.readouterr().err) == said
+    grid = SimpleNamespace(stages=[Stage("train", 1, config, {}, "training", {})])
+    assert ["no bf16 instructions" in line for line in slow_bf16(grid, device)] == [True] * said
 
 
 def test_only_cpus_are_slow() -> None:

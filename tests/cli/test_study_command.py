@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli.reading import load_experiment
 from xstilts.experiment import Experiment
 from xstilts.microworld import TINY, write_world
 from xstilts.planning.empty_files import lay_out
+from xstilts.session.loading import load
 from xstilts.studies.files import packaged, studies
 
 STUDY = """\
@@ -105,7 +105,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(xstilts, words: list[str], messag
 
 
 def test_the_papers_grid_is_planned_from_files_that_are_there(xstilts, place: Path) -> None:
-    experiment = load_experiment(packaged("table1"))
+    experiment = load(packaged("table1"))
     without = [recipe for recipe in experiment.recipes if "ccg" not in recipe.label and recipe.label != "joint"]
     fields = experiment.model_dump(exclude={"recipes"})
     lay_out(Experiment(**fields, recipes=without), place / "official")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from laid_store import ENGLISH, TARGETS, lay_data, lay_experiment, lay_store
 
-from xstilts.cli.reading import load_experiment
 from xstilts.core.files import read_jsonl, write_json, write_jsonl, write_text
 from xstilts.evaluation.score_files import score_files
 from xstilts.expand import Expansion
 from xstilts.graph.store import Store
+from xstilts.session.loading import load
 from xstilts.tasks import TASKS
 from xstilts.tasks.benchmarks import XTREME
 
@@ -67,7 +67,7 @@ def gold_file(folder: Path, task: str, records: list[dict[str, Any]]) -> Path:
 
 def of_task(place: Path, task: str, kind: str) -> Path:
     """The folder of the baseline's stage of one kind."""
-    cells = Expansion(load_experiment(place / "laid.yaml"), place / "data").cells
+    cells = Expansion(load(place / "laid.yaml"), place / "data").cells
     cell = next(c for c in cells if (c.role, c.task, c.recipe) == ("target", task, "[]"))
     stage = cell.stage if kind == "evaluate" else cell.stage.inputs[{"predict": "predictions", "prepare": "data"}[kind]]
     return Store(place / "runs").directory(stage)

@@ -32,8 +32,8 @@ def lines(*rows: Any) -> str:
 
 
 def read(folder: Path, name: str, content: str, kind: str, spoken: str = "en", /, **more: Any) -> list[Example]:
-    labels, no_answer = more.pop("labels", ()), more.pop("no_answer", False)
-    reader = column_reader(kind, more, labels, no_answer)
+    labels, no_answer, first = more.pop("labels", ()), more.pop("no_answer", False), more.pop("count_from", None)
+    reader = column_reader(kind, more, labels, no_answer, first)
     assert ColumnReader.from_json(json.loads(json.dumps(reader.to_json()))) == reader
     (folder / name).write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     return list(reader(folder / name, spoken))
@@ -84,7 +84,8 @@ def test_rows_of_other_languages_are_left_out_where_a_column_says_so(tmp_path: P
 
 def test_choices_in_a_list_and_in_columns(tmp_path: Path) -> None:
     text = lines({"question": "Q?", "choices": ["u", "v", "w"], "label": 2})
-    assert read(tmp_path, "a.jsonl", text, "multiple_choice") == [ChoiceExample("1", "", "Q?", ("u", "v", "w"), 2)]
+    found = read(tmp_path, "a.jsonl", text, "multiple_choice", count_from=0)
+    assert found == [ChoiceExample("1", "", "Q?", ("u", "v", "w"), 2)]
     text = "context,a,b,key\nC,u,v,B\n"
     found = read(tmp_path, "a.csv", text, "multiple_choice", choices=["a", "b"], label="key", labels=("A", "B"))
     assert found == [ChoiceExample("2", "C", "", ("u", "v"), 1)]
@@ -200,7 +201,7 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         {"labels": ("x", "y")},
         "a.csv:3: unknown label 'z'; labels are x, y",
     ),
-    "no label": ("a.csv", TABLE + "a,\n", "classification", {}, "a.csv:2: 'label' should be a name or a whole number"),
+    "no label": ("a.csv", TABLE + "a,\n", "classification", {}, "a.csv:2: 'label' is empty: leave out rows"),
     "a label of no kind": (
         "a.jsonl",
         lines({"text": "a", "label": 0.5}),

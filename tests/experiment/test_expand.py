@@ -229,7 +229,8 @@ def one_line(raised: pytest.ExceptionInfo[Exception]) -> str:
 
 def test_official_files_need_a_folder(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"experiment 'tiny' reads official files: give --data DIR or XSTILTS_DATA \(`worlds"
+        ConfigError,
+        match=r"experiment 'tiny' reads official files of micro_nli, .*: give --data DIR or .* \(`worlds",
     ):
         Expansion(tiny_experiment(), None)
     with pytest.raises(DataError, match="no such data folder") as raised:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.experiment import Experiment
+from xstilts.session.loading import load
 
 GOOD = """\
 name: table1
@@ -52,7 +52,7 @@ def error(path: Path, text: str) -> str:
     """The message, after the file's name; it is one line."""
     file = write(path, text)
     with pytest.raises(ConfigError) as raised:
-        load_experiment(file)
+        load(file)
     message = str(raised.value)
     assert "\n" not in message
     assert message.startswith(f"{file}:")
@@ -60,7 +60,7 @@ def error(path: Path, text: str) -> str:
 
 
 def test_a_good_file_is_read(tmp_path: Path) -> None:
-    experiment = load_experiment(write(tmp_path, GOOD))
+    experiment = load(write(tmp_path, GOOD))
     assert [recipe.label for recipe in experiment.recipes] == ["[]", "[mnli]", "[{mnli, squad_v1}]"]
     assert [target.task for target in experiment.targets] == ["xnli", "xquad"]
     assert experiment.options(experiment.recipes[1].phases[0]).learning_rate == 1e-3
@@ -129,12 +129,12 @@ def test_a_file_that_holds_no_experiment(tmp_path: Path, text: str) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        load_experiment(tmp_path / "nowhere.yaml")
+        load(tmp_path / "nowhere.yaml")
 
 
 def test_a_target_is_trained_on_a_task_of_its_own_kind(tmp_path: Path) -> None:
     good = GOOD.replace("  - xnli\n", "  - {task: xnli, train_on: snli}\n")
-    assert load_experiment(write(tmp_path, good)).targets[0].train_on == "snli"
+    assert load(write(tmp_path, good)).targets[0].train_on == "snli"
     for other in ("squad_v1", "pawsx"):
         text = GOOD.replace("  - xnli\n", f"  - {{task: xnli, train_on: {other}}}\n")
         assert re.search(f"'xnli' cannot be trained on '{other}'", error(tmp_path, text))
@@ -142,15 +142,15 @@ def test_a_target_is_trained_on_a_task_of_its_own_kind(tmp_path: Path) -> None:
 
 def test_the_baseline_is_always_first_and_once(tmp_path: Path) -> None:
     for text in (GOOD.replace("  - []\n", ""), GOOD.replace("  - []\n", "  - []\n  - []\n")):
-        experiment = load_experiment(write(tmp_path, text))
+        experiment = load(write(tmp_path, text))
         assert [recipe.label for recipe in experiment.recipes][:2] == ["[]", "[mnli]"]
     behind = GOOD.replace("  - []\n", "").replace("targets:", "  - []\ntargets:")
-    assert load_experiment(write(tmp_path, behind)).recipes[0].label == "[]"
+    assert load(write(tmp_path, behind)).recipes[0].label == "[]"
 
 
 def test_options_are_layered_from_the_file_to_the_phase(tmp_path: Path) -> None:
     text = GOOD.replace("{steps: 10}", "{steps: 10, learning_rate: 5.0e-5}")
-    experiment = load_experiment(write(tmp_path, text))
+    experiment = load(write(tmp_path, text))
     joint = experiment.recipes[2].phases[0]
     assert experiment.options(joint).learning_rate == 1e-3  # its first task is mnli
     target = joint.model_validate({"tasks": ["squad_v1"]})
@@ -160,7 +160,7 @@ def test_options_are_layered_from_the_file_to_the_phase(tmp_path: Path) -> None:
 
 
 def test_an_own_task_takes_what_it_does_not_say_from_its_model(tmp_path: Path) -> None:
-    experiment = load_experiment(write(tmp_path, GOOD))
+    experiment = load(write(tmp_path, GOOD))
     task, like = experiment.task("reviews"), experiment.task("xnli")
     assert (task.name, task.like, task.type, task.labels, task.metric) == (
         "reviews",
@@ -201,7 +201,7 @@ def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, 
     with pytest.raises(
         ConfigError, match=re.escape(f"e.yaml:{text[: text.index(lines)].count(chr(10)) + 1}: {message}")
     ):
-        load_experiment(path)
+        load(path)
 
 
 CHOOSING = """\
@@ -220,11 +220,11 @@ targets: [tatoeba, xnli]
 
 
 def test_how_retrieval_reads_is_read_from_the_file(tmp_path: Path) -> None:
-    found = load_experiment(write(tmp_path, CHOOSING)).backbones[0].retrieval
+    found = load(write(tmp_path, CHOOSING)).backbones[0].retrieval
     assert (found.similarity, found.special_tokens, found.pooling) == ("margin", False, None)
     assert found.layer is not None
     assert (found.layer.number, found.layer.validate_on) == (None, ("de", "fr"))
-    short = load_experiment(write(tmp_path, CHOOSING.replace("\n        validate_on: [de, fr]", " 4"))).backbones[0]
+    short = load(write(tmp_path, CHOOSING.replace("\n        validate_on: [de, fr]", " 4"))).backbones[0]
     assert short.retrieval.layer is not None
     assert (short.retrieval.layer.number, short.retrieval.layer.validate_on) == (4, None)
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stages.tiny_experiment import BACKBONE, tiny_experiment
-from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.columns import FIELDS, ColumnReader
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
+from xstilts.session.loading import load
 from xstilts.stages.own import reading, revive
 from xstilts.stages.preparing import task_of
 from xstilts.tasks import TASKS, Task
@@ -39,26 +39,26 @@ GOOD = """\
 """
 
 
-def load(folder: Path, task: str, before: str = START) -> Any:
+def load_in(folder: Path, task: str, before: str = START) -> Any:
     (folder / "own.yaml").write_text(before + task)
-    return load_experiment(folder / "own.yaml")
+    return load(folder / "own.yaml")
 
 
 def mine(folder: Path, task: str) -> Task:
-    found: Task = load(folder, task).task("mine")
+    found: Task = load_in(folder, task).task("mine")
     return found
 
 
 def test_the_experiment_in_the_docs_loads(tmp_path: Path) -> None:
     text = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
-    experiment = load(tmp_path, text, before="")
+    experiment = load_in(tmp_path, text, before="")
     support, places = experiment.task("support"), experiment.task("places")
     assert (support.type, support.metric, support.labels) == (
         "classification",
         "accuracy",
         ("billing", "other", "technical"),
     )
-    assert (places.type, places.metric, places.main, places.languages) == ("tagging", "span_f1", "f1", ("en", "yo"))
+    assert (places.type, places.metric, places.main, places.languages) == ("tagging", "entity_f1", "f1", ("en", "yo"))
     assert experiment.tasks["places"].finds_labels
 
 
@@ -96,9 +96,69 @@ def test_what_an_own_task_becomes(tmp_path: Path) -> None:
 )
 def test_defaults_by_type(tmp_path: Path, text: str, expected: tuple[Any, ...]) -> None:
     before = START.replace("targets: [mine]", "targets: [tatoeba]").replace("  mine:\n", "  mine: ")
-    task = load(tmp_path, text + "\n", before).task("mine")
+    task = load_in(tmp_path, text + "\n", before).task("mine")
     found = (task.metric, task.main, task.encoding.max_length, task.evaluate_on, task.encoding.no_answer)
     assert found == expected
+
+
+TAGGED = "    type: tagging\n    files: {train: mine/train.tsv, test: mine/train.tsv}\n"
+
+
+def test_tags_are_scored_as_entities_by_every_name_of_the_metric(tmp_path: Path) -> None:
+    for metric in ("", "    metric: span_f1\n", "    metric: span_f1_seqeval_1\n", "    metric: entity_f1\n"):
+        task = mine(tmp_path, TAGGED + metric + "    labels: [O, B-person-other, B-location-other]\n")
+        assert (task.metric, task.main) == ("entity_f1", "f1")
+    like = "    like: masakhaner\n    files: {train: a.txt, test: a.txt}\n    languages: [en]\n"
+    like += "    labels: [O, B-person-other, B-location-other]\n"
+    assert mine(tmp_path, like).metric == "entity_f1"
+    assert mine(tmp_path, "    like: udpos\n    files: {train: a.tsv, test: a.tsv}\n").metric == "span_f1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (
+            TAGGED + "    labels: [NOUN, VERB]\n",
+            9,
+            "found 'NOUN', 'VERB': set `metric: token_accuracy` .parts of speech",
+        ),
+        (TAGGED + "    labels: [O, LOC-B]\n", 9, "put the prefix before the type"),
+        ("    like: uner\n    files: {test: a.tsv}\n    labels: [O, LOC]\n", 9, "entity_f1 needs tags such as B-LOC"),
+        (TAGGED + '    labels: ["a ", "\\u00a0a"]\n', 9, "label 'a' occurs twice"),
+        (TAGGED + '    labels: ["a", "\\u200b "]\n', 9, "a label is empty"),
+        (TAGGED + "    count_from: 1\n", 9, "tagging has no numbered choices"),
+        (
+            "    like: copa\n    files: {test: a.jsonl}\n    count_from: 1\n",
+            9,
+            "`count_from` goes with `type: multiple",
+        ),
+        (
+            "    type: multiple_choice\n    files: {test: a.csv}\n    labels: [A, B]\n    count_from: 1\n",
+            10,
+            "give it or `labels`, not both",
+        ),
+        ("    type: multiple_choice\n    files: {test: a.csv}\n    count_from: 2\n", 9, "count_from: .* 0 or 1"),
+    ],
+)
+def test_tags_labels_and_counting_that_do_not_fit_are_named_by_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"own\.yaml:{line}: .*{message}"):
+        load(tmp_path, text)
+
+
+def test_choices_that_count_from_1(tmp_path: Path) -> None:
+    text = "    type: multiple_choice\n    files: {train: a.csv, test: a.csv}\n"
+    silent, told = mine(tmp_path, text).read, mine(tmp_path, text + "    count_from: 1\n").read
+    assert isinstance(silent, ColumnReader)
+    assert isinstance(told, ColumnReader)
+    assert "count_from" not in silent.to_json()
+    assert told.to_json()["count_from"] == 1
+    assert ColumnReader.from_json(json.loads(json.dumps(told.to_json()))) == told
+
+
+def test_given_labels_lose_the_blanks_around_them(tmp_path: Path) -> None:
+    assert mine(tmp_path, GOOD.replace("[b, a]", '["b ", "\\u00a0a"]')).labels == ("b", "a")
 
 
 def test_languages_are_those_named_or_those_that_files_can_tell_apart(tmp_path: Path) -> None:
@@ -149,7 +209,7 @@ MISTAKES = [
 def test_mistakes_are_named_by_line(tmp_path: Path, old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
     with pytest.raises(ConfigError) as raised:
-        load(tmp_path, GOOD.replace(old, new, 1))
+        load_in(tmp_path, GOOD.replace(old, new, 1))
     assert re.search(message, str(raised.value)), str(raised.value)
     assert str(raised.value).startswith(f"{tmp_path / 'own.yaml'}:{line}: ")
     assert "\n" not in str(raised.value)
@@ -157,38 +217,38 @@ def test_mistakes_are_named_by_line(tmp_path: Path, old: str, new: str, line: in
 
 def test_labels_need_a_place_to_be_found(tmp_path: Path) -> None:
     silent = GOOD.replace("    labels: [b, a]\n", "")
-    assert load(tmp_path, silent).tasks["mine"].finds_labels
+    assert load_in(tmp_path, silent).tasks["mine"].finds_labels
     with pytest.raises(ConfigError, match=r"own\.yaml:6: tasks\.mine: give `labels`"):
-        load(tmp_path, silent.replace("train: mine/train.csv, ", ""))
+        load_in(tmp_path, silent.replace("train: mine/train.csv, ", ""))
     other = START.replace("[mine]", "[{task: mine, train_on: mnli}]")
     with pytest.raises(ConfigError, match="'mine' is trained on 'mnli': give `labels` of 'mine'"):
-        load(tmp_path, silent, other)
+        load_in(tmp_path, silent, other)
 
 
 def test_labels_of_types_without_and_of_formats_that_fix_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r":9: .*span_qa has no labels"):
-        load(tmp_path, "    type: span_qa\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    type: span_qa\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
     with pytest.raises(ConfigError, match=r":9: .*span_qa has no labels"):
-        load(tmp_path, "    like: squad_v1\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    like: squad_v1\n    files: {test: a.jsonl}\n    labels: [a, b]\n")
     with pytest.raises(ConfigError, match=r":9: .*files like udpos's have the labels ADJ, .*; give `type` instead"):
-        load(tmp_path, "    like: udpos\n    files: {test: a.tsv}\n    labels: [a, b]\n")
+        load_in(tmp_path, "    like: udpos\n    files: {test: a.tsv}\n    labels: [a, b]\n")
 
 
 @pytest.mark.parametrize("languages", ["[de]", "[all]", "[en, de]"])
 def test_one_training_file_is_no_training_data_of_other_languages(tmp_path: Path, languages: str) -> None:
     before = START.replace("recipes: [[]]", f"recipes: [[{{tasks: [{{task: mine, languages: {languages}}}]}}]]")
     with pytest.raises(ConfigError, match=r"own\.yaml:8: .mine. is trained on .*put \{language\} into the file's name"):
-        load(tmp_path, GOOD, before)
-    load(tmp_path, GOOD.replace("mine/train.csv", '"mine/{language}.csv"'), before)
+        load_in(tmp_path, GOOD, before)
+    load_in(tmp_path, GOOD.replace("mine/train.csv", '"mine/{language}.csv"'), before)
 
 
 def test_an_intermediate_task_is_measured_too(tmp_path: Path) -> None:
     before = START.replace("recipes: [[]]", "recipes: [[mine]]").replace("targets: [mine]", "targets: [xnli]")
     silent = GOOD.replace(', test: "mine/{language}.jsonl"', "")
     with pytest.raises(ConfigError, match=r"own\.yaml:8: 'mine' has nothing to measure .*: give `holdout: 500` or so"):
-        load(tmp_path, silent, before)
-    load(tmp_path, silent + "    holdout: 9\n", before)
-    load(tmp_path, silent, "holdout: 9\n" + before)
+        load_in(tmp_path, silent, before)
+    load_in(tmp_path, silent + "    holdout: 9\n", before)
+    load_in(tmp_path, silent, "holdout: 9\n" + before)
 
 
 def test_like_a_known_task_with_other_labels(tmp_path: Path) -> None:
@@ -241,11 +301,28 @@ def test_found_labels_are_those_written_out(root: Path) -> None:
     for kind in ("prepare", "train", "evaluate"):
         assert keys(found, kind) == keys(given, kind)
     assert not set(keys(found)) & set(keys(expand(root, labels=["y", "x"])))
-    with pytest.raises(ConfigError, match="task 'mine' needs `labels`: without a data folder"):
+    with pytest.raises(ConfigError, match="task 'mine' needs `labels`: microworlds have no files to find them in"):
         expand(None, worlds=[0])
     (root / "own/train.csv").write_text("body,label\na,x\n")
     with pytest.raises(DataError, match=r"train\.csv: only one label, 'x'; give `labels:`"):
         expand(root)
+
+
+def test_found_tags_must_be_spans_unless_words_are_counted(root: Path) -> None:
+    (root / "own/train.csv").write_text("runs VERB\nfast ADV\n")
+    own = {"type": "tagging", "columns": {}, "languages": ["en"]}
+    with pytest.raises(DataError, match=r"train\.csv: task 'mine': entity_f1 needs .* 'ADV', 'VERB': set `metric: tok"):
+        expand(root, **own)
+    assert expand(root, **own, metric="token_accuracy").experiment.task("mine").labels == ("ADV", "VERB")
+
+
+def test_found_labels_are_cleaned_and_those_in_doubt_refused(root: Path) -> None:
+    (root / "own/train.csv").write_text("body,label\na,x\nb,y \nc,\u00a0y\n")
+    assert expand(root).experiment.task("mine").labels == ("x", "y")
+    (root / "own/train.csv").write_text("body,label\na,0\nb,1\nc,-1\n")
+    with pytest.raises(DataError, match=r"train\.csv:4: label '-1' \(1\) looks like a marker of missing gold"):
+        expand(root)
+    assert expand(root, labels=["0", "1", "-1"]).experiment.task("mine").labels == ("0", "1", "-1")
 
 
 def test_what_can_change_a_number_is_in_the_keys(root: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xstilts.cli.reading import load, load_experiment
+from xstilts.session.loading import load, load_study
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -37,12 +37,12 @@ def write(text: str, to: Path) -> Path:
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_examples_load(text: str, tmp_path: Path) -> None:
-    assert load(write(text, tmp_path)).experiment.recipes
+    assert load_study(write(text, tmp_path)).experiment.recipes
 
 
 def test_the_readme_says_what_its_recipes_are_called(tmp_path: Path) -> None:
     text = PAGES[0].read_text(encoding="utf-8").split("```yaml\n")[1].partition("```")[0]
-    experiment = load_experiment(write(text, tmp_path))
+    experiment = load(write(text, tmp_path))
     assert {"[my-nli]", "[{mnli, text_ud}]"} <= {recipe.label for recipe in experiment.recipes}
     assert experiment.task("my-nli").languages == ("en", "de", "sw")
 

@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from stages.tiny_experiment import BACKBONE, LANGUAGES, tiny_experiment
-from xstilts.cli.reading import load_experiment
 from xstilts.core.errors import ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
-from xstilts.planning.costing import Machine
+from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
+from xstilts.session.loading import load
 from xstilts.stages.selection import OPTIONS, in_words
 
 OPTIONS_NOW = {"steps": 6, "batch_size": 4, "learning_rate": 1e-3}
@@ -143,7 +143,7 @@ def test_reports_say_how_weights_were_chosen() -> None:
 
 def test_evaluations_and_sweeps_are_planned() -> None:
     def hours(expansion: Expansion) -> float:
-        plans = Planner(None, Machine(device("h100"))).plan(graph(expansion.stages()))
+        plans = Planner(None, Hardware(device("h100"))).plan(graph(expansion.stages()))
         return sum(plan.hours.usual for plan in plans if plan.kind in ("train", "choose"))
 
     last, ours = hours(expand({"select": "last"})), hours(expand({}))
@@ -156,4 +156,4 @@ def test_experiment_files_that_came_before_the_choice_keep_their_last_weights() 
     files = [path for path in root.glob("src/xstilts/studies/*.yaml") if "-full" not in path.name]
     for path in [*files, *root.glob("experiments/*.yaml")]:
         if path.name not in ("table1.yaml", "plateau.yaml"):  # labelled phases of the paper; raw text alone
-            assert load_experiment(path).train["select"] == "last", path
+            assert load(path).train["select"] == "last", path

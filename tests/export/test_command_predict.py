@@ -66,6 +66,8 @@ def test_lines_of_text_words_and_tables_are_read(world: World, typed: Typed, tmp
     assert [len(row["prediction"]) for row in said("micro_tagging", "b.txt", "Ivan dri .\nTea\n")] == [3, 1]
     conll = "Ivan\tX\ndri\tY\n\nTea\tX\n"
     assert [len(row["prediction"]) for row in said("micro_tagging", "c.conll", conll)] == [2, 1]
+    treebank = "".join(f"{n}\t{form}{8 * chr(9)}_\n" for n, form in (("1-2", "Ivandri"), (1, "Ivan"), (2, "dri")))
+    assert [len(row["prediction"]) for row in said("micro_tagging", "d.txt", treebank)] == [2]
     table = 'body;,language,name\n"Ivan, dri",de,q1\nTea,sw,q2\n'.replace(";", "")
     columns = ("--columns", "text=body,id=name")
     assert [row["id"] for row in said("micro_topic", "d.csv", table, *columns)] == ["q1", "q2"]

@@ -64,6 +64,15 @@ def test_a_treebank_is_gold_word_by_word_without_ranges_and_empty_nodes(score: S
         score("udpos", "de", {"g.conllu": TREEBANK.replace("2\tdem", "3\tdem")}, "ADP\nDET\n\n_\n")
 
 
+@pytest.mark.parametrize("name", ["p.conllu", "p.conll", "p.txt"])
+def test_predictions_may_be_conllu_as_taggers_of_treebanks_write_it(score: Scorer, name: str) -> None:
+    gold = {"de_x-ud-test.conllu": TREEBANK}
+    assert score("udpos", "de", gold, TREEBANK, name).value == 100.0
+    assert score("udpos", "de", gold, TREEBANK.replace("DET", "NOUN"), name).value < 100.0
+    two = {"g.tsv": "zu\tADP\ndem\tDET\n\nxyz\t_\n"}
+    assert score("udpos", "de", two, TREEBANK, name).value == 100.0
+
+
 def test_sentences_of_json_lines_are_joined_by_the_treebanks_ids(score: Scorer) -> None:
     gold = {"de_x-ud-test.conllu": TREEBANK}
     said = ours(**{"a-2": ["_"], "a-1": ["ADP", "DET"]})

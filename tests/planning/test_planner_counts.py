@@ -15,9 +15,9 @@ from training.phases import CODER, QUIET, tiny_model, tiny_phase
 from xstilts.backbones.adapters import adapters_of, add_adapter, train_only
 from xstilts.backbones.names import LoRA
 from xstilts.backbones.packing import pack
+from xstilts.core.machine import Machine
 from xstilts.planning.formulas import (
     MicroBatch,
-    Spread,
     Tuning,
     head_parameters,
     layer_bytes,
@@ -25,7 +25,6 @@ from xstilts.planning.formulas import (
     training_memory,
 )
 from xstilts.planning.survey import Conditions, survey
-from xstilts.training.config import Settings
 from xstilts.training.loop import make_optimizer, train
 
 UNTRACED = {"xmod": 0.15}
@@ -160,7 +159,7 @@ def _trained(changes: dict[str, Any], **options: Any) -> tuple[Any, Any]:
     gradients = {}
     for name, parameter in model.named_parameters():
         parameter.register_hook(lambda grad, name=name: gradients.__setitem__(name, grad.numel() * grad.element_size()))
-    next(train(model, phase, optimizer, Settings()))
+    next(train(model, phase, optimizer, Machine()))
     return gradients, optimizer
 
 
@@ -170,7 +169,7 @@ def test_gradients_and_moments_are_those_of_a_real_optimizer() -> None:
     asked = shape("xlm-roberta", {"vocab_size": len(CODER.tokenizer), **QUIET})
     surveyed = survey(asked, Tuning(), Conditions())
     head = head_parameters("masked_lm", surveyed.kept.hidden, 0, surveyed.counts)
-    planned = training_memory(surveyed.counts, surveyed.kept, Tuning(), Spread(), MicroBatch(100), 4.0)
+    planned = training_memory(surveyed.counts, surveyed.kept, Tuning(), Machine(), MicroBatch(100), 4.0)
     assert planned.gradients + 4 * head == sum(gradients.values())
     assert planned.moments + 8 * head == sum(v.numel() * v.element_size() for v in moments)
     assert planned.weights == 4 * surveyed.counts.total

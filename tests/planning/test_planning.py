@@ -12,16 +12,17 @@ from stages.tiny_experiment import tiny_experiment
 from training.phases import FEATURES, component, train_stage, write_inputs
 from xstilts.core.errors import BackboneError, ConfigError, UnknownName
 from xstilts.core.files import read_json
+from xstilts.core.machine import Machine
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning import disk
 from xstilts.planning.amounts import KINDS, _counted, amount, read_over
-from xstilts.planning.costing import Load, Machine, inference, training
+from xstilts.planning.costing import Hardware, Load, inference, training
 from xstilts.planning.devices import DEVICES, Utilisation, device, device_hours
 from xstilts.planning.empty_files import lay_out
-from xstilts.planning.formulas import Spread, Tuning, fewer_tokens, head_parameters
+from xstilts.planning.formulas import Tuning, fewer_tokens, head_parameters
 from xstilts.planning.lookup import shape_of
 from xstilts.planning.planner import Planner, models_of, total
 from xstilts.planning.remedies import about_shards, remedies
@@ -34,7 +35,7 @@ LARGE = shape(
     "xlm-roberta", {"hidden_size": 512, "num_hidden_layers": 6, "intermediate_size": 2048, "vocab_size": 60_000}
 )
 LOAD = Load(tokens=1e8, keys=60.0, longest=128, steps=1000, batch=64, precision="bf16")
-GPU = Machine(device("t4"))
+GPU = Hardware(device("t4"))
 
 
 def _size(folder: Path) -> int:
@@ -77,7 +78,7 @@ def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
     config = train_stage(component("nli"), component("choice"), steps=1000)
     phase = build_phase(config, inputs, TrainConfig(**config["train"]))
     amounts = {name: _counted(inputs[name], 1.0) for name in ("data0", "data1")}
-    planner = Planner(None, Machine(device("cpu")))
+    planner = Planner(None, Hardware(device("cpu")))
     planner._amount = lambda stage, exponent: amounts[stage.label]  # type: ignore[method-assign]
     data = {name: Stage("prepare", 1, {"of": name}, label=name) for name in amounts}
     load, _ = planner.load_of(Stage("train", 1, config, data), phase.config)
@@ -89,7 +90,7 @@ def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_made_to_fit_in_order_of_its_cost() -> None:
-    machine = replace(GPU, device=replace(GPU.device, memory=2_900_000_000), micro_batch_tokens=8192)
+    machine = replace(GPU, device=replace(GPU.device, memory=2_900_000_000))
     cost = training(LARGE, Tuning(), LOAD, machine)
     assert cost.memory.total > machine.device.usable
     ways = remedies(LARGE, Tuning(), LOAD, machine, None, judged=False)
@@ -111,9 +112,11 @@ def test_what_is_judged_while_it_trains_cannot_be_sharded() -> None:
         True,
     )
     counts = training(LARGE, Tuning(), LOAD, GPU).survey.counts
-    assert about_shards(Spread(4), counts, judged=True) == []
-    assert ["host's memory" in note for note in about_shards(Spread(4, shard=True), counts, judged=False)] == [True]
-    assert "--shard is refused" in about_shards(Spread(4, shard=True), counts, judged=True)[1]
+    assert about_shards(Machine(devices=4), counts, judged=True) == []
+    assert ["host's memory" in note for note in about_shards(Machine(devices=4, shard=True), counts, judged=False)] == [
+        True
+    ]
+    assert "--shard is refused" in about_shards(Machine(devices=4, shard=True), counts, judged=True)[1]
 
 
 def test_prediction_in_text_reads_prompts_several_times() -> None:
@@ -123,15 +126,15 @@ def test_prediction_in_text_reads_prompts_several_times() -> None:
 
 
 def test_each_way_of_saving_saves() -> None:
-    def peak(tuning: Tuning = Tuning(), machine: Machine = GPU, **changes: object) -> float:  # noqa: B008
+    def peak(tuning: Tuning = Tuning(), machine: Hardware = GPU, **changes: object) -> float:  # noqa: B008
         return training(LARGE, tuning, replace(LOAD, **changes), machine).memory.total
 
     full = peak()
-    assert peak(machine=replace(GPU, micro_batch_tokens=2048)) < full
-    assert peak(machine=replace(GPU, spread=Spread(recompute=True))) < full
-    sharded = peak(machine=replace(GPU, spread=Spread(4, shard=True)))
-    assert peak(machine=replace(GPU, spread=Spread(4, shard=True, offload=True))) < sharded < full
-    assert peak(machine=replace(GPU, spread=Spread(4))) > full  # DDP sends gradients from buckets
+    assert peak(machine=GPU.using(micro_batch_tokens=2048)) < full
+    assert peak(machine=replace(GPU, use=Machine(recompute=True))) < full
+    sharded = peak(machine=replace(GPU, use=Machine(devices=4, shard=True)))
+    assert peak(machine=replace(GPU, use=Machine(devices=4, shard=True, offload=True))) < sharded < full
+    assert peak(machine=replace(GPU, use=Machine(devices=4))) > full  # DDP sends gradients from buckets
     assert peak(Tuning(frozen_layers=3)) < full
     assert peak(Tuning(rank=8, dropout=0.0)) < full
     assert peak(Tuning(rank=8, dropout=0.0, quantized=True)) < peak(Tuning(rank=8, dropout=0.0))
@@ -186,7 +189,7 @@ def expansion() -> Expansion:
 def test_a_microworld_is_planned_before_it_is_written(expansion: Expansion, tmp_path: Path) -> None:
     stages = graph(expansion.stages())
     names = models_of((cell.backbone, cell.stage) for cell in expansion.cells)
-    plans = Planner(None, Machine(device("h100")), names).plan(stages)
+    plans = Planner(None, Hardware(device("h100")), names).plan(stages)
     sums = total(plans)
     assert (sums["run"], sums["cached"], sums["unfit"]) == (len(stages), 0, 0)
     assert sums["estimated"]
@@ -202,7 +205,7 @@ def test_what_is_finished_costs_nothing(expansion: Expansion, tmp_path: Path) ->
     for stage in stages:
         store.directory(stage).mkdir(parents=True)
         (store.directory(stage) / "DONE").touch()
-    sums = total(Planner(store, Machine(device("h100"))).plan(stages))
+    sums = total(Planner(store, Hardware(device("h100"))).plan(stages))
     assert (sums["run"], sums["cached"]) == (0, len(stages))
     assert (sums["flops"], sums["disk"], sums["memory"]) == (0, 0, 0)
 
@@ -219,7 +222,7 @@ def test_registered_tasks_are_planned_without_data_from_official_numbers(tmp_pat
     experiment = official(targets=["xnli", "xquad", "tatoeba", "panx", "xcopa", "udpos", "mlqa", "tydiqa", "sib200"])
     lay_out(experiment, tmp_path)
     cells = Expansion(experiment, tmp_path).cells
-    plans = Planner(None, Machine(device("h100"))).plan(graph(cell.stage for cell in cells))
+    plans = Planner(None, Hardware(device("h100"))).plan(graph(cell.stage for cell in cells))
     mnli = next(plan for plan in plans if plan.kind == "train" and plan.label.endswith("> mnli @seed 1"))
     assert mnli.steps == -(-2 * 392_702 // 32)  # two epochs: the cap is of mixtures
     assert mnli.tokens == mnli.steps * 32 * 50

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 from synthetic_scores import Design, build, score
 
-from xstilts.report import About, Named
+from xstilts.reports import About, Named
 from xstilts.stats.bootstrap import Resampling
 from xstilts.stats.table import ScoreTable
 

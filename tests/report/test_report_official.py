@@ -8,10 +8,10 @@ import pytest
 from report_helpers import ABOUT, QUICK, experiment
 
 from xstilts.core.benchmark import Benchmark
-from xstilts.report import analyse
-from xstilts.report.markdown import report
-from xstilts.report.official import official_table
-from xstilts.report.page import page
+from xstilts.reports import analyse
+from xstilts.reports.markdown import report
+from xstilts.reports.official import official_table
+from xstilts.reports.page import page
 from xstilts.stats.benchmarks import averages
 
 SMALL = Benchmark(

@@ -16,11 +16,11 @@ import pytest
 from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment, parsed
 from synthetic_scores import build
 
-from xstilts.report import Named, analyse, main_tables, plain, plain_report, rich_table, write_report
-from xstilts.report.analysis import ALL, ZERO_SHOT
-from xstilts.report.layers import layer_table, panels
-from xstilts.report.svg import heat_map, limit, shade
-from xstilts.report.tables import intermediate_table, language_table, main_table
+from xstilts.reports import Named, analyse, main_tables, plain, plain_report, rich_table, write_report
+from xstilts.reports.analysis import ALL, ZERO_SHOT
+from xstilts.reports.layers import layer_table, panels
+from xstilts.reports.svg import heat_map, limit, shade
+from xstilts.reports.tables import intermediate_table, language_table, main_table
 from xstilts.stats.table import ScoreTable
 
 
@@ -101,7 +101,7 @@ def test_plots_are_well_formed_files_of_their_own(folder):
 
 def test_the_same_scores_give_the_same_bytes_in_another_process_and_without_torch(folder, tmp_path):
     program = (
-        "import sys; from pathlib import Path; from report_helpers import *; from xstilts.report import write_report\n"
+        "import sys; from pathlib import Path; from report_helpers import *; from xstilts.reports import write_report\n"
         "write_report(experiment(), ABOUT, Path(sys.argv[1]), QUICK); assert 'torch' not in sys.modules"
     )
     here = Path(__file__).parent

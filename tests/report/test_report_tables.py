@@ -10,14 +10,14 @@ from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment
 from synthetic_scores import Design, build, score
 
 from xstilts.core.errors import XstiltsError
-from xstilts.report import About, Named, analyse
-from xstilts.report.analysis import ALL, ZERO_SHOT
-from xstilts.report.cells import describe, interval, points, share, signed
-from xstilts.report.findings import findings
-from xstilts.report.layers import layer_table, panels
-from xstilts.report.markdown import report as markdown
-from xstilts.report.methods import methods
-from xstilts.report.tables import gain_rows, intermediate_table, language_table, main_table
+from xstilts.reports import About, Named, analyse
+from xstilts.reports.analysis import ALL, ZERO_SHOT
+from xstilts.reports.cells import describe, interval, points, share, signed
+from xstilts.reports.findings import findings
+from xstilts.reports.layers import layer_table, panels
+from xstilts.reports.markdown import report as markdown
+from xstilts.reports.methods import methods
+from xstilts.reports.tables import gain_rows, intermediate_table, language_table, main_table
 from xstilts.stats.bootstrap import bootstrap_gain
 from xstilts.stats.table import Run, ScoreTable
 

@@ -14,7 +14,6 @@ import pytest
 from safetensors.torch import load_file
 
 from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
-from xstilts.cli.leaks import leaks_found
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.environment import remarks
@@ -22,6 +21,7 @@ from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
+from xstilts.session.leaks import leaks_found
 from xstilts.stages import run as runner
 
 

@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from stages.tiny_experiment import BACKBONE, run_all, scores, tiny_experiment
-from xstilts.cli.run import _warn_of_other_languages
 from xstilts.core.errors import DataError
 from xstilts.expand import Expansion
+from xstilts.session.check import notices
+from xstilts.session.grid import Grid
 
 LABELS = ["no", "yes"]
 FILES = {"train": "said/{language}.csv", "test": "said/{language}.csv"}
@@ -48,12 +49,16 @@ def test_a_language_that_a_task_names_is_trained_on_and_scored(root: Path, tmp_p
     assert measured == {"en", "chr"}
 
 
-def test_files_that_are_left_aside_are_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _warn_of_other_languages(experiment(None), root)
-    said = "warning: said is read without the files for chr (name it under `languages`), swa (here: sw)\n"
-    assert capsys.readouterr().err == said
-    _warn_of_other_languages(experiment(["en", "chr"]), root)
-    assert not capsys.readouterr().err
+def test_files_that_are_left_aside_are_said(root: Path) -> None:
+    def said(languages: list[str] | None) -> list[str]:
+        made = experiment(languages)
+        return notices(made, Grid.of(made, root), root)
+
+    assert said(None) == ["said is read without the files for chr (name it under `languages`), swa (here: sw)"]
+    assert said(["en", "chr"]) == []
+    assert said(["en", "chr", "yo"]) == [
+        "said: no test file for yo (looked for said/{language}.csv); measured in 2 languages"
+    ]
 
 
 def test_where_nothing_is_left_they_are_in_the_message(root: Path) -> None:

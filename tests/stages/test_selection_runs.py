@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from stages.tiny_experiment import run_all, tiny_experiment
-from xstilts.cli.results import collect, describe
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion
 from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
-from xstilts.report.analysis import analyse
-from xstilts.report.findings import findings
-from xstilts.report.methods import methods
+from xstilts.reports.analysis import analyse
+from xstilts.reports.findings import findings
+from xstilts.reports.methods import methods
+from xstilts.session.grid import Grid
+from xstilts.session.results import collect, describe
 from xstilts.stats.flags import oracles
 
 RATES = [1e-9, 1e-2]
@@ -98,7 +99,7 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
         ("[micro_nli]", "micro_topic", (1,)),
     ]
     assert flagged[0].text == "micro_topic chosen on its languages (oracle)"
-    analysis = analyse(table, describe(expansion, table, "xstilts run", store))
+    analysis = analyse(table, describe(Grid.from_expansion(expansion), table, "xstilts run", store))
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
     assert (

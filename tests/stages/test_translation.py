@@ -12,7 +12,6 @@ import pytest
 from dictionary_model import write_model
 from tiny_experiment import run, run_all, tiny_experiment
 
-from xstilts.cli.results import translated as said
 from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.core.files import read_json
 from xstilts.data.examples import Example, SpanExample, TaggedExample
@@ -24,6 +23,8 @@ from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.microworld.encoders import encoder_path
 from xstilts.planning.amounts import rows_of
+from xstilts.session.grid import Grid
+from xstilts.session.results import translated as said
 from xstilts.stages import translating
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
@@ -86,7 +87,7 @@ def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path
 def test_an_experiment_with_translated_training_data_runs_to_its_end(root: Path, tmp_path: Path) -> None:
     expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab", "qac")), root)
     run_all(expansion, tmp_path)
-    assert said(expansion, Store(tmp_path)) == [
+    assert said(Grid.from_expansion(expansion), Store(tmp_path)) == [
         "[micro_nli (exact: qab, qac)] is trained on translations: its scores in qab, qac are not zero-shot.",
         "Translation of micro_nli, qab: 30 of 30 examples kept.",
         "Translation of micro_nli, qac: 30 of 30 examples kept.",

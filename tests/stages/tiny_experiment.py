@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import read_jsonl
+from xstilts.core.machine import Machine
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.events import Cached, Done, Event, Failed, Skipped
-from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.stages import RESUMABLE
+from xstilts.session.run import RUNNER, local
 
-RUNNER = "xstilts.stages.run:run_stage"
 LANGUAGES = ("en", "qaa", "qab", "qac", "qad", "qae")
 BACKBONE = {
     "name": "tiny",
@@ -49,7 +48,8 @@ def run(
 ) -> dict[str, list[Event]]:
     """Events by how stages ended; fails where a stage did, unless asked not to."""
     events: dict[str, list[Event]] = {"Done": [], "Cached": [], "Failed": [], "Skipped": []}
-    for event in run_local(stages, Store(store), runner, settings, workers, RESUMABLE, threads=1):
+    machine = Machine(workers=workers, threads=1, **settings)
+    for event in local(list(stages), Store(store), machine, runner):
         if isinstance(event, Done | Cached | Failed | Skipped):
             events[type(event).__name__].append(event)
     return events

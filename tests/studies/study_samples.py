@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from synthetic_scores import score
 
-from xstilts.report import About, Analysis, Named, analyse
+from xstilts.reports import About, Analysis, Named, analyse
 from xstilts.stats.bootstrap import Resampling
 from xstilts.stats.table import Examples, ScoreTable
 from xstilts.studies.spec import StudySpec

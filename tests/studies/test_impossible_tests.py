@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli.reading import load
 from xstilts.core.errors import ConfigError
+from xstilts.session.loading import load_study
 
 HEAD = """\
 name: sizes
@@ -38,7 +38,7 @@ RECIPE = 'recipe: "[micro_nli]", is: '
 def read(folder: Path, test: str, group: str = "tags") -> None:
     path = folder / "sizes.yaml"
     path.write_text(HEAD.replace("TEST", f"{{{test}}}").replace("GROUP", group), encoding="utf-8")
-    load(path)
+    load_study(path)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_one_that_scores_can_decide_is_not(tmp_path: Path, test: str) -> None:
 def test_the_best_is_counted_over_the_others(tmp_path: Path) -> None:
     text = HEAD.replace("[micro_nli]]", "[micro_nli], [micro_qa]]").replace("GROUP", "tags")
     (tmp_path / "three.yaml").write_text(text.replace("TEST", f"{{kind: best, {RECIPE}above, at_least: 2}}"))
-    load(tmp_path / "three.yaml")
+    load_study(tmp_path / "three.yaml")
 
 
 def test_a_group_called_like_another_target_is_refused(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cli.reading import load, load_experiment
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.expand import Expansion
+from xstilts.session.loading import load, load_study
 from xstilts.studies.files import load_document, packaged, studies, study_file
 
 STUDIES = ("architectures", "curriculum", "domain", "objectives", "scale")
@@ -82,23 +82,23 @@ def test_a_mistake_is_named_with_its_line(tmp_path, old, new, line, message):
     assert old in BASE
     path = write(tmp_path, BASE.replace(old, new))
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load_study(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{path}:{line}: ")
 
 
 def test_a_plain_experiment_has_no_study_and_a_study_is_a_plain_experiment(tmp_path):
     path = write(tmp_path, BASE)
-    assert load(path).study is not None
+    assert load_study(path).study is not None
     plain = write(tmp_path, BASE[: BASE.index("study:")], "plain")
-    assert load(plain).study is None
-    assert load_experiment(path) == load_experiment(plain)
+    assert load_study(plain).study is None
+    assert load(path).model_dump() == load(plain).model_dump()
 
 
 def test_a_variant_replaces_keys_of_its_base_and_single_keys_of_the_study(tmp_path):
     base, variant = write(tmp_path, BASE), write(tmp_path, VARIANT, "sizes-small")
-    experiment, spec = load(variant)
-    whole = load(base)
+    experiment, spec = load_study(variant)
+    whole = load_study(base)
     assert (experiment.name, experiment.seeds, experiment.targets) == ("sizes-small", (1,), whole.experiment.targets)
     assert whole.study is not None
     assert spec is not None
@@ -109,19 +109,19 @@ def test_a_mistake_in_a_base_or_a_variant_is_named_in_its_own_file(tmp_path):
     base = write(tmp_path, BASE)
     variant = write(tmp_path, VARIANT.replace("cost: an hour", "cost: [1]"), "sizes-small")
     with pytest.raises(ConfigError, match=f"{variant}:4: "):
-        load(variant)
+        load_study(variant)
     write(tmp_path, VARIANT + "recipes: [[]]\n", "sizes-small")
     with pytest.raises(ConfigError, match=f"{base}:17: unknown recipe"):
-        load(variant)
+        load_study(variant)
     # What the experiment as a whole gets wrong stands where its names do.
     twice = '\n\nbackbones: [{name: mlm, source: "microworld:mlm"}, {name: mlm, source: "microworld:tlm"}]\n'
     write(tmp_path, VARIANT + twice, "sizes-small")
     with pytest.raises(ConfigError, match=f"{variant}:7: backbone 'mlm' occurs twice: give one of them a `name`"):
-        load(variant)
+        load_study(variant)
     write(tmp_path, VARIANT, "sizes-small")
     write(tmp_path, BASE.replace("[micro_topic]", "[micro_topics]"))
     with pytest.raises(ConfigError, match=f"{base}:7: unknown task 'micro_topics'"):
-        load(variant)
+        load_study(variant)
 
 
 def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):
@@ -132,7 +132,7 @@ def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):
     with pytest.raises(ConfigError, match="unknown base 'curiculum': did you mean curriculum"):
         load_document(write(tmp_path, "base: curiculum\n", "three"))
     own = write(tmp_path, "base: curriculum\nseeds: [1]\n", "curriculum")
-    assert load(own).experiment.seeds == (1,)
+    assert load_study(own).experiment.seeds == (1,)
     with pytest.raises(UnknownName, match="did you mean objectives"):
         study_file("objective")
 
@@ -140,7 +140,7 @@ def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):
 @pytest.mark.parametrize("name", studies())
 def test_every_shipped_study_names_what_its_experiment_has(name):
     text = packaged(name).read_text(encoding="utf-8")
-    _, spec = load(packaged(name))
+    _, spec = load_study(packaged(name))
     assert spec is not None
     assert "# Command: xstilts study" in text
     assert spec.claims
@@ -149,7 +149,7 @@ def test_every_shipped_study_names_what_its_experiment_has(name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_embedded_studies_have_several_seeds_in_every_world(name):
-    experiment, _ = load(packaged(name))
+    experiment, _ = load_study(packaged(name))
     found = Counter(one.world for one in Expansion(experiment, None).replicates)
     assert set(found) == {1, 2, 3}
     assert len(set(found.values())) == 1
@@ -158,9 +158,9 @@ def test_embedded_studies_have_several_seeds_in_every_world(name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_has_variants_on_real_text_and_on_public_models_with_its_claims(name):
-    _, spec = load(packaged(name))
+    _, spec = load_study(packaged(name))
     for variant in ("real-small", "full"):
-        _, varied = load(packaged(f"{name}-{variant}"))
+        _, varied = load_study(packaged(f"{name}-{variant}"))
         assert spec is not None
         assert varied is not None
         assert [claim.id for claim in varied.claims] == [claim.id for claim in spec.claims]
@@ -168,7 +168,7 @@ def test_a_study_has_variants_on_real_text_and_on_public_models_with_its_claims(
 
 
 def test_the_papers_grid_carries_the_twelve_statements():
-    experiment, spec = load(packaged("table1"))
+    experiment, spec = load_study(packaged("table1"))
     assert spec is not None
     assert {claim.id.partition("-")[0] for claim in spec.claims} == {f"C{number}" for number in range(1, 13)}
     assert all(claim.citation == ("phang2020",) for claim in spec.claims)

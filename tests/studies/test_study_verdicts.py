@@ -10,8 +10,8 @@ from scipy import stats
 from study_samples import SEEDS, analysis, spec
 from synthetic_scores import score
 
-from xstilts.report.methods import protocols
-from xstilts.report.study import Study, study_of, study_page, write_study
+from xstilts.reports.methods import protocols
+from xstilts.reports.study import Study, study_of, study_page, write_study
 from xstilts.stats.table import ScoreTable
 from xstilts.stats.tests import holm
 

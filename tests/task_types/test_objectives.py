@@ -24,6 +24,7 @@ from xstilts.backbones.packing import micro_batches
 from xstilts.backbones.text import start_token
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
+from xstilts.core.machine import Machine
 from xstilts.data.examples import PlainText, TextExample
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.causal_lm import CausalLM
@@ -34,7 +35,7 @@ from xstilts.task_types.simcse import SimCSE, triples, views_differ
 from xstilts.task_types.span_corruption import SpanCorruption, corrupt, sentinels_of, spans
 from xstilts.task_types.translation_lm import TranslationLM
 from xstilts.tasks import Encoding
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, Phase, make_optimizer, train
 from xstilts.training.model import HeadSpec, Model, restore_heads, save_model
 from xstilts.training.plan import Plan, Source
@@ -96,7 +97,7 @@ def test_the_loss_falls(name: str) -> None:
     backbone = backbone_of(name)
     model = Model(backbone, [HeadSpec("data", name, ())], 0.0, 1)
     phase = phase_of(name, config).suited(backbone)
-    losses = [float(record.loss) for record in train(model, phase, make_optimizer(model, config), Settings())]
+    losses = [float(record.loss) for record in train(model, phase, make_optimizer(model, config), Machine())]
     assert np.mean(losses[-6:]) < 0.85 * np.mean(losses[:3]), losses
 
 

@@ -13,9 +13,10 @@ from backbones.tiny_models import tiny_backbone
 from task_types.samples import CHOICES, CODER, LABELS, LIMITS, LINES, PAIRS, PARALLEL, QUESTIONS, SENTENCES, TAGS
 from xstilts.backbones.load import save_backbone
 from xstilts.core.files import write_json
+from xstilts.core.machine import Machine
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
 from xstilts.training.model import HeadSpec, Model
 from xstilts.training.plan import Plan, Source
@@ -71,7 +72,7 @@ def tiny_phase(
 
 def trained(model: Model, phase: Phase, tokens: int = 8192) -> list[StepRecord]:
     """All steps, on this very model."""
-    return list(train(model, phase, make_optimizer(model, phase.config), Settings(micro_batch_tokens=tokens)))
+    return list(train(model, phase, make_optimizer(model, phase.config), Machine(micro_batch_tokens=tokens)))
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -11,9 +11,9 @@ from backbones.tiny_models import ARCHS, Arch, tiny_backbone
 from task_types.samples import CODER
 from training.phases import CONFIG, same, spec, tiny_model, tiny_phase, trained, weights
 from xstilts.core.errors import StageError
+from xstilts.core.machine import Machine
 from xstilts.training import checkpoint
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from xstilts.training.config import Settings
 from xstilts.training.loop import make_optimizer, train
 from xstilts.training.model import Model
 
@@ -27,13 +27,13 @@ def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(arch: Arch, tmp_path: Path)
     straight, begun, resumed = fresh(), fresh(), fresh()
     trained(straight, phase)
     optimizer = make_optimizer(begun, CONFIG)
-    for record in train(begun, phase, optimizer, Settings()):
+    for record in train(begun, phase, optimizer, Machine()):
         if record.step == 4:
             break
     save_checkpoint(tmp_path, begun, optimizer, 5, {"nli": {"steps": 5}})
     optimizer = make_optimizer(resumed, CONFIG)
     assert load_checkpoint(tmp_path, resumed, optimizer) == (5, {"nli": {"steps": 5}})
-    list(train(resumed, phase, optimizer, Settings(), start=5))
+    list(train(resumed, phase, optimizer, Machine(), start=5))
     assert same(weights(straight), weights(resumed))
 
 
@@ -99,7 +99,7 @@ def test_a_finished_phase_keeps_no_checkpoint(tmp_path: Path) -> None:
 def test_moments_and_step_counts_come_back(tmp_path: Path) -> None:
     model, other = tiny_model("nli"), tiny_model("nli")
     optimizer, fresh = make_optimizer(model, CONFIG), make_optimizer(other, CONFIG)
-    list(train(model, tiny_phase("nli"), optimizer, Settings()))
+    list(train(model, tiny_phase("nli"), optimizer, Machine()))
     save_checkpoint(tmp_path, model, optimizer, 8)
     load_checkpoint(tmp_path, other, fresh)
     for one, two in zip(model.parameters(), other.parameters(), strict=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.core.machine import Machine
+from xstilts.training.config import TrainConfig
 
 
 def test_the_linear_schedule_rises_to_the_rate_and_falls_to_zero() -> None:
@@ -45,4 +46,4 @@ def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
 
 
 def test_no_setting_is_an_option_of_training() -> None:
-    assert not set(Settings.model_fields) & set(TrainConfig.model_fields)
+    assert not set(Machine.model_fields) & set(TrainConfig.model_fields)

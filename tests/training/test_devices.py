@@ -21,12 +21,12 @@ from xstilts.backbones.load import save_backbone
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, read_jsonl, write_json
+from xstilts.core.machine import Machine
 from xstilts.stages import ranks
 from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
-from xstilts.training.config import Settings
 from xstilts.training.distributed import Team, recompute_layers
 from xstilts.training.loop import collate, make_optimizer, train
 
@@ -159,7 +159,7 @@ def test_every_row_is_in_one_group_and_groups_for_ranks_are_even(lengths: list[i
 
 def test_shares_cover_the_step_and_every_rank_has_as_many() -> None:
     phase = tiny_phase("nli")
-    batches = list(collate(phase, 0, Settings(micro_batch_tokens=16)))
+    batches = list(collate(phase, 0, Machine(micro_batch_tokens=16)))
     assert len(batches) > 2
     shares = [Team(rank, 2).share(batches) for rank in range(2)]
     assert len(shares[0]) == len(shares[1])
@@ -175,5 +175,5 @@ def test_computing_activations_twice_changes_no_bit() -> None:
     recompute_layers(again.backbone)
     phase = tiny_phase("nli")
     trained(kept, phase)
-    list(train(again, phase, make_optimizer(again, CONFIG), Settings()))
+    list(train(again, phase, make_optimizer(again, CONFIG), Machine()))
     assert same(kept.state_dict(), again.state_dict())

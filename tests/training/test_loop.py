@@ -16,8 +16,9 @@ from training.phases import CONFIG, DATA, FEATURES, same, spec, tiny_model, tiny
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.packing import Packed
 from xstilts.core.errors import StageError
+from xstilts.core.machine import Machine
 from xstilts.task_types.base import TaskType
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, accumulate, collate, make_optimizer, train
 from xstilts.training.model import Model
 
@@ -29,7 +30,7 @@ def gradients(task: str, tokens: int) -> tuple[Tensor, dict[str, Tensor], int]:
     size = len(FEATURES[task])
     phase = tiny_phase(task, config=CONFIG.model_copy(update={"batch_size": size}))
     model = tiny_model(task).double()
-    batches = list(collate(phase, 0, Settings(micro_batch_tokens=tokens)))
+    batches = list(collate(phase, 0, Machine(micro_batch_tokens=tokens)))
     loss = accumulate(Losses(model, phase), phase, 0, batches, "cpu")
     grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     return loss, grads, len(batches)
@@ -49,7 +50,7 @@ def test_the_gradient_does_not_depend_on_the_micro_batches(task: str) -> None:
 
 def test_masked_tokens_are_counted_over_the_whole_batch() -> None:
     phase = tiny_phase("text", config=CONFIG.model_copy(update={"batch_size": 12}))
-    one, many = (list(collate(phase, 0, Settings(micro_batch_tokens=tokens))) for tokens in (10**6, 60))
+    one, many = (list(collate(phase, 0, Machine(micro_batch_tokens=tokens))) for tokens in (10**6, 60))
     assert len(one) == 1
     assert len(many) > 2
     model = tiny_model("text")
@@ -63,11 +64,11 @@ def test_masks_do_not_depend_on_the_micro_batches() -> None:
     phase = tiny_phase("text", config=CONFIG.model_copy(update={"batch_size": 12}))
 
     def tokens(budget: int) -> list[int]:
-        batches = collate(phase, 0, Settings(micro_batch_tokens=budget))
+        batches = collate(phase, 0, Machine(micro_batch_tokens=budget))
         return [int(i) for batch in batches for i in batch.packed.ids_T]
 
     def golds(budget: int) -> list[int]:
-        batches = collate(phase, 0, Settings(micro_batch_tokens=budget))
+        batches = collate(phase, 0, Machine(micro_batch_tokens=budget))
         return [int(i) for batch in batches for i in batch.targets["token_M"]]
 
     assert tokens(10**6) == tokens(60)
@@ -78,7 +79,7 @@ def test_masked_lm_gives_one_loss_however_the_batch_is_cut() -> None:
     phase = tiny_phase("text", config=CONFIG.model_copy(update={"batch_size": 12}))
     losses = []
     for budget in (10**6, 60):
-        batches = list(collate(phase, 0, Settings(micro_batch_tokens=budget)))
+        batches = list(collate(phase, 0, Machine(micro_batch_tokens=budget)))
         losses.append(float(accumulate(Losses(tiny_model("text"), phase), phase, 0, batches, "cpu")))
     assert len(batches) > 1
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -90,7 +91,7 @@ def test_a_loss_weight_scales_the_gradient_and_not_the_logged_loss() -> None:
     for weight in (1.0, 0.25):
         model = tiny_model("nli")
         weighted = type(phase)(**{**vars(phase), "weights": (weight,)})
-        losses.append(accumulate(Losses(model, weighted), weighted, 0, list(collate(phase, 0, Settings())), "cpu"))
+        losses.append(accumulate(Losses(model, weighted), weighted, 0, list(collate(phase, 0, Machine())), "cpu"))
         norms.append(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
     assert float(losses[0]) == float(losses[1])
     assert float(norms[1] / norms[0]) == pytest.approx(0.25, rel=1e-4)
@@ -100,7 +101,7 @@ def test_each_step_sees_the_rows_of_the_plan() -> None:
     phase = tiny_phase("nli", "pos")
     for step in range(CONFIG.steps or 0):
         planned = phase.plan[step]
-        batches = list(collate(phase, step, Settings(micro_batch_tokens=30)))
+        batches = list(collate(phase, step, Machine(micro_batch_tokens=30)))
         assert sorted(np.concatenate([b.rows for b in batches]).tolist()) == sorted(planned.rows.tolist())
 
 
@@ -129,7 +130,7 @@ def test_dropout_of_a_step_does_not_depend_on_what_was_drawn_before() -> None:
     model, again = (tiny_model("nli", dropout=0.5, hidden_dropout_prob=0.3) for _ in range(2))
     trained(model, tiny_phase("nli", config=config))
     with torch.random.fork_rng(devices=[]):
-        for _ in train(again, tiny_phase("nli", config=config), make_optimizer(again, config), Settings()):
+        for _ in train(again, tiny_phase("nli", config=config), make_optimizer(again, config), Machine()):
             torch.randn(17)
     assert same(weights(model), weights(again))
 
@@ -159,7 +160,7 @@ def test_the_optimizer_is_adamw_with_decay_on_matrices_alone() -> None:
     records = trained(model, phase)
     for step in range(6):
         reference.train().zero_grad(set_to_none=True)
-        accumulate(Losses(reference, phase), phase, 0, list(collate(phase, step, Settings())), "cpu")
+        accumulate(Losses(reference, phase), phase, 0, list(collate(phase, step, Machine())), "cpu")
         grads = {name: p.grad for name, p in reference.named_parameters() if p.grad is not None}
         norm = torch.sqrt(sum((g.square().sum() for g in grads.values()), torch.zeros(())))
         assert float(norm) == pytest.approx(float(records[step].grad_norm), rel=1e-3)
@@ -194,7 +195,7 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     model = tiny_model("nli")
     with torch.no_grad():
         model.backbone.embeddings.fill_(float("nan"))
-    steps = train(model, tiny_phase("nli"), make_optimizer(model, CONFIG), Settings(log_every=3))
+    steps = train(model, tiny_phase("nli"), make_optimizer(model, CONFIG), Machine(log_every=3))
     with pytest.raises(StageError, match=r"the loss of nli is nan at step 2: lower the learning rate \(now 0.00086\)"):
         list(steps)
 
@@ -256,7 +257,7 @@ def test_each_batch_of_a_joint_phase_sees_what_its_type_needs(monkeypatch: pytes
 
     monkeypatch.setattr(Backbone, "forward", noting)
     phase = tiny_phase("nli", "pos")
-    settings = Settings()
+    settings = Machine()
     records = list(train(model, phase, make_optimizer(model, phase.config), settings))
     assert {record.task for record in records} == {"nli", "pos"}
     assert asked == [record.task == "pos" for record in records]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import mean
 
 from xstilts.choosing import cheap
 from xstilts.choosing.costs import Budget, Ledger
 from xstilts.choosing.runs import Run, Runs
 from xstilts.core.errors import ConfigError
+from xstilts.data.locate import Root
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -103,12 +103,12 @@ class Chooser:
 
     Args:
         experiment: of one backbone and one target (`setting`).
-        root: data folder; None on microworlds.
+        root: data folder or folders; None on microworlds.
         wanted: names of cheap scores; that which orders what is not trained is taken there in any case.
     """
 
     experiment: Experiment
-    root: Path | None
+    root: Root | None
     store: Store
     compute: Compute
     wanted: Sequence[str] = cheap.SCORES

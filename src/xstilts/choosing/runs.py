@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from xstilts.core.errors import ConfigError
+from xstilts.data.locate import Root
 from xstilts.expand import Cell, Expansion, Model, Replicate
 from xstilts.expand.data import Files
 from xstilts.expand.phases import Phases
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.planning.costing import Machine
+from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
@@ -46,21 +46,21 @@ class Runs:
 
     Args:
         experiment: of one backbone and one target (`setting`).
-        root: data folder; None on microworlds.
+        root: data folder or folders; None on microworlds.
         store: where prepared data is counted, since steps may be given as epochs.
 
     Raises:
         ConfigError: the target has no English examples to judge by. Others as `Files`.
     """
 
-    def __init__(self, experiment: Experiment, root: Path | None, store: Store) -> None:
+    def __init__(self, experiment: Experiment, root: Root | None, store: Store) -> None:
         self.expansion = Expansion(experiment, root)
         self.experiment = self.expansion.experiment
         self.store = store
         (self.spec,), (self.target,) = self.experiment.backbones, self.experiment.targets
         self._files = Files(self.experiment, root)
         self._phases = Phases(self._files)
-        self.planner = Planner(store, Machine(device("cpu")))
+        self.planner = Planner(store, Hardware(device("cpu")))
         self.head = self.experiment.trained_on(self.target)
         count = self.target.seeds or len(self.experiment.seeds)
         self.replicates: Sequence[Replicate] = self.expansion.replicates[:count]

@@ -62,7 +62,7 @@ def setting(experiment: Experiment, target: str, sources: Sequence[str], backbon
         "recipes": [Recipe().model_dump(), *(recipe.model_dump() for recipe in recipes)],
         "targets": [aimed.model_dump()],
     }
-    return _checked(fields)
+    return _checked(fields).placed(experiment.file)
 
 
 def of_backbone(experiment: Experiment, name: str | None) -> Experiment:

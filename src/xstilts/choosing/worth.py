@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from statistics import mean
 
 import numpy as np
@@ -28,6 +27,7 @@ from xstilts.choosing.halving import BASELINE, Chooser, Compute, stages_of
 from xstilts.choosing.setting import setting
 from xstilts.core.errors import StoreError
 from xstilts.core.seeds import generator
+from xstilts.data.locate import Root
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -116,7 +116,7 @@ class Worth:
 
 
 def measure_worth(
-    experiment: Experiment, root: Path | None, stores: tuple[Store, Store], compute: Compute, budget: Budget
+    experiment: Experiment, root: Root | None, stores: tuple[Store, Store], compute: Compute, budget: Budget
 ) -> Worth:
     """Choose for every target and seed of a finished grid.
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from xstilts.choosing import SCORES, Budget, Choice, Chooser, Worth, choice_page, measure_worth, setting, worth_page
-from xstilts.choosing.halving import Compute
 from xstilts.choosing.setting import from_names, of_backbone
+from xstilts.cli.options import Folders
 from xstilts.cli.output import emit
-from xstilts.cli.reading import load_experiment
-from xstilts.cli.run import RUNNER, Machine
-from xstilts.core.errors import ConfigError, StageError, UnknownName
+from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import write_text
-from xstilts.graph.events import Done, Failed, Progress
-from xstilts.graph.local import run_local
-from xstilts.graph.stage import Stage
+from xstilts.core.machine import Machine
+from xstilts.graph.events import Done, Event, Progress
 from xstilts.graph.store import Store
-from xstilts.stages import RESUMABLE
+from xstilts.session.loading import load
+from xstilts.session.run import check_device, computing
 
 
 @dataclass(frozen=True)
@@ -57,21 +55,22 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(word for part in re.split(r",(?![^\[]*\])", text) if (word := part.strip())))
 
 
-def show_choice(file: Path | None, data: Path | None, store: Path, asked: Asked, machine: Machine) -> None:
+def show_choice(file: Path | None, data: Folders, store: Path, asked: Asked, machine: Machine) -> None:
     """Print the choice and write it to the store's `reports/choose-TARGET.md`."""
+    check_device(machine)
     if asked.target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     budget, wanted = Budget.parse(asked.budget), asked.wanted
     if file is not None:
         if asked.world is not None:
             raise ConfigError("--world is for a choice without a file: write `worlds:` into the file")
-        experiment = setting(load_experiment(file), asked.target, asked.candidates, asked.backbone)
+        experiment = setting(load(file), asked.target, asked.candidates, asked.backbone)
     elif asked.backbone is None or not asked.candidates:
         raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
     else:
         experiment = from_names(asked.target, asked.candidates, asked.backbone, asked.world)
     place = Store(store)
-    chooser = Chooser(experiment, data, place, _computing(place, machine, asked.as_json), wanted)
+    chooser = Chooser(experiment, data, place, computing(place, machine, None if asked.as_json else _tell), wanted)
     choice = chooser.choose(budget)
     page = choice_page(choice, asked.command)
     path = store / "reports" / f"choose-{choice.target}.md"
@@ -83,17 +82,18 @@ def show_choice(file: Path | None, data: Path | None, store: Path, asked: Asked,
 
 
 def show_worth(
-    file: Path | None, data: Path | None, store: Path, grid: Path | None, asked: Asked, machine: Machine
+    file: Path | None, data: Folders, store: Path, grid: Path | None, asked: Asked, machine: Machine
 ) -> None:
     """Print what choosing is worth on a finished grid and write it to the store's `reports/choose-worth-NAME.md`."""
+    check_device(machine)
     if file is None:
         raise ConfigError("--evaluate needs the experiment file of a finished grid")
     budget = Budget.parse(asked.budget)
     if budget.share is None:
         raise ConfigError(f"--evaluate with --budget {asked.budget}: give a share of the grid's cost, such as 0.3")
-    experiment, place = of_backbone(load_experiment(file), asked.backbone), Store(store)
+    experiment, place = of_backbone(load(file), asked.backbone), Store(store)
     finished = place if grid is None else Store(grid, must_exist=True)
-    compute = _computing(place, machine, asked.as_json)
+    compute = computing(place, machine, None if asked.as_json else _tell)
     worth = measure_worth(experiment, data, (place, finished), compute, budget)
     path = store / "reports" / f"choose-worth-{experiment.name}.md"
     page = worth_page(worth, asked.command)
@@ -104,19 +104,12 @@ def show_worth(
         sys.stdout.write(f"\n{page}\nreport: {path}\n")
 
 
-def _computing(store: Store, machine: Machine, quiet: bool) -> Compute:
-    """Runs what is missing, a line a stage on standard error. Raises `StageError` when one failed."""
-
-    def compute(stages: Iterable[Stage]) -> None:
-        for event in run_local(list(stages), store, RUNNER, machine.settings(), machine.workers, RESUMABLE):
-            if isinstance(event, Failed):
-                raise StageError(f"{event.stage}: {event.error}" + (f" ({event.log})" if event.log else ""))
-            if isinstance(event, Progress) and event.fraction is None and event.message:
-                sys.stderr.write(f"{event.stage}: {event.message}\n")
-            if isinstance(event, Done) and not quiet:
-                sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
-
-    return compute
+def _tell(event: Event) -> None:
+    """A line for each stage that ends, or has something to say."""
+    if isinstance(event, Progress) and event.fraction is None and event.message:
+        sys.stderr.write(f"{event.stage}: {event.message}\n")
+    if isinstance(event, Done):
+        sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
 
 
 def _choice_row(choice: Choice) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def choose(  # noqa: PLR0913, PLR0917
       xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
     """
     from xstilts.cli.choose import Asked, show_choice, show_worth
-    from xstilts.cli.run import Machine
+    from xstilts.core.machine import Machine
 
-    machine = Machine.of(workers, device, micro_batch_tokens)
+    machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)
     asked = Asked(target, sources, budget, backbone, world, scores, as_json, shlex.join(["xstilts", *sys.argv[1:]]))
     if evaluate:
         show_worth(file, data, store, grid, asked, machine)

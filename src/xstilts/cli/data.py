@@ -21,7 +21,7 @@ SHOWN = 12
 
 
 def check_data(
-    names: Sequence[str], root: Path | None, quick: bool = False, as_json: bool = False, only: Sequence[str] = ()
+    names: Sequence[str], root: Path, quick: bool = False, as_json: bool = False, only: Sequence[str] = ()
 ) -> None:
     """Print what was found; exit code 1 when something is damaged, or a task that was named is wholly missing.
 
@@ -31,7 +31,7 @@ def check_data(
     """
     tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
     findings: list[Finding] = []
-    found = check(tasks, folder(root), quick=quick)
+    found = check(tasks, root, quick=quick)
     total = sum(len(task.files) for task in tasks)
     for part in _shown(found, total) if sys.stdout.isatty() and not as_json else found:
         part = [finding for finding in part if not only or finding.language in only]
@@ -64,11 +64,13 @@ def fetch_data(names: Sequence[str], request: Request) -> None:
     check_data([task.name for task in planned], request.root, only=request.languages)
 
 
-def folder(root: Path | None) -> Path:
-    """The data folder. Raises `DataError` when none is given."""
-    if root is None:
+def folder(given: Sequence[Path] | None) -> Path:
+    """The data folder. Raises `DataError` unless exactly one is given."""
+    if not given:
         raise DataError("no data folder: give --data FOLDER or set XSTILTS_DATA")
-    return root
+    if len(given) > 1:
+        raise DataError(f"--data is given {len(given)} times: name one folder to look in")
+    return given[0]
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:

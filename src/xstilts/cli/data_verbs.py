@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from xstilts.cli.options import DataOption, JsonOption
+from xstilts.cli.options import DataOption, ExperimentOption, JsonOption
 
 data_app = typer.Typer(help="Data sets: what is there and whole, and fetching what is not.", no_args_is_help=True)
 
@@ -16,12 +16,20 @@ def check(
     tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; none: all of them.", show_default=False)] = None,
     data: DataOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only look for files, do not read them.")] = False,
+    experiment: ExperimentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Which data sets are there and whole: files read, rows counted, checksums of what was fetched compared."""
-    from xstilts.cli.data import check_data
+    """Which data sets are there and whole: files read, rows counted, checksums of what was fetched compared.
 
-    check_data(tasks or [], data, quick, as_json)
+    With --experiment, everything that file reads: the same as `xstilts check`.
+    """
+    from xstilts.cli.check import show_check
+    from xstilts.cli.data import check_data, folder
+
+    if experiment:
+        show_check(experiment, data, as_json, tasks or ())
+    else:
+        check_data(tasks or [], folder(data), quick, as_json)
 
 
 @data_app.command()

@@ -50,7 +50,7 @@ def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> N
 def _words(file: Path | None) -> Words:
     if file is None:
         return Words()
-    from xstilts.cli.reading import load_experiment
+    from xstilts.session.loading import load
 
-    experiment = load_experiment(file)
+    experiment = load(file)
     return Words(experiment.title or experiment.name, experiment.question, experiment.limitations)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from xstilts.cli.options import check_shards
 from xstilts.cli.output import emit, table
-from xstilts.cli.reading import load_experiment
-from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.errors import ConfigError
+from xstilts.core.machine import Machine
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.planning.costing import Machine
+from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import Utilisation, device
 from xstilts.planning.empty_files import lay_out
-from xstilts.planning.formulas import Spread
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
+from xstilts.session.grid import folders
+from xstilts.session.loading import load
 
 ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate")
 
@@ -34,74 +34,71 @@ class Asked:
     """What a user asks of the plan."""
 
     device: str
-    spread: Spread
-    micro_batch_tokens: int = 8192
+    use: Machine = field(default_factory=Machine)
     mfu: float | None = None
     stages: bool = False
     as_json: bool = False
 
 
-def show_plan(file: Path, data: Path | None, store: Path, asked: Asked) -> None:
+def show_plan(file: Path, data: Sequence[Path] | None, store: Path, asked: Asked) -> None:
     """Print the plan of an experiment file; nothing is written, run or fetched."""
-    experiment = load_experiment(file)
-    machine = _machine(asked)
+    experiment = load(file)
+    hardware = _hardware(asked)
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
-    if experiment.worlds or (data is not None and data.is_dir()):
-        plans = _plans(experiment, data, place, machine)
-    elif data is not None:
-        raise DataError("no such data folder", data)
+    official = any(name not in experiment.tasks for name in experiment.task_names())
+    if experiment.worlds or data or not official:
+        plans = _plans(experiment, folders(data), place, hardware)
     else:
         notes.append("no data folder: planned from the official releases' numbers of rows; nothing counts as finished")
         with tempfile.TemporaryDirectory() as folder:
             lay_out(experiment, Path(folder))
-            plans = _plans(experiment, Path(folder), None, machine)
-    notes += _notes(plans, machine)
+            plans = _plans(experiment, (Path(folder),), None, hardware)
+    notes += _notes(plans, hardware)
     if asked.as_json:
-        document = {"experiment": experiment.name, "machine": _about(machine), "total": total(plans), "notes": notes}
+        document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
         emit({**document, "stages": [plan.row() for plan in plans]})
         return
-    sys.stdout.write(headline(plans, machine) + "\n\n")
+    sys.stdout.write(headline(plans, hardware) + "\n\n")
     _print([_stage_row(plan) for plan in plans] if asked.stages else grouped(plans))
-    for line in [*unfit(plans, machine), *(f"note: {note}" for note in notes)]:
+    for line in [*unfit(plans, hardware), *(f"note: {note}" for note in notes)]:
         sys.stdout.write(line + "\n")
 
 
-def _machine(asked: Asked) -> Machine:
-    check_shards(asked.spread.devices, asked.spread.shard, asked.spread.offload)
+def _hardware(asked: Asked) -> Hardware:
     if asked.mfu is not None and not 0 < asked.mfu <= 1:
         raise ConfigError(f"--mfu {asked.mfu:g} is a share of the peak: give a number above 0 and at most 1")
     share = Utilisation() if asked.mfu is None else Utilisation.measured(asked.mfu)
-    return Machine(device(asked.device), asked.spread, asked.micro_batch_tokens, share)
+    return Hardware(device(asked.device), asked.use, share)
 
 
-def _plans(experiment: Experiment, data: Path | None, store: Store | None, machine: Machine) -> list[StagePlan]:
+def _plans(experiment: Experiment, data: Sequence[Path], store: Store | None, hardware: Hardware) -> list[StagePlan]:
     cells = Expansion(experiment, data).cells
     stages: list[Stage] = graph(cell.stage for cell in cells)
-    return Planner(store, machine, models_of((cell.backbone, cell.stage) for cell in cells)).plan(stages)
+    return Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in cells)).plan(stages)
 
 
-def _about(machine: Machine) -> dict[str, Any]:
-    shares = {"usual": machine.share.usual, "low": machine.share.low, "high": machine.share.high}
+def _about(hardware: Hardware) -> dict[str, Any]:
+    shares = {"usual": hardware.share.usual, "low": hardware.share.low, "high": hardware.share.high}
     return {
-        "device": machine.device.name,
-        **asdict(machine.spread),
-        "memory": machine.device.memory,
-        "usable": machine.device.usable,
-        "micro_batch_tokens": machine.micro_batch_tokens,
+        "device": hardware.device.name,
+        **{name: getattr(hardware.use, name) for name in ("devices", "shard", "offload", "recompute")},
+        "memory": hardware.device.memory,
+        "usable": hardware.device.usable,
+        "micro_batch_tokens": hardware.use.micro_batch_tokens,
         "utilisation": shares,
     }
 
 
-def headline(plans: Sequence[StagePlan], machine: Machine) -> str:
+def headline(plans: Sequence[StagePlan], hardware: Hardware) -> str:
     """The plan in one sentence."""
     sums = total(plans)
     if not sums["run"]:
         return f"Nothing to do: all {sums['cached']} stages are finished."
-    name = machine.device.name
-    unit = "GPU-hours" if machine.device.is_gpu else "core-hours"
+    name = hardware.device.name
+    unit = "GPU-hours" if hardware.device.is_gpu else "core-hours"
     memory = f"{_bytes(sums['memory'])} of memory" + (
-        f" of {_bytes(machine.device.usable)} usable" if machine.device.is_gpu else ""
+        f" of {_bytes(hardware.device.usable)} usable" if hardware.device.is_gpu else ""
     )
     large = sums["unfit"]
     unfit = f"; {large} {'stage does' if large == 1 else 'stages do'} not fit" if large else ""
@@ -160,7 +157,7 @@ def _costs(sums: dict[str, Any], computes: bool) -> dict[str, str]:
     }
 
 
-def unfit(plans: Sequence[StagePlan], machine: Machine) -> list[str]:
+def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
     """For each kind of stage that does not fit: by how much, and what would make it fit."""
     groups: dict[tuple[Any, ...], list[StagePlan]] = {}
     for plan in plans:
@@ -171,7 +168,7 @@ def unfit(plans: Sequence[StagePlan], machine: Machine) -> list[str]:
         others = f" and {len(own) - 1} like it" if len(own) > 1 else ""
         lines.append(
             f"does not fit: {kind} {own[0].label}{others} ({model}) takes {_bytes(memory)} of the "
-            f"{_bytes(machine.device.usable)} usable on {machine.device.name}"
+            f"{_bytes(hardware.device.usable)} usable on {hardware.device.name}"
         )
         for way in ways:
             hours = {"usual": way.hours.usual, "low": way.hours.low, "high": way.hours.high}
@@ -181,12 +178,12 @@ def unfit(plans: Sequence[StagePlan], machine: Machine) -> list[str]:
     return lines
 
 
-def _notes(plans: Iterable[StagePlan], machine: Machine) -> list[str]:
+def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:
     plans = [plan for plan in plans if not plan.cached]
     notes = list(dict.fromkeys(note for plan in plans for note in plan.notes))
     if any(plan.estimated for plan in plans):
         notes.append("~ estimated: data that is not prepared yet is taken at assumed lengths by task type")
-    share = machine.share
+    share = hardware.share
     if share.low != share.high:
         notes.append(
             f"hours at {share.usual:.0%} of the peak, in brackets at {share.high:.0%} and {share.low:.0%}: assumed; "

@@ -51,7 +51,9 @@ def plan(  # noqa: PLR0913, PLR0917
       xstilts plan table1 --data official --device a100-80 --devices 4 --shard --json
     """
     from xstilts.cli.plan import Asked, show_plan
-    from xstilts.planning.formulas import Spread
+    from xstilts.core.machine import Machine
 
-    spread = Spread(devices, shard, offload, recompute)
-    show_plan(file, data, store, Asked(device, spread, micro_batch_tokens, mfu, stages, as_json))
+    use = Machine(
+        micro_batch_tokens=micro_batch_tokens, devices=devices, shard=shard, offload=offload, recompute=recompute
+    )
+    show_plan(file, data, store, Asked(device, use, mfu, stages, as_json))

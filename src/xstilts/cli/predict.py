@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from xstilts.cli.options import check_device
 from xstilts.cli.output import emit
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.export.finished import find_model
 from xstilts.export.inputs import Question, check_pairs, parse_columns, read_examples, reads_pairs
+from xstilts.session.run import check_device
 
 
 class Advance(Protocol):
@@ -31,7 +32,7 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
     Args:
         options: `task`, `language`, `columns`, `device`, `tokens`, `json`.
     """
-    check_device(options["device"])
+    check_device(Machine(options["device"]))
     if to.is_dir():
         raise XstiltsError(f"{to} is a folder: name a file with --to")
     from xstilts.export.predicting import answering_head, open_answering

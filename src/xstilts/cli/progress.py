@@ -13,7 +13,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
+from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
 from xstilts.stages import RESUMABLE
@@ -56,6 +56,8 @@ class Clock:
 
     def see(self, event: Event) -> None:
         """Take an event into account."""
+        if isinstance(event, Notice):
+            return
         stage = event.stage
         if isinstance(event, Started):  # it may come twice: a worker was killed
             self._first.pop(stage, None)
@@ -160,6 +162,8 @@ def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
 
 
 def _json(event: Event) -> str:
+    if isinstance(event, Notice):
+        return json.dumps({"event": "notice", "message": event.message})
     row: dict[str, object] = {
         "event": type(event).__name__.lower(),
         "kind": event.stage.kind,

@@ -10,6 +10,7 @@ from typing import Any
 
 from xstilts.backbones.families import CHECKPOINTS
 from xstilts.cli import backbones
+from xstilts.cli.options import Folders
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES
@@ -27,7 +28,7 @@ def _emit(rows: Any, as_json: bool) -> None:
         table(rows)
 
 
-def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool) -> None:
+def show_status(file: Path | None, data: Folders, store: Path, as_json: bool) -> None:
     """Finished and missing stages by kind, and sizes on disk."""
     place = Store(store, must_exist=True)
     sizes = place.sizes()
@@ -42,12 +43,10 @@ def show_status(file: Path | None, data: Path | None, store: Path, as_json: bool
             rows.append(row)
         _emit(rows, as_json)
         return
-    from xstilts.cli.reading import load_experiment
-    from xstilts.expand import Expansion
-    from xstilts.graph.stage import graph
+    from xstilts.session.grid import grid_of
+    from xstilts.session.loading import load
 
-    expansion = Expansion(load_experiment(file), data)
-    stages = graph([*expansion.stages(), *expansion.checks()])
+    stages = grid_of(load(file), place, data).stages
     keys = {stage.key for stage in stages}
     records = [record for record in place.stages() if record.key in keys]
     total, there = Counter(stage.kind for stage in stages), Counter(record.kind for record in records)
@@ -66,22 +65,20 @@ def _megabytes(size: int) -> float:
     return round(size / 1e6, 1)
 
 
-def show_scores(file: Path, data: Path | None, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
+def show_scores(file: Path, data: Folders, store: Path, only: Mapping[str, str | None], as_json: bool) -> None:
     """Main score rows of an experiment; with a `benchmark`, its official means."""
-    from xstilts.cli.benchmarks import official_means, show_averages
-    from xstilts.cli.reading import load_experiment
-    from xstilts.cli.results import collect
-    from xstilts.expand import Expansion
-    from xstilts.stages.digests import DIGESTS, remembered
+    from xstilts.cli.benchmarks import show_averages
+    from xstilts.session.benchmarks import official_means
+    from xstilts.session.grid import grid_of
+    from xstilts.session.loading import load
+    from xstilts.session.results import collect
 
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
-    experiment = load_experiment(file)
-    with remembered(store / DIGESTS):
-        expansion = Expansion(experiment, data)
-    found = collect(expansion.cells, Store(store, must_exist=True))
+    experiment, place = load(file), Store(store, must_exist=True)
+    found = collect(grid_of(experiment, place, data).cells, place)
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return
@@ -153,9 +150,14 @@ def _models(store: Path) -> Iterable[dict[str, Any]]:
             }
 
 
-def show_one(name: str, store: Path, as_json: bool) -> None:
-    """A task, a language, a metric, a backbone, or a finished stage."""
-    if name in TASKS:
+def show_one(name: str, store: Path, file: Path | None, as_json: bool) -> None:
+    """A task, a language, a metric, a backbone, or a finished stage; `file`: of an experiment with own tasks."""
+    from xstilts.session.loading import load
+
+    experiment = load(file) if file else None
+    if experiment and name in experiment.tasks:
+        found = _task(experiment.task(name))
+    elif name in TASKS:
         found = _task(TASKS.get(name))
     elif name in LANGUAGES:
         found = next(row for row in _languages() if row["code"] == name)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xstilts.cli.options import Folders, command
 from xstilts.cli.output import emit, table
-from xstilts.cli.reading import load
-from xstilts.cli.results import collect, describe, report_folder
-from xstilts.cli.run import Machine, run_experiment
+from xstilts.cli.run import run_experiment
 from xstilts.core.errors import ConfigError
-from xstilts.expand import Expansion
+from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
-from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
-from xstilts.report import analyse
-from xstilts.report.cells import GAP
-from xstilts.report.study import Study, study_of, write_study
-from xstilts.report.study_tables import chance, measured
+from xstilts.reports.cells import GAP
+from xstilts.reports.study import Study, study_of, write_study
+from xstilts.reports.study_tables import chance, measured
+from xstilts.session.loading import load_study
+from xstilts.session.results import analysis, minutes, report_folder
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
 from xstilts.studies.verdicts import Verdict
@@ -39,14 +37,13 @@ def show_studies(as_json: bool) -> None:
         sys.stdout.write(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}\n")
 
 
-def run_study(name: str, data: Path | None, store: Path, machine: Machine, to: Path | None, as_json: bool) -> None:
+def run_study(name: str, data: Folders, store: Path, machine: Machine, to: Path | None, as_json: bool) -> None:
     """Run what is missing of a study, then write its report and its page."""
     experiment, spec = _loaded(name)
-    command = _command("study", name, data)
-    analysis = run_experiment(experiment, data, store, machine, as_json, command)
-    if analysis is None:
+    grid, found = run_experiment(experiment, data, store, machine, as_json, command("study", name, data))
+    if found is None:
         return
-    study = study_of(spec, analysis, minutes(Expansion(experiment, data), Store(store, must_exist=True)))
+    study = study_of(spec, found, minutes(grid, Store(store, must_exist=True)))
     place = to or report_folder(experiment, store) / "study.md"
     write_study(study, place)
     if as_json:
@@ -56,32 +53,18 @@ def run_study(name: str, data: Path | None, store: Path, machine: Machine, to: P
     _print_claims(study.verdicts)
 
 
-def show_claims(name: str, data: Path | None, store: Path, to: Path | None, as_json: bool) -> None:
+def show_claims(name: str, data: Folders, store: Path, to: Path | None, as_json: bool) -> None:
     """The verdicts on a study's claims, from what is finished; with `to`, the page too."""
     experiment, spec = _loaded(name)
-    expansion, place = Expansion(experiment, data), Store(store, must_exist=True)
-    scores = collect(expansion.cells, place)
-    study: Study = study_of(
-        spec,
-        analyse(scores, describe(expansion, scores, _command("study", name, data), place)),
-        minutes(expansion, place),
-    )
+    place = Store(store, must_exist=True)
+    found, grid = analysis(experiment, place, data, command("study", name, data))
+    study: Study = study_of(spec, found, minutes(grid, place))
     if to is not None:
         write_study(study, to)
     if as_json:
         emit([claim_row(one) for one in study.verdicts])
     else:
         _print_claims(study.verdicts)
-
-
-def minutes(expansion: Expansion, store: Store) -> Mapping[str, float]:
-    """What computing the finished stages took, by kind, summed over workers."""
-    keys = {stage.key for stage in graph(expansion.stages())}
-    found: dict[str, float] = {}
-    for record in store.stages():
-        if record.key in keys:
-            found[record.kind] = found.get(record.kind, 0.0) + record.seconds / 60
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def claim_row(one: Verdict) -> dict[str, Any]:
@@ -117,12 +100,8 @@ def _print_claims(verdicts: Sequence[Verdict]) -> None:
 
 
 def _loaded(name: str) -> tuple[Experiment, StudySpec]:
-    experiment, spec = load(Path(name))
+    experiment, spec = load_study(name)
     if spec is None:
         example = packaged("curriculum")
         raise ConfigError(f"no `study:` block, which holds question and claims (as in {example})", study_file(name))
     return experiment, spec
-
-
-def _command(verb: str, name: str, data: Path | None) -> str:
-    return shlex.join(["xstilts", verb, name, *(["--data", str(data)] if data else [])])

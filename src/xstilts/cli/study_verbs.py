@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xstilts.cli.options import DataOption, DeviceOption, JsonOption, StoreOption, TokensOption, WorkersOption
+from xstilts.core.machine import Machine
 
 ToOption = Annotated[Path | None, typer.Option("--to", help="File of the page (Markdown).", show_default=False)]
 
@@ -45,14 +46,13 @@ def study(  # noqa: PLR0913, PLR0917
         return
     if plan:
         from xstilts.cli.plan import Asked, show_plan
-        from xstilts.planning.formulas import Spread
 
         kind = "cpu" if device == "cpu" else "h100" if device.startswith("cuda") else device
-        show_plan(Path(name), data, store, Asked(kind, Spread(), micro_batch_tokens, None, False, as_json))
+        use = Machine(micro_batch_tokens=micro_batch_tokens)
+        show_plan(Path(name), data, store, Asked(kind, use, None, False, as_json))
         return
-    from xstilts.cli.run import Machine
 
-    run_study(name, data, store, Machine.of(workers, device, micro_batch_tokens), to, as_json)
+    run_study(name, data, store, Machine(device, workers, micro_batch_tokens=micro_batch_tokens), to, as_json)
 
 
 def claims(

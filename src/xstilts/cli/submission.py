@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xstilts.cli.benchmarks import unofficial
+from xstilts.cli.options import Folders
 from xstilts.cli.output import emit, table
-from xstilts.cli.reading import load_experiment
 from xstilts.core.benchmark import Benchmark
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.submission import Source, write_submission
-from xstilts.expand import Cell, Expansion
+from xstilts.expand import Cell
 from xstilts.graph.store import Store
+from xstilts.session.benchmarks import unofficial
+from xstilts.session.grid import Grid, grid_of
+from xstilts.session.loading import load
 from xstilts.tasks import TASKS
 from xstilts.tasks.benchmarks import benchmark
 
@@ -55,7 +57,7 @@ class Part:
 
 
 def show_submission(
-    file: Path, data: Path | None, store: Path, chosen: Chosen, to: Path, options: Mapping[str, Any]
+    file: Path, data: Folders, store: Path, chosen: Chosen, to: Path, options: Mapping[str, Any]
 ) -> None:
     """Write the folder, or refuse an incomplete one.
 
@@ -68,11 +70,11 @@ def show_submission(
     if options["benchmark"] != "xtreme":
         raise UnknownName("benchmark with a submission folder", options["benchmark"], ["xtreme"])
     asked = benchmark(options["benchmark"])
-    expansion = Expansion(load_experiment(file), data)
     place = Store(store, must_exist=True)
-    cells = {cell.task: cell for cell in choose(expansion, chosen)}
-    refused = unofficial(expansion.experiment, asked)
-    parts = [_part(task, cells.get(task), refused.get(task, ""), expansion, place, asked) for task in asked.languages]
+    grid = grid_of(load(file), place, data)
+    cells = {cell.task: cell for cell in choose(grid, chosen)}
+    refused = unofficial(grid.experiment, asked)
+    parts = [_part(task, cells.get(task), refused.get(task, ""), grid, place, asked) for task in asked.languages]
     complete = not any(part.missing for part in parts)
     refuse = not (complete or options["partial"])
     written = [] if refuse else write_submission([source for part in parts for source in part.sources], to)
@@ -94,17 +96,17 @@ def _rows(parts: Iterable[Part]) -> list[dict[str, Any]]:
     return [part.row() for part in parts]
 
 
-def choose(expansion: Expansion, chosen: Chosen) -> list[Cell]:
+def choose(grid: Grid, chosen: Chosen) -> list[Cell]:
     """The targets of one run. Raises `UnknownName`, or `ConfigError` where a choice is left open."""
-    experiment = expansion.experiment
+    experiment = grid.experiment
     recipes = [recipe.label for recipe in experiment.recipes]
     if chosen.recipe not in recipes:
         raise UnknownName("recipe", chosen.recipe, recipes)
     backbones = [spec.name for spec in experiment.backbones]
-    backbone = _only("backbone", chosen.backbone, backbones, [*backbones, *expansion.controls])
+    backbone = _only("backbone", chosen.backbone, backbones, [*backbones, *grid.controls])
     seed = _only("seed", chosen.seed, experiment.seeds, experiment.seeds)
     key = (chosen.recipe, backbone, seed, "target")
-    return [cell for cell in expansion.cells if (cell.recipe, cell.backbone, cell.seed, cell.role) == key]
+    return [cell for cell in grid.cells if (cell.recipe, cell.backbone, cell.seed, cell.role) == key]
 
 
 def _only(what: str, asked: Any, usual: Iterable[Any], known: Iterable[Any]) -> Any:
@@ -116,7 +118,7 @@ def _only(what: str, asked: Any, usual: Iterable[Any], known: Iterable[Any]) -> 
     return there[0] if asked is None else asked
 
 
-def _part(task: str, cell: Cell | None, refused: str, expansion: Expansion, store: Store, asked: Benchmark) -> Part:
+def _part(task: str, cell: Cell | None, refused: str, grid: Grid, store: Store, asked: Benchmark) -> Part:
     """The files of one task that can be written, and why others cannot."""
     official = asked.languages[task]
     if cell is None:
@@ -136,28 +138,28 @@ def _part(task: str, cell: Cell | None, refused: str, expansion: Expansion, stor
             said = answers / "predictions" / f"{language}.jsonl"
             part.sources.append(Source(task, language, golds / language / "records.jsonl", said))
     if TASKS.get(task).type == "retrieval":
-        part.sources = [source._replace(english=_english(source, expansion)) for source in part.sources]
+        part.sources = [source._replace(english=_english(source, grid)) for source in part.sources]
     if task == "udpos":
-        part.note = _treebanks(part, expansion)
+        part.note = _treebanks(part, grid)
     there = {source.language for source in part.sources}
     part.missing = tuple(code for code in official if code not in there)
     return part
 
 
-def _english(source: Source, expansion: Expansion) -> tuple[str, ...]:
-    assert expansion.root is not None
-    examples = TASKS.get(source.task).load(expansion.root, "test", source.language)
+def _english(source: Source, grid: Grid) -> tuple[str, ...]:
+    assert grid.data
+    examples = TASKS.get(source.task).load(grid.data, "test", source.language)
     return tuple(example.target for example in examples if isinstance(example, ParallelExample))
 
 
-def _treebanks(part: Part, expansion: Expansion) -> str:
+def _treebanks(part: Part, grid: Grid) -> str:
     """Released treebanks divide words where XTREME's files do not."""
-    assert expansion.root is not None
+    assert grid.data
     udpos = TASKS.get("udpos")
     found = [
         source.language
         for source in part.sources
-        if any(".conllu" in path.suffixes for path in udpos.paths(expansion.root, "test", source.language))
+        if any(".conllu" in path.suffixes for path in udpos.paths(grid.data, "test", source.language))
     ]
     if not found:
         return ""

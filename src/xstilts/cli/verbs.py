@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,14 @@ from typing import Annotated
 import typer
 
 from xstilts import __version__
+from xstilts.cli.check import check
 from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
 from xstilts.cli.options import (
     DataOption,
     DeviceOption,
     DevicesOption,
+    ExperimentOption,
     FileArgument,
     JsonOption,
     OffloadOption,
@@ -24,12 +25,16 @@ from xstilts.cli.options import (
     StageArgument,
     StoreOption,
     TaskOption,
+    ThreadsOption,
     TokensOption,
     WorkersOption,
+    command,
 )
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
 from xstilts.cli.study_verbs import claims, study
+from xstilts.core.machine import Machine
+from xstilts.graph.store import Store
 
 app = typer.Typer(
     help="English intermediate-task training for zero-shot cross-lingual transfer.",
@@ -39,6 +44,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_app, name="data")
+app.command()(check)
 app.command()(plan)
 app.command()(study)
 app.command()(claims)
@@ -63,10 +69,10 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """The whole story on the embedded benchmark: pretrained encoders, recipes, targets, controls, report."""
-    from xstilts.cli.run import Machine, demonstration, run_experiment
+    from xstilts.cli.run import demonstration, run_experiment
 
     command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
-    run_experiment(demonstration(from_scratch), None, store, Machine.of(workers), as_json, command)
+    run_experiment(demonstration(from_scratch), None, store, Machine(workers=workers), as_json, command)
 
 
 @app.command()
@@ -81,20 +87,22 @@ def run(  # noqa: PLR0913, PLR0917
     offload: OffloadOption = False,
     recompute: RecomputeOption = False,
     micro_batch_tokens: TokensOption = 8192,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of an experiment, then print its table and write its report.
 
+    What is finished is kept: interrupt it, and the same command goes on.
+
     On several nodes: torchrun ... --no-python xstilts run FILE (docs/training.md).
     """
-    from xstilts.cli.reading import load_experiment
-    from xstilts.cli.run import Machine, run_experiment
+    from xstilts.cli.run import run_experiment
     from xstilts.cli.torchrun import together
+    from xstilts.session.loading import load
 
-    words = ["xstilts", "run", str(file), *(["--data", str(data)] if data else [])]
     with together(devices) as (count, ranks):
-        machine = Machine.of(workers, device, micro_batch_tokens, count, shard, offload, recompute, ranks)
-        run_experiment(load_experiment(file), data, store, machine, as_json, shlex.join(words))
+        machine = Machine(device, workers, threads, micro_batch_tokens, count, ranks, shard, offload, recompute)
+        run_experiment(load(file), data, store, machine, as_json, command("run", file, data))
 
 
 @app.command()
@@ -158,10 +166,11 @@ def report(
     to: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default=False)] = None,
 ) -> None:
     """Write the report of what is finished: one HTML page, Markdown, CSV, plots."""
-    from xstilts.cli.run import write_report_of
+    from xstilts.session.loading import load
+    from xstilts.session.results import write_report
 
-    words = ["xstilts", "report", str(file), *(["--data", str(data)] if data else [])]
-    page = write_report_of(file, data, store, shlex.join(words), to)
+    place = Store(store, must_exist=True)
+    page = write_report(load(file), place, data, command("report", file, data), to)
     sys.stdout.write(f"{page}\n")
 
 
@@ -183,12 +192,13 @@ def show(
         str, typer.Argument(help="A task, language, metric, model by its short name, or the key of a finished stage.")
     ],
     store: StoreOption = Path("runs"),
+    experiment: ExperimentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """All about one thing: a task with its protocol, source and defects; a language; a stage."""
     from xstilts.cli.show import show_one
 
-    show_one(name, store, as_json)
+    show_one(name, store, experiment, as_json)
 
 
 @app.command()
@@ -197,6 +207,7 @@ def score(
     language: Annotated[str, typer.Option(help="XTREME's language code, e.g. de.")],
     gold: Annotated[Path, typer.Option(help="Official file with gold.")],
     predictions: Annotated[Path, typer.Option(help="Predictions in XTREME's submission form, or our JSONL.")],
+    experiment: ExperimentOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The official score of anybody's predictions.
@@ -204,9 +215,10 @@ def score(
     Gold is a file of labels alone, or what the data set is released in: tables, JSON lines, SQuAD's JSON, CoNLL-U,
     Tatoeba's texts, BUCC's .gold, XQuAD-R, Mewsli-X's mentions; packed (.gz) or not.
     """
-    from xstilts.evaluation.score_files import score_files
+    from xstilts.session.loading import load
+    from xstilts.session.results import score_rows
 
-    found = score_files(task, language, gold, predictions)
+    found = score_rows(task, language, gold, predictions, load(experiment) if experiment else None)
     if as_json:
         emit([row.row() for row in found])
         return

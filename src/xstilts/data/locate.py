@@ -5,6 +5,9 @@ A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_f
 value. `*` matches within one name; a name that also exists with `.gz` behind it is found too, the plain one being
 preferred, and a pattern that ends in `.gz` finds packed files alone. `a + b` means the files of both patterns, each of
 which must match.
+
+There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
+its files gives them all. A pattern that begins with `/` stands for itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,14 @@ from pathlib import Path
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of
 
+Root = Path | Sequence[Path]
+"""A data folder, or several that are searched in turn."""
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+def folders_of(root: Root) -> tuple[Path, ...]:
+    """The folders as a tuple."""
+    return (root,) if isinstance(root, Path) else tuple(root)
 
 
 def check_pattern(pattern: str) -> None:
@@ -31,11 +41,11 @@ def check_pattern(pattern: str) -> None:
             raise ValueError(f"'{part}' names the language in more than one way")
 
 
-def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Path]:
+def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Path]:
     """All files of the first pattern that matches any, sorted.
 
     Args:
-        root: the data folder.
+        root: the data folder or folders.
         patterns: tried in order.
         code: XTREME's code of the language.
         what: what is being looked for, to begin the message with, e.g. `xnli (test, th)`.
@@ -49,10 +59,12 @@ def locate(root: Path, patterns: Sequence[str], code: str, what: str) -> list[Pa
         parts = [files_of(root, part, code) for part in pattern.split(" + ")]
         if all(parts):
             return [path for part in parts for path in part]
-    raise DataError(f"{what}: {_missing(root, patterns, code)}", root)
+    *others, last = folders_of(root)
+    elsewhere = f"; nor below {', '.join(map(str, others))}" if others else ""
+    raise DataError(f"{what}: {_missing(last, patterns, code)}{elsewhere}", last)
 
 
-def languages_there(root: Path, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
+def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
     """Those of `allowed` for which `locate` would find files, in that order; nothing is opened.
 
     A pattern without a field has one file for all languages, so that it makes all of them available.
@@ -63,17 +75,18 @@ def languages_there(root: Path, patterns: Iterable[str], allowed: Sequence[str])
     return [code for code in allowed if code in found]
 
 
-def _codes_there(root: Path, pattern: str, allowed: Sequence[str]) -> set[str]:
+def _codes_there(root: Root, pattern: str, allowed: Sequence[str]) -> set[str]:
     if fields := _FIELD.findall(pattern):
-        return _codes(root, pattern, fields[0])
-    return set(allowed) if _matches(root, pattern.split("/")) else set()
+        return {code for folder in folders_of(root) for code in _codes(folder, pattern, fields[0])}
+    return set(allowed) if any(_matches(folder, pattern) for folder in folders_of(root)) else set()
 
 
-def files_of(root: Path, pattern: str, code: str) -> list[Path]:
+def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     """Files of one pattern, sorted: of the first form of the language that has any; perhaps none."""
-    for name in _names(pattern, code):
-        if files := sorted(_matches(root, name.split("/"))):
-            return files
+    for folder in folders_of(root):
+        for name in _names(pattern, code):
+            if files := sorted(_matches(folder, name)):
+                return files
     return []
 
 
@@ -111,19 +124,24 @@ def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
     return [path for path in [*plain.values(), *packed] if path.is_file()]
 
 
-def _matches(root: Path, parts: Sequence[str]) -> list[Path]:
-    folders = [root]
+def _matches(root: Path, name: str) -> list[Path]:
+    folders, parts = [_base(root, name)], name.removeprefix("/").split("/")
     for part in parts[:-1]:
         folders = [entry for folder in folders for entry in _entries(folder, part, last=False)]
     return [path for folder in folders for path in _entries(folder, parts[-1], last=True)]
 
 
-def strangers(root: Path, patterns: Iterable[str]) -> dict[str, str]:
+def _base(root: Path, pattern: str) -> Path:
+    """Where the pattern begins."""
+    return Path("/") if pattern.startswith("/") else root
+
+
+def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
     """Languages of files that the table does not have, or calls otherwise: what they are called -> the code to use."""
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
         field = _FIELD.findall(part)[0]
-        for form in sorted(_forms(root, part, field)):
+        for form in sorted({form for folder in folders_of(root) for form in _forms(folder, part, field)}):
             try:
                 code = any_language(_code_of(form)).code
             except UnknownName:
@@ -141,14 +159,14 @@ def _codes(root: Path, pattern: str, field: str) -> set[str]:
 def _forms(root: Path, pattern: str, field: str) -> set[str]:
     """What stands in the place of the field in the names of files of the pattern."""
     expression = ""
-    for piece in re.split(r"(\{\w+\}|\*)", pattern):
+    for piece in re.split(r"(\{\w+\}|\*)", pattern.removeprefix("/")):
         if piece.startswith("{"):
             expression += "(?P=form)" if "(?P<form>" in expression else "(?P<form>[A-Za-z_-]+?)"
         else:
             expression += "[^/]*" if piece == "*" else re.escape(piece)
     forms = set()
-    for path in _matches(root, _FIELD.sub("*", pattern).split("/")):
-        name = path.relative_to(root).as_posix()
+    for path in _matches(root, _FIELD.sub("*", pattern)):
+        name = path.relative_to(_base(root, pattern)).as_posix()
         name = name if pattern.endswith(".gz") else name.removesuffix(".gz")
         if match := re.fullmatch(expression, name):
             forms.add(match["form"])
@@ -190,8 +208,8 @@ def _deepest(root: Path, looked: Sequence[str]) -> str:
     """The longest existing folder on the way to any of the paths, and what it holds."""
     best = root
     for name in looked:
-        folder = root
-        for part in name.split("/")[:-1]:
+        folder = _base(root, name)
+        for part in name.removeprefix("/").split("/")[:-1]:
             if "*" in part or not (folder / part).is_dir():
                 break
             folder = folder / part
@@ -199,5 +217,6 @@ def _deepest(root: Path, looked: Sequence[str]) -> str:
             best = folder
     entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))
     holds = ", ".join(entries[:8]) + (" ..." if len(entries) > 8 else "")
-    where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix()}'"
+    inside = best != root and best.is_relative_to(root)
+    where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix() if inside else best}'"
     return f"{where} holds {holds or 'nothing'}"

@@ -18,7 +18,8 @@ from xstilts.data.examples import ParallelExample, asked, gold_of
 from xstilts.data.readers.common import csv_rows, shown
 from xstilts.data.readers.pairs import NLI_LABELS, NLI_SPELLINGS
 from xstilts.data.readers.pools import answer_sentences, lareqa
-from xstilts.data.readers.tagging import treebank
+from xstilts.data.readers.tagging import relations, treebank, udpos
+from xstilts.data.readers.words import is_conllu
 from xstilts.evaluation.score_inputs import Item, is_json_lines, lines_of, rankings, scalar, sentences
 from xstilts.tasks import TASKS, Task
 
@@ -151,9 +152,16 @@ def tagged(path: Path, task: str, language: str) -> Gold:
     found = TASKS.get(task)
     if is_json_lines(path) or not _most(_beyond_columns(text) for _, text in lines_of(path) if text):
         return Gold(sentences(path), [])
-    read = treebank if found.read is TASKS.get("udpos").read else found.read
+    read = treebank if found.read is udpos else found.read
     examples = list(read(path, language))
     return Gold([[Item(None, tag) for tag in gold_of(one)] for one in examples], [one.id for one in examples])
+
+
+def predicted_tags(path: Path, task: str, language: str) -> list[list[Item]]:
+    """Sentences of predicted tags: as `sentences` reads them, or CoNLL-U, as taggers of treebanks write it."""
+    if not is_json_lines(path) and TASKS.get(task).read in (udpos, relations) and is_conllu(path):
+        return tagged(path, task, language).values
+    return sentences(path)
 
 
 def _beyond_columns(text: str) -> bool:

@@ -211,7 +211,7 @@ def _equal(golds: Iterable[int], predictions: Iterable[int]) -> int:
 def match_tags(form: Form, files: Files) -> Matched:
     """A tag a word, sentence by sentence."""
     golds, ids, _ = official.tagged(files.gold, files.task, files.language)
-    predictions = inputs.sentences(files.predictions)
+    predictions = official.predicted_tags(files.predictions, files.task, files.language)
     if len(golds) == len(predictions):
         predictions = _in_order(files, ids, predictions)
     flat = [item for sentence in golds for item in sentence]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
+from xstilts.data.locate import Root
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.models import Models
 from xstilts.expand.phases import Model, Phases
@@ -61,11 +61,11 @@ class Trained:
 class Expansion:
     """The cells of an experiment. Arguments and errors as of `Files`."""
 
-    def __init__(self, experiment: Experiment, root: Path | None) -> None:
+    def __init__(self, experiment: Experiment, root: Root | None = None) -> None:
         self._files = Files(experiment, root)
         self._phases = Phases(self._files)
         self._models = Models(self._phases)
-        self.root, self.experiment = root, self._files.experiment
+        self.roots, self.experiment = self._files.roots, self._files.experiment
         self.replicates = self._files.replicates()
         self.controls: dict[str, str] = {}
         self.cells = list(self._cells())
@@ -161,11 +161,11 @@ class Expansion:
         asked = [code for code in target.languages or () if code != self.experiment.source]
         if absent := [code for code in asked if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, which `languages` of the target names"
-            raise DataError(problem, self.root)
+            raise DataError(problem)
         chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
         if absent := [code for code in chosen_on if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
-            raise DataError(problem, self.root)
+            raise DataError(problem)
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from xstilts.core.errors import ConfigError, DataError
-from xstilts.data.locate import strangers
+from xstilts.data.locate import Root, folders_of, strangers
 from xstilts.expand.translations import translator
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
@@ -36,23 +36,30 @@ class Files:
 
     Args:
         experiment: what to run.
-        root: data folder; needed unless the experiment runs on microworlds.
+        root: data folder or folders; needed for registered tasks unless the experiment runs on microworlds. Files of
+            own tasks are looked for beside the experiment file first.
 
     Raises:
         ConfigError: no data folder where one is needed.
         DataError: a data folder that lacks what the experiment names.
     """
 
-    def __init__(self, experiment: Experiment, root: Path | None) -> None:
-        if not experiment.worlds and root is None:
-            made = any(name.startswith("micro_") for name in experiment.task_names())
+    def __init__(self, experiment: Experiment, root: Root | None) -> None:
+        self.roots = () if root is None or experiment.worlds else folders_of(root)
+        registered = [name for name in dict.fromkeys(experiment.task_names()) if name not in experiment.tasks]
+        if not experiment.worlds and not self.roots and registered:
+            made = any(name.startswith("micro_") for name in registered)
             drawn = " (`worlds: [1]`, or --world 1 of choose, draws those of a microworld)" if made else ""
-            reads = f"experiment '{experiment.name}' reads official files"
+            reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
             raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{drawn}")
-        if root is not None and not experiment.worlds and not root.is_dir():
-            raise DataError("no such data folder", root)
-        self.root = root
-        self.experiment = experiment.labelled(None if experiment.worlds else root)
+        if absent := [folder for folder in self.roots if not folder.is_dir()]:
+            raise DataError("no such data folder", absent[0])
+        self.own_roots = (experiment.folder, *self.roots)
+        silent = [name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks]
+        silent = [name for name in silent if experiment.tasks[name].finds_labels]
+        if experiment.worlds and silent:
+            raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find them in")
+        self.experiment = experiment if experiment.worlds else experiment.labelled(self.own_roots, self.roots)
 
     def replicates(self) -> list[Replicate]:
         """The seeds in order; worlds are given to them in turn."""
@@ -60,7 +67,7 @@ class Files:
 
     def _replicate(self, number: int, seed: int) -> Replicate:
         if not (worlds := self.experiment.worlds):
-            return Replicate(seed, None, DataSource(self.root))
+            return Replicate(seed, None, DataSource(self.roots))
         world = worlds[number % len(worlds)]
         return Replicate(seed, world, DataSource(world=_world(world)))
 
@@ -77,17 +84,25 @@ class Files:
         """The features of a task's split; `combined`: one set over all languages, for training."""
         holdout = self._holdout(task) if split in ("train", "validation") else 0
         request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
-        return describe.prepare(request, _source(task, replicate), tokenizer)
+        return describe.prepare(request, self.source(replicate, task), tokenizer)
 
     def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
         """The features of a task's training split in languages of which all but English are translations."""
         engine = translator(self.experiment, part.translated_by, replicate.world)
         languages = part.spoken(SOURCE)
         engine.spec.check_languages(task.name, [code for code in languages if code != SOURCE])
-        stages = {code: engine.stage(task, code, replicate.data) for code in languages if code != SOURCE}
+        stages = {code: engine.stage(task, code, self.source(replicate, task)) for code in languages if code != SOURCE}
         holdout = self._holdout(task)
         request = DataRequest(task, "train", languages, holdout, combined=True, translations=stages)
-        return describe.prepare(request, replicate.data, tokenizer)
+        return describe.prepare(request, self.source(replicate, task), tokenizer)
+
+    def source(self, replicate: Replicate, *tasks: Task) -> DataSource:
+        """Where the files of tasks are: own ones beside the experiment file too; a world's domain is a world apart."""
+        if replicate.world is not None:
+            domain = any(task.name.startswith(DOMAIN) for task in tasks)
+            return DataSource(world=_world(replicate.world, "domain")) if domain else replicate.data
+        own = any(task.name in self.experiment.tasks for task in tasks)
+        return DataSource(self.own_roots) if own else replicate.data
 
     def _holdout(self, task: Task) -> int:
         """Whatever the objective: what a task holds out for its own score, no other objective trains on."""
@@ -112,11 +127,9 @@ class Files:
         spoken = part.spoken(self.experiment.source)
         if spoken != ("all",):
             return spoken
-        there = tuple(_available(task, replicate.data, "train"))
+        there = tuple(self._available(task, "train", replicate))
         if not there:
-            raise DataError(
-                f"{task.name} has no train files for any language{_elsewhere(task, 'train', self.root)}", self.root
-            )
+            raise DataError(f"{task.name} has no train files for any language{self._elsewhere(task, 'train')}")
         return there
 
     def text_languages(self, tasks: Sequence[Task], wanted: Sequence[str], replicate: Replicate) -> tuple[str, ...]:
@@ -126,27 +139,55 @@ class Files:
             ConfigError: a part of the microworld that lies elsewhere than the rest.
             DataError: a language that none of the tasks has.
         """
-        if elsewhere := [task.name for task in tasks if _source(task, replicate) != replicate.data]:
+        if elsewhere := [task.name for task in tasks if replicate.world is not None and task.name.startswith(DOMAIN)]:
             raise ConfigError(f"a vocabulary of a microworld reads its `micro_text`: leave '{elsewhere[0]}' out")
-        there = dict.fromkeys(code for task in tasks for code in _available(task, replicate.data, "train"))
+        there = dict.fromkeys(code for task in tasks for code in self._available(task, "train", replicate))
         absent = [code for code in wanted if code not in there and code != "all"]
         if absent or not there:
             names = ", ".join(task.name for task in tasks)
-            raise DataError(f"no text in {', '.join(absent) or 'any language'} for a vocabulary: {names}", self.root)
+            raise DataError(
+                f"no text in {', '.join(absent) or 'any language'} for a vocabulary: {names}", self._place(tasks[0])
+            )
         return tuple(there) if "all" in wanted else tuple(wanted)
 
     def languages(
         self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
     ) -> tuple[str, ...]:
         """Those to be measured whose files are there. Raises `DataError` when there are none."""
-        there = _available(task, replicate.data, split)
+        there = self._available(task, split, replicate)
         asked = wanted or self.experiment.languages
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
-            place = self.root or "the microworld"
             problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
-            raise DataError(problem + _elsewhere(task, split, self.root), place)
+            if split not in task.files:
+                raise DataError(f"{problem}: `files:` of the task names none, and a target is measured on them")
+            looked = f" (looked for {' or '.join(task.files[split][:3])})" if task.name in self.experiment.tasks else ""
+            raise DataError(problem + looked + self._elsewhere(task, split), self._place(task))
         return languages
+
+    def _available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:
+        """Languages whose files are there; a world has all of its task's languages.
+
+        Own training and validation files that are not by language are in the source language.
+        """
+        source, own = self.source(replicate, task), self.experiment.tasks.get(task.name)
+        if source.world:
+            return list(task.languages)
+        there = task.available(source.roots, split)
+        one = own is not None and split != own.measured and split in own.files and not own.by_language(split)
+        return [code for code in there if code == self.experiment.source] if one else there
+
+    def _roots_of(self, task: Task) -> tuple[Path, ...]:
+        return self.own_roots if task.name in self.experiment.tasks else self.roots
+
+    def _place(self, task: Task) -> str:
+        """Where a task's files were looked for, to begin a message with."""
+        return ", ".join(map(str, self._roots_of(task))) or "the microworld"
+
+    def _elsewhere(self, task: Task, split: Split) -> str:
+        """Files in languages that the table lacks, or calls otherwise; empty where there are none."""
+        found = strangers(self._roots_of(task), task.files.get(split, ())) if not self.experiment.worlds else {}
+        return f"; there are files for {in_codes(found)}" if found else ""
 
 
 @lru_cache(maxsize=64)
@@ -156,19 +197,6 @@ def _world(seed: int, part: str = "") -> Stage:
     return describe.world(seed, VERSION, part)
 
 
-def _source(task: Task, replicate: Replicate) -> DataSource:
-    """Where a task's files are: a world's domain is a part of its own."""
-    if replicate.world is None or not task.name.startswith(DOMAIN):
-        return replicate.data
-    return DataSource(world=_world(replicate.world, "domain"))
-
-
-def _elsewhere(task: Task, split: Split, root: Path | None) -> str:
-    """Files that are there in languages that the table has not, or calls otherwise; empty where there are none."""
-    found = strangers(root, task.files.get(split, ())) if root else {}
-    return f"; there are files for {in_codes(found)}" if found else ""
-
-
 def in_codes(found: Mapping[str, str]) -> str:
     """`chr (name it under `languages`), swa (here: sw)`."""
     shown = [
@@ -176,8 +204,3 @@ def in_codes(found: Mapping[str, str]) -> str:
         for form, code in found.items()
     ]
     return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
-
-
-def _available(task: Task, data: DataSource, split: Split) -> list[str]:
-    """Languages whose files are there; a world has all of its task's languages."""
-    return list(task.languages) if data.root is None else task.available(data.root, split)

@@ -48,7 +48,7 @@ class Models:
                 config["sentinels"] = SENTINELS
             tasks = [experiment.task(name) for name in spec.tokenizer.tasks]
             config["languages"] = self.phases.files.text_languages(tasks, spec.tokenizer.languages, replicate)
-            tokenizer = describe.tokenizer_trained(config, replicate.data, tasks)
+            tokenizer = describe.tokenizer_trained(config, self.phases.files.source(replicate, *tasks), tasks)
             start, random = (
                 describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
                 for used in (self._first(spec, known), use)

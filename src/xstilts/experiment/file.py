@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.yaml_lines import Lines, place_of
+from xstilts.data.locate import Root
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
 from xstilts.recipes import TARGET, Code, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
@@ -34,6 +35,7 @@ class Experiment(Strict):
 
     _tags: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
     """Tags of registered tasks that have no fixed list, once `labelled` has found them."""
+    _file: Path | None = PrivateAttr(default=None)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its reports lie in a folder of this name")
     title: str = Field(default="", description="of the report; so are the next three")
@@ -52,6 +54,22 @@ class Experiment(Strict):
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it was read from; None for one made in Python."""
+        return self._file
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of its own tasks' files begin: beside its file, else the working folder."""
+        return self._file.parent if self._file else Path.cwd()
+
+    def placed(self, file: Path | None) -> Experiment:
+        """The same as read from a file."""
+        made = self.model_copy()
+        made._file = file.absolute() if file else None
+        return made
 
     @field_validator("recipes")
     @classmethod
@@ -214,21 +232,22 @@ class Experiment(Strict):
             tuned = {**(self.tuning.get(target.task, {}) if name != target.task else {}), **target.train}
         return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
-    def labelled(self, root: Path | None) -> Experiment:
+    def labelled(self, own: Root, official: Root) -> Experiment:
         """The same with all labels written out: own tasks that name none have those of their English training files.
 
         They are part of keys, so that an experiment that names them in sorted order is the same.
 
+        Args:
+            own, official: folders of its own tasks' files, and of registered tasks'.
+
         Raises:
-            ConfigError: there is no data folder (`root`) to find them in.
             DataError: a training file that is missing or cannot be read.
         """
         silent = {name: self.tasks[name] for name in self.task_names() if name in self.tasks}
-        found = {name: with_labels(name, own, root) for name, own in silent.items() if own.finds_labels}
+        found = {name: with_labels(name, spec, own) for name, spec in silent.items() if spec.finds_labels}
         labelled = self.model_copy(update={"tasks": {**self.tasks, **found}})
-        if root is not None:
-            named = {*self.task_names()} - {*self.tasks}
-            labelled._tags = {name: TASKS.get(name).found_labels(root) for name in named if TASKS.get(name).open_labels}
+        named = {*self.task_names()} - {*self.tasks}
+        labelled._tags = {name: TASKS.get(name).found_labels(official) for name in named if TASKS.get(name).open_labels}
         return labelled
 
     def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:

@@ -1,16 +1,17 @@
 """What a finished model is asked: a user's file in any of the forms of an own task, without gold.
 
-JSON lines, CSV and tab-separated tables by column; lines of words with an empty line behind each sentence; plain text
-(`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
+JSON lines, CSV and tab-separated tables by column; lines of words with an empty line behind each sentence, CoNLL-U too;
+plain text (`.txt`), one sentence a line. Gold in a file is not read. Every fault is named with file and line.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.columns import FIELDS, column_reader
 from xstilts.data.readers.common import Ids, lines_of
 from xstilts.data.readers.shapes import MAKERS
-from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
+from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
+from xstilts.data.readers.words import is_conllu
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
@@ -73,7 +75,7 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
     form = suffix(asked.path)
     if form in TABLES and not (kind == "tagging" and form != "jsonl"):
         examples = list(_rows(asked, kind))
-    elif form == "txt":
+    elif form == "txt" and not (kind == "tagging" and is_conllu(asked.path)):
         examples = list(_lines(asked.path, kind))
     elif kind == "tagging":
         examples = list(_sentences(asked))
@@ -84,6 +86,26 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
         )
     if not examples:
         raise DataError("holds no examples" + (f" in language '{asked.language}'" * bool(asked.language)), asked.path)
+    return examples
+
+
+def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
+    """Examples of texts, or of mappings by field, numbered from 0 where they have no `id`. Raises `DataError`."""
+    fields = [name for name in ("id", *FIELDS[kind]) if name not in GOLD]
+    examples = []
+    for number, given in enumerate(inputs):
+        record = {"text" if kind == "classification" else fields[-1]: given} if isinstance(given, str) else dict(given)
+        if kind == "tagging" and isinstance(given, str):
+            record = {"words": given.split()}
+        record.setdefault("id", str(number))
+        if odd := [name for name in record if name not in fields]:
+            raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
+        try:
+            example = MAKERS[kind](Row(record, {name: name for name in record}, Path("inputs"), number), None)
+        except KeyError as error:
+            raise DataError(f"input {number}: no field {error} ({kind} has {', '.join(fields)})") from None
+        assert example is not None
+        examples.append(example)
     return examples
 
 
@@ -119,8 +141,8 @@ def _lines(path: Path, kind: str) -> Iterator[Example]:
 
 
 def _sentences(asked: Question) -> Iterator[Example]:
-    """One word a line; the column of words is read as that of tags, which are dropped."""
-    words = asked.columns.get("words", (1,))
+    """One word a line; the column of words is read as that of tags, which are dropped. Of CoNLL-U it is the second."""
+    words = asked.columns.get("words", (2 if is_conllu(asked.path) else 1,))
     named: dict[str, Name | Sequence[str]] = {"words": words[0], "tags": words[0]}
     named |= {name: names[0] for name, names in asked.columns.items() if name != "words"}
     reader = column_reader("tagging", named)

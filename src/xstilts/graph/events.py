@@ -16,6 +16,9 @@ class Started:
 
     stage: Stage
 
+    def __str__(self) -> str:
+        return f"{self.stage}: started"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -26,6 +29,10 @@ class Progress:
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        share = "" if self.fraction is None else f"{self.fraction:.0%}"
+        return f"{self.stage}: {', '.join(filter(None, (share, self.message)))}"
+
 
 @dataclass(frozen=True)
 class Done:
@@ -34,12 +41,18 @@ class Done:
     stage: Stage
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{self.stage} ({self.seconds:.1f} s)"
+
 
 @dataclass(frozen=True)
 class Cached:
     """Nothing to compute: it is in the store, or all that would read it is."""
 
     stage: Stage
+
+    def __str__(self) -> str:
+        return f"{self.stage}: already there"
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,9 @@ class Failed:
     log: Path | None = None
     mistake: bool = False
 
+    def __str__(self) -> str:
+        return f"FAILED {self.stage}: {self.error}"
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -62,5 +78,18 @@ class Skipped:
     stage: Stage
     because: Stage
 
+    def __str__(self) -> str:
+        return f"skipped {self.stage} ({self.because} failed)"
 
-Event = Started | Progress | Done | Cached | Failed | Skipped
+
+@dataclass(frozen=True)
+class Notice:
+    """What was assumed or is missing, in one sentence; of no single stage."""
+
+    message: str
+
+    def __str__(self) -> str:
+        return f"note: {self.message}"
+
+
+Event = Started | Progress | Done | Cached | Failed | Skipped | Notice

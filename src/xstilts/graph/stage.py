@@ -15,7 +15,7 @@ from typing import Any
 from xstilts.core.keys import content_key
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stage:
     """A node of the graph. Two stages are equal when their keys are.
 
@@ -60,6 +60,9 @@ class Stage:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label or self.key}"
+
+    def __repr__(self) -> str:
+        return f"<Stage {self}, {self.key}>"
 
 
 def graph(targets: Iterable[Stage]) -> list[Stage]:

@@ -1,18 +1,20 @@
-"""Tagging: span F1 as seqeval computes it, and token accuracy.
+"""Tagging: F1 of entities and other spans, XTREME's older rule for it, and token accuracy.
 
-XTREME scores both PAN-X and UD-POS with seqeval's micro F1. seqeval splits a tag into its first letter (B, I, E, S, O
-or another) and a type, and begins or ends a span where these change. On bare UPOS tags that merges runs of equal tags
-into one span and reads the first letter of SCONJ, SYM and INTJ as a prefix: neither tagging accuracy nor token F1.
+`entity_f1` is what people mean by span F1: seqeval 1.2.2 on tags such as B-LOC, I-LOC, O, where the type is everything
+behind the first hyphen. It also reads BILOU and BMES tags, which seqeval joins where two spans touch.
 
-How the *type* is cut off a bare tag differs between versions of seqeval. Up to 0.0.12 it is all behind the last hyphen
-(`SCONJ` is of type SCONJ). Since commit 5ffb52e (July 2020) the first letter goes: `SCONJ` and `CCONJ` are both of type
-CONJ, a span X is lost before the end of a sentence, and one at its beginning takes the begin of an older span. XTREME's
-own expected averages and the figures of its paper come from the former, so `span_f1` follows it; `span_f1_seqeval_1` is
-the latter, which a fresh installation of the official script gives. On tags with prefixes (B-PER, I-PER, O) they agree.
+`span_f1` is XTREME's protocol for PAN-X and UD-POS. On bare UPOS tags it merges runs of equal tags into one span and
+reads the first letter of SCONJ, SYM and INTJ as a prefix: neither tagging accuracy nor token F1. How the *type* is cut
+off a tag differs between versions of seqeval. Up to 0.0.12 it is all behind the last hyphen (`SCONJ` is of type SCONJ).
+Since commit 5ffb52e (July 2020) the first letter goes: `SCONJ` and `CCONJ` are both of type CONJ, a span X is lost
+before the end of a sentence, and one at its beginning takes the begin of an older span. XTREME's own expected averages
+and the figures of its paper come from the former, so `span_f1` follows it; `span_f1_seqeval_1` is the latter, which a
+fresh installation of the official script gives. They agree on tags with prefixes and types without a hyphen.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -25,19 +27,46 @@ from xstilts.metrics.base import Metric, Ratio, check_lengths, ratio, register
 from xstilts.metrics.classification import XTREME
 
 Sentences = Sequence[Sequence[str]]
-TypeOf = Callable[[str], str]
+Rule = Callable[[str], tuple[str, str]]
+"""Tag -> its prefix and its type."""
 PREFIXES = "OBIES."
 OUT, BEGIN, INSIDE, END, SINGLE, DOT = range(6)
 
+_SPAN_TAG = re.compile(r"([BIESLUMW])([-_].+)?|O", re.DOTALL)
+_OTHER_SCHEMES = {"L": "E", "U": "S", "M": "I", "W": "S"}
+"""Last and Unit of BILOU, Middle of BMES, Whole of BMEWO."""
 
-def type_until_2020(tag: str) -> str:
-    """seqeval 0.0.12 and before: what stands behind the last hyphen, or the whole tag."""
-    return tag.rsplit("-", maxsplit=1)[-1]
+
+def until_2020(tag: str) -> tuple[str, str]:
+    """seqeval 0.0.12 and before: the type is what stands behind the last hyphen, or the whole tag."""
+    return tag[:1], tag.rsplit("-", maxsplit=1)[-1]
 
 
-def type_since_2020(tag: str) -> str:
-    """seqeval 0.0.13 to 1.2.2: what is left without the first letter and all up to the first hyphen."""
-    return tag[1:].split("-", maxsplit=1)[-1] or "_"
+def since_2020(tag: str) -> tuple[str, str]:
+    """seqeval 0.0.13 to 1.2.2: the type is what is left without the first letter and all up to the first hyphen."""
+    return tag[:1], tag[1:].split("-", maxsplit=1)[-1] or "_"
+
+
+def any_scheme(tag: str) -> tuple[str, str]:
+    """`since_2020`, with the prefixes of BILOU and BMES as those of BIOES."""
+    prefix, kind = since_2020(tag)
+    return (_OTHER_SCHEMES.get(prefix, prefix) if _SPAN_TAG.fullmatch(tag) else prefix), kind
+
+
+def not_spans(tags: Iterable[str]) -> str:
+    """Why `entity_f1` cannot find spans in these tags, and what to do; nothing where it can."""
+    tags = list(tags)
+    odd = [tag for tag in tags if not _SPAN_TAG.fullmatch(tag)]
+    if not odd:
+        either = [next((tag for tag in tags if tag[1:2] == mark), "") for mark in "-_"]
+        return f"entity_f1 would take {either[0]!r} and {either[1]!r} for different types: write one mark" * all(either)
+    shown = ", ".join(map(repr, odd[:3])) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
+    told = f"entity_f1 needs tags such as B-LOC, I-LOC and O, found {shown}: "
+    if all(re.fullmatch(r".+[-_][BIESLUMW]", tag, re.DOTALL) for tag in odd):
+        return f"{told}put the prefix before the type ({odd[0][-1]}-{odd[0][:-2]})"
+    if odd == ["0"]:
+        return f"{told}'0' is a zero, write the letter O"
+    return f"{told}set `metric: token_accuracy` (parts of speech), or write the prefix (B-{odd[0]}, I-{odd[0]})"
 
 
 class _Spans(NamedTuple):
@@ -52,15 +81,16 @@ def _shift(values: NDArray[np.int64], first: int) -> NDArray[np.int64]:
     return np.concatenate([np.array([first], dtype=np.int64), values[:-1]])
 
 
-def _spans(tags: Iterable[str], type_of: TypeOf, types: dict[str, int]) -> _Spans:
+def _spans(tags: Iterable[str], rule: Rule, types: dict[str, int]) -> _Spans:
     """Where spans end, with their type and begin; the rules are those of seqeval's `get_entities`.
 
     A span's begin is the last start before its end, even one in an earlier sentence: seqeval keeps it too.
     """
     known: dict[str, int] = {}
     ids = np.fromiter((known.setdefault(tag, len(known)) for tag in tags), dtype=np.int64)
-    letters = np.array([PREFIXES.find(tag[:1]) if tag else -1 for tag in known], dtype=np.int64)
-    kinds = np.array([types.setdefault(type_of(tag), len(types)) for tag in known], dtype=np.int64)
+    read = [rule(tag) for tag in known]
+    letters = np.array([PREFIXES.find(prefix) if prefix else -1 for prefix, _ in read], dtype=np.int64)
+    kinds = np.array([types.setdefault(kind, len(types)) for _, kind in read], dtype=np.int64)
     if not ids.size:
         return _Spans(np.zeros(0, dtype=np.bool_), ids, ids)
     here, type_here = letters[ids], kinds[ids]
@@ -93,10 +123,10 @@ def _count(where: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.f
     return np.bincount(_shift(sentence, 0)[where], minlength=lengths.size).astype(np.float64)
 
 
-def _span_ratios(golds: Sentences, predictions: Sentences, type_of: TypeOf) -> dict[str, Ratio]:
+def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[str, Ratio]:
     lengths = _check(golds, predictions)
     types: dict[str, int] = {}
-    gold, predicted = _spans(_flat(golds), type_of, types), _spans(_flat(predictions), type_of, types)
+    gold, predicted = _spans(_flat(golds), rule, types), _spans(_flat(predictions), rule, types)
     right = gold.ended & predicted.ended & (gold.type == predicted.type) & (gold.begin == predicted.begin)
     hits, asked, found = (_count(where, lengths) for where in (right, gold.ended, predicted.ended))
     return {"f1": ratio(2 * hits, asked + found), "precision": ratio(hits, found), "recall": ratio(hits, asked)}
@@ -111,6 +141,16 @@ def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en
     return {"token_accuracy": ratio(right, lengths)}
 
 
+def entity_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
+    """Micro F1, precision and recall over entities, and token accuracy beside them.
+
+    Args:
+        golds: one sequence of tags per sentence, as `not_spans` lets pass.
+        predictions: as many tags for each sentence.
+    """
+    return _span_ratios(golds, predictions, any_scheme) | token_accuracy(golds, predictions, language)
+
+
 def span_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """Micro F1, precision and recall over spans as in XTREME's expected figures, and token accuracy beside them.
 
@@ -118,13 +158,13 @@ def span_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> d
         golds: one sequence of tags per sentence: BIO tags, or bare UPOS tags as XTREME feeds them.
         predictions: as many tags for each sentence.
     """
-    return _span_ratios(golds, predictions, type_until_2020) | token_accuracy(golds, predictions, language)
+    return _span_ratios(golds, predictions, until_2020) | token_accuracy(golds, predictions, language)
 
 
 def span_f1_seqeval_1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """As `span_f1`, with the types of seqeval 0.0.13 to 1.2.2."""
     del language
-    return _span_ratios(golds, predictions, type_since_2020)
+    return _span_ratios(golds, predictions, since_2020)
 
 
 def _majority_token(golds: Sentences) -> float:
@@ -132,23 +172,32 @@ def _majority_token(golds: Sentences) -> float:
     return 100.0 * max(counts.values()) / sum(counts.values()) if counts else 0.0
 
 
-def _majority_span(type_of: TypeOf) -> Callable[[Sentences], float]:
+def _majority_span(rule: Rule) -> Callable[[Sentences], float]:
     def majority(golds: Sentences) -> float:
         """The best of the 20 most frequent tags, each given to every word."""
         frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
         constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
-        return max((_span_ratios(golds, guess, type_of)["f1"].value for guess in constant), default=0.0)
+        return max((_span_ratios(golds, guess, rule)["f1"].value for guess in constant), default=0.0)
 
     return majority
 
 
+ENTITY_F1 = register(
+    Metric(
+        "entity_f1",
+        "seqeval 1.2.2, default mode",
+        ("f1", "precision", "recall", "token_accuracy"),
+        entity_f1,
+        _majority_span(any_scheme),
+    )
+)
 SPAN_F1 = register(
     Metric(
         "span_f1",
         f"{XTREME}:f1 with seqeval 0.0.12",
         ("f1", "precision", "recall", "token_accuracy"),
         span_f1,
-        _majority_span(type_until_2020),
+        _majority_span(until_2020),
     )
 )
 SPAN_F1_SEQEVAL_1 = register(
@@ -157,7 +206,7 @@ SPAN_F1_SEQEVAL_1 = register(
         f"{XTREME}:f1 with seqeval 1.2.2",
         ("f1", "precision", "recall"),
         span_f1_seqeval_1,
-        _majority_span(type_since_2020),
+        _majority_span(since_2020),
     )
 )
 TOKEN_ACCURACY = register(

@@ -200,11 +200,10 @@ def _raw_text(prepared: Stage, encoding: Encoding) -> Amount:
 
 
 def _size_of_files(prepared: Stage) -> int:
-    root = prepared.settings.get("root")
-    if root is None:
+    if prepared.settings.get("roots") is None:
         return 0
-    task, split = _task(prepared), _split(prepared)
-    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(Path(root), split, code))
+    task, split, roots = _task(prepared), _split(prepared), _roots(prepared)
+    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(roots, split, code))
 
 
 def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
@@ -213,7 +212,7 @@ def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
     codes: Sequence[str] = config["languages"]
     translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
     languages = list(dict.fromkeys(SOURCE if code in translated else code for code in codes))
-    if prepared.settings.get("root") is None:
+    if prepared.settings.get("roots") is None:
         found = dict.fromkeys(languages, _world_rows(config["task"], split))
         note = ""
     else:
@@ -231,7 +230,7 @@ def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
 
 
 def _official(prepared: Stage, split: Split, languages: Sequence[str]) -> tuple[dict[str, int], str]:
-    name, root = prepared.config["task"], Path(prepared.settings["root"])
+    name, root = prepared.config["task"], _roots(prepared)
     known = official_rows(name, split) if name in TASKS else {}
     unknown = [code for code in languages if code not in known]
     if not unknown:
@@ -256,7 +255,7 @@ def _count(prepared: Stage, split: Split, code: str) -> int:
 
 def _pool(prepared: Stage) -> int:
     """Candidates that stand in every language's files, and are read once."""
-    root, (code, *_), task = Path(prepared.settings["root"]), prepared.config["languages"], _task(prepared)
+    root, (code, *_), task = _roots(prepared), prepared.config["languages"], _task(prepared)
     split = _split(prepared)
     if all(_is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]
@@ -265,7 +264,7 @@ def _pool(prepared: Stage) -> int:
 
 @lru_cache(maxsize=4096)
 def _examples(prepared: Stage, split: Split, code: str) -> int:
-    return len(_task(prepared).load(Path(prepared.settings["root"]), split, code))
+    return len(_task(prepared).load(_roots(prepared), split, code))
 
 
 def _world_rows(name: str, split: Split) -> int:
@@ -285,6 +284,10 @@ def _split(prepared: Stage) -> Split:
     config = prepared.config
     split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
     return split
+
+
+def _roots(prepared: Stage) -> tuple[Path, ...]:
+    return tuple(map(Path, prepared.settings["roots"]))
 
 
 def _task(prepared: Stage) -> Any:

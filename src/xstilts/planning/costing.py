@@ -1,4 +1,4 @@
-"""What a training or prediction costs, given a shape, a way of training, an amount of work and a machine."""
+"""What a training or prediction costs, given a shape, a way of training, an amount of work and a hardware."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xstilts.backbones.names import Backend
+from xstilts.core.machine import Machine
 from xstilts.planning.devices import Device, Hours, Utilisation, device_hours
 from xstilts.planning.formulas import (
     RECOMPUTED,
     Memory,
     MicroBatch,
-    Spread,
     Tuning,
     forward_flops,
     inference_memory,
@@ -29,13 +29,16 @@ ROUNDED = 16
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What stages run on; `share`: of its peak speed that is reached."""
+class Hardware:
+    """What stages run on; `use`: how; `share`: of its peak speed that is reached."""
 
     device: Device
-    spread: Spread = field(default_factory=Spread)
-    micro_batch_tokens: int = 8192
+    use: Machine = field(default_factory=Machine)
     share: Utilisation = field(default_factory=Utilisation)
+
+    def using(self, **changes: Any) -> Hardware:
+        """The same, used in another way."""
+        return replace(self, use=replace(self.use, **changes))
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,18 @@ class Load:
     precision: str = "fp32"
     backend: Backend = "segments"
 
-    def at_once(self, machine: Machine) -> MicroBatch:
+    def at_once(self, hardware: Hardware) -> MicroBatch:
         """The largest micro-batch, and whether a device may take several of them in a step."""
-        most, budget = self.batch * self.longest, machine.micro_batch_tokens
-        tokens, several = float(min(most, max(budget, self.longest))), most > budget * machine.spread.devices
+        most, budget = self.batch * self.longest, hardware.use.micro_batch_tokens
+        tokens, several = float(min(most, max(budget, self.longest))), most > budget * hardware.use.devices
         if self.whole:  # of a mean batch, or the longest one by a wide margin
             tokens, several = float(min(most, 2 * self.tokens / max(1, self.steps))), False
         return MicroBatch(tokens, several, self.most_masked * tokens)
 
-    def idle(self, machine: Machine) -> float:
+    def idle(self, hardware: Hardware) -> float:
         """Device-time over that of one device: a step's micro-batches are dealt out, and some devices get none."""
-        devices = machine.spread.devices
-        rounds = 1.0 if self.whole else self.tokens / max(1, self.steps) / machine.micro_batch_tokens
+        devices = hardware.use.devices
+        rounds = 1.0 if self.whole else self.tokens / max(1, self.steps) / hardware.use.micro_batch_tokens
         micro_batches = max(1, math.ceil(rounds))
         return math.ceil(micro_batches / devices) * devices / micro_batches
 
@@ -86,40 +89,40 @@ class Cost:
     notes: tuple[str, ...] = ()
 
 
-def training(shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, route: Any = None) -> Cost:
+def training(shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, route: Any = None) -> Cost:
     """The cost of a phase. Raises `BackboneError` for a shape that cannot be built."""
-    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, machine, route))
+    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, hardware, route))
     counts, kept = surveyed.counts, surveyed.kept
     head = 3.0 * softmax_flops(counts, kept.hidden, load.masked)
     flops = load.tokens * (training_flops(counts, surveyed.attention, load.keys, load.backend == "varlen") + head)
     held = _held(tuning, load.precision)
-    memory = training_memory(counts, kept, tuning, machine.spread, load.at_once(machine), held)
-    idle = load.idle(machine)
+    memory = training_memory(counts, kept, tuning, hardware.use, load.at_once(hardware), held)
+    idle = load.idle(hardware)
     hours = device_hours(
-        flops * idle * (RECOMPUTED if machine.spread.recompute else 1.0), machine.device, load.precision, machine.share
+        flops * idle * (RECOMPUTED if hardware.use.recompute else 1.0), hardware.device, load.precision, hardware.share
     )
-    return Cost(surveyed, flops, memory, hours, (*_notes(surveyed), *_dealt(idle, machine)))
+    return Cost(surveyed, flops, memory, hours, (*_notes(surveyed), *_dealt(idle, hardware)))
 
 
 def inference(
-    shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, how: tuple[Any, float, bool]
+    shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, how: tuple[Any, float, bool]
 ) -> Cost:
     """The cost of prediction; `how` is (route, tokens at a time, whether every layer's states are read)."""
     route, tokens, all_layers = how
-    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, machine, route))
+    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, hardware, route))
     counts = surveyed.counts
     flops = load.tokens * (forward_flops(counts.linear, surveyed.attention, load.keys) + 2.0 * counts.adapters)
     weights = weight_bytes(counts, tuning, _held(tuning, load.precision))
     memory = inference_memory(weights, surveyed.kept, tokens, all_layers)
-    hours = device_hours(flops, machine.device, load.precision, machine.share)
+    hours = device_hours(flops, hardware.device, load.precision, hardware.share)
     return Cost(surveyed, flops, memory, hours, _notes(surveyed))
 
 
-def _dealt(idle: float, machine: Machine) -> tuple[str, ...]:
+def _dealt(idle: float, hardware: Hardware) -> tuple[str, ...]:
     if idle < 1.25:
         return ()
-    budget = f"--micro-batch-tokens {machine.micro_batch_tokens}"
-    devices = machine.spread.devices
+    budget = f"--micro-batch-tokens {hardware.use.micro_batch_tokens}"
+    devices = hardware.use.devices
     return (f"some steps have fewer micro-batches than {devices} devices can share: lower {budget}",)
 
 
@@ -128,10 +131,10 @@ def _held(tuning: Tuning, precision: str) -> float:
     return 2.0 if (tuning.rank or tuning.held) and precision == "bf16" else 4.0
 
 
-def _conditions(tuning: Tuning, load: Load, machine: Machine, route: Any) -> Conditions:
+def _conditions(tuning: Tuning, load: Load, hardware: Hardware, route: Any) -> Conditions:
     return Conditions(
         precision=load.precision,
-        engine=not machine.device.is_gpu or load.backend == "block_mask",
+        engine=not hardware.device.is_gpu or load.backend == "block_mask",
         segment=max(ROUNDED, -(-round(load.keys) // ROUNDED) * ROUNDED),
         backend=load.backend,
         route=route,

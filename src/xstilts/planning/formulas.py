@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xstilts.core.machine import Machine
+
 NF4_BYTES = 0.5 + 0.127 / 8
 """A weight in 4 bits with its doubly quantised constants, 0.127 bits (Dettmers et al. 2023, section 3)."""
 RECOMPUTED = 4 / 3
@@ -34,23 +36,6 @@ class Tuning:
     held: bool = False
     frozen_layers: int = 0
     frozen_embeddings: bool = False
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How a phase is carried out, as `training.config.Settings` says it.
-
-    Attributes:
-        devices: that train it together.
-        shard: weights, gradients and moments are divided over them (FSDP2), and not repeated on each (DDP).
-        offload: shards wait in the host's memory.
-        recompute: activation checkpointing: keep each layer's input, and compute the rest again for the gradient.
-    """
-
-    devices: int = 1
-    shard: bool = False
-    offload: bool = False
-    recompute: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,7 +209,7 @@ def weight_bytes(counts: Counts, tuning: Tuning, held: float) -> float:
 
 
 def training_memory(
-    counts: Counts, kept: Kept, tuning: Tuning, spread: Spread, micro: MicroBatch, held: float
+    counts: Counts, kept: Kept, tuning: Tuning, machine: Machine, micro: MicroBatch, held: float
 ) -> Memory:
     """Peak of a training stage on each device.
 
@@ -234,8 +219,8 @@ def training_memory(
     Sharded, a device gathers two layers and what belongs to none (the embeddings) at a time, and holds their gradients
     before they are divided; DDP holds gradients a second time, in the buckets that it sends.
     """
-    sharded = spread.shard and spread.devices > 1
-    part = 0.0 if sharded and spread.offload else 1.0 / spread.devices if sharded else 1.0
+    sharded = machine.shard and machine.devices > 1
+    part = 0.0 if sharded and machine.offload else 1.0 / machine.devices if sharded else 1.0
     gradients = 4.0 * counts.trained
     buffers = micro.tokens * kept.per_layer + micro.predicted * counts.vocabulary * 10.0
     trains_embeddings = not (tuning.rank or tuning.frozen_embeddings or tuning.frozen_layers)
@@ -246,17 +231,17 @@ def training_memory(
     if sharded:
         share = counts.trained / counts.total
         buffers += (held if tuning.rank else 4.0) * (1.0 + share) * (2 * counts.largest_layer + counts.embeddings)
-    elif spread.devices > 1:
+    elif machine.devices > 1:
         buffers += gradients
     copies = 0.0 if tuning.quantized else kept.copies
     return Memory(
         weight_bytes(counts, tuning, held) * part,
-        copies / (kept.layers if spread.recompute else 1),
+        copies / (kept.layers if machine.recompute else 1),
         gradients * part,
         2.0 * gradients * part,
-        kept.activations(micro.tokens, spread.recompute),
+        kept.activations(micro.tokens, machine.recompute),
         buffers,
-        micro.several or spread.devices > 1,
+        micro.several or machine.devices > 1,
     )
 
 

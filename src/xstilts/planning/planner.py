@@ -12,7 +12,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
 from xstilts.planning.amounts import PREDICTED, Amount, amount, read_over
-from xstilts.planning.costing import Cost, Load, Machine, inference, training
+from xstilts.planning.costing import Cost, Hardware, Load, inference, training
 from xstilts.planning.devices import Hours
 from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
 from xstilts.planning.lookup import shape_of, start_of
@@ -89,12 +89,12 @@ class Planner:
 
     Args:
         store: where finished stages are looked for; None: nothing is finished.
-        machine: on which the rest will run.
+        hardware: on which the rest will run.
         models: key of a stage -> name of the backbone it belongs to.
     """
 
     store: Store | None
-    machine: Machine
+    hardware: Hardware
     models: Mapping[str, str] = field(default_factory=dict)
 
     def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
@@ -123,7 +123,7 @@ class Planner:
         tuning = tuning_of(options)
         load, amounts = self.load_of(stage, options)
         shape, route = self._model(stage)
-        cost = training(shape, tuning, load, self.machine, route)
+        cost = training(shape, tuning, load, self.hardware, route)
         hidden, counts = cost.survey.kept.hidden, cost.survey.counts
         parts = stage.config["components"]
         heads = sum(head_parameters(part["type"], hidden, len(part["labels"]), counts) for part in parts)
@@ -143,8 +143,8 @@ class Planner:
             scratch=scratch,
             estimated=any(one.estimated for one in amounts),
             fits=fits,
-            remedies=tuple(remedies(shape, tuning, load, self.machine, route, bool(judged))) if fits is False else (),
-            notes=(*cost.notes, *about_shards(self.machine.spread, counts, bool(judged))),
+            remedies=tuple(remedies(shape, tuning, load, self.hardware, route, bool(judged))) if fits is False else (),
+            notes=(*cost.notes, *about_shards(self.hardware.use, counts, bool(judged))),
         )
 
     def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
@@ -158,8 +158,8 @@ class Planner:
         for i in range(len(selection.get("judges", ()))):
             data = self._amount(stage.inputs[f"dev{i}"], 1.0)
             load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=precision)
-            how = (route, min(self.machine.micro_batch_tokens, data.total), False)
-            costs += [inference(shape, _adapted(stage), load, self.machine, how)] * number
+            how = (route, min(self.hardware.use.micro_batch_tokens, data.total), False)
+            costs += [inference(shape, _adapted(stage), load, self.hardware, how)] * number
         return costs
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
@@ -192,13 +192,13 @@ class Planner:
         kind = stage.config["type"]
         data = self._amount(stage.inputs["data"], 1.0)
         shape, route = self._model(stage)
-        at_once = min(max(self.machine.micro_batch_tokens, AT_ONCE), data.total)
+        at_once = min(max(self.hardware.use.micro_batch_tokens, AT_ONCE), data.total)
         passes, note = read_over(kind, len(stage.config["labels"]))
         load = Load(
             tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"]
         )
         how = (route, at_once, TASK_TYPES.get(kind).all_layers)
-        cost = inference(shape, _adapted(stage), load, self.machine, how)
+        cost = inference(shape, _adapted(stage), load, self.hardware, how)
         return replace(
             plan,
             tokens=load.tokens,
@@ -245,7 +245,7 @@ class Planner:
         return shape_of(start, self.store), start.config.get("route")
 
     def _fits(self, memory: Memory) -> bool | None:
-        return memory.total <= self.machine.device.usable if self.machine.device.is_gpu else None
+        return memory.total <= self.hardware.device.usable if self.hardware.device.is_gpu else None
 
 
 def tuning_of(options: TrainConfig) -> Tuning:

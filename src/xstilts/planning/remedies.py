@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xstilts.planning.costing import Load, Machine, training
+from xstilts.core.machine import Machine
+from xstilts.planning.costing import Hardware, Load, training
 from xstilts.planning.devices import Hours
-from xstilts.planning.formulas import Counts, Spread, Tuning, fewer_tokens
+from xstilts.planning.formulas import Counts, Tuning, fewer_tokens
 
 RANK = 16
 SHARDS = (2, 4, 8, 16)
@@ -41,7 +42,7 @@ class Remedy:
 
 
 def remedies(
-    shape: Mapping[str, Any], tuning: Tuning, load: Load, machine: Machine, route: Any, judged: bool
+    shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, route: Any, judged: bool
 ) -> list[Remedy]:
     """One way of each kind, in order of their cost: the first that fits, else the one that saves most.
 
@@ -49,13 +50,13 @@ def remedies(
         judged: whether the weights are judged while they train, as shards cannot be.
     """
     found = []
-    for ways in _ways(tuning, load, machine):
+    for ways in _ways(tuning, load, hardware):
         tried: list[Remedy] = []
         for change, how, where in ways:
             cost = training(shape, how, load, where, route)
-            fits = cost.memory.total <= machine.device.usable
+            fits = cost.memory.total <= hardware.device.usable
             other = (how.rank, how.quantized) != (tuning.rank, tuning.quantized)
-            if judged and where.spread.shard:
+            if judged and where.use.shard:
                 change, other = f"{change} with `select: last`", True
             tried.append(Remedy(change, cost.memory.total, cost.hours, fits, other))
             if fits:
@@ -65,12 +66,12 @@ def remedies(
     return found
 
 
-def about_shards(spread: Spread, counts: Counts, judged: bool) -> list[str]:
+def about_shards(machine: Machine, counts: Counts, judged: bool) -> list[str]:
     """What shards ask for beside memory on the devices."""
-    if not spread.shard:
+    if not machine.shard:
         return []
     whole = 4 * counts.total / 1e9
-    notes = [f"each of {spread.devices} processes first reads all weights into the host's memory: {whole:,.0f} GB"]
+    notes = [f"each of {machine.devices} processes first reads all weights into the host's memory: {whole:,.0f} GB"]
     if judged:
         notes.append(
             "--shard is refused where weights are judged on validation while they train: give `select: last` or "
@@ -79,42 +80,40 @@ def about_shards(spread: Spread, counts: Counts, judged: bool) -> list[str]:
     return notes
 
 
-Way = tuple[str, Tuning, Machine]
+Way = tuple[str, Tuning, Hardware]
 
 
-def _ways(tuning: Tuning, load: Load, machine: Machine) -> Iterator[list[Way]]:
+def _ways(tuning: Tuning, load: Load, hardware: Hardware) -> Iterator[list[Way]]:
     """Kinds of change, the least costly first; each a list from the smallest change to the largest."""
-    budgets = [] if load.whole else fewer_tokens(machine.micro_batch_tokens, load.longest)
-    yield [
-        (f"--micro-batch-tokens {budget}", tuning, replace(machine, micro_batch_tokens=budget)) for budget in budgets
-    ]
-    least = replace(machine, micro_batch_tokens=budgets[-1]) if budgets else machine
-    small = f" and {least.micro_batch_tokens:,} tokens" if budgets else ""
-    if not machine.spread.recompute:
-        yield [("--recompute", tuning, _saving(machine)), (f"--recompute{small}", tuning, _saving(least))]
-    more = [shards for shards in SHARDS if shards > machine.spread.devices or not machine.spread.shard]
+    budgets = [] if load.whole else fewer_tokens(hardware.use.micro_batch_tokens, load.longest)
+    yield [(f"--micro-batch-tokens {budget}", tuning, hardware.using(micro_batch_tokens=budget)) for budget in budgets]
+    least = hardware.using(micro_batch_tokens=budgets[-1]) if budgets else hardware
+    small = f" and {least.use.micro_batch_tokens:,} tokens" if budgets else ""
+    if not hardware.use.recompute:
+        yield [("--recompute", tuning, _saving(hardware)), (f"--recompute{small}", tuning, _saving(least))]
+    more = [shards for shards in SHARDS if shards > hardware.use.devices or not hardware.use.shard]
     yield [
         way
         for shards in more
         for way in (
-            (f"--devices {shards} --shard", tuning, _sharded(machine, shards)),
+            (f"--devices {shards} --shard", tuning, _sharded(hardware, shards)),
             (f"--devices {shards} --shard --recompute{small}", tuning, _saving(_sharded(least, shards))),
         )
     ]
     if not tuning.rank:
-        yield _adapted(f"LoRA of rank {RANK}", replace(tuning, rank=RANK), machine, least, small)
+        yield _adapted(f"LoRA of rank {RANK}", replace(tuning, rank=RANK), hardware, least, small)
     if not tuning.quantized:
         four = replace(tuning, rank=tuning.rank or RANK, quantized=True)
-        yield _adapted("QLoRA (4 bits)", four, machine, least, small)
+        yield _adapted("QLoRA (4 bits)", four, hardware, least, small)
 
 
-def _saving(machine: Machine) -> Machine:
-    return replace(machine, spread=replace(machine.spread, recompute=True))
+def _saving(hardware: Hardware) -> Hardware:
+    return hardware.using(recompute=True)
 
 
-def _sharded(machine: Machine, devices: int) -> Machine:
-    return replace(machine, spread=replace(machine.spread, devices=devices, shard=True))
+def _sharded(hardware: Hardware, devices: int) -> Hardware:
+    return hardware.using(devices=devices, shard=True)
 
 
-def _adapted(name: str, tuning: Tuning, machine: Machine, least: Machine, small: str) -> list[Way]:
-    return [(name, tuning, machine), (f"{name}, --recompute{small}", tuning, _saving(least))]
+def _adapted(name: str, tuning: Tuning, hardware: Hardware, least: Hardware, small: str) -> list[Way]:
+    return [(name, tuning, hardware), (f"{name}, --recompute{small}", tuning, _saving(least))]

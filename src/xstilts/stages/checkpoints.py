@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from xstilts.core.files import read_jsonl, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.evaluation.evaluate import Question, measure
 from xstilts.evaluation.predict import Predictor
 from xstilts.stages.evaluating import golds_of
 from xstilts.stages.predicting import answers
 from xstilts.training.checkpoint import fill_weights, trained_weights
-from xstilts.training.config import Settings
 from xstilts.training.distributed import team
 from xstilts.training.loop import Phase
 from xstilts.training.model import Model
@@ -39,7 +39,7 @@ class Panel:
 
     model: Model
     phase: Phase
-    machine: Settings
+    machine: Machine
     judges: Sequence[Mapping[str, Any]]
     data: Sequence[Path]
 

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from xstilts.backbones.coder import Coder
 from xstilts.core.files import write_json
 from xstilts.data.examples import PlainText
+from xstilts.data.locate import Root
 from xstilts.task_types import TaskType
 from xstilts.task_types.features_writer import FeaturesWriter
 from xstilts.task_types.raw_text import RawText
@@ -24,7 +25,7 @@ def streams(task_type: TaskType, task: Task, config: Mapping[str, Any]) -> TypeG
 def write_corpus(
     task_type: RawText,
     task: Task,
-    root: Path,
+    root: Root,
     config: Mapping[str, Any],
     coder: Coder,
     directory: Path,
@@ -45,7 +46,7 @@ def write_corpus(
     write_json(directory / "encoding.json", config["encoding"])
 
 
-def _texts(task: Task, root: Path, config: Mapping[str, Any], language: str) -> Iterator[PlainText]:
+def _texts(task: Task, root: Root, config: Mapping[str, Any], language: str) -> Iterator[PlainText]:
     for example in islice(task.stream(root, config["split"], language), config["limit"] or None):
         assert isinstance(example, PlainText)
         yield example

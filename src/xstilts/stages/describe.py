@@ -15,7 +15,7 @@ from xstilts.stages.checksums import (
     identity,
     identity_of_model,
     identity_of_tokenizer,
-    root_of,
+    roots_of,
     there,
 )
 from xstilts.stages.own import reading
@@ -81,7 +81,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         full,
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
-        root=root_of(data),
+        roots=roots_of(data),
         tasks=[
             {"name": task.name, **reading(task), "files": custom_files(task), "languages": list(task.languages)}
             for task in tasks
@@ -150,7 +150,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
     label = f"{task.name} {request.split}, {languages}"
-    return make("prepare", config, inputs, label, root=root_of(data), files=custom_files(task), cost=3.0)
+    return make("prepare", config, inputs, label, roots=roots_of(data), files=custom_files(task), cost=3.0)
 
 
 def source_split(request: DataRequest) -> Split:

@@ -10,6 +10,7 @@ from typing import Any
 from xstilts.core.files import write_json
 from xstilts.data.examples import Example
 from xstilts.data.leaks import find_leaks
+from xstilts.stages.checksums import read_in
 from xstilts.stages.own import revive
 from xstilts.stages.preparing import select
 
@@ -40,7 +41,7 @@ def _read(
 ) -> Iterator[Example]:
     """The examples of one side, each id with its language."""
     told, hints = config[side], settings[side]
-    root = inputs.get(side) or Path(hints["root"])
+    root = read_in(hints, inputs, side)
     task = revive(told["task"], told, hints["files"], told["languages"])
     for language in told["languages"]:
         for example in select(task, root, told, language):

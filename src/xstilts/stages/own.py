@@ -9,37 +9,49 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import LANGUAGES, any_language
-from xstilts.data.locate import check_pattern
+from xstilts.data.locate import Root, check_pattern
 from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.labels import clean
 from xstilts.metrics import METRICS
+from xstilts.metrics.tagging import not_spans
 from xstilts.tasks import TASKS, Encoding, Split, Task
 
 _METRICS: Mapping[str, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "multiple_choice": ("accuracy",),
     "span_qa": ("squad_v1", "squad_v2", "mlqa"),
-    "tagging": ("span_f1", "span_f1_seqeval_1", "token_accuracy"),
+    "tagging": ("entity_f1", "token_accuracy"),
     "retrieval": ("bitext_accuracy",),
     "contrastive": (),
     "masked_lm": (),
 }
 """Task type -> metrics that fit its gold, the usual one first; none for what is only trained on."""
+_RENAMED = {"span_f1": "entity_f1", "span_f1_seqeval_1": "entity_f1"}
+"""Metrics of own tasks by their former names."""
 _LENGTHS = {"span_qa": 384, "retrieval": 512}
+_ENTITY_F1 = "entity_f1"
 _CLASSES = ("classification", "tagging")
 
 
 def _label(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("YAML reads this word as true or false: put it in quotes")
-    return str(value) if isinstance(value, int) else value
+    if not isinstance(value, int | str):
+        return value
+    if not (label := clean(str(value))):
+        raise ValueError("a label is empty")
+    return label
+
+
+def _metric(value: Any) -> Any:
+    return _RENAMED.get(value, value) if isinstance(value, str) else value
 
 
 def _column(value: Any) -> Any:
@@ -70,7 +82,8 @@ class OwnTask(BaseModel):
         default=None, description="task type of files that are read by column"
     )
     files: dict[Split, Annotated[tuple[str, ...], BeforeValidator(_patterns), Field(min_length=1)]] = Field(
-        min_length=1, description="patterns below the data folder, `{language}` for the language's code"
+        min_length=1,
+        description="patterns, relative to this file, else to a data folder; `{language}`: the language's code",
     )
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
         default_factory=dict, description="with `type`: our field -> the files' column"
@@ -78,7 +91,12 @@ class OwnTask(BaseModel):
     labels: tuple[Annotated[str, BeforeValidator(_label)], ...] | None = Field(
         default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
     )
-    metric: str | None = Field(default=None, description="with `type`: else the type's usual one")
+    count_from: Literal[0, 1] | None = Field(
+        default=None, description="number of the first choice, where labels of choices are numbers; else 0 if it occurs"
+    )
+    metric: Annotated[str | None, BeforeValidator(_metric)] = Field(
+        default=None, description="with `type`: else the type's usual one"
+    )
     languages: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
@@ -113,8 +131,12 @@ class OwnTask(BaseModel):
             if getattr(self, field):
                 raise _wrong(f"`{field}` goes with `type`; '{base.name}' has its own", field)
         labels = self.labels or ()
+        if self.count_from is not None:
+            raise _wrong(f"`count_from` goes with `type: multiple_choice`; '{base.name}' has its own way", "count_from")
         if not base.labels and labels:
             raise _wrong(f"{base.type} has no labels", "labels")
+        if base.metric == _ENTITY_F1 and (problem := not_spans(labels)):
+            raise _wrong(problem, "labels")
         if not set(labels) <= set(base.labels) and relabelled(base.read, labels) is None:
             shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
             raise _wrong(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
@@ -134,10 +156,15 @@ class OwnTask(BaseModel):
             raise UnknownName(f"metric of {kind}", self.metric, _METRICS[kind])
         if self.labels and kind not in (*_CLASSES, "multiple_choice"):
             raise _wrong(f"{kind} has no labels", "labels")
+        if self.count_from is not None and (kind != "multiple_choice" or self.labels):
+            what = f"{kind} has no numbered choices" if kind != "multiple_choice" else "give it or `labels`, not both"
+            raise _wrong(what, "count_from")
+        if self.spans and (problem := not_spans(self.labels or ())):
+            raise _wrong(problem, "labels")
         if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
             raise _wrong("give `labels`: they can only be found in English training files, and there are none")
-        for split in self.files:
-            if split != "train" and len(self.spoken) > 1 and not self.by_language(split):
+        for split in [self.measured] if self.measured != "train" else []:
+            if len(self.spoken) > 1 and not self.by_language(split):
                 raise _wrong(
                     f"one {split} file for {len(self.spoken)} languages: put {{language}} into its name, or name the "
                     "column that says the language (`columns: {language: NAME}`)",
@@ -150,13 +177,22 @@ class OwnTask(BaseModel):
         return self.type in _CLASSES and not self.labels
 
     @property
+    def spans(self) -> bool:
+        """Whether its tags are scored as spans."""
+        return self.type == "tagging" and (self.metric or _ENTITY_F1) == _ENTITY_F1
+
+    @property
     def spoken(self) -> tuple[str, ...]:
-        """Its languages: those it names; else all where files are by language, English where they are not."""
+        """Its languages: those it names; else all where the measured files are by language, English where not."""
         if self.languages is not None:
             return self.languages
-        measured: list[Split] = [split for split in self.files if split != "train"]
-        measured = measured or list(self.files)
-        return tuple(LANGUAGES) if all(map(self.by_language, measured)) else ("en",)
+        return tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
+
+    @property
+    def measured(self) -> Split:
+        """The split that is measured: the test files, else those of validation, else those of training."""
+        splits: tuple[Split, ...] = ("test", "validation", "train")
+        return next(split for split in splits if split in self.files)
 
     def by_language(self, split: Split) -> bool:
         """Whether the languages of a split can be told apart; of official formats, that is the reader's matter."""
@@ -173,7 +209,7 @@ def own_task(name: str, spec: OwnTask) -> Task:
         base = replace(base, like=base.name, languages=spec.languages or base.languages, read=reader or base.read)
     else:
         metric = spec.metric or next(iter(_METRICS[spec.type]), "")
-        base = _blank(column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2"))
+        base = _blank(column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2", spec.count_from))
         main = METRICS.get(metric).main if metric else ""
         base = replace(base, languages=spec.spoken, metric=metric, main=main)
     measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in spec.files]
@@ -188,18 +224,19 @@ def own_task(name: str, spec: OwnTask) -> Task:
     )
 
 
-def with_labels(name: str, spec: OwnTask, root: Path | None) -> OwnTask:
+def with_labels(name: str, spec: OwnTask, root: Root) -> OwnTask:
     """The same with its labels written out: those of the English training files, sorted.
 
     Raises:
-        ConfigError: there is no data folder to look in (`root`).
-        DataError: the files are missing or cannot be read.
+        DataError: the files are missing or cannot be read, their labels are in doubt, or their tags are no spans.
     """
-    if root is None:
-        raise ConfigError(f"task '{name}' needs `labels`: without a data folder they cannot be found")
     task = own_task(name, spec)
     assert isinstance(task.read, ColumnReader)
-    return spec.model_copy(update={"labels": labels_in(task.read, task.paths(root, "train"), "en")})
+    paths = task.paths(root, "train")
+    labels = labels_in(task.read, paths, "en")
+    if spec.spans and (problem := not_spans(labels)):
+        raise DataError(f"task '{name}': {problem}", paths[0])
+    return spec.model_copy(update={"labels": labels})
 
 
 def reading(task: Task) -> dict[str, Any]:

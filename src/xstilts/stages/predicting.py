@@ -11,13 +11,13 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import Weights
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.neighbours import NEIGHBOURS
 from xstilts.tasks import Encoding
-from xstilts.training.config import Settings
 from xstilts.training.model import HeadSpec
 
 
@@ -29,7 +29,7 @@ def run_predict(
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Write `predictions/{language}.jsonl` for every language of the data, and `protocol.json` with what was chosen."""
-    machine = Settings(**settings)
+    machine = Machine(**settings)
     task_type = TASK_TYPES.get(config["type"])
     if "retrieval" in config:
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]

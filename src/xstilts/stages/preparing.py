@@ -17,8 +17,10 @@ from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
+from xstilts.data.locate import Root, folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import read_examples
+from xstilts.stages.checksums import read_in
 from xstilts.stages.corpora import streams, write_corpus
 from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
@@ -40,7 +42,7 @@ def run_tokenizer(
         tokenizer.save_pretrained(directory)
         return
     trained = config["trained"]
-    root = inputs.get("world") or Path(settings["root"])
+    root = read_in(settings, inputs)
     tasks = [revive(row["name"], row, row["files"], row["languages"]) for row in settings["tasks"]]
 
     def lines() -> Iterator[str]:
@@ -70,7 +72,7 @@ def run_prepare(
     report: Callable[[dict[str, Any]], None],
 ) -> None:
     """Read official files and write features: one folder `all`, or one per language."""
-    root = inputs.get("world") or Path(settings["root"])
+    root = read_in(settings, inputs)
     task = task_of(config, settings)
     coder = Coder(AutoTokenizer.from_pretrained(inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
@@ -113,14 +115,16 @@ def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     return replace(task, labels=tuple(config["labels"]), encoding=Encoding(**config["encoding"]))
 
 
-def select(task: Task, root: Path, config: Mapping[str, Any], language: str) -> list[Example]:
+def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> list[Example]:
     """The examples of the asked split: held-out validation examples are drawn by a fixed permutation."""
     split, holdout = config["split"], config["holdout"]
     examples = task.load(root, "train" if holdout and split == "validation" else split, language)
     chosen = [example for example in examples if asked(example)]
     if holdout and split in ("train", "validation"):
         if holdout >= len(chosen):
-            raise DataError(f"{task.name}: holdout of {holdout} leaves nothing of {len(chosen)} examples", root)
+            raise DataError(
+                f"{task.name}: holdout of {holdout} leaves nothing of {len(chosen)} examples", folders_of(root)[-1]
+            )
         order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
         chosen = [chosen[i] for i in kept]

@@ -24,12 +24,12 @@ from torch import Tensor
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.files import write_json
+from xstilts.core.machine import Machine
 from xstilts.core.seeds import generator
 from xstilts.metrics.transferability import h_score, logme, uniformity
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types.features import Array, Features
 from xstilts.task_types.sentences import mean_pool
-from xstilts.training.config import Settings
 from xstilts.training.model import HeadSpec
 
 MOST_ITEMS = 4096
@@ -40,7 +40,7 @@ def run_profile(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]
 ) -> None:
     """Write the profile that `config` asks for: see `xstilts.stages.describe.profile`."""
-    machine = Settings(**settings)
+    machine = Machine(**settings)
     features = Features.load(inputs["data"] / config["part"])
     order = generator(0, "profile").permutation(len(features))
     rows = np.sort(order[: config["examples"]])
@@ -61,7 +61,7 @@ def run_profile(
 
 @torch.inference_mode()
 def _text(
-    config: Mapping[str, Any], backbone: Backbone, features: Features, rows: Array, machine: Settings
+    config: Mapping[str, Any], backbone: Backbone, features: Features, rows: Array, machine: Machine
 ) -> dict[str, Any]:
     """Mean vector of the sentences; of translation pairs the English ones, which stand second; of text the prompts."""
     prompts = config.get("prompts", False)
@@ -78,7 +78,7 @@ def _text(
 
 @torch.inference_mode()
 def _labels(
-    config: Mapping[str, Any], backbone: Backbone, features: Features, rows: Array, machine: Settings
+    config: Mapping[str, Any], backbone: Backbone, features: Features, rows: Array, machine: Machine
 ) -> dict[str, Any]:
     """LogME and H-score; of a fresh head only what it would read matters, not its weights."""
     spec = HeadSpec("", config["type"], tuple(config["labels"]))
@@ -105,7 +105,7 @@ def _fisher(
     model: tuple[Backbone, torch.nn.Module],
     features: Features,
     rows: Array,
-    machine: Settings,
+    machine: Machine,
 ) -> dict[str, Tensor]:
     """Weight -> mean over examples of the squared gradient of the log-likelihood of the gold, [output units]."""
     backbone, head = model

@@ -24,6 +24,7 @@ from xstilts.backbones.load import (
     save_backbone,
 )
 from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
 from xstilts.stages.resuming import LOG, rows_before, take_up
@@ -31,7 +32,7 @@ from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, make_optimizer, train
 from xstilts.training.mixture import draws_of, language_probabilities
@@ -101,7 +102,7 @@ def run_train(
 
     Of several ranks each calls it; `xstilts.stages.ranks` starts them.
     """
-    machine = Settings(**settings)
+    machine = Machine(**settings)
     options = TrainConfig(**config["train"])
     whole_on = "cpu" if machine.shard and not options.quantize else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)

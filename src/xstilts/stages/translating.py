@@ -17,14 +17,16 @@ from typing import Any
 from xstilts.backbones.load import load_backbone
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.data.examples import Example, gold_of
+from xstilts.data.locate import Root, folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import from_row, to_row
 from xstilts.microworld import write_translations
+from xstilts.stages.checksums import read_in
 from xstilts.stages.own import revive
 from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS, Task
-from xstilts.training.config import Settings
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier
 from xstilts.translation.engine import Engine
@@ -50,8 +52,8 @@ def run_translate(
     Raises:
         DataError: no example is left, or files that do not fit their English side.
     """
-    machine, report = Settings(**run[0]), run[1]
-    root = inputs.get("world") or Path(settings["root"])
+    machine, report = Machine(**run[0]), run[1]
+    root = read_in(settings, inputs)
     task = revive(config["task"], config, settings["files"], ("en",))
     with parsed_once():
         sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
@@ -81,7 +83,7 @@ def run_translate(
 def _by_machine(
     config: Mapping[str, Any],
     settings: Mapping[str, Any],
-    machine: Settings,
+    machine: Machine,
     sources: Sequence[Example],
     directory: Path,
     report: Report,
@@ -126,7 +128,7 @@ def _carried(row: Mapping[str, Any]) -> Carried:
     return Carried(row["example"] and from_row(row["example"]), row["reason"], row["method"])
 
 
-def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Settings) -> Carrier:
+def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Machine) -> Carrier:
     tokens, language = machine.micro_batch_tokens, config["language"]
     engine = Engine(Path(settings["model"]), settings["tokenizer"], config, machine.device, tokens)
     aligner = None
@@ -138,7 +140,7 @@ def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Se
 
 
 def _from_files(
-    config: Mapping[str, Any], settings: Mapping[str, Any], root: Path, sources: Sequence[Example]
+    config: Mapping[str, Any], settings: Mapping[str, Any], root: Root, sources: Sequence[Example]
 ) -> list[Carried]:
     language = config["language"]
     holder = revive(config["holder"], config.get("holder_read", {}), settings["translated"], (language,))
@@ -148,12 +150,13 @@ def _from_files(
 
 
 def _exact(
-    config: Mapping[str, Any], task: Task, root: Path, sources: Sequence[Example], directory: Path
+    config: Mapping[str, Any], task: Task, root: Root, sources: Sequence[Example], directory: Path
 ) -> list[Carried]:
     """The world's items, drawn anew and written in the language; that English comes out as it was is made sure."""
-    place, language = root / "world.json", config["language"]
+    folder, language = folders_of(root)[-1], config["language"]
+    place = folder / "world.json"
     if not place.exists():
-        raise ConfigError(f"{root} is no microworld (no world.json): only a microworld is translated exactly")
+        raise ConfigError(f"{folder} is no microworld (no world.json): only a microworld is translated exactly")
     origin = TASKS.get(config.get("like") or task.name)
     codes, drawn = ("en", language), directory / "drawn"
     shutil.rmtree(drawn, ignore_errors=True)

@@ -11,7 +11,7 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.languages import LANGUAGES
 from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
-from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, root_of
+from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
 from xstilts.stages.describe import custom_files, make
 from xstilts.stages.own import reading
 from xstilts.tasks import Task
@@ -53,7 +53,7 @@ class Translator:
             **reading(task),
             **self.spec.options(kind in PROJECTED, language),
         }
-        settings: dict[str, Any] = {"root": root_of(data), "files": custom_files(task)}
+        settings: dict[str, Any] = {"roots": roots_of(data), "files": custom_files(task)}
         how = {"ctranslate2": self._machine, "files": self._files, "microworld": self._exact}[self.spec.engine]
         more, places = how(task, language, data)
         inputs = {"world": data.world} if data.world else {}
@@ -81,7 +81,7 @@ class Translator:
 
     def _files(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
         holder = self._holder(task)
-        if data.root is None:
+        if data.world:
             raise ConfigError(f"translation '{self.name}' reads files, and a microworld has none: take `microworld`")
         config = {"translated": checksums(data, holder, "train", (language,)), "holder": holder.name}
         if told := reading(holder):

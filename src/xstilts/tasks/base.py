@@ -7,6 +7,7 @@ A task names its *type* (`span_qa`, `tagging` ...); the machinery of that type (
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Literal
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.registry import Registry
 from xstilts.data.examples import Example, gold_of
-from xstilts.data.locate import files_of, languages_there, locate
+from xstilts.data.found import Found, found_in
+from xstilts.data.locate import Root, files_of, languages_there, locate
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.gold import attach_labels
 
 Split = Literal["train", "validation", "test"]
@@ -118,11 +121,11 @@ class Task:
     beside: tuple[str, ...] = ()
     like: str = ""
 
-    def available(self, root: Path, split: Split) -> list[str]:
+    def available(self, root: Root, split: Split) -> list[str]:
         """Languages whose files for `split` are there now; nothing is opened."""
         return languages_there(root, self.files.get(split, ()), self.languages)
 
-    def paths(self, root: Path, split: Split, language: str = "en") -> list[Path]:
+    def paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
         """The files of one split and language.
 
         Raises:
@@ -130,21 +133,21 @@ class Task:
             DataError: it has no such split, or no file is there; the message names what was looked for.
         """
         check_language(self, language)
-        check_split(self, split, root)
+        check_split(self, split)
         return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
 
-    def gold_paths(self, root: Path, split: Split, language: str = "en") -> list[Path]:
+    def gold_paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
         """The file with the labels of one split and language, if it is there and the task has such files; else none."""
         patterns = self.gold.get(split, ())
         if language not in languages_there(root, patterns, (language,)):
             return []
         return locate(root, patterns, language, f"gold of {self.name} ({split}, {language})")
 
-    def beside_paths(self, root: Path, language: str = "en") -> list[Path]:
+    def beside_paths(self, root: Root, language: str = "en") -> list[Path]:
         """The files that `read` opens beside those of `paths`, as far as they are there."""
         return [path for pattern in self.beside for path in files_of(root, pattern, language)]
 
-    def found_labels(self, root: Path) -> tuple[str, ...]:
+    def found_labels(self, root: Root) -> tuple[str, ...]:
         """The tags of all English splits that are there, sorted: a task without a fixed list has these.
 
         Raises:
@@ -155,7 +158,7 @@ class Task:
         examples = (example for split in there for example in self.load(root, split))
         return tuple(sorted({tag for one in examples for tag in gold_of(one) or ()}))
 
-    def stream(self, root: Path, split: Split, language: str = "en") -> Iterator[Example]:
+    def stream(self, root: Root, split: Split, language: str = "en") -> Iterator[Example]:
         """The examples of one split and language one by one, in file order, without gold of files of its own.
 
         When several files form the split, every id begins with its file's name: `en_ewt-ud-test:...`. Errors as of
@@ -170,7 +173,15 @@ class Task:
         if not found:
             raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
 
-    def load(self, root: Path, split: Split, language: str = "en") -> list[Example]:
+    def found(self, root: Root, split: Split, language: str = "en") -> Found:
+        """Rows, labels with counts and what is odd about them; reads the files once. Errors as of `load`."""
+        cleaned: Counter[str] = Counter()
+        read = self.read.counting(cleaned) if isinstance(self.read, ColumnReader) else self.read
+        task = replace(self, read=read)
+        examples = task.load(root, split, language) if self.gold else task.stream(root, split, language)
+        return found_in(examples, cleaned, self.labels)
+
+    def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
 
         Raises:
@@ -201,10 +212,10 @@ def register(task: Task) -> Task:
     return TASKS.add(task.name, task)
 
 
-def check_split(task: Task, split: Split, root: Path | None = None) -> None:
+def check_split(task: Task, split: Split) -> None:
     """Raises `DataError` when the task has no such split."""
     if split not in task.files:
-        raise DataError(f"{task.name} has no {split} split (it has: {', '.join(task.files)})", root)
+        raise DataError(f"{task.name} has no {split} split (it has: {', '.join(task.files)})")
 
 
 def check_language(task: Task, language: str) -> None:

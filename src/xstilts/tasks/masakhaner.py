@@ -21,7 +21,7 @@ MASAKHANER = register(
         },
         languages=languages("am ha ig lg luo rw sw wo yo"),
         labels=TAGS,
-        metric="span_f1",
+        metric="entity_f1",
         main="f1",
         citation="Adelani et al., TACL 2021",
         licence="CC BY-NC 4.0",

@@ -20,7 +20,7 @@ UNER = register(
         },
         languages=languages("ceb da de en hr pt ru sk sr sv tl zh"),
         labels=TAGS,
-        metric="span_f1",
+        metric="entity_f1",
         main="f1",
         citation="Mayhew et al., NAACL 2024",
         licence="CC BY-SA 4.0 (PUD: CC BY-SA 3.0)",

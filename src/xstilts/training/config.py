@@ -1,4 +1,4 @@
-"""What a training run is (`TrainConfig`, in the key) and how a machine carries it out (`Settings`, not in the key)."""
+"""What a training run is: `TrainConfig`, in the key. How a machine carries it out is `xstilts.core.machine`."""
 
 from __future__ import annotations
 
@@ -79,19 +79,3 @@ class TrainConfig(BaseModel):
         if self.schedule == "constant":
             return self.learning_rate
         return self.learning_rate * (steps - step) / max(1, steps - rising)
-
-
-class Settings(BaseModel):
-    """What no number depends on but rounding: device, memory, patience."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    device: str = "cpu"
-    micro_batch_tokens: int = Field(default=8192, gt=0, description="tokens computed at a time")
-    checkpoint_seconds: float = Field(default=120.0, gt=0)
-    log_every: int = Field(default=50, gt=0, description="steps between logged records")
-    devices: int = Field(default=1, gt=0, description="processes that train a phase together, one a device")
-    ranks: tuple[str, ...] = Field(default=(), description="where those behind the first wait; none: started here")
-    shard: bool = Field(default=False, description="each device holds a part of every layer (FSDP2), not all (DDP)")
-    offload: bool = Field(default=False, description="sharded weights and moments wait in the memory of the host")
-    recompute: bool = Field(default=False, description="keep no activations inside layers; compute them twice")

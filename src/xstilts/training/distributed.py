@@ -1,6 +1,6 @@
 """One phase on several devices: each computes a share of every step, and all end with the same weights.
 
-Either every device holds the whole model (DDP), or each a part of every layer (FSDP2, `Settings.shard`). The batch of a
+Either every device holds the whole model (DDP), or each a part of every layer (FSDP2, `Machine.shard`). The batch of a
 step is the plan's, whatever the number of devices; a loss is divided by the items of the whole step, so that the result
 is that of one device up to rounding (and to dropout, whose draws depend on who computes what).
 
@@ -27,8 +27,8 @@ from torch.utils.checkpoint import checkpoint
 
 from xstilts.backbones.adapters import layer_stack
 from xstilts.backbones.backbone import Backbone
+from xstilts.core.machine import Machine
 from xstilts.task_types import Batch
-from xstilts.training.config import Settings
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ def assembled(device: str) -> Iterator[str]:
         dist.destroy_process_group()
 
 
-def spread(module: nn.Module, backbone: Backbone, settings: Settings) -> nn.Module:
+def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Module:
     """The module as every rank runs it, on its device; its parameters are the ones to optimise, whichever way.
 
     FSDP2 moves what it shards layer by layer: no device holds the whole.

@@ -15,10 +15,11 @@ from torch.optim import AdamW, Optimizer
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import StageError
+from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
-from xstilts.training.config import Settings, TrainConfig
+from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import team, unsynchronised, whole
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan
@@ -101,7 +102,7 @@ def train(
     model: Model,
     phase: Phase,
     optimizer: Optimizer,
-    settings: Settings,
+    settings: Machine,
     start: int = 0,
     losses: nn.Module | None = None,
 ) -> Iterator[StepRecord]:
@@ -143,7 +144,7 @@ def train(
         yield record
 
 
-def collate(phase: Phase, step: int, settings: Settings) -> Iterator[Batch]:
+def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
     """The micro-batches of one step, for all ranks; masking draws from a generator of (seed, step)."""
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]

@@ -6,7 +6,7 @@ Left out are empty rows, rows of other languages where a column says the languag
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TaggedExample, gold_of
 from xstilts.data.readers import pairs, tagging, topics
-from xstilts.data.readers.common import checked, lines_of, one_of
+from xstilts.data.readers.common import Reader, checked
+from xstilts.data.readers.labels import doubt
 from xstilts.data.readers.shapes import MAKERS, Gold
 from xstilts.data.readers.tables import TABLES, Header, Name, suffix, table_rows
 from xstilts.data.readers.text import plain_lines
+from xstilts.data.readers.words import sentences
 
 FIELDS: Mapping[str, Mapping[str, tuple[Name, ...]]] = {
     "classification": {"text": ("text",), "pair": ("pair",), "label": ("label",)},
@@ -48,6 +50,8 @@ _OPTIONAL: Mapping[str, frozenset[str]] = {
     "span_qa": frozenset({"answers", "answer", "answer_start"}),
 }
 _MOST_LABELS = 200
+_RULES: Mapping[str, int] = {"tagging": 2, "multiple_choice": 2}
+"""Task type -> version of how its files are read; raised where the same file begins to give other examples."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class ColumnReader:
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
         no_answer: whether a question may have no answer.
         quoted: whether tab-separated tables are in csv quoting.
+        count_from: the number of the first choice, where labels are numbers; None: 0, and the files must show it.
     """
 
     type: str
@@ -70,6 +75,7 @@ class ColumnReader:
     labels: tuple[str, ...] = ()
     no_answer: bool = False
     quoted: bool = False
+    count_from: int | None = None
 
     def __call__(self, path: Path, language: str) -> Iterator[Example]:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
@@ -78,24 +84,29 @@ class ColumnReader:
             DataError: with file and line: a column that is not there, a label that is not known, an answer that is not
                 at its place, and whatever else does not fit.
         """
-        return checked(self._examples)(path, language)
+        return self.counting(Counter())(path, language)
 
     def to_json(self) -> dict[str, Any]:
         """The value for keys and workers."""
-        return asdict(self)
+        told = {name: value for name, value in asdict(self).items() if name != "count_from" or value is not None}
+        return {**told, "rules": _RULES[self.type]} if self.type in _RULES else told
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
         """The inverse of `to_json`, after a way through JSON text."""
         columns = {field: tuple(names) for field, names in value["columns"].items()}
         tuples = {name: tuple(value[name]) for name in ("optional", "labels")}
-        return cls(**{**value, **tuples, "columns": columns})
+        return cls(**{**{name: told for name, told in value.items() if name != "rules"}, **tuples, "columns": columns})
 
-    def _examples(self, path: Path, language: str) -> Iterator[Example]:
-        gold = Gold(self.labels, self.no_answer)
+    def counting(self, cleaned: Counter[str]) -> Reader:
+        """A reader of the same that counts labels which it reads without the blanks around them, as they are."""
+        return checked(lambda path, language: self._examples(path, language, cleaned))
+
+    def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Iterator[Example]:
+        gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
         table = suffix(path) in TABLES
         if self.type == "tagging" and suffix(path) != "jsonl":
-            yield from _sentences(self, path)
+            yield from _sentences(self, path, gold)
         elif self.type == "masked_lm" and not table and self.columns["text"] == FIELDS["masked_lm"]["text"]:
             yield from plain_lines(path, language)
         else:
@@ -103,10 +114,15 @@ class ColumnReader:
                 example = MAKERS[self.type](row, gold)
                 if example is not None:
                     yield example
+            gold.check_counting(path)
 
 
 def column_reader(
-    kind: str, named: Mapping[str, Name | Sequence[str]], labels: Sequence[str] = (), no_answer: bool = False
+    kind: str,
+    named: Mapping[str, Name | Sequence[str]],
+    labels: Sequence[str] = (),
+    no_answer: bool = False,
+    count_from: int | None = None,
 ) -> ColumnReader:
     """A reader for a task type with some columns named, which every file must then have; the rest as in `FIELDS`."""
     given = {field: (name,) if isinstance(name, str | int) else tuple(name) for field, name in named.items()}
@@ -115,7 +131,8 @@ def column_reader(
         if one in given:
             columns = {field: names for field, names in columns.items() if field in given or field not in others}
     optional = ({"id"} | _OPTIONAL.get(kind, frozenset())) - given.keys()
-    return ColumnReader(kind, columns, tuple(sorted(optional & columns.keys())), tuple(labels), no_answer)
+    have = tuple(sorted(optional & columns.keys()))
+    return ColumnReader(kind, columns, have, tuple(labels), no_answer, count_from=count_from)
 
 
 def relabelled(read: Any, labels: Sequence[str]) -> ColumnReader | None:
@@ -128,52 +145,51 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
     """The labels that occur in some files, sorted by code points.
 
     Raises:
-        DataError: what reading raises, a single label, or more of them than classes can be.
+        DataError: what reading raises, a single label, more of them than classes can be, or labels that look like a
+            slip of the pen (`doubt`), with the first row of such a one.
     """
-    found: set[str] = set()
+    counts: Counter[str] = Counter()
     for path in paths:
         for example in replace(reader, labels=())(path, language):
             gold = gold_of(example)
-            found.update((gold,) if isinstance(gold, str) else gold or ())
-            if len(found) > _MOST_LABELS:
-                shown = ", ".join(sorted(found)[:3])
+            counts.update((gold,) if isinstance(gold, str) else gold or ())
+            if len(counts) > _MOST_LABELS:
+                shown = ", ".join(sorted(counts)[:3])
                 raise DataError(f"more than {_MOST_LABELS} different labels ({shown} ...); give `labels:`", path)
-    if len(found) < 2:
-        raise DataError(f"only one label, {', '.join(map(repr, found))}; give `labels:`", paths[0])
-    return tuple(sorted(found))
+    if found := doubt(counts, reader.type == "tagging"):
+        others = tuple(counts.keys() - {found.label}) or ("",)
+        path, line = _first(replace(reader, labels=others), paths, language)
+        raise DataError(found.problem, path, line)
+    if len(counts) < 2:
+        raise DataError(f"only one label, {', '.join(map(repr, counts))}; give `labels:`", paths[0])
+    return tuple(sorted(counts))
 
 
-def _sentences(reader: ColumnReader, path: Path) -> Iterator[Example]:
-    """Lines of words and tags, an empty line behind each sentence; columns end at tabs, without tabs at blanks.
+def _first(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[Any, int | None]:
+    """Where the first label is that the reader does not know."""
+    for path in paths:
+        try:
+            for _ in reader(path, language):
+                pass
+        except DataError as error:
+            return error.path, error.line
+    raise AssertionError("a label that was found is not there")
 
-    Where columns end at tabs, a line that begins with `#` and has no tab is a comment. In `.conllu` files multiword
-    ranges and empty nodes are no words.
-    """
-    numbers = [_number(reader, field, path) for field in ("words", "tags")]
-    lines = [(line, text) for line, text in enumerate(lines_of(path), start=1)]
-    first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
-    tabs, width, count = "\t" in first, 0, 0
-    sentence: list[tuple[str, str]] = []
-    for line, text in [*lines, (len(lines) + 1, "")]:
-        if not text.strip():
-            if sentence and [word for word, _ in sentence] != ["-DOCSTART-"]:
-                count += 1
-                yield TaggedExample(str(count), *zip(*sentence))
-            sentence = []
-            continue
-        fields = text.split("\t") if tabs else re.split(" +", text.strip(" "))
-        if tabs and text.startswith("#") and len(fields) == 1:
-            continue
-        width = width or len(fields)
-        if len(fields) != width or max(numbers) > width:
-            found = f"found {len(fields)}, " + ("set apart by tabs" if tabs else "set apart by blanks")
-            raise DataError(f"expected {max(width, *numbers)} columns, {found}", path, line)
-        if suffix(path) == "conllu" and re.fullmatch(r"[0-9]+[-.][0-9]+", fields[0]):
-            continue
-        word, tag = (fields[number - 1] for number in numbers)
-        if not word or not tag:
-            raise DataError("an empty word or tag", path, line)
-        sentence.append((word, one_of(tag, reader.labels, path, line) if reader.labels else tag))
+
+def _sentences(reader: ColumnReader, path: Path, gold: Gold) -> Iterator[Example]:
+    """Lines of words and tags; the id is the sentence's number."""
+    columns = [_number(reader, field, path) for field in ("words", "tags")]
+    for count, sentence in enumerate(sentences(path, columns), start=1):
+        words, tags = [], []
+        for line, fields in sentence:
+            word, tag = (fields[number - 1] for number in columns)
+            if columns[0] != columns[1]:
+                tag = gold.label(tag, path, line)
+            if not word or not tag:
+                raise DataError("an empty word or tag", path, line)
+            words.append(word)
+            tags.append(tag)
+        yield TaggedExample(str(count), tuple(words), tuple(tags))
 
 
 def _number(reader: ColumnReader, field: str, path: Path) -> int:

@@ -6,9 +6,13 @@ Without `Gold`, the gold of a row is not read: what a finished model is asked ha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from xstilts.core.errors import DataError
 from xstilts.data.examples import (
     Answer,
     ChoiceExample,
@@ -19,41 +23,120 @@ from xstilts.data.examples import (
     TaggedExample,
     TextExample,
 )
-from xstilts.data.readers.common import index, one_of
+from xstilts.data.readers.common import one_of, shown, written
+from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tables import Row, missing
 
 
-class Gold(NamedTuple):
-    """What gold may be.
+@dataclass
+class Gold:
+    """What gold may be, and what was seen of it in one file.
 
     Attributes:
-        labels: classes or tags; for choices their names in order; empty: any (for choices numbers from 0).
+        labels: classes or tags; for choices their names in order; empty: any (for choices numbers and letters).
         no_answer: whether a question may have none.
+        count_from: the number of the first choice; None: it should be 0.
+        cleaned: labels as the file writes them, where that is not as they are read.
+        numbers: how many choices were named by a number that is taken to count from 0, and
+        zeros: how many of them by 0.
     """
 
     labels: tuple[str, ...] = ()
     no_answer: bool = False
+    count_from: int | None = None
+    cleaned: Counter[str] = field(default_factory=Counter)
+    numbers: int = 0
+    zeros: int = 0
+
+    def clean(self, raw: str) -> str:
+        """A label or tag without the blanks around it."""
+        label = clean(raw)
+        if label != raw:
+            self.cleaned[raw] += 1
+        return label
+
+    def label(self, raw: str, path: Path, line: int) -> str:
+        """The same, which is among those allowed; perhaps empty, where any is."""
+        label = self.clean(raw)
+        return one_of(label, self.labels, path, line) if self.labels else label
+
+    def choice(self, row: Row, names: Sequence[str], size: int) -> int:
+        """Which choice is right, from 0: by its name, else by letter or number."""
+        label = self.clean(_name(row))
+        if names or self.labels:
+            known = names or self.labels[:size]
+            if label in known:
+                return known.index(label)
+            hint = "" if names else "; leave out `labels` if choices are called by letter or number (`count_from`)"
+            raise row.error(f"unknown label {shown(label)}; labels are {', '.join(known)[:200]}{hint}")
+        if re.fullmatch("[A-Za-z]", label):
+            found = ord(label.upper()) - ord("A")
+            if found >= size:
+                raise row.error(f"label {shown(label)} with {size} choices, A to {chr(ord('A') + size - 1)}")
+            return found
+        first = self.count_from or 0
+        if not re.fullmatch("[0-9]{1,3}", label) or not first <= int(label) < first + size:
+            hint = ""
+            if self.count_from is None and label == str(size):
+                hint = "; if they count from 1, say `count_from: 1`"
+            raise row.error(f"label should be a number from {first} to {first + size - 1}, found {shown(label)}{hint}")
+        self.numbers += self.count_from is None
+        self.zeros += self.count_from is None and int(label) == 0
+        return int(label) - first
+
+    def check_counting(self, path: Path) -> None:
+        """Refuse a file whose choices are numbered and never 0: they may count from 1. Raises `DataError`."""
+        if self.numbers and not self.zeros:
+            rows = f"{self.numbers} rows" if self.numbers > 1 else "the only row"
+            problem = f"no label is 0 in {rows}: do the choices count from 1? Say `count_from: 1`, or `count_from: 0`"
+            raise DataError(f"{problem} if the first choice is never right", path)
+
+
+def _name(row: Row) -> str:
+    """What the row says of its label."""
+    value = row.value("label")
+    if value is None or value != value or (isinstance(value, str) and not clean(value)):
+        raise row.error(f"'{row.columns['label']}' is empty: leave out rows without gold")
+    return row.name("label")
 
 
 def _text(row: Row, gold: Gold | None) -> Example:
     pair = row.text("pair") if "pair" in row.columns else None
-    return TextExample(row.id(), row.text("text"), pair, row.label(gold.labels) if gold else None)
+    label = gold.label(_name(row), row.path, row.line) if gold else None
+    return TextExample(row.id(), row.text("text"), pair, label)
 
 
 def _choice(row: Row, gold: Gold | None) -> Example:
-    several = [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]
-    choices = tuple(row.text(field) for field in several) if several else row.texts("choices")
+    choices, names = _choices(row)
     if len(choices) < 2 or not all(choices):
         raise row.error("choices should be two or more texts, none of them empty")
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
         raise row.error("neither context nor question")
-    label = None
-    if gold and not gold.labels:
-        label = index(row.value("label"), len(choices), row.path, row.line)
-    elif gold:
-        label = gold.labels.index(row.label(gold.labels[: len(choices)]))
+    label = gold.choice(row, names, len(choices)) if gold else None
     return ChoiceExample(row.id(), context, question, choices, label)
+
+
+def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The choices, and what the row itself calls them: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
+    if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
+        while len(several) > 2 and row.value(several[-1]) in ("", None):  # fewer choices than columns
+            several.pop()
+        return tuple(row.text(field) for field in several), ()
+    value = row.value("choices")
+    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        value = {name: [entry.get(name) for entry in value] for name in ("text", "label")}
+    if not isinstance(value, dict):
+        return row.texts("choices"), ()
+    texts, names = value.get("text"), value.get("label")
+    if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
+        raise row.error("choices should be a list of texts, or two lists `text` and `label` of the same length")
+    if not all(isinstance(text, str) for text in texts):
+        raise row.error("a choice is no text")
+    called = tuple(clean(str(name)) for name in names)
+    if len(set(called)) < len(called):
+        raise row.error(f"two choices have the same label: {', '.join(called)[:60]}")
+    return tuple(written(text, "choices", row.path, row.line) for text in texts), called
 
 
 def _span(row: Row, gold: Gold | None) -> Example:
@@ -103,11 +186,11 @@ def _words(row: Row, gold: Gold | None) -> Example:
         if not words or not all(words):
             raise row.error("words should be a list of texts, none of them empty")
         return TaggedExample(row.id(), words, None)
-    tags = row.texts("tags")
+    tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags"))
     if len(words) != len(tags) or not words or not all(words):
         raise row.error(f"expected a tag for every word, found {len(words)} words, none of them empty, and {len(tags)}")
-    for tag in tags if gold.labels else ():
-        one_of(tag, gold.labels, row.path, row.line)
+    if not all(tags):
+        raise row.error("an empty tag")
     return TaggedExample(row.id(), words, tags)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import code_of
-from xstilts.data.readers.common import Record, csv_rows, one_of, records, tab_rows, written
+from xstilts.data.readers.common import Record, csv_rows, records, tab_rows, written
 
 Name = str | int
 """Of a column: its name, or in lines of words and tags its number from 1."""
@@ -63,11 +63,6 @@ class Row:
         return written(
             value if isinstance(value, str) else json.dumps(value), self.columns[field], self.path, self.line
         )
-
-    def label(self, labels: Sequence[str]) -> str:
-        """A label among those allowed; none given allows any."""
-        label = self.name("label")
-        return one_of(label, labels, self.path, self.line) if labels else label
 
 
 def suffix(path: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TaggedExample
 from xstilts.data.readers.common import Ids, checked, lines_of, one_of, shown
+from xstilts.data.readers.words import is_conllu
 
 # fmt: off
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
@@ -38,8 +39,8 @@ def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
 
 @checked
 def udpos(path: Path, language: str) -> Iterator[Example]:
-    """UD's parts of speech: a treebank's `.conllu`, or XTREME's two columns."""
-    if ".conllu" in path.suffixes:
+    """UD's parts of speech: a treebank in CoNLL-U, whatever the file is called, or XTREME's two columns."""
+    if ".conllu" in path.suffixes or is_conllu(path):
         yield from conllu(path, language)
     else:
         yield from _columns(path, "\t", UPOS, may_be_withheld=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xstilts.core.errors import XstiltsError
-from xstilts.report.analysis import MEAN, ZERO_SHOT, Analysis
-from xstilts.report.cells import GAP, MINUS, Cell, Column, Row, Table, gap, share, signed
+from xstilts.reports.analysis import MEAN, ZERO_SHOT, Analysis
+from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, gap, share, signed
 from xstilts.stats.bootstrap import Estimate, estimate
 from xstilts.stats.evidence import Bound
 from xstilts.stats.series import Series

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from xstilts.report.cells import CLEAR, Table, points, signed
-from xstilts.report.layers import Panel
+from xstilts.reports.cells import CLEAR, Table, points, signed
+from xstilts.reports.layers import Panel
 
 STEPS = 5
 NICE = (1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 75, 100)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import mean
 
 from xstilts.core.scores import Score
-from xstilts.report.analysis import ALL, ZERO_SHOT, Analysis
-from xstilts.report.cells import Cell, Column, Row, Table, gap, points
-from xstilts.report.tables import row_label
+from xstilts.reports.analysis import ALL, ZERO_SHOT, Analysis
+from xstilts.reports.cells import Cell, Column, Row, Table, gap, points
+from xstilts.reports.tables import row_label
 from xstilts.stats.table import Run
 
 LAYER = re.compile(r"layer=(\d+)\s*(.*)")

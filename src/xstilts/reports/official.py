@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xstilts.report.analysis import Analysis
-from xstilts.report.cells import Cell, Column, Row, Table, gap, points
+from xstilts.reports.analysis import Analysis
+from xstilts.reports.cells import Cell, Column, Row, Table, gap, points
 from xstilts.stats.benchmarks import Mean, TaskMean
 
 

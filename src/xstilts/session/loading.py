@@ -1,4 +1,4 @@
-"""Experiment files as the command line reads them: with a study block, or as a variant of another file, or plain."""
+"""Experiment files: plain, with a study block, or as a variant of another file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,20 @@ class Loaded(NamedTuple):
     study: StudySpec | None
 
 
-def load(path: Path) -> Loaded:
-    """Read and validate a file, or one that comes with xstilts by its name, its study block too.
+def load(path: Path | str) -> Experiment:
+    """The experiment of a file, or of one that comes with xstilts by its name (`demo`, `curriculum` ...).
+
+    A study block is checked and left aside.
+
+    Raises:
+        UnknownName: neither a file nor a name.
+        ConfigError: see `load_study`.
+    """
+    return load_study(path).experiment
+
+
+def load_study(path: Path | str) -> Loaded:
+    """The same with its study block.
 
     Raises:
         UnknownName: neither.
@@ -31,18 +43,13 @@ def load(path: Path) -> Loaded:
     """
     document = load_document(study_file(str(path)))
     try:
-        experiment = Experiment(**document.values)
+        experiment = Experiment(**document.values).placed(document.path)
     except ValidationError as error:
         raise document.mistake(error, Experiment) from None
     spec = document.spec()
     if spec is not None:
         _check_names(document, experiment, spec)
     return Loaded(experiment, spec)
-
-
-def load_experiment(path: Path) -> Experiment:
-    """The experiment of a file; what its study block says is checked and left aside."""
-    return load(path).experiment
 
 
 def _check_names(document: Document, experiment: Experiment, spec: StudySpec) -> None:

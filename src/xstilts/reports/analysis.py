@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 
 from xstilts.core.errors import XstiltsError
-from xstilts.report.about import About
+from xstilts.reports.about import About
 from xstilts.stats.bootstrap import Estimate, estimate
 from xstilts.stats.flags import Flag, all_flags
 from xstilts.stats.series import Replicates, Resampling, Series, combine, resample

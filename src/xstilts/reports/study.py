@@ -8,14 +8,14 @@ from pathlib import Path
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_text
-from xstilts.report.analysis import SCOPES, Analysis
-from xstilts.report.cells import Table
-from xstilts.report.findings import cautions, findings
-from xstilts.report.forest import forest
-from xstilts.report.markdown import plain, table
-from xstilts.report.methods import limitations, methods, protocols
-from xstilts.report.page import standalone
-from xstilts.report.study_tables import (
+from xstilts.reports.analysis import SCOPES, Analysis
+from xstilts.reports.cells import Table
+from xstilts.reports.findings import cautions, findings
+from xstilts.reports.forest import forest
+from xstilts.reports.markdown import plain, table
+from xstilts.reports.methods import limitations, methods, protocols
+from xstilts.reports.page import standalone
+from xstilts.reports.study_tables import (
     amount,
     claims_table,
     effects_table,
@@ -23,7 +23,7 @@ from xstilts.report.study_tables import (
     pairs_table,
     unit,
 )
-from xstilts.report.tables import intermediate_table, main_table
+from xstilts.reports.tables import intermediate_table, main_table
 from xstilts.stats.bootstrap import Estimate, estimate
 from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Contrast, StudySpec

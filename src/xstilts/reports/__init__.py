@@ -1,9 +1,9 @@
 """Reports from scores: tables, plots, one page. No models, no torch."""
 
-from xstilts.report.about import About, Named
-from xstilts.report.analysis import Analysis, analyse
-from xstilts.report.terminal import main_tables, plain, plain_report, rich_table
-from xstilts.report.write import write_analysis, write_report
+from xstilts.reports.about import About, Named
+from xstilts.reports.analysis import Analysis, analyse
+from xstilts.reports.terminal import main_tables, plain, plain_report, rich_table
+from xstilts.reports.write import write_analysis, write_report
 
 __all__ = [
     "About",

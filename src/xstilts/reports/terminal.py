@@ -6,10 +6,10 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from xstilts.report.analysis import ZERO_SHOT, Analysis
-from xstilts.report.cells import CLEAR, Cell, Row, Table
-from xstilts.report.findings import findings
-from xstilts.report.tables import main_table
+from xstilts.reports.analysis import ZERO_SHOT, Analysis
+from xstilts.reports.cells import CLEAR, Cell, Row, Table
+from xstilts.reports.findings import findings
+from xstilts.reports.tables import main_table
 
 STYLES = {"baseline": "bold", "recipe": "", "control": "dim", "chance": "dim", "plain": ""}
 

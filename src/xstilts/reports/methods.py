@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xstilts.report.analysis import Analysis
+from xstilts.reports.analysis import Analysis
 
 WORLDS = (
     "The {seeds} seeds share {worlds} constructed worlds, each with encoders of its own: worlds are drawn first, seeds "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xstilts.report.analysis import ZERO_SHOT, Analysis, Section
-from xstilts.report.cells import interval, signed
+from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section
+from xstilts.reports.cells import interval, signed
 from xstilts.stats.bootstrap import Estimate
 from xstilts.stats.table import Run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from xstilts.report.cells import signed
-from xstilts.report.svg import begin, fitted, limit, words
+from xstilts.reports.cells import signed
+from xstilts.reports.svg import begin, fitted, limit, words
 from xstilts.stats.bootstrap import Estimate
 
 TALL, TOP, LEFT, WIDE, RIGHT = 26, 30, 470.0, 340.0, 70.0

@@ -11,19 +11,19 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from xstilts.report.analysis import ALL, ZERO_SHOT, Analysis
-from xstilts.report.findings import findings
-from xstilts.report.layers import layer_table, panels
-from xstilts.report.methods import flagged, limitations, methods, protocols
-from xstilts.report.official import official_table
-from xstilts.report.svg import heat_map, layer_plot
-from xstilts.report.tables import intermediate_table, language_table, main_table
+from xstilts.reports.analysis import ALL, ZERO_SHOT, Analysis
+from xstilts.reports.findings import findings
+from xstilts.reports.layers import layer_table, panels
+from xstilts.reports.methods import flagged, limitations, methods, protocols
+from xstilts.reports.official import official_table
+from xstilts.reports.svg import heat_map, layer_plot
+from xstilts.reports.tables import intermediate_table, language_table, main_table
 
 
 @cache
 def asset(name: str) -> str:
     """The text of a file beside the templates."""
-    return (files("xstilts.report") / "templates" / name).read_text(encoding="utf-8")
+    return (files("xstilts.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def page(analysis: Analysis, listed: Mapping[str, str]) -> str:

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from xstilts.core.files import write_text
-from xstilts.report.about import About
-from xstilts.report.analysis import ALL, Analysis, analyse
-from xstilts.report.layers import panels
-from xstilts.report.markdown import report as markdown_report
-from xstilts.report.page import page, standalone
-from xstilts.report.svg import heat_map, layer_plot
-from xstilts.report.tables import gain_rows, language_table
+from xstilts.reports.about import About
+from xstilts.reports.analysis import ALL, Analysis, analyse
+from xstilts.reports.layers import panels
+from xstilts.reports.markdown import report as markdown_report
+from xstilts.reports.page import page, standalone
+from xstilts.reports.svg import heat_map, layer_plot
+from xstilts.reports.tables import gain_rows, language_table
 from xstilts.stats.series import Resampling
 from xstilts.stats.table import ScoreTable, csv_text
 

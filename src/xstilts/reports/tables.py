@@ -7,8 +7,8 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from xstilts.report.analysis import ALL, MEAN, SCOPES, ZERO_SHOT, Analysis, Finding, Section
-from xstilts.report.cells import (
+from xstilts.reports.analysis import ALL, MEAN, SCOPES, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.cells import (
     CLEAR,
     Cell,
     Column,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from xstilts.report.analysis import ALL, SCOPES, Analysis
-from xstilts.report.cells import CLEAR, Cell, Row, Table
-from xstilts.report.findings import findings
-from xstilts.report.layers import layer_table, panels
-from xstilts.report.methods import limitations, methods, protocols
-from xstilts.report.official import official_table
-from xstilts.report.tables import intermediate_table, language_table, main_table
+from xstilts.reports.analysis import ALL, SCOPES, Analysis
+from xstilts.reports.cells import CLEAR, Cell, Row, Table
+from xstilts.reports.findings import findings
+from xstilts.reports.layers import layer_table, panels
+from xstilts.reports.methods import limitations, methods, protocols
+from xstilts.reports.official import official_table
+from xstilts.reports.tables import intermediate_table, language_table, main_table
 
 
 def table(one: Table) -> str:

@@ -1,0 +1,96 @@
+"""`xstilts check`: what an experiment would read and train, before anything is trained."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption
+from xstilts.cli.output import emit
+
+if TYPE_CHECKING:
+    from xstilts.session.check import Files
+
+SHOWN = 12
+"""Labels or languages named on one line."""
+
+
+def check(file: FileArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Read everything an experiment would read, and show what was found; train nothing.
+
+    Shows files and rows by language, labels with their counts, optimizer steps per training phase, and what is missing
+    or was assumed. Exits with 2 if a file cannot be read.
+
+    Examples:
+
+      xstilts check first.yaml
+
+      xstilts check table1 --data official --json
+    """
+    show_check(file, data, as_json)
+
+
+def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = ()) -> None:
+    """Print the check of an experiment file, or of `only` some of its tasks."""
+    from xstilts.session.check import check as find
+    from xstilts.session.loading import load
+
+    experiment = load(file)
+    for name in only:
+        experiment.task(name)
+    found = find(experiment, data)
+    if only:
+        found = replace(found, files=tuple(one for one in found.files if one.task in only))
+    if as_json:
+        files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
+        phases = [asdict(one) for one in found.phases]
+        emit({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems})
+    else:
+        _write(lines(found.files))
+        if found.phases:
+            _write(["training phases"])
+            _write(
+                f"  {one.phase}: {one.steps:,} steps of {one.batch_size} examples, drawn from {one.examples:,}"
+                for one in found.phases
+            )
+        _write(f"note: {notice}" for notice in found.notices)
+        for problem in found.problems:
+            sys.stderr.write(f"error: {problem}\n")
+    if found.problems:
+        raise typer.Exit(2)
+
+
+def lines(files: Sequence[Files]) -> Iterator[str]:
+    """What was found, by task and split."""
+    for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
+        yield task
+        for split, of_split in groupby(of_task, key=lambda one: one.split):
+            parts = list(of_split)
+            rows = {one.language: one.rows for one in parts}
+            several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
+            yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
+            yield f"  {'':<11}in {_some(dict.fromkeys(path.name for one in parts for path in one.paths))}"
+            labels: Counter[str] = Counter()
+            for one in parts:
+                labels.update(one.labels)
+            if labels:
+                counts = (f"{label} {count:,}" for label, count in labels.most_common())
+                yield f"  {'':<11}{len(labels)} labels: {_some(counts)}"
+            for note in dict.fromkeys(note for one in parts for note in one.notes):
+                yield f"  {'':<11}note: {note}"
+
+
+def _some(words: Iterable[str]) -> str:
+    found = list(words)
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def _write(texts: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{text}\n" for text in texts))

@@ -1,0 +1,54 @@
+"""The machine that a run may use. Nothing here changes a number beyond rounding, so none of it enters a key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xstilts.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run may use of a machine.
+
+    Attributes:
+        device: `cpu`, `cuda`, `cuda:1` ...
+        workers: stages at a time, each in a process of its own; 0 runs them in this process. None: one per core on
+            a CPU, one on a GPU.
+        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers.
+        micro_batch_tokens: tokens computed at a time.
+        devices: devices that train one phase together.
+        ranks: addresses where the training processes behind the first one wait; empty: they are started here.
+        shard: whether each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
+        offload: whether sharded weights and moments wait in the host's memory.
+        recompute: whether activations inside layers are computed twice instead of kept.
+        checkpoint_seconds: time between two checkpoints of a training stage.
+        log_every: optimizer steps between two logged records.
+
+    Raises:
+        ConfigError: shards of a single device, or offloading without shards.
+    """
+
+    device: str = "cpu"
+    workers: int | None = None
+    threads: int | None = None
+    micro_batch_tokens: int = 8192
+    devices: int = 1
+    ranks: tuple[str, ...] = ()
+    shard: bool = False
+    offload: bool = False
+    recompute: bool = False
+    checkpoint_seconds: float = 120.0
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ranks", tuple(self.ranks))  # JSON has lists
+        if self.shard and self.devices == 1:
+            raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
+        if self.offload and not self.shard:
+            raise ConfigError("--offload is for shards: give --shard and --devices too")
+
+    def settings(self) -> dict[str, Any]:
+        """What stages are told, as JSON; `Machine(**settings)` is the inverse."""
+        return {name: value for name, value in asdict(self).items() if name not in ("workers", "threads")}

@@ -1,0 +1,220 @@
+"""What an experiment would read and train, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import DataError, XstiltsError
+from xstilts.data.locate import strangers
+from xstilts.expand.data import in_codes
+from xstilts.experiment import Experiment, TargetSpec
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.planning.amounts import RAW_TEXT, amount
+from xstilts.session.grid import Data, Grid, folders
+from xstilts.session.tables import frame
+from xstilts.stages.own import revive
+from xstilts.tasks import Task
+from xstilts.tasks.base import Split
+from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import draws_of
+
+FEW_STEPS = 50
+"""Optimizer steps below which a phase is likely too short to learn anything; noted, not refused."""
+FIRST = 200
+"""Rows of an official file that `run` reads before it starts; own files are read whole."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one split of a task in one language.
+
+    Attributes:
+        paths: what is read.
+        rows: examples.
+        labels: label or tag -> how often it occurs.
+        notes: what was assumed or looks odd, a sentence each.
+        problem: why it cannot be read; empty where it can.
+    """
+
+    task: str
+    split: str
+    language: str
+    paths: tuple[Path, ...]
+    rows: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseLength:
+    """A training phase: optimizer steps, and the examples that a step is drawn from."""
+
+    phase: str
+    steps: int
+    examples: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found.
+
+    Attributes:
+        files: every split in every language that is read.
+        phases: every training phase once.
+        notices: what is missing, assumed, or worth knowing; nothing of it stops a run.
+        refused: why the experiment as a whole cannot be run; empty where it can.
+    """
+
+    files: tuple[Files, ...]
+    phases: tuple[PhaseLength, ...] = ()
+    notices: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def problems(self) -> list[str]:
+        """What stops a run, a line each."""
+        found = [one.problem for one in self.files] + [self.refused]
+        return list(dict.fromkeys(filter(None, found)))
+
+    def table(self) -> Any:
+        """`files` as a data frame."""
+        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "paths")
+        rows = (
+            {
+                **{name: getattr(found, name) for name in columns[:4]},
+                "labels": ", ".join(f"{label} {count}" for label, count in found.labels.items()),
+                "notes": "; ".join(found.notes),
+                "problem": found.problem,
+                "paths": ", ".join(path.name for path in found.paths),
+            }
+            for found in self.files
+        )
+        return frame(rows, columns)
+
+
+def check(experiment: Experiment, data: Data = None) -> Check:
+    """Read every file that an experiment would read, and count.
+
+    Args:
+        data: as of `run`.
+
+    Raises:
+        ConfigError: the experiment is wrong by itself. What is wrong in its files stands in `problems`, all at once.
+    """
+    roots = folders(data)
+    try:
+        grid = Grid.of(experiment, roots)
+    except DataError as error:
+        return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
+    files = tuple(_found(*read) for read in _reads(grid))
+    broken = any(one.problem for one in files)
+    phases = () if broken else tuple(_lengths(grid.stages, None))
+    few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
+    return Check(files, phases, (*notices(experiment, grid, data), *few))
+
+
+def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
+    """What the own tasks of an experiment read, whatever else is wrong with it."""
+    for name in (name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks):
+        task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
+        for split in task.files:
+            one = split != spec.measured and not spec.by_language(split)
+            there = [experiment.source] if one else task.available(places, split)
+            yield from ((task, places, split, code) for code in there)
+
+
+def look(grid: Grid, store: Store) -> None:
+    """The cheap part of `check`, of what is not finished in the store.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
+    for task, roots, split, language in _reads(grid, waiting):
+        if task.type in RAW_TEXT:
+            continue
+        own = task.name in grid.experiment.tasks
+        for _ in islice(task.stream(roots, split, language), None if own else FIRST):
+            pass
+
+
+def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
+    """What is missing or not read, a sentence each."""
+    lines = []
+    if experiment.worlds and data is not None:
+        lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
+    for target in experiment.targets:
+        lines += _absent(target, experiment, grid)
+    return lines
+
+
+def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
+    """Languages of a target that are asked for and not measured, for want of a file."""
+    task, own = grid.experiment.task(target.task), experiment.tasks.get(target.task)
+    cell = next((one for one in grid.cells if one.task == task.name and one.role == "target"), None)
+    if cell is None or experiment.worlds:
+        return
+    stage = cell.stage.inputs["data"]
+    split, measured = stage.config["split"], stage.config["languages"]
+    asked = target.languages or experiment.languages
+    named = list(task.languages) if own is None or own.languages is not None else []
+    if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
+        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
+        count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
+        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
+        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
+    roots = tuple(map(Path, stage.settings["roots"]))
+    if own and own.type and own.languages is None and (odd := strangers(roots, task.files.get(split, ()))):
+        yield f"{task.name} is read without the files for {in_codes(odd)}"
+
+
+Read = tuple[Task, tuple[Path, ...], Split, str]
+"""(task, data folders, split, language)."""
+
+
+def _reads(grid: Grid, stages: Iterable[Stage] | None = None) -> Iterator[Read]:
+    """What prepare stages read, each once; nothing of microworlds."""
+    seen = set()
+    for stage in grid.stages if stages is None else stages:
+        if stage.kind != "prepare" or "world" in stage.inputs:
+            continue
+        config = stage.config
+        split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
+        task = revive(config["task"], config, stage.settings["files"], config["languages"])
+        for code in config["languages"]:
+            if f"translation_{code}" not in stage.inputs and (task.name, split, code) not in seen:
+                seen.add((task.name, split, code))
+                yield task, tuple(map(Path, stage.settings["roots"])), split, code
+
+
+def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Files:
+    paths: tuple[Path, ...] = ()
+    try:
+        paths = tuple(task.paths(roots, split, language))
+        found = task.found(roots, split, language)
+    except XstiltsError as error:
+        return Files(task.name, split, language, paths, problem=str(error))
+    return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
+
+
+def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:
+    """How long every training phase is; one that only the seed tells from another stands once."""
+    seen = set()
+    for stage in stages:
+        if stage.kind != "train":
+            continue
+        options, parts = TrainConfig(**stage.config["train"]), stage.config["components"]
+        amounts = [amount(stage.inputs[f"data{i}"], store, part["exponent"]) for i, part in enumerate(parts)]
+        sizes = [max(1, round(one.instances)) for one in amounts]
+        steps = draws_of(parts, stage.config["sampling"], sizes, options).steps
+        found = PhaseLength(stage.label, steps, sum(round(one.rows) for one in amounts), options.batch_size)
+        if found not in seen:
+            seen.add(found)
+            yield found

@@ -1,0 +1,176 @@
+"""The grid of an experiment: its cells and their stages. A store remembers the grids that were run in it.
+
+Keys of stages hold checksums of raw files, so that describing a grid reads the data. Results are read from what the
+store remembers instead: the data may have been moved, and nobody has to name it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import ConfigError, DataError, XstiltsError
+from xstilts.core.files import read_json, write_json
+from xstilts.core.keys import content_key
+from xstilts.expand import Cell, Expansion
+from xstilts.experiment import Experiment
+from xstilts.graph.stage import Stage, from_rows, graph, to_rows
+from xstilts.graph.store import Store
+from xstilts.stages.digests import DIGESTS, remembered
+
+Data = Path | str | Sequence[Path | str] | None
+"""A data folder, or several that are searched in turn."""
+WORDS = ("title", "question", "description", "limitations")
+"""Fields of an experiment that no number depends on."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An experiment with everything that it comes to.
+
+    Attributes:
+        experiment: with the labels of its own tasks written out.
+        cells: every measured run of the table.
+        checks: stages that compare training data with test data.
+        controls: name of a control backbone -> its kind.
+        worlds: seed -> microworld; empty on real data.
+        data: folders that were read.
+    """
+
+    experiment: Experiment
+    cells: tuple[Cell, ...]
+    checks: tuple[Stage, ...]
+    controls: Mapping[str, str]
+    worlds: Mapping[int, int]
+    data: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, data: Data = None) -> Grid:
+        """Expand an experiment.
+
+        Raises:
+            ConfigError, DataError: see `xstilts.expand.Expansion`.
+        """
+        return cls.from_expansion(Expansion(experiment, folders(data)))
+
+    @classmethod
+    def from_expansion(cls, expansion: Expansion) -> Grid:
+        """The grid of an experiment that is expanded already."""
+        worlds = {one.seed: one.world for one in expansion.replicates if one.world is not None}
+        return cls(
+            expansion.experiment,
+            tuple(expansion.cells),
+            tuple(expansion.checks()),
+            dict(expansion.controls),
+            worlds,
+            expansion.roots,
+        )
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """All stages, inputs before what reads them; leak checks last."""
+        return graph(self.targets)
+
+    @property
+    def targets(self) -> list[Stage]:
+        """The stages that a run asks for."""
+        return [*(cell.stage for cell in self.cells), *self.checks]
+
+    def remember(self, store: Store, asked: Experiment) -> str:
+        """Write the grid into the store; returns a warning where that replaces the grid of another file, else ''."""
+        path = _place(store, asked)
+        file = str(asked.file) if asked.file else ""
+        before = _read(path)
+        replaced = before.get("file", "")
+        if before and replaced != file and before["fingerprint"] != fingerprint(asked):
+            warning = (
+                f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: its report is "
+                "replaced by this one's; give one of them another `name:`"
+            )
+        else:
+            warning = ""
+        write_json(
+            path,
+            {
+                "fingerprint": fingerprint(asked),
+                "file": file,
+                "data": [str(folder) for folder in self.data],
+                "experiment": self.experiment.model_dump(mode="json"),
+                "cells": [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells],
+                "checks": [stage.key for stage in self.checks],
+                "controls": dict(self.controls),
+                "worlds": [list(pair) for pair in self.worlds.items()],
+                "stages": to_rows(self.targets),
+            },
+        )
+        return warning
+
+
+def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
+    """The grid to read results of: expanded where `data` is given, else as the store remembers it.
+
+    Raises:
+        ConfigError: the experiment needs data folders, none are given, and the store does not remember it as it is now.
+    """
+    if data is None and (found := _remembered(experiment, store)) is not None:
+        return found
+    try:
+        with remembered(store.root / DIGESTS):
+            return Grid.of(experiment, data)
+    except (ConfigError, DataError) as error:
+        if data is None and _place(store, experiment).is_file():
+            raise ConfigError(f"experiment '{experiment.name}' has changed since it was run here: {error}") from None
+        raise
+
+
+def _remembered(experiment: Experiment, store: Store) -> Grid | None:
+    """The grid of exactly this experiment; None where the store has none, or one of another version."""
+    found = _read(_place(store, experiment))
+    if found.get("fingerprint") != fingerprint(experiment):
+        return None
+    try:
+        stages = from_rows(found["stages"])
+        labelled = Experiment(**found["experiment"])
+        cells = tuple(
+            Cell(seed, backbone, recipe, task, role, stages[key])
+            for seed, backbone, recipe, task, role, key in found["cells"]
+        )
+        checks = tuple(stages[key] for key in found["checks"])
+        worlds = {int(seed): int(world) for seed, world in found["worlds"]}
+        controls, data = dict(found["controls"]), tuple(map(Path, found["data"]))
+    except (AssertionError, KeyError, TypeError, ValueError):  # written by another version: expanded anew
+        return None
+    words = {name: getattr(experiment, name) for name in WORDS}
+    return Grid(labelled.model_copy(update=words), cells, checks, controls, worlds, data)
+
+
+def fingerprint(experiment: Experiment) -> str:
+    """Equal for experiments of which only words differ."""
+    return content_key(experiment.model_dump(mode="json", exclude=set(WORDS)))
+
+
+def folders(data: Data) -> tuple[Path, ...]:
+    """Data folders as a tuple. Raises `DataError` for one that does not exist."""
+    given = [] if data is None else [data] if isinstance(data, str | Path) else list(data)
+    paths = tuple(Path(folder).expanduser() for folder in given)
+    for path in paths:
+        if not path.is_dir():
+            raise DataError(
+                "is a file: name the folder that holds it" if path.exists() else "no such data folder", path
+            )
+    return paths
+
+
+def _place(store: Store, experiment: Experiment) -> Path:
+    return store.root / "experiments" / f"{experiment.name}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = read_json(path) if path.is_file() else {}
+    except XstiltsError:
+        return {}
+    return found if isinstance(found, dict) else {}

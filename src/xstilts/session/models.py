@@ -1,0 +1,103 @@
+"""Trained models from Python: the model of one cell of an experiment, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xstilts.core.errors import ConfigError, StoreError, UnknownName
+from xstilts.data.examples import Example
+from xstilts.expand import Cell
+from xstilts.experiment import Experiment
+from xstilts.export.finished import Finished
+from xstilts.export.inputs import examples_of
+from xstilts.graph.store import Store
+from xstilts.session.grid import Grid, grid_of
+
+if TYPE_CHECKING:
+    from xstilts.export.predicting import Answering
+
+
+class Model:
+    """A trained model with the head of its target.
+
+    Attributes:
+        found: the model and the finished stages around it.
+    """
+
+    def __init__(self, found: Finished, device: str = "cpu") -> None:
+        from xstilts.export.predicting import answering_head
+
+        self.found, self._device = found, device
+        self.head = answering_head(found, None)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.found.model.key}: {self.head.task} ({self.head.type})>"
+
+    @cached_property
+    def _answer(self) -> Answering:
+        from xstilts.export.predicting import open_answering
+
+        return open_answering(self.found, self.head, self._device)
+
+    def predict(self, inputs: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """One answer for each input, in their order: `id`, `prediction` and scores.
+
+        Args:
+            inputs: texts, or mappings by field: `text` and `pair`; `question` and `passage`; `question` and `choices`;
+                `words`. An `id` is optional.
+
+        Raises:
+            DataError: an input that lacks a field, with its number.
+        """
+        examples: list[Example] = examples_of(inputs, self.head.kind)
+        return [row for part in self._answer(examples) for row in part]
+
+
+def model(
+    experiment: Experiment,
+    store: Path | str = "runs",
+    recipe: str = "[]",
+    target: str | None = None,
+    seed: int | None = None,
+    backbone: str | None = None,
+    device: str = "cpu",
+) -> Model:
+    """The finished model of one cell of an experiment.
+
+    Args:
+        experiment, store: as of `xstilts.scores`.
+        recipe: its label, as tables show it: `[mnli]`.
+        target, seed, backbone: needed where the experiment has several.
+
+    Raises:
+        UnknownName: the experiment has no such recipe, target, seed or backbone.
+        ConfigError: several would fit.
+        StoreError: the model is not finished.
+    """
+    place = Store(Path(store), must_exist=True)
+    cell = only_cell(grid_of(experiment, place), {"recipe": recipe, "task": target, "seed": seed, "backbone": backbone})
+    predictions = cell.stage.inputs["predictions"]
+    if not place.has(predictions):
+        raise StoreError(f"{predictions} is not finished in {place.root}: `xstilts run` computes it")
+    return Model(Finished.find(place, predictions.key), device)
+
+
+def only_cell(grid: Grid, asked: Mapping[str, Any]) -> Cell:
+    """The one target cell with these names; None stands for the only value there is.
+
+    Raises:
+        UnknownName, ConfigError: none, or several.
+    """
+    cells = [cell for cell in grid.cells if cell.role == "target"]
+    for name, value in asked.items():
+        known = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+        called = {"task": "target"}.get(name, name)
+        if value is None and len(known) > 1:
+            raise ConfigError(f"the experiment has the {called}s {', '.join(map(str, known))}: name one with {called}=")
+        if value is not None and value not in known:
+            raise UnknownName(called, str(value), map(str, known))
+        cells = [cell for cell in cells if value is None or getattr(cell, name) == value]
+    return cells[0]

@@ -1,0 +1,70 @@
+"""What is found in the files of a task: rows, labels with counts, and what is worth a look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xstilts.core.errors import DataError
+from xstilts.data.found import Found
+from xstilts.stages.own import OwnTask, own_task
+from xstilts.tasks import TASKS
+
+
+def found(folder: Path, text: str, name: str = "a.jsonl", **own: Any) -> Found:
+    (folder / name).write_text(text)
+    return own_task("mine", OwnTask(files={"train": (name,)}, **own)).found(folder, "train")
+
+
+def rows(*values: dict[str, Any]) -> str:
+    return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def test_classes_with_counts_and_notes(tmp_path: Path) -> None:
+    labels = ["b", "b ", "\u00a0b", "B", "rare", "-1", "s", "s"]
+    texts = rows(*({"text": "" if i == 2 else "x", "label": label} for i, label in enumerate(labels)))
+    seen = found(tmp_path, texts, type="classification")
+    assert (seen.rows, dict(seen.labels)) == (8, {"-1": 1, "B": 1, "b": 3, "rare": 1, "s": 2})
+    assert "'-1', 'B', 'rare' occur once" in seen.notes
+    assert "blanks removed around 2 labels, such as 'b '" in seen.notes
+    assert "'b' (3) and 'B' (1) differ only by case" in seen.notes
+    assert "'-1' looks like a marker of missing gold" in seen.notes
+    assert "1 row has an empty text" in seen.notes
+
+
+def test_given_labels_that_never_occur_are_told(tmp_path: Path) -> None:
+    text = rows({"text": "x", "label": "b"}, {"text": "y", "label": "b"})
+    assert found(tmp_path, text, type="classification", labels=["a", "b"]).notes == ("no row has the label 'a'",)
+
+
+def test_tags_choices_answers_and_pairs(tmp_path: Path) -> None:
+    tagged = found(tmp_path, "Jo B-X\nin O\n\nLa O\n", "a.bio", type="tagging")
+    assert (tagged.rows, dict(tagged.labels), dict(tagged.sizes)) == (2, {"B-X": 1, "O": 2}, {"words": 3})
+    choice = {"question": "q", "label": "A"}
+    text = rows({**choice, "choices": ["x", "y"]}, {**choice, "choices": ["x", "y", "z"], "label": "C"})
+    chosen = found(tmp_path, text, type="multiple_choice")
+    assert (dict(chosen.labels), dict(chosen.sizes)) == (
+        {"choice 1": 1, "choice 3": 1},
+        {"2 choices": 1, "3 choices": 1},
+    )
+    asked = {"question": "q", "passage": "a b", "answers": [{"text": "b", "start": 2}]}
+    text = rows(asked, {**asked, "answers": []})
+    answers = found(tmp_path, text, type="span_qa", metric="squad_v2")
+    assert dict(answers.labels) == {"answer": 1, "no answer": 1}
+    pairs = found(tmp_path, rows({"source": "a", "target": "b"}), type="contrastive")
+    assert pairs == Found(1)
+
+
+def test_faults_are_those_of_reading(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.jsonl:1: 'label' is empty"):
+        found(tmp_path, rows({"text": "x", "label": None}), type="classification")
+
+
+def test_registered_tasks_are_counted_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "panx").mkdir()
+    (tmp_path / "panx/test-de.tsv").write_text("Ada\nist\n\nBonn\n")
+    seen = TASKS.get("panx").found(tmp_path, "test", "de")
+    assert (seen.rows, seen.labels, seen.sizes) == (2, {"no gold": 2}, {"words": 3})
