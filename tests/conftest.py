@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from xstilts.graph.pool import waiting
+
 REPOSITORY = Path(__file__).parents[1]
 
 # Before anything imports transformers or torch.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
+os.environ.update(waiting(os.environ))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

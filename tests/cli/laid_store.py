@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +86,21 @@ def lay_store(file: Path, data: Path, root: Path) -> list[Cell]:
             write_jsonl(store.directory(golds) / language / "records.jsonl", records)
             write_jsonl(store.directory(said) / "predictions" / f"{language}.jsonl", rows)
         write_json(store.directory(golds) / "languages.json", golds.config["languages"])
+        done(store, golds)
+        done(store, said)
         run_evaluate(
             cell.stage.config,
             store.directory(cell.stage),
             {"data": store.directory(golds), "predictions": store.directory(said)},
         )
-        for stage in (golds, said, cell.stage):
-            done(store, stage)
+        done(store, cell.stage)
     return cells
 
 
 def done(store: Store, stage: Stage) -> None:
-    """Mark a stage as finished."""
-    (store.directory(stage) / "DONE").touch()
+    """Finish a stage whose files were laid where they belong."""
+    store.directory(stage).rename(store.partial(stage))
+    store.publish(stage, datetime.now(UTC))
 
 
 def _examples(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from xstilts.cli.progress import follow
-from xstilts.graph.events import Done, Event, Progress, Started
+from xstilts.cli.progress import Clock, follow
+from xstilts.graph.events import Cached, Done, Event, Progress, Started
 from xstilts.graph.stage import Stage
 
 
@@ -27,11 +28,46 @@ def test_a_log_tells_once_a_minute_how_far_a_long_stage_is(capsys: pytest.Captur
         yield Progress(long, None, "of no known length")
         yield Done(long, 150.0)
 
-    summary = follow(events(), 2, "log", clock=lambda: now[0])
+    summary = follow(events(), [long, short], "log", clock=lambda: now[0])
     assert capsys.readouterr().out.splitlines() == [
-        "[0/2] train a long one: 30%, mnli loss 60",
-        "[1/2] train a short one (2.0 s)",
-        "[1/2] train a long one: 60%, mnli loss 120",
+        "[0/2, 6 min left] train a long one: 30%, mnli loss 60, 2 min left",
+        "[1/2, 53 s left] train a short one (2.0 s)",
+        "[1/2, 44 s left] train a long one: 60%, mnli loss 120, 80 s left",
+        "[1/2, 35 s left] train a long one: of no known length",
         "[2/2] train a long one (150.0 s)",
     ]
     assert summary.counts["done"] == 2
+
+
+MESSAGES = "waiting: held by process 7 on host since 05:12", "its process ended with SIGKILL: trying once more"
+
+
+@pytest.mark.parametrize("style", ["log", "json", "person"])
+def test_messages_without_a_fraction_are_shown_in_every_style(style: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    one = Stage("train", 1, {}, label="[mnli]")
+    events: list[Event] = [Started(one), *(Progress(one, message=said) for said in MESSAGES), Done(one, 1.0)]
+    follow(events, [one], style)
+    out = capsys.readouterr().out
+    for said in MESSAGES:  # none of them was there but with --json
+        assert sum(said in line for line in out.splitlines()) == 1
+        assert style == "json" or f"train [mnli]: {said}" in out
+
+
+def test_the_time_left_counts_what_a_killed_run_had_done_and_what_costs_more() -> None:
+    cached, small, large = (Stage("train", 1, {"n": n}, settings={"cost": c}) for n, c in enumerate((50.0, 1.0, 9.0)))
+    now = [0.0]
+    times = Clock([cached, small, large], lambda: now[0])
+    for event in (Cached(cached), Started(small)):
+        times.see(event)
+    assert (times.overall, times.of(small)) == ("", "")
+    now[0] = 100.0
+    times.see(Done(small, 100.0))
+    assert times.overall == "15 min left", "a tenth of the cost took 100 s"
+    times.see(Started(large))
+    times.see(Progress(large, 0.5))  # resumed in the middle
+    now[0] = 200.0
+    times.see(Progress(large, 0.75))
+    assert times.of(large) == "2 min left"
+    now[0] = 210.0
+    times.see(Done(large, 110.0))
+    assert times.overall == ""

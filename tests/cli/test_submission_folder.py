@@ -101,7 +101,7 @@ def test_the_folder_scores_as_the_store_does(xstilts, place: Path) -> None:
 
 
 def test_an_incomplete_folder_is_refused_with_what_is_missing(xstilts, place: Path) -> None:
-    (of_task(place, "xquad", "predict") / "DONE").unlink()
+    shutil.rmtree(of_task(place, "xquad", "predict"))
     code, out, err = xstilts("submission", "--recipe", "[]", "--to", "out")
     assert code == 2
     assert err.startswith("error: not a complete XTREME submission: 8/9 tasks have all their files; run")
@@ -116,12 +116,16 @@ def test_an_incomplete_folder_is_refused_with_what_is_missing(xstilts, place: Pa
 
 
 def test_a_damaged_prediction_is_one_line_and_leaves_nothing(xstilts, place: Path) -> None:
-    path = of_task(place, "xnli", "predict") / "predictions" / "sw.jsonl"
+    stage = of_task(place, "xnli", "predict")
+    path = stage / "predictions" / "sw.jsonl"
     rows = [row for _, row in read_jsonl(path)]
     write_jsonl(path, rows[:-1])
     code, _, err = xstilts("submission", "--recipe", "[]", "--to", "out")
     assert code == 2
-    assert err == f"error: {path}: 1 of 5 examples have no prediction, the first is '4'\n"
+    assert err == (
+        f"error: {stage} is damaged (predictions/sw.jsonl is not what was written): "
+        "`xstilts run` sets it aside and computes it again\n"
+    )
     assert [p.name for p in place.iterdir() if "out" in p.name] == []
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +20,8 @@ from graph import toy
 from graph.toy import RUNNER, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
 from xstilts.graph.local import run_local
+from xstilts.graph.pool import THREADS, WAITING, cores, waiting
+from xstilts.graph.pool import threading as threading_of
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 
@@ -28,6 +32,8 @@ import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for background jobs
 from pathlib import Path
 from xstilts.graph.local import run_local
+from xstilts.graph.pool import THREADS, WAITING, cores, waiting
+from xstilts.graph.pool import threading as threading_of
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
 rows, calls, workers = json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -141,10 +147,33 @@ def test_workers_are_kept_and_share_the_cores(store: Store, calls: Path) -> None
     stages = [stage(str(n)) for n in range(6)]
     list(run_local(stages, store, RUNNER, {"calls": str(calls)}, 1, threads=3))
     assert len({path.name.split(".")[1] for path in calls.iterdir()}) == 1
-    assert (store.directory(stages[0]) / "environment.json").read_text() == '"3"'
-    (one,) = [stage("seven")]
-    list(run_local([one], store, RUNNER, {}, len(os.sched_getaffinity(0))))
-    assert (store.directory(one) / "environment.json").read_text() == '"1"'
+    assert (store.directory(stages[0]) / "threads.json").read_text() == '"3"'
+
+
+def test_the_users_number_of_threads_is_respected() -> None:
+    cores_each = {name: str(max(1, cores() // 3)) for name in THREADS}
+    assert threading_of({}, 3, None) == cores_each
+    assert threading_of({"OMP_NUM_THREADS": "7"}, 3, None) == dict.fromkeys(THREADS, "7"), "was the share of the cores"
+    assert threading_of({"MKL_NUM_THREADS": "7"}, 3, None) == {**cores_each, "MKL_NUM_THREADS": "7"}
+    assert threading_of({"OMP_NUM_THREADS": "7"}, 3, 2) == dict.fromkeys(THREADS, "2")
+    assert threading_of({"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}, 3, None) == cores_each
+
+
+def test_threads_wait_asleep_unless_the_user_says_how(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waiting({}) == WAITING
+    assert waiting({"OMP_WAIT_POLICY": "active"}) == waiting({"GOMP_SPINCOUNT": "3"}) == {}
+    for name in WAITING:
+        monkeypatch.delenv(name, raising=False)
+    one = stage("a", says="GOMP_SPINCOUNT")
+    list(run_local([one], store, RUNNER, {}, 1))
+    assert (store.directory(one) / "says.txt").read_text() == "10000"
+
+
+def test_a_stage_in_a_worker_reads_nothing_from_standard_input(store: Store) -> None:
+    stages = [stage("a", reads=True), stage("b"), stage("c", reads=True)]
+    events = list(run_local(stages, store, RUNNER, {}, 1))  # `b` was taken for the answer, and never computed
+    assert sorted(names(events, Done)) == ["a", "b", "c"]
+    assert (store.directory(stages[0]) / "read.txt").read_text() == ""
 
 
 def test_what_a_stage_prints_is_in_its_log_and_nowhere_else(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +275,9 @@ def test_a_run_in_this_process_waits_for_another(store: Store) -> None:
     assert lock.__enter__()
     threading.Timer(0.2, lambda: lock.__exit__(None, None, None)).start()
     events = list(run_local([one], store, RUNNER, {}, 0))
-    assert events[0] == Progress(one, message="another run is computing it: waiting")
+    assert isinstance(events[0], Progress)
+    holder = rf"process {os.getpid()} on {re.escape(socket.gethostname())} since \d\d:\d\d"
+    assert re.fullmatch(f"waiting: held by {holder}", events[0].message), "was 'another run is computing it: waiting'"
     assert isinstance(events[-1], Done)
 
 
@@ -281,7 +312,7 @@ def test_killed_at_any_moment_and_run_again_the_result_is_whole(tmp_path: Path, 
 
 def content(store: Store, one: Stage) -> dict[str, bytes]:
     files = sorted(store.directory(one).iterdir())
-    return {path.name: path.read_bytes() for path in files if path.name not in ("stage.json", "environment.json")}
+    return {path.name: path.read_bytes() for path in files if path.name not in ("stage.json", "threads.json", "DONE")}
 
 
 @linux

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -112,7 +113,7 @@ def test_reading_a_store_that_is_not_there_does_not_make_one(tmp_path: Path) -> 
 def test_a_damaged_description_is_named(tmp_path: Path) -> None:
     store, one = Store(tmp_path), stage("a")
     (finish(store, one) / "stage.json").write_text('{"kind":')
-    with pytest.raises(StoreError, match=f"{one.key} is damaged .* remove it"):
+    with pytest.raises(StoreError, match=rf"{one.key} is damaged \(stage.json is not .* computes it again"):
         store.stages()
 
 
@@ -134,6 +135,37 @@ def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
     assert in_another_process(die, tmp_path).stdout == "True\n"
     with store.lock(stage("a")) as ours:
         assert ours
+
+
+def test_a_lock_that_vanishes_while_it_is_looked_at_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, stat, failures = Store(tmp_path), Path.stat, [FileNotFoundError("its holder has just removed it")]
+
+    def vanishing(path: Path, **options: bool) -> os.stat_result:
+        if path.suffix == ".lock" and failures:
+            raise failures.pop()
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", vanishing)
+    with store.lock(stage("a")) as ours:  # was FileNotFoundError
+        assert ours
+    assert not failures
+
+
+def test_a_lock_says_who_holds_it_and_since_when(tmp_path: Path) -> None:
+    store, one = Store(tmp_path), stage("a")
+    lock = tmp_path / "add" / f".{one.key}.lock"
+    ask = "with store.lock(one) as ours: print(ours, store.holder(one))"
+    with store.lock(one):
+        told = in_another_process(ask, tmp_path).stdout
+        assert re.fullmatch(rf"False process {os.getpid()} on \S+ since \d\d:\d\d\n", told)
+        held = json.loads(lock.read_text())
+        lock.write_text(json.dumps({**held, "since": "2020-02-03T23:30:00+00:00"}))
+        assert re.search(r" since 2020-02-0\d \d\d:\d\d$", store.holder(one)), "of another day"
+        for damaged in ("", "[]", "{}", '{"pid": 1, "host": "h", "since": 3}'):  # or of an older xstilts
+            lock.write_text(damaged)
+            assert store.holder(one) == "another process"
 
 
 def test_sizes_and_cleaning(tmp_path: Path) -> None:

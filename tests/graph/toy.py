@@ -47,10 +47,18 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
         case "child":
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             Path(settings["calls"], f"child-{child.pid}").touch()
+    if "says" in config:
+        (directory / "says.txt").write_text(os.environ.get(config["says"], "not there"))
+    if config.get("reads"):
+        (directory / "read.txt").write_text(sys.stdin.readline())
     value = 1 + sum(json.loads((path / "value.json").read_text()) for path in inputs.values())
     for part in range(config.get("parts", 1)):
         time.sleep(config.get("sleep", 0.0) / config.get("parts", 1))
         with (directory / "parts.txt").open("a") as stream:
             stream.write(f"{part}\n")
     (directory / "value.json").write_text(json.dumps(value))
-    (directory / "environment.json").write_text(json.dumps(os.environ.get("OMP_NUM_THREADS")))
+    if config.get("points"):  # as adapters do to the weights under them
+        (directory / "pointer.json").write_text(json.dumps({"stage": os.path.relpath(inputs["0"], directory)}))
+    if "environment" in config:
+        (directory / "environment.json").write_text(json.dumps(config["environment"]))
+    (directory / "threads.json").write_text(json.dumps(os.environ.get("OMP_NUM_THREADS")))

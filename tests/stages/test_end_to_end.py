@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
+from xstilts.graph.environment import remarks
 from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
@@ -101,6 +103,37 @@ def test_trained_models_open_in_transformers_and_say_what_became_of_heads(expans
     heads = read_json(directory / "about.json")["heads"]
     assert len(heads["fresh"]) == 1
     assert heads["loaded"] == []
+
+
+def test_stages_say_with_what_they_were_computed(expansion: Expansion, store: Path) -> None:
+    records = Store(store).records(graph(expansion.stages()))
+    told = {record.kind: set(record.environment) for record in records}
+    libraries = {"python", "torch", "transformers", "tokenizers", "numpy"}
+    assert told == {
+        "tokenizer": libraries,
+        "start": libraries,
+        "prepare": libraries,
+        "train": {*libraries, "device", "processor"},
+        "predict": {*libraries, "device", "processor"},
+        "evaluate": {"python"},
+    }
+    trained = next(record.environment for record in records if record.kind == "train")
+    assert (trained["torch"], trained["device"]) == (version("torch"), "cpu")
+    assert remarks(records) == []
+
+
+def test_flipped_bits_in_start_weights_are_not_trained_on(expansion: Expansion, store: Path, tmp_path: Path) -> None:
+    """They were, without a word."""
+    train = next(stage for stage in graph(expansion.stages()) if stage.kind == "train")
+    for stage in graph([train])[:-1]:
+        shutil.copytree(Store(store).directory(stage), Store(tmp_path).directory(stage))
+    start = train.inputs["model"]
+    path = Store(tmp_path).directory(start) / "backbone" / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+    assert {event.stage for event in run([train], tmp_path)["Done"]} == {start, train}
+    ours, theirs = (Store(at).directory(train) / "backbone" / "model.safetensors" for at in (tmp_path, store))
+    assert ours.read_bytes() == theirs.read_bytes()
 
 
 def test_no_stage_writes_a_pickle(store: Path) -> None:

@@ -130,14 +130,14 @@ def _values(one: Profiles, store: Store) -> dict[str, float]:
         aim = _vector(one.aim, store)
         values["text"] = mean(cosine(_vector(stage, store), aim) for stage in one.texts)
     if one.own is not None:
-        own = load_file(store.directory(one.own) / "fisher.safetensors")
-        fishers = (load_file(store.directory(stage) / "fisher.safetensors") for stage in one.fishers)
+        own = load_file(store.existing(one.own) / "fisher.safetensors")
+        fishers = (load_file(store.existing(stage) / "fisher.safetensors") for stage in one.fishers)
         values["task"] = mean(mean_cosine(fisher, own) for fisher in fishers)
     if one.fit is not None:
-        about = read_json(store.directory(one.fit) / "profile.json")
+        about = read_json(store.existing(one.fit) / "profile.json")
         values |= {name: about[name] for name in ("logme", "h_score", "uniformity") if name in about}
     return values
 
 
 def _vector(stage: Stage, store: Store) -> np.ndarray:
-    return np.asarray(read_json(store.directory(stage) / "profile.json")["vector"])
+    return np.asarray(read_json(store.existing(stage) / "profile.json")["vector"])

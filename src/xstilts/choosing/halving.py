@@ -185,7 +185,7 @@ class Chooser:
     def _rung(self, share: float, runs: Sequence[Run], cost: float, seconds: float) -> Rung:
         measured = []
         for cell in (run.scored for run in runs if run.scored is not None):
-            found = read_folder(self.store.directory(cell.stage), lambda score: score.main)
+            found = read_folder(self.store.existing(cell.stage), lambda score: score.main)
             measured += [Measured(cell.name(row.score), row.examples) for row in found if row.score.main]
         table = ScoreTable(tuple(measured))
         labels = dict.fromkeys(run.recipe.label for run in runs)

@@ -197,7 +197,7 @@ def _truth(chooser: Chooser, grid: Store) -> dict[str, float]:
 
 def _value(store: Store, stage: Stage, counts: Callable[[str], bool]) -> float:
     """The mean of main scores over languages that count."""
-    found = [row.score for row in read_folder(store.directory(stage), lambda _: False)]
+    found = [row.score for row in read_folder(store.existing(stage), lambda _: False)]
     mains = [score for score in found if score.main and not score.chosen_on]
     return mean(s.value for s in mains if counts(s.language))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from xstilts.cli.verbs import app
 from xstilts.core.errors import XstiltsError
+from xstilts.graph.pool import waiting
 
 
 def main() -> None:
     """Entry point: a user's mistake is one line on stderr and exit code 2, never a traceback."""
+    os.environ.update(waiting(os.environ))  # for what computes here: before anything loads torch
     try:
         app()
     except XstiltsError as error:

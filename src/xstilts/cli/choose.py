@@ -16,7 +16,7 @@ from xstilts.cli.output import emit
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
-from xstilts.graph.events import Done, Event
+from xstilts.graph.events import Done, Event, Progress
 from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
@@ -106,7 +106,9 @@ def show_worth(
 
 
 def _tell(event: Event) -> None:
-    """A line for each stage that ends."""
+    """A line for each stage that ends, or has something to say."""
+    if isinstance(event, Progress) and event.fraction is None and event.message:
+        sys.stderr.write(f"{event.stage}: {event.message}\n")
     if isinstance(event, Done):
         sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
 

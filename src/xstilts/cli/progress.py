@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
+from xstilts.stages import RESUMABLE
 
 Style = Literal["person", "log", "json"]
 EVERY = 60.0
@@ -38,24 +39,92 @@ class Summary:
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
 
-def follow(events: Iterable[Event], total: int, style: Style, clock: Callable[[], float] = time.monotonic) -> Summary:
-    """Consume the events of a run, showing them; returns how it ended. `clock`: seconds from any start."""
-    began = clock()
-    summary = Summary()
+class Clock:
+    """How long what is missing will take, from the relative costs of stages and what has been done so far.
+
+    Args:
+        stages: all of the run.
+        now: seconds from any start.
+    """
+
+    def __init__(self, stages: Iterable[Stage], now: Callable[[], float]) -> None:
+        self.now, self.began = now, now()
+        self._missing = {stage: float(stage.settings.get("cost", 1.0)) for stage in stages}
+        self._first: dict[Stage, tuple[float, float]] = {}  # time, and the share done by then
+        self._share: dict[Stage, float] = {}
+        self._done = 0.0
+
+    def see(self, event: Event) -> None:
+        """Take an event into account."""
+        if isinstance(event, Notice):
+            return
+        stage = event.stage
+        if isinstance(event, Started):  # it may come twice: a worker was killed
+            self._first.pop(stage, None)
+            self._share.pop(stage, None)
+            if stage.kind not in RESUMABLE:
+                self._first[stage] = self.now(), 0.0
+        elif isinstance(event, Step) and event.fraction is not None:
+            self._first.setdefault(stage, (self.now(), event.fraction))  # an earlier run may have begun it
+            self._share[stage] = event.fraction
+        elif isinstance(event, Done | Cached | Failed | Skipped):
+            cost = self._missing.pop(stage, 0.0)
+            self._done += cost * (1 - self._before(stage)) if isinstance(event, Done) else 0.0
+
+    def of(self, stage: Stage) -> str:
+        """What a running stage still needs, in words; empty where nothing is known."""
+        if stage not in self._share:
+            return ""
+        began, before = self._first[stage]
+        return _left(self.now() - began, self._share[stage] - before, 1 - self._share[stage])
+
+    @property
+    def overall(self) -> str:
+        """What the run still needs, in words; empty where nothing is known."""
+        running = {stage: self._missing[stage] for stage in self._share.keys() & self._missing.keys()}
+        done = self._done + sum(cost * (self._share[one] - self._before(one)) for one, cost in running.items())
+        missing = sum(self._missing.values()) - sum(cost * self._share[one] for one, cost in running.items())
+        return _left(self.now() - self.began, done, missing)
+
+    def _before(self, stage: Stage) -> float:
+        """The share that an earlier run had done."""
+        return self._first[stage][1] if stage in self._first else 0.0
+
+
+def _left(seconds: float, done: float, missing: float) -> str:
+    """`12 min left`, at the speed so far; empty before a twentieth is done, and where it is hardly worth saying."""
+    if done <= 0 or missing <= 0 or done / (done + missing) < 0.05:
+        return ""
+    left = seconds * missing / done
+    if left < 10:
+        return ""
+    if left < 100:
+        return f"{left:.0f} s left"
+    minutes = round(left / 60)
+    return f"{minutes} min left" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min left"
+
+
+def follow(
+    events: Iterable[Event], stages: Collection[Stage], style: Style, clock: Callable[[], float] = time.monotonic
+) -> Summary:
+    """Consume the events of a run of `stages`, showing them; returns how it ended. `clock`: seconds from any start."""
+    summary, times = Summary(), Clock(stages, clock)
     if style == "person":
-        _follow_person(events, total, summary)
+        _follow_person(events, len(stages), summary, times)
     else:
         told: dict[Stage, float] = {}
         for event in events:
             _count(event, summary)
+            times.see(event)
             if style == "json":
                 line = _json(event)
-            elif line := _plain(event, told, clock()):
-                line = f"[{sum(summary.counts.values())}/{total}] {line}"
+            elif line := _plain(event, told, times):
+                left = f", {times.overall}" if times.overall else ""
+                line = f"[{sum(summary.counts.values())}/{len(stages)}{left}] {line}"
             if line:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
-    summary.seconds = clock() - began
+    summary.seconds = clock() - times.began
     return summary
 
 
@@ -67,8 +136,13 @@ def _count(event: Event, summary: Summary) -> None:
         summary.failures.append(event)
 
 
-def _plain(event: Event, told: dict[Stage, float], now: float) -> str:
-    """A line for a stage that ended, and now and then for one that runs long; `told`: when its last one was."""
+def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
+    """A line for a stage that ended or has something to say, and now and then for one that runs long.
+
+    Args:
+        told: when a stage's last line was.
+    """
+    now = times.now()
     if isinstance(event, Done):
         return f"{event.stage} ({event.seconds:.1f} s)"
     if isinstance(event, Failed):
@@ -77,9 +151,13 @@ def _plain(event: Event, told: dict[Stage, float], now: float) -> str:
         return f"skipped {event.stage} ({event.because} failed)"
     if isinstance(event, Started):
         told[event.stage] = now
-    elif isinstance(event, Step) and event.fraction is not None and now - told.get(event.stage, now) >= EVERY:
+    elif isinstance(event, Step) and event.fraction is None:
+        return f"{event.stage}: {event.message}" if event.message else ""
+    elif isinstance(event, Step) and now - told.get(event.stage, now) >= EVERY:
         told[event.stage] = now
-        return f"{event.stage}: {event.fraction:.0%}" + (f", {event.message}" if event.message else "")
+        return f"{event.stage}: " + ", ".join(
+            filter(None, (f"{event.fraction:.0%}", event.message, times.of(event.stage)))
+        )
     return ""
 
 
@@ -101,22 +179,28 @@ def _json(event: Event) -> str:
     return json.dumps(row)
 
 
-def _follow_person(events: Iterable[Event], total: int, summary: Summary) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _follow_person(events: Iterable[Event], total: int, summary: Summary, times: Clock) -> None:
+    left = TextColumn("{task.fields[left]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left)
     console = Console()
     with Progress(*columns, console=console, transient=True) as bars:
-        overall = bars.add_task("stages", total=total)
+        overall = bars.add_task("stages", total=total, left="")
         running: dict[Stage, TaskID] = {}
         for event in events:
             _count(event, summary)
+            times.see(event)
             if isinstance(event, Started):
-                running[event.stage] = bars.add_task(f"  {event.stage}"[:60], total=100)
+                if event.stage not in running:  # else its worker was killed
+                    running[event.stage] = bars.add_task(f"  {event.stage}"[:60], total=100, left="")
+            elif isinstance(event, Step) and event.fraction is None and event.message:
+                console.print(f"{event.stage}: {event.message}", markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
-                label = f"  {event.stage}"[:44] + f"  {event.message}"[:28]
-                bars.update(running[event.stage], completed=round(100 * event.fraction), description=label)
+                label, done = f"  {event.stage}"[:44] + f"  {event.message}"[:28], round(100 * event.fraction)
+                bars.update(running[event.stage], completed=done, description=label, left=times.of(event.stage))
             elif isinstance(event, (Done, Failed, Skipped, Cached)):
                 bars.advance(overall)
                 if event.stage in running:
                     bars.remove_task(running.pop(event.stage))
                 if isinstance(event, Failed):
                     console.print(f"FAILED {event.stage}: {event.error}", markup=False, style="red")
+            bars.update(overall, left=times.overall)

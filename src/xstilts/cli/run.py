@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -14,8 +19,9 @@ from xstilts.graph.store import Store
 from xstilts.reports import Analysis, main_tables, plain_report, rich_table, write_analysis
 from xstilts.session.grid import Data, Grid
 from xstilts.session.loading import load
-from xstilts.session.results import analysis_of, report_folder
+from xstilts.session.results import analysis_of, mixtures, report_folder
 from xstilts.session.run import Result, check_device, run_of
+from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.files import packaged
 
 
@@ -38,34 +44,58 @@ def run_experiment(
         the grid, and the report's estimates where any target is measured.
 
     Exits with 1 when a stage failed; with 2, when all that failed did so for a mistake in the data or the experiment;
-    with 130 when interrupted.
+    with 128 and the signal's number when stopped.
     """
     check_device(machine)
-    grid, place = Grid.of(experiment, data), Store(store)
+    with remembered(store / DIGESTS):
+        grid, place = Grid.of(experiment, data), Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
     run = run_of(experiment, grid, place, machine, data)
     for notice in run.notices:
         sys.stderr.write(f"note: {notice}\n")
     try:
-        follow(run, run.total, style)
-    except KeyboardInterrupt:
+        with _told_when_stopped():
+            follow(run, run.grid.stages, style)
+    except KeyboardInterrupt as stop:
         counts = run.outcome.counts
         there = counts["done"] + counts["cached"]
         sys.stderr.write(
-            f"interrupted: {there} of {run.total} stages are finished and kept, with checkpoints of what was being "
-            f"trained; the same command goes on from there\n"
+            f"stopped: {there} of {run.total} stages are finished and kept, and so is the last checkpoint of what was "
+            "being trained; the same command goes on from there\n"
         )
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
     analysis = None
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         analysis = analysis_of(grid, place, command)
         folder = report_folder(experiment, place.root)
         write_analysis(analysis, folder)
+        for line in mixtures(grid, place):
+            sys.stderr.write(f"note: {line}\n")
         if not as_json:
             _print_table(analysis, style)
             sys.stdout.write(f"\n{run.outcome.line}\nreport: {folder / 'index.html'}\n")
     _fail(run.outcome)
     return grid, analysis
+
+
+@contextmanager
+def _told_when_stopped() -> Iterator[None]:
+    """A block in which the first Ctrl-C says what is going on, since saving may take some seconds."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGINT, before)
+        sys.stderr.write("\nsaving what is being trained; Ctrl-C again stops at once\n")
+        raise KeyboardInterrupt(number)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fail(result: Result) -> None:

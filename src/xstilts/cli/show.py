@@ -14,7 +14,8 @@ from xstilts.cli.options import Folders
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES, meant
-from xstilts.graph.store import Record, Store
+from xstilts.graph.record import Record
+from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import BENCHMARKS, benchmark
@@ -70,14 +71,17 @@ def show_scores(file: Path, data: Folders, store: Path, only: Mapping[str, str |
     from xstilts.session.benchmarks import official_means
     from xstilts.session.grid import grid_of
     from xstilts.session.loading import load
-    from xstilts.session.results import collect
+    from xstilts.session.results import collect, mixtures
 
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark(wanted.pop("benchmark")) if "benchmark" in wanted else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
     experiment, place = load(file), Store(store, must_exist=True)
-    found = collect(grid_of(experiment, place, data).cells, place)
+    grid = grid_of(experiment, place, data)
+    found = collect(grid.cells, place)
+    for line in mixtures(grid, place):
+        sys.stderr.write(f"note: {line}\n")
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return

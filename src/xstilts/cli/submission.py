@@ -129,13 +129,14 @@ def _part(task: str, cell: Cell | None, refused: str, grid: Grid, store: Store, 
         return Part(task, missing=official, why=refused)
     if split != asked.split(task):
         return Part(task, missing=official, why=f"measured on {split}, {asked.title} asks for {asked.split(task)}")
-    if not (store.has(predictions) and store.has(records)):
+    answers, golds = store.finished(predictions), store.finished(records)
+    if answers is None or golds is None:
         return Part(task, missing=official, why="not finished: `xstilts run` computes it")
     part = Part(task, why="not measured")
     for language in official:
         if language in records.config["languages"]:
-            said = store.directory(predictions) / "predictions" / f"{language}.jsonl"
-            part.sources.append(Source(task, language, store.directory(records) / language / "records.jsonl", said))
+            said = answers / "predictions" / f"{language}.jsonl"
+            part.sources.append(Source(task, language, golds / language / "records.jsonl", said))
     if TASKS.get(task).type == "retrieval":
         part.sources = [source._replace(english=_english(source, grid)) for source in part.sources]
     if task == "udpos":

@@ -61,7 +61,7 @@ def measure(
         predictions: objects with `id`, `prediction` and, where something was chosen, `variant`.
 
     Raises:
-        DataError: gold that is withheld, or an example without prediction.
+        DataError: gold that is withheld, an example without prediction or with two, or a prediction for no example.
     """
     metric = METRICS.get(question.metric)
     withheld = sum(row["gold"] is None for row in golds)
@@ -73,13 +73,17 @@ def measure(
     gold = [row["gold"] for row in golds]
     majority = metric.majority(gold)
     mains = (question.main, *(("exact_match",) if "exact_match" in metric.values else ()))
-    variants = _by_variant(predictions) or {"": {}}
+    ids = [row["id"] for row in golds]
+    variants = _by_variant(predictions, f"{question.task} ({question.language})") or {"": {}}
     chosen = default_variant(list(variants), question.layer)
     measurements = []
     for variant, answers in variants.items():
-        missing = [row["id"] for row in golds if row["id"] not in answers]
-        if missing:
-            raise DataError(f"{question.task} ({question.language}): no prediction for example '{missing[0]}'")
+        where = f"{question.task} ({question.language})"
+        if missing := [name for name in ids if name not in answers]:
+            raise DataError(f"{where}: no prediction for example '{missing[0]}'")
+        if len(answers) > len(ids):
+            strange = next(iter(answers.keys() - set(ids)))
+            raise DataError(f"{where}: a prediction for '{strange}', which is no example with gold")
         predicted = [answers[row["id"]] for row in golds]
         values = metric.function(gold, predicted, question.language)
         if variant == FREE and question.language != "en":
@@ -104,7 +108,7 @@ def measure(
                 signature=signature(question, metric.script, len(golds), variant),
                 chosen_on=question.language in question.chosen_on,
             )
-            measurements.append(Measurement(score, tuple(row["id"] for row in golds), ratio))
+            measurements.append(Measurement(score, tuple(ids), ratio))
     return measurements
 
 
@@ -166,10 +170,13 @@ def protocol_of(predictions: Path) -> tuple[tuple[str, ...], int | None]:
     return tuple(said["notes"]), said["layer"]
 
 
-def _by_variant(predictions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _by_variant(predictions: Iterable[Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
     variants: dict[str, dict[str, Any]] = {}
     for row in predictions:
-        variants.setdefault(row.get("variant", ""), {})[row["id"]] = row["prediction"]
+        answers = variants.setdefault(row.get("variant", ""), {})
+        if row["id"] in answers:
+            raise DataError(f"{where}: two predictions for example '{row['id']}'")
+        answers[row["id"]] = row["prediction"]
     return variants
 
 

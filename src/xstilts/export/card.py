@@ -16,7 +16,7 @@ from xstilts.backbones.families import checkpoint_of
 from xstilts.core.files import read_json
 from xstilts.export.adapter import Adapter
 from xstilts.export.finished import Finished, Head
-from xstilts.graph.store import Record
+from xstilts.graph.record import Record
 from xstilts.stages.models import held_weights
 from xstilts.tasks import TASKS, Encoding
 from xstilts.tasks.base import OF_TEXT
@@ -180,7 +180,7 @@ def start(record: Record) -> dict[str, Any]:
     """The model that the phases began from: `what` it is, the files or the revision that say `which`, its licence."""
     config = record.config
     if "hub" in config:
-        told = read_json(record.directory / "about.json").get("commit") or config["revision"]
+        told = read_json(record.file("about.json")).get("commit") or config["revision"]
         published = checkpoint_of(config["hub"])
         return {
             "what": f"[{config['hub']}](https://huggingface.co/{config['hub']})",
@@ -205,7 +205,7 @@ def phase(record: Record, stages: Mapping[str, Record]) -> dict[str, Any]:
     length = f"{options['steps']} steps" if options["steps"] else f"{options['epochs']:g} epochs"
     rate = options["learning_rate"]
     if record.kind == "choose":
-        rate = read_json(record.directory / "summary.json")["sweep"]["learning_rate"]
+        rate = read_json(record.file("summary.json"))["sweep"]["learning_rate"]
     adapted = f", LoRA of rank {options['lora']['rank']}" if options.get("lora") else ""
     return {
         "data": "; ".join(parts),

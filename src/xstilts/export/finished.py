@@ -13,7 +13,8 @@ from xstilts.backbones.names import Pooling
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.evaluation.evaluate import layer_of
-from xstilts.graph.store import Record, Store
+from xstilts.graph.record import Record
+from xstilts.graph.store import Store
 from xstilts.tasks import TASKS, Encoding
 from xstilts.tasks.base import OF_TEXT
 
@@ -57,7 +58,7 @@ class Finished:
         """The model of the stage whose key begins with `key`.
 
         Raises:
-            StoreError: no such stage, one that has no model, or whose model is no longer in the store.
+            StoreError: no such stage, one that has no model, or whose model is damaged or no longer in the store.
         """
         asked = store.find(key)
         stages = {record.key: record for record in store.stages()}
@@ -69,7 +70,7 @@ class Finished:
                 f"stage {asked.key} is of kind '{asked.kind}' and holds no model: name a train, predict or evaluate "
                 "stage (keys: `xstilts list models`; of evaluate stages: `xstilts scores FILE --json`)"
             )
-        return cls(stages, asked, model)
+        return cls(stages, asked, store.sound(model))
 
     @cached_property
     def predicting(self) -> Record | None:
@@ -160,7 +161,7 @@ class Finished:
             )
         layer = chosen.get("layer")
         if "validate_on" in self.asked.config:
-            main = [row for _, row in read_jsonl(self.asked.directory / "scores.jsonl") if row["main"]]
+            main = [row for _, row in read_jsonl(self.asked.file("scores.jsonl")) if row["main"]]
             layer = layer_of(main[0]["variant"])
         return chosen.get("pooling", "mean"), layer
 
@@ -187,7 +188,7 @@ class Finished:
         for record in self.stages.values():
             said = self.stages.get(record.inputs["predictions"]) if record.kind == "evaluate" else None
             if said is not None and said.inputs["model"] == self.model.key:
-                for _, row in read_jsonl(record.directory / "scores.jsonl"):
+                for _, row in read_jsonl(record.file("scores.jsonl")):
                     if row["main"]:
                         rows.append({**row, "type": said.config["type"], "head": said.config["head"]})
         return sorted(rows, key=lambda row: (row["task"], row["language"] != "en", row["language"]))

@@ -196,7 +196,7 @@ def _sentences(asked: Question) -> Iterator[Example]:
 def reads_pairs(found: Finished, head: Head) -> bool | None:
     """Whether the head was trained on pairs of texts; None where its data is no longer there."""
     record = found.training_data(head)
-    if record is None or not (record.directory / "all").exists():
+    if record is None or not (record.sound().directory / "all").exists():
         return None
     features = Features.load(record.directory / "all")
     return bool((features.type_splits < np.diff(features.tokens.offsets)).any())

@@ -51,7 +51,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now.
+    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now, `holder`.
 
     `mistake`: it failed for what is in the data files or in the experiment, and will again until that is mended.
     """
@@ -61,6 +61,7 @@ class Outcome:
     error: str = ""
     log: str | None = None
     mistake: bool = False
+    holder: str = ""
 
 
 def perform(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome:
@@ -77,7 +78,7 @@ def perform(work: Work, stage: Stage, started: Callable[[], None], report: Repor
         if store.has(stage):
             return Outcome("cached")
         if not ours:
-            return Outcome("busy")
+            return Outcome("busy", holder=store.holder(stage))
         clock, now = time.perf_counter(), datetime.now(UTC)
         try:
             _prepare(work, stage)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,11 @@ from xstilts.core.stopping import GRACE_SECONDS
 from xstilts.graph.perform import Work, runner_name
 from xstilts.graph.stage import Stage, to_rows
 
+WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
+"""How long OpenMP threads spin before they sleep: turns of GNU's, milliseconds of Intel's and LLVM's.
+
+By default they spin so long that beside other busy processes a step takes ten times as long (`benchmarks/waiting.py`).
+"""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -31,6 +36,21 @@ def cores() -> int:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         allowed = min(allowed, max(1, int(quota) // int(period)))
     return allowed
+
+
+def waiting(environment: Mapping[str, str]) -> dict[str, str]:
+    """What to add to an environment so that threads wait asleep; nothing where the user has said how they wait."""
+    return {} if {"OMP_WAIT_POLICY", *WAITING} & environment.keys() else dict(WAITING)
+
+
+def thread_variables(environment: Mapping[str, str], workers: int, threads: int | None) -> dict[str, str]:
+    """The variables for a worker's number of threads: `threads`, else the user's, else a share of the cores."""
+    if threads is not None:
+        return dict.fromkeys(THREADS, str(threads))
+    given = {name: environment[name] for name in THREADS if environment.get(name)}
+    if "TORCHELASTIC_RUN_ID" in environment and given.get("OMP_NUM_THREADS") == "1":
+        del given["OMP_NUM_THREADS"]  # torchrun's own choice
+    return dict.fromkeys(THREADS, given.get("OMP_NUM_THREADS", str(max(1, cores() // workers)))) | given
 
 
 @dataclass(eq=False)
@@ -88,10 +108,10 @@ class Pool:
     Args:
         targets: the whole graph of these is known to the workers.
         work: what is the same for all stages; its runner must have an importable name.
-        threads: computing threads of each worker.
+        threads: computing threads of each worker; see `thread_variables`.
     """
 
-    def __init__(self, targets: Iterable[Stage], work: Work, size: int, threads: int) -> None:
+    def __init__(self, targets: Iterable[Stage], work: Work, size: int, threads: int | None = None) -> None:
         self._hello = {
             "store": str(work.store.root),
             "runner": runner_name(work.runner),
@@ -101,7 +121,8 @@ class Pool:
             "stages": to_rows(targets),
         }
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-        self._environment = os.environ | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": path}
+        computing = waiting(os.environ) | thread_variables(os.environ, size, threads)
+        self._environment = os.environ | computing | {"PYTHONPATH": path}
         self._size = size
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()

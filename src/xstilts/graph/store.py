@@ -1,54 +1,34 @@
 """The store: key -> directory. A stage is there whole or not at all, whoever is killed at whatever moment.
 
 STORE.json                 format of this folder
-<kind>/<key>/              a finished stage: its files, stage.json, and DONE, written last
+<kind>/<key>/              a finished stage: its files, stage.json with their checksums, and DONE, written last
 <kind>/.<key>.partial/     one that is being computed, or was when its process died; may hold checkpoints
-<kind>/.<key>.lock         held while it is computed; the kernel lets go when the holder dies
+<kind>/.<key>.damaged/     one whose files were no longer what was written, set aside by a run
+<kind>/.<key>.lock         held while it is computed, and says by whom; the kernel lets go when the holder dies
 failures/<key>.txt         traceback of a failed stage
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import flush, read_json, write_json
+from xstilts.core.files import flush, read_json, sha256, write_json
+from xstilts.graph import environment
+from xstilts.graph.locks import holder, release, try_lock
+from xstilts.graph.record import REMEDY, UNCHECKED, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
 ELSEWHERE = "choose a folder of your own with --store"
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished stage as its `stage.json` tells it; `started` and `finished` are ISO 8601 in UTC."""
-
-    key: str
-    kind: str
-    version: int
-    label: str
-    config: dict[str, Any]
-    inputs: dict[str, str]
-    started: str
-    finished: str
-    host: str
-    package: str
-    directory: Path
-
-    @property
-    def seconds(self) -> float:
-        """What computing it took: of a resumed stage its last part."""
-        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
 
 
 class Store:
@@ -65,6 +45,7 @@ class Store:
 
     def __init__(self, root: Path, must_exist: bool = False) -> None:
         self.root = root.absolute()
+        self._read: dict[Path, Record] = {}
         marker = self.root / "STORE.json"
         # Listed before the marker is looked for: another run may be making the same store at this moment.
         foreign = self.root.is_dir() and any(not path.name.startswith(".") for path in self.root.iterdir())
@@ -98,35 +79,137 @@ class Store:
         """Whether the stage is finished."""
         return (self.directory(stage) / "DONE").is_file()
 
+    def finished(self, stage: Stage) -> Path | None:
+        """The directory of a stage whose files are what was written; None if it is not there.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        directory = self.directory(stage)
+        if not os.path.lexists(directory):
+            return None
+        self.sound(self._record(directory))
+        return directory
+
+    def existing(self, stage: Stage) -> Path:
+        """The same of a stage that must be there. Raises `StoreError` also when it is not."""
+        directory = self.finished(stage)
+        if directory is None:
+            raise StoreError(f"{stage} is not finished in {self.root}: `xstilts run` computes it")
+        return directory
+
+    def sound(self, record: Record) -> Record:
+        """The stage once its files, and those of the stage whose weights it uses in place, are compared; only once.
+
+        Raises:
+            StoreError: one of the two is damaged, or the second is gone.
+        """
+        record = self._read.setdefault(record.directory, record).sound()
+        if record.base is not None:
+            if not record.base.exists():
+                raise StoreError(f"{record.directory} uses the weights in {record.base}, which is gone: {REMEDY}")
+            self.sound(self._record(record.base))
+        return record
+
+    def fault(self, stage: Stage, files: bool = True) -> str:
+        """What is wrong with a stage that `has` says is there, in one line; empty where nothing is.
+
+        Args:
+            files: compare its files with their checksums too, not only `stage.json`.
+        """
+        try:
+            record = self._record(self.directory(stage))
+            if files:
+                record.sound()
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    def lacks_base(self, stage: Stage) -> bool:
+        """Whether a stage without fault uses weights of another one that is gone or damaged."""
+        try:
+            self.existing(stage)
+        except StoreError:
+            return True
+        return False
+
+    def _record(self, directory: Path) -> Record:
+        if directory not in self._read:
+            self._read[directory] = Record.read(directory)
+        return self._read[directory]
+
+    def set_aside(self, stage: Stage) -> None:
+        """Rename a damaged stage, so that it is computed again. Another run that is at it is left to it."""
+        directory = self.directory(stage)
+        with self.lock(stage) as ours:
+            self._read.pop(directory, None)
+            if ours and self.has(stage) and self.fault(stage):  # else another run has computed it again by now
+                aside = directory.with_name(f".{stage.key}.damaged")
+                _remove(aside)
+                directory.rename(aside)
+                self._read.pop(directory, None)
+
     def publish(self, stage: Stage, started: datetime) -> Path:
         """Make the partial directory the finished one, in one rename. Call it with the lock held."""
         partial, final = self.partial(stage), self.directory(stage)
-        write_json(partial / "stage.json", _describe(stage, started))
-        (partial / "DONE").touch()
+        write_json(partial / "stage.json", self._describe(stage, started))
+        (partial / "DONE").write_text(sha256(partial / "stage.json"), encoding="ascii")
         for path in [*partial.rglob("*"), partial]:
             flush(path)  # or a power cut could leave a DONE beside empty weights
-        if final.exists():  # someone removed its DONE by hand
-            shutil.rmtree(final)
+        _remove(final)  # someone removed its DONE by hand
         partial.rename(final)
         flush(final.parent)
         self.failure(stage).unlink(missing_ok=True)
+        self._read.pop(self.directory(stage), None)
         return final
+
+    def _describe(self, stage: Stage, started: datetime) -> dict[str, Any]:
+        partial = self.partial(stage)
+        read = [record.environment for record in self.records(stage.inputs.values())]
+        gathered = environment.gather(partial, read)
+        paths = sorted(path for path in partial.rglob("*") if path.is_file())
+        names = [path.relative_to(partial).as_posix() for path in paths]
+        return {
+            "key": stage.key,
+            "kind": stage.kind,
+            "version": stage.version,
+            "label": stage.label,
+            "config": stage.config,
+            "inputs": stage.input_keys(),
+            "started": started.isoformat(timespec="milliseconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "host": socket.gethostname(),
+            "package": package_version(),
+            "environment": gathered,
+            "files": {name: sha256(partial / name) for name in names if name not in UNCHECKED},
+        }
 
     @contextmanager
     def lock(self, stage: Stage) -> Iterator[bool]:
         """Yields whether this process now holds the stage; does not wait. Released by the kernel if we die."""
-        path = self.root / stage.kind / f".{stage.key}.lock"
-        handle = _try_lock(path)
+        path = self._lock(stage)
+        handle = try_lock(path)
         try:
             yield handle is not None
         finally:
             if handle is not None:
-                _release(path, handle)
+                release(path, handle)
+
+    def holder(self, stage: Stage) -> str:
+        """Which process has the stage, for people."""
+        return holder(self._lock(stage))
+
+    def _lock(self, stage: Stage) -> Path:
+        return self.root / stage.kind / f".{stage.key}.lock"
 
     def stages(self) -> list[Record]:
-        """All finished stages, oldest first."""
-        records = [_record(path.parent) for path in self.root.glob("*/*/DONE") if not path.parent.name.startswith(".")]
-        return sorted(records, key=lambda record: (record.finished, record.key))
+        """All finished stages, oldest first. Raises `StoreError` for one whose description is damaged."""
+        found = [path.parent for path in self.root.glob("*/*/DONE") if not path.parent.name.startswith(".")]
+        return sorted(map(Record.read, found), key=lambda record: (record.finished, record.key))
+
+    def records(self, stages: Iterable[Stage]) -> list[Record]:
+        """Of some stages those that are finished, in the same order. Errors as of `stages`."""
+        return [Record.read(self.directory(stage)) for stage in stages if self.has(stage)]
 
     def find(self, key: str) -> Record:
         """The finished stage whose key begins with `key`. Raises `StoreError` when none or several do."""
@@ -148,15 +231,18 @@ class Store:
         return sizes
 
     def clean_partials(self) -> int:
-        """Remove what killed or failed runs left, checkpoints too, and return the bytes freed. Skips what is in use."""
+        """Remove what killed or failed runs left, checkpoints too, and damaged stages that were set aside.
+
+        Returns the bytes freed. Skips what is in use.
+        """
         freed = 0
-        for partial in self.root.glob("*/.*.partial"):
-            path = partial.with_suffix(".lock")
-            handle = _try_lock(path)
+        for folder in [*self.root.glob("*/.*.partial"), *self.root.glob("*/.*.damaged")]:
+            path = folder.with_suffix(".lock")
+            handle = try_lock(path)
             if handle is not None:
-                freed += _size(partial)
-                shutil.rmtree(partial)
-                _release(path, handle)
+                freed += _size(folder)
+                _remove(folder)
+                release(path, handle)
         return freed
 
 
@@ -170,21 +256,6 @@ def _check_format(marker: Path) -> None:
         )
 
 
-def _describe(stage: Stage, started: datetime) -> dict[str, Any]:
-    return {
-        "key": stage.key,
-        "kind": stage.kind,
-        "version": stage.version,
-        "label": stage.label,
-        "config": stage.config,
-        "inputs": stage.input_keys(),
-        "started": started.isoformat(timespec="milliseconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "host": socket.gethostname(),
-        "package": package_version(),
-    }
-
-
 def package_version() -> str:
     """The installed version of xstilts."""
     try:
@@ -193,31 +264,11 @@ def package_version() -> str:
         return "not installed"
 
 
-def _record(directory: Path) -> Record:
-    try:
-        return Record(**read_json(directory / "stage.json"), directory=directory)
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"{directory} is damaged ({error}): remove it, and it is computed again") from None
-
-
-def _try_lock(path: Path) -> int | None:
-    """An open handle with an exclusive lock, or None while another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
-            return handle
-        os.close(handle)  # the holder before us removed it between our open and our lock
-
-
-def _release(path: Path, handle: int) -> None:
-    path.unlink(missing_ok=True)  # while we hold it: whoever opened the same file sees that its name is gone
-    os.close(handle)
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _size(folder: Path) -> int:

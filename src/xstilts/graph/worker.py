@@ -1,9 +1,9 @@
 """A worker process: `python -m xstilts.graph.worker` gets a run's description, then stages, one at a time.
 
-JSON lines in both directions, on standard input and on what was standard output when it started: no pickles, nothing
-of the caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage
-runs, its own output goes to `log.txt` in its directory. When the caller is gone or closes the input, a stage that
-catches SIGTERM may save its work; then the worker ends, with its children.
+JSON lines in both directions, on what were standard input and output when it started: no pickles, nothing of the
+caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage runs, its
+own output goes to `log.txt` in its directory. When the caller is gone or closes the input, a stage that catches SIGTERM
+may save its work; then the worker ends, with its children.
 
     in   {"store", "runner", "settings", "resumable", "path", "stages": rows of the whole graph}, then {"key"} ...
     out  {"started": true} | {"report": {...}} | {"outcome": {...}}, the last ending an attempt
@@ -35,10 +35,11 @@ _ONE_LINE = threading.Lock()  # a stage may report from several threads
 
 def main() -> None:
     """Serve stages until the caller closes standard input."""
-    wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    source, wire = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not get between the lines
-    source = os.fdopen(os.dup(0), encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what libraries ask must not eat them: nobody answers
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # nor may they read those lines
+    os.close(nothing)
     faulthandler.enable()
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, commands), daemon=True).start()

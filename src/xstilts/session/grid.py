@@ -19,6 +19,7 @@ from xstilts.expand import Cell, Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
+from xstilts.stages.digests import DIGESTS, remembered
 
 Data = Path | str | Sequence[Path | str] | None
 """A data folder, or several that are searched in turn."""
@@ -117,7 +118,8 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
     if data is None and (found := _remembered(experiment, store)) is not None:
         return found
     try:
-        return Grid.of(experiment, data)
+        with remembered(store.root / DIGESTS):
+            return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
             raise ConfigError(f"experiment '{experiment.name}' has changed since it was run here: {error}") from None

@@ -13,8 +13,8 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     """One sentence for each pair of training and test data, over all replicates; last how many pairs were clean."""
     pairs: dict[tuple[str, str], list[int]] = {}
     for stage in checks:
-        if store.has(stage):
-            found = read_json(store.directory(stage) / "leaks.json")
+        if (folder := store.finished(stage)) is not None:
+            found = read_json(folder / "leaks.json")
             total = pairs.setdefault((found["train"], found["test"]), [0, 0])
             total[0] += found["leaked"]
             total[1] += found["compared"]

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xstilts.core.errors import ConfigError, StoreError, UnknownName
+from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.data.examples import Example
 from xstilts.expand import Cell
 from xstilts.experiment import Experiment
@@ -80,8 +80,7 @@ def model(
     place = Store(Path(store), must_exist=True)
     cell = only_cell(grid_of(experiment, place), {"recipe": recipe, "task": target, "seed": seed, "backbone": backbone})
     predictions = cell.stage.inputs["predictions"]
-    if not place.has(predictions):
-        raise StoreError(f"{predictions} is not finished in {place.root}: `xstilts run` computes it")
+    place.existing(predictions)
     return Model(Finished.find(place, predictions.key), device)
 
 

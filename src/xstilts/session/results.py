@@ -15,6 +15,7 @@ from xstilts.evaluation.score_files import score_files
 from xstilts.evaluation.score_own import score_own
 from xstilts.expand import CONTROL_NAMES, Cell
 from xstilts.experiment import BackboneSpec, Experiment
+from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.reports import About, Analysis, Named, analyse, write_analysis
 from xstilts.reports.tables import gain_rows
@@ -108,8 +109,8 @@ def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
     """The scores of all finished cells under the cells' names."""
     rows: list[Measured] = []
     for cell in cells:
-        if store.has(cell.stage):
-            found = read_folder(store.directory(cell.stage), lambda score: score.main)
+        if (folder := store.finished(cell.stage)) is not None:
+            found = read_folder(folder, lambda score: score.main)
             rows += [Measured(cell.name(row.score), row.examples) for row in found]
     if not rows:
         raise XstiltsError(f"nothing of this experiment is finished in {store.root}: `xstilts run` computes it")
@@ -162,6 +163,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
             *coverage(grid),
             *translated(grid, store),
             *leaks_found(grid.checks, store),
+            *mixtures(grid, store),
         ),
         source=experiment.source,
         trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},
@@ -171,6 +173,11 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         averages=nearest_benchmark(experiment, table),
         selection=in_words(grid.stages),
     )
+
+
+def mixtures(grid: Grid, store: Store) -> list[str]:
+    """Versions, devices and settings that differ between finished stages, a sentence each; none where all are alike."""
+    return remarks(store.records(grid.stages))
 
 
 def coverage(grid: Grid) -> list[str]:
@@ -196,8 +203,8 @@ def translated(grid: Grid, store: Store) -> list[str]:
             lines.append(
                 f"{recipe.label} is trained on translations: its scores in {', '.join(codes)} are not zero-shot."
             )
-    made = [stage for stage in grid.stages if stage.kind == "translate" and store.has(stage)]
-    counts = [words_for(read_json(store.directory(stage) / "counts.json")) for stage in made]
+    made = [store.finished(stage) for stage in grid.stages if stage.kind == "translate"]
+    counts = [words_for(read_json(folder / "counts.json")) for folder in made if folder is not None]
     return [*lines, *(f"Translation of {words}." for words in dict.fromkeys(counts))]
 
 

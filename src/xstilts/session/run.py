@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from xstilts.graph.store import Store
 from xstilts.session.check import look, notices
 from xstilts.session.grid import Data, Grid
 from xstilts.stages import RESUMABLE
+from xstilts.stages.digests import DIGESTS, remembered
 
 RUNNER = "xstilts.stages.run:run_stage"
 
@@ -178,7 +180,9 @@ def run(
     """
     chosen = replace(machine or Machine(), **options)
     check_device(chosen)
-    return run_of(experiment, Grid.of(experiment, data), Store(Path(store)), chosen, data)
+    with remembered(Path(store) / DIGESTS):
+        grid, place = Grid.of(experiment, data), Store(Path(store))
+    return run_of(experiment, grid, place, chosen, data)
 
 
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
@@ -212,7 +216,10 @@ def computing(
 def local(stages: Sequence[Stage], store: Store, machine: Machine, runner: str | Runner = RUNNER) -> Iterator[Event]:
     """Compute what is missing of some stages on this machine."""
     settings, workers = machine.settings(), workers_of(machine)
-    return run_local(stages, store, runner, settings, workers, RESUMABLE, machine.threads)
+    threads = machine.threads
+    if threads is None and machine.device == "cpu" and machine.devices > 1 and "OMP_NUM_THREADS" not in os.environ:
+        threads = max(1, cores() // (max(1, workers) * machine.devices))
+    return run_local(stages, store, runner, settings, workers, RESUMABLE, threads)
 
 
 def workers_of(machine: Machine) -> int:

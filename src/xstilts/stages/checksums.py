@@ -6,14 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xstilts.backbones.names import weight_files
-from xstilts.core.files import sha256
 from xstilts.data.locate import Root
 from xstilts.graph.stage import Stage
+from xstilts.stages.digests import digest
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
 # What a folder of weights is told by, beside the weights that are read; training leftovers beside them do not count.
@@ -43,7 +42,7 @@ def identity(source: str, revision: str | None, patterns: Sequence[str], also: S
         return {"hub": source, "revision": revision}
     found = {*also, *(path for pattern in patterns for path in folder.glob(pattern))}
     paths = sorted(path for path in found if path.is_file())
-    return {"files": {os.path.relpath(path, folder): _checksum(path, path.stat().st_mtime_ns) for path in paths}}
+    return {"files": {os.path.relpath(path, folder): digest(path) for path in paths}}
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
@@ -74,9 +73,7 @@ def checksums(data: DataSource, task: Task, split: Split, languages: Sequence[st
     for language in languages:
         paths = [*task.paths(data.roots, split, language), *task.gold_paths(data.roots, split, language)]
         paths += task.beside_paths(data.roots, language)
-        table[language] = {
-            name: _checksum(path, path.stat().st_mtime_ns) for name, path in _named(paths, data.roots).items()
-        }
+        table[language] = {name: digest(path) for name, path in _named(paths, data.roots).items()}
     return table
 
 
@@ -90,11 +87,6 @@ def _named(paths: Sequence[Path], roots: Sequence[Path]) -> dict[str, Path]:
 def _below(path: Path, roots: Sequence[Path]) -> str:
     root = next((root for root in roots if path.is_relative_to(root)), None)
     return path.relative_to(root).as_posix() if root else str(path)
-
-
-@lru_cache(maxsize=65_536)
-def _checksum(path: Path, modified: int) -> str:
-    return sha256(path)[:20]
 
 
 def roots_of(data: DataSource) -> list[str] | None:

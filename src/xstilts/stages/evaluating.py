@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.errors import DataError
 from xstilts.core.files import read_json, read_jsonl, write_jsonl
 from xstilts.evaluation.evaluate import Measurement, Question, best_layer, measure, protocol_of, write_examples
+from xstilts.graph import environment
+from xstilts.graph.record import Record
 
 
 def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
@@ -16,17 +19,34 @@ def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str
 
     Where the layer of retrieval is to be chosen (`validate_on`), it is the one that is best for these very predictions
     in the mean over those languages.
+
+    Raises:
+        DataError: gold and predictions are not of the same languages and examples.
     """
     split, metric, main, role = (config[name] for name in ("split", "metric", "main", "role"))
     notes, layer = protocol_of(inputs["predictions"])
+    notes += environment.notes(Record.read(inputs["predictions"]).environment)
     question = Question(config["task"], "", split, metric, main, role, notes, layer)
     if "validate_on" in config:
         chosen_on = tuple(config["validate_on"])
         scores = [m.score for m in _measured(question, chosen_on, inputs) if m.score.metric == main]
         question = replace(question, layer=best_layer(scores), chosen_on=chosen_on)
-    measurements = _measured(question, read_json(inputs["data"] / "languages.json"), inputs)
+    languages = Record.read(inputs["data"]).config["languages"]
+    _check_languages(languages, inputs)
+    measurements = _measured(question, languages, inputs)
     write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
     write_examples(directory / "examples.parquet", measurements)
+
+
+def _check_languages(languages: Sequence[str], inputs: Mapping[str, Path]) -> None:
+    prepared = read_json(inputs["data"] / "languages.json")
+    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
+    for found, place in ((prepared, inputs["data"]), (answered, inputs["predictions"])):
+        if set(found) != set(languages):
+            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
+            raise DataError(
+                f"expected the languages {expected}, found {there}: remove this folder and run again", place
+            )
 
 
 def _measured(question: Question, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.files import write_json
+from xstilts.graph import environment
 from xstilts.graph.stage import Stage
 
+WITHOUT_MODELS = ("world", "leaks", "evaluate", "choose")
+"""Kinds that load no model and no tokenizer."""
+COMPUTING = ("translate", "train", "profile", "predict")
+"""Kinds that compute on the device of the settings."""
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 Report = Callable[[dict[str, Any]], None]
 
 
 def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
     """Write the stage's files into `directory`; `inputs` are the directories of the stages it reads."""
+    before = environment.left(directory)  # by a run that was killed, and that this one goes on from
+    _run(stage, directory, inputs, settings, report)
+    if stage.kind in WITHOUT_MODELS:
+        return
+    told = environment.together([before, environment.left(directory)])
+    told |= environment.versions(PACKAGES) | _machine(stage.kind, settings)
+    write_json(directory / environment.FILE, told)
+
+
+def _machine(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """The device that a stage computed on, and the processor's instructions or the GPU's name where torch tells."""
+    if kind not in COMPUTING:
+        return {}
+    device, torch = str(settings.get("device", "cpu")).partition(":")[0], sys.modules.get("torch")
+    if torch is None:  # ranks in processes of their own computed
+        return {"device": device}
+    if device == "cpu":
+        return {"device": device, "processor": torch.backends.cpu.get_cpu_capability()}
+    known = device == "cuda" and torch.cuda.is_initialized()
+    return {"device": device, **({"processor": torch.cuda.get_device_name(settings["device"])} if known else {})}
+
+
+def _run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
     # Imported here: a world or an evaluation needs no torch, and a worker that only does these stays light.
     config: Mapping[str, Any] = stage.config
     if stage.kind == "world":

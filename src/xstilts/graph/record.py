@@ -1,0 +1,125 @@
+"""What a finished stage says of itself, and whether its files are still what was written.
+
+`DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file. Stages of older stores have neither
+(their `DONE` is empty) and are read unchecked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import StoreError, XstiltsError
+from xstilts.core.files import read_json
+from xstilts.core.files import sha256 as sha256_of
+from xstilts.core.keys import content_key
+
+UNCHECKED = ("DONE", "stage.json", "log.txt")
+"""Files that have no checksum in `stage.json`; the log may still be written to."""
+REMEDY = "`xstilts run` sets it aside and computes it again"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished stage as its `stage.json` tells it; `started` and `finished` are ISO 8601 in UTC.
+
+    Attributes:
+        environment: versions, processor and device it was computed with (`graph.environment`).
+        files: SHA-256 of its files by relative path; None in older stores.
+    """
+
+    key: str
+    kind: str
+    version: int
+    label: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    started: str
+    finished: str
+    host: str
+    package: str
+    directory: Path
+    environment: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] | None = None
+
+    @classmethod
+    def read(cls, directory: Path) -> Record:
+        """The finished stage in this folder; its other files are not looked at.
+
+        Raises:
+            StoreError: `DONE` or `stage.json` is missing or damaged.
+        """
+        try:
+            written = (directory / "DONE").read_text(encoding="ascii")
+            content = (directory / "stage.json").read_bytes()
+            if written and written != sha256(content).hexdigest():
+                raise ValueError("stage.json is not what was written")
+            record = cls(**json.loads(content), directory=directory)
+            named = content_key([record.kind, record.version, record.config, record.inputs])
+            if (record.key, directory.name) != (named, named):
+                raise ValueError("stage.json describes another stage")
+            if record.files is not None and not written:
+                raise ValueError("DONE is not what was written")
+        except OSError as error:
+            raise _damaged(directory, f"{Path(error.filename).name}: {error.strerror}") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _damaged(directory, str(error)) from None
+        return record
+
+    @property
+    def seconds(self) -> float:
+        """What computing it took: of a resumed stage its last part."""
+        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+
+    @cached_property
+    def fault(self) -> str:
+        """The first of its files that is not what was written, and why; empty where all are."""
+        if found := next(filter(None, map(self._fault, self.files or ())), ""):
+            return found
+        source = self._pointer.get("source")
+        if "files" in self.config and source and not Path(source).is_dir():
+            return f"the model in {source}, to which it points, is gone"
+        return ""
+
+    def _fault(self, name: str) -> str:
+        try:
+            same = sha256_of(self.directory / name) == (self.files or {})[name]
+            return "" if same else f"{name} is not what was written"
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+
+    @cached_property
+    def base(self) -> Path | None:
+        """The folder of the stage whose weights this one uses in place (`pointer.json` of adapters)."""
+        stage = self._pointer.get("stage")
+        return Path(self.directory, stage).resolve() if stage else None
+
+    @cached_property
+    def _pointer(self) -> Mapping[str, Any]:
+        try:
+            found = read_json(self.directory / "pointer.json")
+        except XstiltsError:  # most stages have none
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def file(self, name: str) -> Path:
+        """One of its files, once that alone has been compared with its checksum. Errors as of `sound`."""
+        if name in (self.files or ()) and (fault := self._fault(name)):
+            raise _damaged(self.directory, fault)
+        return self.directory / name
+
+    def sound(self) -> Record:
+        """Itself, once its files have been compared with their checksums. Raises `StoreError` when one is damaged."""
+        if self.fault:
+            raise _damaged(self.directory, self.fault)
+        return self
+
+
+def _damaged(directory: Path, why: str) -> StoreError:
+    return StoreError(f"{directory} is damaged ({why}): {REMEDY}")
