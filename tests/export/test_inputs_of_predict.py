@@ -49,7 +49,7 @@ def parquet() -> bytes:
     [
         (LINES.encode(), "", ["1", "2"]),
         (json.dumps(ROWS, indent=1).encode(), "", ["1", "2"]),
-        (gzip.compress(LINES.encode()), "", ["1", "2"]),
+        (gzip.compress(LINES.encode(), mtime=0), "", ["1", "2"]),
         (parquet(), "", ["1", "2"]),
         (TABLE.encode(), "", ["2", "3"]),
         (TABLE.encode("utf-16"), "", ["2", "3"]),
