@@ -71,5 +71,5 @@ def test_true_gains_are_over_languages_that_are_zero_shot_and_chose_nothing(tmp_
 
     cells = [scored(BASELINE, en=80.0, qaa=40.0, qac=50.0), scored("[a]", en=10.0, qaa=43.0, qac=51.0)]
     runs = SimpleNamespace(expansion=SimpleNamespace(cells=cells), zero_shot=lambda code: code != "en")
-    grid = SimpleNamespace(has=lambda _: True, directory=lambda stage: tmp_path / stage)
+    grid = SimpleNamespace(has=lambda _: True, existing=lambda stage: tmp_path / stage)
     assert _truth(SimpleNamespace(runs=runs), grid) == {"[a]": 2.0}  # type: ignore[arg-type]

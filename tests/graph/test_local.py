@@ -20,8 +20,7 @@ from graph import toy
 from graph.toy import RUNNER, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
 from xstilts.graph.local import run_local
-from xstilts.graph.pool import THREADS, WAITING, cores, waiting
-from xstilts.graph.pool import threading as threading_of
+from xstilts.graph.pool import THREADS, WAITING, cores, thread_variables, waiting
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 
@@ -33,7 +32,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have swi
 from pathlib import Path
 from xstilts.graph.local import run_local
 from xstilts.graph.pool import THREADS, WAITING, cores, waiting
-from xstilts.graph.pool import threading as threading_of
+from xstilts.graph.pool import thread_variables
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
 rows, calls, workers = json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -152,11 +151,13 @@ def test_workers_are_kept_and_share_the_cores(store: Store, calls: Path) -> None
 
 def test_the_users_number_of_threads_is_respected() -> None:
     cores_each = {name: str(max(1, cores() // 3)) for name in THREADS}
-    assert threading_of({}, 3, None) == cores_each
-    assert threading_of({"OMP_NUM_THREADS": "7"}, 3, None) == dict.fromkeys(THREADS, "7"), "was the share of the cores"
-    assert threading_of({"MKL_NUM_THREADS": "7"}, 3, None) == {**cores_each, "MKL_NUM_THREADS": "7"}
-    assert threading_of({"OMP_NUM_THREADS": "7"}, 3, 2) == dict.fromkeys(THREADS, "2")
-    assert threading_of({"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}, 3, None) == cores_each
+    assert thread_variables({}, 3, None) == cores_each
+    assert thread_variables({"OMP_NUM_THREADS": "7"}, 3, None) == dict.fromkeys(THREADS, "7"), (
+        "was the share of the cores"
+    )
+    assert thread_variables({"MKL_NUM_THREADS": "7"}, 3, None) == {**cores_each, "MKL_NUM_THREADS": "7"}
+    assert thread_variables({"OMP_NUM_THREADS": "7"}, 3, 2) == dict.fromkeys(THREADS, "2")
+    assert thread_variables({"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}, 3, None) == cores_each
 
 
 def test_threads_wait_asleep_unless_the_user_says_how(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def prepare(root: Path, to: Path, kind: str, encoding: Encoding, **changes: Any)
         **changes,
     }
     files = {"train": list(TASKS.get("text_common_voice").files["train"])}
-    run_prepare(config, {"root": str(root), "files": files}, to, {"tokenizer": to / "tokenizer"}, lambda row: None)
+    run_prepare(config, {"roots": [str(root)], "files": files}, to, {"tokenizer": to / "tokenizer"}, lambda row: None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

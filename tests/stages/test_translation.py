@@ -212,7 +212,7 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
             return [Carried(one, method="markers") for one in examples]
 
     config = {"task": "micro_qa", "language": "qaa", "engine": "ctranslate2"}
-    settings = {"root": str(root), "files": {"train": ["qa/{split}-{language}.json".replace("{split}", "train")]}}
+    settings = {"roots": [str(root)], "files": {"train": ["qa/{split}-{language}.json".replace("{split}", "train")]}}
     arguments = (config, settings, tmp_path, {}, ({}, lambda _: None))
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(2))
     with pytest.raises(KeyboardInterrupt):

@@ -47,13 +47,20 @@ def test_each_word_is_read_at_its_first_piece(name: str) -> None:
     assert batch.count == len(WORDS)
 
 
+class Unchanged(torch.nn.Module):
+    """A head that gives the states it reads."""
+
+    def forward(self, states: torch.Tensor, place: object) -> torch.Tensor:
+        return states
+
+
 def test_rows_may_be_asked_for_in_any_order() -> None:
     features = TAGGING.encode(SENTENCES, CODER, LIMITS, TAGS)
     batch = TAGGING.collate(features, np.array([2, 0]), np.random.default_rng(0))
     expected = [TAGS.index(tag) for row in (2, 0) for tag in SENTENCES[row].tags or ()]
     assert batch.targets["tag_W"].tolist() == expected
     states = torch.nn.functional.one_hot(batch.packed.ids_T, 200).float()
-    rows = TAGGING.outputs(torch.nn.Identity(), [states], batch)
+    rows = TAGGING.outputs(Unchanged(), [states], batch)
     assert [len(row) for row in rows] == [4, 4]
     assert rows[0].tolist() == [int(ids[0]) for ids in CODER.word_pieces(SENTENCES[2].words)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def config(*tasks: str, by: str = "validation", judged: bool = True, **options: 
 
 def validation(folder: Path, task: str, rows: slice = slice(None)) -> Path:
     """A prepare stage's directory with some of a task's examples, in two languages."""
-    kind, examples, labels = DATA[task]
+    kind, repeated, labels = DATA[task]
+    examples = [replace(example, id=str(number)) for number, example in enumerate(repeated)]
     for language in ("en", "de"):
         TASK_TYPES.get(kind).encode_apart(examples[rows], CODER, LIMITS, labels).save(folder / language)
     write_json(folder / "languages.json", ["en", "de"])

@@ -21,17 +21,22 @@ SHOWN = 12
 
 
 def check_data(
-    names: Sequence[str], root: Path, quick: bool = False, as_json: bool = False, only: Sequence[str] = ()
+    names: Sequence[str],
+    given: Sequence[Path] | None,
+    quick: bool = False,
+    as_json: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
     """Print what was found; exit code 1 when something is damaged, or a task that was named is wholly missing.
 
     Args:
         names: tasks; none: all but the microworld's.
+        given: the data folder.
         only: languages that are shown; none: all.
     """
     tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
     findings: list[Finding] = []
-    found = check(tasks, root, quick=quick)
+    found = check(tasks, folder(given), quick=quick)
     total = sum(len(task.files) for task in tasks)
     for part in _shown(found, total) if sys.stdout.isatty() and not as_json else found:
         part = [finding for finding in part if not only or finding.language in only]
@@ -61,7 +66,7 @@ def fetch_data(names: Sequence[str], request: Request) -> None:
     for task in planned:
         _follow(fetch(task, request), task)
     _write([f"in {request.root}, now read:"])
-    check_data([task.name for task in planned], request.root, only=request.languages)
+    check_data([task.name for task in planned], [request.root], only=request.languages)
 
 
 def folder(given: Sequence[Path] | None) -> Path:

@@ -24,12 +24,12 @@ def check(
     With --experiment, everything that file reads: the same as `xstilts check`.
     """
     from xstilts.cli.check import show_check
-    from xstilts.cli.data import check_data, folder
+    from xstilts.cli.data import check_data
 
     if experiment:
         show_check(experiment, data, as_json, tasks or ())
     else:
-        check_data(tasks or [], folder(data), quick, as_json)
+        check_data(tasks or [], data, quick, as_json)
 
 
 @data_app.command()

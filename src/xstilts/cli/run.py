@@ -63,6 +63,8 @@ def run_experiment(
             f"stopped: {there} of {run.total} stages are finished and kept, and so is the last checkpoint of what was "
             "being trained; the same command goes on from there\n"
         )
+        if machine.ranks:
+            raise  # who started the others says why
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
     analysis = None
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
