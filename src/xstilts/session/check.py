@@ -25,7 +25,7 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import draws_of
 
 FEW_STEPS = 50
-"""Optimizer steps below which a phase is likely too short to learn anything; noted, not refused."""
+"""Optimizer steps below which a phase of so many epochs is likely too short to learn; noted, not refused."""
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; own files are read whole."""
 
@@ -54,12 +54,24 @@ class Files:
 
 @dataclass(frozen=True)
 class PhaseLength:
-    """A training phase: optimizer steps, and the examples that a step is drawn from."""
+    """A training phase.
+
+    Attributes:
+        steps: optimizer steps; `examples`: that they are drawn from.
+        given: whether the experiment says the number of steps, and not of epochs.
+    """
 
     phase: str
     steps: int
     examples: int
     batch_size: int
+    given: bool = False
+
+    @property
+    def note(self) -> str:
+        """Said of a phase that is short without having been asked for; else empty."""
+        short = self.steps < FEW_STEPS and not self.given
+        return f"{self.phase}: only {self.steps} optimizer steps; give more `epochs`, or `steps`" if short else ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     files = tuple(_found(*read) for read in _reads(grid))
     broken = any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
-    few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
+    few = [one.note for one in phases if one.note]
     return Check(files, phases, (*notices(experiment, grid, data), *_spelled(experiment, files), *few))
 
 
@@ -216,6 +228,12 @@ def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Fi
     return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes))
 
 
+def short_phases(grid: Grid, store: Store) -> list[str]:
+    """A note on each phase that is not finished and will have few optimizer steps."""
+    waiting = [stage for stage in grid.stages if not store.has(stage)]
+    return [one.note for one in _lengths(waiting, store) if one.note]
+
+
 def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:
     """How long every training phase is; one that only the seed tells from another stands once."""
     seen = set()
@@ -226,7 +244,8 @@ def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLeng
         amounts = [amount(stage.inputs[f"data{i}"], store, part["exponent"]) for i, part in enumerate(parts)]
         sizes = [max(1, round(one.instances)) for one in amounts]
         steps = draws_of(parts, stage.config["sampling"], sizes, options).steps
-        found = PhaseLength(stage.label, steps, sum(round(one.rows) for one in amounts), options.batch_size)
+        rows = sum(round(one.rows) for one in amounts)
+        found = PhaseLength(stage.label, steps, rows, options.batch_size, options.steps is not None)
         if found not in seen:
             seen.add(found)
             yield found

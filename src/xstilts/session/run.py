@@ -19,7 +19,7 @@ from xstilts.graph.perform import Runner
 from xstilts.graph.pool import cores
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session.check import look, notices
+from xstilts.session.check import look, notices, short_phases
 from xstilts.session.grid import Data, Grid
 from xstilts.stages import RESUMABLE
 from xstilts.stages.digests import DIGESTS, remembered
@@ -189,8 +189,8 @@ def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, d
     """The same for an experiment that is expanded already."""
     look(grid, store)
     warning = grid.remember(store, experiment)
-    said = [*notices(experiment, grid, data), *([warning] if warning else []), *slow_bf16(grid, machine.device)]
-    return Run(grid, store, machine, said)
+    said = [*notices(experiment, grid, data), *short_phases(grid, store), *slow_bf16(grid, machine.device)]
+    return Run(grid, store, machine, [*said, *([warning] if warning else [])])
 
 
 def computing(
