@@ -18,6 +18,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.run import Result
+from xstilts.stages import VERSIONS
 
 ROWS = "".join(f"{word} {i},{label}\n" for i in range(8) for word, label in (("red", "warm"), ("blue", "cold")))
 FILE = """\
@@ -141,7 +142,7 @@ def test_labels_that_are_in_doubt_are_shown_with_the_rest(folder: Path) -> None:
     assert counts == {"warm": 8, "cold": 8, "Warm": 1}
 
 
-def test_results_are_read_without_the_data(folder: Path, tmp_path: Path) -> None:
+def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, store = experiment(folder), Store(tmp_path / "store")
     before = Grid.of(asked)
     assert before.remember(store, asked) == ""
@@ -151,8 +152,11 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path) -> None
     assert [stage.key for stage in after.stages] == [stage.key for stage in before.stages]
     titled = asked.model_copy(update={"title": "Another title"})
     assert grid_of(titled, store).experiment.title == "Another title"
-    with pytest.raises(ConfigError, match="'mine' has changed since it was run here: "):
+    with pytest.raises(ConfigError, match="'mine', or xstilts itself, has changed since it was run here: "):
         grid_of(asked.model_copy(update={"seeds": (2,)}), store)
+    monkeypatch.setitem(VERSIONS, "evaluate", 99)
+    with pytest.raises(ConfigError, match="has changed since it was run here: "):
+        grid_of(asked, store)
 
 
 def test_a_second_experiment_of_one_name_is_said(folder: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from xstilts.expand import Cell, Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
+from xstilts.stages import ENCODINGS, VERSIONS
 from xstilts.stages.digests import DIGESTS, remembered
 
 Data = Path | str | Sequence[Path | str] | None
@@ -122,7 +123,8 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
             return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
-            raise ConfigError(f"experiment '{experiment.name}' has changed since it was run here: {error}") from None
+            changed = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here"
+            raise ConfigError(f"{changed}: {error}") from None
         raise
 
 
@@ -148,8 +150,8 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
 
 
 def fingerprint(experiment: Experiment) -> str:
-    """Equal for experiments of which only words differ."""
-    return content_key(experiment.model_dump(mode="json", exclude=set(WORDS)))
+    """Equal for experiments of which only words differ, and whose stages are of the same versions."""
+    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), VERSIONS, ENCODINGS])
 
 
 def folders(data: Data) -> tuple[Path, ...]:
