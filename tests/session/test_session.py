@@ -113,7 +113,7 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     assert ("validation", "de") not in rows  # files that are not by language are in the source language
     assert [(one.steps, one.batch_size) for one in found.phases] == [(2, 4)]
     assert "colours: no test file for hi (looked for test-{language}.csv); measured in 3 languages" in found.notices
-    assert any("only 2 optimizer steps" in line for line in found.notices)
+    assert any("fewer than 50 optimizer steps: " in line for line in found.notices)
     assert found.problems == []
 
 

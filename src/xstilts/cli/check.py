@@ -76,13 +76,14 @@ def lines(files: Sequence[Files]) -> Iterator[str]:
             rows = {one.language: one.rows for one in parts}
             several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
             yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
-            yield f"  {'':<11}in {_some(dict.fromkeys(path.name for one in parts for path in one.paths))}"
+            if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
+                yield f"  {'':<11}in {_some(paths)}"
             labels: Counter[str] = Counter()
             for one in parts:
                 labels.update(one.labels)
             if labels:
                 counts = (f"{label} {count:,}" for label, count in labels.most_common())
-                yield f"  {'':<11}{len(labels)} labels: {_some(counts)}"
+                yield f"  {'':<11}{len(labels)} label{'s' * (len(labels) != 1)}: {_some(counts)}"
             for note in dict.fromkeys(note for one in parts for note in one.notes):
                 yield f"  {'':<11}note: {note}"
 

@@ -117,7 +117,8 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     files = tuple(_found(*read) for read in _reads(grid))
     broken = any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
-    few = [f"{one.phase}: only {one.steps} optimizer steps" for one in phases if one.steps < FEW_STEPS]
+    short = [one.phase for one in phases if one.steps < FEW_STEPS]
+    few = [f"fewer than {FEW_STEPS} optimizer steps: {', '.join(short)}"] if short else []
     return Check(files, phases, (*notices(experiment, grid, data), *_spelled(experiment, files), *few))
 
 
