@@ -149,7 +149,7 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path) -> None
     assert [stage.key for stage in after.stages] == [stage.key for stage in before.stages]
     titled = asked.model_copy(update={"title": "Another title"})
     assert grid_of(titled, store).experiment.title == "Another title"
-    with pytest.raises(ConfigError, match="'mine' has changed since it was run here: "):
+    with pytest.raises(ConfigError, match="'mine' has changed since it was run here, or another of its name was run: "):
         grid_of(asked.model_copy(update={"seeds": (2,)}), store)
 
 

@@ -122,7 +122,8 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
             return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
-            raise ConfigError(f"experiment '{experiment.name}' has changed since it was run here: {error}") from None
+            said = f"experiment '{experiment.name}' has changed since it was run here, or another of its name was run"
+            raise ConfigError(f"{said}: {error}") from None
         raise
 
 
