@@ -117,6 +117,14 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     assert found.problems == []
 
 
+def test_check_refuses_a_holdout_that_takes_all_training_examples(folder: Path) -> None:
+    text = FILE.replace("validation: dev.csv, ", "") + "    holdout: 16\n"
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    found = xs.check(experiment(folder))
+    assert found.phases == ()
+    assert found.problems == ["colours: holdout of 16 leaves nothing of 16 examples"]
+
+
 def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(folder: Path, tmp_path: Path) -> None:
     (folder / "test-de.csv").write_text("text,label\nrot 1,heiss\n", encoding="utf-8")
     (folder / "test-en.csv").write_text("text;label\nred 1\n", encoding="utf-8")

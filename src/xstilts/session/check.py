@@ -115,11 +115,23 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     except DataError as error:
         return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
     files = tuple(_found(*read) for read in _reads(grid))
-    broken = any(one.problem for one in files)
+    refused = next(_all_held_out(grid, files), "")
+    broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
     short = [one.phase for one in phases if one.steps < FEW_STEPS]
     few = [f"fewer than {FEW_STEPS} optimizer steps: {', '.join(short)}"] if short else []
-    return Check(files, phases, (*notices(experiment, grid, data), *_spelled(experiment, files), *few))
+    told = (*notices(experiment, grid, data), *_spelled(experiment, files), *few)
+    return Check(files, phases, told, refused)
+
+
+def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
+    """Tasks whose `holdout` takes all training examples."""
+    rows = {(one.task, one.language): one.rows for one in files if one.split == "train" and not one.problem}
+    for config in (stage.config for stage in grid.stages if stage.kind == "prepare"):
+        for code in config["languages"] if config["holdout"] and config["split"] != "test" else ():
+            name, held = config["task"], config["holdout"]
+            if (there := rows.get((name, code), held + 1)) <= held:
+                yield f"{name}: holdout of {held} leaves nothing of {there} examples"
 
 
 def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
