@@ -55,5 +55,5 @@ def test_damaged_scores_are_refused_in_one_line(
         code, out, err = typed(*words)
         assert (code, out) == (2, "")
         assert err.startswith(f"error: {stage} is damaged (")
-        assert err.endswith("): `xstilts run` sets it aside and computes it again\n")
+        assert err.endswith("): `xstilts run` computes it again\n")
         assert err.count("\n") == 1

@@ -53,7 +53,7 @@ def test_tags_choices_answers_and_pairs(tmp_path: Path) -> None:
     asked = {"question": "q", "passage": "a b", "answers": [{"text": "b", "start": 2}]}
     text = rows(asked, {**asked, "answers": []})
     answers = found(tmp_path, text, type="span_qa", metric="squad_v2")
-    assert dict(answers.labels) == {"answer": 1, "no answer": 1}
+    assert dict(answers.labels) == {"answerable": 1, "unanswerable": 1}
     pairs = found(tmp_path, rows({"source": "a", "target": "b"}), type="contrastive")
     assert pairs == Found(1)
 

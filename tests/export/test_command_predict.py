@@ -43,6 +43,8 @@ def test_predictions_are_those_of_the_store(task: str, world: World, typed: Type
         assert found[name].keys() == row.keys()
         assert found[name]["prediction"] == row["prediction"]
     assert json.loads(out)["examples"] == len(found)
+    piped = typed("predict", stage.key, "--input", file, "--to", "-", "--store", world.store)
+    assert piped == (0, to.read_text(encoding="utf-8"), "")
 
 
 def test_lines_of_text_words_and_tables_are_read(world: World, typed: Typed, tmp_path: Path) -> None:

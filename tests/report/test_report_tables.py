@@ -149,6 +149,8 @@ def test_one_seed_is_too_few_to_say():
     text = "\n".join(findings(found))
     assert "Too few seeds to say: 6 of 6 pairs of recipe and target." in text
     assert "show a clear gain" not in text
+    assert "are above the best constant answer by" not in text
+    assert "are above the best constant answer on topics, pairs." in text
     said = "is clearly below the baseline on 0 of 2 targets. Too few seeds or models to say on topics, pairs."
     assert f"‘random encoder’ {said}" in text
     assert not any(cell.clear for row in main_table(found, found.sections[0], ZERO_SHOT).rows for cell in row.cells)

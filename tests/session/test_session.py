@@ -116,8 +116,16 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     assert "colours: no test file for hi (looked for test-{language}.csv); measured in 3 languages" in found.notices
     assert not any("optimizer steps" in line for line in found.notices)  # so many were asked for
     brief = xs.check(experiment(folder, train={"epochs": 1, "batch_size": 4, "select": "last"}))
-    assert any("only 4 optimizer steps" in line for line in brief.notices)
+    assert any("fewer than 50 optimizer steps" in line for line in brief.notices)
     assert found.problems == []
+
+
+def test_check_refuses_a_holdout_that_takes_all_training_examples(folder: Path) -> None:
+    text = FILE.replace("validation: dev.csv, ", "") + "    holdout: 16\n"
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    found = xs.check(experiment(folder))
+    assert found.phases == ()
+    assert found.problems == ["colours: holdout of 16 leaves nothing of 16 examples"]
 
 
 def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(folder: Path, tmp_path: Path) -> None:
@@ -152,10 +160,10 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeyp
     assert [stage.key for stage in after.stages] == [stage.key for stage in before.stages]
     titled = asked.model_copy(update={"title": "Another title"})
     assert grid_of(titled, store).experiment.title == "Another title"
-    with pytest.raises(ConfigError, match="'mine', or xstilts itself, has changed since it was run here: "):
+    with pytest.raises(ConfigError, match="'mine', or xstilts itself, has changed since it was run here"):
         grid_of(asked.model_copy(update={"seeds": (2,)}), store)
     monkeypatch.setitem(VERSIONS, "evaluate", 99)
-    with pytest.raises(ConfigError, match="has changed since it was run here: "):
+    with pytest.raises(ConfigError, match="has changed since it was run here"):
         grid_of(asked, store)
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from training.phases import component, same, train_stage, write_inputs
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.core.stopping import stop_requests
+from xstilts.stages import training
 from xstilts.stages.training import run_train
 
 EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
@@ -133,6 +134,14 @@ def test_a_kill_between_logged_steps_keeps_the_log_and_the_counts(inputs: dict[s
     run(tmp_path / "a", inputs, log_every=7)
     run(tmp_path / "b", inputs, log_every=7)
     assert_equal_stages(tmp_path / "a", tmp_path / "b")
+
+
+def test_slow_steps_are_told_between_two_records(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "TELL_SECONDS", -1.0)
+    assert run(tmp_path, inputs, log_every=7, checkpoint_seconds=1e9) == list(range(1, 21))
+    assert [row["step"] for _, row in read_jsonl(tmp_path / "log.jsonl")] == [6, 13, 19]
 
 
 KILLED = """

@@ -16,7 +16,7 @@ from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption
 from xstilts.cli.output import emit
 
 if TYPE_CHECKING:
-    from xstilts.session.check import Files
+    from xstilts.session.check import Files, PhaseLength
 
 SHOWN = 12
 """Labels or languages named on one line."""
@@ -56,15 +56,17 @@ def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] =
         _write(lines(found.files))
         if found.phases:
             _write(["training phases"])
-            _write(
-                f"  {one.phase}: {one.steps:,} steps of {one.batch_size} examples, drawn from {one.examples:,}"
-                for one in found.phases
-            )
+            _write(map(_phase, found.phases))
         _write(f"note: {notice}" for notice in found.notices)
         for problem in found.problems:
             sys.stderr.write(f"error: {problem}\n")
     if found.problems:
         raise typer.Exit(2)
+
+
+def _phase(one: PhaseLength) -> str:
+    steps = f"{one.steps:,} step{'s' * (one.steps != 1)}"
+    return f"  {one.phase}: {steps} of {one.batch_size} examples, drawn from {one.examples:,}"
 
 
 def lines(files: Sequence[Files]) -> Iterator[str]:
@@ -76,13 +78,14 @@ def lines(files: Sequence[Files]) -> Iterator[str]:
             rows = {one.language: one.rows for one in parts}
             several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
             yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
-            yield f"  {'':<11}in {_some(dict.fromkeys(path.name for one in parts for path in one.paths))}"
+            if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
+                yield f"  {'':<11}in {_some(paths)}"
             labels: Counter[str] = Counter()
             for one in parts:
                 labels.update(one.labels)
             if labels:
                 counts = (f"{label} {count:,}" for label, count in labels.most_common())
-                yield f"  {'':<11}{len(labels)} labels: {_some(counts)}"
+                yield f"  {'':<11}{len(labels)} label{'s' * (len(labels) != 1)}: {_some(counts)}"
             for note in dict.fromkeys(note for one in parts for note in one.notes):
                 yield f"  {'':<11}note: {note}"
 

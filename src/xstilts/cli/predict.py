@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,9 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
         for part in answer(examples):
             rows += part
             advance(len(part))
+    if str(to) == "-":  # answers alone, for a pipe
+        sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        return
     write_jsonl(to, rows)
     if options["json"]:
         emit({"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type})

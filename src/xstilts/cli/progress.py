@@ -181,8 +181,9 @@ def _json(event: Event) -> str:
 
 def _follow_person(events: Iterable[Event], total: int, summary: Summary, times: Clock) -> None:
     left = TextColumn("{task.fields[left]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left)
+    columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TimeElapsedColumn(), left)
     console = Console()
+    room = max(30, console.width - 44)  # of a description; else the times are cut
     with Progress(*columns, console=console, transient=True) as bars:
         overall = bars.add_task("stages", total=total, left="")
         running: dict[Stage, TaskID] = {}
@@ -191,11 +192,12 @@ def _follow_person(events: Iterable[Event], total: int, summary: Summary, times:
             times.see(event)
             if isinstance(event, Started):
                 if event.stage not in running:  # else its worker was killed
-                    running[event.stage] = bars.add_task(f"  {event.stage}"[:60], total=100, left="")
+                    running[event.stage] = bars.add_task(f"  {event.stage}"[:room], total=100, left="")
             elif isinstance(event, Step) and event.fraction is None and event.message:
                 console.print(f"{event.stage}: {event.message}", markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
-                label, done = f"  {event.stage}"[:44] + f"  {event.message}"[:28], round(100 * event.fraction)
+                said, done = f"  {event.message}"[:28], round(100 * event.fraction)
+                label = f"  {event.stage}"[: room - len(said)] + said
                 bars.update(running[event.stage], completed=done, description=label, left=times.of(event.stage))
             elif isinstance(event, (Done, Failed, Skipped, Cached)):
                 bars.advance(overall)

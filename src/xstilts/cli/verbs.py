@@ -277,7 +277,7 @@ def predict(  # noqa: PLR0913, PLR0917
             "--input", help="JSON, CSV, TSV, Parquet, lines of words, or text; - for stdin.", show_default=False
         ),
     ],
-    to: Annotated[Path, typer.Option(help="File to write: JSON lines of id, prediction, scores.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="File of the answers (JSON lines of id, prediction, scores); - for stdout.")],
     store: StoreOption = Path("runs"),
     task: TaskOption = None,
     columns: Annotated[

@@ -27,7 +27,7 @@ class Found:
     Attributes:
         rows: examples; of tagging sentences, of pools queries and candidates.
         labels: label, or tag, -> how often it occurs, by code points; of choices the place of the right one (`choice
-            1`), of questions `answer` and `no answer`; `no gold` where it is withheld. Empty for types without.
+            1`), of questions `answerable` and `unanswerable`; `no gold` where it is withheld. Empty for types without.
         sizes: what else was counted: `words` of tagging, rows with `3 choices`, `queries` of a pool.
         notes: what is worth a look, one line each.
     """
@@ -88,7 +88,7 @@ def _labels(example: Example) -> Iterable[str]:
         case ChoiceExample():
             return (f"choice {gold + 1}",)
         case SpanExample():
-            return ("answer" if gold else "no answer",)
+            return ("answerable" if gold else "unanswerable",)
     return ()
 
 

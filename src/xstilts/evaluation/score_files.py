@@ -111,6 +111,7 @@ def form_of(task: str) -> Form:
         return MORE[task]
     scorable = {one.name: one for one in TASKS if one.type in MATCH and one.metric}
     if task not in scorable:
-        raise UnknownName("task with scorable files", task, {*scorable, *MORE})
+        more = " (a task of your own needs --experiment FILE)"
+        raise UnknownName("task with scorable files", task, {*scorable, *MORE}, more=more)
     found = scorable[task]
     return Form(MATCH[found.type], (found.metric,), PUBLISHED.get(task, found.languages), found.labels)

@@ -96,7 +96,7 @@ def _read(asked: Question, kind: str) -> list[Example]:
     elif kind == "tagging":
         examples = list(_sentences(asked))
     else:
-        raise DataError(f"its name says no format that is read here: say --format {', '.join(FORMS[:-1])}", asked.path)
+        raise DataError(f"neither name nor content tells the format: say --format {', '.join(FORMS[:-1])}", asked.path)
     if not examples:
         raise DataError("holds no examples" + (f" in language '{asked.language}'" * bool(asked.language)), asked.path)
     return examples

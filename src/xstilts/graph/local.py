@@ -63,9 +63,11 @@ def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> 
             store.set_aside(stage)
         return bool(fault)
 
-    for stage in graph(targets):
+    stages = graph(targets)
+    for stage in stages:
         if store.has(stage):
             set_aside(stage, files=False)
+    targets = [*targets, *filter(store.was_refused, stages)]  # even where all that reads it is there
     # A stage over the weights of a lost one counts as missing too. It is still there when its turn comes, after those.
     return Schedule(
         targets, lambda stage: store.has(stage) and not set_aside(stage, files=True) and not store.lacks_base(stage)

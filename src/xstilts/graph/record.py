@@ -22,7 +22,7 @@ from xstilts.core.keys import content_key
 
 UNCHECKED = ("DONE", "stage.json", "log.txt")
 """Files that have no checksum in `stage.json`; the log may still be written to."""
-REMEDY = "`xstilts run` sets it aside and computes it again"
+REMEDY = "`xstilts run` computes it again"
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,12 @@ class Store:
         Raises:
             StoreError: one of the two is damaged, or the second is gone.
         """
-        record = self._read.setdefault(record.directory, record).sound()
+        try:
+            record = self._read.setdefault(record.directory, record).sound()
+        except StoreError:
+            with suppress(OSError):  # a store that is only read
+                self._refused(record).touch()
+            raise
         if record.base is not None:
             if not record.base.exists():
                 raise StoreError(f"{record.directory} uses the weights in {record.base}, which is gone: {REMEDY}")
@@ -138,6 +143,13 @@ class Store:
             self._read[directory] = Record.read(directory)
         return self._read[directory]
 
+    def was_refused(self, stage: Stage) -> bool:
+        """Whether a reader found the stage damaged and it has not been computed since, needed by others or not."""
+        return self._refused(stage).exists()
+
+    def _refused(self, stage: Stage | Record) -> Path:
+        return self.root / stage.kind / f".{stage.key}.refused"
+
     def set_aside(self, stage: Stage) -> None:
         """Rename a damaged stage, so that it is computed again. Another run that is at it is left to it."""
         directory = self.directory(stage)
@@ -158,6 +170,7 @@ class Store:
             flush(path)  # or a power cut could leave a DONE beside empty weights
         _remove(final)  # someone removed its DONE by hand
         partial.rename(final)
+        self._refused(stage).unlink(missing_ok=True)
         flush(final.parent)
         self.failure(stage).unlink(missing_ok=True)
         self._read.pop(self.directory(stage), None)

@@ -82,12 +82,14 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
 def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
     """Does the baseline transfer at all: against the constant answer and against each control?"""
     targets = analysis.about.targets
-    above, known = [], []
+    above: list[str] = []
+    known: list[str] = []
+    few: list[str] = []
     for target in targets:
         own = analysis.finding(section.baseline, section.baseline, target, ZERO_SHOT).absolute
         chance = analysis.chance(target, ZERO_SHOT)
         if own is not None and chance is not None:
-            known.append(target)
+            (few if own.few else known).append(target)
             if own.low is not None and own.low > chance and not own.few:
                 above.append(target)
     if known:
@@ -96,6 +98,11 @@ def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
         yield (
             f"Without intermediate training, zero-shot scores are above the best constant answer by their "
             f"intervals on {len(above)} of {len(known)} targets{tail}."
+        )
+    if few:
+        yield (
+            "Too few seeds to say whether zero-shot scores without intermediate training are above the best constant "
+            f"answer on {', '.join(few)}."
         )
     for control in section.controls:
         found = _differences(analysis, section, [control])

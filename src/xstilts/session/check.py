@@ -67,12 +67,6 @@ class PhaseLength:
     batch_size: int
     given: bool = False
 
-    @property
-    def note(self) -> str:
-        """Said of a phase that is short without having been asked for; else empty."""
-        short = self.steps < FEW_STEPS and not self.given
-        return f"{self.phase}: only {self.steps} optimizer steps; give more `epochs`, or `steps`" if short else ""
-
 
 @dataclass(frozen=True)
 class Check:
@@ -127,10 +121,29 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     except DataError as error:
         return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
     files = tuple(_found(*read) for read in _reads(grid))
-    broken = any(one.problem for one in files)
+    refused = next(_all_held_out(grid, files), "")
+    broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(_lengths(grid.stages, None))
-    few = [one.note for one in phases if one.note]
-    return Check(files, phases, (*notices(experiment, grid, data), *_spelled(experiment, files), *few))
+    told = (*notices(experiment, grid, data), *_spelled(experiment, files), *_short(phases))
+    return Check(files, phases, told, refused)
+
+
+def _short(phases: Iterable[PhaseLength]) -> list[str]:
+    """A note on the phases of so many epochs that have few optimizer steps."""
+    short = [one.phase for one in phases if one.steps < FEW_STEPS and not one.given]
+    return [f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"] * bool(
+        short
+    )
+
+
+def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
+    """Tasks whose `holdout` takes all training examples."""
+    rows = {(one.task, one.language): one.rows for one in files if one.split == "train" and not one.problem}
+    for config in (stage.config for stage in grid.stages if stage.kind == "prepare"):
+        for code in config["languages"] if config["holdout"] and config["split"] != "test" else ():
+            name, held = config["task"], config["holdout"]
+            if (there := rows.get((name, code), held + 1)) <= held:
+                yield f"{name}: holdout of {held} leaves nothing of {there} examples"
 
 
 def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
@@ -231,7 +244,7 @@ def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Fi
 def short_phases(grid: Grid, store: Store) -> list[str]:
     """A note on each phase that is not finished and will have few optimizer steps."""
     waiting = [stage for stage in grid.stages if not store.has(stage)]
-    return [one.note for one in _lengths(waiting, store) if one.note]
+    return _short(_lengths(waiting, store))
 
 
 def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:

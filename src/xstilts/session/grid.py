@@ -123,8 +123,8 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
             return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
-            changed = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here"
-            raise ConfigError(f"{changed}: {error}") from None
+            said = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here, or another"
+            raise ConfigError(f"{said} of its name was run: {error}") from None
         raise
 
 

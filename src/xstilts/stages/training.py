@@ -50,6 +50,8 @@ Report = Callable[[dict[str, Any]], None]
 
 _SAVE, _LEAVE = 1, 2
 """What the leading rank says is due after a step."""
+TELL_SECONDS = 5.0
+"""Time after which the end of a step is told, however few steps that is."""
 
 
 def run_start(
@@ -175,6 +177,8 @@ def _follow(
             stop = chooser.seen(done) or done == log.steps
             if done % machine.log_every == 0 or stop:
                 log.add(record)
+            elif time.monotonic() - log.told > TELL_SECONDS:
+                log.tell(done)
             late = time.monotonic() - saved > machine.checkpoint_seconds
             due = team().leading(_LEAVE if asked else _SAVE if late else 0)
             if due and not stop:
@@ -264,6 +268,7 @@ class _Log:
         self.steps, self.report = steps, report
         self.rows: list[dict[str, Any]] = list(notes.get("log", ()))
         self.totals: dict[str, dict[str, int]] = dict(notes.get("totals", {}))
+        self.told = time.monotonic()
 
     def count(self, record: StepRecord) -> None:
         """Steps, tokens and items seen, by task."""
@@ -274,9 +279,13 @@ class _Log:
     def add(self, record: StepRecord) -> None:
         row = record.row()
         self.rows.append(row)
-        if not team().leads:
-            return
-        self.report({"fraction": (record.step + 1) / self.steps, "message": f"{row['task']} loss {row['loss']:.3f}"})
+        self.tell(record.step + 1, f"{row['task']} loss {row['loss']:.3f}")
+
+    def tell(self, done: int, message: str = "") -> None:
+        """How far it is; between two records too, where steps are slow."""
+        self.told = time.monotonic()
+        if team().leads:
+            self.report({"fraction": done / self.steps, "message": message or f"step {done} of {self.steps}"})
 
     def write(self) -> None:
         if team().leads:
