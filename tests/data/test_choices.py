@@ -94,6 +94,8 @@ def test_columns_of_choices_may_be_empty_at_the_end(tmp_path: Path) -> None:
     path.write_text("question,a,b,c,d,key\nq,u,v,w,x,D\nq,u,v,w,,C\nq,u,v,,,1\nq,u,v,,,0\n")
     sizes = [(len(one.choices), one.label) for one in reader(path, "en")]  # type: ignore[union-attr]
     assert sizes == [(4, 3), (3, 2), (2, 1), (2, 0)]
+    path.write_text("question,a,b,c,d,key\nq,u,v,w, ,C\n")
+    assert [one.choices for one in reader(path, "en")] == [("u", "v", "w")]  # type: ignore[union-attr]
     path.write_text("question,a,b,c,d,key\nq,u,v,w,,D\n")
     with pytest.raises(DataError, match=r"a\.csv:2: label 'D' with 3 choices, A to C"):
         list(reader(path, "en"))

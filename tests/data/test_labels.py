@@ -55,6 +55,10 @@ def test_normal_forms_are_one_label(tmp_path: Path) -> None:
         (["ab", "ab", "a\u200bb"], 3, r"'ab' \(2\) and 'a\\u200bb' \(1\) differ only by invisible characters"),
         (["Ａ", "A", "A", "b"], 1, r"'A' \(2\) and 'Ａ' \(1\) differ only by characters that look alike"),
         (["0", "1", "1.0", "1"], 3, r"'1' \(2\) and '1\.0' \(1\) differ only by the way a number is written"),
+        (["bilim", "BİLİM", "bilim", "x"], 2, r"'bilim' \(2\) and 'BİLİM' \(1\) differ only by case"),
+        (["ısı", "ısı", "ISI", "x"], 3, r"'ısı' \(2\) and 'ISI' \(1\) differ only by case"),
+        (["❤", "❤", "❤\ufe0f"], 3, r"'\\u2764' \(2\) and '\\u2764\\ufe0f' \(1\) differ only by invisible"),
+        (["a", "a", "'a'", "b"], 3, r"'a' \(2\) and \"'a'\" \(1\) differ only by quotes"),
         (["STRASSE", "straße", "straße", "x"], 1, "'straße' .2. and 'STRASSE' .1. differ only by case"),
     ],
 )
@@ -86,6 +90,11 @@ def test_types_of_tags_that_differ_by_case_are_refused(tmp_path: Path) -> None:
         (["a", "b", "<NA>"], "<NA>"),
         (["entailment", "neutral", "-"], "-"),
         (["a", "b", " nan "], "nan"),
+        (["a", "b", "Nan"], "Nan"),
+        (["0", "-1", "1", "-100"], "-100"),
+        (["0", "1", "2", "\u22121"], "\u22121"),
+        (["0", "1", "2", '"-1"'], '"-1"'),
+        (["entailment", "neutral", "\u2014"], "\u2014"),
     ],
 )
 def test_markers_of_missing_gold_are_no_class(tmp_path: Path, labels: list[str | int], marker: str) -> None:
@@ -94,7 +103,9 @@ def test_markers_of_missing_gold_are_no_class(tmp_path: Path, labels: list[str |
         find(tmp_path, labels)
 
 
-@pytest.mark.parametrize("labels", [[-1, 1], [-2, -1, 0, 1, 2], ["none", "a"], ["NONE", "FAVOR"], ["0", "1"]])
+@pytest.mark.parametrize(
+    "labels", [[-1, 1], [-2, -1, 0, 1, 2], [-100, -50, 50, 100], ["none", "a"], ["NONE", "FAVOR"], ["0", "1"]]
+)
 def test_labels_that_are_classes_are_taken(tmp_path: Path, labels: list[str | int]) -> None:
     assert set(find(tmp_path, labels)) == set(map(str, labels))
 

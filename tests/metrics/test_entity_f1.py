@@ -87,6 +87,9 @@ def test_tags_that_are_spans(tags: str) -> None:
     [
         ("NOUN VERB ADJ X", "found 'NOUN', 'VERB', 'ADJ' and 1 more: set `metric: token_accuracy`"),
         ("O PER LOC", "'PER', 'LOC': .* or write the prefix \\(B-PER, I-PER\\)"),
+        ("O B_person-other I_person-other", "write B-person-other, I-person-other"),  # swapped for others: 100
+        ("o b-LOC i-LOC", "write O, B-LOC, I-LOC"),
+        ("O B:LOC", "write B-LOC"),
         ("O LOC-B LOC-I", "put the prefix before the type \\(B-LOC\\)"),
         ("0 B-LOC I-LOC", "'0' is a zero, write the letter O"),
         ("O b-loc", "'b-loc'"),

@@ -56,6 +56,7 @@ def test_files_that_are_left_aside_are_said(root: Path) -> None:
 
     assert said(None) == ["said is read without the files for chr (name it under `languages`), swa (here: sw)"]
     assert said(["en", "chr"]) == []
+    assert said(["en", "chr", "sw"]) == ["said is read without the files for swa (here: sw)"]
     assert said(["en", "chr", "yo"]) == [
         "said: no test file for yo (looked for said/{language}.csv); measured in 2 languages"
     ]

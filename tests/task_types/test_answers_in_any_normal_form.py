@@ -42,7 +42,11 @@ def wrapped(tokenizer: Tokenizer) -> Coder:
 
 
 def alphabet(normalizer: Any) -> list[str]:
-    texts = [unicodedata.normalize(form, text) for text in (*GRAPHEMES, *ANSWERS, "b,c?") for form in ("NFC", "NFD")]
+    texts = [
+        unicodedata.normalize(form, text)
+        for text in (*GRAPHEMES, *ANSWERS, "b,c?", "가나", "ㄱㅏㄴㅋﾤￂ")
+        for form in ("NFC", "NFD")
+    ]
     return sorted({character for text in texts for character in normalizer.normalize_str(text)})
 
 
@@ -120,6 +124,13 @@ def test_every_span_of_whole_graphemes_comes_back(name: str, data: st.DataObject
     last = data.draw(st.integers(first, len(places) - 1))
     start, end = places[first][0], places[last][1]
     assert back(CODERS[name], text, start, end) == (text[start:end], text[start:end])
+
+
+@pytest.mark.parametrize("answer", ["ㄱㅏ", "ㄱㅏㄴㅏ", "ﾤￂ", "ㅋㅋㅋ"])
+@pytest.mark.parametrize("name", CODERS)
+def test_letters_of_their_own_that_are_composed_come_back(name: str, answer: str) -> None:
+    """`ㄱ` came back for `ㄱㅏ`, of which NFKC makes 가."""
+    assert back(CODERS[name], f"a {answer} b", 2, 2 + len(answer)) == (answer, answer)
 
 
 @pytest.mark.parametrize(("answer", "rest"), [("क", "ि"), ("ที", "่")])

@@ -10,6 +10,7 @@ puts at the beginning: `text <end>` and `text <end> text <end>` (Qwen3, BLOOM), 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -59,6 +60,7 @@ def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
     if not missing:
         return offsets
     graphemes = {match.start() for match in regex.finditer(r"\X", text)}
+    graphemes -= {place for place in missing if place and _composes(text[place - 1 : place + 1])}
     begin, end = np.arange(n + 1), np.arange(n + 1)
     for place in reversed(missing):
         if place not in graphemes:
@@ -68,6 +70,11 @@ def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
             begin[place + 1] = begin[place]
     moved = np.stack([begin[offsets[:, 0]], end[offsets[:, 1]]], axis=1)
     return np.where((offsets[:, 0] < offsets[:, 1])[:, None], moved, offsets)
+
+
+def _composes(two: str) -> bool:
+    """Whether two letters become one under NFKC though each is a grapheme: jamo of their own, wide or narrow."""
+    return len(unicodedata.normalize("NFKC", two)) < sum(len(unicodedata.normalize("NFKC", one)) for one in two)
 
 
 class Coder:

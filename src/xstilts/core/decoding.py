@@ -12,6 +12,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _OTHERS = {
     b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "packed twice: unpack it once",
     b"ARROW1": "an Arrow file: write it as Parquet",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV in UTF-8",
     b"%PDF": "a PDF",

@@ -33,6 +33,8 @@ PREFIXES = "OBIES."
 OUT, BEGIN, INSIDE, END, SINGLE, DOT = range(6)
 
 _SPAN_TAG = re.compile(r"([BIESLUMW])([-_].+)?|O", re.DOTALL)
+_LIKE_SPAN = re.compile(r"([BIESLUMWbieslumw])[-_:/ ](.+)|o", re.DOTALL)
+"""Tags in small letters, or with another mark behind the prefix."""
 _OTHER_SCHEMES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 """Last and Unit of BILOU, Middle of BMES, Whole of BMEWO."""
 
@@ -56,7 +58,8 @@ def any_scheme(tag: str) -> tuple[str, str]:
 def not_spans(tags: Iterable[str]) -> str:
     """Why `entity_f1` cannot find spans in these tags, and what to do; nothing where it can."""
     tags = list(tags)
-    odd = [tag for tag in tags if not _SPAN_TAG.fullmatch(tag)]
+    # seqeval would cut B_person-other at its hyphen.
+    odd = [tag for tag in tags if not _SPAN_TAG.fullmatch(tag) or (tag[1:2] == "_" and "-" in tag)]
     if not odd:
         either = [next((tag for tag in tags if tag[1:2] == mark), "") for mark in "-_"]
         return f"entity_f1 would take {either[0]!r} and {either[1]!r} for different types: write one mark" * all(either)
@@ -64,6 +67,9 @@ def not_spans(tags: Iterable[str]) -> str:
     told = f"entity_f1 needs tags such as B-LOC, I-LOC and O, found {shown}: "
     if all(re.fullmatch(r".+[-_][BIESLUMW]", tag, re.DOTALL) for tag in odd):
         return f"{told}put the prefix before the type ({odd[0][-1]}-{odd[0][:-2]})"
+    if all(match := [_LIKE_SPAN.fullmatch(tag) for tag in odd]):
+        write = ", ".join(f"{one[1].upper()}-{one[2]}" if one and one[2] else "O" for one in match[:3])
+        return f"{told}write {write}"
     if odd == ["0"]:
         return f"{told}'0' is a zero, write the letter O"
     return f"{told}set `metric: token_accuracy` (parts of speech), or write the prefix (B-{odd[0]}, I-{odd[0]})"

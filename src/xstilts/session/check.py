@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError, XstiltsError
+from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import strangers
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.expand.data import in_codes
@@ -206,7 +207,10 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
         yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
     roots = tuple(map(Path, stage.settings["roots"]))
-    if own and own.type and own.languages is None and (odd := strangers(roots, task.files.get(split, ()))):
+    odd = strangers(roots, task.files.get(split, ())) if own and own.type else {}
+    if own and own.languages is not None:  # then only a second file of a language that is measured
+        odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
+    if odd:
         yield f"{task.name} is read without the files for {in_codes(odd)}"
 
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Not the joiners: at the end of a word they may change its last letter."""
-_MISSING = {"nan", "NaN", "NAN", "None", "null", "NULL", "Null", "NA", "N/A", "n/a", "<NA>", "#N/A", "-", "?"}
+_MISSING = {"None", "NA", "<NA>", "#N/A", "\\N", "-", "?"}
+_IN_ANY_CASE = {"nan", "null", "n/a"}
 _NOT_IN_TEXT = {"-", "?"}
 """Of `_MISSING`: what may be the tag of a punctuation mark."""
+
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")
+"""Fillers and variation selectors: nobody sees them, but they are no format characters."""
 
 
 class Doubt(NamedTuple):
@@ -86,28 +92,44 @@ def _type(tag: str) -> str:
 def _missing(counts: Mapping[str, int], tags: bool) -> str | None:
     """A label that marks missing gold: `nan` and its like, `_` among tags, or a single negative number."""
     markers = (_MISSING - _NOT_IN_TEXT) | {"_"} if tags else _MISSING
-    negative = [label for label in counts if re.fullmatch(r"-[0-9]+(\.0+)?", label)]
-    if len(negative) == 1 and set(counts) - {negative[0]} != {negative[0].removeprefix("-")}:  # -1 and 1 are classes
+    plain = {label: _plain(label) for label in counts}
+    negative = [label for label, name in plain.items() if re.fullmatch(r"-[0-9]+(\.0+)?", name)]
+    ignored = [label for label in negative if plain[label] == "-100" and "100" not in counts]  # torch leaves it out
+    if len(negative) == 1 and set(counts) - {negative[0]} != {plain[negative[0]].removeprefix("-")}:  # -1, 1: classes
         return negative[0]
-    return next((label for label in counts if label in markers), None)
+    marked = (label for label, name in plain.items() if name in markers or name.casefold() in _IN_ANY_CASE)
+    return next(chain(ignored, marked), None)
+
+
+def _plain(label: str) -> str:
+    """The label in characters of usual width, with hyphens for dashes and without quotes around it."""
+    name = unicodedata.normalize("NFKC", label).translate(_DASHES)
+    return re.sub(r"""^(["'`]+)(.+)\1$""", r"\2", name)
 
 
 def _folded(label: str) -> str:
-    name = " ".join(_seen(unicodedata.normalize("NFKC", label).casefold()).split())
-    return re.sub(r"^(-?)0*([0-9]+)(?:\.0*)?$", r"\1\2", name)
+    name = " ".join(_seen(_small(_plain(label))).split())
+    return re.sub(r"^(-?)\+?0*([0-9]+)(?:\.0*)?$", r"\1\2", name)
+
+
+def _small(label: str) -> str:
+    """In small letters, of which Turkish has two for I."""
+    return label.casefold().replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def _seen(label: str) -> str:
-    return "".join(character for character in label if unicodedata.category(character) != "Cf")
+    return "".join(one for one in label if unicodedata.category(one) != "Cf" and not _BLANK.match(one))
 
 
 def _how(one: str, other: str) -> str:
-    if one.casefold() == other.casefold():
+    if _small(one) == _small(other):
         return "case"
     if one.split() == other.split() or "".join(one.split()) == "".join(other.split()):
         return "blanks"
-    if re.fullmatch(r"-?[0-9.]+", one) and re.fullmatch(r"-?[0-9.]+", other):
+    if re.fullmatch(r"[-+]?[0-9.]+", one) and re.fullmatch(r"[-+]?[0-9.]+", other):
         return "the way a number is written"
+    if one.strip("\"'`") == other.strip("\"'`"):
+        return "quotes"
     return "invisible characters" if _seen(one) == _seen(other) else "characters that look alike"
 
 

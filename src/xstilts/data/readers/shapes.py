@@ -108,7 +108,7 @@ def _text(row: Row, gold: Gold | None) -> Example:
 
 def _choice(row: Row, gold: Gold | None) -> Example:
     choices, names = _choices(row)
-    if len(choices) < 2 or not all(choices):
+    if len(choices) < 2 or not all(map(str.strip, choices)):
         raise row.error("choices should be two or more texts, none of them empty")
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
@@ -120,7 +120,7 @@ def _choice(row: Row, gold: Gold | None) -> Example:
 def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The choices, and what the row itself calls them: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
     if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
-        while len(several) > 2 and row.value(several[-1]) in ("", None):  # fewer choices than columns
+        while len(several) > 2 and _blank(row.value(several[-1])):  # fewer choices than columns
             several.pop()
         return tuple(row.text(field) for field in several), ()
     value = row.value("choices")
@@ -137,6 +137,10 @@ def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if len(set(called)) < len(called):
         raise row.error(f"two choices have the same label: {', '.join(called)[:60]}")
     return tuple(written(text, "choices", row.path, row.line) for text in texts), called
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _span(row: Row, gold: Gold | None) -> Example:
