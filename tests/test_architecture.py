@@ -22,8 +22,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
     "cli/verbs.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
     "cli/verbs.py:run": "the same",
-    "cli/verbs.py:export": "the same",
-    "cli/verbs.py:predict": "the same",
+    "cli/model_verbs.py:export": "the same",
+    "cli/model_verbs.py:predict": "the same",
     "cli/plan_verb.py:plan": "the same",
     "cli/study_verbs.py:study": "the same",
     "cli/choose_verb.py:choose": "the same",

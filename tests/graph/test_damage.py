@@ -101,6 +101,18 @@ def test_what_is_damaged_and_not_needed_is_not_computed(store: Store) -> None:
     assert len(store.stages()) == 1
 
 
+def test_what_a_reader_refused_is_computed_again_though_nothing_else_needs_it(store: Store) -> None:
+    one, two = stage("a"), stage("b", stage("a"))
+    compute(store, two)
+    flip(store.directory(one) / "value.json")
+    for _ in range(2):  # every reader refuses it, not only the first
+        with pytest.raises(StoreError, match="is damaged"):
+            Store(store.root).existing(one)
+    assert done(compute(Store(store.root), two)) == ["a"]  # was: nothing, although the message said so
+    assert value(store, one) == 1
+    assert done(compute(Store(store.root), two)) == []
+
+
 def test_a_stage_under_another_name_is_not_taken_for_it(store: Store) -> None:
     one, two = stage("a"), stage("b", stage("a"))
     compute(store, two)

@@ -12,6 +12,7 @@ from xstilts import __version__
 from xstilts.cli.check import check
 from xstilts.cli.choose_verb import choose
 from xstilts.cli.data_verbs import data_app
+from xstilts.cli.model_verbs import export, predict
 from xstilts.cli.options import (
     DataOption,
     DeviceOption,
@@ -22,9 +23,7 @@ from xstilts.cli.options import (
     OffloadOption,
     RecomputeOption,
     ShardOption,
-    StageArgument,
     StoreOption,
-    TaskOption,
     ThreadsOption,
     TokensOption,
     WorkersOption,
@@ -49,6 +48,8 @@ app.command()(plan)
 app.command()(study)
 app.command()(claims)
 app.command()(choose)
+app.command()(export)
+app.command()(predict)
 
 
 @app.callback(invoke_without_command=True)
@@ -225,86 +226,3 @@ def score(
         return
     for row in found:
         sys.stdout.write(f"{row.metric:<18}{row.value:8.2f}   {row.signature}\n")
-
-
-@app.command()
-def export(  # noqa: PLR0913, PLR0917
-    stage: StageArgument,
-    to: Annotated[Path, typer.Option(help="Folder to write; new or empty.", show_default=False)],
-    store: StoreOption = Path("runs"),
-    task: TaskOption = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--as", help="transformers, sentence-transformers or peft; else one of the former by the head."),
-    ] = None,
-    layer: Annotated[int | None, typer.Option(help="Of sentence vectors; those above are cut off.")] = None,
-    experiment: Annotated[
-        Path | None, typer.Option(help="Experiment file whose title and limitations the card repeats.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """A finished model as a Hugging Face folder with a model card.
-
-    The folder is loaded with AutoModelForSequenceClassification, ...ForTokenClassification, ...ForQuestionAnswering,
-    ...ForMultipleChoice, ...ForMaskedLM or SentenceTransformer, without xstilts. It is read back and compared with the
-    model in the store before it is put in its place; a head that transformers computes in another way is refused. Of a
-    model tuned with LoRA the adapters are merged, or with --as peft written as one beside its head (docs/export.md).
-
-    `xstilts list models` names the stages.
-
-    Examples:
-
-      xstilts export 3f2a9c --to my-nli
-
-      xstilts export 3f2a9c --task micro_nli --to my-nli --store runs/demo
-
-      xstilts export 3f2a9c --as peft --to my-adapter
-
-      xstilts export 3f2a9c --as sentence-transformers --layer 7 --to my-vectors
-    """
-    from xstilts.cli.export import show_export
-
-    options = {"task": task, "kind": form, "layer": layer, "experiment": experiment, "json": as_json}
-    show_export(stage, to, store, options)
-
-
-@app.command()
-def predict(  # noqa: PLR0913, PLR0917
-    stage: StageArgument,
-    file: Annotated[
-        Path,
-        typer.Option(
-            "--input", help="JSON, CSV, TSV, Parquet, lines of words, or text; - for stdin.", show_default=False
-        ),
-    ],
-    to: Annotated[Path, typer.Option(help="File of the answers (JSON lines of id, prediction, scores); - for stdout.")],
-    store: StoreOption = Path("runs"),
-    task: TaskOption = None,
-    columns: Annotated[
-        str, typer.Option(help="FIELD=COLUMN, with commas between: text=body,pair=title.", show_default=False)
-    ] = "",
-    form: Annotated[str, typer.Option("--format", help="jsonl, csv, tsv, parquet, txt or words; else by suffix.")] = "",
-    language: Annotated[
-        str | None, typer.Option(help="Only rows of this language, where a column `language` says it.")
-    ] = None,
-    device: DeviceOption = "cpu",
-    micro_batch_tokens: TokensOption = 16_384,
-    as_json: JsonOption = False,
-) -> None:
-    """Predictions of a finished model for a file in any language.
-
-    Columns are called text and pair; context, question and choices; question and passage; words, unless --columns says
-    otherwise. Files of words have a word a line and an empty line behind each sentence. Plain text (.txt) has a
-    sentence a line, for single texts and for tagging, where words end at blanks. A pipe has no suffix: say --format
-    where its content does not settle it. See docs/export.md.
-
-    Examples:
-
-      xstilts predict 3f2a9c --input reviews.csv --columns text=body --to answers.jsonl
-
-      xstilts predict 3f2a9c --input sentences.txt --to tags.jsonl --device cuda
-    """
-    from xstilts.cli.predict import show_predict
-
-    options = {"task": task, "columns": columns, "format": form, "language": language, "device": device}
-    show_predict(stage, file, to, store, {**options, "tokens": micro_batch_tokens, "json": as_json})
