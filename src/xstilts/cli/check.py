@@ -80,6 +80,8 @@ def lines(files: Sequence[Files]) -> Iterator[str]:
             yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
             if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
                 yield f"  {'':<11}in {_some(paths)}"
+            for columns in dict.fromkeys(one.columns for one in parts if one.columns):
+                yield f"  {'':<11}columns: {columns}"
             labels: Counter[str] = Counter()
             for one in parts:
                 labels.update(one.labels)

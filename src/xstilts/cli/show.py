@@ -164,9 +164,9 @@ def show_one(name: str, store: Path, file: Path | None, as_json: bool) -> None:
         found = _task(experiment.task(name))
     elif name in TASKS:
         found = _task(TASKS.get(name))
-    elif name in LANGUAGES:
-        found = next(row for row in _languages() if row["code"] == name)
-        found["tasks"] = [task.name for task in TASKS if name in task.languages and task.metric]
+    elif (code := meant(name)) in LANGUAGES:
+        found = next(row for row in _languages() if row["code"] == code)
+        found["tasks"] = [task.name for task in TASKS if code in task.languages and task.metric]
     elif name in METRICS:
         found = next(dict(row) for row in _metrics() if row["name"] == name)
     elif name in CHECKPOINTS:

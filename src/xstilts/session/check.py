@@ -39,6 +39,7 @@ class Files:
         paths: what is read.
         rows: examples.
         labels: label or tag -> how often it occurs.
+        columns: of own tables, what is read from which column, and what is not read.
         notes: what was assumed or looks odd, a sentence each.
         problem: why it cannot be read; empty where it can.
     """
@@ -51,6 +52,7 @@ class Files:
     labels: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: str = ""
+    columns: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,12 @@ class Check:
 
     def table(self) -> Any:
         """`files` as a data frame."""
-        columns = ("task", "split", "language", "rows", "labels", "notes", "problem", "paths")
+        columns = ("task", "split", "language", "rows", "labels", "columns", "notes", "problem", "paths")
         rows = (
             {
                 **{name: getattr(found, name) for name in columns[:4]},
                 "labels": ", ".join(f"{label} {count}" for label, count in found.labels.items()),
+                "columns": found.columns,
                 "notes": "; ".join(found.notes),
                 "problem": found.problem,
                 "paths": ", ".join(path.name for path in found.paths),
@@ -240,9 +243,11 @@ def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Fi
         found = task.found(roots, split, language)
     except XstiltsError as error:
         return Files(task.name, split, language, paths, problem=str(error))
-    read = task.read.dialect if isinstance(task.read, ColumnReader) else lambda path: ""
-    notes = [f"{path.name}: {words}" for path in paths if (words := read(path))]
-    return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes))
+    if not isinstance(task.read, ColumnReader):
+        return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
+    notes = [f"{path.name}: {words}" for path in paths if (words := task.read.dialect(path))]
+    columns = task.read.header(paths[0], language)
+    return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes), columns=columns)
 
 
 def short_phases(grid: Grid, store: Store) -> list[str]:

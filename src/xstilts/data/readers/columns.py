@@ -127,6 +127,16 @@ class ColumnReader:
         """How a file is written, as far as its name does not say it: `semicolons, UTF-16`; else empty."""
         return dialect_of(path, self.quoted, self.separator).words if suffix(path) in TABLES else ""
 
+    def header(self, path: Path, language: str) -> str:
+        """Which columns of a table hold what, and which are not read; empty for lines."""
+        header = Header(self.columns, self.optional)
+        rows = table_rows(path, header, language, self.quoted, self.separator) if suffix(path) in TABLES else iter(())
+        if (row := next(rows, None)) is None:
+            return ""
+        read = [field if field == name else f"{field} from '{name}'" for field, name in row.columns.items()]
+        other = [f"'{name}'" for name in row.record if name not in row.columns.values()]
+        return ", ".join(read) + (f"; not read: {', '.join(other)}" if other else "")
+
     def languages_told(self, path: Path) -> list[str]:
         """What a person should know of a file's language column; nothing where there is none."""
         if "language" not in self.columns:
