@@ -106,13 +106,12 @@ def test_a_folder_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> No
 
 
 def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
-    (folder / "test-sw.csv").write_text("text,label\nred 1,warm \nblue 2,cold\n", encoding="utf-8")
+    (folder / "test-sw.csv").write_text("text,label,note\nred 1,warm ,a\nblue 2,cold,b\n", encoding="utf-8")
     found = xs.check(experiment(folder, languages=["en", "de", "sw", "hi"]))
     rows = {(one.split, one.language): (one.rows, dict(one.labels)) for one in found.files if one.task == "colours"}
     assert rows["test", "sw"] == (2, {"warm": 1, "cold": 1})
     assert rows["train", "en"] == (16, {"warm": 8, "cold": 8})
-    raw = next(one for one in found.files if one.task == "raw")
-    assert raw.columns == "text; not read: 'label'"
+    assert {one.columns for one in found.files} == {"text, label", "text, label; not read: 'note'"}
     assert ("validation", "de") not in rows  # files that are not by language are in the source language
     assert [(one.steps, one.batch_size) for one in found.phases] == [(2, 4)]
     assert "colours: no test file for hi (looked for test-{language}.csv); measured in 3 languages" in found.notices
