@@ -23,7 +23,7 @@ from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
-from xstilts.stages.training import run_start
+from xstilts.stages.starting import run_start
 
 CODE = """
 from pathlib import Path

@@ -98,7 +98,7 @@ def test_a_stopped_run_goes_on_from_the_step_it_was_at(folder: Path) -> None:
     assert last.process.returncode == 0
     assert f"resuming from step {saved[-1]} of {STEPS}" in said[said.index(KILLED) :]
     [one], [two] = trained(folder / "straight"), trained(folder / "store")
-    for name in ("backbone/model.safetensors", "heads.safetensors"):
+    for name in ("trained.safetensors", "heads.safetensors"):
         assert same(load_file(one / name), load_file(two / name)), name
     assert (one / "summary.json").read_text() == (two / "summary.json").read_text()
     assert not running(last.mark)

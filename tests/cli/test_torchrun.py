@@ -187,7 +187,7 @@ def running(variable: str) -> list[str]:
 def assert_close(one: Path, two: Path) -> None:
     losses = [[row["loss"] for _, row in read_jsonl(folder / "log.jsonl")] for folder in (one, two)]
     np.testing.assert_allclose(*losses, atol=1e-5, rtol=0)
-    for name in ("backbone/model.safetensors", "heads.safetensors"):
+    for name in ("trained.safetensors", "heads.safetensors"):
         ours, theirs = load_file(one / name), load_file(two / name)
         for tensor in (name for name in ours if not name.endswith("key.bias")):  # softmax is blind to it: noise alone
             torch.testing.assert_close(ours[tensor], theirs[tensor], atol=1e-5, rtol=0)

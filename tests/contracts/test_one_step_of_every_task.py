@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
 
 from contracts.official_files import OFFICIAL, Laid, lay_files, measured
 from stages.tiny_experiment import run_all, scores, tiny_experiment
@@ -23,6 +22,7 @@ from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
+from xstilts.stages.models import open_backbone
 from xstilts.tasks import TASKS, Split, Task
 
 TRAIN = {"steps": 1, "batch_size": 4, "learning_rate": 1e-3, "select": "last"}
@@ -130,8 +130,7 @@ def check_training(plan: Plan, cell: Cell, store: Store) -> None:
 
 
 def weights(store: Store, stage: Stage) -> Mapping[str, Any]:
-    loaded: dict[str, Any] = load_file(store.directory(stage) / "backbone" / "model.safetensors")
-    return loaded
+    return open_backbone(store.directory(stage)).model.state_dict()
 
 
 def check_predictions(plan: Plan, cell: Cell, root: Path, store: Store) -> None:

@@ -12,7 +12,7 @@ from cli.conftest import typed as typed
 from export.conftest import World
 
 
-@pytest.mark.parametrize("file", ["backbone/model.safetensors", "heads.safetensors", "about.json"])
+@pytest.mark.parametrize("file", ["trained.safetensors", "heads.safetensors", "about.json"])
 def test_a_flipped_bit_is_refused_in_one_line(
     world: World, tmp_path: Path, typed: Callable[..., tuple[int, str, str]], file: str
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from safetensors.torch import load_file
 
 from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
+from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.environment import remarks
@@ -23,6 +24,7 @@ from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.session.leaks import leaks_found
 from xstilts.stages import run as runner
+from xstilts.stages.models import open_backbone
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +95,16 @@ def test_more_recipes_compute_only_what_is_new(root: Path, expansion: Expansion,
     assert kinds == {"prepare": 1, "train": 1, "predict": 2, "evaluate": 2}
 
 
-def test_trained_models_open_in_transformers_and_say_what_became_of_heads(expansion: Expansion, store: Path) -> None:
+def test_trained_models_open_in_transformers_and_say_what_became_of_heads(
+    expansion: Expansion, store: Path, tmp_path: Path
+) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     trained = [stage for stage in graph(expansion.stages()) if stage.kind == "train"]
     directory = Store(store).directory(trained[0])
-    assert AutoModel.from_pretrained(directory / "backbone").config.hidden_size == 16
-    assert len(AutoTokenizer.from_pretrained(directory / "backbone")) == 400
+    save_backbone(open_backbone(directory), tmp_path)
+    assert AutoModel.from_pretrained(tmp_path).config.hidden_size == 16
+    assert len(AutoTokenizer.from_pretrained(tmp_path)) == 400
     heads = read_json(directory / "about.json")["heads"]
     assert len(heads["fresh"]) == 1
     assert heads["loaded"] == []
@@ -132,7 +137,7 @@ def test_flipped_bits_in_start_weights_are_not_trained_on(expansion: Expansion, 
     data = path.read_bytes()
     path.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
     assert {event.stage for event in run([train], tmp_path)["Done"]} == {start, train}
-    ours, theirs = (Store(at).directory(train) / "backbone" / "model.safetensors" for at in (tmp_path, store))
+    ours, theirs = (Store(at).directory(train) / "trained.safetensors" for at in (tmp_path, store))
     assert ours.read_bytes() == theirs.read_bytes()
 
 
@@ -170,7 +175,7 @@ def test_a_killed_train_stage_is_resumed(
     assert (Store(tmp_path).partial(train) / "checkpoint" / "step.json").exists()
     assert len(run([train], tmp_path, runner=killed, **patience)["Done"]) == 1
     assert steps == [0.5, 1.0, 1.0]
-    for name in ("heads.safetensors", "backbone/model.safetensors"):
+    for name in ("heads.safetensors", "trained.safetensors"):
         one, other = (load_file(Store(place).directory(train) / name) for place in (store, tmp_path))
         assert all(one[key].equal(other[key]) for key in one)
 

@@ -12,13 +12,14 @@ import torch
 from backbones.tiny_models import sequences, t5_tokenizer
 from stages.test_text_output import SIZES
 from stages.tiny_experiment import BACKBONE, run_all, tiny_experiment
-from xstilts.backbones.load import load_backbone
+from xstilts.backbones.names import Output
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
+from xstilts.stages.models import open_backbone, reopen_backbone
 
 WRITERS = {kind: {**BACKBONE, "architecture": kind, "config": SIZES[kind], "output": "text"} for kind in SIZES}
 PAIRS = {"task": "micro_parallel", "languages": ["qaa"]}
@@ -134,9 +135,9 @@ def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
     store = Store(tmp_path)
     for stage in graph(expansion.stages()):
         if stage.kind == "start" and "model" in stage.inputs:
-            before = load_backbone(str(store.directory(stage.inputs["model"]) / "backbone"), output="head")
-            after = load_backbone(str(store.directory(stage) / "backbone"), output="head")
-            assert all(torch.equal(p, q) for p, q in zip(before.parameters(), after.parameters(), strict=True))
+            before = dict(open_backbone(store.directory(stage.inputs["model"])).body.named_parameters())
+            after = dict(open_backbone(store.directory(stage)).body.named_parameters())
+            assert all(torch.equal(after[name], before[name]) for name in after)
             assert not (store.directory(stage) / "heads.json").exists()
     assert len({cell.backbone for cell in expansion.cells}) == 3
     late = {**bare, "pretrain": [{"tasks": [PAIRS]}, {"tasks": [text]}]}
@@ -152,7 +153,8 @@ def test_what_was_pretrained_with_its_output_layer_goes_on_without_it(kind: str,
     folder = Store(tmp_path).directory(stage)
     assert all(row["loss"] > 0 for _, row in read_jsonl(folder / "log.jsonl"))
     assert read_json(folder / "heads.json")[0]["type"] == stage.config["components"][0]["type"]
-    whole, bare = (load_backbone(str(folder / "backbone"), output=output).eval() for output in ("text", "head"))
+    outputs: tuple[Output, ...] = ("text", "head")
+    whole, bare = (reopen_backbone(folder, tmp_path / output, None, output).eval() for output in outputs)
     packed = pack(sequences((9, 4, 6)))
     assert whole.writes
     assert not bare.writes

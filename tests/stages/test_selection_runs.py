@@ -19,6 +19,7 @@ from xstilts.reports.findings import findings
 from xstilts.reports.methods import methods
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect, describe
+from xstilts.stages.changes import chain
 from xstilts.stats.flags import oracles
 
 RATES = [1e-9, 1e-2]
@@ -69,8 +70,7 @@ def test_the_best_rate_is_taken_with_all_its_files(expansion: Expansion, store: 
 def test_a_choice_of_adapters_points_to_what_they_adapt(expansion: Expansion, store: Store) -> None:
     adapted = next(choice for choice in choices(expansion) if "lora" in choice.config["train"])
     folder = store.directory(adapted)
-    pointer = read_json(folder / "pointer.json")
-    assert (folder / pointer["stage"] / "backbone" / "config.json").is_file()
+    assert (chain(folder)[0] / "backbone" / "config.json").is_file()
 
 
 def test_a_chosen_model_is_found_with_the_way_it_walked(expansion: Expansion, store: Store) -> None:

@@ -81,7 +81,7 @@ def losses(directory: Path) -> np.ndarray:
 def assert_close(one: Path, other: Path) -> None:
     assert len(losses(one)) == 20
     np.testing.assert_allclose(losses(one), losses(other), atol=1e-5, rtol=0)
-    for name in ("backbone/model.safetensors", "heads.safetensors"):
+    for name in ("trained.safetensors", "heads.safetensors"):
         ours, theirs = load_file(one / name), load_file(other / name)
         assert ours.keys() == theirs.keys()
         for tensor in (name for name in ours if not name.endswith("key.bias")):  # softmax is blind to it: noise alone

@@ -105,7 +105,7 @@ def test_a_stage_with_dropout_is_the_same_on_every_machine(
 ) -> None:
     other = run(tmp_path / "other", inputs, **MACHINES[machine])
     np.testing.assert_allclose(losses(other), losses(alone), atol=1e-5, rtol=0)
-    for name in ("backbone/model.safetensors", "heads.safetensors"):
+    for name in ("trained.safetensors", "heads.safetensors"):
         ours, theirs = load_file(other / name), load_file(alone / name)
         for tensor in (name for name in ours if not name.endswith("key.bias")):
             torch.testing.assert_close(ours[tensor], theirs[tensor], atol=2e-4, rtol=0)

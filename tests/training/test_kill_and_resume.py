@@ -63,10 +63,10 @@ def straight(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def assert_equal_stages(one: Path, other: Path) -> None:
-    names = ["heads.safetensors", "backbone/model.safetensors"]
+    names = ["heads.safetensors", "trained.safetensors"]
     for name in names:
         assert same(load_file(one / name), load_file(other / name)), name
-    for name in ("log.jsonl", "summary.json", "about.json", "heads.json", "backbone/config.json"):
+    for name in ("log.jsonl", "summary.json", "about.json", "heads.json", "pointer.json"):
         assert (one / name).read_text() == (other / name).read_text(), name
     assert sorted(p.name for p in one.iterdir()) == sorted(p.name for p in other.iterdir())
 

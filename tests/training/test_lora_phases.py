@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from training.phases import FEATURES, component, same, train_stage, write_inputs
 from xstilts.backbones.adapters import adapters_of
 from xstilts.core.files import read_json
+from xstilts.stages.changes import chain
 from xstilts.stages.models import open_backbone
 from xstilts.stages.training import run_train
 from xstilts.training.config import TrainConfig
@@ -97,7 +98,7 @@ def test_the_next_phase_has_its_own_adapter_over_the_first_or_carries_it_on(stor
 def test_a_full_phase_goes_on_from_merged_weights(store: Path, first: Path) -> None:
     full = run(store / "full", inputs(store, first), steps=1, learning_rate=1e-12)
     assert not (full / "adapters").exists()
-    assert not (full / "pointer.json").exists()
+    assert chain(full) == [store / "model", first, full]
     assert "weights" not in read_json(full / "about.json")
     torch.testing.assert_close(states(full), states(first), rtol=1e-4, atol=1e-4)
 

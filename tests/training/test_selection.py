@@ -15,6 +15,7 @@ from task_types.samples import CODER, LIMITS
 from training.phases import DATA, component, same, train_stage, write_inputs
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl, write_json
+from xstilts.stages.changes import ROWS
 from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
@@ -80,7 +81,8 @@ def evaluations(directory: Path) -> list[dict[str, Any]]:
 
 
 def weights(directory: Path) -> dict[str, torch.Tensor]:
-    return {**load_file(directory / "backbone" / "model.safetensors"), **load_file(directory / "heads.safetensors")}
+    found = {**load_file(directory / "trained.safetensors"), **load_file(directory / "heads.safetensors")}
+    return {name: value for name, value in found.items() if name != ROWS}
 
 
 def assert_close(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -42,7 +42,7 @@ class Backbone(nn.Module):
     Args:
         model: a transformers base model without head; or, to read and write text (`backbones.text`), a causal or an
             encoder-decoder language model, of which `body` is run here.
-        tokenizer: its fast tokenizer.
+        tokenizer: its fast tokenizer, or a `partial` that loads it.
         route: packed or padded; None takes what the architecture allows.
         backend: how packed attention is computed.
     """
@@ -50,7 +50,7 @@ class Backbone(nn.Module):
     def __init__(self, model: Any, tokenizer: Any, route: Route | None = None, backend: Backend = "segments") -> None:
         super().__init__()
         self.model = model
-        self.tokenizer = tokenizer
+        self._tokenizer = tokenizer
         self.config: Any = model.config
         self.family: Family = family_of(self.config.model_type)
         self.route: Route = route or ("packed" if self.family.packed else "padded")
@@ -61,6 +61,13 @@ class Backbone(nn.Module):
         self.library_attention: str = self.body.config._attn_implementation
         if self.route == "packed":
             self.body.set_attn_implementation(NAME)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's fast tokenizer, loaded when it is first asked for."""
+        if isinstance(self._tokenizer, partial):
+            self._tokenizer = self._tokenizer()
+        return self._tokenizer
 
     @property
     def writes(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def load_backbone(
     backend: Backend = "segments",
     weights: Weights | None = None,
     output: Output = "head",
+    lazy: bool = False,
 ) -> Backbone:
     """A pretrained backbone, checked for packing.
 
@@ -87,6 +89,7 @@ def load_backbone(
         revision: commit or tag on the hub.
         weights: how they are held; float32 if not given.
         output: `text` keeps the output layer, and of an encoder-decoder the decoder.
+        lazy: load the tokenizer when it is asked for; one of 250,000 pieces takes seconds.
 
     Raises:
         BackboneError: no such model, a folder that is none, one that fails the packing check, or that should write text
@@ -104,12 +107,12 @@ def load_backbone(
         ignore_mismatched_sizes=True,
         **options,
     )
-    tokenizer = from_pretrained(AutoTokenizer, source, revision=revision)
+    tokenizer = partial(from_pretrained, AutoTokenizer, source, revision=revision)
     _check_weights(source, info)
     if weights.quantize:
         keep_layout(model)
         model = model.dequantize().float() if weights.written_out else model
-    return _checked(Backbone(model, tokenizer, route, backend), output)
+    return _checked(Backbone(model, tokenizer if lazy else tokenizer(), route, backend), output)
 
 
 def keep_layout(model: Any) -> None:

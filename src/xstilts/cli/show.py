@@ -56,6 +56,33 @@ def show_status(file: Path | None, data: Folders, store: Path, as_json: bool) ->
     _emit(rows, as_json)
 
 
+def show_unneeded(store: Path, remove: bool, as_json: bool) -> None:
+    """What no experiment needs, by kind, removed if asked for.
+
+    Raises:
+        StoreError: the store knows no experiment, so that all would go; or a folder is in use.
+    """
+    from xstilts.session.grid import needed
+
+    place = Store(store, must_exist=True)
+    experiments = needed(place)
+    if not experiments:
+        raise StoreError(f"{place.root} remembers no experiment, so nothing tells what is needed: run one first")
+    found = place.unneeded(set().union(*experiments.values()))
+    kinds = sorted({path.parent.name for path in found})
+    sizes = {kind: [size for path, size in found.items() if path.parent.name == kind] for kind in kinds}
+    rows = [{"kind": kind, "folders": len(own), "MB": _megabytes(sum(own))} for kind, own in sizes.items()]
+    _emit(rows, as_json)
+    used = place.remove(found) if remove else []
+    sys.stderr.write(
+        f"{'Removed' if remove else 'Not needed'}: {len(found) - len(used)} folders, "
+        f"{_megabytes(sum(size for path, size in found.items() if path not in used))} MB. "
+        f"Needed are the stages of {', '.join(experiments)}.{'' if remove else ' Remove the rest with --remove.'}\n"
+    )
+    if used:
+        raise StoreError(f"{len(used)} folders are in use by a run and were kept, the first {used[0]}: try again later")
+
+
 def _minutes(records: Iterable[Record], kind: str) -> float:
     """What computing the finished stages of a kind took, summed over workers."""
     return round(sum(record.seconds for record in records if record.kind == kind) / 60, 1)

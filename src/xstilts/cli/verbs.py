@@ -122,6 +122,21 @@ def status(
 
 
 @app.command()
+def clean(
+    store: StoreOption = Path("runs"),
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only listed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the stages in the store that no experiment needs as it was last run there, and remove them with --remove.
+
+    To forget an experiment, delete its file in the store's folder experiments/.
+    """
+    from xstilts.cli.show import show_unneeded
+
+    show_unneeded(store, remove, as_json)
+
+
+@app.command()
 def scores(
     file: FileArgument,
     data: DataOption = None,

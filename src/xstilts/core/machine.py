@@ -23,7 +23,8 @@ class Machine:
         shard: whether each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
         offload: whether sharded weights and moments wait in the host's memory.
         recompute: whether activations inside layers are computed twice instead of kept.
-        checkpoint_seconds: time between two checkpoints of a training stage.
+        checkpoint_seconds: time between two checkpoints of a training stage. None: two minutes, or more where saving them
+            would take more than 2 % of the time.
         log_every: optimizer steps between two logged records.
 
     Raises:
@@ -39,7 +40,7 @@ class Machine:
     shard: bool = False
     offload: bool = False
     recompute: bool = False
-    checkpoint_seconds: float = 120.0
+    checkpoint_seconds: float | None = None
     log_every: int = 50
 
     def __post_init__(self) -> None:

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from xstilts.backbones.adapters import merge_adapters
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import Weights
+from xstilts.backbones.load import Weights, save_backbone
 from xstilts.core.errors import XstiltsError
 from xstilts.export.check import difference, refuse_different
 from xstilts.export.finished import Finished
-from xstilts.stages.models import base_of, held_weights, open_backbone
+from xstilts.stages.changes import Changes, chain
+from xstilts.stages.models import held_weights, open_backbone, source_of
 from xstilts.tasks import Encoding
 
 Values = Callable[[Backbone, str], list[Tensor]]
@@ -62,12 +63,22 @@ def open_source(found: Finished, encoding: Encoding, merge: bool) -> Source:
     return Source(backbone, encoding)
 
 
-def base_under(found: Finished) -> Base:
-    """What the adapters of a model lie over. Raises `XstiltsError` where it has none."""
+def base_under(found: Finished, folder: Path) -> Base:
+    """What the adapters of a model lie over; written to `folder` where earlier phases trained it, and nowhere else.
+
+    Raises:
+        XstiltsError: the model has no adapters, or the folder is in use.
+    """
     directory = found.model.directory
     if not (directory / "adapters").is_dir():
         raise XstiltsError(f"stage {found.model.key} holds whole weights and no adapter: leave out --as peft")
-    source, revision = base_of(directory)
+    source, revision = source_of(chain(directory)[0])
+    below = chain(directory)[-2:][0]
+    if Changes.read(below):
+        if folder.exists():
+            raise XstiltsError(f"{folder}, for the model under the adapter, exists: name another folder with --to")
+        save_backbone(open_backbone(below), folder)
+        source = str(folder)
     held = held_weights(directory)
     source = str(Path(source).resolve()) if Path(source).is_dir() else source
     return Base(source, revision, held if held.quantize else Weights())

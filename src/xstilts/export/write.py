@@ -74,7 +74,8 @@ def export(found: Finished, asked: Asked, to: Path, words: Words | None = None) 
         elif head.writes:
             made = _writing(found, head, scratch)
         else:
-            made = _with_head(found, head, kind == "transformers", scratch)
+            below = None if kind == "transformers" else to.with_name(f"{to.name}-base")
+            made = _with_head(found, head, below, scratch)
         card_file = scratch / "README.md"
         write_text(card_file, card(found, made, to.resolve().name, words or Words()))
         for path in scratch.glob("*.safetensors"):  # written for the owner's eyes alone
@@ -100,17 +101,18 @@ def folder(to: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _with_head(found: Finished, head: Head, merge: bool, directory: Path) -> Exported:
+def _with_head(found: Finished, head: Head, below: Path | None, directory: Path) -> Exported:
+    """`below`: where a model under adapters may be written; None merges them."""
     model, spec, limits = found.model.directory, HeadSpec(*head), found.encoding(head)
 
     def values(backbone: Backbone, precision: str) -> list[Tensor]:
         features = sample_features(Coder(backbone.tokenizer), head.type, limits, head.labels)
         return our_logits(backbone, open_head(model, spec, backbone), head.type, features, precision)
 
-    base = None if merge else base_under(found)
+    base = None if below is None else base_under(found, below)
     # An adapter over weights in 4 bits is compared in the precision in which it was trained, hence not again.
     then = None if base and base.weights.quantize else measured(found, values)
-    source, adapter = open_source(found, limits, merge), None
+    source, adapter = open_source(found, limits, base is None), None
     module = open_head(model, spec, source.backbone)
     if base is None:
         fit, apart = write_transformers(source, head, module, directory)

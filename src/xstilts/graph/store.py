@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +28,7 @@ from xstilts.graph.record import REMEDY, UNCHECKED, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
+NOT_STAGES = ("experiments", "failures", "reports")  # folders of a store that hold none
 ELSEWHERE = "choose a folder of your own with --store"
 
 
@@ -80,11 +81,7 @@ class Store:
         return (self.directory(stage) / "DONE").is_file()
 
     def finished(self, stage: Stage) -> Path | None:
-        """The directory of a stage whose files are what was written; None if it is not there.
-
-        Raises:
-            StoreError: it is damaged.
-        """
+        """The directory of a stage, its files compared; None if it is missing. Raises `StoreError` if it is damaged."""
         directory = self.directory(stage)
         if not os.path.lexists(directory):
             return None
@@ -243,20 +240,28 @@ class Store:
                 sizes[name] = sizes.get(name, 0) + _size(folder)
         return sizes
 
-    def clean_partials(self) -> int:
-        """Remove what killed or failed runs left, checkpoints too, and damaged stages that were set aside.
+    def unneeded(self, needed: Container[str]) -> dict[Path, int]:
+        """Folders that are not of the stages with `needed` keys, and damaged ones that were set aside; with bytes."""
+        found = (path for path in self.root.glob("*/*") if path.is_dir() and path.parent.name not in NOT_STAGES)
+        kept = (path for path in sorted(found) if path.suffix == ".damaged" or _key(path) not in needed)
+        return {path: _size(path) for path in kept}
 
-        Returns the bytes freed. Skips what is in use.
-        """
-        freed = 0
-        for folder in [*self.root.glob("*/.*.partial"), *self.root.glob("*/.*.damaged")]:
-            path = folder.with_suffix(".lock")
-            handle = try_lock(path)
-            if handle is not None:
-                freed += _size(folder)
+    def remove(self, folders: Iterable[Path]) -> list[Path]:
+        """Remove folders of stages, finished or not; returns those that are in use, which stay."""
+        used = []
+        for folder in folders:
+            path = folder.with_name(f".{_key(folder)}.lock")
+            if (handle := try_lock(path)) is not None:
+                (folder / "DONE").unlink(missing_ok=True)  # a kill leaves no stage that looks finished
                 _remove(folder)
                 release(path, handle)
-        return freed
+            else:
+                used.append(folder)
+        return used
+
+
+def _key(folder: Path) -> str:
+    return folder.name.removeprefix(".").partition(".")[0]
 
 
 def _check_format(marker: Path) -> None:

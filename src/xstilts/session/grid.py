@@ -110,6 +110,12 @@ class Grid:
         return warning
 
 
+def needed(store: Store) -> dict[str, set[str]]:
+    """Keys of the stages of each experiment that was run in a store, by its name: as it was last run."""
+    found = {path.stem: _read(path).get("stages", ()) for path in sorted((store.root / "experiments").glob("*.json"))}
+    return {name: {str(row["key"]) for row in rows} for name, rows in found.items()}
+
+
 def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
     """The grid to read results of: expanded where `data` is given, else as the store remembers it.
 

@@ -1,8 +1,9 @@
 """Models in the directories of start and train stages: what is written, what is pointed to, how it is opened.
 
-backbone/       weights, config and tokenizer, as transformers reads them
-pointer.json    or where they are: a hub name at a revision, a folder, or another stage of the store
-adapters/       with a pointer: what LoRA phases trained, one PEFT folder a phase
+backbone/            weights, config and tokenizer, as transformers reads them
+pointer.json         or where they are: a hub name at a revision, a folder, or another stage of the store
+trained.safetensors  with a pointer: what phases changed (`changes`)
+adapters/            with a pointer: what LoRA phases trained, one PEFT folder a phase
 heads.*, about.json
 """
 
@@ -11,10 +12,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from xstilts.backbones.adapters import (
     adapters_of,
@@ -30,19 +32,31 @@ from xstilts.backbones.names import Backend, Output, Route
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.seeds import derive_seed
+from xstilts.stages.changes import POINTER, Changes, chain, changes_of, pointer_of
 from xstilts.training.config import TrainConfig
-from xstilts.training.model import HeadSpec, Model, save_model, save_model_heads, saved_heads
+from xstilts.training.model import HeadSpec, Model, save_model_heads, saved_heads
 
 COPIED_BYTES = 2**30
-"""Local models up to this size are copied into the store, so that it does not depend on where they lay."""
+"""Local models up to this size are copied into the store where they cannot be linked, so that it does not depend on
+where they lay."""
 
 
 def open_backbone(directory: Path, backend: Backend = "segments", weights: Weights | None = None) -> Backbone:
     """The backbone of a start or train stage, with its adapters; held as it was trained unless `weights` says."""
     about = read_json(directory / "about.json")
-    source, revision = base_of(directory)
     held, output = weights or held_weights(directory), about.get("output", "head")
-    backbone = load_backbone(source, revision, about["route_asked"], backend, held, output)
+    folders = chain(directory)
+    changed = [found for found in map(Changes.read, folders) if found]
+    source, revision = source_of(folders[0])
+    route = about["route_asked"]
+    first = Weights() if changed else held
+    backbone = load_backbone(source, revision, route, backend, first, output, lazy=True)
+    for changes in changed:
+        changes.put(backbone)
+    if changed and held != Weights():  # transformers knows how to hold what it reads from files
+        with TemporaryDirectory() as place:
+            save_backbone(backbone, Path(place))
+            backbone = load_backbone(place, None, route, backend, held, output)
     backbone.set_attention(about.get("attention_asked", "auto"))
     if (directory / "adapters").exists():
         load_adapters(backbone, directory / "adapters")
@@ -60,13 +74,10 @@ def reopen_backbone(directory: Path, to: Path, route: Route | None, output: Outp
     return backbone
 
 
-def base_of(directory: Path) -> tuple[str, str | None]:
-    """Where a stage's weights lie, or those under its adapters: a folder, or a hub name and its revision."""
-    if not (directory / "pointer.json").exists():
-        return str(directory / "backbone"), None
-    pointer = read_json(directory / "pointer.json")
-    stage = pointer.get("stage")
-    return str(directory / stage / "backbone") if stage else pointer["source"], pointer.get("revision")
+def source_of(directory: Path) -> tuple[str, str | None]:
+    """Where the model of a start stage lies: a folder, or a hub name and its revision."""
+    pointer = pointer_of(directory)
+    return pointer.get("source") or str(directory / "backbone"), pointer.get("revision")
 
 
 def held_weights(directory: Path) -> Weights:
@@ -108,22 +119,25 @@ def open_for_training(directory: Path, options: TrainConfig, seed: int, device: 
     return backbone
 
 
-def save_trained(model: Model, directory: Path, before: Path, options: TrainConfig) -> dict[str, Any]:
-    """Write the phase's weights, or its adapters beside a pointer to what they adapt.
+def save_trained(
+    model: Model, directory: Path, before: Path, options: TrainConfig, active: Tensor | None, scale: float
+) -> dict[str, Any]:
+    """Write the heads, and what the phase changed in the weights, or its adapters beside a pointer to what they adapt.
 
     Args:
         before: the directory of the model it started from, in the same store.
+        active, scale: as of `changes_of`.
 
     Returns:
         what `about.json` must say for `open_backbone` to hold the weights as they were trained.
     """
-    if options.lora is None:
-        save_model(model, directory)
-        return {}
     save_model_heads(model, directory)
+    if options.lora is None:
+        changes_of(model.backbone, before, active, scale).write(directory)
+        return {}
     save_adapters(model.backbone, directory / "adapters")
     pointer = {"stage": os.path.relpath(before.absolute(), directory.absolute())}
-    if (before / "pointer.json").exists():
-        pointer = read_json(before / "pointer.json")
-    write_json(directory / "pointer.json", pointer)
+    if (before / "adapters").exists() or "source" in pointer_of(before):
+        pointer = pointer_of(before)
+    write_json(directory / POINTER, pointer)
     return {"weights": options.held}

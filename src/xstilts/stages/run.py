@@ -72,7 +72,7 @@ def _run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[
 
         run_prepare(config, stage.settings, directory, inputs, report)
     elif stage.kind == "start":
-        from xstilts.stages.training import run_start
+        from xstilts.stages.starting import run_start
 
         run_start(config, stage.settings, directory, inputs)
     elif stage.kind == "train":

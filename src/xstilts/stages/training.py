@@ -1,4 +1,4 @@
-"""Start and train stages."""
+"""Train stages: one phase of a recipe, or of a target."""
 
 from __future__ import annotations
 
@@ -11,102 +11,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer
+from torch import nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.controlled import uncontrolled
-from xstilts.backbones.load import (
-    NOT_FIELDS,
-    Weights,
-    check_fields,
-    commit_of,
-    describe,
-    load_backbone,
-    random_backbone,
-    save_backbone,
-)
-from xstilts.backbones.pretrained import from_pretrained
-from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import stop_requests
 from xstilts.stages.checkpoints import Chooser, Panel
-from xstilts.stages.models import COPIED_BYTES, open_for_training, reopen_backbone, save_trained
+from xstilts.stages.models import open_for_training, save_trained
 from xstilts.stages.resuming import take_up
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
-from xstilts.task_types.masked_lm import MaskedLMHead, published_head, set_unigram_bias
+from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
+from xstilts.training.active import decay, narrow
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
 from xstilts.training.mixture import draws_of, language_probabilities
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_heads, saved_heads
+from xstilts.training.model import HeadSpec, Model, restore_heads
 from xstilts.training.plan import Plan, Source
 
 Report = Callable[[dict[str, Any]], None]
 
 _SAVE, _LEAVE = 1, 2
 """What the leading rank says is due after a step."""
+CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 120.0, 0.02
+"""Time between two checkpoints, and the share of the time that saving them may take."""
 TELL_SECONDS = 5.0
 """Time after which the end of a step is told, however few steps that is."""
-
-
-def run_start(
-    config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
-) -> None:
-    """Write a random backbone, what another stage pretrained, or a pointer to a pretrained one once it is checked."""
-    route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
-    commit = {}
-    if "random" in config or "random_like" in config:
-        tokenizer = from_pretrained(AutoTokenizer, inputs["tokenizer"])
-        if "random" in config:
-            architecture, fields = config["random"]["architecture"], config["random"]["config"]
-            check_fields(architecture, fields)
-            seed = config["random"]["seed"]
-        else:
-            like = from_pretrained(AutoConfig, settings["source"], revision=settings["revision"]).to_dict()
-            architecture, seed = like["model_type"], config["seed"]
-            fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
-        backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
-        save_backbone(backbone, directory / "backbone")
-    elif "model" in inputs:
-        backbone = reopen_backbone(inputs["model"], directory / "backbone", route, output)
-    else:
-        source = Path(settings["source"])
-        backbone = load_backbone(
-            settings["source"], settings["revision"], route, weights=Weights("auto"), output=output
-        )
-        save_heads(_pretrained_heads(source, settings["revision"], backbone), directory)
-        if source.is_dir() and _size(source) < COPIED_BYTES:
-            save_backbone(backbone, directory / "backbone")
-        elif source.is_dir():
-            write_json(directory / "pointer.json", {"source": str(source.absolute()), "revision": None})
-        else:
-            found = commit_of(settings["source"], settings["revision"])
-            commit = {"hub": settings["source"], "commit": found}
-            write_json(directory / "pointer.json", {"source": settings["source"], "revision": found})
-    backbone.set_attention(attention)
-    about = {**describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
-    write_json(directory / "about.json", about)
-
-
-def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
-    """Heads pretrained with the model: ours where the folder is one of our own, else the published masked-LM head."""
-    try:
-        own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
-    except (TypeError, LookupError, OSError, SafetensorError, XstiltsError) as error:
-        raise BackboneError(f"heads.json of '{source}' is none of ours ({error}): remove it") from None
-    if own:
-        return own
-    published = None if backbone.writes else published_head(str(source), revision, backbone)
-    return {HeadSpec("masked_lm", "masked_lm", ()): published} if published else {}
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def run_train(
@@ -126,7 +60,8 @@ def run_train(
     whole_on = "cpu" if machine.shard else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
     phase = build_phase(config, inputs, options).suited(backbone)
-    _check_lengths(backbone, phase, [path for role, path in inputs.items() if role.startswith("dev")])
+    judged = _judged(inputs)
+    _check_lengths(backbone, phase, judged)
     specs = [HeadSpec(part["task"], part["type"], tuple(part["labels"])) for part in config["components"]]
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     selection = config.get("selection", {})
@@ -140,6 +75,7 @@ def run_train(
     losses: nn.Module = Losses(model, phase)
     if (said := depends_on(machine, uncontrolled(backbone, machine.device))) and team().leads:
         write_json(directory / "environment.json", {"depends_on": said})
+    active = narrow(model, (data.tokens.values for data in (*phase.features, *judged)))
     losses = spread(losses, backbone, machine)
     optimizer = make_optimizer(model, options)
     start, notes = load_checkpoint(directory, model, optimizer)
@@ -153,9 +89,10 @@ def run_train(
     if not team().leads:
         return
     log.write()
-    summary = {"steps": done, "tasks": log.totals, "selection": chooser.finish(done)}
-    write_json(directory / "summary.json", summary)
-    held = save_trained(model, directory, inputs["model"], options)
+    selected = chooser.finish(done)
+    write_json(directory / "summary.json", {"steps": done, "tasks": log.totals, "selection": selected})
+    scale = decay(options, selected.get("averaged") or [selected["step"]], phase.plan.steps)
+    held = save_trained(model, directory, inputs["model"], options, active, scale)
     more = {"weights": {}, **held, "heads": heads, "selection": chooser.note or {}}
     about = {**read_json(inputs["model"] / "about.json"), **more}
     write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
@@ -167,7 +104,7 @@ def _follow(
     records: Iterable[StepRecord], log: _Log, chooser: Chooser, machine: Machine, save: Callable[..., None]
 ) -> int:
     """Log, judge and save while the phase is trained; returns its finished steps."""
-    saved = time.monotonic()
+    saved, took = time.monotonic(), 0.0
     with stop_requests() as asked:
         for record in records:
             done = record.step + 1
@@ -179,15 +116,18 @@ def _follow(
                 log.add(record)
             elif time.monotonic() - log.told > TELL_SECONDS:
                 log.tell(done)
-            late = time.monotonic() - saved > machine.checkpoint_seconds
+            usual = max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
+            late = time.monotonic() - saved > (machine.checkpoint_seconds or usual)
             due = team().leading(_LEAVE if asked else _SAVE if late else 0)
             if due and not stop:
                 check_weights(chooser.panel.model, record)
+                began = time.monotonic()
                 log.write()
                 notes = {"totals": log.totals, "log": log.rows, "evaluations": chooser.rows}
                 save(done, notes, chooser.needed())
                 chooser.checkpointed()
                 saved = time.monotonic()
+                took = saved - began
             if due == _LEAVE:
                 raise KeyboardInterrupt(*asked[:1])
             if stop:
@@ -203,13 +143,19 @@ def depends_on(machine: Machine, uncontrolled: bool) -> dict[str, Any]:
     return {"micro_batch_tokens": machine.micro_batch_tokens, "devices": machine.devices, "device": kind}
 
 
-def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Path]) -> None:
+def _judged(inputs: Mapping[str, Path]) -> list[Features]:
+    """All that the phase is judged on, pools of candidates too."""
+    folders = [path for role, path in inputs.items() if role.startswith("dev")]
+    parts = [path / name for path in folders for name in (*read_json(path / "languages.json"), "pool")]
+    return [Features.load(part) for part in parts if part.is_dir()]
+
+
+def _check_lengths(backbone: Backbone, phase: Phase, judged: Sequence[Features]) -> None:
     """Refuse data with texts that the model has no positions for, before any step is made."""
     for task, features in zip(phase.tasks, phase.features, strict=True):
         backbone.check_length(features.longest, f"{task}: a text")
-    for data in judged:
-        for language in read_json(data / "languages.json"):
-            backbone.check_length(Features.load(data / language).longest, f"validation data ({language}): a text")
+    for features in judged:
+        backbone.check_length(features.longest, "validation data: a text")
 
 
 def _kept_heads(config: Mapping[str, Any], inputs: Mapping[str, Path], options: TrainConfig) -> dict[str, Path]:

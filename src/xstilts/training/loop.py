@@ -20,6 +20,7 @@ from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
+from xstilts.training.active import clip_gradients
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import own_part, team, unsynchronised, whole
 from xstilts.training.model import Model
@@ -129,7 +130,7 @@ def train(
         # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
         torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
         loss = accumulate(losses, phase, planned.source, batches, settings.device)
-        norm = whole(torch.nn.utils.clip_grad_norm_(losses.parameters(), config.clip))
+        norm = whole(clip_gradients(losses, model.backbone, config.clip))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         record = StepRecord(
