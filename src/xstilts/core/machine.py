@@ -23,8 +23,8 @@ class Machine:
         shard: whether each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
         offload: whether sharded weights and moments wait in the host's memory.
         recompute: whether activations inside layers are computed twice instead of kept.
-        checkpoint_seconds: time between two checkpoints of a training stage. None: two minutes, or more where saving them
-            would take more than 2 % of the time.
+        checkpoint_seconds: time between two checkpoints of a training stage. None: two minutes, or so much that saving
+            them takes 2 % of the time.
         log_every: optimizer steps between two logged records.
 
     Raises:
