@@ -21,6 +21,7 @@ from xstilts.stages import training
 from xstilts.stages.changes import FILE, ROWS, chain
 from xstilts.stages.models import open_backbone
 from xstilts.stages.training import run_train
+from xstilts.task_types.features import tokens_of
 from xstilts.training.active import decay, narrow
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer, train
@@ -35,8 +36,8 @@ SETTINGS = {
 }
 
 
-def tokens(*tasks: str) -> list[np.ndarray]:
-    return [FEATURES[task].tokens.values for task in tasks]
+def tokens(*tasks: str) -> np.ndarray:
+    return tokens_of([FEATURES[task] for task in tasks])
 
 
 def model_of(*tasks: str) -> Model:
@@ -240,3 +241,10 @@ def test_rows_without_gradient_shrink_by_every_step_s_rate() -> None:
     assert decay(config, [0], 4) == 1.0
     assert decay(config, [2], 4) == pytest.approx(0.95**2)
     assert decay(config, [2, 4], 4) == pytest.approx((0.95**2 + 0.95**4) / 2)
+
+
+def test_only_rows_that_will_be_looked_up_are_made(store: Store, first: tuple[Path, Path]) -> None:
+    given = torch.from_numpy(tokens("pos"))
+    whole, part = (open_backbone(first[0], tokens=each).embeddings for each in (None, given))
+    assert torch.equal(whole[given], part[given])
+    assert not torch.equal(whole, part)

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -26,8 +24,14 @@ _NOT_ADAPTED = r".*pooler.*"  # the library's poolers are not read by our heads
 
 def adapters_of(backbone: Backbone) -> list[str]:
     """Names of the adapters in the backbone, oldest first."""
-    layers = [module for module in backbone.model.modules() if isinstance(module, LoraLayer)]
-    return sorted({name for layer in layers for name in layer.lora_A}, key=lambda name: int(name[len("phase") :]))
+    return sorted(getattr(backbone.model, "peft_config", {}), key=lambda name: int(name[len("phase") :]))
+
+
+def _adapted_layers(backbone: Backbone) -> list[tuple[str, Any]]:
+    """Layers under adapters by path. Here and below PEFT is imported late: that takes a fifth of a worker's start."""
+    from peft.tuners.lora import LoraLayer
+
+    return [(path, module) for path, module in backbone.model.named_modules() if isinstance(module, LoraLayer)]
 
 
 def add_adapter(backbone: Backbone, lora: LoRA) -> None:
@@ -38,6 +42,8 @@ def add_adapter(backbone: Backbone, lora: LoRA) -> None:
     Raises:
         BackboneError: no layer is called like one of `lora.targets`.
     """
+    from peft import LoraConfig
+
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -48,7 +54,9 @@ def add_adapter(backbone: Backbone, lora: LoRA) -> None:
     _inject(backbone, config)
 
 
-def _inject(backbone: Backbone, config: LoraConfig) -> str:
+def _inject(backbone: Backbone, config: Any) -> str:
+    from peft import inject_adapter_in_model
+
     before = dict(getattr(backbone.model, "peft_config", {}))
     name = f"phase{len(before)}"
     try:
@@ -61,15 +69,15 @@ def _inject(backbone: Backbone, config: LoraConfig) -> str:
             f"the adapter fits no layer of this model ({str(error).splitlines()[0]}): its linear layers are called "
             f"{', '.join(linear)}"
         ) from None
-    for path, module in backbone.model.named_modules():
-        if isinstance(module, LoraLayer) and not _is_linear(module.get_base_layer()):
+    layers = _adapted_layers(backbone)
+    for path, module in layers:
+        if not _is_linear(module.get_base_layer()):
             raise BackboneError(f"adapters go on linear layers, and `targets` names {path.rpartition('.')[2]}")
     backbone.model.peft_config = {**before, name: config}
-    for module in backbone.model.modules():
-        if isinstance(module, LoraLayer):
-            module.set_adapter([one for one in (*before, name) if one in module.lora_A])
-            for frozen in before.keys() & module.lora_dropout.keys():
-                module.lora_dropout[frozen] = nn.Identity()  # what is not trained is the model, as if it were merged
+    for _, module in layers:
+        module.set_adapter([one for one in (*before, name) if one in module.lora_A])
+        for frozen in before.keys() & module.lora_dropout.keys():
+            module.lora_dropout[frozen] = nn.Identity()  # what is not trained is the model, as if it were merged
     for path, parameter in backbone.model.named_parameters():
         if ".lora_" in path and f".{name}." in path:
             parameter.data = parameter.data.float()
@@ -116,6 +124,8 @@ def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
 
 def save_adapters(backbone: Backbone, directory: Path) -> None:
     """Write `directory/phaseN/adapter_config.json` and `adapter_model.safetensors`, which PEFT loads."""
+    from peft import get_peft_model_state_dict
+
     for name in adapters_of(backbone):
         folder = directory / name
         folder.mkdir(parents=True)
@@ -128,6 +138,8 @@ def save_adapters(backbone: Backbone, directory: Path) -> None:
 
 def load_adapters(backbone: Backbone, directory: Path) -> None:
     """Put the saved adapters into the backbone, in their order."""
+    from peft import LoraConfig, set_peft_model_state_dict
+
     for folder in sorted(directory.iterdir(), key=lambda path: int(path.name[len("phase") :])):
         config: Any = LoraConfig.from_pretrained(str(folder))
         name = _inject(backbone, config)
@@ -159,11 +171,8 @@ def join_adapters(backbone: Backbone) -> Joined:
     configs = [(name, backbone.model.peft_config[name]) for name in adapters_of(backbone)]
     scale = configs[-1][1].lora_alpha / configs[-1][1].r
     layers = {}
-    for path, module in backbone.model.named_modules():
-        if not isinstance(module, LoraLayer):
-            continue
+    for path, layer in _adapted_layers(backbone):
         parts: list[tuple[torch.Tensor, torch.Tensor]] = []
-        layer: Any = module
         for name, config in configs:
             if name in layer.lora_A:
                 ratio = layer.scaling[name] / scale
@@ -177,11 +186,10 @@ def join_adapters(backbone: Backbone) -> Joined:
 def merge_adapters(backbone: Backbone) -> None:
     """Add all adapters to the weights they adapt, and remove them."""
     names = adapters_of(backbone)
-    for path, module in list(backbone.model.named_modules()):
-        if not isinstance(module, LoraLayer):
-            continue
+    if not names:
+        return
+    for path, module in _adapted_layers(backbone):
         module.merge(adapter_names=[name for name in names if name in module.lora_A])
         parent = backbone.model.get_submodule(path.rpartition(".")[0])
         setattr(parent, path.rpartition(".")[2], module.get_base_layer())
-    if names:
-        del backbone.model.peft_config
+    del backbone.model.peft_config

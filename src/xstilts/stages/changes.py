@@ -58,14 +58,19 @@ class Changes:
         write_json(directory / POINTER, {"stage": os.path.relpath(self.base, directory.resolve()), "scale": self.scale})
 
     @torch.no_grad()
-    def put(self, backbone: Backbone) -> None:
-        """Make them in a backbone that has the weights of `base`."""
+    def put(self, backbone: Backbone, tokens: Tensor | None = None) -> None:
+        """Make them in a backbone that has the weights of `base`.
+
+        Args:
+            tokens: those that will be looked up: other rows of the word embedding are not even read from disk.
+        """
         parameters = dict(backbone.model.named_parameters())
         for name, value in self.tensors.items():
             if self.rows is None or parameters[name] is not backbone.embeddings:
                 parameters[name].copy_(value)
             else:
-                parameters[name].mul_(self.scale)[self.rows] = value
+                parameters[name][slice(None) if tokens is None else tokens] *= self.scale
+                parameters[name][self.rows] = value
 
 
 def changes_of(backbone: Backbone, before: Path, active: Tensor | None, scale: float) -> Changes:

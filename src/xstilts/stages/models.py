@@ -41,8 +41,15 @@ COPIED_BYTES = 2**30
 where they lay."""
 
 
-def open_backbone(directory: Path, backend: Backend = "segments", weights: Weights | None = None) -> Backbone:
-    """The backbone of a start or train stage, with its adapters; held as it was trained unless `weights` says."""
+def open_backbone(
+    directory: Path, backend: Backend = "segments", weights: Weights | None = None, tokens: Tensor | None = None
+) -> Backbone:
+    """The backbone of a start or train stage, with its adapters.
+
+    Args:
+        weights: how they are held; if not given, as they were trained.
+        tokens: all that it will read, where nothing but the look-up of tokens reads the word embedding.
+    """
     about = read_json(directory / "about.json")
     held, output = weights or held_weights(directory), about.get("output", "head")
     folders = chain(directory)
@@ -52,7 +59,7 @@ def open_backbone(directory: Path, backend: Backend = "segments", weights: Weigh
     first = Weights() if changed else held
     backbone = load_backbone(source, revision, route, backend, first, output, lazy=True)
     for changes in changed:
-        changes.put(backbone)
+        changes.put(backbone, None if backbone.writes or first != held else tokens)
     if changed and held != Weights():  # transformers knows how to hold what it reads from files
         with TemporaryDirectory() as place:
             save_backbone(backbone, Path(place))

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import Weights
 from xstilts.core.errors import BackboneError
@@ -15,7 +17,7 @@ from xstilts.core.machine import Machine
 from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
-from xstilts.task_types.features import Features
+from xstilts.task_types.features import Features, tokens_of
 from xstilts.task_types.neighbours import NEIGHBOURS
 from xstilts.tasks import Encoding
 from xstilts.training.model import HeadSpec
@@ -34,14 +36,16 @@ def run_predict(
     if "retrieval" in config:
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     held = Weights(**config["held"], device=machine.device) if "held" in config else None
-    backbone = open_backbone(inputs["model"], weights=held)
+    languages: list[str] = read_json(inputs["data"] / "languages.json")
+    folders = [inputs["data"] / name for name in (*languages, "pool")]
+    tokens = tokens_of([Features.load(folder) for folder in folders if folder.is_dir()])
+    backbone = open_backbone(inputs["model"], weights=held, tokens=torch.from_numpy(tokens))
     task_type = task_type.suited(backbone)
     trained = read_json(inputs["model"] / "about.json").get("selection")
     _write_protocol(directory, backbone, task_type, config.get("retrieval", {}), trained)
     head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
-    tokens = max(machine.micro_batch_tokens, AT_ONCE)
-    predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, tokens, config["precision"])
-    languages: list[str] = read_json(inputs["data"] / "languages.json")
+    at_once = max(machine.micro_batch_tokens, AT_ONCE)
+    predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
     for done, (language, predictions) in enumerate(answers(predictor, inputs["data"])):
         path = directory / "predictions" / f"{language}.jsonl"
         write_jsonl(path, (prediction.row() for prediction in predictions))

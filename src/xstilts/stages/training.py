@@ -22,7 +22,7 @@ from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.models import open_for_training, save_trained
 from xstilts.stages.resuming import take_up
 from xstilts.task_types import TASK_TYPES, TaskType
-from xstilts.task_types.features import Features
+from xstilts.task_types.features import Features, tokens_of
 from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
 from xstilts.training.active import decay, narrow
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
@@ -75,7 +75,7 @@ def run_train(
     losses: nn.Module = Losses(model, phase)
     if (said := depends_on(machine, uncontrolled(backbone, machine.device))) and team().leads:
         write_json(directory / "environment.json", {"depends_on": said})
-    active = narrow(model, (data.tokens.values for data in (*phase.features, *judged)))
+    active = narrow(model, tokens_of((*phase.features, *judged)))
     losses = spread(losses, backbone, machine)
     optimizer = make_optimizer(model, options)
     start, notes = load_checkpoint(directory, model, optimizer)

@@ -7,7 +7,7 @@ what decoding needs. An *example* (one line of the official file) may have sever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -242,3 +242,12 @@ class FeaturesBuilder:
             columns,
             self._records,
         )
+
+
+def tokens_of(parts: Iterable[Features]) -> Array:
+    """The token ids that occur, int64, rising."""
+    values = [part.tokens.values for part in parts]
+    used = np.zeros(1 + max((int(ids.max(initial=0)) for ids in values), default=0), dtype=bool)
+    for ids in values:
+        used[ids] = True
+    return np.flatnonzero(used)

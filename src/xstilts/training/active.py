@@ -9,7 +9,7 @@ Shape suffixes: A active rows, V vocabulary, E embedding size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,14 @@ class _Places:
         return (self.place_V[given[0]], *given[1:])
 
 
-def narrow(model: Model, tokens: Iterable[np.ndarray]) -> Tensor | None:
+def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
     """Leave in the word embedding the rows of these tokens alone, where the result is the same.
 
     It is if the embedding is trained, and nothing reads it but the look-up of tokens: no output layer of the model, no
     head of the phase.
 
     Args:
-        tokens: ids of all that is trained on and judged.
+        tokens: ids of all that the phase is trained and judged on.
 
     Returns:
         the active rows, [A] int64, rising; None where all rows stay.
@@ -54,13 +54,8 @@ def narrow(model: Model, tokens: Iterable[np.ndarray]) -> Tensor | None:
     tied = any(getattr(head, "embeddings", None) is weight_VE for head in model.heads.modules())
     if readers != [words] or not isinstance(words, nn.Embedding) or tied or not weight_VE.requires_grad:
         return None
-    used_V = np.zeros(len(weight_VE), dtype=bool)
-    for ids in tokens:
-        used_V[ids] = True
-    for pad in (words.padding_idx, backbone.config.pad_token_id):  # the padded route's
-        if pad is not None:
-            used_V[pad] = True
-    active_A = torch.from_numpy(np.flatnonzero(used_V))
+    padding = {words.padding_idx, backbone.config.pad_token_id} - {None}  # of the padded route
+    active_A = torch.from_numpy(np.union1d(tokens, np.array(list(padding), dtype=np.int64)))
     places = _Places(active_A, len(weight_VE))
     words.weight = nn.Parameter(weight_VE.detach()[active_A.to(weight_VE.device)])
     words.num_embeddings = len(active_A)
