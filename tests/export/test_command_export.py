@@ -23,6 +23,7 @@ from xstilts.export.finished import find_model
 from xstilts.export.write import Asked, export
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.stages.changes import chain
 
 Typed = Callable[..., tuple[int, str, str]]
 HEADS = {
@@ -180,15 +181,14 @@ def test_adapters_are_merged_or_become_one_and_both_cards_say_the_same(
     assert not [name for name in load_file(merged / "model.safetensors") if "lora" in name]
     config = read_json(adapter / "adapter_config.json")
     assert config["r"] == rank
-    under = Store(world.store).directory(stages[name].inputs["predictions"].inputs["model"])
-    while (under / "pointer.json").exists():
-        under = (under / read_json(under / "pointer.json")["stage"]).resolve()
-    assert Path(config["base_model_name_or_path"]) == under / "backbone"
+    start, *phases, _ = chain(Store(world.store).directory(stages[name].inputs["predictions"].inputs["model"]))
+    under = adapter.with_name(f"{adapter.name}-base") if phases else start / "backbone"
+    assert Path(config["base_model_name_or_path"]) == under
     cards = [ModelCard.load(folder / "README.md") for folder in (merged, adapter)]
     assert [card.data.library_name for card in cards] == ["transformers", "peft"]
     assert [("4 bits" in card.text) for card in cards] == ["quantize" in train] * 2
     assert [("computed the scores below in bf16" in card.text) for card in cards] == ["precision" in train] * 2
-    assert str(under / "backbone") in cards[1].text
+    assert str(under) in cards[1].text
 
 
 def test_an_experiment_file_adds_its_words(world: World, typed: Typed, to: Path) -> None:
