@@ -84,6 +84,8 @@ def default(field: FieldInfo) -> str:
     """The default; empty where there is none or nothing."""
     if field.is_required():
         return "must be given"
+    if "default" in (told := field.json_schema_extra or {}):
+        return str(told["default"])
     made = field.get_default(call_default_factory=True)  # none of these factories takes data
     if made in (None, "", (), {}) or isinstance(made, BaseModel):
         return ""

@@ -35,6 +35,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpus: int, built: str | None = "13.
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr("xstilts.session.run.TRACES", ("/",) if gpus else ())
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -49,6 +50,24 @@ def test_every_verb_refuses_a_device_that_is_not_here(
     assert err.startswith(f"error: --device {device}: no such device here (there is: cpu)")
     assert ("nvidia-smi" in err) == (device not in ("CPU", ""))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "kind", "device"), [(0, "cuda", "cpu"), (2, "cuda", "cuda"), (1, "mps", "mps"), (1, "xpu", "cpu")]
+)
+def test_auto_is_cuda_or_mps_where_there_is_one(
+    gpus: int, kind: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, gpus)
+    found = SimpleNamespace(type=kind) if gpus else None
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
+    assert check_device(Machine("auto")) == Machine(device)
+    if gpus == 2:
+        assert check_device(Machine("auto", devices=2)) == Machine("cuda", devices=2)
+        with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here"):
+            check_device(Machine("auto", devices=3))
+    if not gpus:
+        assert check_device(Machine("auto", devices=3)) == Machine("cpu", devices=3)
 
 
 def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

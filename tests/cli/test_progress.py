@@ -71,3 +71,26 @@ def test_the_time_left_counts_what_a_killed_run_had_done_and_what_costs_more() -
     now[0] = 210.0
     times.see(Done(large, 110.0))
     assert times.overall == ""
+
+
+def test_the_time_left_goes_by_what_each_kind_of_stage_took_for_its_work() -> None:
+    train = [Stage("train", 1, {"n": n}) for n in range(3)]
+    predict = [Stage("predict", 1, {"n": n}) for n in range(2)]
+    scored = Stage("evaluate", 1, {}, settings={"cost": 30.0})
+    work = {train[0]: 10.0, train[1]: 20.0, train[2]: 40.0, predict[0]: 10.0, predict[1]: 10.0}
+    now = [0.0]
+    times = Clock([*train, *predict, scored], lambda: now[0], work)
+
+    def at(second: float, *events: Event) -> str:
+        now[0] = second
+        for event in events:
+            times.see(event)
+        return times.overall
+
+    assert at(0, Started(train[0]), Progress(train[0], 0.0)) == "", "nothing has been computed yet"
+    assert at(100, Done(train[0], 100.0), Started(train[1]), Progress(train[1], 0.0)) == "14 min left", "10 s a unit"
+    assert at(100, Started(predict[0])) == "14 min left"
+    assert at(120, Done(predict[0], 20.0)) == "9 min left", "predictions take 2 s a unit, two stages at a time"
+    for stage in train[1:]:
+        at(150, Started(stage), Progress(stage, 0.0), Done(stage, 0.0))
+    assert at(160, Done(predict[1], 0.0)) == "30 s left", "evaluation has not been seen: its cost counts, in seconds"

@@ -22,10 +22,10 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.microworld.encoders import encoder_path
-from xstilts.planning.amounts import rows_of
 from xstilts.session.grid import Grid
 from xstilts.session.results import translated as said
 from xstilts.stages import translating
+from xstilts.stages.rows import rows_of
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
 

@@ -26,6 +26,9 @@ Backend = Literal["segments", "block_mask", "varlen"]
 LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
 """Configuration fields that hold the number of layers; an architecture has one of them."""
 
+WIDTH_FIELDS = ("hidden_size", "d_model", "n_embd")
+"""The same of the size of hidden states."""
+
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
 

@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption
+from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption, LimitOption, SetOption, sets_of
 from xstilts.cli.output import emit
 
 if TYPE_CHECKING:
-    from xstilts.session.check import Files, PhaseLength
+    from xstilts.session.check import Files
+    from xstilts.session.lengths import PhaseLength
 
 SHOWN = 12
 """Labels or languages named on one line."""
 
 
-def check(file: FileArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+def check(
+    file: FileArgument,
+    data: DataOption = None,
+    sets: SetOption = None,
+    limit: LimitOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Read everything an experiment would read, and show what was found; train nothing.
 
     Shows files and rows by language, labels with their counts, optimizer steps per training phase, and what is missing
@@ -34,15 +41,15 @@ def check(file: FileArgument, data: DataOption = None, as_json: JsonOption = Fal
 
       xstilts check table1 --data official --json
     """
-    show_check(file, data, as_json)
+    show_check(file, data, as_json, sets=sets_of(sets, limit))
 
 
-def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = ()) -> None:
+def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()) -> None:
     """Print the check of an experiment file, or of `only` some of its tasks."""
     from xstilts.session.check import check as find
     from xstilts.session.loading import load
 
-    experiment = load(file)
+    experiment = load(file, sets)
     for name in only:
         experiment.task(name)
     found = find(experiment, data)
@@ -66,7 +73,11 @@ def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] =
 
 def _phase(one: PhaseLength) -> str:
     steps = f"{one.steps:,} step{'s' * (one.steps != 1)}"
-    return f"  {one.phase}: {steps} of {one.batch_size} examples, drawn from {one.examples:,}"
+    names = " and ".join(name.replace("_", " ") for name in one.by_default)
+    return (
+        f"  {one.phase}: {steps} of {one.batch_size} examples, drawn from {one.examples:,} ({one.epochs:g} epochs), "
+        f"learning rate {one.learning_rate:g}{f'; {names} by default' if names else ''}"
+    )
 
 
 def lines(files: Sequence[Files]) -> Iterator[str]:

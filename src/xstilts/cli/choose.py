@@ -58,7 +58,7 @@ def _words(text: str) -> list[str]:
 
 def show_choice(file: Path | None, data: Folders, store: Path, asked: Asked, machine: Machine) -> None:
     """Print the choice and write it to the store's `reports/choose-TARGET.md`."""
-    check_device(machine)
+    machine = check_device(machine)
     if asked.target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     budget, wanted = Budget.parse(asked.budget), asked.wanted
@@ -86,7 +86,7 @@ def show_worth(
     file: Path | None, data: Folders, store: Path, grid: Path | None, asked: Asked, machine: Machine
 ) -> None:
     """Print what choosing is worth on a finished grid and write it to the store's `reports/choose-worth-NAME.md`."""
-    check_device(machine)
+    machine = check_device(machine)
     if file is None:
         raise ConfigError("--evaluate needs the experiment file of a finished grid")
     budget = Budget.parse(asked.budget)

@@ -37,7 +37,7 @@ def choose(  # noqa: PLR0913, PLR0917
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     micro_batch_tokens: TokensOption = 8192,
     as_json: JsonOption = False,
 ) -> None:

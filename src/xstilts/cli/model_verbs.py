@@ -68,7 +68,7 @@ def predict(  # noqa: PLR0913, PLR0917
     language: Annotated[
         str | None, typer.Option(help="Only rows of this language, where a column `language` says it.")
     ] = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     micro_batch_tokens: TokensOption = 16_384,
     as_json: JsonOption = False,
 ) -> None:

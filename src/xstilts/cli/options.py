@@ -30,7 +30,7 @@ WorkersOption = Annotated[
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...; auto: a GPU where there is one.")]
 TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it if memory is short.")]
 FileArgument = Annotated[
     Path, typer.Argument(help="Experiment file (YAML), or a name that comes with xstilts.", show_default=False)
@@ -58,7 +58,31 @@ OffloadOption = Annotated[bool, typer.Option("--offload", help="Keep shards in t
 RecomputeOption = Annotated[bool, typer.Option("--recompute", help="Recompute activations instead of keeping them.")]
 
 
-def command(verb: str, name: object, data: Folders) -> str:
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PLACE=VALUE",
+        help="Replace a value of FILE: train.epochs=1, targets.0.limit=50; may be given several times.",
+        show_default=False,
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Read the first N examples of each split only, to try FILE: --set limit=N.",
+        metavar="N",
+        show_default=False,
+    ),
+]
+
+
+def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
+    """What `--set` and `--limit` replace."""
+    return [*(sets or ()), *([f"limit={limit}"] if limit is not None else [])]
+
+
+def command(verb: str, name: object, data: Folders, sets: Sequence[str] = ()) -> str:
     """What to type for the same again."""
     folders = [word for folder in data or () for word in ("--data", str(folder))]
-    return shlex.join(["xstilts", verb, str(name), *folders])
+    return shlex.join(["xstilts", verb, str(name), *folders, *(word for said in sets for word in ("--set", said))])

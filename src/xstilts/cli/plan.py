@@ -25,6 +25,7 @@ from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 from xstilts.session.grid import folders
 from xstilts.session.loading import load
+from xstilts.stages.selection import in_words_by_default
 
 ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate")
 
@@ -38,22 +39,24 @@ class Asked:
     mfu: float | None = None
     stages: bool = False
     as_json: bool = False
+    sets: Sequence[str] = ()
 
 
 def show_plan(file: Path, data: Sequence[Path] | None, store: Path, asked: Asked) -> None:
     """Print the plan of an experiment file; nothing is written, run or fetched."""
-    experiment = load(file)
+    experiment = load(file, asked.sets)
     hardware = _hardware(asked)
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
     official = any(name not in experiment.tasks for name in experiment.task_names())
     if experiment.worlds or data or not official:
-        plans = _plans(experiment, folders(data), place, hardware)
+        plans, more = _plans(experiment, folders(data), place, hardware)
     else:
         notes.append("no data folder: planned from the official releases' numbers of rows; nothing counts as finished")
         with tempfile.TemporaryDirectory() as folder:
             lay_out(experiment, Path(folder))
-            plans = _plans(experiment, (Path(folder),), None, hardware)
+            plans, more = _plans(experiment, (Path(folder),), None, hardware)
+    notes += more
     notes += _notes(plans, hardware)
     if asked.as_json:
         document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
@@ -72,10 +75,14 @@ def _hardware(asked: Asked) -> Hardware:
     return Hardware(device(asked.device), asked.use, share)
 
 
-def _plans(experiment: Experiment, data: Sequence[Path], store: Store | None, hardware: Hardware) -> list[StagePlan]:
+def _plans(
+    experiment: Experiment, data: Sequence[Path], store: Store | None, hardware: Hardware
+) -> tuple[list[StagePlan], tuple[str, ...]]:
+    """The plans of all stages, and how phases are trained that the experiment leaves open."""
     cells = Expansion(experiment, data).cells
     stages: list[Stage] = graph(cell.stage for cell in cells)
-    return Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in cells)).plan(stages)
+    planner = Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in cells))
+    return planner.plan(stages), in_words_by_default(stages)
 
 
 def _about(hardware: Hardware) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from xstilts.cli.options import (
     DevicesOption,
     FileArgument,
     JsonOption,
+    LimitOption,
     OffloadOption,
     RecomputeOption,
+    SetOption,
     ShardOption,
     StoreOption,
     TokensOption,
+    sets_of,
 )
 
 
@@ -33,6 +36,8 @@ def plan(  # noqa: PLR0913, PLR0917
     mfu: Annotated[
         float | None, typer.Option(help="Share of the device's peak that is reached, as measured.", show_default=False)
     ] = None,
+    sets: SetOption = None,
+    limit: LimitOption = None,
     stages: Annotated[bool, typer.Option("--stages", help="One row a stage.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,4 +61,4 @@ def plan(  # noqa: PLR0913, PLR0917
     use = Machine(
         micro_batch_tokens=micro_batch_tokens, devices=devices, shard=shard, offload=offload, recompute=recompute
     )
-    show_plan(file, data, store, Asked(device, use, mfu, stages, as_json))
+    show_plan(file, data, store, Asked(device, use, mfu, stages, as_json, sets_of(sets, limit)))

@@ -33,7 +33,7 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
     Args:
         options: `task`, `language`, `columns`, `format`, `device`, `tokens`, `json`.
     """
-    check_device(Machine(options["device"]))
+    device = check_device(Machine(options["device"])).device
     if to.is_dir():
         raise XstiltsError(f"{to} is a folder: name a file with --to")
     from xstilts.export.predicting import answering_head, open_answering
@@ -44,7 +44,7 @@ def show_predict(stage: str, file: Path, to: Path, store: Path, options: dict[st
     examples = read_examples(asked, head.kind)
     if head.type == "classification":
         check_pairs(examples, reads_pairs(found, head), file)
-    answer = open_answering(found, head, options["device"], options["tokens"])
+    answer = open_answering(found, head, device, options["tokens"])
     rows: list[dict[str, Any]] = []
     with progress(len(examples)) as advance:
         for part in answer(examples):

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,19 +40,23 @@ class Summary:
 
 
 class Clock:
-    """How long what is missing will take, from the relative costs of stages and what has been done so far.
+    """How long what is missing will take, from the seconds that each kind of stage has taken for its work so far.
 
     Args:
         stages: all of the run.
         now: seconds from any start.
+        work: how much computing train and predict stages are, in one unit; of others `cost` counts, as seconds.
     """
 
-    def __init__(self, stages: Iterable[Stage], now: Callable[[], float]) -> None:
-        self.now, self.began = now, now()
-        self._missing = {stage: float(stage.settings.get("cost", 1.0)) for stage in stages}
+    def __init__(
+        self, stages: Iterable[Stage], now: Callable[[], float], work: Mapping[Stage, float] | None = None
+    ) -> None:
+        self.now, self.began, self._work = now, now(), work or {}
+        self._missing = dict.fromkeys(stages)
         self._first: dict[Stage, tuple[float, float]] = {}  # time, and the share done by then
         self._share: dict[Stage, float] = {}
-        self._done = 0.0
+        self._told: dict[Stage, float] = {}  # when that was
+        self._seen: dict[str, tuple[float, float]] = {}  # of finished stages, kind -> seconds, and work done in them
 
     def see(self, event: Event) -> None:
         """Take an event into account."""
@@ -66,37 +70,55 @@ class Clock:
                 self._first[stage] = self.now(), 0.0
         elif isinstance(event, Step) and event.fraction is not None:
             self._first.setdefault(stage, (self.now(), event.fraction))  # an earlier run may have begun it
-            self._share[stage] = event.fraction
+            self._share[stage], self._told[stage] = event.fraction, self.now()
         elif isinstance(event, Done | Cached | Failed | Skipped):
-            cost = self._missing.pop(stage, 0.0)
-            self._done += cost * (1 - self._before(stage)) if isinstance(event, Done) else 0.0
+            if isinstance(event, Done):
+                began, before = self._first.get(stage, (self.now() - event.seconds, 0.0))
+                _add(self._seen, stage.kind, self.now() - began, (1.0 - before) * self._size(stage))
+            for known in (self._missing, self._first, self._share):
+                known.pop(stage, None)
 
     def of(self, stage: Stage) -> str:
         """What a running stage still needs, in words; empty where nothing is known."""
         if stage not in self._share:
             return ""
         began, before = self._first[stage]
-        return _left(self.now() - began, self._share[stage] - before, 1 - self._share[stage])
+        done, seconds = self._share[stage] - before, self.now() - began
+        return _left(seconds, seconds * (1 - self._share[stage]) / done) if done > 0 else ""
 
     @property
     def overall(self) -> str:
-        """What the run still needs, in words; empty where nothing is known."""
-        running = {stage: self._missing[stage] for stage in self._share.keys() & self._missing.keys()}
-        done = self._done + sum(cost * (self._share[one] - self._before(one)) for one, cost in running.items())
-        missing = sum(self._missing.values()) - sum(cost * self._share[one] for one, cost in running.items())
-        return _left(self.now() - self.began, done, missing)
+        """What the run still needs, in words, if as many stages are computed at a time as so far."""
+        seen = dict(self._seen)
+        busy, elapsed = sum(seconds for seconds, _ in seen.values()), self.now() - self.began
+        for stage, (began, before) in self._first.items():
+            busy += self.now() - began
+            if stage in self._share:
+                _add(seen, stage.kind, self._told[stage] - began, (self._share[stage] - before) * self._size(stage))
+        speeds = {kind: seconds / done for kind, (seconds, done) in seen.items() if done > 0}
+        computing = [speeds[kind] for kind in {stage.kind for stage in self._work} & speeds.keys()]
+        left = 0.0
+        for stage in self._missing:
+            usual = max(computing, default=0.0) if stage in self._work else 1.0
+            speed = speeds.get(stage.kind, usual)
+            if not speed:
+                return ""
+            left += speed * self._size(stage) * (1 - self._share.get(stage, 0.0))
+        at_once = max(1.0, min(busy / elapsed if elapsed else 1.0, len(self._missing)))
+        return _left(elapsed, left / at_once)
 
-    def _before(self, stage: Stage) -> float:
-        """The share that an earlier run had done."""
-        return self._first[stage][1] if stage in self._first else 0.0
+    def _size(self, stage: Stage) -> float:
+        return self._work.get(stage) or float(stage.settings.get("cost", 1.0))
 
 
-def _left(seconds: float, done: float, missing: float) -> str:
-    """`12 min left`, at the speed so far; empty before a twentieth is done, and where it is hardly worth saying."""
-    if done <= 0 or missing <= 0 or done / (done + missing) < 0.05:
-        return ""
-    left = seconds * missing / done
-    if left < 10:
+def _add(seen: dict[str, tuple[float, float]], kind: str, seconds: float, done: float) -> None:
+    before = seen.get(kind, (0.0, 0.0))
+    seen[kind] = before[0] + seconds, before[1] + done
+
+
+def _left(seconds: float, left: float) -> str:
+    """`12 min left`; empty before a twentieth is done, and where it is hardly worth saying."""
+    if left < 10 or seconds / (seconds + left) < 0.05:
         return ""
     if left < 100:
         return f"{left:.0f} s left"
@@ -105,10 +127,14 @@ def _left(seconds: float, done: float, missing: float) -> str:
 
 
 def follow(
-    events: Iterable[Event], stages: Collection[Stage], style: Style, clock: Callable[[], float] = time.monotonic
+    events: Iterable[Event],
+    stages: Collection[Stage],
+    style: Style,
+    clock: Callable[[], float] = time.monotonic,
+    work: Mapping[Stage, float] | None = None,
 ) -> Summary:
-    """Consume the events of a run of `stages`, showing them; returns how it ended. `clock`: seconds from any start."""
-    summary, times = Summary(), Clock(stages, clock)
+    """Consume the events of a run of `stages`, showing them; returns how it ended. `clock`, `work`: as of `Clock`."""
+    summary, times = Summary(), Clock(stages, clock, work)
     if style == "person":
         _follow_person(events, len(stages), summary, times)
     else:
@@ -196,7 +222,7 @@ def _follow_person(events: Iterable[Event], total: int, summary: Summary, times:
             elif isinstance(event, Step) and event.fraction is None and event.message:
                 console.print(f"{event.stage}: {event.message}", markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
-                said, done = f"  {event.message}"[:28], round(100 * event.fraction)
+                said, done = f"  {event.message}"[:38], round(100 * event.fraction)
                 label = f"  {event.stage}"[: room - len(said)] + said
                 bars.update(running[event.stage], completed=done, description=label, left=times.of(event.stage))
             elif isinstance(event, (Done, Failed, Skipped, Cached)):

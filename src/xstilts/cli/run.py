@@ -46,7 +46,7 @@ def run_experiment(
     Exits with 1 when a stage failed; with 2, when all that failed did so for a mistake in the data or the experiment;
     with 128 and the signal's number when stopped.
     """
-    check_device(machine)
+    machine = check_device(machine)
     with remembered(store / DIGESTS):
         grid, place = Grid.of(experiment, data), Store(store)
     style: Style = "json" if as_json else "person" if sys.stdout.isatty() else "log"
@@ -55,7 +55,7 @@ def run_experiment(
         sys.stderr.write(f"note: {notice}\n")
     try:
         with _told_when_stopped():
-            follow(run, run.grid.stages, style)
+            follow(run, run.grid.stages, style, work=run.work)
     except KeyboardInterrupt as stop:
         counts = run.outcome.counts
         there = counts["done"] + counts["cached"]
@@ -75,7 +75,7 @@ def run_experiment(
             sys.stderr.write(f"note: {line}\n")
         if not as_json:
             _print_table(analysis, style)
-            sys.stdout.write(f"\n{run.outcome.line}\nreport: {folder / 'index.html'}\n")
+            sys.stdout.write(f"\n{run.outcome.line} on {machine.device}\nreport: {folder / 'index.html'}\n")
     _fail(run.outcome)
     return grid, analysis
 

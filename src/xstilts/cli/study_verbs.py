@@ -20,7 +20,7 @@ def study(  # noqa: PLR0913, PLR0917
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     micro_batch_tokens: TokensOption = 8192,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it will take, and run nothing.")] = False,
     to: ToOption = None,
@@ -47,7 +47,7 @@ def study(  # noqa: PLR0913, PLR0917
     if plan:
         from xstilts.cli.plan import Asked, show_plan
 
-        kind = "cpu" if device == "cpu" else "h100" if device.startswith("cuda") else device
+        kind = "cpu" if device in ("cpu", "auto") else "h100" if device.startswith("cuda") else device
         use = Machine(micro_batch_tokens=micro_batch_tokens)
         show_plan(Path(name), data, store, Asked(kind, use, None, False, as_json))
         return

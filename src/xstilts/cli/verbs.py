@@ -20,14 +20,17 @@ from xstilts.cli.options import (
     ExperimentOption,
     FileArgument,
     JsonOption,
+    LimitOption,
     OffloadOption,
     RecomputeOption,
+    SetOption,
     ShardOption,
     StoreOption,
     ThreadsOption,
     TokensOption,
     WorkersOption,
     command,
+    sets_of,
 )
 from xstilts.cli.output import emit
 from xstilts.cli.plan_verb import plan
@@ -82,13 +85,15 @@ def run(  # noqa: PLR0913, PLR0917
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     devices: DevicesOption = 1,
     shard: ShardOption = False,
     offload: OffloadOption = False,
     recompute: RecomputeOption = False,
     micro_batch_tokens: TokensOption = 8192,
     threads: ThreadsOption = None,
+    sets: SetOption = None,
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run what is missing of an experiment, then print its table and write its report.
@@ -103,7 +108,9 @@ def run(  # noqa: PLR0913, PLR0917
 
     with together(devices) as (count, ranks):
         machine = Machine(device, workers, threads, micro_batch_tokens, count, ranks, shard, offload, recompute)
-        run_experiment(load(file), data, store, machine, as_json, command("run", file, data))
+        changed = sets_of(sets, limit)
+        said = command("run", file, data, changed)
+        run_experiment(load(file, changed), data, store, machine, as_json, said)
 
 
 @app.command()

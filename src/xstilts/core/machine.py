@@ -13,7 +13,7 @@ class Machine:
     """What a run may use of a machine.
 
     Attributes:
-        device: `cpu`, `cuda`, `cuda:1` ...
+        device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` says what that is here.
         workers: stages at a time, each in a process of its own; 0 runs them in this process. None: one per core on
             a CPU, one on a GPU.
         threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers.

@@ -56,6 +56,14 @@ def load_yaml(path: Path) -> tuple[Any, Lines]:
     return document, lines
 
 
+def value_of(text: str, name: str) -> Any:
+    """A value that stands alone, as on a command line. Raises `ConfigError`, beginning with `name`."""
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not YAML: {getattr(error, 'problem', None) or 'the value'}") from None
+
+
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, marks that turn the direction of what follows, halves of surrogate pairs."""
 

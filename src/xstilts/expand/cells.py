@@ -21,11 +21,9 @@ from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.leaks import describe_leaks
 from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
+from xstilts.stages.rows import RAW_TEXT
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
-
-RAW = ("masked_lm", "causal_lm", "span_corruption")
-"""Types of raw text."""
 
 
 @dataclass(frozen=True)
@@ -182,5 +180,5 @@ def training_data(model: Stage) -> Iterator[Stage]:
     """The labelled and parallel data that a model has seen in this experiment; raw text is not compared."""
     while "model" in model.inputs:
         data = [stage for role, stage in model.inputs.items() if role.startswith("data")]
-        yield from (stage for stage in data if stage.config["type"] not in RAW)
+        yield from (stage for stage in data if stage.config["type"] not in RAW_TEXT)
         model = model.inputs["model"]

@@ -83,6 +83,7 @@ class Files:
     ) -> Stage:
         """The features of a task's split; `combined`: one set over all languages, for training."""
         holdout = self._holdout(task) if split in ("train", "validation") else 0
+        limit = min(filter(None, (limit, self.experiment.limit)), default=0)
         request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
         return describe.prepare(request, self.source(replicate, task), tokenizer)
 
@@ -93,7 +94,9 @@ class Files:
         engine.spec.check_languages(task.name, [code for code in languages if code != SOURCE])
         stages = {code: engine.stage(task, code, self.source(replicate, task)) for code in languages if code != SOURCE}
         holdout = self._holdout(task)
-        request = DataRequest(task, "train", languages, holdout, combined=True, translations=stages)
+        request = DataRequest(
+            task, "train", languages, holdout, self.experiment.limit, combined=True, translations=stages
+        )
         return describe.prepare(request, self.source(replicate, task), tokenizer)
 
     def source(self, replicate: Replicate, *tasks: Task) -> DataSource:

@@ -16,7 +16,7 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET, Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
-from xstilts.stages.resolve import kind_of, resolve, retrieval_of, room_of
+from xstilts.stages.resolve import kind_of, resolve, retrieval_of, room_of, width_of
 
 CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
 
@@ -54,8 +54,9 @@ class Models:
                 for used in (self._first(spec, known), use)
             )
         retrieval = retrieval_of(source, spec.retrieval)
-        room = room_of(source, spec.architecture, spec.config)
-        base = Model(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known, room=room)
+        base = Model(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
+        asked = (source, spec.architecture, spec.config)
+        base = replace(base, room=room_of(*asked), width=width_of(*asked))
         models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
             control = replace(models[0], stage=random)
@@ -77,6 +78,7 @@ class Models:
             retrieval=retrieval_of(source, spec.retrieval),
             kind=kind_of(source, None, spec.output),
             room=room_of(source, None, {}),
+            width=width_of(source, None, {}),
         )
 
     def _first(self, spec: BackboneSpec, kind: Kind | None) -> Use:

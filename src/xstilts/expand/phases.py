@@ -8,7 +8,7 @@ from typing import Any
 
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, DataError
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.objectives import check_options, in_form, usual
 from xstilts.expand.selection import oracle_judges, source_judges
@@ -18,10 +18,12 @@ from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, PhaseData
 from xstilts.stages.resolve import TRAINED_BY, part_for
+from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import FILLED, Objective
 from xstilts.training.config import TrainConfig
+from xstilts.training.defaults import ENOUGH, fitted, left_open
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Model:
         output: whether it answers through heads or in text.
         kind: of its architecture; None where only loading it tells.
         room: tokens that it has positions for; None likewise, or where there is no limit.
+        width: size of its hidden states; None where only loading it tells.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Model:
     output: Output = "head"
     kind: Kind | None = None
     room: int | None = None
+    width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,16 +103,18 @@ class Phases:
             ConfigError: weights or a learning rate are to be chosen, and there is nothing to choose by.
         """
         phase = phase.without_idle()
-        runs = self.files.experiment.runs(phase, model.train)
+        said = self.files.experiment.runs(phase, model.train)
         names = {part.name for part in phase.tasks}
         again = [part for part in earlier if part.name not in names] if phase.replay else []
         last = {part.name: phase.last_rate(part) for part in phase.tasks} if phase.anneals else {}
         parts = [replace(self._part(part, model), rate_end=last.get(part.name)) for part in phase.tasks]
         parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
+        examples = _examples(parts) if "epochs" in left_open(said[0]) else ENOUGH
+        runs = [fitted(run, examples, model.width) for run in said]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
         drawn, cost = model.replicate.seed if seed is None else seed, 0.02 * (runs[0].steps or 1000)
         sampling, judges = _sampling(phase, replayed=bool(again)), self._judges(phase, runs, model, target)
-        data = PhaseData(tuple(parts), sampling, runs[0].model_dump(), drawn, path, cost, judges)
+        data = PhaseData(tuple(parts), sampling, runs[0].model_dump(), drawn, path, cost, judges, left_open(said[0]))
         if len(runs) == 1:
             return describe.train(stage, data)
         labels = [f"{path}, rate {run.learning_rate:g}" for run in runs]
@@ -143,6 +149,17 @@ class Phases:
         usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
         name = task.name if task.type == usually else part.name
         return ComponentData(task, data, part.rate, part.weight, part.exponent, own, name=name)
+
+
+def _examples(parts: Sequence[ComponentData]) -> int:
+    """How many examples a phase trains on, counted to `ENOUGH`, which stands for raw text and pairs too."""
+    own = [part for part in parts if not part.replayed]
+    if not all(part.task.metric for part in own):
+        return ENOUGH
+    try:
+        return min(ENOUGH, sum(sum(rows_of(part.data, ENOUGH)[0].values()) for part in own))
+    except DataError:  # told where the file is read
+        return ENOUGH
 
 
 def _sampling(phase: PhaseSpec, replayed: bool) -> dict[str, Any]:

@@ -56,6 +56,9 @@ class Experiment(Strict):
     languages: Codes | None = Field(default=None, description="test languages; else all that are there")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
+    limit: int = Field(
+        default=0, ge=0, description="first examples of each split and language only, to try an experiment; 0: all"
+    )
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
 
     @property

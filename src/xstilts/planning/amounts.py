@@ -7,11 +7,9 @@ English, four to a token, with special tokens: `Amount.estimated` says so, and `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,15 +17,9 @@ from xstilts.core.files import read_json
 from xstilts.data.examples import asked
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.microworld.domain import DEFAULT_DOMAIN
-from xstilts.microworld.world import DEFAULT
-from xstilts.sources.manifest import official_rows
-from xstilts.stages.own import revive
-from xstilts.tasks import TASKS
-from xstilts.tasks.base import Encoding, Split
-from xstilts.tasks.microworld import DOMAIN
+from xstilts.stages.rows import RAW_TEXT, is_empty, roots_of, rows_of, split_of, task_of
+from xstilts.tasks.base import Encoding
 from xstilts.training.mixture import language_probabilities
-from xstilts.translation.spec import SOURCE
 
 SPREAD = 1.25
 """sum(n^2) sum(1) / sum(n)^2 of segment lengths: 1.1 for pairs, 1.2 for passages, 1.6 for single sentences."""
@@ -35,9 +27,6 @@ JOINED = 0.95
 """How full blocks of joined lines are."""
 BYTES_PER_TOKEN = 5.0
 """Of raw UTF-8 text in the languages of a multilingual corpus."""
-ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
-"""Per language, where neither a source nor files tell; the plan says so."""
-_WORLD_SIZES = {"text": "documents"}
 
 
 @dataclass(frozen=True)
@@ -87,8 +76,6 @@ READ_OVER: Mapping[str, float] = {"multiple_choice_text": 3, "span_qa_text": 5, 
 assumed. Of classification there is one for each label."""
 POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
 """Candidates that all languages search, where the files are not there: Mewsli-X has about a million."""
-RAW_TEXT = ("masked_lm", "causal_lm", "span_corruption")
-"""Types whose instances are blocks of lines."""
 
 
 @dataclass(frozen=True)
@@ -202,93 +189,14 @@ def _raw_text(prepared: Stage, encoding: Encoding) -> Amount:
 def _size_of_files(prepared: Stage) -> int:
     if prepared.settings.get("roots") is None:
         return 0
-    task, split, roots = _task(prepared), _split(prepared), _roots(prepared)
+    task, split, roots = task_of(prepared), split_of(prepared), roots_of(prepared)
     return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(roots, split, code))
-
-
-def rows_of(prepared: Stage) -> tuple[dict[str, int], str]:
-    """Rows per language of a prepare stage after its limit and holdout, and a note where they are assumed."""
-    config, split = prepared.config, _split(prepared)
-    codes: Sequence[str] = config["languages"]
-    translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
-    languages = list(dict.fromkeys(SOURCE if code in translated else code for code in codes))
-    if prepared.settings.get("roots") is None:
-        found = dict.fromkeys(languages, _world_rows(config["task"], split))
-        note = ""
-    else:
-        found, note = _official(prepared, split, languages)
-    # A translation has as many as English, less what is left out.
-    found = {code: found[SOURCE if code in translated else code] for code in codes}
-    holdout = config["holdout"]
-    if holdout and config["split"] == "validation":
-        found = {code: min(rows, holdout) for code, rows in found.items()}
-    elif holdout and config["split"] == "train":
-        found = {code: max(1, rows - holdout) for code, rows in found.items()}
-    if config["limit"]:
-        found = {code: min(rows, config["limit"]) for code, rows in found.items()}
-    return found, note
-
-
-def _official(prepared: Stage, split: Split, languages: Sequence[str]) -> tuple[dict[str, int], str]:
-    name, root = prepared.config["task"], _roots(prepared)
-    known = official_rows(name, split) if name in TASKS else {}
-    unknown = [code for code in languages if code not in known]
-    if not unknown:
-        return {code: known[code] for code in languages}, ""
-    if all(_is_empty(path) for code in unknown for path in _task(prepared).paths(root, split, code)):
-        rows = ASSUMED_ROWS[split]
-        note = f"rows of {name} {split} are not known without its files: {rows:,} a language are assumed"
-        return {code: known.get(code, rows) for code in languages}, note
-    counted = {code: _count(prepared, split, code) for code in unknown}
-    return {code: known[code] if code in known else counted[code] for code in languages}, ""
-
-
-def _is_empty(path: Path) -> bool:
-    return path.stat().st_size == 0  # `empty_files`
-
-
-def _count(prepared: Stage, split: Split, code: str) -> int:
-    if prepared.config["type"] in RAW_TEXT:  # raw text is large, and its size on disk tells its tokens
-        return 0
-    return _examples(prepared, split, code)
 
 
 def _pool(prepared: Stage) -> int:
     """Candidates that stand in every language's files, and are read once."""
-    root, (code, *_), task = _roots(prepared), prepared.config["languages"], _task(prepared)
-    split = _split(prepared)
-    if all(_is_empty(path) for path in task.paths(root, split, code)):
+    root, (code, *_), task = roots_of(prepared), prepared.config["languages"], task_of(prepared)
+    split = split_of(prepared)
+    if all(is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]
     return sum(not asked(example) for example in task.load(root, split, code))
-
-
-@lru_cache(maxsize=4096)
-def _examples(prepared: Stage, split: Split, code: str) -> int:
-    return len(_task(prepared).load(_roots(prepared), split, code))
-
-
-def _world_rows(name: str, split: Split) -> int:
-    """Items of a microworld's task and split, per language."""
-    if name.startswith(DOMAIN):
-        return DEFAULT_DOMAIN.documents if split == "train" else DEFAULT_DOMAIN.test
-    field = name.removeprefix("micro_")
-    if field == "retrieval":
-        return DEFAULT.retrieval
-    if split != "train":
-        return int(getattr(DEFAULT, split))
-    return int(getattr(DEFAULT, _WORLD_SIZES.get(field, field)))
-
-
-def _split(prepared: Stage) -> Split:
-    """The split whose files are read: a held-out validation set comes from the training files."""
-    config = prepared.config
-    split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
-    return split
-
-
-def _roots(prepared: Stage) -> tuple[Path, ...]:
-    return tuple(map(Path, prepared.settings["roots"]))
-
-
-def _task(prepared: Stage) -> Any:
-    return revive(prepared.config["task"], prepared.config, prepared.settings["files"], prepared.config["languages"])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xstilts.planning.amounts import RAW_TEXT, Amount
+from xstilts.planning.amounts import Amount
 from xstilts.planning.formulas import Counts, Tuning
+from xstilts.stages.rows import RAW_TEXT
 
 TOKENIZER_PIECE = 65.0
 """Bytes of `tokenizer.json` per piece: its text, its number, its layout."""

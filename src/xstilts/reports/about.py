@@ -43,7 +43,7 @@ class About:
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
-        selection: which weights of each phase were kept, one sentence each; none where all are the last.
+        selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
     title: str

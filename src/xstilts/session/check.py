@@ -16,19 +16,19 @@ from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.planning.amounts import RAW_TEXT, amount
 from xstilts.session.grid import Data, Grid, folders
+from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
 from xstilts.session.tables import frame
 from xstilts.stages.own import revive
+from xstilts.stages.rows import RAW_TEXT
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
-from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import draws_of
 
-FEW_STEPS = 50
-"""Optimizer steps below which a phase of so many epochs is likely too short to learn; noted, not refused."""
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; own files are read whole."""
+
+
+LIMITED = "only the first {} examples of each split and language are read (`limit`): a trial, and no result"
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,6 @@ class Files:
     notes: tuple[str, ...] = ()
     problem: str = ""
     columns: str = ""
-
-
-@dataclass(frozen=True)
-class PhaseLength:
-    """A training phase.
-
-    Attributes:
-        steps: optimizer steps; `examples`: that they are drawn from.
-        given: whether the experiment says the number of steps, and not of epochs.
-    """
-
-    phase: str
-    steps: int
-    examples: int
-    batch_size: int
-    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,17 +111,9 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     files = tuple(_found(*read) for read in _reads(grid))
     refused = next(_all_held_out(grid, files), "")
     broken = refused or any(one.problem for one in files)
-    phases = () if broken else tuple(_lengths(grid.stages, None))
-    told = (*notices(experiment, grid, data), *_spelled(experiment, files), *_short(phases))
+    phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
+    told = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
     return Check(files, phases, told, refused)
-
-
-def _short(phases: Iterable[PhaseLength]) -> list[str]:
-    """A note on the phases of so many epochs that have few optimizer steps."""
-    short = [one.phase for one in phases if one.steps < FEW_STEPS and not one.given]
-    return [f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"] * bool(
-        short
-    )
 
 
 def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
@@ -186,7 +162,7 @@ def look(grid: Grid, store: Store) -> None:
 
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
     """What is missing or not read, a sentence each."""
-    lines = []
+    lines = [LIMITED.format(experiment.limit)] if experiment.limit else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
     for target in experiment.targets:
@@ -248,26 +224,3 @@ def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Fi
     notes = [f"{path.name}: {words}" for path in paths if (words := task.read.dialect(path))]
     columns = task.read.header(paths[0], language)
     return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes), columns=columns)
-
-
-def short_phases(grid: Grid, store: Store) -> list[str]:
-    """A note on each phase that is not finished and will have few optimizer steps."""
-    waiting = [stage for stage in grid.stages if not store.has(stage)]
-    return _short(_lengths(waiting, store))
-
-
-def _lengths(stages: Iterable[Stage], store: Store | None) -> Iterator[PhaseLength]:
-    """How long every training phase is; one that only the seed tells from another stands once."""
-    seen = set()
-    for stage in stages:
-        if stage.kind != "train":
-            continue
-        options, parts = TrainConfig(**stage.config["train"]), stage.config["components"]
-        amounts = [amount(stage.inputs[f"data{i}"], store, part["exponent"]) for i, part in enumerate(parts)]
-        sizes = [max(1, round(one.instances)) for one in amounts]
-        steps = draws_of(parts, stage.config["sampling"], sizes, options).steps
-        rows = sum(round(one.rows) for one in amounts)
-        found = PhaseLength(stage.label, steps, rows, options.batch_size, options.steps is not None)
-        if found not in seen:
-            seen.add(found)
-            yield found

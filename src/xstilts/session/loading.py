@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
+from xstilts.session.overrides import overridden
 from xstilts.studies.files import Document, load_document, study_file
 from xstilts.studies.possible import impossible
 from xstilts.studies.spec import StudySpec
@@ -21,16 +23,22 @@ class Loaded(NamedTuple):
     study: StudySpec | None
 
 
-def load(path: Path | str) -> Experiment:
+def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
     """The experiment of a file, or of one that comes with xstilts by its name (`demo`, `curriculum` ...).
 
     A study block is checked and left aside.
 
+    Args:
+        sets: values to replace, `train.epochs=1`: see `overridden`.
+
     Raises:
         UnknownName: neither a file nor a name.
-        ConfigError: see `load_study`.
+        ConfigError: see `load_study`, `overridden`.
     """
-    return load_study(path).experiment
+    experiment = load_study(path).experiment
+    if not sets:
+        return experiment
+    return overridden(load_document(study_file(str(path))).values, sets).placed(experiment.file)
 
 
 def load_study(path: Path | str) -> Loaded:

@@ -20,10 +20,11 @@ from xstilts.graph.store import Store
 from xstilts.reports import About, Analysis, Named, analyse, write_analysis
 from xstilts.reports.tables import gain_rows
 from xstilts.session.benchmarks import nearest_benchmark
+from xstilts.session.check import LIMITED
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.leaks import leaks_found
 from xstilts.session.tables import frame
-from xstilts.stages.selection import in_words
+from xstilts.stages.selection import in_words, in_words_by_default
 from xstilts.stages.translations import words_for
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
@@ -159,6 +160,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         seeds=experiment.seeds,
         command=command,
         limitations=(
+            *([LIMITED.format(experiment.limit)] if experiment.limit else []),
             *experiment.limitations,
             *coverage(grid),
             *translated(grid, store),
@@ -171,7 +173,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         seed_means=", ".join(varied),
         worlds=grid.worlds,
         averages=nearest_benchmark(experiment, table),
-        selection=in_words(grid.stages),
+        selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from xstilts.graph.perform import Runner
 from xstilts.graph.pool import cores
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session.check import look, notices, short_phases
+from xstilts.session.check import look, notices
 from xstilts.session.grid import Data, Grid
+from xstilts.session.lengths import lengths_of, short_phases, work_of
 from xstilts.stages import RESUMABLE
 from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.selection import in_words_by_default
 
 RUNNER = "xstilts.stages.run:run_stage"
 
@@ -119,12 +122,21 @@ class Run:
     Attributes:
         outcome: what is known of it so far.
         notices: what is missing or was assumed, a sentence each.
+        work: how much computing stages are, of those of which that can be said.
     """
 
-    def __init__(self, grid: Grid, store: Store, machine: Machine, said: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        store: Store,
+        machine: Machine,
+        said: Iterable[str] = (),
+        work: Mapping[Stage, float] | None = None,
+    ) -> None:
         self.grid, self.store = grid, store
         self.outcome = Result()
         self.notices = tuple(said)
+        self.work = work or {}
         self._machine = machine
 
     @property
@@ -172,14 +184,14 @@ def run(
         experiment: from `xstilts.load`, or made in Python.
         store: folder of results; made if missing.
         data: folder or folders of official files; files of own tasks are looked for beside the experiment file first.
-        machine: what may be used; `options` are its fields by name (`workers=2`, `device="cuda"`).
+        machine: what may be used; `options` are its fields by name (`workers=2`, `device="cuda"`). Without either a
+            GPU is used where there is one.
 
     Raises:
         ConfigError, DataError: what is wrong with the experiment or its files, with file and line.
         StoreError: the folder is no store, or cannot be written to.
     """
-    chosen = replace(machine or Machine(), **options)
-    check_device(chosen)
+    chosen = check_device(replace(machine or Machine(device="auto"), **options))
     with remembered(Path(store) / DIGESTS):
         grid, place = Grid.of(experiment, data), Store(Path(store))
     return run_of(experiment, grid, place, chosen, data)
@@ -189,8 +201,12 @@ def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, d
     """The same for an experiment that is expanded already."""
     look(grid, store)
     warning = grid.remember(store, experiment)
-    said = [*notices(experiment, grid, data), *short_phases(grid, store), *slow_bf16(grid, machine.device)]
-    return Run(grid, store, machine, [*said, *([warning] if warning else [])])
+    missing = [stage for stage in grid.stages if not store.has(stage)]
+    lengths = lengths_of(missing, store)
+    said = [*notices(experiment, grid, data), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
+    said += [f"computed on {machine.device}"] if machine.device != "cpu" else []
+    said += in_words_by_default(missing)
+    return Run(grid, store, machine, [*said, *([warning] if warning else [])], work_of(missing, lengths))
 
 
 def computing(
@@ -229,33 +245,42 @@ def workers_of(machine: Machine) -> int:
     return cores() if machine.device == "cpu" and machine.devices == 1 else 1
 
 
-def check_device(machine: Machine) -> None:
-    """Refuse a device that is not here, before anything is computed.
+TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Without one of these Linux has no GPU that torch could use (NVIDIA's own, in WSL, AMD's)."""
+
+
+def check_device(machine: Machine) -> Machine:
+    """The machine with the device that `auto` stands for: CUDA, else MPS, else CPU.
 
     Raises:
-        ConfigError: with what is here.
+        ConfigError: a device that is not here, with what is here.
     """
     device, devices = machine.device, machine.devices
+    if device == "auto" and sys.platform == "linux" and not any(Path(trace).exists() for trace in TRACES):
+        device = "cpu"
     if device == "cpu":
-        return
+        return replace(machine, device=device)
     import torch  # takes seconds: only who asks for a device waits
 
     found = torch.accelerator.current_accelerator(check_available=True)
     kind = found.type if found else "cuda"
     count = torch.accelerator.device_count() if found else 0
+    if device == "auto":
+        device = kind if count and kind in ("cuda", "mps") else "cpu"
     here = ["cpu", *(f"{kind}:{number}" for number in range(count))]
     if device not in [*here, *([kind] if count else [])]:
         blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
         why = blind if torch.version.cuda else "this torch is built without CUDA: install one that has it"
         more = f"; {why}" if not count and device.partition(":")[0] in ("cuda", "gpu") else ""
         raise ConfigError(f"--device {device}: no such device here (there is: {', '.join(here)}){more}")
-    if devices > 1 and not machine.ranks:
+    if devices > 1 and not machine.ranks and device != "cpu":
         if device != kind:
             raise ConfigError(
                 f"--device {device} with --devices {devices}: each has one of its own, say --device {kind}"
             )
         if devices > count:
             raise ConfigError(f"--devices {devices}: there are {count} here ({', '.join(here[1:])})")
+    return replace(machine, device=device)
 
 
 def slow_bf16(grid: Grid, device: str) -> list[str]:

@@ -68,9 +68,8 @@ def tokenizer_of(source: str, revision: str | None) -> Stage:
 
 def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequence[Task]) -> Stage:
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
-    names = drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})
     full: dict[str, Any] = {
-        "trained": {**config, **names},
+        "trained": {**config, **drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})},
         "data": [checksums(data, task, "train", there(data, task, config["languages"])) for task in tasks],
     }
     if columns := {task.name: told["read"] for task in tasks if "read" in (told := reading(task))}:
@@ -195,7 +194,7 @@ class ComponentData:
 
 @dataclass(frozen=True)
 class PhaseData:
-    """A phase ready to be described: components, sampling, training configuration, what its weights are judged by."""
+    """A phase ready to be described; `judges`: what its weights are judged by, `by_default`: what is left open."""
 
     components: tuple[ComponentData, ...]
     sampling: Mapping[str, Any]
@@ -204,6 +203,7 @@ class PhaseData:
     label: str = ""
     cost: float = field(default=10.0)
     judges: tuple[Judge, ...] = ()
+    by_default: tuple[str, ...] = ()
 
 
 def train(model: Stage, phase: PhaseData) -> Stage:
@@ -228,7 +228,7 @@ def train(model: Stage, phase: PhaseData) -> Stage:
         if (part.replayed or phase.train["head"] == "keep") and part.task.type in IN_TEXT:
             holder = _holder(model, config["components"][i]["task"])
             inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
-    return make("train", config, inputs, phase.label, cost=phase.cost)
+    return make("train", config, inputs, phase.label, cost=phase.cost, by_default=list(phase.by_default))
 
 
 def _holder(model: Stage, task: str) -> Stage | None:

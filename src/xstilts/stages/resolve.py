@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
 from xstilts.backbones.family import Kind, Retrieval
-from xstilts.backbones.names import Output, Pooling, Similarity, json_fields
+from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, json_fields
 from xstilts.core.codes import Codes
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import drop_defaults
@@ -114,10 +114,21 @@ def room_of(source: str | None, architecture: str | None, fields: Mapping[str, A
     Args:
         fields: configuration of a random start.
     """
+    config = _config_of(source, architecture, fields)
+    return family_of(str(config["model_type"])).room(config)
+
+
+def width_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
+    """Size of a model's hidden states; None where only loading it tells. Arguments as of `room_of`."""
+    config = _config_of(source, architecture, fields)
+    return next((config[name] for name in WIDTH_FIELDS if isinstance(config.get(name), int)), None)
+
+
+def _config_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Configuration of a model as far as the catalogue, its folder or an experiment has it."""
     known = checkpoint_of(source) if source else None
     config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
-    name = architecture or (known.model_type if known else str(config.get("model_type")))
-    return family_of(name).room({**config, "model_type": name})
+    return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
 
 
 def _usual_config(name: str) -> Any:

@@ -83,6 +83,18 @@ def in_words(stages: Iterable[Stage]) -> tuple[str, ...]:
     return tuple(f"Weights after training on {', '.join(names)}: {rule}." for rule, names in rules.items())
 
 
+def in_words_by_default(stages: Iterable[Stage]) -> tuple[str, ...]:
+    """One sentence on the epochs and learning rates that the experiment left open; none where it gives all."""
+    found: dict[str, None] = {}
+    for stage in stages:
+        if stage.kind == "train" and (names := stage.settings.get("by_default")):
+            train, tasks = stage.config["train"], " with ".join(part["task"] for part in stage.config["components"])
+            said = {"epochs": f"{train['epochs']:g} epochs", "learning_rate": f"rate {train['learning_rate']:g}"}
+            found[f"{tasks}: {', '.join(said[name] for name in names)}"] = None
+    told = "By default, for the size of the data and of the model: "
+    return (told + "; ".join(found) + ".",) if found else ()
+
+
 LAST = "the last"
 
 

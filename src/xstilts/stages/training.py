@@ -225,13 +225,13 @@ class _Log:
     def add(self, record: StepRecord) -> None:
         row = record.row()
         self.rows.append(row)
-        self.tell(record.step + 1, f"{row['task']} loss {row['loss']:.3f}")
+        self.tell(record.step + 1, f", {row['task']} loss {row['loss']:.3f}")
 
-    def tell(self, done: int, message: str = "") -> None:
+    def tell(self, done: int, more: str = "") -> None:
         """How far it is; between two records too, where steps are slow."""
         self.told = time.monotonic()
         if team().leads:
-            self.report({"fraction": done / self.steps, "message": message or f"step {done} of {self.steps}"})
+            self.report({"fraction": done / self.steps, "message": f"step {done} of {self.steps}{more}"})
 
     def write(self) -> None:
         if team().leads:

@@ -12,8 +12,8 @@ Select = Literal["validation", "last", "average", "oracle"]
 
 
 class TrainConfig(BaseModel):
-    """One training phase. Defaults: AdamW as in jiant's XTREME scripts (rate 1e-5 to 3e-5 for XLM-R, decay 0.01,
-    epsilon 1e-8, clip 1.0, linear decay after 10 % warm-up).
+    """One training phase. Defaults: AdamW as in jiant's XTREME scripts (decay 0.01, epsilon 1e-8, clip 1.0, linear
+    decay after 10 % warm-up). Epochs and rate that an experiment leaves open are set by `xstilts.training.defaults`.
 
     `batch_size` counts examples (windows for span QA, blocks for masked LM), as papers report it.
 
@@ -25,10 +25,20 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: float = Field(default=2.0, gt=0, description="passes over the (capped) data; ignored when steps is given")
+    epochs: float = Field(
+        default=2.0,
+        gt=0,
+        description="passes over the (capped) data; ignored when steps is given",
+        json_schema_extra={"default": "by the data's size"},
+    )
     steps: int | None = Field(default=None, gt=0, description="optimizer steps")
     batch_size: int = Field(default=32, gt=0, description="examples per optimizer step")
-    learning_rate: float = Field(default=2e-5, gt=0, description="the largest; a list in a file is a sweep")
+    learning_rate: float = Field(
+        default=2e-5,
+        gt=0,
+        description="the largest; a list in a file is a sweep",
+        json_schema_extra={"default": "by the model's width"},
+    )
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps with a rising rate")
     schedule: Literal["linear", "constant"] = Field(default="linear", description="linear: down to 0 by the last step")
     weight_decay: float = Field(default=0.01, ge=0, description="of AdamW; so are the next two")

@@ -1,0 +1,80 @@
+"""How long the training phases of an experiment are, and how much work each stage is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.planning.amounts import KINDS, Kind, amount
+from xstilts.stages.rows import rows_of
+from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import draws_of
+
+FEW_STEPS = 50
+"""Optimizer steps below which a phase of so many epochs is likely too short to learn; noted, not refused."""
+BACKWARD = 3.0
+"""A pass that trains, in passes that predict: one forward, and two backward."""
+
+
+@dataclass(frozen=True)
+class PhaseLength:
+    """A training phase.
+
+    Attributes:
+        steps: optimizer steps; `examples`: that they are drawn from.
+        given: whether the experiment says the number of steps, and not of epochs.
+        epochs: passes over its instances.
+        by_default: what the experiment leaves open: `epochs`, `learning_rate`.
+    """
+
+    phase: str
+    steps: int
+    examples: int
+    batch_size: int
+    given: bool = False
+    epochs: float = 0.0
+    learning_rate: float = 0.0
+    by_default: tuple[str, ...] = ()
+
+
+def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, PhaseLength]:
+    """How long every training phase is. Raises `DataError` for files that cannot be counted."""
+    return {stage: _length(stage, store) for stage in stages if stage.kind == "train"}
+
+
+def _length(stage: Stage, store: Store | None) -> PhaseLength:
+    options, parts = TrainConfig(**stage.config["train"]), stage.config["components"]
+    amounts = [amount(stage.inputs[f"data{i}"], store, part["exponent"]) for i, part in enumerate(parts)]
+    sizes = [max(1, round(one.instances)) for one in amounts]
+    steps = draws_of(parts, stage.config["sampling"], sizes, options).steps
+    rows, given = sum(round(one.rows) for one in amounts), options.steps is not None
+    epochs = round(steps * options.batch_size / sum(sizes), 2) if given else options.epochs
+    by_default = tuple(stage.settings.get("by_default", ()))
+    return PhaseLength(stage.label, steps, rows, options.batch_size, given, epochs, options.learning_rate, by_default)
+
+
+def short_phases(lengths: Iterable[PhaseLength]) -> list[str]:
+    """A note on the phases of so many epochs that have few optimizer steps."""
+    short = dict.fromkeys(one.phase for one in lengths if one.steps < FEW_STEPS and not one.given)
+    told = f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"
+    return [told] if short else []
+
+
+def work_of(stages: Iterable[Stage], lengths: Mapping[Stage, PhaseLength]) -> dict[Stage, float]:
+    """How much computing train and predict stages are, in tokens that are predicted; roughly, at usual lengths."""
+    found = {}
+    for stage in stages:
+        if stage in lengths:
+            length, parts = lengths[stage], stage.config["components"]
+            tokens = sum(_tokens(part["type"]) for part in parts) / len(parts)
+            found[stage] = BACKWARD * length.steps * length.batch_size * tokens
+        elif stage.kind == "predict":
+            found[stage] = sum(rows_of(stage.inputs["data"])[0].values()) * _tokens(stage.config["type"])
+    return found
+
+
+def _tokens(kind: str) -> float:
+    usual = KINDS.get(kind, Kind(64))
+    return usual.tokens * usual.segments * usual.instances
