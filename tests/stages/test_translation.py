@@ -259,6 +259,49 @@ def test_several_languages_are_not_all_translated_into_one(translations: Any, me
         Expansion(experiment({"mt": translations}, component("micro_nli", "mt", "qaa", "qab")), root)
 
 
+SHOUTS = "import sys\nfor line in sys.stdin: sys.stdout.write(' '.join(w[::-1] for w in line.split()) + chr(10))\n"
+
+
+def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_path: Path) -> None:
+    script = tmp_path / "engine.py"
+    script.write_text(SHOUTS)
+    aligner = {"markers": "none", "aligner": str(encoder_path(1, "mlm"))}
+
+    def expanded(**options: Any) -> Expansion:
+        spec = {"command": [sys.executable, str(script), "{language}"], **aligner, **options}
+        return Expansion(experiment({"mine": spec}, component("micro_qa", "mine", "qab", "qac")), root)
+
+    def keys(**options: Any) -> set[str]:
+        return {stage.key for stage in stages(expanded(**options), "translate")}
+
+    first = keys()
+    assert len(first) == 2
+    (made, _) = sorted(stages(expanded(), "translate"), key=lambda stage: str(stage.config["language"]))
+    assert made.config["version"].startswith("Python")
+    assert run([made], tmp_path / "store")["Failed"] == []
+    counts = read_json(Store(tmp_path / "store").directory(made) / "counts.json")
+    assert counts["kept"] + sum(counts["dropped"].values()) == TINY.qa
+    assert set(counts["projected"]) == {"alignment"}
+    assert keys(version=[sys.executable, "-c", "print(7)"]).isdisjoint(first)
+    script.write_text(SHOUTS + "\n")
+    assert keys().isdisjoint(first), "the script itself is in the key"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["nowhere"], "`command` is one, and translations of 'micro_nli' are asked in qaa, qab"),
+        (["nowhere", "{language}"], "nowhere cannot be run"),
+        ({"qaa": [sys.executable]}, "has no command for 'qab' .it has: qaa.: add one"),
+    ],
+)
+def test_a_command_that_cannot_translate_is_refused_before_anything_runs(
+    command: Any, message: str, root: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Expansion(experiment({"mt": {"command": command}}, component("micro_nli", "mt", "qaa", "qab")), root)
+
+
 XTREME = "micro/en-{language}-translated.tsv"
 
 

@@ -20,7 +20,9 @@ def translator(experiment: Experiment, name: str, world: int | None) -> Translat
     named = [one.source for one in experiment.backbones if one.source and one.output == "head"]
     revisions = {one.source: one.revision for one in experiment.backbones}
     source = spec.aligner or next(iter(named), None)
-    aligner = resolve(source, revisions.get(source), world) if source and spec.engine == "ctranslate2" else None
+    aligner = (
+        resolve(source, revisions.get(source), world) if source and spec.engine in ("ctranslate2", "command") else None
+    )
     holders = {task: experiment.task(holder) for task, holder in spec.tasks.items()}
     for task, holder in holders.items():
         if holder.type != experiment.task(task).type or "train" not in holder.files:

@@ -29,9 +29,10 @@ from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS, Task
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier
+from xstilts.translation.command import Command
 from xstilts.translation.engine import Engine
 from xstilts.translation.given import given
-from xstilts.translation.project import Projector
+from xstilts.translation.project import Projector, Translate
 from xstilts.translation.quality import Judge
 from xstilts.translation.spec import Quality
 
@@ -57,7 +58,7 @@ def run_translate(
     task = revive(config["task"], config, settings["files"], ("en",))
     with parsed_once():
         sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
-    if config["engine"] == "ctranslate2":
+    if config["engine"] in ("ctranslate2", "command"):
         carried = _by_machine(config, settings, machine, sources, directory, report)
     elif config["engine"] == "files":
         carried = _from_files(config, settings, root, sources)
@@ -94,7 +95,7 @@ def _by_machine(
         part, asked = directory / "parts" / f"{begin:08d}.jsonl", sources[begin : begin + TOGETHER]
         done = _done(part, len(asked))
         if done is None:
-            carrier = carrier or _carrier(config, settings, machine)
+            carrier = carrier or _carrier(config, settings, machine, part.parent)
             carried = carrier(asked)
             carrier.projector.forget()
             write_jsonl(part, map(_row, carried))
@@ -128,9 +129,14 @@ def _carried(row: Mapping[str, Any]) -> Carried:
     return Carried(row["example"] and from_row(row["example"]), row["reason"], row["method"])
 
 
-def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Machine) -> Carrier:
+def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Machine, folder: Path) -> Carrier:
     tokens, language = machine.micro_batch_tokens, config["language"]
-    engine = Engine(Path(settings["model"]), settings["tokenizer"], config, machine.device, tokens)
+    engine: Translate
+    if config["engine"] == "command":
+        folder.mkdir(exist_ok=True)
+        engine = Command(config["command"], folder)
+    else:
+        engine = Engine(Path(settings["model"]), settings["tokenizer"], config, machine.device, tokens)
     aligner = None
     if "aligner" in config:
         encoder = load_backbone(settings["aligner"], settings["revision"])

@@ -13,9 +13,11 @@ from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
 from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
 from xstilts.stages.describe import custom_files, make
+from xstilts.stages.digests import digest
 from xstilts.stages.own import reading
 from xstilts.tasks import Task
 from xstilts.tasks.base import OF_TEXT
+from xstilts.translation.command import printed_version
 from xstilts.translation.spec import PROJECTED, EngineSpec
 
 CONVERTED = ("model.bin", "config.json", "*vocabulary*")
@@ -54,7 +56,9 @@ class Translator:
             **self.spec.options(kind in PROJECTED, language),
         }
         settings: dict[str, Any] = {"roots": roots_of(data), "files": custom_files(task)}
-        how = {"ctranslate2": self._machine, "files": self._files, "microworld": self._exact}[self.spec.engine]
+        how = {"ctranslate2": self._machine, "command": self._command, "files": self._files, "microworld": self._exact}[
+            self.spec.engine
+        ]
         more, places = how(task, language, data)
         inputs = {"world": data.world} if data.world else {}
         label = f"{task.name}, {language} by {self.name}"
@@ -73,6 +77,22 @@ class Translator:
         tokenizer = self.spec.tokenizers.get(language) or self.spec.tokenizer or folder
         config = {"model": identity(folder, None, CONVERTED), "tokenizer": identity(tokenizer, None, TOKENIZER)}
         places: dict[str, Any] = {"model": str(Path(folder).absolute()), "tokenizer": _place(tokenizer)}
+        return self._aligned(task, config, places)
+
+    def _command(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
+        argv = self.spec.argv(language)
+        if argv is None:
+            known = ", ".join(self.spec.command or ())
+            raise ConfigError(f"translation '{self.name}' has no command for '{language}' (it has: {known}): add one")
+        config: dict[str, Any] = {"command": list(argv), "version": printed_version(argv, self.spec.version)}
+        if scripts := {part: digest(Path(part)) for part in argv if Path(part).is_file()}:
+            config["scripts"] = scripts
+        return self._aligned(task, config, {})
+
+    def _aligned(
+        self, task: Task, config: dict[str, Any], places: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same with the encoder that aligns words, where spans or tags are projected."""
         if OF_TEXT.get(task.type, task.type) in PROJECTED and self.aligner is not None:
             source, revision = self.aligner
             config["aligner"] = identity_of_model(source, revision)

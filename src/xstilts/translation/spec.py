@@ -19,6 +19,7 @@ PROJECTED = ("span_qa", "tagging")
 """Task types whose gold has a place in the text."""
 TRANSLATED = ("classification", "multiple_choice", *PROJECTED)
 Markers = Literal["tags", "brackets", "none"]
+Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 Patterns = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
 ]
@@ -46,9 +47,18 @@ class Quality(_Strict):
 
 
 class EngineSpec(_Strict):
-    """Where translations come from: a CTranslate2 model, files that are there, or the microworld's own meanings."""
+    """Where translations come from: a CTranslate2 model, any program, files, or the microworld's own meanings."""
 
-    engine: Literal["ctranslate2", "files", "microworld"] = Field(description="what translates")
+    engine: Literal["ctranslate2", "command", "files", "microworld"] = Field(
+        description="what translates; else `command` where there is one"
+    )
+    command: Argv | dict[Code, Argv] | None = Field(
+        default=None,
+        description="command: program and arguments, or language -> these; {language}, {iso3}, {in}, {out} are filled",
+    )
+    version: Argv | None = Field(
+        default=None, description="command: what prints the version; else the program with `--version` or `-V`"
+    )
     model: str | None = Field(default=None, description="ctranslate2: folder of one model for all languages")
     models: dict[Code, str] = Field(default_factory=dict, description="ctranslate2: language -> folder of its model")
     tokenizer: str | None = Field(
@@ -76,18 +86,30 @@ class EngineSpec(_Strict):
         default_factory=dict, description="files: task -> the task that holds its translations (mnli: xnli_mt)"
     )
     markers: Markers = Field(
-        default="tags", description="ctranslate2: around spans: <a>..</a>, [..], or none: alignment alone"
+        default="tags", description="ctranslate2, command: around spans: <a>..</a>, [..], or none: alignment alone"
     )
     aligner: str | None = Field(
-        default=None, description="ctranslate2: encoder that aligns words; else the first backbone that has a source"
+        default=None,
+        description="ctranslate2, command: encoder that aligns words; else the first backbone that has a source",
     )
     layer: int | None = Field(
-        default=None, ge=0, description="ctranslate2: the aligner's hidden state; else at two thirds of its depth"
+        default=None,
+        ge=0,
+        description="ctranslate2, command: the aligner's hidden state; else at two thirds of its depth",
     )
     coverage: float = Field(
-        default=0.6, ge=0, le=1, description="ctranslate2: least share of words aligned, of sentences with a tag a word"
+        default=0.6,
+        ge=0,
+        le=1,
+        description="ctranslate2, command: least share of words aligned, of sentences with a tag a word",
     )
-    quality: Quality = Field(default=Quality(), description="ctranslate2, files: what is left out")
+    quality: Quality = Field(default=Quality(), description="ctranslate2, command, files: what is left out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        short = isinstance(value, dict) and "command" in value and "engine" not in value
+        return {**value, "engine": "command"} if short else value
 
     @model_validator(mode="after")
     def _of_its_engine(self) -> EngineSpec:
@@ -98,11 +120,13 @@ class EngineSpec(_Strict):
                 raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": (name,)})
         if self.engine == "ctranslate2" and (self.model is None) == (not self.models):
             raise ValueError("give `model` (one folder for all languages) or `models` (language -> folder)")
+        if self.engine == "command" and not self.command:
+            raise ValueError("give `command`: a program and its arguments, such as [apertium, -u, eng-spa]")
         if self.engine == "files" and not (self.files or self.tasks):
             raise ValueError("give `files` (task -> pattern) or `tasks` (task -> the task that holds its translations)")
         if both := sorted(self.files.keys() & self.tasks.keys()):
             raise ValueError(f"'{both[0]}' stands in `files` and in `tasks`: give one")
-        if self.engine == "files" and self.quality.min_score is not None:
+        if self.engine != "ctranslate2" and self.quality.min_score is not None:
             raise ValueError("quality.min_score: only ctranslate2 scores its translations; leave it out")
         for pattern in (pattern for patterns in self.files.values() for pattern in patterns):
             check_pattern(pattern)
@@ -112,8 +136,13 @@ class EngineSpec(_Strict):
         """Refuse languages of a component that would all be one.
 
         Raises:
-            ConfigError: one model that is not told which language to write, or one file for several.
+            ConfigError: one model that is not told which language to write, or one command or file for several.
         """
+        if isinstance(self.command, tuple) and len({*map(self.argv, languages)}) < len(languages):
+            raise ConfigError(
+                f"`command` is one, and translations of '{task}' are asked in {', '.join(languages)}: put {{language}} "
+                "or {iso3} into it, or give one for each"
+            )
         told = {**self.source_tokens, **self.target_tokens}
         silent = [code for code in languages if code not in told]
         if self.model and silent and (told or len(languages) > 1):
@@ -128,10 +157,22 @@ class EngineSpec(_Strict):
                     "put {language} into its name"
                 )
 
+    def argv(self, language: str) -> tuple[str, ...] | None:
+        """The command that translates into a language; `{in}` and `{out}` stay. None where there is none."""
+        asked = self.command.get(language) if isinstance(self.command, dict) else self.command
+        codes = {"{language}": language, "{iso3}": any_language(language).iso3}
+
+        def filled(part: str) -> str:
+            for name, code in codes.items():
+                part = part.replace(name, code)
+            return part
+
+        return asked and tuple(map(filled, asked))
+
     def options(self, projected: bool, language: str) -> dict[str, Any]:
         """What of this decides a translation into one language, but for models and files, which go by their content."""
         names = ["beam", "max_tokens", "source_language"] if self.engine == "ctranslate2" else []
-        if projected and self.engine == "ctranslate2":
+        if projected and self.engine in ("ctranslate2", "command"):
             names += ["markers", "layer", "coverage"]
         chosen: dict[str, Any] = {"engine": self.engine, **{name: getattr(self, name) for name in names}}
         if self.engine == "ctranslate2":

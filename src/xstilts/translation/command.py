@@ -1,0 +1,96 @@
+"""Machine translation by any program that reads lines and writes as many.
+
+The program reads standard input and writes standard output, or is told both as files (`{in}` and `{out}` among its
+arguments). It is run without a shell; where a pipeline is needed, `[sh, -c, "one | other"]` says so.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from xstilts.core.errors import ConfigError, DataError
+from xstilts.translation.project import Translated
+
+VERSION_OPTIONS = ("--version", "-V")
+
+
+class Command:
+    """Translates lines by a program.
+
+    Args:
+        argv: the program and its arguments.
+        folder: where `sent.txt` and `received.txt` lie, for the program and for whoever looks for a mistake.
+    """
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        self._argv, self._sent, self._received = argv, folder / "sent.txt", folder / "received.txt"
+
+    def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
+        """One entry a text, which is sent as one line.
+
+        Raises:
+            ConfigError: there is no such program.
+            DataError: it failed, or did not write a line for each; the line where it began to is named.
+        """
+        lines = [" ".join(text.split()) for text in texts]
+        found = self._run(lines)
+        if len(found) != len(lines):
+            at = self._first_wrong(lines)
+            self._run(lines)  # the files are those of all lines again
+            raise DataError(f"`{' '.join(self._argv)}` wrote {len(found)} lines for {len(lines)}", self._sent, at)
+        return [Translated(line.strip()) for line in found]
+
+    def _run(self, lines: Sequence[str]) -> list[str]:
+        self._sent.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        self._received.unlink(missing_ok=True)
+        places = {"{in}": str(self._sent), "{out}": str(self._received)}
+        argv = [places.get(part, part) for part in self._argv]
+        sent = None if "{in}" in self._argv else self._sent.read_bytes()
+        done = _done(argv, sent)
+        if done.returncode:
+            why = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            raise DataError(f"`{' '.join(self._argv)}` ended with {done.returncode}: {why[-1]}", self._sent)
+        if "{out}" not in self._argv:
+            self._received.write_bytes(done.stdout)
+        if not self._received.is_file():
+            raise DataError(f"`{' '.join(self._argv)}` has not written its {{out}}", self._received)
+        return self._received.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+
+    def _first_wrong(self, lines: Sequence[str]) -> int:
+        """The number, from 1, of a line that is not answered by one line: halves are tried apart."""
+        first, last = 0, len(lines)
+        while last - first > 1:
+            middle = (first + last) // 2
+            wrong = len(self._run(lines[first:middle])) != middle - first
+            first, last = (first, middle) if wrong else (middle, last)
+        return first + 1
+
+
+def _done(argv: Sequence[str], sent: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """The finished program. Raises `ConfigError` where there is none."""
+    try:
+        return subprocess.run(argv, input=sent, capture_output=True, check=False)
+    except OSError as error:
+        reason = error.strerror or "it cannot be run"
+        raise ConfigError(
+            f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({reason}): install it, or name its path"
+        ) from None
+
+
+@lru_cache
+def printed_version(argv: tuple[str, ...], asked: tuple[str, ...] | None) -> str:
+    """What `asked` prints, else what the program of `argv` prints when it is asked for its version; empty if nothing.
+
+    Raises:
+        ConfigError: there is no such program, or `asked` fails.
+    """
+    for try_ in (asked,) if asked else ((argv[0], option) for option in VERSION_OPTIONS):
+        done = _done(try_, b"")
+        if not done.returncode:
+            return done.stdout.decode(errors="replace").strip()
+        if asked:
+            raise ConfigError(f"`{' '.join(asked)}`, which should print a version, ended with {done.returncode}")
+    return ""
