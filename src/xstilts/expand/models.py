@@ -16,7 +16,7 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET, Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
-from xstilts.stages.resolve import kind_of, resolve, retrieval_of, room_of, width_of
+from xstilts.stages.resolve import kind_of, resolve, retrieval_of, room_of, width_of, within_depth
 
 CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
 
@@ -75,7 +75,7 @@ class Models:
             model,
             stage=describe.start_pretrained(source, revision, use, "English only"),
             tokenizer=describe.tokenizer_of(source, revision),
-            retrieval=retrieval_of(source, spec.retrieval),
+            retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
             kind=kind_of(source, None, spec.output),
             room=room_of(source, None, {}),
             width=width_of(source, None, {}),

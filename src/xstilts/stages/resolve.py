@@ -131,6 +131,13 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
     return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
 
 
+def within_depth(retrieval: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The same, read at the last layer of a model that has fewer than `layer`, such as a control of another depth."""
+    known = checkpoint_of(source)
+    depth = (known.shape if known else json_fields(Path(source) / "config.json")).get("num_hidden_layers")
+    return {**retrieval, "layer": min(retrieval["layer"], depth)} if depth and "layer" in retrieval else dict(retrieval)
+
+
 def _usual_config(name: str) -> Any:
     """transformers' configuration of an architecture that no family lists; None of one that it does not know."""
     from transformers import AutoConfig
