@@ -1,13 +1,16 @@
-"""Verse pairs of two Bibles, any language with English, for a contrastive intermediate task.
+"""Verse pairs of two Bibles, any language with English: retrieval, and a contrastive intermediate task.
 
-Protocol: training only; verses that both Bibles have and neither joins to a neighbour. Layout:
+Protocol: verses that both Bibles have and neither joins to a neighbour. `ebible`: the English verse is found, accuracy;
+`ebible_parallel`: training only; the two must not meet in one recipe. Layout:
 `text_ebible/{iso3}-*.txt` of the eBible corpus (41,899 lines each) with an English Bible `eng-*.txt` and `vref.txt`
 beside.
 """
 
+from dataclasses import replace
+
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.parallel import ebible_pairs
-from xstilts.tasks.base import Task, register
+from xstilts.tasks.base import Encoding, Task, register
 
 EBIBLE_PARALLEL = register(
     Task(
@@ -23,5 +26,18 @@ EBIBLE_PARALLEL = register(
         licence="by Bible; the ones used should be in the public domain",
         source="https://github.com/BibleNLP/ebible-corpus",
         protocol="training only",
+    )
+)
+
+EBIBLE = register(
+    replace(
+        EBIBLE_PARALLEL,
+        name="ebible",
+        type="retrieval",
+        files={"test": EBIBLE_PARALLEL.files["train"]},
+        metric="bitext_accuracy",
+        main="accuracy",
+        encoding=Encoding(max_length=512),
+        protocol="nearest neighbour, accuracy",
     )
 )
