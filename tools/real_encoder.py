@@ -47,6 +47,14 @@ SHAPE = (
     "vocab_size",
     "max_position_embeddings",
 )
+REST = (
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "vocab_size",
+    *(f"{name}_token_id" for name in ("pad", "bos", "eos")),
+)
+"""Fields of BERT's configuration: those that the file begins with, and the others, as `config.json` has them."""
 MATRICES = {
     "q": ("attention.self.query", "hidden_size", "hidden_size"),
     "k": ("attention.self.key", "hidden_size", "hidden_size"),
@@ -88,7 +96,8 @@ def read(data: bytes) -> Packed:
     scores = np.frombuffer(data, np.float32, count, at + 4 * (count + 1))
     at += 4 * (count + 1) + 4 * count
     text, at = data[at : at + length], at + length
-    at += take("iI")[1]  # a table for normalising, which the library has itself
+    _, table = take("iI")
+    at += table  # for normalising, which the library does itself
     entries = {}
     for _ in range(take("i")[0]):
         name = take(f"{take('H')[0]}s")[0].decode()
@@ -165,13 +174,15 @@ def write(to: Path, weights: dict[str, Floats], packed: Packed, layers: int) -> 
     config = {
         "model_type": "bert",
         "architectures": ["BertModel"],
-        **packed.config,
-        "num_hidden_layers": layers,
+        **{name: packed.config[name] for name in SHAPE[:4]},
         "hidden_act": "gelu",
+        **{name: packed.config[name] for name in REST},
         "hidden_dropout_prob": 0.1,
         "attention_probs_dropout_prob": 0.1,
         "initializer_range": 0.02,
-    }
+        "position_embedding_type": "absolute",
+        "torch_dtype": "float32",
+    } | {"num_hidden_layers": layers}
     told = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
     about = {
         "tokenizer_class": "PreTrainedTokenizerFast",

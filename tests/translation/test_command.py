@@ -59,5 +59,6 @@ def test_the_version_is_what_the_program_or_another_prints(tmp_path: Path) -> No
 
 @pytest.mark.skipif(shutil.which("apertium") is None, reason="apertium is not installed")
 def test_apertium_translates_line_by_line_and_keeps_brackets(tmp_path: Path) -> None:
-    found = Command(["apertium", "-u", "eng-spa"], tmp_path)(["The [Denver Broncos] won the game.", "A man sleeps."])
-    assert [one and one.text for one in found] == ["El [Denver Broncos] ganó el juego.", "Un hombre duerme."]
+    texts = ["The [Denver Broncos] won the game.", "", "A man is playing a guitar."]
+    found = [one and one.text for one in Command(["apertium", "-u", "eng-spa"], tmp_path)(texts)]
+    assert found == ["El [Denver Broncos] ganó el juego.", "", "Un hombre está tocando una guitarra."]

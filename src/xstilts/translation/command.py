@@ -57,7 +57,8 @@ class Command:
             self._received.write_bytes(done.stdout)
         if not self._received.is_file():
             raise DataError(f"`{' '.join(self._argv)}` has not written its {{out}}", self._received)
-        return self._received.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+        text = self._received.read_text(encoding="utf-8", errors="replace")
+        return text.removesuffix("\n").split("\n") if text else []
 
     def _first_wrong(self, lines: Sequence[str]) -> int:
         """The number, from 1, of a line that is not answered by one line: halves are tried apart."""
