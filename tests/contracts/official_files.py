@@ -248,6 +248,7 @@ OFFICIAL: Mapping[str, Laid] = {
     "commonsense_qa": Laid(commonsense_qa, {"en": 3}),
     "copa": Laid(copa, {"en": 3}),
     "cosmos_qa": Laid(cosmos_qa, {"en": 3}),
+    "ebible": Laid(None, {"de": 7}),
     "ebible_parallel": Laid(None, {"de": 7}),
     "hellaswag": Laid(hellaswag, {"en": 3}),
     "lareqa": Laid(questions, {"en": 3, "de": 4, "el": 5}),
