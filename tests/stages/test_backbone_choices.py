@@ -23,6 +23,7 @@ from xstilts.microworld import TINY, write_world
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
 from xstilts.stages.models import open_backbone
+from xstilts.stages.resolve import within_depth
 
 DECODER = {
     **BACKBONE,
@@ -179,6 +180,14 @@ def test_the_commit_that_the_hub_gave_is_recorded_and_read_later(
     assert read_json(place / "pointer.json") == {"source": "some/model", "revision": commit}
     (folder / "refs" / "main").write_text("f" * 40)
     assert open_backbone(place).layers == 2  # of the commit that was recorded: there is no other
+
+
+def test_a_control_of_less_depth_is_read_at_its_last_layer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "num_hidden_layers": 6}')
+    asked = {"layer": 12, "pooling": "first"}
+    assert within_depth(asked, str(tmp_path)) == {"layer": 6, "pooling": "first"}
+    assert within_depth(asked, "a-hub/name") == asked
+    assert within_depth({}, str(tmp_path)) == {}
 
 
 def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:
