@@ -133,8 +133,7 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
 
 def within_depth(retrieval: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The same, read at the last layer of a model that has fewer than `layer`, such as a control of another depth."""
-    known = checkpoint_of(source)
-    depth = (known.shape if known else json_fields(Path(source) / "config.json")).get("num_hidden_layers")
+    depth = _config_of(source, None, {}).get("num_hidden_layers")
     return {**retrieval, "layer": min(retrieval["layer"], depth)} if depth and "layer" in retrieval else dict(retrieval)
 
 
