@@ -75,9 +75,8 @@ class Loop:
     def _predicting(self, one_start: bool) -> Spent:
         total = Spent()
         for target, spoken in self.spoken.items():
-            call, count = self.predicting[target], len(spoken) * self._cells
-            inside = self.inside[target] / call.wall
-            total += call.times(count * inside + self._cells * (1 - inside) if one_start else count)
+            call, count, start = self.predicting[target], len(spoken) * self._cells, self._start(target)
+            total += call.times(count * (1 - start) + self._cells * start if one_start else count)
         return total
 
     @property
@@ -106,21 +105,23 @@ class Loop:
         return round(mean(self.models) * sum(self._trained(share=True).values()))
 
     @property
-    def parts(self) -> dict[str, tuple[float, Spent]]:
-        trained = sum(self._trained(share=True).values())
+    def parts(self) -> dict[str, tuple[int, float]]:
+        """What the loop that shares does: calls and CPU-seconds."""
+        trained, predicted = sum(self._trained(share=True).values()), self.languages * self._cells
+        every = self._predicting(one_start=False).cpu
+        starts = sum(
+            self._cells * len(spoken) * self.predicting[target].cpu * self._start(target)
+            for target, spoken in self.spoken.items()
+        )
         return {
-            "training (estimated)": (trained, self._training(share=True)),
-            "prediction (estimated)": (self.languages * self._cells, self._predicting(one_start=False)),
-            "of it starts (estimated)": (
-                self.languages * self._cells,
-                Spent(
-                    sum(
-                        self._cells * len(s) * (self.predicting[t].wall - self.inside[t])
-                        for t, s in self.spoken.items()
-                    )
-                ),
-            ),
+            "training": (trained, self._training(share=True).cpu),
+            "prediction": (predicted, every),
+            "of which starts": (predicted, starts),
         }
+
+    def _start(self, target: str) -> float:
+        """Share of a call that is no prediction: Python, libraries, model, tokenising."""
+        return 1 - self.inside[target] / self.predicting[target].wall
 
     @property
     def agreement(self) -> str:

@@ -71,6 +71,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each way")
     parser.add_argument("--eval-batch", type=int, default=32, help="of the Trainer, beside its default of 8")
     parser.add_argument("--tasks", nargs="+", choices=(*LABELLED, *RETRIEVED), default=(*LABELLED, *RETRIEVED))
+    parser.add_argument("--languages", nargs="+", default=(), help="language codes; default: all that are there")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="kept there; default: a temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into their section of a page")
@@ -99,7 +100,8 @@ class Place:
         self.given, self.work, self.file, self.store = given, work, work / "prediction.yaml", work / "store"
         work.mkdir(parents=True, exist_ok=True)
         asked = {name: on for name, on in {**LABELLED, **RETRIEVED}.items() if name in given.tasks}
-        self.experiment: Experiment = write_experiment(self.file, given.model, given.train, (), asked, given.limit)
+        how = (given.train, (), asked, given.limit, given.languages)
+        self.experiment: Experiment = write_experiment(self.file, given.model, *how)
         say("training and predicting once, untimed")
         spend(xstilts("run", self.file, "--data", given.data.absolute(), "--store", self.store))
         self.cells = grid_of(self.experiment, Store(self.store)).cells
@@ -158,8 +160,13 @@ def ways(eval_batch: int) -> list[Way]:
 
 def labelled(place: Place, task: str, shown: Sequence[Callable[[Table], str]]) -> list[str]:
     """The section of a task with scripts, as a text for each way of showing tables."""
-    split = place.experiment.targets[list(place.given.tasks).index(task)].split or "test"
-    files = write_rows(place.experiment, place.given.data.absolute(), place.work, (task, split, place.given.limit))
+    files = write_rows(
+        place.experiment,
+        place.given.data.absolute(),
+        place.work,
+        (task, "test", place.given.limit),
+        place.given.languages,
+    )
     chosen = ways(place.given.eval_batch)
     done: dict[Way, list[Done]] = {way: [] for way in chosen}
     place.exported(task)
