@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.measure import Spent, answer, folder_bytes, module, spend
+from benchmarks.measure import Spent, answer, cores, folder_bytes, module, spend
 from benchmarks.rows import predictions, score, script_of, write_rows
 from xstilts.backbones.backbone import bf16_is_slow
 from xstilts.experiment import Experiment
@@ -167,7 +167,7 @@ def measure_loop(
         options = [*encoding, *training_options(experiment, name, seed)]
         to = work / f"model-{name}"
         base = ["--model", given.model.absolute(), "--train_file", trained_files[name], "--output_dir", to]
-        found.training[name] = spend(module(script, *base, *options))
+        found.training[name] = spend(module(script, *base, *options), cores())
         found.models.append(folder_bytes(to))
         found.measured += 1
         say(f"loop: {name} trained, {found.training[name].row()}")
@@ -202,7 +202,7 @@ def _predict(
             not bf16_is_slow("cpu"),
         ]
         base = ["--model", work / f"model-{trained}", "--test_file", files[language], "--output_dir", to]
-        calls.append(spend(module(script, *base, *encoding, *options)))
+        calls.append(spend(module(script, *base, *encoding, *options), cores()))
         inside.append(answer(calls[-1])["seconds"])
         theirs = score(found.experiment, target, language, files[language], predictions(to / "predictions.jsonl"))
         found.scores.append((target, language, theirs, ours[target, language]))

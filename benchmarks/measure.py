@@ -58,15 +58,20 @@ class Spent:
         return {"wall": round(self.wall, 2), "cpu": round(self.cpu, 2)}
 
 
-def spend(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str] | None = None) -> Spent:
+def spend(command: Sequence[str | os.PathLike[str]], threads: int | None = None) -> Spent:
     """Run a command from the repository's root to its end.
+
+    Args:
+        threads: that it computes with; None: as many as it takes by itself, whatever this process was told.
 
     Raises:
         RuntimeError: it failed; with the end of what it wrote.
     """
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    told_threads = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        command, env={**os.environ, **OFFLINE, **(environment or {})}, cwd=ROOT, capture_output=True, text=True
+        command, env={**inherited, **OFFLINE, **told_threads}, cwd=ROOT, capture_output=True, text=True
     )
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:

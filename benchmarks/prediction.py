@@ -122,7 +122,7 @@ class Place:
         for role in ("data", "predictions"):
             to = self.folder()
             asked = (self.file, self.store, self.stage(task, role).key, to, precision)
-            spent = spend(module("benchmarks.prediction", "stage", *asked), {"OMP_NUM_THREADS": str(cores())})
+            spent = spend(module("benchmarks.prediction", "stage", *asked), cores())
             total, peaks = total + spent, [*peaks, answer(spent)["peak_bytes"]]
         files = sorted((to / "predictions").glob("*.jsonl"))
         return Done(total, max(peaks), {path.stem: predictions(path) for path in files})
@@ -144,7 +144,7 @@ class Place:
         for language, path in files.items():
             to = self.folder()
             base = ["--model", self.exported(task), "--test_file", path, "--output_dir", to]
-            spent = spend(module(script, *base, *options))
+            spent = spend(module(script, *base, *options), cores())
             total, peaks = total + spent, [*peaks, answer(spent)["peak_bytes"]]
             found[language] = predictions(to / "predictions.jsonl")
         return Done(total, max(peaks), found)

@@ -96,7 +96,7 @@ def in_process(bench: Bench, threads: int) -> Callable[[Contender, int], Run]:
 
     def once(contender: Contender, seed: int) -> Run:
         command = module("benchmarks.runs", bench.folder, json.dumps(asdict(contender)), seed)
-        return of_row(answer(spend(command, {"OMP_NUM_THREADS": str(threads)})))
+        return of_row(answer(spend(command, threads)))
 
     return once
 
