@@ -158,7 +158,9 @@ def measure_loop(
     spoken, files, trained_files = {}, {}, {}
     for target in experiment.targets:
         split = target.split or "test"
-        files[target.task] = write_rows(experiment, data, work, (target.task, split, target.limit))
+        files[target.task] = write_rows(
+            experiment, data, work, (target.task, split, target.limit), experiment.languages or ()
+        )
         spoken[target.task] = list(files[target.task])
     found = Loop(experiment, spoken)
     for name in found._trained(share=True):

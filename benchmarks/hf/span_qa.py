@@ -41,7 +41,7 @@ def main() -> None:
         for owner, span, start_logits, end_logits in zip(owners, spans, *logits, strict=True):
             found[owner].append(_best(span, start_logits, end_logits))
         best = [max(found[i]) for i in range(len(rows))]
-        return [row["passage"][begin:end] for row, (_, begin, end) in zip(rows, best, strict=True)]
+        return [row["passage"][begin:end].strip() for row, (_, begin, end) in zip(rows, best, strict=True)]
 
     script.carry_out(model, features, DataCollatorWithPadding(script.tokenizer), decode)
 
