@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -12,6 +10,8 @@ import torch
 from xstilts.backbones.backbone import bf16_is_slow
 from xstilts.backbones.load import load_backbone
 from xstilts.backbones.names import Backend, Route
+from xstilts.task_types.features import tokens_of
+from xstilts.training.active import narrow
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase
 from xstilts.training.model import Model
@@ -115,6 +115,6 @@ def set_up(contender: Contender, bench: Bench, seed: int) -> tuple[Model, Phase]
     backbone = load_backbone(str(bench.model), route=contender.route, backend=contender.backend)
     phase = make_phase(contender, bench, seed).suited(backbone)
     model = Model(backbone, [bench.spec], DROPOUT, seed)
-    if not contender.whole and find_spec("xstilts.training.active"):
-        import_module("xstilts.training.active").narrow(model, [bench.features.tokens.values])
+    if not contender.whole:
+        narrow(model, tokens_of([bench.features]))
     return model.to(bench.device), phase

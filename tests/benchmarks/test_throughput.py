@@ -23,6 +23,7 @@ from benchmarks.contenders import (
     TRAINER,
     TRAINER_BEST,
     TRAINER_BF16,
+    WHOLE_BUCKETS,
     Contender,
     contenders,
     make_phase,
@@ -120,10 +121,12 @@ def test_the_trainer_groups_as_many_batches_as_our_buckets(bench: Bench) -> None
 
 def test_both_sides_start_from_the_same_weights_and_train_as_many(bench: Bench) -> None:
     library = trainer.library_model(bench, seed=0)
-    model, _ = set_up(PACKED, bench, seed=0)
+    model, _ = set_up(WHOLE_BUCKETS, bench, seed=0)
     ours, shared = model.backbone.model.state_dict(), library.base_model.state_dict()
     assert set(ours) - set(shared) == {"pooler.dense.weight", "pooler.dense.bias"}
     assert all(torch.equal(value, ours[name]) for name, value in shared.items())
+    narrowed, _ = set_up(PACKED, bench, seed=0)
+    assert len(narrowed.backbone.embeddings) == data.pieces_used(bench.features) + 1  # padding's row
     head = model.heads[bench.spec.task]
     assert sorted(p.shape for p in head.parameters()) == sorted(p.shape for p in library.classifier.parameters())
 
