@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench results studies real-encoder real real-studies plans projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies plans projection encoders golden lock clean
 
 help:
 	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
@@ -14,7 +14,9 @@ help:
 	@echo "make check   format, lint, types, floors"
 	@echo "make format  mend what check says of format and lint"
 	@echo "make docs    write the generated parts of docs/"
-	@echo "make bench   throughput against the Hugging Face Trainer"
+	@echo "make bench   training and prediction against the Hugging Face Trainer, into docs/benchmarks.md: a tiny model;"
+	@echo "             with MODEL=folder DATA=folder a real encoder on real texts (two hours; ROUNDS=3 is shorter)"
+	@echo "make bench-study MODEL=folder DATA=folder  a whole study against a loop of scripts (SCALE=0.02, PROJECT=1)"
 	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
 	@echo "make results  write docs/results anew"
 	@echo "make studies  run the embedded studies and write docs/studies (40 minutes to an hour on two cores)"
@@ -59,8 +61,25 @@ docs: setup
 	$(BIN)/python tools/experiment_page.py
 	$(BIN)/python tools/planning_table.py
 
-bench: setup
-	$(BIN)/python -m benchmarks.throughput
+BENCH = $(BIN)/python -m benchmarks.throughput --markdown docs/benchmarks.md --rounds $(or $(ROUNDS),5)
+
+bench: setup  # MODEL=folder of a pretrained encoder, DATA=folder of official files
+ifeq ($(and $(MODEL),$(DATA)),)
+	$(BENCH) --parts
+else
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths nli --parts
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths commonsense_qa --steps 20
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths squad --batch 16 --steps 20
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths udpos
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths nli --size base --steps 10
+	$(BENCH) --model $(MODEL) --data $(DATA) --lengths nli --size xlm-v --steps 10
+	$(BIN)/python -m benchmarks.prediction --model $(MODEL) --data $(DATA) --markdown docs/benchmarks.md
+endif
+
+bench-study: setup  # MODEL=folder DATA=folder
+	@test -n "$(and $(MODEL),$(DATA))" || { echo "say which: make bench-study MODEL=folder DATA=folder" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.study --model $(MODEL) --data $(DATA) --scale $(or $(SCALE),0.02) \
+		$(if $(PROJECT),--project $(PROJECT)) --markdown docs/benchmarks.md
 
 results: setup
 	$(BIN)/xstilts demo

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.data import SIZES, SPREADS, encode, make_pairs, make_tokenizer
+from benchmarks.data import SIZES, encode, make_tokenizer
+from benchmarks.lengths import made
 from xstilts.backbones.attention import Layout, packed_attention
 
 Pass = Callable[[], Tensor]
@@ -34,8 +35,8 @@ class Case:
 
 def cases(batch: int) -> list[Case]:
     """A batch of the benchmark as it comes, one of equal lengths, and one of a few long segments."""
-    pairs = make_pairs(batch, SPREADS["mnli"])
-    drawn = tuple(sorted(map(int, encode(pairs, make_tokenizer(pairs)).lengths), reverse=True))
+    texts = made("mnli", batch)
+    drawn = tuple(sorted(map(int, encode(texts, make_tokenizer(texts)).lengths), reverse=True))
     equal = (round(sum(drawn) / batch),) * batch
     long = tuple(range(512, 128, -64))
     kinds = {f"{batch} drawn": drawn, f"{batch} of {equal[0]}": equal, f"{len(long)} of 192-512": long}

@@ -1,77 +1,45 @@
-"""What every contender trains on: one set of tokenised sentence pairs, and one random model of a real shape.
+"""What every contender trains on: one set of tokenised instances and one model, in a folder that each run opens anew.
 
-The text is the microworld's English, two texts a pair, with a random label: speed asks for lengths, not for sense.
-Numbers of words are drawn from a log-normal distribution fitted to the words and punctuation marks of real inference
-pairs, premise and hypothesis together: median 31 and log standard deviation 0.53 in the matched development set of
-MultiNLI 1.0, median 22 and 0.32 in that of SNLI 1.0.
+features/    the instances, tokenised once; the Trainer gets the very same ids
+model/       random weights of a published shape, unless a pretrained model's folder is given
+bench.json   everything else
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from transformers import AutoTokenizer
 
-from xstilts.backbones.backbone import Backbone
+from benchmarks.lengths import REAL, Texts, made, real, words_of
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.load import random_backbone
+from xstilts.backbones.load import random_backbone, save_backbone
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
-from xstilts.core.seeds import generator
-from xstilts.data.examples import TextExample
-from xstilts.microworld import SOURCE, World
-from xstilts.microworld.concepts import TOPICS
-from xstilts.microworld.dice import Dice
-from xstilts.microworld.meaning import plain
+from xstilts.core.files import read_json, write_json
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
-from xstilts.tasks.base import Encoding
+from xstilts.training.model import HeadSpec
 
-LABELS = ("entailment", "neutral", "contradiction")
-MAX_LENGTH = 128
-FEWEST_WORDS = 6
-"""Words of the shortest pair: with special tokens 10 tokens."""
-FIRST_SHARE = 2 / 3
-"""Share of a pair's words that the first text gets; premises of MultiNLI are about twice as long as hypotheses."""
 GROUP = 50
 """Batches among which the Trainer's `group_by_length` sorts by length (`get_length_grouped_indices`)."""
-
-
-class Spread(NamedTuple):
-    """Words of a pair: median, and standard deviation of the logarithm."""
-
-    median: float
-    log_sd: float
-
-
-SPREADS = {"mnli": Spread(31, 0.53), "snli": Spread(22, 0.32)}
+PIECES = 8_000
+"""Of a tokenizer that is trained on the texts themselves."""
 
 _XLMR = {"max_position_embeddings": 514, "layer_norm_eps": 1e-5, "type_vocab_size": 1}
+_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+_LARGE = {"num_hidden_layers": 24, "hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
+_TINY = {"num_hidden_layers": 4, "hidden_size": 192, "num_attention_heads": 6, "intermediate_size": 768}
 SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "num_hidden_layers": 4,
-        "hidden_size": 192,
-        "num_attention_heads": 6,
-        "intermediate_size": 768,
-        "vocab_size": 8_000,
-    },
-    "base": {
-        "num_hidden_layers": 12,
-        "hidden_size": 768,
-        "num_attention_heads": 12,
-        "intermediate_size": 3072,
-        "vocab_size": 250_002,
-    },
-    "large": {
-        "num_hidden_layers": 24,
-        "hidden_size": 1024,
-        "num_attention_heads": 16,
-        "intermediate_size": 4096,
-        "vocab_size": 250_002,
-    },
+    "tiny": {**_TINY, "vocab_size": PIECES},
+    "base": {**_BASE, "vocab_size": 250_002},
+    "large": {**_LARGE, "vocab_size": 250_002},
+    "xlm-v": {**_BASE, "vocab_size": 901_629},
 }
-"""`base` and `large` are the shapes of XLM-R, whole embedding included; the text uses only its first rows."""
+"""`base` and `large` are the shapes of XLM-R, `xlm-v` that of XLM-V base, whole embedding included."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +47,35 @@ class Bench:
     """What all contenders share.
 
     Attributes:
-        backbone: random weights on the CPU; every run trains a copy.
-        features: the pairs, tokenised once; the Trainer gets the very same ids.
-        batch: examples per optimizer step.
+        folder: where it is kept.
+        model: folder of weights, configuration and tokenizer.
+        type, labels: the task's.
+        batch: instances per optimizer step.
         steps: optimizer steps that are timed, after `warmup` others.
+        loaders: processes that load the Trainer's batches.
     """
 
-    backbone: Backbone
-    features: Features
+    folder: Path
+    model: Path
+    type: str
+    labels: tuple[str, ...]
     batch: int
     steps: int
     warmup: int
     device: str
+    loaders: int = 0
+
+    @cached_property
+    def features(self) -> Features:
+        return Features.load(self.folder / "features")
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return AutoTokenizer.from_pretrained(self.model)
+
+    @property
+    def spec(self) -> HeadSpec:
+        return HeadSpec("task", self.type, self.labels)
 
     @property
     def group(self) -> int:
@@ -100,49 +85,67 @@ class Bench:
         """
         return min(self.steps, GROUP)
 
+    def save(self) -> None:
+        row = asdict(self)
+        write_json(self.folder / "bench.json", {**row, "folder": str(self.folder), "model": str(self.model)})
 
-def make_pairs(count: int, spread: Spread, seed: int = 0) -> list[TextExample]:
-    """Sentence pairs whose numbers of words follow `spread`."""
-    rng = generator(seed, "benchmark")
-    words = _words(seed)
-    counts = np.exp(rng.normal(np.log(spread.median), spread.log_sd, count)).round().astype(int)
-    labels = rng.integers(len(LABELS), size=count)
-    pairs = []
-    for i, (total, label) in enumerate(zip(np.maximum(counts, FEWEST_WORDS), labels)):
-        text = list(islice(words, int(total)))
-        cut = round(FIRST_SHARE * len(text))
-        pairs.append(TextExample(str(i), " ".join(text[:cut]), " ".join(text[cut:]), LABELS[label]))
-    return pairs
+    @classmethod
+    def load(cls, folder: Path) -> Bench:
+        row = read_json(folder / "bench.json")
+        return cls(**{**row, "folder": folder, "model": Path(row["model"]), "labels": tuple(row["labels"])})
 
 
-def _words(seed: int) -> Any:
-    """Endless running text of the microworld's English, word by word."""
-    world, dice = World(seed), Dice(seed, "benchmark")
-    while True:
-        yield from world.render((plain(world.full.event(dice.pick(TOPICS), dice)),), SOURCE.code).split()
+@dataclass(frozen=True)
+class Asked:
+    """Which model and which texts.
+
+    Attributes:
+        size: shape of random weights; empty: the weights in `model`.
+        model: folder of a pretrained model; with a size, its tokenizer alone is used.
+        lengths: name of made-up or of real texts, these from `data`.
+        attention_dropout: of random weights; a pretrained model has its own.
+    """
+
+    size: str
+    lengths: str
+    model: Path | None = None
+    data: Path | None = None
+    attention_dropout: float = 0.1
+    loaders: int = 0
 
 
-def make_tokenizer(pairs: list[TextExample]) -> Any:
-    """A tokenizer with XLM-R's special tokens, trained on the pairs."""
-    texts = (text for pair in pairs for text in (pair.text, pair.pair or ""))
-    return train_tokenizer(texts, VocabularyConfig(SIZES["tiny"]["vocab_size"]))
-
-
-def encode(pairs: list[TextExample], tokenizer: Any) -> Features:
-    """The pairs as features of our text classification."""
-    limits = Encoding(max_length=MAX_LENGTH)
-    return TASK_TYPES.get("classification").encode(pairs, Coder(tokenizer), limits, LABELS)
-
-
-def make_bench(size: str, spread: str, attention_dropout: float, shape: tuple[int, int, int], device: str) -> Bench:
-    """Data and model; `shape` is (examples per batch, timed steps, warm-up steps).
+def make_bench(folder: Path, asked: Asked, shape: tuple[int, int, int], device: str) -> Bench:
+    """Write data and model; `shape` is (instances per batch, timed steps, warm-up steps).
 
     There are four groups of batches, the fewest from which the Trainer sorts groups of full size.
     """
     batch, steps, warmup = shape
-    pairs = make_pairs(4 * batch * min(steps, GROUP), SPREADS[spread])
-    tokenizer = make_tokenizer(pairs)
-    config = {**_XLMR, **SIZES[size], "attention_probs_dropout_prob": attention_dropout}
-    # The padded route keeps transformers' own attention; each of our runs sets the route of its copy.
-    backbone = random_backbone("xlm-roberta", config, tokenizer, seed=0, route="padded")
-    return Bench(backbone, encode(pairs, tokenizer), batch, steps, warmup, device)
+    count = 4 * batch * min(steps, GROUP)
+    texts = (
+        real(asked.lengths, asked.data, count) if asked.data and asked.lengths in REAL else made(asked.lengths, count)
+    )
+    tokenizer = AutoTokenizer.from_pretrained(asked.model) if asked.model else make_tokenizer(texts)
+    encode(texts, tokenizer).save(folder / "features")
+    model = asked.model.absolute() if asked.model and not asked.size else folder / "model"
+    if asked.size:
+        config = {**_XLMR, **SIZES[asked.size], "attention_probs_dropout_prob": asked.attention_dropout}
+        save_backbone(random_backbone("xlm-roberta", config, tokenizer, seed=0), folder / "model")
+    bench = Bench(folder, model, texts.type, texts.labels, batch, steps, warmup, device, asked.loaders)
+    bench.save()
+    return bench
+
+
+def make_tokenizer(texts: Texts) -> Any:
+    """A tokenizer with XLM-R's special tokens, trained on the texts."""
+    words = (text for example in texts.examples for text in words_of(example))
+    return train_tokenizer(words, VocabularyConfig(SIZES["tiny"]["vocab_size"]))
+
+
+def encode(texts: Texts, tokenizer: Any) -> Features:
+    """The texts as features of their task type."""
+    return TASK_TYPES.get(texts.type).encode(texts.examples, Coder(tokenizer), texts.encoding, texts.labels)
+
+
+def pieces_used(features: Features) -> int:
+    """Different pieces in the data: the rows of the embedding that have a gradient."""
+    return len(np.unique(features.tokens.values))

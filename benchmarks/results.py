@@ -1,30 +1,29 @@
-"""From timed runs to figures: medians with their ranges, ratios round by round, tables, and one honest paragraph."""
+"""From timed runs to figures: medians with ranges, ratios round by round beside goals, loss curves compared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from statistics import median
+from itertools import pairwise
+from statistics import mean, median, stdev
 from typing import Any, NamedTuple
 
 from benchmarks.contenders import (
-    BLOCK_MASK,
     PACKED,
     PACKED_BUCKETS,
-    PACKED_FP32,
     PADDED,
-    PADDED_BUCKETS,
     TRAINER,
     TRAINER_BEST,
     TRAINER_BF16,
     VARLEN,
     VARLEN_BUCKETS,
+    WHOLE_BUCKETS,
     Contender,
     in_fp32,
 )
 from benchmarks.runs import Run
+from benchmarks.tables import Range, Table, goal
 
-Table = tuple[list[str], list[list[str]]]
+SPEED, MEMORY = "tokens_per_second", "model_bytes"
 
 
 class Timed(NamedTuple):
@@ -35,48 +34,52 @@ class Timed(NamedTuple):
     run: Run
 
 
-class Range(NamedTuple):
-    """Median, least and most over the rounds."""
+class Ratio(NamedTuple):
+    """What is compared, and what it should be at least (0: nothing is asked for); `memory` at most."""
 
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Range:
-        return cls(median(values), min(values), max(values))
+    measured: Contender
+    baseline: Contender
+    speed: float = 0.0
+    memory: float = 0.0
 
 
-# (measured, baseline): each ratio is the first's real tokens per second over the second's.
-RATIOS: tuple[tuple[Contender, Contender], ...] = (
-    (PACKED_FP32, TRAINER),
-    (PACKED, TRAINER),
-    (PACKED, TRAINER_BF16),
-    (PACKED, TRAINER_BEST),
-    (PACKED_BUCKETS, TRAINER_BEST),
-    (VARLEN, TRAINER_BEST),
-    (VARLEN_BUCKETS, TRAINER_BEST),
-    (PACKED, PADDED),
-    (PACKED_BUCKETS, PADDED_BUCKETS),
-    (PACKED_BUCKETS, PACKED),
-    (VARLEN, PACKED),
-    (BLOCK_MASK, PACKED),
-    (TRAINER_BEST, TRAINER),
+RATIOS = (
+    Ratio(PACKED_BUCKETS, TRAINER_BEST, 1.4, 0.6),
+    Ratio(PACKED, TRAINER_BEST, 1.1),
+    Ratio(PACKED_BUCKETS, TRAINER, 3.0),
+    Ratio(PACKED, TRAINER_BF16),
+    Ratio(TRAINER_BEST, TRAINER),
+    Ratio(VARLEN, TRAINER_BEST, 1.1),
+    Ratio(VARLEN_BUCKETS, TRAINER_BEST, 1.4),
+    Ratio(PACKED, PADDED),
+    Ratio(PACKED_BUCKETS, WHOLE_BUCKETS),
+    Ratio(PACKED_BUCKETS, PACKED),
 )
+CURVES = ((PACKED, TRAINER_BF16), (PACKED_BUCKETS, TRAINER_BEST))
+"""Whose losses are compared: those that draw batches in the same way."""
+PARTS = 5
+"""Equal stretches of a run whose mean losses are shown."""
 
 
-def ratio(timed: Sequence[Timed], measured: Contender, baseline: Contender, of: str = "tokens_per_second") -> Range:
-    """Ratio of real tokens per second (or examples), each round's runs against each other."""
-    speed = {(t.contender, t.round): getattr(t.run, of) for t in timed}
+def ratio(timed: Sequence[Timed], measured: Contender, baseline: Contender, of: str = SPEED) -> Range:
+    """Ratio of one figure, each round's runs against each other."""
+    value = {(t.contender, t.round): getattr(t.run, of) for t in timed}
     rounds = sorted({t.round for t in timed})
-    return Range.of([speed[measured, r] / speed[baseline, r] for r in rounds])
+    return Range.of([value[measured, r] / value[baseline, r] for r in rounds])
 
 
-def ratios(timed: Sequence[Timed]) -> list[tuple[Contender, Contender, Range]]:
-    """All ratios of which both sides ran."""
+def _ran(timed: Sequence[Timed], asked: Sequence[Any]) -> list[Any]:
+    """Those of the comparisons of which both sides ran, in fp32 where they ran so."""
     ran = {t.contender for t in timed}
-    pairs = dict.fromkeys([*RATIOS, *((in_fp32(a), in_fp32(b)) for a, b in RATIOS)])
-    return [(a, b, ratio(timed, a, b)) for a, b in pairs if a != b and {a, b} <= ran]
+    found = [
+        *asked,
+        *(type(one)(*map(_fp32, one)) if hasattr(one, "_fields") else tuple(map(_fp32, one)) for one in asked),
+    ]
+    return [one for one in dict.fromkeys(found) if one[0] != one[1] and {one[0], one[1]} <= ran]
+
+
+def _fp32(value: Any) -> Any:
+    return in_fp32(value) if isinstance(value, Contender) else value
 
 
 def speed_table(timed: Sequence[Timed]) -> Table:
@@ -93,95 +96,74 @@ def speed_table(timed: Sequence[Timed]) -> Table:
                 f"{median(run.examples_per_second for run in runs):,.1f}",
                 f"{1e3 * median(run.seconds / run.steps for run in runs):,.1f}",
                 f"{sum(run.tokens for run in runs) / sum(run.positions for run in runs):.2f}",
+                f"{median(run.peak_bytes for run in runs) / 2**30:.2f}",
+                f"{median(run.model_bytes for run in runs) / 2**30:.2f}",
             ]
         )
-    return ["contender", "real tokens/s", "min - max", "examples/s", "ms/step", "share of real tokens"], rows
+    heading = ["contender", "real tokens/s", "min - max", "examples/s", "ms/step", "share of real tokens"]
+    return [*heading, "peak GiB", "beyond start-up"], rows
 
 
 def ratio_table(timed: Sequence[Timed]) -> Table:
-    """A row per ratio, its baseline named."""
-    rows = [
-        [a.name, b.name, f"x{found.median:.2f}", f"{found.least:.2f} - {found.most:.2f}", _examples(timed, a, b)]
-        for a, b, found in ratios(timed)
-    ]
-    return ["measured", "against (baseline)", "real tokens/s", "min - max", "examples/s"], rows
+    """A row per ratio, its baseline named, with its goals."""
+    rows = []
+    for asked in _ran(timed, RATIOS):
+        speed = ratio(timed, asked.measured, asked.baseline)
+        memory = ratio(timed, asked.measured, asked.baseline, MEMORY) if _has_memory(timed) else None
+        rows.append(
+            [
+                asked.measured.name,
+                asked.baseline.name,
+                f"x{speed.told()}",
+                goal(speed.median, asked.speed) if asked.speed else "",
+                f"x{memory.told()}" if memory else "",
+                goal(memory.median, asked.memory, most=True) if memory and asked.memory else "",
+            ]
+        )
+    return ["measured", "against (baseline)", "real tokens/s", "goal", "memory beyond start-up", "goal"], rows
 
 
-def _examples(timed: Sequence[Timed], measured: Contender, baseline: Contender) -> str:
-    return f"x{ratio(timed, measured, baseline, 'examples_per_second').median:.2f}"
+def _has_memory(timed: Sequence[Timed]) -> bool:
+    return all(t.run.model_bytes > 0 for t in timed)
 
 
-def verdict(timed: Sequence[Timed], attention_dropout: float) -> str:
-    """What the ratios say, each with its baseline: our fastest contender against the Trainer at its worst and best.
-
-    The varlen back end has no attention dropout; where the model asks for some, it is named apart.
-    """
-    speed = {c: median(t.run.tokens_per_second for t in timed if t.contender == c) for c, *_ in timed}
-    apart = attention_dropout > 0 and VARLEN in speed
-    ours = max(
-        (c for c in speed if c.library == "xstilts" and not (apart and c.backend == "varlen")), key=lambda c: speed[c]
-    )
-    best = max((c for c in speed if c.library == "Trainer"), key=lambda c: speed[c])
-
-    grouped = TRAINER_BEST if TRAINER_BEST in speed else in_fp32(TRAINER_BEST)
-
-    def told(measured: Contender, baseline: Contender) -> str:
-        found = ratio(timed, measured, baseline)
-        return f"x{found.median:.2f} ({found.least:.2f} - {found.most:.2f})"
-
-    sentence = (
-        f"Against the Trainer's defaults (fp32, padded to the longest of each batch) the fastest way of xstilts here, "
-        f"'{ours.name}', trains {told(ours, TRAINER)} the real tokens per second; that says as much of the defaults as "
-        f"of xstilts, for '{grouped.name}' reaches {told(grouped, TRAINER)} of the same "
-        f"baseline; against the Trainer at its fastest here, '{best.name}', xstilts reaches {told(ours, best)}."
-    )
-    if not apart:
-        return sentence
-    return (
-        f"{sentence} The varlen back end, which leaves out the attention dropout of {attention_dropout:g} that all "
-        f"others apply, reaches {told(VARLEN, best)} against '{best.name}'."
-    )
+def curve_table(timed: Sequence[Timed]) -> Table:
+    """Mean loss in equal stretches of the run, over all rounds."""
+    rows, parts = [], min(PARTS, *(len(t.run.losses) for t in timed))
+    for contender in dict.fromkeys(side for pair in _ran(timed, CURVES) for side in pair[::-1]):
+        curves = [t.run.losses for t in timed if t.contender == contender]
+        cuts = [round(i * len(curves[0]) / parts) for i in range(parts + 1)]
+        means = [mean(loss for curve in curves for loss in curve[begin:end]) for begin, end in pairwise(cuts)]
+        rows.append([contender.name, *(f"{part:.3f}" for part in means)])
+    return ["mean loss", *(f"part {i + 1} of {parts}" for i in range(parts))], rows
 
 
-def plain(table: Table) -> str:
-    """Columns aligned for a terminal: the first to the left, numbers to the right."""
-    header, rows = table
-    texts = [sum(not _is_figure(row[i]) for row in rows) > 0 for i in range(len(header))]
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(w) if text else cell.rjust(w) for cell, w, text in zip(row, widths, texts)).rstrip()
-        for row in [header, ["-" * w for w in widths], *rows]
-    ]
-    return "\n".join(lines)
-
-
-def markdown(table: Table) -> str:
-    header, rows = table
-    aligned = ["--:" if all(_is_figure(row[i]) for row in rows) else "---" for i in range(len(header))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [header, aligned, *rows])
-
-
-def _is_figure(cell: str) -> bool:
-    return all(c in "0123456789.,-x " for c in cell)
+def agreement(timed: Sequence[Timed]) -> str:
+    """Whether losses agree: the difference of the mean loss of runs, in standard errors of that difference."""
+    told = []
+    for ours, theirs in _ran(timed, CURVES):
+        means = [[mean(t.run.losses) for t in timed if t.contender == side] for side in (ours, theirs)]
+        if min(map(len, means)) < 2:
+            continue
+        error = (sum(stdev(side) ** 2 / len(side) for side in means)) ** 0.5
+        difference = mean(means[0]) - mean(means[1])
+        verdict = "within" if abs(difference) <= 2 * error else "beyond"
+        told.append(
+            f"'{ours.name}' minus '{theirs.name}': {difference:+.4f} +- {error:.4f} ({verdict} two standard errors; "
+            f"means {mean(means[0]):.4f} and {mean(means[1]):.4f})"
+        )
+    return f"Mean loss of a run: {'; '.join(told)}." if told else "One round alone says nothing of the noise of losses."
 
 
 def as_json(timed: Sequence[Timed]) -> dict[str, Any]:
-    """Every run and every ratio."""
+    """Every run with its loss curve, and every ratio."""
     return {
-        "runs": [{"contender": t.contender.name, "round": t.round, **t.run.row()} for t in timed],
+        "runs": [{"contender": t.contender.name, "round": t.round, **t.run.__dict__} for t in timed],
         "ratios": [
-            {"measured": a.name, "baseline": b.name, "of": "real tokens per second", **found._asdict()}
-            for a, b, found in ratios(timed)
+            {"measured": one.measured.name, "baseline": one.baseline.name, "of": of, **found._asdict()}
+            for one in _ran(timed, RATIOS)
+            for of in (SPEED, MEMORY)
+            if of == SPEED or _has_memory(timed)
+            for found in [ratio(timed, one.measured, one.baseline, of)]
         ],
     }
-
-
-def write_section(path: Path, name: str, body: str, writer: str = "throughput") -> None:
-    """Put `body` between the marks of section `name` in a Markdown file, adding what is missing of file and marks."""
-    begin, end = f"<!-- {name}: written by benchmarks.{writer} -->", f"<!-- end of {name} -->"
-    page = path.read_text(encoding="utf-8") if path.exists() else ""
-    if begin not in page or end not in page:
-        page = f"{page.rstrip()}\n\n{begin}\n{end}\n".lstrip()
-    head, rest = page.split(begin, 1)
-    tail = rest.split(end, 1)[1]
-    path.write_text(f"{head}{begin}\n\n{body.strip()}\n\n{end}{tail}", encoding="utf-8")

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.results import Table, markdown, plain, write_section
-from benchmarks.throughput import processor
+from benchmarks.measure import processor
+from benchmarks.tables import Table, markdown, plain, write_section
 from xstilts.metrics.retrieval import DEPTH
 from xstilts.task_types.neighbours import nearest, ratio_margins, unit
 

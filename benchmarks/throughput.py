@@ -1,47 +1,55 @@
-"""Training throughput of xstilts against the Hugging Face Trainer, and of our packed route against our padded one.
+"""Training throughput and memory of xstilts against the Hugging Face Trainer.
 
-    python -m benchmarks.throughput                               # about five minutes on two CPU cores
+    python -m benchmarks.throughput                               # a tiny model of random weights, made-up pairs
+    python -m benchmarks.throughput --model models/me5-small --data DIR --lengths nli      # a real encoder, real texts
+    python -m benchmarks.throughput --model models/me5-small --size base --data DIR --lengths squad
     python -m benchmarks.throughput --device cuda --size large
-    python -m benchmarks.throughput --markdown docs/benchmarks.md --json bench.json
     python -m benchmarks.throughput --attention                   # one attention layer by back end
 
-`docs/benchmarks.md` says what is measured and what the figures mean.
+`--markdown docs/benchmarks.md` writes the section of that page, which says what is measured and what the figures mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import platform
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import OFFLINE, answer, cores, environment, module, spend, told
 
 if TYPE_CHECKING:
     from benchmarks.contenders import Contender
     from benchmarks.data import Bench
     from benchmarks.results import Timed
+    from benchmarks.runs import Run
 
 GROUP = 50  # as benchmarks.data.GROUP, which needs torch to be imported
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MADE, REAL = ("mnli", "snli"), ("nli", "commonsense_qa", "squad", "udpos")  # as of benchmarks.lengths, likewise
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("benchmarks.throughput", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--size", choices=("tiny", "base", "large"), default="tiny", help="XLM-R-shaped; tiny is 4x192")
-    parser.add_argument("--lengths", choices=("mnli", "snli"), default="mnli", help="spread of lengths: wide or narrow")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a pretrained model, or with --size its tokenizer")
+    parser.add_argument("--size", choices=("tiny", "base", "large", "xlm-v"), help="a shape of random weights [tiny]")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="official files, for real lengths")
+    parser.add_argument("--lengths", choices=(*MADE, *REAL), help="made up, or with --data of a task [mnli, nli]")
     parser.add_argument("--batch", type=int, default=32, help="examples per step")
     parser.add_argument("--steps", type=int, default=GROUP, help=f"timed steps a run: up to {GROUP}, or a multiple")
     parser.add_argument("--warmup", type=int, default=3, help="untimed steps before")
-    parser.add_argument("--rounds", type=int, default=4, help="runs of each contender")
-    parser.add_argument("--attention-dropout", type=float, default=0.1, help="of the model; varlen never applies it")
-    parser.add_argument("--threads", type=int, default=_cores(), help="of both sides; default: all cores")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each contender")
+    parser.add_argument("--parts", action="store_true", help="also what packing and the active vocabulary bring")
+    parser.add_argument(
+        "--attention-dropout", type=float, default=0.1, help="of random weights; varlen never applies it"
+    )
+    parser.add_argument("--threads", type=int, default=cores(), help="of both sides; default: all cores")
+    parser.add_argument("--loaders", type=int, default=0, help="processes that load the Trainer's batches")
     parser.add_argument("--attention", action="store_true", help="time one attention layer by back end instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and ratio")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into their section of a page")
@@ -54,104 +62,115 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             f"--steps {given.steps}: above {GROUP} it must be a multiple of {GROUP}, because group_by_length sorts "
             f"blocks of {GROUP} batches and part of a block is no fair sample"
         )
+    given.size = given.size or ("" if given.model else "tiny")
+    given.lengths = given.lengths or ("nli" if given.data else "mnli")
+    if given.lengths in REAL and not given.data:
+        parser.error(f"--lengths {given.lengths} is read from official files: name their folder with --data")
     return given
 
 
 def measure(
-    bench: Bench, chosen: Sequence[Contender], rounds: int, report: Callable[[Timed], None] = lambda timed: None
+    chosen: Sequence[Contender],
+    rounds: int,
+    once: Callable[[Contender, int], Run],
+    report: Callable[[Timed], None] = lambda timed: None,
 ) -> list[Timed]:
-    """Run every contender once a round, every second round in reverse, so that drift favours nobody."""
+    """Run every contender once a round, every second round in reverse, so that drift favours nobody.
+
+    Args:
+        once: a run of a contender with a seed.
+    """
     from benchmarks.results import Timed
-    from benchmarks.runs import run
 
     timed = []
     for number in range(rounds):
         for contender in chosen if number % 2 == 0 else reversed(chosen):
-            timed.append(Timed(contender, number, run(contender, bench, seed=number)))
+            timed.append(Timed(contender, number, once(contender, number)))
             report(timed[-1])
     return timed
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Hardware and versions, without which a speed means nothing."""
-    import torch
+def in_process(bench: Bench, threads: int) -> Callable[[Contender, int], Run]:
+    """Runs in processes of their own, so that the peak of memory is that of one run."""
+    from benchmarks.runs import of_row
 
-    if device == "cuda":
-        hardware = torch.cuda.get_device_name()
-    else:
-        hardware = f"{processor()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
-    names = ("torch", "transformers", "accelerate", "xstilts")
-    return {"hardware": hardware, **{name: version(name) for name in names}}
+    def once(contender: Contender, seed: int) -> Run:
+        command = module("benchmarks.runs", bench.folder, json.dumps(asdict(contender)), seed)
+        return of_row(answer(spend(command, threads)))
 
-
-def processor() -> str:
-    listed = Path("/proc/cpuinfo")
-    if listed.exists():
-        for line in listed.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return once
 
 
 def about(given: argparse.Namespace, bench: Bench) -> str:
-    """What was run, in two sentences."""
-    lengths = bench.features.lengths
-    where = environment(given.device)
+    """What was run, in a few sentences."""
+    from benchmarks.data import pieces_used
+    from xstilts.core.files import read_json
+
+    where, lengths = environment(given.device, given.threads), bench.features.lengths
+    config = read_json(bench.model / "config.json")
+    model = f"random weights of the shape '{given.size}'" if given.size else f"'{bench.model.name}'"
     return (
-        f"{where['hardware']}; torch {where['torch']}, transformers {where['transformers']}, accelerate "
-        f"{where['accelerate']}. XLM-R-shaped model '{given.size}' of random weights, {given.batch} pairs a step, "
-        f"{given.steps} timed steps after {given.warmup} others, {given.rounds} rounds, attention dropout "
-        f"{given.attention_dropout:g}; pairs of {lengths.min()} to {lengths.max()} tokens, mean {lengths.mean():.1f}, "
-        f"standard deviation {lengths.std():.1f} ('{given.lengths}')."
+        f"{told(where)}, accelerate {where['accelerate']}. {model.capitalize() if given.size else model}: "
+        f"{config['num_hidden_layers']} layers of {config['hidden_size']}, {config['vocab_size']:,} rows, of which the "
+        f"data use {pieces_used(bench.features):,}; dropout {config['hidden_dropout_prob']:g}, of attention "
+        f"{config['attention_probs_dropout_prob']:g}. {given.batch} instances a step, {given.steps} timed steps after "
+        f"{given.warmup} others, {given.rounds} rounds. '{given.lengths}': {lengths.min()} to {lengths.max()} tokens, "
+        f"mean {lengths.mean():.1f}, standard deviation {lengths.std():.1f}."
     )
 
 
 def compare(given: argparse.Namespace) -> None:
     """The comparison: progress on stderr, tables on stdout, files where asked for."""
-    from benchmarks import results
+    from benchmarks import results, tables
     from benchmarks.contenders import contenders
-    from benchmarks.data import make_bench
+    from benchmarks.data import Asked, make_bench
     from xstilts.core.files import write_json
 
-    shape = (given.batch, given.steps, given.warmup)
-    bench = make_bench(given.size, given.lengths, given.attention_dropout, shape, given.device)
-    chosen = contenders(given.device)
+    asked = Asked(given.size, given.lengths, given.model, given.data, given.attention_dropout, given.loaders)
 
     def report(timed: Timed) -> None:
-        speed = timed.run.tokens_per_second
-        print(f"round {timed.round + 1}/{given.rounds}  {timed.contender.name}: {speed:,.0f}/s", file=sys.stderr)
+        speed, memory = timed.run.tokens_per_second, timed.run.peak_bytes / 2**30
+        name = f"round {timed.round + 1}/{given.rounds}  {timed.contender.name}"
+        print(f"{name}: {speed:,.0f}/s, peak {memory:.2f} GiB", file=sys.stderr, flush=True)
 
-    timed = measure(bench, chosen, given.rounds, report)
-    tables = results.speed_table(timed), results.ratio_table(timed)
-    told = about(given, bench), results.verdict(timed, given.attention_dropout)
-    print("\n\n".join([told[0], *map(results.plain, tables), told[1]]))
+    with tempfile.TemporaryDirectory() as folder:
+        bench = make_bench(Path(folder), asked, (given.batch, given.steps, given.warmup), given.device)
+        said = about(given, bench)
+        chosen = contenders(given.device, given.parts)
+        timed = measure(chosen, given.rounds, in_process(bench, given.threads), report)
+    found = results.speed_table(timed), results.ratio_table(timed), results.curve_table(timed)
+    agreed = results.agreement(timed)
+    print("\n\n".join([said, *map(tables.plain, found), agreed]))
     if given.markdown:
-        body = "\n\n".join([told[0], *map(results.markdown, tables), told[1]])
-        results.write_section(given.markdown, f"throughput {given.device} {given.size} {given.lengths}", body)
+        body = "\n\n".join([said, *map(tables.markdown, found), agreed])
+        name = given.size or given.model.name
+        tables.write_section(given.markdown, f"throughput {given.device} {name} {given.lengths}", body)
     if given.json:
         settings = {name: value for name, value in vars(given).items() if name not in ("json", "markdown", "attention")}
-        found = {"environment": environment(given.device), "settings": settings, **results.as_json(timed)}
-        write_json(given.json, found)
+        where = environment(given.device, given.threads)
+        shown = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+        write_json(given.json, {"environment": where, "settings": shown, **results.as_json(timed)})
 
 
 def attention(given: argparse.Namespace) -> None:
     """The attention layer alone."""
-    from benchmarks import results
+    from benchmarks import tables
     from benchmarks.attention import attention_table
 
     table = attention_table(given.size, given.device, given.batch, repeats=10 * given.rounds)
-    told = f"{environment(given.device)['hardware']}: one layer of '{given.size}', forward and backward, bf16."
-    print(f"{told}\n\n{results.plain(table)}")
+    where = environment(given.device, given.threads)["hardware"]
+    said = f"{where}: one layer of '{given.size}', forward and backward, bf16."
+    print(f"{said}\n\n{tables.plain(table)}")
     if given.markdown:
-        body = f"{told}\n\n{results.markdown(table)}"
-        results.write_section(given.markdown, f"attention {given.device} {given.size}", body)
+        body = f"{said}\n\n{tables.markdown(table)}"
+        tables.write_section(given.markdown, f"attention {given.device} {given.size}", body)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = arguments(argv)
     # Before torch is imported: one GPU, for the Trainer would split its batches over all; nothing from outside.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(OFFLINE)
     os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     import torch
     from transformers.utils import logging

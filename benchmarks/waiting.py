@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 times.setdefault((name, count), []).append(seconds)
     heading = [f"seconds per step, {asked.threads} threads", "alone", f"beside {asked.busy} busy processes"]
     table = heading, [[name, *(_words(times[name, count]) for count in (0, asked.busy))] for name in POLICIES]
-    from benchmarks.results import markdown, plain, write_section
+    from benchmarks.tables import markdown, plain, write_section
 
     print(plain(table))
     if asked.markdown:
