@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -121,12 +122,15 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     assert found.problems == []
 
 
-def test_check_refuses_a_holdout_that_takes_all_training_examples(folder: Path) -> None:
+def test_a_holdout_that_takes_all_training_examples_is_refused_before_a_run(folder: Path, tmp_path: Path) -> None:
     text = FILE.replace("validation: dev.csv, ", "") + "    holdout: 16\n"
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
     found = xs.check(experiment(folder))
     assert found.phases == ()
-    assert found.problems == ["colours: holdout of 16 leaves nothing of 16 examples"]
+    line = "colours: `holdout: 16` takes all of its 16 training examples: hold out fewer"
+    assert found.problems == [line]
+    with pytest.raises(DataError, match=re.escape(line)):
+        xs.run(experiment(folder), store=tmp_path / "store")
 
 
 def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(folder: Path, tmp_path: Path) -> None:

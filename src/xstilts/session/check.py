@@ -118,12 +118,20 @@ def check(experiment: Experiment, data: Data = None) -> Check:
 
 def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
     """Tasks whose `holdout` takes all training examples."""
-    rows = {(one.task, one.language): one.rows for one in files if one.split == "train" and not one.problem}
-    for config in (stage.config for stage in grid.stages if stage.kind == "prepare"):
-        for code in config["languages"] if config["holdout"] and config["split"] != "test" else ():
-            name, held = config["task"], config["holdout"]
-            if (there := rows.get((name, code), held + 1)) <= held:
-                yield f"{name}: holdout of {held} leaves nothing of {there} examples"
+    held = _held_out(grid.stages)
+    for one in files:
+        if one.split == "train" and not one.problem and one.rows <= held.get((one.task, one.language), 0):
+            yield _nothing_left(one.task, held[one.task, one.language], one.rows)
+
+
+def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
+    """(task, language) -> examples of its training split that are set apart."""
+    configs = (stage.config for stage in stages if stage.kind == "prepare" and stage.config["split"] != "test")
+    return {(one["task"], code): one["holdout"] for one in configs for code in one["languages"]}
+
+
+def _nothing_left(task: str, held: int, rows: int) -> str:
+    return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
 
 
 def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
@@ -149,15 +157,18 @@ def look(grid: Grid, store: Store) -> None:
     """The cheap part of `check`, of what is not finished in the store.
 
     Raises:
-        DataError: a file that cannot be read.
+        DataError: a file that cannot be read, or a `holdout` that takes all training examples.
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
+    held_out = _held_out(waiting)
     for task, roots, split, language in _reads(grid, waiting):
         if task.type in RAW_TEXT:
             continue
-        own = task.name in grid.experiment.tasks
-        for _ in islice(task.stream(roots, split, language), None if own else FIRST):
-            pass
+        held = held_out.get((task.name, language), 0) if split == "train" else 0
+        most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
+        rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
+        if rows <= held:
+            raise DataError(_nothing_left(task.name, held, rows))
 
 
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
