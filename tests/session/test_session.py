@@ -146,6 +146,18 @@ def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(fold
         xs.run(asked, store=tmp_path / "store")
 
 
+def test_one_wrong_column_is_one_line_however_many_files_lack_it(folder: Path) -> None:
+    text = FILE.replace("type: classification", "type: classification\n    columns: {text: body}")
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    (line,) = xs.check(experiment(folder)).problems
+    assert "train.csv:1: no column 'body' for text; columns here: text, label" in line
+    assert line.endswith("; and 3 more files")
+    (folder / "dev.csv").write_text("body,label\nred\n", encoding="utf-8")
+    first, second = xs.check(experiment(folder)).problems
+    assert first.endswith("; and 2 more files")
+    assert "dev.csv:2: expected 2 columns as in the header, found 1" in second
+
+
 def test_labels_that_are_in_doubt_are_shown_with_the_rest(folder: Path) -> None:
     with (folder / "train.csv").open("a", encoding="utf-8") as file:
         file.write("red 9,Warm\n")

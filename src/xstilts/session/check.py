@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -54,6 +55,12 @@ class Files:
     problem: str = ""
     columns: str = ""
 
+    @property
+    def cause(self) -> tuple[str, str]:
+        """The file of `problem`, and what is wrong there, which may be wrong in others too."""
+        place = next((str(path) for path in self.paths if self.problem.startswith(f"{path}:")), "")
+        return place, re.sub(r"^:([0-9]+:)? ", "", self.problem.removeprefix(place)).partition(";")[0]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -73,9 +80,17 @@ class Check:
 
     @property
     def problems(self) -> list[str]:
-        """What stops a run, a line each."""
-        found = [one.problem for one in self.files] + [self.refused]
-        return list(dict.fromkeys(filter(None, found)))
+        """What stops a run, a line for each cause with the first file that has it and how many more do."""
+        causes: dict[tuple[str, str], dict[str, str]] = {}
+        for one in self.files:
+            if one.problem:
+                place, cause = one.cause
+                causes.setdefault((one.task, cause), {}).setdefault(place, one.problem)
+        lines = []
+        for problem, *more in (list(found.values()) for found in causes.values()):
+            lines.append(problem + (f"; and {len(more)} more file{'s' * (len(more) > 1)}" if more else ""))
+        known = {one.problem for one in self.files}
+        return list(dict.fromkeys([*lines, *([] if self.refused in known else filter(None, [self.refused]))]))
 
     def table(self) -> Any:
         """`files` as a data frame."""
