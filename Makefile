@@ -9,20 +9,24 @@ READY := .venv/.ready
 .PHONY: help setup demo test check format docs bench results studies real-studies plans projection encoders golden lock clean
 
 help:
-	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
-	@echo "make test    all tests"
-	@echo "make check   format, lint, types, floors"
-	@echo "make format  mend what check says of format and lint"
-	@echo "make docs    write the generated parts of docs/"
-	@echo "make bench   throughput against the Hugging Face Trainer"
-	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
-	@echo "make results  write docs/results anew (DATA=folder for the one on real text)"
-	@echo "make studies  run the embedded studies and write docs/studies (40 minutes to an hour on two cores)"
-	@echo "make real-studies DATA=folder  two of them on real text"
-	@echo "make plans    write docs/studies/plans.md anew"
-	@echo "make projection  write the table of docs/translation.md anew"
-	@echo "make encoders pretrain the shipped encoders anew, and those of studies to come (ten hours of one core or so)"
-	@echo "make lock    write requirements.lock anew"
+	@echo "Try it"
+	@echo "  make demo          run a small experiment, without downloads; report: runs/demo/reports/demo/index.html"
+	@echo "  make test          run all tests"
+	@echo "Change it"
+	@echo "  make check         check format, lint, types and the layers of modules, as before every commit"
+	@echo "  make format        fix what check reports of format and lint"
+	@echo "  make docs          rewrite the generated parts of docs/: the file tree and the tables"
+	@echo "  make golden        rewrite tests/golden, after an intended change of numbers"
+	@echo "  make lock          rewrite requirements.lock; PIN='torch==2.13.0' holds a version"
+	@echo "  make clean         delete .venv, build folders and caches"
+	@echo "Measure it (some take hours)"
+	@echo "  make bench         throughput against the Hugging Face Trainer"
+	@echo "  make results       docs/results; with DATA=folder of official files, real text too"
+	@echo "  make studies       docs/studies: run the studies on the built-in benchmark (about an hour on two cores)"
+	@echo "  make real-studies  docs/studies: run two of them on real text; DATA=folder of official files"
+	@echo "  make plans         docs/studies/plans.md: what the studies on large models would take (minutes)"
+	@echo "  make projection    docs/translation.md: accuracy of projected spans and tags"
+	@echo "  make encoders      pretrain the encoders that come with xstilts again (about ten hours on one core)"
 
 setup: $(READY)
 
