@@ -213,15 +213,15 @@ def test_a_cause_is_told_once_with_all_that_it_stops(tmp_path: Path) -> None:
     ]
 
 
-def test_a_failed_run_raises_from_result(tmp_path: Path) -> None:
+def test_a_failed_run_raises_from_result(tiny_world: Path, tmp_path: Path) -> None:
     place = tmp_path / "model"
     place.mkdir()
     for name in ("config.json", "tokenizer.json"):
         (place / name).write_text("{}", encoding="utf-8")
     (place / "model.safetensors").write_bytes(b"no weights")
-    asked = tiny_experiment(worlds=[1], backbones=[{"name": "none", "source": str(place)}], targets=["micro_topic"])
+    asked = tiny_experiment(backbones=[{"name": "none", "source": str(place)}], targets=["micro_topic"])
     with pytest.raises(StageError, match=r"^(tokenizer|start) .*stages that need it"):
-        xs.run(asked, store=tmp_path / "store", workers=0).result()
+        xs.run(asked, store=tmp_path / "store", data=tiny_world, workers=0).result()
 
 
 def test_a_cell_that_is_not_there_or_not_alone_is_named(tmp_path: Path) -> None:
