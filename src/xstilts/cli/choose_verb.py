@@ -68,11 +68,13 @@ def choose(  # noqa: PLR0913, PLR0917
       xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
     """
     from xstilts.cli.choose import Asked, show_choice, show_worth
+    from xstilts.cli.run import stoppable
     from xstilts.core.machine import Machine
 
     machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)
     asked = Asked(target, sources, budget, backbone, world, scores, as_json, shlex.join(["xstilts", *sys.argv[1:]]))
-    if evaluate:
-        show_worth(file, data, store, grid, asked, machine)
-    else:
-        show_choice(file, data, store, asked, machine)
+    with stoppable(lambda: "what is finished is kept"):
+        if evaluate:
+            show_worth(file, data, store, grid, asked, machine)
+        else:
+            show_choice(file, data, store, asked, machine)
