@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from xstilts.cli.options import DataOption, DeviceOption, JsonOption, StoreOption, TokensOption, WorkersOption
+from xstilts.core.machine import Machine
 
 
 def choose(  # noqa: PLR0913, PLR0917
@@ -54,27 +55,21 @@ def choose(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Rank intermediate tasks for a target task, without training the full grid.
 
-    Computes cheap scores of every candidate. Then trains short runs and keeps
-    the better half of the candidates in each round (successive halving),
-    judged on English validation data, until the budget is spent. Training
-    without an intermediate task is always a candidate. Labels in other
-    languages are never read. Definitions, and how far to trust the ranking:
-    docs/choosing.md.
+    Computes cheap scores of every candidate, then trains short runs and keeps
+    the better half in each round (successive halving), judged on English
+    validation data, until the budget is spent. No intermediate task is always
+    a candidate. Labels in other languages are never read (docs/choosing.md).
 
     Examples:
       xstilts choose table1 --target xnli --from mnli,squad_v1 --data official
-      xstilts choose --target micro_topic --from micro_nli,micro_choice
-        --backbone microworld:mlm --world 1
       xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
     """
     from xstilts.cli.choose import Asked, show_choice, show_worth
     from xstilts.cli.run import stoppable
-    from xstilts.core.machine import Machine
 
     machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)
     asked = Asked(target, sources, budget, backbone, world, scores, as_json, shlex.join(["xstilts", *sys.argv[1:]]))
     with stoppable(lambda: "what is finished is kept"):
         if evaluate:
-            show_worth(file, data, store, grid, asked, machine)
-        else:
-            show_choice(file, data, store, asked, machine)
+            return show_worth(file, data, store, grid, asked, machine)
+        return show_choice(file, data, store, asked, machine)
