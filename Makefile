@@ -42,7 +42,7 @@ demo: setup
 	$(BIN)/xstilts demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check .
