@@ -9,24 +9,28 @@ READY := .venv/.ready
 .PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies plans projection encoders golden lock clean
 
 help:
-	@echo "make demo    the whole story on the embedded benchmark, then look at runs/demo"
-	@echo "make test    all tests"
-	@echo "make check   format, lint, types, floors"
-	@echo "make format  mend what check says of format and lint"
-	@echo "make docs    write the generated parts of docs/"
-	@echo "make bench   training and prediction against the Hugging Face Trainer, into docs/benchmarks.md: a tiny model;"
-	@echo "             with MODEL=folder DATA=folder a real encoder on real texts (two hours; ROUNDS=3 is shorter)"
-	@echo "make bench-study MODEL=folder DATA=folder  a whole study against a loop of scripts (SCALE=0.02, PROJECT=1)"
-	@echo "make golden  write tests/golden anew, after a change of numbers that is meant"
-	@echo "make results  write docs/results anew"
-	@echo "make studies  run the embedded studies and write docs/studies (40 minutes to an hour on two cores)"
-	@echo "make real-encoder  lay out a real multilingual encoder and an English one in models/ (180 MB fetched, 1.9 GB written)"
-	@echo "make real DATA=folder  run the experiments on it and write their pages (hours)"
-	@echo "make real-studies DATA=folder  the same of the studies on it"
-	@echo "make plans    write docs/studies/plans.md anew"
-	@echo "make projection  write the table of docs/translation.md anew"
-	@echo "make encoders pretrain the shipped encoders anew, and those of studies to come (ten hours of one core or so)"
-	@echo "make lock    write requirements.lock anew"
+	@echo "Try it"
+	@echo "  make demo          run a small experiment, without downloads; report: runs/demo/reports/demo/index.html"
+	@echo "  make test          run all tests"
+	@echo "Change it"
+	@echo "  make check         check format, lint, types and the layers of modules, as before every commit"
+	@echo "  make format        fix what check reports of format and lint"
+	@echo "  make docs          rewrite the generated parts of docs/: the file tree and the tables"
+	@echo "  make golden        rewrite tests/golden, after an intended change of numbers"
+	@echo "  make lock          rewrite requirements.lock; PIN='torch==2.13.0' holds a version"
+	@echo "  make clean         delete .venv, build folders and caches"
+	@echo "Measure it (some take hours)"
+	@echo "  make bench         docs/benchmarks.md: training and prediction against the Hugging Face Trainer, on a tiny model;"
+	@echo "                     with MODEL=folder DATA=folder a real encoder on real texts (two hours; ROUNDS=3 is shorter)"
+	@echo "  make bench-study   the same for a whole study; MODEL=folder DATA=folder (SCALE=0.02, PROJECT=1)"
+	@echo "  make results       docs/results"
+	@echo "  make studies       docs/studies: run the studies on the built-in benchmark (about an hour on two cores)"
+	@echo "  make real-encoder  models/: a real multilingual encoder and an English one (fetches 180 MB, writes 1.9 GB)"
+	@echo "  make real          docs/results: run the experiments on it; DATA=folder of official files (hours)"
+	@echo "  make real-studies  docs/studies: run the studies on it; DATA=folder of official files (hours)"
+	@echo "  make plans         docs/studies/plans.md: what the studies on large models would take (minutes)"
+	@echo "  make projection    docs/translation.md: accuracy of projected spans and tags"
+	@echo "  make encoders      pretrain the encoders that come with xstilts again (about ten hours on one core)"
 
 setup: $(READY)
 
@@ -42,7 +46,7 @@ demo: setup
 	$(BIN)/xstilts demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup
 	$(BIN)/ruff format --check .

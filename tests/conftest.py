@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,10 @@ import pytest
 from xstilts.graph.pool import waiting
 
 REPOSITORY = Path(__file__).parents[1]
+
+# As in the foreground: what a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports transformers or torch.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
@@ -41,6 +46,16 @@ def data_dir() -> Path:
         pytest.fail(f"XSTILTS_DATA names {folder}, which is no folder")
     if not folder.is_dir():
         pytest.skip("no official data here: set XSTILTS_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a tiny microworld; read only."""
+    from xstilts.microworld import TINY, write_world
+
+    folder = tmp_path_factory.mktemp("tiny_world")
+    write_world(folder, 5, TINY)
     return folder
 
 

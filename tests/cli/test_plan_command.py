@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from xstilts.session.grid import Grid
+from xstilts.session.loading import load
+
 EXPERIMENT = """\
 name: planned
 seeds: [1]
@@ -56,12 +59,14 @@ def test_a_plan_is_a_sentence_and_a_table_and_writes_nothing(plan, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["plan.yaml"]
 
 
-def test_stages_have_a_row_each_and_json_has_everything(plan) -> None:
+def test_stages_have_a_row_each_and_json_has_everything(plan, tmp_path: Path) -> None:
     _, out, _ = plan(EXPERIMENT, "--stages")
     assert "tiny > micro_nli @seed 1" in out or "random > micro_nli @seed 1" in out
     _, out, _ = plan(EXPERIMENT, "--json", "--mfu", "0.3")
     document = json.loads(out)
-    assert document["total"]["run"] == len(document["stages"])
+    stages = Grid.of(load(tmp_path / "plan.yaml")).stages
+    assert document["total"]["run"] == len(document["stages"]) == len(stages)
+    assert {"leaks", "evaluate"} <= {stage.kind for stage in stages}
     assert document["machine"]["utilisation"] == {"usual": 0.3, "low": 0.3, "high": 0.3}
     trained = next(stage for stage in document["stages"] if stage["kind"] == "train")
     assert trained["memory"]["total"] > trained["memory"]["weights"] > 0

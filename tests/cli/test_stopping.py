@@ -31,14 +31,15 @@ class Run:
     def __init__(self, folder: Path, store: str = "store") -> None:
         program = [sys.executable, "-c", "from xstilts.cli import main; main()", "run", "--json"]
         place = ["--workers", "1", "--data", str(folder / "world"), "--store", str(folder / store)]
-        self.mark = f"XSTILTS_TEST={folder}"
-        self.process = subprocess.Popen(
-            [*program, str(folder / "tiny.yaml"), *place],
-            env=os.environ | {"XSTILTS_TEST": str(folder)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self.folder, self.mark = folder, f"XSTILTS_TEST={folder}"
+        with (folder / "err.txt").open("w") as errors:
+            self.process = subprocess.Popen(
+                [*program, str(folder / "tiny.yaml"), *place],
+                env=os.environ | {"XSTILTS_TEST": str(folder)},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Of the train stage."""
@@ -46,6 +47,9 @@ class Run:
         for line in self.process.stdout:
             if line.startswith("{") and (event := json.loads(line))["kind"] == "train":
                 yield event
+
+    def said(self) -> str:
+        return (self.folder / "err.txt").read_text()
 
     def until_it_trains(self) -> int:
         """The process that trains, once it has made some steps."""
@@ -56,6 +60,7 @@ class Run:
     def stop(self, number: int) -> None:
         self.until_it_trains()
         self.process.send_signal(number)
+        wait_for(lambda: "stopping: saving a checkpoint of what is being trained" in self.said(), 30)
         self.process.communicate(timeout=60)
         wait_for(lambda: not running(self.mark), 30)
 
@@ -87,8 +92,12 @@ def saved_step(folder: Path) -> int:
 def test_a_stopped_run_goes_on_from_the_step_it_was_at(folder: Path) -> None:
     saved = [0]
     for number in (signal.SIGINT, signal.SIGTERM):
-        Run(folder).stop(number)
+        run = Run(folder)
+        run.stop(number)
         saved.append(saved_step(folder))
+        kept = "and so is the last checkpoint of what was being trained; the same command goes on from there"
+        assert [line.split(":")[0] for line in run.said().splitlines()[-2:]] == ["stopping", "stopped"]
+        assert kept in run.said()
     assert saved == sorted(set(saved))
 
     last = Run(folder)

@@ -143,12 +143,9 @@ def test_generation_is_greedy_and_keeps_to_what_is_allowed(arch: Arch) -> None:
 
 def next_logits(backbone: Backbone, packed: Any, targets: Any) -> Tensor:
     """What the model expects in the place of the end token."""
-    every = []
-    for token in range(VOCABULARY):
-        last = targets["token_A"].clone()
-        last[-1] = token
-        every.append(log_probabilities(backbone, backbone(packed), packed, {**targets, "token_A": last})[-1])
-    return torch.stack(every)
+    place = targets["place_A"][-1:].repeat(VOCABULARY)
+    asked = {**targets, "place_A": place, "token_A": torch.arange(VOCABULARY)}
+    return log_probabilities(backbone, backbone(packed), packed, asked)
 
 
 @two_kinds
@@ -236,10 +233,12 @@ def learn(backbone: Backbone, task_type: TaskType, head: torch.nn.Module, featur
     for _ in range(150):
         (batch,) = task_type.micro_batches(features, rows, [rows], generator(0, "test"))
         loss = task_type.loss(head, backbone(batch.packed), batch) / batch.count
+        if float(loss.detach()) < 0.01:
+            return
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert float(loss.detach()) < 0.05
+    raise AssertionError(f"nothing was learned: a loss of {float(loss.detach()):.3f}")
 
 
 @two_kinds

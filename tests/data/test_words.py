@@ -11,6 +11,7 @@ from xstilts.core.errors import DataError
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.columns import column_reader, labels_in
 from xstilts.data.readers.tagging import treebank, udpos
+from xstilts.data.readers.text import conllu_text
 from xstilts.data.readers.words import is_conllu
 
 
@@ -93,6 +94,33 @@ def test_damaged_conllu_is_named_with_its_line(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path / "a.conll", text, *columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (SEA + SEA, 7),
+        (f"{SEA}\n{SEA}# sent_id = 3\n{SEA}", 15),
+        (SEA + row("1-2", "al", "_") + SEA, 7),
+        ("1\tJo\t_\tB-PER\n2\tin\t_\tO\n1\tLa\t_\tO\n1\tLe\t_\tO\n", 3),
+    ],
+)
+def test_numbers_that_begin_again_within_a_sentence_are_refused(tmp_path: Path, text: str, line: int) -> None:
+    again = rf"a\.txt:{line}: the words are numbered from 1 again: put an empty line after each sentence"
+    with pytest.raises(DataError, match=again):
+        read(tmp_path / "a.txt", text)
+    if text.startswith(SEA):
+        with pytest.raises(DataError, match=again):
+            list(udpos(tmp_path / "a.txt", "es"))
+
+
+def test_a_file_without_empty_lines_is_refused(tmp_path: Path) -> None:
+    assert len(read(tmp_path / "a.tsv", "\nJo\tO\n" * 1001, 1, 2)[0]) == 1001
+    with pytest.raises(DataError, match=r"a\.tsv:1: a sentence of 1,001 words: put an empty line after each sentence"):
+        read(tmp_path / "a.tsv", "Jo\tO\n" * 1001, 1, 2)
+    (tmp_path / "b.conllu").write_text(f"# text = a\n{SEA}# text = b\n{SEA}")
+    with pytest.raises(DataError, match=r"b\.conllu:8: a second '# text =' in a sentence: put an empty line"):
+        list(conllu_text(tmp_path / "b.conllu", "es"))
 
 
 def test_an_underscore_is_no_class(tmp_path: Path) -> None:

@@ -41,11 +41,13 @@ with torch.no_grad():
 
 
 @pytest.fixture(scope="module", params=["qwen3", "mt5"])
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Cell]]:
+def finished(
+    request: pytest.FixtureRequest, tiny_world: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Cell]]:
     store = tmp_path_factory.mktemp(request.param)
     lora = {"lora": {"rank": 2}} if request.param == "qwen3" else {}
     train = {"steps": 2, "batch_size": 4, "learning_rate": 0.02, "select": "last", **lora}
-    cells = {cell.task: cell for cell in expansion(request.param, recipes=[["micro_nli"]], train=train).cells}
+    cells = {cell.task: cell for cell in expansion(request.param, tiny_world, recipes=[[]], train=train).cells}
     assert run([cells[name].stage for name in ("micro_topic", "micro_tagging")], store)["Failed"] == []
     return store, cells
 

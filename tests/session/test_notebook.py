@@ -31,10 +31,13 @@ def rows(table: Any) -> list[dict[str, Any]]:
 
 
 def test_a_run_is_checked_computed_and_kept(executed: dict[str, Any]) -> None:
-    assert executed["found"].problems == []
-    assert [one.steps for one in executed["found"].phases] == [40, 40, 40]
+    found = executed["found"]
+    assert found.problems == []
+    assert {one.rows for one in found.files if one.split == "test"} == {120}
+    assert [one.steps for one in found.phases] == [30, 30, 30]
     assert executed["run"].outcome.counts["failed"] == 0
-    again = executed["xs"].run(executed["experiment"], store=executed["folder"] / "runs", workers=1).result()
+    folder = executed["folder"]
+    again = executed["xs"].run(executed["experiment"], store=folder / "runs", data=folder / "data", workers=1).result()
     assert again.counts["done"] == 0
 
 
@@ -55,3 +58,11 @@ def test_the_report_is_written_and_the_model_answers(executed: dict[str, Any]) -
     answers = executed["model"].predict(["the dog eats the apple", {"text": "a red house", "id": "second"}])
     assert [answer["id"] for answer in answers] == ["0", "second"]
     assert {answer["prediction"] for answer in answers} <= set(executed["model"].head.labels)
+
+
+def test_the_model_has_the_score_that_the_run_measured(executed: dict[str, Any]) -> None:
+    place = {"role": "target", "recipe": "[micro_nli]", "language": "qaa"}
+    (row,) = (row for row in rows(executed["scores"]) if place.items() <= row.items())
+    gold, answers = executed["folder"] / "data/topic/qaa/test.tsv", executed["folder"] / "answers.jsonl"
+    found = executed["xs"].score("micro_topic", language="qaa", gold=gold, predictions=answers)
+    assert found[row["metric"]] == pytest.approx(row["value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -121,12 +122,15 @@ def test_check_counts_rows_labels_and_steps(folder: Path) -> None:
     assert found.problems == []
 
 
-def test_check_refuses_a_holdout_that_takes_all_training_examples(folder: Path) -> None:
+def test_a_holdout_that_takes_all_training_examples_is_refused_before_a_run(folder: Path, tmp_path: Path) -> None:
     text = FILE.replace("validation: dev.csv, ", "") + "    holdout: 16\n"
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
     found = xs.check(experiment(folder))
     assert found.phases == ()
-    assert found.problems == ["colours: holdout of 16 leaves nothing of 16 examples"]
+    line = "colours: `holdout: 16` takes all of its 16 training examples: hold out fewer"
+    assert found.problems == [line]
+    with pytest.raises(DataError, match=re.escape(line)):
+        xs.run(experiment(folder), store=tmp_path / "store")
 
 
 def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(folder: Path, tmp_path: Path) -> None:
@@ -140,6 +144,18 @@ def test_check_names_every_damaged_file_at_once_and_a_run_refuses_the_first(fold
     }
     with pytest.raises(DataError, match=r"test-de\.csv:2"):
         xs.run(asked, store=tmp_path / "store")
+
+
+def test_one_wrong_column_is_one_line_however_many_files_lack_it(folder: Path) -> None:
+    text = FILE.replace("type: classification", "type: classification\n    columns: {text: body}")
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    (line,) = xs.check(experiment(folder)).problems
+    assert "train.csv:1: no column 'body' for text; columns here: text, label" in line
+    assert line.endswith("; and 3 more files")
+    (folder / "dev.csv").write_text("body,label\nred\n", encoding="utf-8")
+    first, second = xs.check(experiment(folder)).problems
+    assert first.endswith("; and 2 more files")
+    assert "dev.csv:2: expected 2 columns as in the header, found 1" in second
 
 
 def test_labels_that_are_in_doubt_are_shown_with_the_rest(folder: Path) -> None:
@@ -197,15 +213,15 @@ def test_a_cause_is_told_once_with_all_that_it_stops(tmp_path: Path) -> None:
     ]
 
 
-def test_a_failed_run_raises_from_result(tmp_path: Path) -> None:
+def test_a_failed_run_raises_from_result(tiny_world: Path, tmp_path: Path) -> None:
     place = tmp_path / "model"
     place.mkdir()
     for name in ("config.json", "tokenizer.json"):
         (place / name).write_text("{}", encoding="utf-8")
     (place / "model.safetensors").write_bytes(b"no weights")
-    asked = tiny_experiment(worlds=[1], backbones=[{"name": "none", "source": str(place)}], targets=["micro_topic"])
+    asked = tiny_experiment(backbones=[{"name": "none", "source": str(place)}], targets=["micro_topic"])
     with pytest.raises(StageError, match=r"^(tokenizer|start) .*stages that need it"):
-        xs.run(asked, store=tmp_path / "store", workers=0).result()
+        xs.run(asked, store=tmp_path / "store", data=tiny_world, workers=0).result()
 
 
 def test_a_cell_that_is_not_there_or_not_alone_is_named(tmp_path: Path) -> None:

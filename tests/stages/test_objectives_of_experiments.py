@@ -26,10 +26,12 @@ PAIRS = {"task": "micro_parallel", "languages": ["qaa"]}
 TARGET = {"task": "micro_retrieval", "languages": ["qaa"]}
 
 
-def expand(backbone: dict[str, Any], *parts: Any, **changes: Any) -> Expansion:
+def expand(backbone: dict[str, Any], *parts: Any, data: Path | None = None, **changes: Any) -> Expansion:
+    """On a world, for which nothing must be on disk, or on `data`."""
     recipes = [[{"tasks": list(parts)}]] if parts else [[]]
-    fields = {"backbones": [backbone], "worlds": [1], "recipes": recipes, "targets": [TARGET], **changes}
-    return Expansion(tiny_experiment(**fields), None)
+    worlds = [] if data else [1]
+    fields = {"backbones": [backbone], "worlds": worlds, "recipes": recipes, "targets": [TARGET], **changes}
+    return Expansion(tiny_experiment(**fields), data)
 
 
 def trained(expansion: Expansion) -> list[Stage]:
@@ -125,11 +127,11 @@ def test_english_controls_leave_translation_pairs_out() -> None:
 
 @pytest.mark.parametrize(("kind", "objective"), [("qwen3", "causal_lm"), ("mt5", "span_corruption")])
 def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
-    kind: str, objective: str, tmp_path: Path
+    kind: str, objective: str, tiny_world: Path, tmp_path: Path
 ) -> None:
     text = {"task": "micro_text", "objective": objective, "languages": ["en", "qaa"]}
     bare = {**WRITERS[kind], "output": "head", "controls": {"random": "auto", "english": "auto"}}
-    expansion = expand({**bare, "pretrain": [{"tasks": [text]}]}, PAIRS)
+    expansion = expand({**bare, "pretrain": [{"tasks": [text]}]}, PAIRS, data=tiny_world)
     assert sorted(types(expansion)) == [("micro_parallel", "contrastive")] + 2 * [("micro_text", objective)]
     run_all(expansion, tmp_path)
     store = Store(tmp_path)
@@ -146,8 +148,10 @@ def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_what_was_pretrained_with_its_output_layer_goes_on_without_it(kind: str, tmp_path: Path) -> None:
-    expansion = expand(WRITERS[kind], "micro_text")
+def test_what_was_pretrained_with_its_output_layer_goes_on_without_it(
+    kind: str, tiny_world: Path, tmp_path: Path
+) -> None:
+    expansion = expand(WRITERS[kind], "micro_text", data=tiny_world)
     (stage,) = trained(expansion)
     run_all(expansion, tmp_path)
     folder = Store(tmp_path).directory(stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -90,13 +91,9 @@ def assert_close(one: Path, other: Path) -> None:
     assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_two_processes_train_as_one_does(mode: str, inputs: dict[str, Path], alone: Path, tmp_path: Path) -> None:
-    assert {row["task"] for _, row in read_jsonl(alone / "log.jsonl")} == set(TASKS)
-    assert_close(run(tmp_path / mode, inputs, **MODES[mode]), alone)
-
-
-def test_a_checkpoint_moves_between_numbers_of_devices(inputs: dict[str, Path], alone: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_moves_between_numbers_of_devices_and_ends_as_one_process_does(
+    inputs: dict[str, Path], alone: Path, tmp_path: Path
+) -> None:
     checkpoint = tmp_path / "moving" / "checkpoint"
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "moving", inputs, stop=6, checkpoint_seconds=1e9, **SHARDED)
@@ -104,22 +101,18 @@ def test_a_checkpoint_moves_between_numbers_of_devices(inputs: dict[str, Path], 
     assert 6 <= told["step"] < 11, "the step in progress was saved"
     files = {f"shard-0000{rank}-model-00001-of-00001.safetensors" for rank in (1, 2)}
     assert told["files"].keys() == files == {path.name for path in checkpoint.glob("*.safetensors")}
+    shutil.copytree(checkpoint, tmp_path / "damaged" / "checkpoint")
+    path = tmp_path / "damaged" / "checkpoint" / max(files)
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    line = f"checkpoint: {path.name} has changed since it was written"
+    assert sift_checkpoints(tmp_path / "damaged") == (0, [line])
     for stop, settings in ((11, {}), (16, REPLICATED)):
         with pytest.raises(_Killed):
             run(tmp_path / "moving", inputs, stop=stop, **settings)
     assert 14 <= read_json(checkpoint / "step.json")["step"] <= 16
     assert_close(run(tmp_path / "moving", inputs, **SHARDED, offload=True), alone)
-
-
-def test_a_rank_that_changed_on_disk_is_noticed(inputs: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(_Killed):
-        run(tmp_path, inputs, stop=3, **SHARDED)
-    path = tmp_path / "checkpoint" / "shard-00002-model-00001-of-00001.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-5] ^= 1
-    path.write_bytes(content)
-    step, [line] = sift_checkpoints(tmp_path)
-    assert (step, line) == (0, f"checkpoint: {path.name} has changed since it was written")
 
 
 def test_weights_in_four_bits_are_not_sharded(inputs: dict[str, Path], tmp_path: Path) -> None:
@@ -164,15 +157,7 @@ def test_a_gpu_that_offloads_has_collectives_for_both_kinds_of_tensors() -> None
     assert backends("cuda") == "cpu:gloo,cuda:nccl"
 
 
-def test_adapters_are_trained_by_two_processes(inputs: dict[str, Path], tmp_path: Path) -> None:
-    config = train_stage(component("nli"), head_dropout=0.0, steps=5, lora={"rank": 2, "dropout": 0.0})
-    files = {role: inputs[role] for role in ("model", "data0")}
-    one, two = run(tmp_path / "one", files, config=config), run(tmp_path / "two", files, config=config, **REPLICATED)
-    np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", ["qwen3", "mt5"])
+@pytest.mark.parametrize(("kind", "mode"), [("qwen3", "FSDP2"), ("mt5", "FSDP2"), ("mt5", "DDP")])
 def test_models_that_write_are_trained_by_two_processes(kind: str, mode: str, tmp_path: Path) -> None:
     """Output layers and decoders are computed outside the layers that are sharded one by one."""
     backbone = writer(kind)

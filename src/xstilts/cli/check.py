@@ -30,15 +30,14 @@ def check(
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read everything an experiment would read, and show what was found; train nothing.
+    """Read all files of an experiment and show what is in them, without training.
 
-    Shows files and rows by language, labels with their counts, optimizer steps per training phase, and what is missing
-    or was assumed. Exits with 2 if a file cannot be read.
+    Prints rows per language, labels with their counts, the number of
+    optimizer steps of each training phase, and what is missing or assumed.
+    Exits with code 2 if a file cannot be read.
 
     Examples:
-
       xstilts check first.yaml
-
       xstilts check table1 --data official --json
     """
     show_check(file, data, as_json, sets=sets_of(sets, limit))

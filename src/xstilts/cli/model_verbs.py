@@ -12,37 +12,35 @@ from xstilts.cli.options import DeviceOption, JsonOption, StageArgument, StoreOp
 
 def export(  # noqa: PLR0913, PLR0917
     stage: StageArgument,
-    to: Annotated[Path, typer.Option(help="Folder to write; new or empty.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.", show_default=False)],
     store: StoreOption = Path("runs"),
     task: TaskOption = None,
     form: Annotated[
         str | None,
-        typer.Option("--as", help="transformers, sentence-transformers or peft; else one of the former by the head."),
+        typer.Option("--as", help="transformers, sentence-transformers or peft. Default: what suits the head."),
     ] = None,
-    layer: Annotated[int | None, typer.Option(help="Of sentence vectors; those above are cut off.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Layer of the sentence vectors; the layers above it are left out.")
+    ] = None,
     experiment: Annotated[
-        Path | None, typer.Option(help="Experiment file whose title and limitations the card repeats.")
+        Path | None, typer.Option(help="Experiment file whose title and limitations go into the card.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A finished model as a Hugging Face folder with a model card.
+    """Write a trained model as a Hugging Face folder with a model card.
 
-    The folder is loaded with AutoModelForSequenceClassification, ...ForTokenClassification, ...ForQuestionAnswering,
-    ...ForMultipleChoice, ...ForMaskedLM or SentenceTransformer, without xstilts. It is read back and compared with the
-    model in the store before it is put in its place; a head that transformers computes in another way is refused. Of a
-    model tuned with LoRA the adapters are merged, or with --as peft written as one beside its head (docs/export.md).
-
-    `xstilts list models` names the stages.
+    The folder loads without xstilts, with the AutoModelFor... class of its
+    task, or with SentenceTransformer. Before it is kept, it is loaded and
+    compared with the model in the store. A head that transformers would
+    compute in another way is refused. LoRA adapters are merged into the weights, or kept
+    apart with --as peft (docs/export.md). `xstilts list models` prints the
+    keys of stages.
 
     Examples:
-
       xstilts export 3f2a9c --to my-nli
-
       xstilts export 3f2a9c --task micro_nli --to my-nli --store runs/demo
-
       xstilts export 3f2a9c --as peft --to my-adapter
-
-      xstilts export 3f2a9c --as sentence-transformers --layer 7 --to my-vectors
+      xstilts export 3f2a9c --as sentence-transformers --layer 7 --to vectors
     """
     from xstilts.cli.export import show_export
 
@@ -54,35 +52,39 @@ def predict(  # noqa: PLR0913, PLR0917
     stage: StageArgument,
     file: Annotated[
         Path,
-        typer.Option(
-            "--input", help="JSON, CSV, TSV, Parquet, lines of words, or text; - for stdin.", show_default=False
-        ),
+        typer.Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.", show_default=False),
     ],
-    to: Annotated[Path, typer.Option(help="File of the answers (JSON lines of id, prediction, scores); - for stdout.")],
+    to: Annotated[
+        Path, typer.Option(help="File for the predictions (JSON lines: id, prediction, scores); - for stdout.")
+    ],
     store: StoreOption = Path("runs"),
     task: TaskOption = None,
     columns: Annotated[
-        str, typer.Option(help="FIELD=COLUMN, with commas between: text=body,pair=title.", show_default=False)
+        str,
+        typer.Option(
+            help="Names of columns, as FIELD=COLUMN separated by commas: text=body,pair=title.", show_default=False
+        ),
     ] = "",
-    form: Annotated[str, typer.Option("--format", help="jsonl, csv, tsv, parquet, txt or words; else by suffix.")] = "",
-    language: Annotated[
-        str | None, typer.Option(help="Only rows of this language, where a column `language` says it.")
-    ] = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="jsonl, csv, tsv, parquet, txt or words. Default: by suffix, else by content."),
+    ] = "",
+    language: Annotated[str | None, typer.Option(help="Only rows whose column `language` has this code.")] = None,
     device: DeviceOption = "auto",
     micro_batch_tokens: TokensOption = 16_384,
     as_json: JsonOption = False,
 ) -> None:
-    """Predictions of a finished model for a file in any language.
+    """Predict with a trained model on a file of your own, in any language.
 
-    Columns are called text and pair; context, question and choices; question and passage; words, unless --columns says
-    otherwise. Files of words have a word a line and an empty line behind each sentence. Plain text (.txt) has a
-    sentence a line, for single texts and for tagging, where words end at blanks. A pipe has no suffix: say --format
-    where its content does not settle it. See docs/export.md.
+    Reads the columns text and pair (classification); context, question and
+    choices (multiple choice); question and passage (span QA); or words
+    (tagging), unless --columns names others. A .txt file has one sentence per
+    line. A file of words has one word per line, with an empty line after each
+    sentence. For a pipe, give --format unless the content makes it clear
+    (docs/export.md). `xstilts list models` prints the keys of stages.
 
     Examples:
-
-      xstilts predict 3f2a9c --input reviews.csv --columns text=body --to answers.jsonl
-
+      xstilts predict 3f2a9c --input reviews.csv --columns text=body --to out.jsonl
       xstilts predict 3f2a9c --input sentences.txt --to tags.jsonl --device cuda
     """
     from xstilts.cli.predict import show_predict

@@ -16,46 +16,53 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         envvar="XSTILTS_DATA",
-        help="Folder of official data files; may be given several times. Own files are looked for beside FILE first.",
+        help="Folder of official data files; may be repeated. Your own files are first looked for beside FILE.",
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
-StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Where results are kept.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+StoreOption = Annotated[Path, typer.Option("--store", envvar="XSTILTS_STORE", help="Folder of the results.")]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Stages to run at a time, each in a process; 0: in this process. Default: one per core, or one on a GPU.",
+        help="Stages to run in parallel, each in its own process; 0: in this process. Default: one per CPU core, "
+        "or one on a GPU.",
         show_default=False,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...; auto: a GPU where there is one.")]
-TokensOption = Annotated[int, typer.Option(min=16, help="Tokens computed at a time; lower it if memory is short.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="Device to compute on: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")
+]
+TokensOption = Annotated[int, typer.Option(min=16, help="Tokens per micro-batch; lower it if memory runs out.")]
 FileArgument = Annotated[
-    Path, typer.Argument(help="Experiment file (YAML), or a name that comes with xstilts.", show_default=False)
+    Path, typer.Argument(help="Experiment file (YAML), or the name of one that comes with xstilts.", show_default=False)
 ]
 StageArgument = Annotated[
     str,
-    typer.Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.", show_default=False),
+    typer.Argument(
+        help="Key of a finished train, predict or evaluate stage; its first digits are enough.", show_default=False
+    ),
 ]
 ExperimentOption = Annotated[
     Path | None,
-    typer.Option("--experiment", help="Experiment file whose own tasks are known too.", show_default=False),
+    typer.Option("--experiment", help="Experiment file that declares tasks of your own.", show_default=False),
 ]
-TaskOption = Annotated[str | None, typer.Option(help="Task of the head; needed where there are several.")]
+TaskOption = Annotated[str | None, typer.Option(help="Task whose head is used; required if the model has several.")]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Computing threads per worker. Default: OMP_NUM_THREADS, else the cores divided among the workers.",
+        help="Threads per worker. Default: OMP_NUM_THREADS if it is set, else the CPU cores divided by the workers.",
         show_default=False,
     ),
 ]
-DevicesOption = Annotated[int, typer.Option(min=1, help="Devices per training stage (DDP).")]
-ShardOption = Annotated[bool, typer.Option("--shard", help="Divide every layer among these devices (FSDP2).")]
-OffloadOption = Annotated[bool, typer.Option("--offload", help="Keep shards in the host's memory between uses.")]
-RecomputeOption = Annotated[bool, typer.Option("--recompute", help="Recompute activations instead of keeping them.")]
+DevicesOption = Annotated[int, typer.Option(min=1, help="Devices that train one stage together (DDP).")]
+ShardOption = Annotated[bool, typer.Option("--shard", help="Shard every layer across these devices (FSDP2).")]
+OffloadOption = Annotated[bool, typer.Option("--offload", help="Keep shards in CPU memory while they are not used.")]
+RecomputeOption = Annotated[
+    bool, typer.Option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
+]
 
 
 SetOption = Annotated[
@@ -63,7 +70,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="PLACE=VALUE",
-        help="Replace a value of FILE: train.epochs=1, targets.0.limit=50; may be given several times.",
+        help="Replace a value of FILE: train.epochs=1, targets.0.limit=50; may be repeated.",
         show_default=False,
     ),
 ]

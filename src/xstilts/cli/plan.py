@@ -15,19 +15,17 @@ from rich.table import Table
 from xstilts.cli.output import emit, table
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
-from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
-from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import Utilisation, device
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
-from xstilts.session.grid import folders
+from xstilts.session.grid import Grid, folders
 from xstilts.session.loading import load
 from xstilts.stages.selection import in_words_by_default
 
-ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate")
+ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,9 @@ def _plans(
     experiment: Experiment, data: Sequence[Path], store: Store | None, hardware: Hardware
 ) -> tuple[list[StagePlan], tuple[str, ...]]:
     """The plans of all stages, and how phases are trained that the experiment leaves open."""
-    cells = Expansion(experiment, data).cells
-    stages: list[Stage] = graph(cell.stage for cell in cells)
-    planner = Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in cells))
-    return planner.plan(stages), in_words_by_default(stages)
+    grid = Grid.of(experiment, data)
+    planner = Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in grid.cells))
+    return planner.plan(grid.stages), in_words_by_default(grid.stages)
 
 
 def _about(hardware: Hardware) -> dict[str, Any]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 
 from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
+from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
 from xstilts.reports import Analysis, main_tables, plain_report, rich_table, write_analysis
@@ -53,19 +52,16 @@ def run_experiment(
     run = run_of(experiment, grid, place, machine, data)
     for notice in run.notices:
         sys.stderr.write(f"note: {notice}\n")
-    try:
-        with _told_when_stopped():
-            follow(run, run.grid.stages, style, work=run.work)
-    except KeyboardInterrupt as stop:
-        counts = run.outcome.counts
-        there = counts["done"] + counts["cached"]
-        sys.stderr.write(
-            f"stopped: {there} of {run.total} stages are finished and kept, and so is the last checkpoint of what was "
-            "being trained; the same command goes on from there\n"
+
+    def kept() -> str:
+        there = run.outcome.counts["done"] + run.outcome.counts["cached"]
+        return (
+            f"{there} of {run.total} stages are finished and kept, and so is the last checkpoint of what was being "
+            "trained"
         )
-        if machine.ranks:
-            raise  # who started the others says why
-        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
+
+    with stoppable(kept, passed_on=bool(machine.ranks)):  # who started the others says why
+        follow(run, run.grid.stages, style, work=run.work)
     analysis = None
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         analysis = analysis_of(grid, place, command)
@@ -81,23 +77,20 @@ def run_experiment(
 
 
 @contextmanager
-def _told_when_stopped() -> Iterator[None]:
-    """A block in which the first Ctrl-C says what is going on, since saving may take some seconds."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def stoppable(kept: Callable[[], str], passed_on: bool = False) -> Iterator[None]:
+    """A block that Ctrl-C and SIGTERM end with a line at once, one that says what is `kept`, and 128 + the signal.
 
-    def stop(number: int, frame: object) -> NoReturn:
-        signal.signal(signal.SIGINT, before)
-        sys.stderr.write("\nsaving what is being trained; Ctrl-C again stops at once\n")
-        raise KeyboardInterrupt(number)
-
-    signal.signal(signal.SIGINT, stop)
+    Args:
+        passed_on: raise KeyboardInterrupt instead: whoever started this process ends it.
+    """
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        with told_when_stopped():
+            yield
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(f"stopped: {kept()}; the same command goes on from there\n")
+        if passed_on:
+            raise
+        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
 
 
 def _fail(result: Result) -> None:

@@ -10,34 +10,34 @@ import typer
 from xstilts.cli.options import DataOption, DeviceOption, JsonOption, StoreOption, TokensOption, WorkersOption
 from xstilts.core.machine import Machine
 
-ToOption = Annotated[Path | None, typer.Option("--to", help="File of the page (Markdown).", show_default=False)]
+ToOption = Annotated[Path | None, typer.Option("--to", help="File for the page (Markdown).", show_default=False)]
 
 
 def study(  # noqa: PLR0913, PLR0917
     name: Annotated[
-        str | None, typer.Argument(help="A study, or a study file of your own; none: list them.", show_default=False)
+        str | None,
+        typer.Argument(help="Name of a study, or a study file of your own. Default: list them.", show_default=False),
     ] = None,
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     workers: WorkersOption = None,
     device: DeviceOption = "auto",
     micro_batch_tokens: TokensOption = 8192,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what it will take, and run nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Estimate what it will take, without running it.")] = False,
     to: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a study and write its page: question, answer, method, results, limitations, claims with verdicts.
+    """Run a study: an experiment with a question, and published claims to judge.
 
-    What is finished is not computed again. The page is reports/NAME/study.md in the store unless --to says otherwise;
-    beside it stands the usual report. How to write a study of one's own: docs/studies/README.md.
+    Writes a page with question, answer, method, results, limitations and a
+    verdict on every claim to reports/NAME/study.md in the store, beside the
+    usual report. Finished stages are reused. Without NAME, lists the studies
+    that come with xstilts. To write your own: docs/studies/README.md.
 
     Examples:
-
       xstilts study
-
       xstilts study curriculum --plan
-
-      xstilts study curriculum --store runs/curriculum --to docs/studies/curriculum.md
+      xstilts study curriculum --store runs/curriculum --to curriculum.md
     """
     from xstilts.cli.study import run_study, show_studies
 
@@ -56,13 +56,19 @@ def study(  # noqa: PLR0913, PLR0917
 
 
 def claims(
-    name: Annotated[str, typer.Argument(help="A study, or a study file of your own.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Name of a study, or a study file of your own.", show_default=False)],
     data: DataOption = None,
     store: StoreOption = Path("runs"),
     to: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The verdicts on a study's claims, from what is finished in the store; --to writes the page too."""
+    """Print the verdict on each claim of a study, from the results so far.
+
+    Computes nothing new. With --to, writes the study's page as well.
+
+    Example:
+      xstilts claims curriculum --store runs/curriculum
+    """
     from xstilts.cli.study import show_claims
 
     show_claims(name, data, store, to, as_json)

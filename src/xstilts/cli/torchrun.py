@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import typer
 
 from xstilts.core.errors import ConfigError, StageError, XstiltsError
+from xstilts.core.stopping import say_saving
 from xstilts.stages.ranks import attend, call, keep_alive
 
 MEETING_SECONDS = 600.0
@@ -125,6 +126,7 @@ def _stoppable(places: Sequence[str], lines: Sequence[socket.socket]) -> Iterato
 def _stop(number: int, _: Any) -> NoReturn:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # once is enough, and the first cause counts
+    say_saving(number)
     raise KeyboardInterrupt(number)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from os.path import normpath
 from pathlib import Path
 
@@ -149,12 +150,12 @@ def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
     if not last:
         return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
     found: dict[str, Path] = {}
-    for packed in [""] if _packed(name) else ["", *(f".{suffix}" for suffix in SUFFIXES)]:
-        for entry, path in there.items():
-            stem = entry.removesuffix(packed)
-            plain = packed or _packed(name) or not _packed(entry)
-            if entry.endswith(packed) and plain and fnmatchcase(stem, name) and path.is_file():
-                found.setdefault(stem, path)
+    packings = {entry: _packed(entry) for entry in there}
+    plain_first = ["", *(f".{suffix}" for suffix in SUFFIXES)]
+    for entry in sorted(there, key=lambda entry: plain_first.index(packings[entry])):
+        stem = entry if _packed(name) else entry.removesuffix(packings[entry])
+        if fnmatchcase(stem, name) and there[entry].is_file():
+            found.setdefault(stem, there[entry])
     return list(found.values())
 
 
@@ -205,6 +206,7 @@ def _by_form(root: Path, pattern: str, field: str) -> dict[str, list[Path]]:
     return found
 
 
+@lru_cache(maxsize=100_000)
 def _form_in(name: str, pattern: str) -> str:
     """The field's value in one name; where `*` allows several, as in `zh-Hant-1`, the longest that is a language."""
     forms, longest = [], len(name)

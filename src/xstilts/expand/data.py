@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.data.locate import Root, folders_of, strangers
@@ -59,6 +60,7 @@ class Files:
         silent = [name for name in silent if experiment.tasks[name].finds_labels]
         if experiment.worlds and silent:
             raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find them in")
+        self._prepared: dict[tuple[Any, ...], tuple[Task, Stage]] = {}
         self.experiment = experiment if experiment.worlds else experiment.labelled(self.own_roots, self.roots)
 
     def replicates(self) -> list[Replicate]:
@@ -84,8 +86,13 @@ class Files:
         """The features of a task's split; `combined`: one set over all languages, for training."""
         holdout = self._holdout(task) if split in ("train", "validation") else 0
         limit = min(filter(None, (limit, self.experiment.limit)), default=0)
-        request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
-        return describe.prepare(request, self.source(replicate, task), tokenizer)
+        asked = (task.name, task.type, split, languages, tokenizer.key, replicate.seed, limit, combined)
+        known, stage = self._prepared.get(asked, (None, tokenizer))
+        if known != task:  # describing it looks for all its files
+            request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
+            stage = describe.prepare(request, self.source(replicate, task), tokenizer)
+            self._prepared[asked] = task, stage
+        return stage
 
     def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
         """The features of a task's training split in languages of which all but English are translations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -54,6 +55,12 @@ class Files:
     problem: str = ""
     columns: str = ""
 
+    @property
+    def cause(self) -> tuple[str, str]:
+        """The file of `problem`, and what is wrong there, which may be wrong in others too."""
+        place = next((str(path) for path in self.paths if self.problem.startswith(f"{path}:")), "")
+        return place, re.sub(r"^:([0-9]+:)? ", "", self.problem.removeprefix(place)).partition(";")[0]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -73,9 +80,17 @@ class Check:
 
     @property
     def problems(self) -> list[str]:
-        """What stops a run, a line each."""
-        found = [one.problem for one in self.files] + [self.refused]
-        return list(dict.fromkeys(filter(None, found)))
+        """What stops a run, a line for each cause with the first file that has it and how many more do."""
+        causes: dict[tuple[str, str], dict[str, str]] = {}
+        for one in self.files:
+            if one.problem:
+                place, cause = one.cause
+                causes.setdefault((one.task, cause), {}).setdefault(place, one.problem)
+        lines = []
+        for problem, *more in (list(found.values()) for found in causes.values()):
+            lines.append(problem + (f"; and {len(more)} more file{'s' * (len(more) > 1)}" if more else ""))
+        known = {one.problem for one in self.files}
+        return list(dict.fromkeys([*lines, *([] if self.refused in known else filter(None, [self.refused]))]))
 
     def table(self) -> Any:
         """`files` as a data frame."""
@@ -118,12 +133,20 @@ def check(experiment: Experiment, data: Data = None) -> Check:
 
 def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
     """Tasks whose `holdout` takes all training examples."""
-    rows = {(one.task, one.language): one.rows for one in files if one.split == "train" and not one.problem}
-    for config in (stage.config for stage in grid.stages if stage.kind == "prepare"):
-        for code in config["languages"] if config["holdout"] and config["split"] != "test" else ():
-            name, held = config["task"], config["holdout"]
-            if (there := rows.get((name, code), held + 1)) <= held:
-                yield f"{name}: holdout of {held} leaves nothing of {there} examples"
+    held = _held_out(grid.stages)
+    for one in files:
+        if one.split == "train" and not one.problem and one.rows <= held.get((one.task, one.language), 0):
+            yield _nothing_left(one.task, held[one.task, one.language], one.rows)
+
+
+def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
+    """(task, language) -> examples of its training split that are set apart."""
+    configs = (stage.config for stage in stages if stage.kind == "prepare" and stage.config["split"] != "test")
+    return {(one["task"], code): one["holdout"] for one in configs for code in one["languages"]}
+
+
+def _nothing_left(task: str, held: int, rows: int) -> str:
+    return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
 
 
 def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
@@ -149,15 +172,18 @@ def look(grid: Grid, store: Store) -> None:
     """The cheap part of `check`, of what is not finished in the store.
 
     Raises:
-        DataError: a file that cannot be read.
+        DataError: a file that cannot be read, or a `holdout` that takes all training examples.
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
+    held_out = _held_out(waiting)
     for task, roots, split, language in _reads(grid, waiting):
         if task.type in RAW_TEXT:
             continue
-        own = task.name in grid.experiment.tasks
-        for _ in islice(task.stream(roots, split, language), None if own else FIRST):
-            pass
+        held = held_out.get((task.name, language), 0) if split == "train" else 0
+        most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
+        rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
+        if rows <= held:
+            raise DataError(_nothing_left(task.name, held, rows))
 
 
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:

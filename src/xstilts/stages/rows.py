@@ -24,6 +24,7 @@ ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test":
 _WORLD_SIZES = {"text": "documents"}
 
 
+@lru_cache(maxsize=4096)
 def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], str]:
     """Rows per language of a prepare stage after its limit and holdout, and a note where they are assumed.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Example, TaggedExample
 from xstilts.data.readers.common import Ids, checked, lines_of, one_of, shown
-from xstilts.data.readers.words import is_conllu
+from xstilts.data.readers.words import NO_EMPTY_LINE, is_conllu
 
 # fmt: off
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
@@ -81,7 +81,7 @@ def _conllu(path: Path, column: int, labels: tuple[str, ...]) -> Iterator[Exampl
             if re.fullmatch(rf"{len(words) + 1}-[0-9]+|{len(words)}\.[0-9]+", fields[0]):
                 continue
             if fields[0] != str(len(words) + 1):
-                raise DataError(f"expected word {len(words) + 1}, found {shown(fields[0])}", path, line)
+                raise _misnumbered(len(words) + 1, fields[0], path, line)
             words.append(_word(fields[1], path, line))
             tags.append(one_of(fields[column], labels or (fields[column] or "_",), path, line))
         if not words:
@@ -118,7 +118,7 @@ def uner(path: Path, language: str) -> Iterator[Example]:
             if len(fields) != 5:
                 raise DataError(f"expected 5 columns, found {len(fields)}", path, line)
             if fields[0] != str(len(words) + 1):
-                raise DataError(f"expected word {len(words) + 1}, found {shown(fields[0])}", path, line)
+                raise _misnumbered(len(words) + 1, fields[0], path, line)
             words.append(_word(fields[1], path, line))
             tags.append(one_of(fields[2], UNER, path, line))
         if not words:
@@ -144,6 +144,13 @@ def _columns(
             if columns == 2:
                 tags.append(one_of(fields[1], labels, path, line))
         yield TaggedExample(str(number), tuple(words), tuple(tags) if columns == 2 else None)
+
+
+def _misnumbered(expected: int, found: str, path: Path, line: int) -> DataError:
+    """The error for a word's number: at 1 a new sentence begins, and nothing has ended the one before."""
+    if re.fullmatch(r"1(-[0-9]+)?", found):
+        return DataError(f"the words are numbered from 1 again: {NO_EMPTY_LINE}", path, line)
+    return DataError(f"expected word {expected}, found {shown(found)}", path, line)
 
 
 def _word(form: str, path: Path, line: int) -> str:

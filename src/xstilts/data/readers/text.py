@@ -11,6 +11,7 @@ from xstilts.core.packed import find
 from xstilts.data.examples import Example, PlainText
 from xstilts.data.readers.common import Ids, checked, lines_in, lines_of
 from xstilts.data.readers.tagging import blocks
+from xstilts.data.readers.words import NO_EMPTY_LINE
 
 
 def plain_lines(path: Path, language: str) -> Iterator[Example]:
@@ -57,13 +58,15 @@ def conllu_text(path: Path, language: str) -> Iterator[Example]:
     """The `# text = ...` line of every sentence of a treebank; the id is `sent_id`, else the sentence's number.
 
     Raises:
-        DataError: a sentence without that line.
+        DataError: a sentence without that line, or with two: no empty line ends the first.
     """
     ids = Ids(path)
     for number, block in enumerate(blocks(path), start=1):
         comments: dict[str, str] = {}
-        for _, line in block:
+        for at, line in block:
             if match := re.fullmatch(r"# *(sent_id|text) *= ?(.*)", line):
+                if match[1] in comments:
+                    raise DataError(f"a second '# {match[1]} =' in a sentence: {NO_EMPTY_LINE}", path, at)
                 comments[match[1]] = match[2]
         if not comments.get("text", "").strip():
             raise DataError("a sentence without its '# text =' line", path, block[0][0])

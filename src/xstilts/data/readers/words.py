@@ -3,7 +3,8 @@
 Columns end at tabs, without tabs at blanks; an empty line ends a sentence. Where the first column numbers the words of
 every sentence (1, 2, 3 ...), multiword ranges (`2-3`) and empty nodes (`4.1`) are no words, and a line that begins with
 `#` is a comment. Elsewhere `#` may be a word: comments are lines without tab among lines with tabs, and `# key = value`
-before a sentence.
+before a sentence. A file whose sentences no empty line ends is refused: its numbers begin again at 1 within a sentence,
+or a sentence has more than 1,000 words.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from xstilts.data.readers.common import lines_of, shown
 
 CONLLU = 10
 """Columns of CoNLL-U."""
+MOST_WORDS = 1000
+"""In a sentence: a longer one is several, with no empty line between them."""
+NO_EMPTY_LINE = "put an empty line after each sentence"
 _NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+)?")
 _METADATA = re.compile(r"# ?\S+ = ")
 
@@ -38,7 +42,7 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Row]]:
 
     Raises:
         DataError: rows of different length, a column that is not there, words numbered out of order, CoNLL-U whose
-            first column is taken for the words.
+            first column is taken for the words, sentences without an empty line between them.
     """
     lines = list(enumerate(lines_of(path), start=1))
     first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
@@ -49,6 +53,8 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Row]]:
     sentence: list[Row] = []
     for row in [*rows, Row(len(rows) + 1, [])]:
         if not row.fields:
+            if len(sentence) > MOST_WORDS:
+                raise DataError(f"a sentence of {len(sentence):,} words: {NO_EMPTY_LINE}", path, sentence[0].line)
             if sentence and not _left_out(sentence, columns[0], numbered):
                 yield sentence
             sentence = []
@@ -83,16 +89,20 @@ def _numbered(rows: Sequence[Row], words: int, path: Path) -> bool:
     """Whether the first column numbers the words of each sentence.
 
     Raises:
-        DataError: it does in most rows, with ranges or empty nodes among them, but not in every row.
+        DataError: it does in most rows, with ranges or empty nodes among them, but not in every row; or in every row
+            if an empty line were added where the numbers begin again.
     """
     called = kind_of(path) in ("conllu", "conllup")
     fault: Row | None = None
+    again: Row | None = None
     number = most = marks = numbers = rows_seen = 0
     for row in rows:
         if not row.fields:
             number = 0
         elif not row.fields[0].startswith("#"):
             name = row.fields[0]
+            if number > (again is None) and re.fullmatch(r"1(-[0-9]+)?", name):
+                again, number = again or row, 0
             number += name.isdigit()
             right = name == str(number) or bool(re.fullmatch(rf"{number + 1}-[0-9]+|{number}\.[0-9]+", name))
             most = max(most, number) if fault is None and right else most
@@ -101,6 +111,8 @@ def _numbered(rows: Sequence[Row], words: int, path: Path) -> bool:
             numbers += bool(_NUMBER.fullmatch(name))
             rows_seen += 1
     if fault is None:
+        if again is not None and words > 1:
+            raise DataError(f"the words are numbered from 1 again: {NO_EMPTY_LINE}", path, again.line)
         return marks > 0 or most > 1 or (called and most > 0)
     if words > 1 and most and marks and 2 * numbers > rows_seen:
         found = shown(fault.fields[0])
