@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.data import SIZES, SPREADS, encode, make_pairs, make_tokenizer
-from xstilts.backbones.attention import Layout, packed_attention
+from xstilts.backbones.attention import packed_attention
+from xstilts.backbones.layout import Layout
 
 Pass = Callable[[], Tensor]
 

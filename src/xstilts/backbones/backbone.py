@@ -21,10 +21,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from xstilts.backbones.attention import NAME, Layout
+from xstilts.backbones.attention import NAME
 from xstilts.backbones.dropout import Draws
 from xstilts.backbones.families import family_of
 from xstilts.backbones.family import Family
+from xstilts.backbones.layout import Layout
 from xstilts.backbones.names import Attention, Backend, Route, Token
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
