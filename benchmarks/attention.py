@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from benchmarks.data import SIZES, encode, make_tokenizer
 from benchmarks.lengths import made
-from xstilts.backbones.attention import Layout, packed_attention
+from xstilts.backbones.attention import packed_attention
+from xstilts.backbones.layout import Layout
 
 Pass = Callable[[], Tensor]
 

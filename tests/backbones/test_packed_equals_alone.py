@@ -21,8 +21,8 @@ from backbones.tiny_models import (
     tiny_backbone,
     together,
 )
-from xstilts.backbones import attention
-from xstilts.backbones.attention import Layout
+from xstilts.backbones import layout
+from xstilts.backbones.layout import Layout
 from xstilts.backbones.names import Backend
 from xstilts.backbones.packing import pack
 
@@ -37,7 +37,7 @@ PACKED = tuple(arch for arch in ARCHS if arch.packed)
 def test_any_lengths_and_any_joining_of_runs_agree(lengths: list[int], cost: int) -> None:
     rows = sequences(lengths)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "CALL_COST", cost)
+        patch.setattr(layout, "CALL_COST", cost)
         for name in ("modernbert", "gemma3_text", "mt5"):
             library, ours = LIBRARY[name], OURS[name]
             with torch.no_grad():
@@ -52,7 +52,7 @@ OURS = {name: tiny_backbone(name) for name in LIBRARY}
 def test_runs_cover_all_segments_in_order_and_pad_less_than_a_call_costs(lengths: list[int], cost: int) -> None:
     ordered = tuple(sorted(lengths, reverse=True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "CALL_COST", cost)
+        patch.setattr(layout, "CALL_COST", cost)
         runs = Layout(ordered, torch.device("cpu")).runs
     assert tuple(n for run in runs for n in run.lengths) == ordered
     assert [run.begin for run in runs] == [0, *(run.end for run in runs[:-1])]

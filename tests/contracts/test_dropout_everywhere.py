@@ -16,7 +16,7 @@ from transformers import AutoConfig
 
 from backbones.tiny_models import ARCHS, Arch, sequences, tiny_backbone
 from contracts.test_text_route import writer
-from xstilts.backbones import attention
+from xstilts.backbones import attention, layout
 from xstilts.backbones.adapters import add_adapter
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.controlled import control, uncontrolled
@@ -37,7 +37,7 @@ every_arch = pytest.mark.parametrize("arch", ARCHS, ids=str)
 
 @pytest.fixture(autouse=True)
 def _small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "CALL_COST", 40)
+    monkeypatch.setattr(layout, "CALL_COST", 40)
 
 
 def noisy(arch: Arch) -> dict[str, float]:
@@ -159,3 +159,18 @@ def test_draws_that_remain_are_found() -> None:
     assert uncontrolled(backbone, "cpu")
     xglm = next(arch for arch in ARCHS if arch.model_type == "xglm")
     assert uncontrolled(backbone_of(xglm, layerdrop=0.5), "cpu")
+
+
+@pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch.packed], ids=str)
+def test_attention_in_blocks_is_attention_step_by_step(arch: Arch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States and gradients of `runs.py`, and those of autograd through each step."""
+    found = []
+    for in_blocks in (attention._Call.in_blocks, lambda *_: False):
+        monkeypatch.setattr(attention._Call, "in_blocks", in_blocks)
+        backbone = backbone_of(arch)
+        output = backbone(planned(range(9)))
+        output.square().sum().backward()
+        gradients = [p.grad.flatten() for p in backbone.parameters() if p.grad is not None]
+        found.append((output, torch.cat(gradients)))
+    near(found[0][0], found[1][0])
+    near(found[0][1], found[1][1])

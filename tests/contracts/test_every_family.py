@@ -30,7 +30,7 @@ from backbones.tiny_models import (
     tiny_backbone,
     together,
 )
-from xstilts.backbones import attention
+from xstilts.backbones import layout
 from xstilts.backbones.backbone import TOLERANCE as CHECKED
 from xstilts.backbones.backbone import check_packing, packing_error
 from xstilts.backbones.families import FAMILIES, family_of
@@ -56,7 +56,7 @@ every_packed = pytest.mark.parametrize("arch", PACKED, ids=str)
 @pytest.fixture(autouse=True)
 def _small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among a few short segments there are joined and separate runs, as among long ones in earnest."""
-    monkeypatch.setattr(attention, "CALL_COST", 40)
+    monkeypatch.setattr(layout, "CALL_COST", 40)
 
 
 def padded(model: Any, rows: Sequence[np.ndarray], more: int = 0) -> list[Tensor]:

@@ -6,7 +6,7 @@ compute the same attention; they differ in speed and in attention dropout:
 
 - `segments` (any device): runs of equally long segments are one call of torch's scaled dot product attention; runs of
   almost equal length are one call with a key mask. Attention dropout is by hash (`dropout.py`) on a CPU, where torch
-  has no fused kernel for it. A GPU's fused kernel draws its own masks, which depend on the micro-batch.
+  has no fused kernel for it (`runs.py`). A GPU's fused kernel draws its own masks, which depend on the micro-batch.
 - `block_mask` (any device): one call over the whole pack under a block-diagonal mask. Quadratic in T; the exact
   reference. Attention dropout is by hash.
 - `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`. No attention dropout.
@@ -17,8 +17,8 @@ A sliding window w lets a token see |i - j| < w (encoders) or 0 <= i - j < w (de
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,133 +26,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
-from xstilts.backbones.dropout import Draws, columns_of, heads_of
-from xstilts.backbones.names import Backend
+from xstilts.backbones.dropout import columns_of, heads_of
+from xstilts.backbones.layout import Layout, band
+from xstilts.backbones.runs import Attend, Block
 
 Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
-# One attention call on a CPU costs about as much as this many masked query-key pairs (64 segments of 16 tokens);
-# joining two runs pays while the padding it adds stays below.
-CALL_COST = 16_384
 SITE = "dropout_site"
 """Attribute of a module: its number among the places of the model where dropout happens."""
 # On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13).
-# Up to this length bf16 training takes the three steps one by one.
+# Up to this length bf16 training does without it.
 LONGEST_EXPLICIT = 512
-
-
-@dataclass(frozen=True)
-class Run:
-    """Neighbouring segments served by one attention call; `lengths` are not increasing."""
-
-    begin: int
-    lengths: tuple[int, ...]
-
-    @property
-    def longest(self) -> int:
-        return self.lengths[0]
-
-    @property
-    def even(self) -> bool:
-        return self.lengths[0] == self.lengths[-1]
-
-    @property
-    def end(self) -> int:
-        return self.begin + sum(self.lengths)
-
-    @property
-    def padded(self) -> int:
-        """Query-key pairs of the padded call."""
-        return len(self.lengths) * self.longest**2
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where segments lie, and how attention is computed over them; built once per batch, shared by all layers.
-
-    `causal` overrules what the layers say of themselves; None leaves it to them. `draws`: for dropout by hash.
-    """
-
-    lengths: tuple[int, ...]
-    device: torch.device
-    backend: Backend = "segments"
-    cu_seqlens: Tensor | None = None
-    causal: bool | None = None
-    draws: Draws | None = None
-    _masks: dict[tuple[int, bool, int | None], Tensor] = field(default_factory=dict)
-    _queries: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-
-    @cached_property
-    def runs(self) -> tuple[Run, ...]:
-        """Segments joined greedily into runs while padding costs less than another call."""
-        assert list(self.lengths) == sorted(self.lengths, reverse=True), "segments must lie longest first"
-        runs: list[Run] = []
-        begin = spent = 0
-        current: list[int] = []
-        for length in self.lengths:
-            waste = (current[0] ** 2 - length**2) if current else 0
-            if waste and spent + waste > CALL_COST:
-                runs.append(Run(begin, tuple(current)))
-                begin += sum(current)
-                current, spent, waste = [], 0, 0
-            current.append(length)
-            spent += waste
-        runs.append(Run(begin, tuple(current)))
-        return tuple(runs)
-
-    @cached_property
-    def gathers(self) -> dict[int, tuple[Tensor, Tensor]]:
-        """For each uneven run: rows that fill its padded block, and the rows of that block that are real tokens."""
-        tables = {}
-        for run in self.runs:
-            if run.even:
-                continue
-            length = torch.tensor(run.lengths)
-            offset = torch.cat([torch.zeros(1, dtype=torch.long), length.cumsum(0)[:-1]])
-            column = torch.arange(run.longest)
-            real = column[None, :] < length[:, None]
-            rows = torch.where(real, offset[:, None] + column[None, :], offset[:, None])
-            tables[run.begin] = (rows.flatten().to(self.device), real.flatten().nonzero().squeeze(1).to(self.device))
-        return tables
-
-    def mask(self, run: Run, causal: bool, window: int | None) -> Tensor | None:
-        """Boolean mask, True = may attend: [n, 1, L, L], [1, 1, L, L], [n, 1, 1, L], or None where all may."""
-        key = (run.begin, causal, window)
-        banded = causal or (window is not None and window < run.longest)
-        if run.even and not banded:
-            return None
-        if key not in self._masks:
-            position = torch.arange(run.longest, device=self.device)
-            allowed = torch.ones(1, 1, 1, run.longest, dtype=torch.bool, device=self.device)
-            if banded:
-                allowed = band(position, position, causal, window)[None, None]
-            if not run.even:
-                length = torch.tensor(run.lengths, device=self.device)
-                allowed = allowed & (position[None, :] < length[:, None])[:, None, None, :]
-                # A padded query of a window may have no key left; it sees itself, and its state is dropped.
-                if banded:
-                    allowed = allowed | torch.eye(run.longest, dtype=torch.bool, device=self.device)
-            self._masks[key] = allowed
-        return self._masks[key]
-
-    def queries(self, run: Run, heads: int) -> Tensor:
-        """Identities of a run's queries, [n, heads, L] (`Draws.drop`)."""
-        assert self.draws is not None
-        if (run.begin, heads) not in self._queries:
-            identity = self.draws.identity_T[run.begin : run.end]
-            if not run.even:
-                identity = identity[self.gathers[run.begin][0]]
-            self._queries[run.begin, heads] = heads_of(identity.view(len(run.lengths), run.longest), heads)
-        return self._queries[run.begin, heads]
-
-
-def band(query: Tensor, key: Tensor, causal: bool, window: int | None) -> Tensor:
-    """Boolean [Q, K]: which keys a query may see by position alone."""
-    distance = query[:, None] - key[None, :]
-    allowed = distance >= 0 if causal else torch.ones_like(distance, dtype=torch.bool)
-    if window is not None:
-        allowed = allowed & (distance < window) & (distance > -window)
-    return allowed
 
 
 def packed_attention(
@@ -188,6 +72,8 @@ def packed_attention(
         hashed = layout.draws.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
         site = getattr(module, SITE) if hashed else None
     call = _Call(scaling, dropout, causal, window, bias, site)
+    if layout.backend == "segments" and call.in_blocks(query, layout.lengths[0]):
+        return _blocks(layout, query, key, value, call), None
     compute = _block_mask if layout.backend == "block_mask" else _segments
     return compute(layout, query, key, value, call).transpose(1, 2).contiguous(), None
 
@@ -203,6 +89,13 @@ class _Call:
     bias: Tensor | None
     site: int | None
 
+    def in_blocks(self, query: Tensor, longest: int) -> bool:
+        """Whether `runs.py` is faster: in training on a CPU with dropout by hash, and in bf16 without dropout."""
+        if query.device.type != "cpu" or not query.requires_grad or self.bias is not None or self.dropout >= 1:
+            return False
+        slow = query.dtype == torch.bfloat16 and longest <= LONGEST_EXPLICIT
+        return self.site is not None or (slow and not self.dropout)
+
     def attend(
         self,
         query: Tensor,
@@ -216,9 +109,6 @@ class _Call:
         if self.bias is not None:
             bias = self.bias[:, :, :longest, :longest].to(query.dtype)
             mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
-        slow = query.device.type == "cpu" and query.dtype == torch.bfloat16 and query.requires_grad
-        if drop is None and slow and self.bias is None and longest <= LONGEST_EXPLICIT:
-            drop = partial(F.dropout, p=self.dropout, training=self.dropout > 0)
         if drop is not None:
             return explicit(query, key, value, mask, self.scaling, drop)
         return F.scaled_dot_product_attention(
@@ -238,13 +128,32 @@ def explicit(
     return drop(weights) @ value
 
 
+def _blocks(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+    """States as transformers takes them, [1, T, heads, head size]."""
+    heads, size = query.shape[1], query.shape[3]
+    blocks = []
+    for run in layout.runs:
+        dropped = None
+        if call.site is not None and layout.draws is not None:
+            columns = columns_of(run.longest, query.device)
+            dropped = partial(layout.draws.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
+        bias = layout.bias(run, call.causal, call.window, value.dtype)
+        blocks.append(Block(len(run.lengths), run.longest, bias, dropped))
+    factors = size**-0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
+    states = (each[0].transpose(0, 1).to(value.dtype) for each in (query, key, value))
+    attended: Tensor = Attend.apply(*states, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
+    return attended[None]
+
+
 def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
     outputs = []
     heads, size = query.shape[1], query.shape[3]
-    for run in layout.runs:
+    tokens = [run.end - run.begin for run in layout.runs]
+    # The gradient of a split is one concatenation; that of a slice is as large as the whole, for every run.
+    parts = zip(*(states[0].split(tokens, dim=1) for states in (query, key, value)), strict=True)
+    for run, blocks in zip(layout.runs, parts, strict=True):
         n = len(run.lengths)
         mask = layout.mask(run, call.causal, call.window)
-        blocks = [states[0, :, run.begin : run.end] for states in (query, key, value)]
         if not run.even:
             rows, real = layout.gathers[run.begin]
             blocks = [block.index_select(1, rows) for block in blocks]

@@ -13,7 +13,6 @@ so, as in retrieval, or at its last token, as in classification, stays causal.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -21,10 +20,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from xstilts.backbones.attention import NAME, Layout
+from xstilts.backbones.attention import NAME
 from xstilts.backbones.dropout import Draws
 from xstilts.backbones.families import family_of
 from xstilts.backbones.family import Family
+from xstilts.backbones.layout import Layout
 from xstilts.backbones.names import Attention, Backend, Route, Token
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
@@ -219,12 +219,11 @@ class Backbone(nn.Module):
         ids[row, column] = batch.ids_T
         mask = torch.zeros(shape, dtype=torch.long, device=ids.device)
         mask[row, column] = 1
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-        if "token_type_ids" in self._accepts:
-            types = torch.zeros_like(ids)
-            types[row, column] = batch.types_T.clamp(max=self._last_type)
-            inputs["token_type_ids"] = types
-        return inputs
+        if "token_type_ids" not in self._accepts:
+            return {"input_ids": ids, "attention_mask": mask}
+        types = torch.zeros_like(ids)
+        types[row, column] = batch.types_T.clamp(max=self._last_type)
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
     @property
     def _last_type(self) -> int:
@@ -241,13 +240,11 @@ def _offset(table: nn.Embedding) -> int:
 def packing_error(backbone: Backbone) -> float:
     """Largest difference between the packed states of three sequences and those of each run alone.
 
-    Alone means through the model's own padded forward with the library's eager attention. The sequences are short; of a
-    model with a sliding window of up to 1,024 tokens the longest is longer than that. Where the model computes in less
-    than 32 bits the difference is relative to the largest state.
+    Alone means through the model's own padded forward with eager attention. The longest is longer than the model's
+    sliding window, if that has up to 1,024 tokens. In less than 32 bits it is relative to the largest state.
     """
     generator = torch.Generator().manual_seed(0)
-    special = {i for i in (backbone.config.pad_token_id,) if i is not None}
-    ordinary = [i for i in range(min(64, backbone.embeddings.shape[0])) if i not in special]
+    ordinary = [i for i in range(min(64, backbone.embeddings.shape[0])) if i != backbone.config.pad_token_id]
     device = backbone.embeddings.device
     sequences = [
         torch.tensor(ordinary)[torch.randint(len(ordinary), (length,), generator=generator)]
@@ -294,12 +291,10 @@ def check_packing(backbone: Backbone) -> None:
 
 
 def bf16_is_slow(device: str) -> bool:
-    """Whether bf16 is emulated, as on CPUs without its instructions, and many times slower than fp32."""
+    """Whether bf16 is emulated, many times slower than fp32: on CPUs without its instructions."""
     return torch.device(device).type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def autocast(precision: str, device: str) -> contextlib.AbstractContextManager[Any]:
+def autocast(precision: str, device: str) -> torch.autocast:
     """bf16 autocast, or nothing for fp32."""
-    if precision == "bf16":
-        return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16")

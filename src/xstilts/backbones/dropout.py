@@ -69,38 +69,42 @@ def columns_of(count: int, device: torch.device) -> Tensor:
     return mix(torch.arange(count, dtype=torch.int32, device=device) + signed(_GOLDEN))
 
 
-def kept(rows_R: Tensor, columns_C: Tensor, p: float, salt: int) -> Tensor:
-    """Boolean mask, [R, C]: what dropout of probability `p` keeps, from hashes of rows, columns, and step and site."""
-    bits_RC = (rows_R ^ signed(salt))[:, None] ^ columns_C
-    bits_RC *= signed(_FIRST)
-    bits_RC ^= bits_RC >> 15
-    bits_RC *= signed(_SECOND)
-    return bits_RC >= min(round(p * 2**32) - 2**31, 2**31 - 1)
+def products(rows_R: Tensor, columns_C: Tensor, salt: int) -> Tensor:
+    """Random int32, [R, C], from hashes of rows and of columns; `salt`: of step and site.
+
+    An odd number for each row times one for each column, modulo 2^32: one pass, where mixing the bits of each value
+    takes five. Two rows, or two columns, depend on each other only where small multiples of their numbers are equal:
+    one pair of a million correlates by more than 1 %, and another one at the next step and site.
+    """
+    return ((rows_R ^ signed(salt)) | 1)[:, None] * ((columns_C ^ signed(mix_number(salt))) | 1)
+
+
+def least(p: float) -> int:
+    """The smallest int32 that dropout of probability `p` keeps."""
+    return min(round(p * 2**32) - 2**31, 2**31 - 1)
 
 
 class _Drop(torch.autograd.Function):
-    """x times the mask over the share that is kept."""
+    """x over the share that is kept, where `bits` are at least `smallest`, else 0. On a CPU `bits` are used up."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, keep: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, bits: Tensor, smallest: int, scale: float) -> Tensor:
         ctx.scale = scale
-        if x.device.type == "cpu" and x.dtype == torch.float32:
-            keep = keep.to(x.dtype).mul_(scale)  # numbers are faster than booleans there, and fp32 loses no digits
+        # Numbers are faster than booleans there.
+        keep = bits.ge_(smallest).to(x.dtype) if x.device.type == "cpu" else bits >= smallest
         ctx.save_for_backward(keep)
         return _times(x, keep, scale)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return _times(gradients[0], ctx.saved_tensors[0], ctx.scale), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return _times(gradients[0], ctx.saved_tensors[0], ctx.scale), None, None, None
 
 
 def _times(x: Tensor, keep: Tensor, scale: float) -> Tensor:
-    if keep.dtype == x.dtype:
-        return x * keep
-    if x.device.type == "cpu":
-        return torch.where(keep, x, torch.zeros((), dtype=x.dtype)).mul_(scale)
-    dropped: Tensor = torch.ops.aten.native_dropout_backward(x, keep, scale)
-    return dropped
+    if keep.dtype == torch.bool:
+        dropped: Tensor = torch.ops.aten.native_dropout_backward(x, keep, scale)
+        return dropped
+    return torch.addcmul(x.new_zeros(()), x, keep, value=scale)
 
 
 class Draws:
@@ -136,14 +140,22 @@ class Draws:
             rows: identities of what lies along the other dimensions; none: the model's tokens.
             columns: hashes of the columns (`columns_of`), where these are not 0, 1, 2 ...
         """
-        assert self.seed is not None, "dropout outside of a plan"
         if p >= 1:
             return x * 0.0
         rows = self._rows(x.shape) if rows is None else rows
         columns = columns_of(x.shape[-1], x.device) if columns is None else columns
-        keep = kept(rows.reshape(-1), columns, p, mix_number(self.seed ^ mix_number(site)))
-        dropped: Tensor = _Drop.apply(x, keep.view(x.shape), 1 / (1 - p))  # type: ignore[no-untyped-call]
+        bits = self.bits(rows, columns, site).view(x.shape)
+        dropped: Tensor = _Drop.apply(x, bits, least(p), 1 / (1 - p))  # type: ignore[no-untyped-call]
         return dropped
+
+    def bits(self, rows: Tensor, columns: Tensor, site: int) -> Tensor:
+        """Random int32 of a site, [R, C]; what is below `least(p)` is dropped."""
+        assert self.seed is not None, "dropout outside of a plan"
+        return products(rows.reshape(-1), columns, mix_number(self.seed ^ mix_number(site)))
+
+    def dropped(self, rows: Tensor, columns: Tensor, site: int, p: float) -> Tensor:
+        """What `drop` takes: 1, else 0, int32, [R, C]."""
+        return self.bits(rows, columns, site).lt_(least(p))
 
     def _rows(self, shape: torch.Size) -> Tensor:
         """Identities for states [B, L, C] or for scores [B, heads, L, C] (or [B heads, L, C]) of the model's tokens.
