@@ -150,9 +150,9 @@ def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _
     heads, size = query.shape[1], query.shape[3]
     tokens = [run.end - run.begin for run in layout.runs]
     # The gradient of a split is one concatenation; that of a slice is as large as the whole, for every run.
-    parts = zip(*(states[0].split(tokens, dim=1) for states in (query, key, value)), strict=True)
-    for run, blocks in zip(layout.runs, parts, strict=True):
-        n = len(run.lengths)
+    parts = zip(*(torch.split(states[0], tokens, dim=1) for states in (query, key, value)), strict=True)
+    for run, part in zip(layout.runs, parts, strict=True):
+        n, blocks = len(run.lengths), list(part)
         mask = layout.mask(run, call.causal, call.window)
         if not run.even:
             rows, real = layout.gathers[run.begin]

@@ -105,5 +105,5 @@ def _cut(shapes: Sequence[tuple[int, int]], *all_PD: Tensor) -> Iterator[list[Te
     """Each tensor in its blocks, [segments x heads, longest, D]."""
     sizes = [count * longest for count, longest in shapes]
     for states_PD in all_PD:
-        parts = states_PD.split(sizes)
+        parts = torch.split(states_PD, sizes)
         yield [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
