@@ -48,7 +48,7 @@ class Command:
         self._received.unlink(missing_ok=True)
         places = {"{in}": str(self._sent), "{out}": str(self._received)}
         argv = [places.get(part, part) for part in self._argv]
-        sent = None if "{in}" in self._argv else self._sent.read_bytes()
+        sent = b"" if "{in}" in self._argv else self._sent.read_bytes()
         done = _done(argv, sent)
         if done.returncode:
             why = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
@@ -70,7 +70,7 @@ class Command:
         return first + 1
 
 
-def _done(argv: Sequence[str], sent: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def _done(argv: Sequence[str], sent: bytes) -> subprocess.CompletedProcess[bytes]:
     """The finished program. Raises `ConfigError` where there is none."""
     try:
         return subprocess.run(argv, input=sent, capture_output=True, check=False)
