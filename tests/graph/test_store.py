@@ -178,11 +178,12 @@ def test_sizes_and_cleaning(tmp_path: Path) -> None:
     assert store.sizes()["add"] > 100
     with store.lock(used) as ours:
         assert ours
-        assert store.clean_partials() == 1000
+        assert list(store.unneeded({done.key}).values()) == [1000, 1000]
+        assert store.remove(store.unneeded({done.key})) == [store.partial(used)]
     assert store.partial(used).exists()
     assert not store.partial(left).exists()
     assert store.has(done)
-    assert store.clean_partials() == 1000
+    assert store.remove([store.partial(used)]) == []
 
 
 def test_a_stage_of_many_files_appears_at_once(tmp_path: Path) -> None:

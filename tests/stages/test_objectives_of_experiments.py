@@ -137,9 +137,9 @@ def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
     store = Store(tmp_path)
     for stage in graph(expansion.stages()):
         if stage.kind == "start" and "model" in stage.inputs:
-            before = dict(open_backbone(store.directory(stage.inputs["model"])).body.named_parameters())
-            after = dict(open_backbone(store.directory(stage)).body.named_parameters())
-            assert all(torch.equal(after[name], before[name]) for name in after)
+            before = reopen_backbone(store.directory(stage.inputs["model"]), tmp_path / stage.key, None, "head")
+            after = open_backbone(store.directory(stage))
+            assert all(torch.equal(p, q) for p, q in zip(before.parameters(), after.parameters(), strict=True))
             assert not (store.directory(stage) / "heads.json").exists()
     assert len({cell.backbone for cell in expansion.cells}) == 3
     late = {**bare, "pretrain": [{"tasks": [PAIRS]}, {"tasks": [text]}]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -118,15 +119,14 @@ class Layout:
         if heads not in self._places:
             into, real = [], []
             for run in self.runs:
-                shape, own = (len(run.lengths), 1, run.longest), torch.arange(run.end - run.begin)
-                rows, filled = (own, own) if run.even else self.gathers[run.begin]
-                into.append(((run.begin + rows.view(shape)) * heads + torch.arange(heads)[:, None]).flatten())
-                is_real = torch.zeros(run.padded // run.longest, dtype=torch.bool).index_fill_(0, filled, True)
-                real.append(is_real.view(shape).expand(-1, heads, -1).flatten())
-            row_P, real_P = torch.cat(into), torch.cat(real)
-            back = torch.empty(sum(self.lengths) * heads, dtype=torch.long)
-            back[row_P[real_P]] = real_P.nonzero().squeeze(1)
-            self._places[heads] = Places(row_P, back, (~real_P).nonzero().squeeze(1))
+                column, length = np.arange(run.longest), np.array(run.lengths)[:, None]
+                row = run.begin + np.cumsum(length)[:, None] - length + np.where(column < length, column, 0)
+                into.append((row[:, None] * heads + np.arange(heads)[:, None]).ravel())
+                real.append(np.repeat((column < length)[:, None], heads, axis=1).ravel())
+            row_P, real_P = np.concatenate(into), np.concatenate(real)
+            back = np.empty(sum(self.lengths) * heads, dtype=np.int64)
+            back[row_P[real_P]] = np.flatnonzero(real_P)
+            self._places[heads] = Places(*map(torch.from_numpy, (row_P, back, np.flatnonzero(~real_P))))
         return self._places[heads]
 
     def bias(self, run: Run, causal: bool, window: int | None, dtype: torch.dtype) -> Tensor | None:
