@@ -46,7 +46,7 @@ def test_what_a_run_has_in_hand_stays(store: Store, typed: Typed) -> None:
     with store.lock(OLD):
         code, _, err = typed("clean", "--store", store.root, "--remove")
     assert code == 2
-    assert "1 folders are in use by a run and were kept" in err
+    assert "a run is using 1 of these folders, which were kept" in err
     assert store.has(OLD)
 
 
@@ -54,4 +54,11 @@ def test_a_store_that_knows_no_experiment_is_left_alone(store: Store, typed: Typ
     (store.root / "experiments" / "mine.json").unlink()
     code, _, err = typed("clean", "--store", store.root, "--remove")
     assert (code, "remembers no experiment" in err) == (2, True)
+    assert store.has(OLD)
+
+
+def test_a_damaged_grid_removes_nothing(store: Store, typed: Typed) -> None:
+    (store.root / "experiments" / "other.json").write_text('{"stages": ')
+    code, _, err = typed("clean", "--store", store.root, "--remove")
+    assert (code, "other.json is damaged: run that experiment again, or remove the file" in err) == (2, True)
     assert store.has(OLD)

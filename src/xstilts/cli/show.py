@@ -67,7 +67,7 @@ def show_unneeded(store: Path, remove: bool, as_json: bool) -> None:
     place = Store(store, must_exist=True)
     experiments = needed(place)
     if not experiments:
-        raise StoreError(f"{place.root} remembers no experiment, so nothing tells what is needed: run one first")
+        raise StoreError(f"{place.root} remembers no experiment: run one first, so that needed stages are known")
     found = place.unneeded(set().union(*experiments.values()))
     kinds = sorted({path.parent.name for path in found})
     sizes = {kind: [size for path, size in found.items() if path.parent.name == kind] for kind in kinds}
@@ -80,7 +80,9 @@ def show_unneeded(store: Path, remove: bool, as_json: bool) -> None:
         f"Needed are the stages of {', '.join(experiments)}.{'' if remove else ' Remove the rest with --remove.'}\n"
     )
     if used:
-        raise StoreError(f"{len(used)} folders are in use by a run and were kept, the first {used[0]}: try again later")
+        raise StoreError(
+            f"a run is using {len(used)} of these folders, which were kept: try again later ({used[0]} ...)"
+        )
 
 
 def _minutes(records: Iterable[Record], kind: str) -> float:

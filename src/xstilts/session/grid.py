@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import ConfigError, DataError, XstiltsError
+from xstilts.core.errors import ConfigError, DataError, StoreError, XstiltsError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.keys import content_key
 from xstilts.expand import Cell, Expansion
@@ -111,9 +111,18 @@ class Grid:
 
 
 def needed(store: Store) -> dict[str, set[str]]:
-    """Keys of the stages of each experiment that was run in a store, by its name: as it was last run."""
-    found = {path.stem: _read(path).get("stages", ()) for path in sorted((store.root / "experiments").glob("*.json"))}
-    return {name: {str(row["key"]) for row in rows} for name, rows in found.items()}
+    """Keys of the stages of each experiment that was run in a store, by its name: as it was last run.
+
+    Raises:
+        StoreError: a grid that cannot be read, so that nothing tells what it needs.
+    """
+    keys = {}
+    for path in sorted((store.root / "experiments").glob("*.json")):
+        try:
+            keys[path.stem] = {str(row["key"]) for row in _read(path)["stages"]}
+        except (KeyError, TypeError):
+            raise StoreError(f"{path} is damaged: run that experiment again, or remove the file") from None
+    return keys
 
 
 def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
