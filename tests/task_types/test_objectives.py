@@ -37,7 +37,7 @@ from xstilts.task_types.translation_lm import TranslationLM
 from xstilts.tasks import Encoding
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, Phase, make_optimizer, train
-from xstilts.training.model import HeadSpec, Model, restore_heads, save_model
+from xstilts.training.model import HeadSpec, Model, restore_heads, save_model_heads
 from xstilts.training.plan import Plan, Source
 
 LIMITS = Encoding(max_length=32, paired=0.5)
@@ -240,7 +240,7 @@ def test_one_head_serves_masked_and_translation_lm(tmp_path: Any) -> None:
     both = [HeadSpec("pairs", "translation_lm", ()), HeadSpec("text", "masked_lm", ())]
     model = Model(backbone_of("translation_lm"), both, 0.0, 1)
     assert model.heads["pairs"] is model.heads["text"]
-    save_model(model, tmp_path)
+    save_model_heads(model, tmp_path)
     alone = Model(backbone_of("translation_lm"), both[:1], 0.0, 2)
     assert restore_heads(alone, tmp_path, {})["loaded"] == ["pairs"]
     assert torch.equal(alone.heads["pairs"].dense.weight, model.heads["text"].dense.weight)  # type: ignore[union-attr, arg-type]

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -147,6 +148,14 @@ def write_json(path: Path, value: Any) -> None:
 def write_jsonl(path: Path, values: Iterable[Any]) -> None:
     """Write one JSON value a line, whole or not at all."""
     write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Make a hard link, or a copy where the file system allows none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def flush(path: Path) -> None:

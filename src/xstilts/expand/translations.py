@@ -6,6 +6,7 @@ from xstilts.core.errors import ConfigError
 from xstilts.experiment import Experiment
 from xstilts.stages.resolve import resolve
 from xstilts.stages.translations import Translator
+from xstilts.translation.spec import TRANSLATING
 
 
 def translator(experiment: Experiment, name: str, world: int | None) -> Translator:
@@ -20,9 +21,7 @@ def translator(experiment: Experiment, name: str, world: int | None) -> Translat
     named = [one.source for one in experiment.backbones if one.source and one.output == "head"]
     revisions = {one.source: one.revision for one in experiment.backbones}
     source = spec.aligner or next(iter(named), None)
-    aligner = (
-        resolve(source, revisions.get(source), world) if source and spec.engine in ("ctranslate2", "command") else None
-    )
+    aligner = resolve(source, revisions.get(source), world) if source and spec.engine in TRANSLATING else None
     holders = {task: experiment.task(holder) for task, holder in spec.tasks.items()}
     for task, holder in holders.items():
         if holder.type != experiment.task(task).type or "train" not in holder.files:

@@ -72,8 +72,9 @@ def base_under(found: Finished, folder: Path) -> Base:
     directory = found.model.directory
     if not (directory / "adapters").is_dir():
         raise XstiltsError(f"stage {found.model.key} holds whole weights and no adapter: leave out --as peft")
-    source, revision = source_of(chain(directory)[0])
-    below = chain(directory)[-2:][0]
+    folders = chain(directory)
+    source, revision = source_of(folders[0])
+    below = folders[-2:][0]
     if Changes.read(below):
         if folder.exists():
             raise XstiltsError(f"{folder}, for the model under the adapter, exists: name another folder with --to")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from xstilts.backbones.load import (
 )
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError, XstiltsError
-from xstilts.core.files import write_json
+from xstilts.core.files import link, write_json
 from xstilts.stages.models import COPIED_BYTES, reopen_backbone
 from xstilts.task_types.masked_lm import published_head
 from xstilts.training.model import HeadSpec, save_heads, saved_heads
@@ -55,21 +53,18 @@ def run_start(
     elif "model" in inputs:
         backbone = reopen_backbone(inputs["model"], directory / "backbone", route, output)
     else:
-        source = Path(settings["source"])
-        backbone = load_backbone(
-            settings["source"], settings["revision"], route, weights=Weights("auto"), output=output
-        )
-        save_heads(_pretrained_heads(source, settings["revision"], backbone), directory)
-        if source.is_dir() and _linked(source, directory / "backbone", config.get("files", ())):
-            pass
-        elif source.is_dir() and _size(source) < COPIED_BYTES:
-            save_backbone(backbone, directory / "backbone")
-        elif source.is_dir():
-            write_json(directory / "pointer.json", {"source": str(source.absolute()), "revision": None})
-        else:
-            found = commit_of(settings["source"], settings["revision"])
-            commit = {"hub": settings["source"], "commit": found}
-            write_json(directory / "pointer.json", {"source": settings["source"], "revision": found})
+        source, revision = settings["source"], settings["revision"]
+        backbone = load_backbone(source, revision, route, weights=Weights("auto"), output=output)
+        save_heads(_pretrained_heads(Path(source), revision, backbone), directory)
+        if not Path(source).is_dir():
+            found = commit_of(source, revision)
+            commit = {"hub": source, "commit": found}
+            write_json(directory / "pointer.json", {"source": source, "revision": found})
+        elif not _taken_in(Path(source), directory / "backbone", config.get("files", ())):
+            if _size(Path(source)) < COPIED_BYTES:
+                save_backbone(backbone, directory / "backbone")
+            else:
+                write_json(directory / "pointer.json", {"source": str(Path(source).absolute()), "revision": None})
     backbone.set_attention(attention)
     about = {**describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
     write_json(directory / "about.json", about)
@@ -87,22 +82,19 @@ def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) ->
     return {HeadSpec("masked_lm", "masked_lm", ()): published} if published else {}
 
 
-def _linked(source: Path, to: Path, needed: Iterable[str]) -> bool:
-    """Link what transformers reads of a folder, so that it costs no space; False where that cannot be done.
+def _taken_in(source: Path, to: Path, needed: Iterable[str]) -> bool:
+    """Link what transformers reads of a folder, or copy a small model from another file system; whether that was done.
 
     Args:
-        needed: files without which the model is not whole.
+        needed: files without which the model is not whole: those in pickles or in folders below are not taken.
     """
     files = [path for path in source.iterdir() if path.suffix in _READ and not path.name.startswith("heads.")]
-    if not {path.name for path in files}.issuperset(needed):
+    far = source.stat().st_dev != to.parent.stat().st_dev
+    if not {path.name for path in files}.issuperset(needed) or (far and _size(source) >= COPIED_BYTES):
         return False
     to.mkdir()
-    try:
-        for path in files:
-            os.link(path.resolve(), to / path.name)
-    except OSError:  # another file system
-        shutil.rmtree(to)
-        return False
+    for path in files:
+        link(path.resolve(), to / path.name)
     return True
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import StageError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import link, read_json, write_json
 
 OWN = ("stage.json", "DONE", "log.txt", "summary.json")
 """Files of a stage that are not its result."""
@@ -30,7 +30,7 @@ def run_choose(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, 
             f"{runs[values.index(None)]} says no validation value in summary.json: remove it, to train again"
         )
     best = max(range(len(runs)), key=lambda i: values[i])  # the first among equals
-    shutil.copytree(runs[best], directory, ignore=shutil.ignore_patterns(*OWN), copy_function=_link, dirs_exist_ok=True)
+    shutil.copytree(runs[best], directory, ignore=shutil.ignore_patterns(*OWN), copy_function=link, dirs_exist_ok=True)
     if (directory / "pointer.json").exists():
         _point(directory, runs[best])
     told = [
@@ -39,14 +39,6 @@ def run_choose(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, 
     ]
     sweep = {"learning_rate": rates[best], "runs": told}
     write_json(directory / "summary.json", {**summaries[best], "sweep": sweep})
-
-
-def _link(source: str, target: str) -> None:
-    """A hard link, or a copy where the file system has none."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _point(directory: Path, run: Path) -> None:

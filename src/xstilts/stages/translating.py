@@ -34,7 +34,7 @@ from xstilts.translation.engine import Engine
 from xstilts.translation.given import given
 from xstilts.translation.project import Projector, Translate
 from xstilts.translation.quality import Judge
-from xstilts.translation.spec import Quality
+from xstilts.translation.spec import TRANSLATING, Quality
 
 TOGETHER = 512
 """Examples translated between two marks."""
@@ -58,7 +58,7 @@ def run_translate(
     task = revive(config["task"], config, settings["files"], ("en",))
     with parsed_once():
         sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
-    if config["engine"] in ("ctranslate2", "command"):
+    if config["engine"] in TRANSLATING:
         carried = _by_machine(config, settings, machine, sources, directory, report)
     elif config["engine"] == "files":
         carried = _from_files(config, settings, root, sources)

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json, write_json
 from xstilts.core.seeds import derive_seed
 from xstilts.task_types import TASK_TYPES, TaskType
@@ -68,12 +67,6 @@ class Model(nn.Module):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "head", spec.task))
                 self.heads[spec.task] = spec.task_type.head(backbone, spec.labels, dropout)
-
-
-def save_model(model: Model, directory: Path) -> None:
-    """`backbone/` as transformers reads it, and the heads."""
-    save_backbone(model.backbone, directory / "backbone")
-    save_model_heads(model, directory)
 
 
 def save_model_heads(model: Model, directory: Path) -> None:

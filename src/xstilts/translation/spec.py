@@ -19,6 +19,8 @@ PROJECTED = ("span_qa", "tagging")
 """Task types whose gold has a place in the text."""
 TRANSLATED = ("classification", "multiple_choice", *PROJECTED)
 Markers = Literal["tags", "brackets", "none"]
+TRANSLATING = ("ctranslate2", "command")
+"""Engines that translate texts, so that spans and tags are projected; the others give translated examples."""
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 Patterns = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
@@ -172,7 +174,7 @@ class EngineSpec(_Strict):
     def options(self, projected: bool, language: str) -> dict[str, Any]:
         """What of this decides a translation into one language, but for models and files, which go by their content."""
         names = ["beam", "max_tokens", "source_language"] if self.engine == "ctranslate2" else []
-        if projected and self.engine in ("ctranslate2", "command"):
+        if projected and self.engine in TRANSLATING:
             names += ["markers", "layer", "coverage"]
         chosen: dict[str, Any] = {"engine": self.engine, **{name: getattr(self, name) for name in names}}
         if self.engine == "ctranslate2":
