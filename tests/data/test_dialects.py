@@ -183,8 +183,8 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
     [
         ("a.csv", "text,label,,\nx,y,1,\n", "a.csv:2: column 3 has no name in the header, and here it holds '1'"),
         ("a.csv", "text,label\nx,y,\n", "a.csv:2: expected 2 columns as in the header, found 3"),
-        ("a.csv", "text,label\nx,y\ntext,label\nz,y\n", "a.csv:3: the header again: where files were joined, leave"),
-        ("a.tsv", "text\tlabel\nx\ty\n\ufefftext\tlabel\r\n", "a.tsv:3: the header again"),
+        ("a.csv", "text,label\nx,y\ntext,label\nz,y\n", "a.csv:3: the header appears again (were files"),
+        ("a.tsv", "text\tlabel\nx\ty\n\ufefftext\tlabel\r\n", "a.tsv:3: the header appears again"),
         ("a.csv", "text,label,,\nx\n", "a.csv:2: expected 4 columns as in the header, found 1"),
         ("a.jsonl", '{"text": "x", "label": "y", "label": "z"}\n', "a.jsonl:1: 'label' occurs twice in one object"),
         ("a.json", '[\n{"text": "x", "text": "y"}]', "a.json: 'text' occurs twice in one object"),

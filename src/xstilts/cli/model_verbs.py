@@ -32,9 +32,9 @@ def export(  # noqa: PLR0913, PLR0917
     The folder loads without xstilts, with the AutoModelFor... class of its
     task, or with SentenceTransformer. Before it is kept, it is loaded and
     compared with the model in the store. A head that transformers would
-    compute in another way is refused. LoRA adapters are merged into the weights, or kept
-    apart with --as peft (docs/export.md). `xstilts list models` prints the
-    keys of stages.
+    compute in another way is refused. LoRA adapters are merged into the
+    weights, or kept apart with --as peft (docs/export.md). `xstilts list
+    models` prints the keys of stages.
 
     Examples:
       xstilts export 3f2a9c --to my-nli

@@ -63,8 +63,6 @@ OffloadOption = Annotated[bool, typer.Option("--offload", help="Keep shards in C
 RecomputeOption = Annotated[
     bool, typer.Option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
 ]
-
-
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,7 +16,7 @@ GRACE_SECONDS = 20.0
 
 def say_saving(number: int) -> None:
     """Say on standard error, from within a signal's handler, why the process does not end at once."""
-    again = "; Ctrl-C again does not wait for it" if number == signal.SIGINT else ""
+    again = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
     begin = "\n" if os.isatty(2) else ""  # behind ^C
     os.write(2, f"{begin}stopping: saving a checkpoint of what is being trained{again}\n".encode())
 

@@ -91,7 +91,7 @@ def in_words_by_default(stages: Iterable[Stage]) -> tuple[str, ...]:
             train, tasks = stage.config["train"], " with ".join(part["task"] for part in stage.config["components"])
             said = {"epochs": f"{train['epochs']:g} epochs", "learning_rate": f"rate {train['learning_rate']:g}"}
             found[f"{tasks}: {', '.join(said[name] for name in names)}"] = None
-    told = "By default, for the size of the data and of the model: "
+    told = "Set by default from the size of the data and of the model: "
     return (told + "; ".join(found) + ".",) if found else ()
 
 

@@ -218,7 +218,7 @@ def _by_header(table: Table) -> Iterator[tuple[int, Record]]:
         if is_empty(row) and (len(header) > 1 or not row):
             continue
         if len(row) > 1 and [row[0].removeprefix("\ufeff"), *row[1:]] == header:
-            raise DataError("the header again: where files were joined, leave it out", path, line)
+            raise DataError("the header appears again (were files concatenated?): remove this line", path, line)
         if not width <= len(row) <= len(header):
             raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
         for place in blank:
