@@ -5,7 +5,6 @@ Fine-tuning on few examples fails for want of optimizer steps, not of examples (
 So there are `STEPS` steps of `BATCH` examples at least, and never fewer than `EPOCHS` passes. Rates by width: Turc et
 al. 2019 (arXiv 1908.08962) tune BERT of 128 to 512 over 3e-5 to 3e-4, Devlin et al. 2019 (appendix A.3) base over 2e-5
 to 5e-5; jiant takes 1e-5 for XLM-R Large on XTREME. Adapters take about ten times that (Hu et al. 2022, appendix D).
-What was measured: docs/training.md.
 """
 
 from __future__ import annotations
