@@ -57,3 +57,14 @@ def test_damaged_scores_are_refused_in_one_line(
         assert err.startswith(f"error: {stage} is damaged (")
         assert err.endswith("): `xstilts run` computes it again\n")
         assert err.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_one_line(
+    typed: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr("xstilts.cli.app", full)
+    line = "error: [Errno 28] No space left on device: '/x': make room, and run the same command again\n"
+    assert typed("report") == (2, "", line)

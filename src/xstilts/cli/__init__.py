@@ -7,6 +7,7 @@ import sys
 
 from xstilts.cli.verbs import app
 from xstilts.core.errors import XstiltsError
+from xstilts.core.files import disk_fault
 from xstilts.graph.pool import waiting
 
 
@@ -20,6 +21,11 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if not (fault := disk_fault(error)):
+            raise
+        sys.stderr.write(f"error: {fault}\n")
+        sys.exit(2)
 
 
 __all__ = ["app", "main"]

@@ -7,6 +7,7 @@ which occur inside real XNLI and PAN-X sentences.
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, BinaryIO
 
 from xstilts.core.decoding import decode, not_utf8
@@ -24,6 +26,11 @@ from xstilts.core.errors import DataError
 from xstilts.core.json_text import parse
 from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
 
+_DISK_FAULTS = {
+    **dict.fromkeys(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)), "make room, and run the same command again"),
+    os.strerror(errno.EROFS): "name a folder that can be written to",
+    "No usable temporary directory": "name one with TMPDIR",
+}
 _HELD: ContextVar[dict[Path, bytes] | None] = ContextVar("held", default=None)
 _STANDARD_INPUT = ("-", "/dev/stdin")
 
@@ -135,7 +142,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with LF, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    scratch = path.with_name(f".{path.name}.{token_hex(4)}.part")  # a process number may be another machine's too
     scratch.write_text(text, encoding="utf-8", newline="\n")
     scratch.replace(path)
 
@@ -156,6 +163,15 @@ def link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def disk_fault(error: BaseException) -> str:
+    """An error that says that a disk is full or cannot be written to, as a line for its user; empty for others.
+
+    It goes by the words, since not all libraries raise `OSError`.
+    """
+    text = " ".join(str(error).split())
+    return next((f"{text}: {advice}" for words, advice in _DISK_FAULTS.items() if words in text), "")
 
 
 def flush(path: Path) -> None:
