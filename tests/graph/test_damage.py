@@ -73,8 +73,8 @@ def test_a_damaged_stage_is_set_aside_and_computed_again(store: Store, damage: s
         assert len(told) == 1
         assert f"{one.key} is damaged (" in told[0]
         assert "\n" not in told[0]
-        assert store.directory(one).with_name(f".{one.key}.damaged").is_dir()
-        assert not store.remove(store.unneeded({one.key}))
+    assert store.directory(one).with_name(f".{one.key}.damaged").is_dir()
+    assert not store.remove(store.unneeded({one.key}))
     assert [path.name for path in (store.root / "add").iterdir() if path.name.startswith(".")] == []
 
 
@@ -184,5 +184,5 @@ def test_a_file_where_a_stage_should_be_is_replaced(store: Store) -> None:
     one = stage("a")
     store.partial(one).mkdir(parents=True)
     store.directory(one).write_text("")
-    store.publish(one, datetime.now(UTC))
+    assert store.publish(one, datetime.now(UTC))
     assert store.has(one)

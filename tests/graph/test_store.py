@@ -18,9 +18,10 @@ from xstilts.graph.store import Store
 
 
 def finish(store: Store, one: Stage) -> Path:
-    store.partial(one).mkdir(parents=True)
-    (store.partial(one) / "value.json").write_text("1")
-    return store.publish(one, datetime.now(UTC))
+    with store.lock(one):
+        (store.begin(one) / "value.json").write_text("1")
+        assert store.publish(one, datetime.now(UTC))
+    return store.directory(one)
 
 
 def in_another_process(code: str, root: Path) -> subprocess.CompletedProcess[str]:
@@ -47,7 +48,7 @@ def test_a_finished_stage_tells_what_it_is(tmp_path: Path) -> None:
     directory = finish(store, one)
     assert directory == tmp_path / "add" / one.key
     assert store.has(one)
-    assert not store.partial(one).exists()
+    assert [path.name for path in directory.parent.iterdir()] == [one.key]
     [record] = store.stages()
     assert (record.key, record.kind, record.label, record.directory) == (one.key, "add", "words", directory)
     assert record.config == {"name": "b", "size": 3}
@@ -57,13 +58,16 @@ def test_a_finished_stage_tells_what_it_is(tmp_path: Path) -> None:
     assert record.package
 
 
-def test_a_directory_without_done_is_not_there_and_is_replaced(tmp_path: Path) -> None:
+def test_a_directory_without_done_is_not_there_and_is_set_aside(tmp_path: Path) -> None:
     store, one = Store(tmp_path), stage("a")
     (finish(store, one) / "DONE").unlink()
     assert not store.has(one)
     assert store.stages() == []
     finish(store, one)
     assert store.has(one)
+    aside = tmp_path / "add" / f".{one.key}.damaged"
+    assert (aside / "value.json").exists()
+    assert list(store.unneeded({one.key})) == [aside]
 
 
 def test_stages_are_found_by_the_first_digits_of_their_key(tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_sizes_and_cleaning(tmp_path: Path) -> None:
     store, done, used, left = Store(tmp_path), stage("done"), stage("used"), stage("left")
     finish(store, done)
     for one in (used, left):
-        store.partial(one).mkdir()
+        store.partial(one).mkdir()  # as a killed process leaves it
         (store.partial(one) / "checkpoint").write_bytes(b"x" * 1000)
     assert store.sizes()["unfinished"] == 2000
     assert store.sizes()["add"] > 100

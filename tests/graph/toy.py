@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
+from xstilts.core.files import write_text
 from xstilts.graph.perform import Report
 from xstilts.graph.stage import Stage
 
@@ -52,10 +53,11 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
     if config.get("reads"):
         (directory / "read.txt").write_text(sys.stdin.readline())
     value = 1 + sum(json.loads((path / "value.json").read_text()) for path in inputs.values())
-    for part in range(config.get("parts", 1)):
+    parts = directory / "parts.txt"
+    done = parts.read_text() if parts.exists() else ""
+    for part in range(done.count("\n") if config.get("resumes") else 0, config.get("parts", 1)):
         time.sleep(config.get("sleep", 0.0) / config.get("parts", 1))
-        with (directory / "parts.txt").open("a") as stream:
-            stream.write(f"{part}\n")
+        write_text(parts, done := f"{done}{part}\n")
     (directory / "value.json").write_text(json.dumps(value))
     if config.get("points"):  # as adapters do to the weights under them
         (directory / "pointer.json").write_text(json.dumps({"stage": os.path.relpath(inputs["0"], directory)}))

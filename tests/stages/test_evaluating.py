@@ -25,7 +25,8 @@ def publish(store: Store, stage: Stage, environment: dict[str, Any] | None = Non
     store.partial(stage).mkdir(parents=True, exist_ok=True)
     if environment is not None:
         write_json(store.partial(stage) / "environment.json", environment)
-    return store.publish(stage, datetime.now(UTC))
+    assert store.publish(stage, datetime.now(UTC))
+    return store.directory(stage)
 
 
 @pytest.fixture

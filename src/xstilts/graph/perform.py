@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from xstilts.core.errors import ConfigError, DataError, UnknownName, XstiltsError
-from xstilts.core.files import write_text
-from xstilts.graph.stage import Stage
+from xstilts.core.files import disk_fault, write_text
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 
 Report = Callable[[dict[str, Any]], None]
@@ -24,7 +23,8 @@ Report = Callable[[dict[str, Any]], None]
 class Runner(Protocol):
     """Does the work of a stage: reads the inputs' directories and writes files into `directory`, which exists.
 
-    A stage that was killed may find there what it had written. It raises `XstiltsError` for what a user can mend.
+    A stage that was killed may find there what it had written: files to be replaced, and never to be written into. It
+    raises `XstiltsError` for what a user can mend.
     """
 
     def __call__(
@@ -40,7 +40,7 @@ class Work:
         store: where results go.
         runner: a function, or `module:function`, imported when the first stage runs.
         settings: JSON for the runner; cannot change a number.
-        resumable: kinds that go on from what a killed process left; for others it is cleared first.
+        resumable: kinds that go on from what a killed process left.
     """
 
     store: Store
@@ -51,7 +51,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. `cached`: another run had finished it; `busy`: another run is at it now, `holder`.
+    """How an attempt ended. `cached`: another one had finished it; `busy`: another one is at it now, `holder`.
 
     `mistake`: it failed for what is in the data files or in the experiment, and will again until that is mended.
     """
@@ -74,33 +74,40 @@ def perform(work: Work, stage: Stage, started: Callable[[], None], report: Repor
         KeyboardInterrupt: as it comes; the partial directory stays.
     """
     store = work.store
-    with store.lock(stage) as ours:
-        if store.has(stage):
-            return Outcome("cached")
-        if not ours:
-            return Outcome("busy", holder=store.holder(stage))
-        clock, now = time.perf_counter(), datetime.now(UTC)
-        try:
-            _prepare(work, stage)
-            started()
-            _run(work, stage, report)
-            store.publish(stage, now)
-        except XstiltsError as error:
-            mistake = isinstance(error, (DataError, ConfigError, UnknownName))
-            return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
-        except (Exception, SystemExit) as error:
-            return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=_write_log(store, stage))
-        return Outcome("done", seconds=time.perf_counter() - clock)
+    try:
+        with store.lock(stage) as ours:
+            if ours and not store.has(stage) and (outcome := _attempt(work, stage, started, report)):
+                return outcome
+            return Outcome("cached") if store.has(stage) else Outcome("busy", holder=store.holder(stage))
+    except OSError as error:  # of the lock: a store that cannot be written to
+        return _failure(store, stage, error)
 
 
-def _prepare(work: Work, stage: Stage) -> None:
-    partial = work.store.partial(stage)
-    if stage.kind not in work.resumable and partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
+def _attempt(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome | None:
+    """None where another attempt was first, or is at it: a lock may be lost without notice."""
+    store = work.store
+    clock, now = time.perf_counter(), datetime.now(UTC)
+    try:
+        store.begin(stage, stage.kind in work.resumable)
+        started()
+        _run(work, stage, report)
+        published = store.publish(stage, now)
+    except (Exception, SystemExit) as error:
+        return None if store.is_lost(stage) else _failure(store, stage, error)
+    return Outcome("done", seconds=time.perf_counter() - clock) if published else None
+
+
+def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Outcome:
+    if isinstance(error, XstiltsError):
+        mistake = isinstance(error, (DataError, ConfigError, UnknownName))
+        return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
+    if fault := disk_fault(error):
+        return Outcome("failed", error=fault)
+    return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=_write_log(store, stage))
 
 
 def _run(work: Work, stage: Stage, report: Report) -> None:
+    work.store.look({source.kind for source in graph([stage])})  # other machines may have finished what we saw missing
     inputs = {role: work.store.directory(source) for role, source in stage.inputs.items()}
     runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
     runner(stage, work.store.partial(stage), inputs, dict(work.settings), report)

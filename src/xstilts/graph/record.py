@@ -21,7 +21,8 @@ from xstilts.core.files import sha256 as sha256_of
 from xstilts.core.keys import content_key
 
 UNCHECKED = ("DONE", "stage.json", "log.txt")
-"""Files that have no checksum in `stage.json`; the log may still be written to."""
+"""Files without a checksum in `stage.json`. `DONE` has that of `stage.json`, so that damage to either shows; the log is
+read by people only, and may still be written to."""
 REMEDY = "`xstilts run` computes it again"
 
 

@@ -2,7 +2,8 @@
 
 STORE.json                 format of this folder
 <kind>/<key>/              a finished stage: its files, stage.json with their checksums, and DONE, written last
-<kind>/.<key>.partial/     one that is being computed, or was when its process died; may hold checkpoints
+<kind>/.<key>.<attempt>.partial/  an attempt at one, running or killed; may hold checkpoints
+<kind>/.<key>.partial/     one that has ended unfinished
 <kind>/.<key>.damaged/     one whose files were no longer what was written, set aside by a run
 <kind>/.<key>.lock         held while it is computed, and says by whom; the kernel lets go when the holder dies
 failures/<key>.txt         traceback of a failed stage
@@ -11,20 +12,16 @@ failures/<key>.txt         traceback of a failed stage
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import flush, read_json, sha256, write_json
-from xstilts.graph import environment
+from xstilts.core.files import read_json, write_json
+from xstilts.graph.attempts import Attempt, attempts, begin, discard, ended, publish, remove, seal, set_aside
 from xstilts.graph.locks import holder, release, try_lock
-from xstilts.graph.record import REMEDY, UNCHECKED, Record
+from xstilts.graph.record import REMEDY, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
@@ -47,6 +44,7 @@ class Store:
     def __init__(self, root: Path, must_exist: bool = False) -> None:
         self.root = root.absolute()
         self._read: dict[Path, Record] = {}
+        self._own: dict[Stage, Attempt] = {}
         marker = self.root / "STORE.json"
         # Listed before the marker is looked for: another run may be making the same store at this moment.
         foreign = self.root.is_dir() and any(not path.name.startswith(".") for path in self.root.iterdir())
@@ -68,9 +66,25 @@ class Store:
         """Where the finished stage lies, or will."""
         return self.root / stage.kind / stage.key
 
+    def begin(self, stage: Stage, resume: bool = False) -> Path:
+        """A directory for a new attempt, with what the newest one before left if it is to `resume`.
+
+        Call it with the lock held. What is found there is to be replaced and never written into: an older attempt has
+        the same files, and may live.
+        """
+        self._own[stage] = begin(self.root / stage.kind, stage.key, resume)
+        return self._own[stage].path
+
     def partial(self, stage: Stage) -> Path:
-        """Where the stage is computed; what is left here by a killed process is found by the next."""
-        return self.root / stage.kind / f".{stage.key}.partial"
+        """Where this store object computes the stage, else the newest attempt's directory; it need not be there."""
+        if stage in self._own:
+            return self._own[stage].path
+        folder = self.root / stage.kind
+        return next(reversed(attempts(folder, stage.key)), ended(folder, stage.key))
+
+    def is_lost(self, stage: Stage) -> bool:
+        """Whether our attempt was removed by another, who has the lock or has published by now."""
+        return stage in self._own and self._own[stage].is_lost
 
     def failure(self, stage: Stage) -> Path:
         """Where the traceback of a failed attempt is written."""
@@ -78,7 +92,18 @@ class Store:
 
     def has(self, stage: Stage) -> bool:
         """Whether the stage is finished."""
-        return (self.directory(stage) / "DONE").is_file()
+        done = self.directory(stage) / "DONE"
+        if not (found := done.is_file()):
+            self.look([stage.kind])
+            found = done.is_file()
+        return found
+
+    def look(self, kinds: Iterable[str]) -> None:
+        """Have names looked up anew: an NFS client may believe one missing for half a minute, or until its folder is
+        opened."""
+        for folder in (self.root, *map(self.root.joinpath, kinds)):
+            with suppress(OSError):
+                os.close(os.open(folder, os.O_RDONLY))
 
     def finished(self, stage: Stage) -> Path | None:
         """The directory of a stage, its files compared; None if it is missing. Raises `StoreError` if it is damaged."""
@@ -153,46 +178,24 @@ class Store:
         with self.lock(stage) as ours:
             self._read.pop(directory, None)
             if ours and self.has(stage) and self.fault(stage):  # else another run has computed it again by now
-                aside = directory.with_name(f".{stage.key}.damaged")
-                _remove(aside)
-                directory.rename(aside)
+                set_aside(directory)
                 self._read.pop(directory, None)
 
-    def publish(self, stage: Stage, started: datetime) -> Path:
-        """Make the partial directory the finished one, in one rename. Call it with the lock held."""
-        partial, final = self.partial(stage), self.directory(stage)
-        write_json(partial / "stage.json", self._describe(stage, started))
-        (partial / "DONE").write_text(sha256(partial / "stage.json"), encoding="ascii")
-        for path in [*partial.rglob("*"), partial]:
-            flush(path)  # or a power cut could leave a DONE beside empty weights
-        _remove(final)  # someone removed its DONE by hand
-        partial.rename(final)
-        self._refused(stage).unlink(missing_ok=True)
-        flush(final.parent)
-        self.failure(stage).unlink(missing_ok=True)
-        self._read.pop(self.directory(stage), None)
-        return final
+    def publish(self, stage: Stage, started: datetime) -> bool:
+        """Make our attempt's directory the finished one, in one rename; call it with the lock held.
 
-    def _describe(self, stage: Stage, started: datetime) -> dict[str, Any]:
-        partial = self.partial(stage)
-        read = [record.environment for record in self.records(stage.inputs.values())]
-        gathered = environment.gather(partial, read)
-        paths = sorted(path for path in partial.rglob("*") if path.is_file())
-        names = [path.relative_to(partial).as_posix() for path in paths]
-        return {
-            "key": stage.key,
-            "kind": stage.kind,
-            "version": stage.version,
-            "label": stage.label,
-            "config": stage.config,
-            "inputs": stage.input_keys(),
-            "started": started.isoformat(timespec="milliseconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "host": socket.gethostname(),
-            "package": package_version(),
-            "environment": gathered,
-            "files": {name: sha256(partial / name) for name in names if name not in UNCHECKED},
-        }
+        False where another attempt was first, or has removed this one.
+        """
+        partial, final = self.partial(stage), self.directory(stage)
+        seal(stage, partial, [record.environment for record in self.records(stage.inputs.values())], started)
+        older = self._own[stage].older if stage in self._own else ()
+        if self.is_lost(stage) or not publish(partial, final, older):
+            discard(partial)
+            return False
+        self._refused(stage).unlink(missing_ok=True)
+        self.failure(stage).unlink(missing_ok=True)
+        self._read.pop(final, None)
+        return True
 
     @contextmanager
     def lock(self, stage: Stage) -> Iterator[bool]:
@@ -203,6 +206,8 @@ class Store:
             yield handle is not None
         finally:
             if handle is not None:
+                if stage in self._own:
+                    self._own.pop(stage).end()
                 release(path, handle)
 
     def holder(self, stage: Stage) -> str:
@@ -241,10 +246,9 @@ class Store:
         return sizes
 
     def unneeded(self, needed: Container[str]) -> dict[Path, int]:
-        """Folders that are not of the stages with `needed` keys, and damaged ones that were set aside; with bytes."""
+        """Folders that are not of the stages with `needed` keys, or are left over beside them; with bytes."""
         found = (path for path in self.root.glob("*/*") if path.is_dir() and path.parent.name not in NOT_STAGES)
-        kept = (path for path in sorted(found) if path.suffix == ".damaged" or _key(path) not in needed)
-        return {path: _size(path) for path in kept}
+        return {path: _size(path) for path in sorted(found) if _key(path) not in needed or _is_left_over(path)}
 
     def remove(self, folders: Iterable[Path]) -> list[Path]:
         """Remove folders of stages, finished or not; returns those that are in use, which stay."""
@@ -252,12 +256,17 @@ class Store:
         for folder in folders:
             path = folder.with_name(f".{_key(folder)}.lock")
             if (handle := try_lock(path)) is not None:
-                (folder / "DONE").unlink(missing_ok=True)  # a kill leaves no stage that looks finished
-                _remove(folder)
+                remove(folder / "DONE")  # a kill leaves no stage that looks finished
+                remove(folder)
                 release(path, handle)
             else:
                 used.append(folder)
         return used
+
+
+def _is_left_over(folder: Path) -> bool:
+    finished = folder.with_name(_key(folder))
+    return folder.suffix == ".damaged" or (folder != finished and (finished / "DONE").is_file())
 
 
 def _key(folder: Path) -> str:
@@ -272,21 +281,6 @@ def _check_format(marker: Path) -> None:
             f"{marker.parent} is a store of format {number} and this xstilts reads format {FORMAT}: "
             "use the xstilts that made it, or choose a new folder with --store"
         )
-
-
-def package_version() -> str:
-    """The installed version of xstilts."""
-    try:
-        return version("xstilts")
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _size(folder: Path) -> int:

@@ -45,6 +45,7 @@ class Snapshots:
         """Make this the current one."""
         self.folder.mkdir(exist_ok=True)
         scratch = self.folder / "new"
+        scratch.unlink(missing_ok=True)  # not written into: an earlier attempt at the stage may have the same file
         save_file(dict(weights), scratch)
         flush(scratch)
         scratch.replace(self._path(step))

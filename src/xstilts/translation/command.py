@@ -44,8 +44,9 @@ class Command:
         return [Translated(line.strip()) for line in found]
 
     def _run(self, lines: Sequence[str]) -> list[str]:
+        for left in (self._sent, self._received):
+            left.unlink(missing_ok=True)  # not written into: an earlier attempt at the stage may have the same file
         self._sent.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        self._received.unlink(missing_ok=True)
         places = {"{in}": str(self._sent), "{out}": str(self._received)}
         argv = [places.get(part, part) for part in self._argv]
         sent = b"" if "{in}" in self._argv else self._sent.read_bytes()
