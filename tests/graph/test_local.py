@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -257,19 +256,6 @@ def test_only_resumable_kinds_find_what_a_killed_process_left(store: Store, resu
     assert kept == ("before\n0\n" if resumable else "0\n")
 
 
-def test_two_runs_on_one_store_compute_each_stage_once(store: Store, calls: Path) -> None:
-    top = stage("top", sleep=0.2)
-    stages = [top, *(stage(str(n), top, sleep=0.1) for n in range(6))]
-    runs = [another_run(store.root, stages, calls, "2") for _ in range(2)]
-    outputs = [run.communicate(timeout=30)[0].split("\n") for run in runs]
-    assert [run.returncode for run in runs] == [0, 0]
-    computed = [path.name.split(".")[0] for path in calls.iterdir()]
-    assert sorted(computed) == sorted(one.config["name"] for one in stages)
-    assert values(store, stages) == [1, 2, 2, 2, 2, 2, 2]
-    for lines in outputs:  # both runs know of all stages
-        assert sum(line.startswith(("Done", "Cached")) for line in lines) == len(stages)
-
-
 def test_a_run_in_this_process_waits_for_another(store: Store) -> None:
     one = stage("a")
     lock = store.lock(one)
@@ -280,40 +266,6 @@ def test_a_run_in_this_process_waits_for_another(store: Store) -> None:
     holder = rf"process {os.getpid()} on {re.escape(socket.gethostname())} since \d\d:\d\d"
     assert re.fullmatch(f"waiting: held by {holder}", events[0].message), "was 'another run is computing it: waiting'"
     assert isinstance(events[-1], Done)
-
-
-def test_killed_at_any_moment_and_run_again_the_result_is_whole(tmp_path: Path, calls: Path) -> None:
-    random = Random(5)
-    top = stage("top", parts=20, sleep=0.05)
-    stages = [top, *(stage(str(n), top, parts=20, sleep=0.05) for n in range(10))]
-    stages.append(stage("sum", *stages))
-    straight, killed = Store(tmp_path / "straight"), Store(tmp_path / "killed")
-    list(run_local(stages, straight, RUNNER, {}, 2))
-    finished: dict[Path, int] = {}
-    for done_before_kill in (0, 1, 1, 2, 2):
-        run = another_run(killed.root, stages, calls, "2")
-        assert run.stdout is not None
-        for _ in range(done_before_kill):
-            next((line for line in run.stdout if line.startswith("Done")), "nothing left to do, on a slow machine")
-        time.sleep(random.uniform(0, 0.1))
-        run.kill()
-        run.communicate()
-        assert all(path.stat().st_mtime_ns == before for path, before in finished.items()), (
-            "finished stages are left alone"
-        )
-        done = [one for one in stages if killed.has(one)]
-        assert all(content(killed, one) == content(straight, one) for one in done)
-        finished = {path: path.stat().st_mtime_ns for one in done for path in killed.directory(one).iterdir()}
-    assert finished, "the runs got somewhere"
-    list(run_local(stages, killed, RUNNER, {}, 2))
-    assert all(content(killed, one) == content(straight, one) for one in stages)
-    assert all(path.stat().st_mtime_ns == before for path, before in finished.items())
-    assert killed.sizes().get("unfinished", 0) == 0
-
-
-def content(store: Store, one: Stage) -> dict[str, bytes]:
-    files = sorted(store.directory(one).iterdir())
-    return {path.name: path.read_bytes() for path in files if path.name not in ("stage.json", "threads.json", "DONE")}
 
 
 @linux

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -15,10 +16,12 @@ from safetensors.torch import load_file
 
 from stages.tiny_experiment import LANGUAGES, TARGETS, run, run_all, scores, tiny_experiment
 from xstilts.backbones.load import save_backbone
+from xstilts.core.errors import StoreError
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.environment import remarks
 from xstilts.graph.events import Failed
+from xstilts.graph.record import Record
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
@@ -139,6 +142,31 @@ def test_flipped_bits_in_start_weights_are_not_trained_on(expansion: Expansion, 
     assert {event.stage for event in run([train], tmp_path)["Done"]} == {start, train}
     ours, theirs = (Store(at).directory(train) / "trained.safetensors" for at in (tmp_path, store))
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_every_flipped_bit_and_every_cut_is_noticed(store: Path) -> None:
+    """Of every kind of file. `log.txt` has no checksum: only people read it."""
+    random, tried = Random(3), Counter[str]()
+    for record in Store(store).stages():
+        for path in filter(Path.is_file, record.directory.rglob("*")):
+            if path.name == "log.txt" or tried[path.suffix or path.name] > 60:
+                continue
+            whole = path.read_bytes()
+            for bit in random.sample(range(8 * len(whole)), min(8 * len(whole), 6)):
+                flipped = bytearray(whole)
+                flipped[bit // 8] ^= 1 << bit % 8
+                path.write_bytes(flipped)
+                with pytest.raises(StoreError, match=f"{record.key} is damaged"):
+                    Record.read(record.directory).sound()
+            for length in {0, len(whole) // 2, len(whole) - 1}:
+                path.write_bytes(whole[:length])
+                with pytest.raises(StoreError, match=f"{record.key} is damaged"):
+                    Record.read(record.directory).sound()
+            path.write_bytes(whole)
+            tried[path.suffix or path.name] += 9
+            Record.read(record.directory).sound()
+    assert {"DONE", ".json", ".jsonl", ".npy", ".safetensors", ".parquet"} <= set(tried)
+    assert sum(tried.values()) > 300
 
 
 def test_no_stage_writes_a_pickle(store: Path) -> None:
