@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from task_types.samples import CODER
 from training.phases import CONFIG, DATA, FEATURES, same, spec, tiny_model, tiny_phase, trained, weights
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.packing import Packed
-from xstilts.core.errors import StageError
+from xstilts.core.errors import FailedRun
 from xstilts.core.machine import Machine
 from xstilts.task_types.base import TaskType
 from xstilts.training.config import TrainConfig
@@ -196,8 +197,22 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     with torch.no_grad():
         model.backbone.embeddings.fill_(float("nan"))
     steps = train(model, tiny_phase("nli"), make_optimizer(model, CONFIG), Machine(log_every=3))
-    with pytest.raises(StageError, match=r"the loss of nli is nan at step 2: lower the learning rate \(now 0.00086\)"):
+    line = r"the loss of nli is nan at step 0: lower the learning rate \(now 0.001\), use fp32, or let other seeds"
+    with pytest.raises(FailedRun, match=line):
         list(steps)
+
+
+@pytest.mark.parametrize("log_every", [1, 4, 50])
+def test_the_step_that_diverged_is_named_with_the_last_finite_loss(log_every: int) -> None:
+    model = tiny_model("nli")
+    steps = train(model, tiny_phase("nli"), make_optimizer(model, CONFIG), Machine(log_every=log_every))
+    losses = [round(float(record.loss), 2) for record in islice(steps, 5)]
+    with torch.no_grad():
+        model.backbone.embeddings.fill_(float("inf"))
+    line = rf"the loss of nli is nan at step 5 \(the last finite loss was {losses[-1]}\d*\): lower"
+    with pytest.raises(FailedRun, match=line) as failed:
+        list(steps)
+    assert failed.value.kind == "diverged"
 
 
 class _Nothing(TaskType):

@@ -168,7 +168,7 @@ def test_the_average_is_the_mean_of_the_last_snapshots(inputs: dict[str, Path], 
 def test_weights_that_are_not_finite_are_never_saved(by: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     """The loss of a step is that of the weights before its update: the last update shows in no loss."""
     stage = config("nli", by=by, judged=by == "validation", average=1, steps=1, learning_rate=1e39, warmup=0.0)
-    line = r"a weight is infinite or NaN after an update with nli at step 0: lower the learning rate \(now 1e\+39\)"
+    line = r"a weight is infinite or NaN after an update with nli at step 0 \(the last finite loss was [\d.]+\): lower "
     with pytest.raises(StageError, match=line):
         run(tmp_path / by, inputs, stage)
     assert not [path for path in (tmp_path / by).rglob("*") if path.suffix == ".safetensors"]
@@ -176,7 +176,7 @@ def test_weights_that_are_not_finite_are_never_saved(by: str, inputs: dict[str, 
 
 def test_a_checkpoint_of_weights_that_are_not_finite_is_never_saved(inputs: dict[str, Path], tmp_path: Path) -> None:
     stage = config("nli", by="last", judged=False, learning_rate=1e39, warmup=0.0)
-    with pytest.raises(StageError, match="at step 0: lower the learning rate"):
+    with pytest.raises(StageError, match=r"at step 0 \(the last finite loss was [\d.]+\): lower the learning rate"):
         run(tmp_path / "run", inputs, stage, log_every=100)
     assert not (tmp_path / "run" / "checkpoint").exists()
 

@@ -7,6 +7,8 @@ XstiltsError (exit code 2)
 ├── BackboneError   a model that cannot be loaded, or that fails the packed-against-separate check
 ├── StoreError      a store of another version, or in use by another run
 └── StageError      a stage that failed while running
+    ├── OutOfMemory     on a device; fewer tokens at a time may help
+    └── FailedRun       training that diverged or collapsed; another seed may do better
 """
 
 from __future__ import annotations
@@ -88,3 +90,28 @@ class StoreError(XstiltsError):
 
 class StageError(XstiltsError):
     """A stage that failed while running; what it had finished is kept."""
+
+
+class OutOfMemory(StageError):
+    """A device has no memory for what was asked of it.
+
+    Args:
+        tokens: how many to compute at a time instead; 0 where fewer would not help.
+    """
+
+    def __init__(self, problem: str, tokens: int = 0) -> None:
+        super().__init__(problem)
+        self.tokens = tokens
+
+
+class FailedRun(StageError):
+    """A training run of no use.
+
+    Args:
+        problem: how it ended, in words; `kind`: in one, diverged or collapsed.
+        remedy: what a user can do.
+    """
+
+    def __init__(self, problem: str, kind: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}{remedy}")
+        self.problem, self.kind = problem, kind

@@ -9,6 +9,10 @@ FREE = "free"
 """The variant of answers that were generated without constraint."""
 ORACLE = "checkpoint=oracle"
 """Part of a signature: the weights were chosen on validation data of the target languages."""
+COLLAPSED = "run=collapsed"
+"""Part of a signature: on validation the model was no better than the best constant answer."""
+RESTARTS = "restarts="
+"""Begins a part of a signature: how many runs on the way to the model were replaced by ones with other seeds."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,16 @@ class Score:
     def oracle(self) -> bool:
         """Whether target-language labels chose the model's weights: no zero-shot result."""
         return ORACLE in self.signature.split(" | ")
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether training ended no better than the best constant answer."""
+        return COLLAPSED in self.signature.split(" | ")
+
+    @property
+    def restarted(self) -> bool:
+        """Whether a run of another seed stands in the place of one that diverged or collapsed."""
+        return f" | {RESTARTS}" in self.signature
 
     def row(self) -> dict[str, Any]:
         """A flat JSON object."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from xstilts.backbones.backbone import Backbone, autocast
+from xstilts.backbones.memory import halved
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.seeds import generator
 from xstilts.task_types import Prediction, TaskType
@@ -23,12 +24,12 @@ AT_ONCE = 16_384
 """Tokens computed at a time unless the machine says otherwise; more than in training, since nothing is kept."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Predictor:
     """A trained backbone with one head.
 
     Attributes:
-        tokens: tokens computed at a time.
+        tokens: tokens computed at a time; fewer once the device's memory has not sufficed.
     """
 
     backbone: Backbone
@@ -52,13 +53,30 @@ class Predictor:
 
     @torch.inference_mode()
     def outputs(self, features: Features) -> list[Any]:
-        """The task type's raw outputs for every instance, in instance order."""
+        """The task type's raw outputs for every instance, in instance order.
+
+        Raises:
+            OutOfMemory: for a single instance.
+        """
         self.backbone.to(self.device).eval()
         self.head.to(self.device).eval()
         outputs: list[Any] = [None] * len(features)
-        rng = generator(0, "predict")
-        for rows in micro_batches(features.lengths, self.tokens):
-            batch = self.task_type.collate(features, rows, rng).to(self.device)
+        groups = micro_batches(features.lengths, self.tokens)
+        while groups:
+            results = self._computed(features, groups[0])
+            if results is None:
+                rest = np.concatenate(groups)
+                self.tokens = halved(features.lengths[rest], self.tokens, self.device, "prediction")
+                groups = [rest[rows] for rows in micro_batches(features.lengths[rest], self.tokens)]
+                continue
+            for row, result in zip(groups.pop(0), results, strict=True):
+                outputs[row] = result
+        return outputs
+
+    def _computed(self, features: Features, rows: np.ndarray) -> list[Any] | None:
+        """Outputs of some instances; None where the memory does not suffice."""
+        try:
+            batch = self.task_type.collate(features, rows, generator(0, "predict")).to(self.device)
             with autocast(self.precision, self.device):
                 if not self.task_type.reads_states:
                     states = []
@@ -66,7 +84,6 @@ class Predictor:
                     states = self.backbone.hidden_states(batch.packed, self.task_type.right_context)
                 else:
                     states = [self.backbone(batch.packed, self.task_type.right_context)]
-                results = self.task_type.outputs(self.head, states, batch)
-            for row, result in zip(rows, results, strict=True):
-                outputs[row] = result
-        return outputs
+                return self.task_type.outputs(self.head, states, batch)
+        except torch.OutOfMemoryError:
+            return None

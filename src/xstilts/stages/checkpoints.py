@@ -18,6 +18,7 @@ from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.evaluation.evaluate import Question, measure
 from xstilts.evaluation.predict import Predictor
+from xstilts.stages.accidents import constant
 from xstilts.stages.evaluating import golds_of
 from xstilts.stages.predicting import answers
 from xstilts.training.checkpoint import fill_weights, trained_weights
@@ -68,12 +69,13 @@ class Panel:
         rows = []
         for language, predictions in answers(predictor, data):
             question = Question(judge["task"], language, judge["split"], judge["metric"], judge["main"])
+            only = constant([each.value for each in predictions])
             for one in measure(question, golds_of(data, language), [each.row() for each in predictions]):
-                if one.score.main:
-                    score = one.score
-                    rows.append(
-                        {"task": score.task, "language": language, "metric": score.metric, "value": score.value}
-                    )
+                score = one.score
+                if score.main:
+                    row = {"task": score.task, "language": language, "metric": score.metric, "value": score.value}
+                    against = {"majority": score.majority} if score.metric == judge["main"] else {}
+                    rows.append({**row, **against, **({} if only is None else {"constant": only})})
         return rows
 
 
@@ -124,6 +126,13 @@ class Chooser:
             return False
         stop = self._judge(done) if team().leads else False
         return bool(team().leading(stop))
+
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        """Scores of the weights that are kept, once the phase is finished; none where they were not judged."""
+        row = self._best if self.by in ("validation", "oracle") else (self.rows or [{}])[-1]
+        found: list[dict[str, Any]] = row.get("scores", [])
+        return found
 
     def needed(self) -> dict[str, str]:
         """Files that a checkpoint needs beside it, with their SHA-256."""

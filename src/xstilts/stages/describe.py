@@ -24,7 +24,7 @@ from xstilts.tasks.base import IN_TEXT, Split, Task
 from xstilts.training.config import TrainConfig
 
 _BY_COSINE = ("contrastive", "simcse", "ranking")
-_LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0}
+_LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
 
 
 @dataclass(frozen=True)

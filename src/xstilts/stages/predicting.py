@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from xstilts.backbones.load import Weights
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
+from xstilts.core.scores import COLLAPSED, RESTARTS
 from xstilts.evaluation.predict import AT_ONCE, Predictor
+from xstilts.graph.perform import Report
+from xstilts.stages.accidents import tell
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
 from xstilts.task_types.features import Features, tokens_of
@@ -28,7 +31,7 @@ def run_predict(
     directory: Path,
     inputs: Mapping[str, Path],
     settings: Mapping[str, Any],
-    report: Callable[[dict[str, Any]], None],
+    report: Report,
 ) -> None:
     """Write `predictions/{language}.jsonl` for every language of the data, and `protocol.json` with what was chosen."""
     machine = Machine(**settings)
@@ -41,12 +44,15 @@ def run_predict(
     tokens = tokens_of([Features.load(folder) for folder in folders if folder.is_dir()])
     backbone = open_backbone(inputs["model"], weights=held, tokens=torch.from_numpy(tokens))
     task_type = task_type.suited(backbone)
-    trained = read_json(inputs["model"] / "about.json").get("selection")
-    _write_protocol(directory, backbone, task_type, config.get("retrieval", {}), trained)
+    _write_protocol(directory, backbone, task_type, config, read_json(inputs["model"] / "about.json"))
     head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     at_once = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
     for done, (language, predictions) in enumerate(answers(predictor, inputs["data"])):
+        if predictor.tokens < at_once:
+            tell(report, f"out of memory: going on with {predictor.tokens} tokens at a time, not {at_once}")
+            at_once = predictor.tokens
+            write_json(directory / "environment.json", {"tokens_at_once": at_once})
         path = directory / "predictions" / f"{language}.jsonl"
         write_jsonl(path, (prediction.row() for prediction in predictions))
         report({"fraction": (done + 1) / len(languages), "message": language})
@@ -69,16 +75,18 @@ SAID: Mapping[tuple[str, Any], str] = {
 
 
 def _write_protocol(
-    directory: Path, backbone: Backbone, task_type: TaskType, chosen: Mapping[str, Any], selection: str | None
+    directory: Path, backbone: Backbone, task_type: TaskType, config: Mapping[str, Any], about: Mapping[str, Any]
 ) -> None:
-    """What scores must say of these predictions: a decoder's attention, and what was chosen against the protocol.
+    """What scores must say of these predictions: a decoder's attention, what was chosen against the protocol, which
+    weights were kept, and accidents of their training.
 
     Args:
-        selection: how the weights of the last phase were chosen; None: they are the last.
+        about: what the train stage says of its model.
 
     Raises:
         BackboneError: a layer that the model does not have.
     """
+    chosen = config.get("retrieval", {})
     layer = chosen.get("layer")
     if layer is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
@@ -87,7 +95,11 @@ def _write_protocol(
         notes.append(task_type.protocol)
     elif backbone.decoder:
         notes.append(f"attention={backbone.sees(task_type.right_context)}")
-    if selection:
+    if selection := about.get("selection"):
         notes.append(f"checkpoint={selection}")
+    if config["head"] in about.get("collapsed", ()):
+        notes.append(COLLAPSED)
+    if restarts := about.get("restarts"):
+        notes.append(f"{RESTARTS}{restarts}")
     if notes:
         write_json(directory / "protocol.json", {"notes": notes, "layer": layer})

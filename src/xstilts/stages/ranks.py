@@ -4,8 +4,8 @@ A rank's standard input, output and error are one connection to the process that
 machine, or by a process that waits for such a call on this or another one (`xstilts.cli.torchrun`).
 
     in   the stage as a line of JSON; then a line for "save and stop"; a rank ends when its input does
-    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"stopped"}, {"code"}, the
-         last one last
+    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"memory": tokens to try
+         instead, "error"}, {"stopped"}, {"code"}, the last one last
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from xstilts.core.errors import ConfigError, StageError, XstiltsError
+from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsError
+from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
 from xstilts.graph.perform import Report
+from xstilts.stages.accidents import note_memory
 
 MARK = "\x1e"
 """Begins what is for the caller."""
@@ -41,7 +43,8 @@ def run_train_on(
 ) -> None:
     """`run_train` in `settings["devices"]` processes: those behind the first at `settings["ranks"]`, or all here.
 
-    They end with this process, whatever ends it.
+    They end with this process, whatever ends it. Where the memory of one does not suffice, all begin again from the
+    last checkpoint with half the tokens at a time.
 
     Raises:
         StageError: what a rank raised, or how it ended; the others are stopped.
@@ -61,6 +64,22 @@ def run_train_on(
         )
     if settings.get("shard") and config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
+    while True:
+        try:
+            _train_on(config, directory, inputs, settings, report)
+            return
+        except OutOfMemory as error:
+            if not error.tokens:
+                raise
+            tokens = settings.get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
+        note_memory(directory, report, "", tokens)
+        settings = {**settings, "micro_batch_tokens": tokens[1]}
+
+
+def _train_on(
+    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
+) -> None:
+    count = settings["devices"]
     stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
     stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     ranks: list[socket.socket] = []
@@ -160,6 +179,8 @@ def _follow(ranks: Sequence[socket.socket], report: Report) -> bool:
         match json.loads(message) if mark else {}:
             case {"report": data}:
                 report(data)
+            case {"memory": tokens, "error": problem}:
+                raise OutOfMemory(problem, tokens)
             case {"error": problem}:
                 raise StageError(problem)
             case {"stopped": _}:
@@ -246,7 +267,11 @@ def _train(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path
     from xstilts.training.distributed import assembled
 
     with assembled(settings.get("device", "cpu")) as device:
-        run_train(config, directory, inputs, {**settings, "device": device}, lambda data: _say({"report": data}))
+        try:
+            run_train(config, directory, inputs, {**settings, "device": device}, lambda data: _say({"report": data}))
+        except OutOfMemory as error:
+            _say({"memory": error.tokens, "error": str(error)})  # before the others see that this one is gone
+            raise
 
 
 if __name__ == "__main__":

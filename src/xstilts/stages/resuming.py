@@ -7,15 +7,17 @@ changed nevertheless, for a disk that lost it or a folder that somebody touched,
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from xstilts.graph.perform import Report
+from xstilts.stages.accidents import ACCIDENTS, tell
 from xstilts.training.checkpoint import PLACES, sift_checkpoints
 from xstilts.training.distributed import team
 
 READ_AGAIN = (*PLACES, "snapshots")
-"""What a run that goes on reads; `log.txt` is the worker's, and open."""
+"""What a run that goes on reads."""
+KEPT = ("log.txt", ACCIDENTS)
+"""What every run keeps; the first is the worker's, and open."""
 
 
 def take_up(directory: Path, steps: int, report: Report) -> None:
@@ -35,15 +37,13 @@ def take_up(directory: Path, steps: int, report: Report) -> None:
         elif damaged:
             lines.append("starting from step 0")
         if lines:
-            line = "; ".join(lines)
-            sys.stderr.write(f"{line}\n")
-            report({"message": line})
+            tell(report, "; ".join(lines))
     team().leading(0)
 
 
 def _clear(directory: Path, kept: tuple[str, ...]) -> None:
     for path in directory.iterdir():
-        if path.name in (*kept, "log.txt"):
+        if path.name in (*kept, *KEPT):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import write_json
 from xstilts.graph import environment
+from xstilts.graph.perform import Report
 from xstilts.graph.stage import Stage
 
 WITHOUT_MODELS = ("world", "leaks", "evaluate", "choose")
@@ -16,7 +17,6 @@ WITHOUT_MODELS = ("world", "leaks", "evaluate", "choose")
 COMPUTING = ("translate", "train", "profile", "predict")
 """Kinds that compute on the device of the settings."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
-Report = Callable[[dict[str, Any]], None]
 
 
 def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,24 @@ from torch import nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.controlled import uncontrolled
-from xstilts.core.files import read_json, write_json, write_jsonl
+from xstilts.backbones.memory import REMEDIES
+from xstilts.core.errors import FailedRun, OutOfMemory
+from xstilts.core.files import read_json, write_json
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import stop_requests
+from xstilts.graph.perform import Report
+from xstilts.stages.accidents import (
+    ACCIDENTS,
+    accidents,
+    budgets,
+    collapsed,
+    note,
+    restarts,
+    seed_after,
+    tell,
+)
 from xstilts.stages.checkpoints import Chooser, Panel
+from xstilts.stages.log import Log
 from xstilts.stages.models import open_for_training, save_trained
 from xstilts.stages.resuming import take_up
 from xstilts.task_types import TASK_TYPES, TaskType
@@ -32,8 +47,6 @@ from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make
 from xstilts.training.mixture import draws_of, language_probabilities
 from xstilts.training.model import HeadSpec, Model, restore_heads
 from xstilts.training.plan import Plan, Source
-
-Report = Callable[[dict[str, Any]], None]
 
 _SAVE, _LEAVE = 1, 2
 """What the leading rank says is due after a step."""
@@ -49,13 +62,46 @@ def run_train(
     """Train one phase, from a checkpoint where there is one; write the weights that the stage's `selection` asks for
     (`evaluations.jsonl`, `summary.json`), log and what became of the heads.
 
+    A run that diverges or collapses is replaced by one with another seed, as often as `restarts` allows.
+
     On SIGINT and SIGTERM a checkpoint is saved after the step in progress. Of several ranks each calls this;
     `xstilts.stages.ranks` starts them.
 
     Raises:
+        FailedRun: it diverged, and so did the other seeds.
+        OutOfMemory: the device's memory does not suffice.
         KeyboardInterrupt: with the number of the signal, once the checkpoint is saved.
     """
-    machine = Machine(**settings)
+    machine, allowed = Machine(**settings), config["train"].get("restarts", 0)
+    while True:
+        failed = team().leading(restarts(directory) if team().leads else 0)
+        seed = seed_after(config["seed"], failed)
+        try:
+            _run({**config, "seed": seed}, directory, inputs, machine, report, failed < allowed)
+            return
+        except torch.OutOfMemoryError:
+            problem = f"{machine.device} is out of memory for weights, gradients and moments: {REMEDIES}"
+            raise OutOfMemory(problem) from None
+        except FailedRun as error:
+            if failed == allowed:
+                raise
+            kind, why = error.kind, error.problem
+        gc.collect()  # the model of the run that failed
+        if team().leads:
+            drop_checkpoint(directory)  # first: it is of a seed that is given up here
+            line = f"{kind}: {why}; starting again with another seed ({failed + 1} of {allowed})"
+            note(directory, report, line, what=kind, seed=seed, why=why)
+
+
+def _run(
+    config: Mapping[str, Any],
+    directory: Path,
+    inputs: Mapping[str, Path],
+    machine: Machine,
+    report: Report,
+    again: bool,
+) -> None:
+    """Train with one seed; `again`: a run that collapsed is not kept but raised as `FailedRun`."""
     options = TrainConfig(**config["train"])
     whole_on = "cpu" if machine.shard else machine.device
     backbone = open_for_training(inputs["model"], options, config["seed"], whole_on)
@@ -66,42 +112,66 @@ def run_train(
     model = Model(backbone, specs, options.head_dropout, config["seed"])
     selection = config.get("selection", {})
     take_up(directory, phase.plan.steps, report)
-    for spec in specs:
-        head = model.heads[spec.task]
-        if isinstance(head, MaskedLMHead):
-            sharing = zip(specs, phase.features, strict=True)
-            set_unigram_bias(head, [data for other, data in sharing if model.heads[other.task] is head])
+    _set_biases(model, phase)
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
     losses: nn.Module = Losses(model, phase)
-    if (said := depends_on(machine, uncontrolled(backbone, machine.device))) and team().leads:
-        write_json(directory / "environment.json", {"depends_on": said})
+    draws = uncontrolled(backbone, machine.device)
+    _tell_dependence(directory, machine, draws)
     active = narrow(model, tokens_of((*phase.features, *judged)))
     losses = spread(losses, backbone, machine)
     optimizer = make_optimizer(model, options)
     start, notes = load_checkpoint(directory, model, optimizer)
-    log = _Log(directory, phase.plan.steps, notes, report)
+    log = Log(directory, phase.plan.steps, notes, report, machine.micro_batch_tokens)
     judges = selection.get("judges", ())
     panel = Panel(model, phase, machine, judges, [inputs[f"dev{i}"] for i in range(len(judges))])
     chooser = Chooser(selection, panel, directory, start, notes.get("evaluations", ()))
     records = train(model, phase, optimizer, machine, start, losses)
     done = _follow(records, log, chooser, machine, partial(save_checkpoint, directory, model, optimizer))
     gather(model)
+    problems: dict[str, str] = {}
+    if team().leads:
+        log.write()
+        selected = chooser.finish(done)
+        trained = [task for task in heads["fresh"] if any(True for _ in model.heads[task].parameters())]
+        problems = collapsed(chooser.kept) or log.ends.flat([] if judges else trained)
+    why = "; ".join(f"{task}: {problem}" for task, problem in problems.items())
+    if team().leading(bool(problems) and again):
+        raise FailedRun(why, "collapsed")
     if not team().leads:
         return
-    log.write()
-    selected = chooser.finish(done)
-    write_json(directory / "summary.json", {"steps": done, "tasks": log.totals, "selection": selected})
+    if problems:
+        tell(report, f"collapsed: {why}; it is kept and counted (`restarts: 2` would try other seeds)")
+    _tell_dependence(directory, machine, draws)
+    told = {"collapsed": problems, "accidents": accidents(directory)}
+    summary = {"steps": done, "tasks": log.totals, "selection": selected}
+    write_json(directory / "summary.json", summary | {name: value for name, value in told.items() if value})
     scale = decay(options, selected.get("averaged") or [selected["step"]], phase.plan.steps)
     held = save_trained(model, directory, inputs["model"], options, active, scale)
-    more = {"weights": {}, **held, "heads": heads, "selection": chooser.note or {}}
-    about = {**read_json(inputs["model"] / "about.json"), **more}
-    write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
+    more = {"weights": {}, **held, "heads": heads, "selection": chooser.note or {}, "collapsed": problems}
+    _write_about(directory, inputs["model"], more)
     drop_checkpoint(directory)  # before the snapshots that it needs
     chooser.snapshots.drop()
+    (directory / ACCIDENTS).unlink(missing_ok=True)  # after the checkpoint, which is of the last seed
+
+
+def _write_about(directory: Path, before: Path, more: Mapping[str, Any]) -> None:
+    """What the stage before says of its model, with `more`; restarts are counted over all of them."""
+    said = read_json(before / "about.json")
+    about = {**said, **more, "restarts": said.get("restarts", 0) + restarts(directory) or {}}
+    write_json(directory / "about.json", {name: value for name, value in about.items() if value != {}})
+
+
+def _set_biases(model: Model, phase: Phase) -> None:
+    """Fresh heads of masked LM begin with the frequencies of the tokens that they will see."""
+    for task in phase.tasks:
+        head = model.heads[task]
+        if isinstance(head, MaskedLMHead):
+            sharing = zip(phase.tasks, phase.features, strict=True)
+            set_unigram_bias(head, [data for other, data in sharing if model.heads[other] is head])
 
 
 def _follow(
-    records: Iterable[StepRecord], log: _Log, chooser: Chooser, machine: Machine, save: Callable[..., None]
+    records: Iterable[StepRecord], log: Log, chooser: Chooser, machine: Machine, save: Callable[..., None]
 ) -> int:
     """Log, judge and save while the phase is trained; returns its finished steps."""
     saved, took = time.monotonic(), 0.0
@@ -123,7 +193,7 @@ def _follow(
                 check_weights(chooser.panel.model, record)
                 began = time.monotonic()
                 log.write()
-                notes = {"totals": log.totals, "log": log.rows, "evaluations": chooser.rows}
+                notes = {"totals": log.totals, "log": log.rows, "evaluations": chooser.rows, "ends": log.ends.rows()}
                 save(done, notes, chooser.needed())
                 chooser.checkpointed()
                 saved = time.monotonic()
@@ -135,12 +205,26 @@ def _follow(
     return done
 
 
-def depends_on(machine: Machine, uncontrolled: bool) -> dict[str, Any]:
-    """The settings on which the stage's numbers depend: those that decide who draws what, if anything is drawn."""
+def depends_on(machine: Machine, uncontrolled: bool, tried: Collection[int] = ()) -> dict[str, Any]:
+    """The settings on which the stage's numbers depend: those that decide who draws what, if anything is drawn.
+
+    Args:
+        tried: `micro_batch_tokens` of its parts, where memory made them differ.
+    """
     if not uncontrolled:
         return {}
     kind = torch.device(machine.device).type
-    return {"micro_batch_tokens": machine.micro_batch_tokens, "devices": machine.devices, "device": kind}
+    tokens = sorted({machine.micro_batch_tokens, *tried})
+    return {
+        "micro_batch_tokens": tokens if len(tokens) > 1 else tokens[0],
+        "devices": machine.devices,
+        "device": kind,
+    }
+
+
+def _tell_dependence(directory: Path, machine: Machine, uncontrolled: bool) -> None:
+    if (said := depends_on(machine, uncontrolled, budgets(directory))) and team().leads:
+        write_json(directory / "environment.json", {"depends_on": said})
 
 
 def _judged(inputs: Mapping[str, Path]) -> list[Features]:
@@ -204,35 +288,3 @@ def _source(name: str, data: Features, exponent: float) -> Source:
     groups = tuple(np.flatnonzero(part == language) for language in range(languages))
     shares = language_probabilities([int(data.lengths[rows].sum()) for rows in groups], exponent)
     return Source(name, np.asarray(data.lengths), groups, tuple(float(share) for share in shares))
-
-
-class _Log:
-    """Step records on disk (`log.jsonl`) and to the caller; a resumed run keeps what was logged before."""
-
-    def __init__(self, directory: Path, steps: int, notes: Mapping[str, Any], report: Report) -> None:
-        self.path = directory / "log.jsonl"
-        self.steps, self.report = steps, report
-        self.rows: list[dict[str, Any]] = list(notes.get("log", ()))
-        self.totals: dict[str, dict[str, int]] = dict(notes.get("totals", {}))
-        self.told = time.monotonic()
-
-    def count(self, record: StepRecord) -> None:
-        """Steps, tokens and items seen, by task."""
-        total = self.totals.setdefault(record.task, {"steps": 0, "tokens": 0, "items": 0})
-        for name, value in (("steps", 1), ("tokens", record.tokens), ("items", record.count)):
-            total[name] += value
-
-    def add(self, record: StepRecord) -> None:
-        row = record.row()
-        self.rows.append(row)
-        self.tell(record.step + 1, f", {row['task']} loss {row['loss']:.3f}")
-
-    def tell(self, done: int, more: str = "") -> None:
-        """How far it is; between two records too, where steps are slow."""
-        self.told = time.monotonic()
-        if team().leads:
-            self.report({"fraction": done / self.steps, "message": f"step {done} of {self.steps}{more}"})
-
-    def write(self) -> None:
-        if team().leads:
-            write_jsonl(self.path, self.rows)

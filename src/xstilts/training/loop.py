@@ -14,8 +14,9 @@ from torch.optim import AdamW, Optimizer
 
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.controlled import control
+from xstilts.backbones.memory import halved
 from xstilts.backbones.packing import micro_batches
-from xstilts.core.errors import StageError
+from xstilts.core.errors import FailedRun, OutOfMemory
 from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
@@ -29,7 +30,10 @@ from xstilts.training.plan import Plan
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What happened in one optimizer step. `loss` and `grad_norm` stay on the device until they are read."""
+    """What happened in one optimizer step. `loss` and `grad_norm` stay on the device until they are read.
+
+    `at_once` is the largest number of tokens computed at a time: the machine's, until the memory does not suffice.
+    """
 
     step: int
     task: str
@@ -38,6 +42,7 @@ class StepRecord:
     rate: float
     tokens: int
     count: int
+    at_once: int
 
     def row(self) -> dict[str, Any]:
         """A flat JSON object; `loss` is the mean per item."""
@@ -111,40 +116,75 @@ def train(
 ) -> Iterator[StepRecord]:
     """Train from step `start` to the end of the plan, yielding after each optimizer step.
 
+    Where the memory of the one device does not suffice, the step is computed again from its beginning with half the
+    tokens at a time, and so are those that follow.
+
     Args:
         losses: the model's `Losses`, spread over several devices; if not given, on this one.
 
     Raises:
-        StageError: a loss that is not finite.
+        FailedRun: a loss that is not finite.
+        OutOfMemory: the memory of one of several devices does not suffice, or not for one text.
     """
-    config, rank = phase.config, team().rank
+    config = phase.config
     if losses is None:
         losses = Losses(model, phase).to(settings.device)
     losses.train()
+    recent: list[Tensor] = []
+    finite: float | None = None
     for step in range(start, phase.plan.steps):
         rate = config.rate(step, phase.plan.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        planned = phase.plan[step]
-        batches = list(collate(phase, step, settings))
-        # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
-        torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
-        loss = accumulate(losses, phase, planned.source, batches, settings.device)
+        source = phase.plan[step].source
+        while (computed := _computed(losses, phase, step, settings)) is None:
+            optimizer.zero_grad(set_to_none=True)  # what its first micro-batches have left
+            settings = replace(settings, micro_batch_tokens=_fewer_tokens(phase, step, settings))
+        loss, batches = computed
         norm = whole(clip_gradients(losses, model.backbone, config.clip))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         record = StepRecord(
             step,
-            phase.tasks[planned.source],
+            phase.tasks[source],
             loss,
             norm,
             rate,
             sum(len(batch.packed.ids_T) for batch in batches),
             sum(batch.count for batch in batches),
+            settings.micro_batch_tokens,
         )
+        recent.append(loss)
         if (step + 1) % settings.log_every == 0 or step + 1 == phase.plan.steps:
-            _check_finite(record)
+            finite = _last_finite(phase, record, torch.stack(recent).tolist(), finite)
+            recent.clear()
         yield record
+
+
+def _computed(losses: nn.Module, phase: Phase, step: int, settings: Machine) -> tuple[Tensor, list[Batch]] | None:
+    """Gradients of a step, with its mean loss and its micro-batches; None where the memory does not suffice."""
+    rank = team().rank
+    batches = list(collate(phase, step, settings))
+    # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
+    torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
+    try:
+        return accumulate(losses, phase, phase.plan[step].source, batches, settings.device), batches
+    except torch.OutOfMemoryError:
+        return None  # and its frames are gone, which hold tensors
+
+
+def _fewer_tokens(phase: Phase, step: int, settings: Machine) -> int:
+    """How many tokens to compute at a time after so many as now were too many in this step."""
+    source, rows = phase.plan[step]
+    lengths = phase.features[source].lengths[rows]
+    if not phase.types[source].splits_batches:
+        lengths = lengths.sum(keepdims=True)
+    place = f"step {step} of {phase.tasks[source]}"
+    size = team().size
+    tokens = halved(lengths, settings.micro_batch_tokens, settings.device, place, size)
+    if size > 1:  # the others wait for it in the middle of a sum: all begin again
+        raise OutOfMemory(f"{settings.device} is out of memory at {place}", tokens)
+    return tokens
 
 
 def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
@@ -190,22 +230,38 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
     return ours.sum(total) / count
 
 
-def _check_finite(record: StepRecord) -> None:
-    if not np.isfinite(float(record.loss)):
-        raise _diverged(f"the loss of {record.task} is {float(record.loss)}", record)
+def _last_finite(phase: Phase, record: StepRecord, losses: Sequence[float], before: float | None) -> float:
+    """The loss of the last step, once all are finite.
+
+    Args:
+        losses: of the steps since it was last asked, up to that of `record`; `before`: the one before these.
+
+    Raises:
+        FailedRun: one of them is infinite or NaN.
+    """
+    for step, loss in enumerate(losses, start=record.step + 1 - len(losses)):
+        if not np.isfinite(loss):
+            task = phase.tasks[phase.plan[step].source]
+            raise _diverged(f"the loss of {task} is {loss}", step, phase.config.rate(step, phase.plan.steps), before)
+        before = loss
+    assert before is not None
+    return before
 
 
 def check_weights(model: nn.Module, record: StepRecord) -> None:
     """Refuse weights that are not finite after a step; of several ranks all call it.
 
     Raises:
-        StageError: a weight is infinite or NaN.
+        FailedRun: a weight is infinite or NaN.
     """
     trained = [own_part(parameter.detach()) for parameter in model.parameters() if parameter.requires_grad]
     largest = nn.utils.get_total_norm([part for part in trained if part.numel()], float("inf"))
     if team().sum(1.0 - largest.isfinite().float()):
-        raise _diverged(f"a weight is infinite or NaN after an update with {record.task}", record)
+        what = f"a weight is infinite or NaN after an update with {record.task}"
+        raise _diverged(what, record.step, record.rate, float(record.loss))
 
 
-def _diverged(what: str, record: StepRecord) -> StageError:
-    return StageError(f"{what} at step {record.step}: lower the learning rate (now {record.rate:.2g}) or use fp32")
+def _diverged(what: str, step: int, rate: float, finite: float | None) -> FailedRun:
+    known = "" if finite is None or not np.isfinite(finite) else f" (the last finite loss was {finite:.3g})"
+    remedy = f": lower the learning rate (now {rate:.2g}), use fp32, or let other seeds be tried (`restarts: 2`)"
+    return FailedRun(f"{what} at step {step}{known}", "diverged", remedy)
