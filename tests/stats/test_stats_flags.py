@@ -92,6 +92,18 @@ def test_a_run_without_source_language_scores_is_judged_on_the_others():
     assert [flag.run.recipe for flag in collapsed(ScoreTable.of(rows))] == ["[qa]"]
 
 
+def test_a_run_whose_signature_says_that_it_collapsed_needs_no_siblings():
+    rows = [target("[]", 1, 70), score("xnli", "en", 2, ("small", "[]"), 50.0, signature="xnli | run=collapsed | v")]
+    (flag,) = collapsed(ScoreTable.of(rows))
+    assert flag.text == "xnli collapsed (1 of 2 seeds)"
+
+
+def test_runs_of_other_seeds_are_told():
+    rows = [target("[]", 1, 70), score("xnli", "en", 2, ("small", "[]"), 72.0, signature="xnli | restarts=2 | v")]
+    (flag,) = all_flags(ScoreTable.of(rows))
+    assert (flag.kind, flag.seeds, flag.text) == ("restarted", (2,), "xnli restarted (1 of 2 seeds)")
+
+
 def test_controls_are_not_judged_and_one_run_alone_has_no_siblings():
     rows = [target("[]", seed, 70) for seed in (1, 2)] + [target("[]", 1, 33, backbone="random")]
     rows += [target("[]", 2, 90, backbone="random")]

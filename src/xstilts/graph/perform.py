@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from xstilts.core.errors import ConfigError, DataError, UnknownName, XstiltsError
+from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
@@ -100,10 +100,13 @@ def _attempt(work: Work, stage: Stage, started: Callable[[], None], report: Repo
 def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Outcome:
     if isinstance(error, XstiltsError):
         mistake = isinstance(error, (DataError, ConfigError, UnknownName))
+        if isinstance(error, StageError):
+            _write_failure(store, stage, str(error))
         return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
     if fault := disk_fault(error):
         return Outcome("failed", error=fault)
-    return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=_write_log(store, stage))
+    log = _write_failure(store, stage, traceback.format_exc())
+    return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=log)
 
 
 def _run(work: Work, stage: Stage, report: Report) -> None:
@@ -113,10 +116,11 @@ def _run(work: Work, stage: Stage, report: Report) -> None:
     runner(stage, work.store.partial(stage), inputs, dict(work.settings), report)
 
 
-def _write_log(store: Store, stage: Stage) -> str | None:
+def _write_failure(store: Store, stage: Stage, text: str) -> str | None:
+    """What reports read of a stage that failed: until it is computed, it is counted as such."""
     log = store.failure(stage)
     try:
-        write_text(log, f"{stage} ({stage.key})\n{traceback.format_exc()}")
+        write_text(log, f"{stage} ({stage.key})\n{text}")
     except OSError:  # the disk may be full, and that may be the very fault
         return None
     return str(log)

@@ -6,7 +6,7 @@ STORE.json                 format of this folder
 <kind>/.<key>.partial/     one that has ended unfinished
 <kind>/.<key>.damaged/     one whose files were no longer what was written, set aside by a run
 <kind>/.<key>.lock         held while it is computed, and says by whom; the kernel lets go when the holder dies
-failures/<key>.txt         traceback of a failed stage
+failures/<key>.txt         why a stage failed, until it is computed
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Store:
         return stage in self._own and self._own[stage].is_lost
 
     def failure(self, stage: Stage) -> Path:
-        """Where the traceback of a failed attempt is written."""
+        """Where a failed attempt is told, with its traceback if it is nobody's mistake."""
         return self.root / "failures" / f"{stage.key}.txt"
 
     def has(self, stage: Stage) -> bool:

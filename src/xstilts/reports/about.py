@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from xstilts.stats.benchmarks import Averages
+from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
 
 
@@ -43,6 +44,7 @@ class About:
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
+        failed: runs without scores, for a stage of theirs failed.
         selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
@@ -66,6 +68,7 @@ class About:
     worlds: Mapping[int, int] = field(default_factory=dict)
     averages: Averages | None = None
     selection: tuple[str, ...] = ()
+    failed: tuple[Flag, ...] = ()
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

@@ -168,7 +168,7 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
         (task, code): mean(s.majority for s in part.scores)
         for (task, code), part in targets.groups("task", "language").items()
     }
-    flags = tuple(all_flags(table, about.source, tuple(about.controls)))
+    flags = (*all_flags(table, about.source, tuple(about.controls)), *about.failed)
     findings = _findings(compared, languages, options)
     return Analysis(about, table, sections, languages, chosen_on, findings, majority, flags, options)
 

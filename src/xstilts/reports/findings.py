@@ -9,18 +9,23 @@ from xstilts.reports.cells import interval, signed
 from xstilts.stats.estimates import Estimate
 from xstilts.stats.table import Run
 
+FLAGGED = {
+    "not learned": "They are kept in every mean.",
+    "collapsed": "They are kept in every mean.",
+    "restarted": "Another seed stands in the place of one that diverged or collapsed, so that means look better.",
+    "failed": "They have no scores and are in no mean, so that means may look better.",
+}
+"""Kinds of flags, and what they say of means."""
+
 
 def findings(analysis: Analysis) -> list[str]:
     """A few sentences per backbone, on the mean over zero-shot languages; then the flags."""
     sentences = [sentence for section in analysis.sections for sentence in _section(analysis, section)]
-    kinds = {kind: [flag for flag in analysis.flags if flag.kind == kind] for kind in ("not learned", "collapsed")}
-    for kind, flags in kinds.items():
-        if flags:
+    for kind, meaning in FLAGGED.items():
+        if flags := [flag for flag in analysis.flags if flag.kind == kind]:
             runs = sum(len(flag.seeds) for flag in flags)
             what = ", ".join(dict.fromkeys(f"{flag.run.recipe}: {flag.text}" for flag in flags))
-            sentences.append(
-                f"Flagged as {kind}: {runs} run{'' if runs == 1 else 's'} ({what}). They are kept in every mean."
-            )
+            sentences.append(f"Flagged as {kind}: {runs} run{'' if runs == 1 else 's'} ({what}). {meaning}")
     if told := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
         sentences.append(
             f"Weights for {', '.join(told)} were chosen on validation data of the target languages (oracle): these "

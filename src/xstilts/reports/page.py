@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from xstilts.reports.analysis import ALL, ZERO_SHOT, Analysis
-from xstilts.reports.findings import findings
+from xstilts.reports.findings import FLAGGED, findings
 from xstilts.reports.layers import layer_table, panels
 from xstilts.reports.methods import flagged, limitations, methods, protocols
 from xstilts.reports.official import official_table
@@ -36,7 +36,7 @@ def page(analysis: Analysis, listed: Mapping[str, str]) -> str:
         ],
         official=official_table(analysis),
         intermediate=intermediate_table(analysis),
-        flags={kind.replace(" ", "_"): flagged(analysis, kind) for kind in ("not learned", "collapsed")},
+        flags={kind.replace(" ", "_"): flagged(analysis, kind) for kind in FLAGGED},
         methods=methods(analysis),
         protocols=protocols(analysis),
         limitations=limitations(analysis),

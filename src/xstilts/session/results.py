@@ -21,6 +21,7 @@ from xstilts.reports import About, Analysis, Named, analyse, write_analysis
 from xstilts.reports.tables import gain_rows
 from xstilts.session.benchmarks import nearest_benchmark
 from xstilts.session.check import LIMITED
+from xstilts.session.failed import failed_runs
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.leaks import leaks_found
 from xstilts.session.tables import frame
@@ -174,6 +175,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         worlds=grid.worlds,
         averages=nearest_benchmark(experiment, table),
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
+        failed=failed_runs(grid, store),
     )
 
 
