@@ -188,17 +188,16 @@ def test_all_ranks_begin_again_when_one_has_no_memory(
     settings: dict[str, Any], inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second of two fails in its fourth micro-batch, while the first waits for it in the middle of a sum."""
-    calm, nothing = stage_of(tmp_path / "calm", inputs, devices=2, **settings)
-    limit = int(FEATURES["nli"].lengths.max()) + 10
+    calm, nothing = stage_of(tmp_path / "calm", inputs)
+    limit = 3 * int(FEATURES["nli"].lengths.max())
     (tmp_path / "sitecustomize.py").write_text(SHORT.replace("{limit}", str(limit)))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     found, said = stage_of(tmp_path / "short", inputs, devices=2, **settings)
-    rows = read_json(found / "summary.json").pop("accidents")
-    assert [row["what"] for row in rows] == ["out of memory"] * len(rows)
-    assert [line for line in said if "out of memory" in line] == [
-        f"out of memory: going on with {row['now']} tokens at a time, not {row['tokens']}" for row in rows
+    (row,) = read_json(found / "summary.json")["accidents"]
+    assert row["now"] <= limit
+    assert [line for line in said if "memory" in line] == [
+        f"out of memory: going on with {row['now']} tokens at a time, not 8192"
     ]
-    assert rows[-1]["now"] <= limit
     assert nothing == []
     (found / "summary.json").write_text((calm / "summary.json").read_text())
     assert_close(found, calm)
