@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, run_local, stage
 from xstilts.core.errors import StoreError
 from xstilts.graph.environment import remarks
 from xstilts.graph.events import Cached, Done, Event, Progress
-from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 

@@ -6,9 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, run_local, stage
 from xstilts.graph.environment import merged, notes, remarks
-from xstilts.graph.local import run_local
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 

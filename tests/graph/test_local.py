@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from graph import toy
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, run_local, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
-from xstilts.graph.local import run_local
 from xstilts.graph.pool import THREADS, WAITING, cores, thread_variables, waiting
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
@@ -29,7 +28,7 @@ SCRIPT = """
 import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for background jobs
 from pathlib import Path
-from xstilts.graph.local import run_local
+from graph.toy import run_local
 from xstilts.graph.pool import THREADS, WAITING, cores, waiting
 from xstilts.graph.pool import thread_variables
 from xstilts.graph.stage import from_rows

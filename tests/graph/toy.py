@@ -9,13 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_text
-from xstilts.graph.perform import Report
+from xstilts.graph.events import Event
+from xstilts.graph.execute import execute
+from xstilts.graph.perform import Report, Runner, Work
+from xstilts.graph.places import Local
+from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.graph.workers import Here
 
 RUNNER = "graph.toy:run"
 
@@ -30,7 +37,8 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
     if "calls" in settings:
         Path(settings["calls"], f"{name}.{os.getpid()}.{time.monotonic_ns()}").touch()
     print(f"{name} prints")
-    report({"fraction": 0.5, "message": f"{name} half", "step": 7})
+    if not config.get("silent"):
+        report({"fraction": 0.5, "message": f"{name} half", "step": 7})
     match config.get("fault"):
         case "user":
             raise DataError("no such\nfile", Path("x.txt"), 3)
@@ -43,6 +51,10 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
         case "killed" if not (count := directory.parent / f"{name}.count").exists():
             count.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        case "taken" if len(list(directory.parent.glob(f"{name}.taken.*"))) < config["times"]:
+            (directory.parent / f"{name}.taken.{time.monotonic_ns()}").touch()
+            os.kill(os.getpid(), signal.SIGTERM)  # as when a cluster takes a place back
+            time.sleep(60)
         case "always killed":
             ctypes.string_at(0)
         case "child":
@@ -64,3 +76,18 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
     if "environment" in config:
         (directory / "environment.json").write_text(json.dumps(config["environment"]))
     (directory / "threads.json").write_text(json.dumps(os.environ.get("OMP_NUM_THREADS")))
+
+
+def run_local(
+    targets: Iterable[Stage],
+    store: Store,
+    runner: str | Runner,
+    settings: Mapping[str, Any],
+    workers: int,
+    resumable: Collection[str] = (),
+    threads: int | None = None,
+) -> Iterator[Event]:
+    """Stages on this machine, in `workers` processes, or in this one for 0."""
+    targets = list(targets)
+    work = Work(store, runner, settings, resumable)
+    return execute(targets, work, Pool(targets, work, Local(workers), threads=threads) if workers else Here(work))

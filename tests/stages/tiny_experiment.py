@@ -13,7 +13,7 @@ from xstilts.experiment import Experiment
 from xstilts.graph.events import Cached, Done, Event, Failed, Skipped
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session.run import RUNNER, local
+from xstilts.session.executors import RUNNER, carry_out
 
 LANGUAGES = ("en", "qaa", "qab", "qac", "qad", "qae")
 BACKBONE = {
@@ -49,7 +49,7 @@ def run(
     """Events by how stages ended; fails where a stage did, unless asked not to."""
     events: dict[str, list[Event]] = {"Done": [], "Cached": [], "Failed": [], "Skipped": []}
     machine = Machine(workers=workers, threads=1, **settings)
-    for event in local(list(stages), Store(store), machine, runner):
+    for event in carry_out(list(stages), Store(store), machine, runner):
         if isinstance(event, Done | Cached | Failed | Skipped):
             events[type(event).__name__].append(event)
     return events

@@ -27,7 +27,7 @@ WorkersOption = Annotated[
     typer.Option(
         min=0,
         help="Stages to run in parallel, each in its own process; 0: in this process. Default: one per CPU core, "
-        "or one on a GPU.",
+        "or two per GPU, one of which uses it.",
         show_default=False,
     ),
 ]
@@ -62,6 +62,13 @@ ShardOption = Annotated[bool, typer.Option("--shard", help="Shard every layer ac
 OffloadOption = Annotated[bool, typer.Option("--offload", help="Keep shards in CPU memory while they are not used.")]
 RecomputeOption = Annotated[
     bool, typer.Option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
+]
+ExecutorOption = Annotated[str, typer.Option(help="Where stages are computed: local, slurm or ray (docs/clusters.md).")]
+SlurmOption = Annotated[
+    str, typer.Option("--slurm-options", help="Further options of srun: '--partition gpu --time 8:00:00'.")
+]
+AddressOption = Annotated[
+    str, typer.Option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,11 @@ from xstilts.cli.data_verbs import data_app
 from xstilts.cli.known_verbs import list_, score, show
 from xstilts.cli.model_verbs import export, predict
 from xstilts.cli.options import (
+    AddressOption,
     DataOption,
     DeviceOption,
     DevicesOption,
+    ExecutorOption,
     FileArgument,
     JsonOption,
     LimitOption,
@@ -25,6 +28,7 @@ from xstilts.cli.options import (
     RecomputeOption,
     SetOption,
     ShardOption,
+    SlurmOption,
     StoreOption,
     ThreadsOption,
     TokensOption,
@@ -103,6 +107,9 @@ def run(  # noqa: PLR0913, PLR0917
     recompute: RecomputeOption = False,
     micro_batch_tokens: TokensOption = 8192,
     threads: ThreadsOption = None,
+    executor: ExecutorOption = "local",
+    slurm_options: SlurmOption = "",
+    address: AddressOption = "",
     sets: SetOption = None,
     limit: LimitOption = None,
     as_json: JsonOption = False,
@@ -116,6 +123,7 @@ def run(  # noqa: PLR0913, PLR0917
     Examples:
       xstilts run first.yaml
       xstilts run table1 --data official --device cuda
+      xstilts run table1 --executor slurm --workers 8 --device cuda
     """
     from xstilts.cli.run import run_experiment
     from xstilts.cli.torchrun import together
@@ -123,6 +131,7 @@ def run(  # noqa: PLR0913, PLR0917
 
     with together(devices) as (count, ranks):
         machine = Machine(device, workers, threads, micro_batch_tokens, count, ranks, shard, offload, recompute)
+        machine = replace(machine, executor=executor, slurm_options=slurm_options, address=address)
         changed = sets_of(sets, limit)
         said = command("run", file, data, changed)
         run_experiment(load(file, changed), data, store, machine, as_json, said)

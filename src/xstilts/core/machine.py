@@ -7,6 +7,8 @@ from typing import Any
 
 from xstilts.core.errors import ConfigError
 
+EXECUTORS = ("local", "slurm", "ray")
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -15,8 +17,9 @@ class Machine:
     Attributes:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` says what that is here.
         workers: stages at a time, each in a process of its own; 0 runs them in this process. None: one per core on
-            a CPU, one on a GPU.
-        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers.
+            a CPU, two per GPU, one of which computes on it; as many as there are tasks or room on a cluster.
+        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers;
+            on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
         micro_batch_tokens: tokens computed at a time.
         devices: devices that train one phase together.
         ranks: addresses where the training processes behind the first one wait; empty: they are started here.
@@ -26,9 +29,13 @@ class Machine:
         checkpoint_seconds: time between two checkpoints of a training stage. None: two minutes, or so much that saving
             them takes 2 % of the time.
         log_every: optimizer steps between two logged records.
+        executor: who gives places to workers: this machine, or the cluster that it belongs to.
+        slurm_options: more words for `srun`.
+        address: of a Ray cluster; empty: `RAY_ADDRESS`, else one of this process alone.
 
     Raises:
-        ConfigError: shards of a single device, or offloading without shards.
+        ConfigError: shards of a single device, offloading without shards, an unknown executor or one that does not
+            take what is asked.
     """
 
     device: str = "cpu"
@@ -42,6 +49,9 @@ class Machine:
     recompute: bool = False
     checkpoint_seconds: float | None = None
     log_every: int = 50
+    executor: str = "local"
+    slurm_options: str = ""
+    address: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(self.ranks))  # JSON has lists
@@ -49,7 +59,18 @@ class Machine:
             raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
         if self.offload and not self.shard:
             raise ConfigError("--offload is for shards: give --shard and --devices too")
+        if self.executor not in EXECUTORS:
+            raise ConfigError(f"--executor {self.executor}: there are {', '.join(EXECUTORS)}")
+        if self.slurm_options and self.executor != "slurm":
+            raise ConfigError("--slurm-options is for --executor slurm")
+        if self.address and self.executor != "ray":
+            raise ConfigError("--address is for --executor ray")
+        if self.executor != "local" and self.ranks:
+            raise ConfigError(f"--executor {self.executor} beside torchrun: leave out one of the two")
+        if self.executor != "local" and self.workers == 0:
+            raise ConfigError(f"--workers 0 computes in this process: leave out --executor {self.executor}")
 
     def settings(self) -> dict[str, Any]:
         """What stages are told, as JSON; `Machine(**settings)` is the inverse."""
-        return {name: value for name, value in asdict(self).items() if name not in ("workers", "threads")}
+        ours = ("workers", "threads", "executor", "slurm_options", "address")
+        return {name: value for name, value in asdict(self).items() if name not in ours}

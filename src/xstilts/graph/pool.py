@@ -1,4 +1,4 @@
-"""Worker processes and the lines they send. Each leads a process group, so that none of its children outlives it."""
+"""Worker processes and what they are doing: the same wherever they are."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import json
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
+from xstilts.core.errors import StageError
 from xstilts.core.stopping import GRACE_SECONDS
 from xstilts.graph.perform import Work, runner_name
+from xstilts.graph.places import Places, Seat
 from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.workers import Message, Needs
 
 WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 """How long OpenMP threads spin before they sleep: turns of GNU's, milliseconds of Intel's and LLVM's.
@@ -53,54 +55,43 @@ def thread_variables(environment: Mapping[str, str], workers: int, threads: int 
     return dict.fromkeys(THREADS, given.get("OMP_NUM_THREADS", str(max(1, cores() // workers)))) | given
 
 
+IDLE_SECONDS = 60.0
+"""How long a worker without work keeps a place that others may want."""
+STILLBORN = 3
+"""How many workers in a row may end before they are ready. Others are started when a stage has ended."""
+
+
 @dataclass(eq=False)
 class _Worker:
-    process: subprocess.Popen[bytes]
+    seat: Seat
+    needs: Needs
+    gpu: str | None
+    state: Literal["starting", "ready", "leaving"] = "starting"
     stage: Stage | None = None
+    since: float = field(default_factory=time.monotonic)
     unread: bytes = b""
 
-    def send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it died; reading its output tells
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
-            self.process.stdin.flush()
+    @property
+    def idle(self) -> bool:
+        return self.state == "ready" and self.stage is None
 
-    def output(self) -> int:
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
-
-    def messages(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[Message]:
         """All that has arrived."""
         with suppress(BlockingIOError):
-            while chunk := os.read(self.output(), 1 << 20):
+            while chunk := os.read(self.seat.fileno(), 1 << 20):
                 self.unread += chunk
         *lines, self.unread = self.unread.split(b"\n")
-        return [json.loads(line) for line in lines]
-
-    def has_died(self) -> bool:
-        # WNOWAIT keeps the process a zombie, so that its number, and its group's, stay ours until `end`.
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def ask(self) -> None:
-        """Have it end by itself, once its stage has saved what it can."""
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
-
-    def end(self) -> str:
-        """Kill it and its children; returns how it ended, for people."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        code = self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        found = []
+        for line in lines:
+            with suppress(ValueError):  # it was killed in the middle of a line
+                found.append(json.loads(line))
+        return found
 
 
 class Pool:
-    """At most `size` workers, started when there is work for them.
+    """Workers in `places`, started when there is work for them.
+
+    A stage that is given goes to the first worker that is ready for its kind: workers may wait long for their place.
 
     When the block ends, stages that can save their work have some seconds for it; then all workers are killed, at once
     on a second Ctrl-C. Inside the block SIGTERM raises KeyboardInterrupt, unless it is caught already.
@@ -108,96 +99,152 @@ class Pool:
     Args:
         targets: the whole graph of these is known to the workers.
         work: what is the same for all stages; its runner must have an importable name.
+        needs: kind of stage -> what it needs; `Needs()` for the others.
         threads: computing threads of each worker; see `thread_variables`.
     """
 
-    def __init__(self, targets: Iterable[Stage], work: Work, size: int, threads: int | None = None) -> None:
-        self._hello = {
-            "store": str(work.store.root),
-            "runner": runner_name(work.runner),
-            "settings": dict(work.settings),
-            "resumable": sorted(work.resumable),
-            "path": [str(Path(place).absolute()) for place in sys.path],
-            "stages": to_rows(targets),
-        }
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-        computing = waiting(os.environ) | thread_variables(os.environ, size, threads)
-        self._environment = os.environ | computing | {"PYTHONPATH": path}
-        self._size = size
+    def __init__(
+        self,
+        targets: Iterable[Stage],
+        work: Work,
+        places: Places,
+        needs: Mapping[str, Needs] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        lent = places.gpus is None or places.gpus or not any(one.gpus for one in (needs or {}).values())
+        assert lent, "a stage needs a GPU, and none is lent"
+        self._targets, self._work, self._places = list(targets), work, places
+        self._needs, self._threads = needs or {}, threads
+        self._runner = runner_name(work.runner)
+        self._given: list[Stage] = []
         self._workers: list[_Worker] = []
+        self._stillborn, self._why = 0, ""
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Pool:
+        self._places.__enter__()
+        self._hello: Message = {
+            "store": str(self._work.store.root),
+            "runner": self._runner,
+            "settings": dict(self._work.settings),
+            "resumable": sorted(self._work.resumable),
+            "path": [str(Path(place).absolute()) for place in sys.path],
+            "environment": waiting(os.environ) | thread_variables(os.environ, self._places.size, self._threads),
+            "stages": to_rows(self._targets),
+        }
         main = threading.current_thread() is threading.main_thread()
         self._catches = main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
         if self._catches:
             signal.signal(signal.SIGTERM, _interrupt)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         try:
             for worker in self._workers:
-                worker.ask()
+                worker.seat.ask()
             end = time.monotonic() + GRACE_SECONDS + 1
-            while time.monotonic() < end and not all(worker.has_died() for worker in self._workers):
+            while time.monotonic() < end and not all(
+                worker.state == "starting" or worker.seat.ended() for worker in self._workers
+            ):
                 time.sleep(0.01)
         finally:
             for worker in self._workers:
-                worker.end()
+                worker.seat.end()
             self._selector.close()
+            self._places.__exit__(*error)
             if self._catches:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    @property
-    def free(self) -> bool:
-        """Whether a stage can be given now."""
-        return len(self._workers) < self._size or any(worker.stage is None for worker in self._workers)
+    def fits(self, stage: Stage) -> bool:
+        """Whether it may be started now: it is one of `size` at a time, and one for each GPU."""
+        taken = [self._needs_of(one) for one in self._given]
+        taken += [worker.needs for worker in self._workers if worker.stage is not None]
+        if len(taken) >= self._places.size:
+            return False
+        gpus = self._places.gpus
+        return gpus is None or not self._needs_of(stage).gpus or sum(needs.gpus > 0 for needs in taken) < len(gpus)
+
+    def _needs_of(self, stage: Stage) -> Needs:
+        return self._needs.get(stage.kind, Needs(0, self._threads))
 
     def give(self, stage: Stage) -> None:
-        """Start a stage on an idle worker, or on a new one."""
-        worker = next((worker for worker in self._workers if worker.stage is None), None) or self._start()
-        worker.stage = stage
-        worker.send({"key": stage.key})
+        """Have a worker begin the stage as soon as one is ready."""
+        self._given.append(stage)
+        self._staff()
 
-    def receive(self, timeout: float) -> Iterator[tuple[Stage, dict[str, Any]]]:
-        """Pairs (stage, what its worker says), waiting at most `timeout` seconds; `{"died": how}` for a dead worker."""
+    def _staff(self) -> None:
+        for stage in list(self._given):
+            ready = (worker for worker in self._workers if worker.idle and worker.needs == self._needs_of(stage))
+            if (worker := next(ready, None)) is not None:
+                self._given.remove(stage)
+                worker.stage = stage
+                worker.seat.send({"key": stage.key})
+        if self._stillborn >= STILLBORN:
+            if self._given and all(worker.stage is None for worker in self._workers):
+                raise StageError(f"no worker can be started: {self._why}")
+            return
+        starting = Counter(worker.needs for worker in self._workers if worker.state == "starting")
+        for needs in (Counter(map(self._needs_of, self._given)) - starting).elements():
+            self._start(needs)
+
+    def _start(self, needs: Needs) -> None:
+        gpus, gpu = self._places.gpus, None
+        if gpus is None:
+            idle = [worker for worker in self._workers if worker.idle]
+            if idle and sum(worker.state != "leaving" for worker in self._workers) >= self._places.size:
+                self._dismiss(idle[0])  # it has what this one needs
+        elif needs.gpus:
+            free = [gpu for gpu in gpus if gpu not in {worker.gpu for worker in self._workers}]
+            if not free:  # its last worker has not quite ended
+                return
+            gpu = free[0]
+        worker = _Worker(self._places.start(needs), needs, gpu)
+        self._workers.append(worker)
+        self._selector.register(worker.seat.fileno(), selectors.EVENT_READ, worker)
+
+    def _dismiss(self, worker: _Worker) -> None:
+        worker.state = "leaving"
+        worker.seat.ask()
+
+    def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
+        """As of `Workers`."""
         readable = {key.data for key, _ in self._selector.select(timeout)}
         for worker in list(self._workers):
             # A child that the stage left behind may hold the pipe open: the end of the pipe is not the only sign.
-            gone = worker.has_died()
+            gone = worker.seat.ended()
             if worker in readable or gone:
                 yield from self._read(worker, gone)
+            if worker.idle and self._places.gpus is None and time.monotonic() - worker.since > IDLE_SECONDS:
+                self._dismiss(worker)
+        self._staff()
 
-    def _read(self, worker: _Worker, gone: bool) -> Iterator[tuple[Stage, dict[str, Any]]]:
+    def _read(self, worker: _Worker, gone: bool) -> Iterator[tuple[Stage, Message]]:
         for message in worker.messages():
             stage = worker.stage
-            if "outcome" in message:
-                worker.stage = None
+            match message:
+                case {"ready": _}:
+                    worker.state, self._stillborn = "ready", 0
+                    worker.seat.send(self._hello_to(worker))
+                case {"refused": why}:
+                    raise StageError(why)
+                case {"outcome": _}:
+                    worker.stage, worker.since, self._stillborn = None, time.monotonic(), 0
+                case {"died": _} | {"lost": _} if worker.state == "ready":
+                    worker.stage, worker.state = None, "leaving"
             if stage is not None:  # else a thread that its stage left behind
                 yield stage, message
         if gone:
             self._workers.remove(worker)
-            self._selector.unregister(worker.output())
-            how = worker.end()
-            if worker.stage is not None:
-                yield worker.stage, {"died": how}
+            self._selector.unregister(worker.seat.fileno())
+            how = worker.seat.end()
+            if worker.state == "starting":
+                self._stillborn, self._why = self._stillborn + 1, str(*how.values())
+            elif worker.stage is not None:
+                yield worker.stage, how
 
-    def _start(self) -> _Worker:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "xstilts.graph.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we end the workers
-        )
-        worker = _Worker(process)
-        os.set_blocking(worker.output(), False)
-        self._workers.append(worker)
-        self._selector.register(worker.output(), selectors.EVENT_READ, worker)
-        worker.send(self._hello)
-        return worker
+    def _hello_to(self, worker: _Worker) -> Message:
+        own = {"CUDA_VISIBLE_DEVICES": worker.gpu or ""} if worker.gpu is not None or not worker.needs.gpus else {}
+        return {**self._hello, "environment": {**self._hello["environment"], **own}}
 
 
 def _interrupt(number: int, _: object) -> NoReturn:

@@ -34,7 +34,7 @@ class Schedule:
         self._rank = {stage: (-length, place) for place, (stage, length) in enumerate(self._lengths(pending).items())}
         self._sorter = TopologicalSorter({stage: set(stage.inputs.values()) & needed for stage in pending})
         self._sorter.prepare()
-        self._ready: list[tuple[tuple[float, int], Stage]] = []
+        self._ready: dict[str, list[tuple[tuple[float, int], Stage]]] = {}  # by kind, each a heap
         self._lost: set[Stage] = set()
 
     def _lengths(self, pending: list[Stage]) -> dict[Stage, float]:
@@ -44,15 +44,23 @@ class Schedule:
             lengths[stage] = after + float(stage.settings.get("cost", 1.0))
         return {stage: lengths[stage] for stage in pending}
 
-    def next(self) -> Stage | None:
-        """The best ready stage, or None when all others wait for running ones."""
+    def next(self, fits: Callable[[Stage], bool] = lambda stage: True) -> Stage | None:
+        """The best ready stage that can be carried out now, or None when all others wait.
+
+        Args:
+            fits: whether it can be; asked of one stage of each kind.
+        """
         for stage in self._sorter.get_ready():
             self.put_back(stage)
-        return heapq.heappop(self._ready)[1] if self._ready else None
+        for _, stage in sorted(heap[0] for heap in self._ready.values() if heap):
+            if fits(stage):
+                heapq.heappop(self._ready[stage.kind])
+                return stage
+        return None
 
     def put_back(self, stage: Stage) -> None:
         """Hand out a stage again later: another run was at it, or its worker died."""
-        heapq.heappush(self._ready, (self._rank[stage], stage))
+        heapq.heappush(self._ready.setdefault(stage.kind, []), (self._rank[stage], stage))
 
     def done(self, stage: Stage) -> None:
         """The stage is in the store; what waited for it may follow."""

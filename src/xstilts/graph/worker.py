@@ -5,8 +5,12 @@ caller's `__main__`, and thread counts are in the environment before anything he
 own output goes to `log.txt` in its directory. When the caller is gone or closes the input, a stage that catches SIGTERM
 may save its work; then the worker ends, with its children.
 
-    in   {"store", "runner", "settings", "resumable", "path", "stages": rows of the whole graph}, then {"key"} ...
-    out  {"started": true} | {"report": {...}} | {"outcome": {...}}, the last ending an attempt
+    out  {"ready": true}, or {"refused": why} once it has read the first line
+    in   {"store", "runner", "settings", "resumable", "path", "environment", "stages": rows of the whole graph}
+    in   {"key"} ...
+    out  {"started": true} | {"report": {...}} | {"outcome": {...}} | {"died": how} | {"lost": how}, as of `Workers`
+
+With `--watched` a second process stays behind to say how the worker ended, for a caller that would not know.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,8 +30,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from xstilts.core.errors import StoreError
 from xstilts.core.stopping import GRACE_SECONDS, request_stop
 from xstilts.graph.perform import Outcome, Work, perform
+from xstilts.graph.places import how_it_ended
 from xstilts.graph.stage import Stage, from_rows
 from xstilts.graph.store import Store
 
@@ -35,6 +42,8 @@ _ONE_LINE = threading.Lock()  # a stage may report from several threads
 
 def main() -> None:
     """Serve stages until the caller closes standard input."""
+    if sys.argv[1:] == ["--watched"]:
+        _be_watched()
     source, wire = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not get between the lines
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -43,16 +52,37 @@ def main() -> None:
     faulthandler.enable()
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, commands), daemon=True).start()
+    _send(wire, {"ready": True})
     run = commands.get()
     sys.path[:] = run["path"]
+    os.environ.update(run["environment"])
     stages = from_rows(run["stages"])
-    work = Work(Store(Path(run["store"])), run["runner"], run["settings"], run["resumable"])
+    try:
+        store = Store(Path(run["store"]), must_exist=True)
+    except StoreError as error:
+        _send(wire, {"refused": f"{socket.gethostname()}: {error}; all nodes must see the same store"})
+        _end()
+    work = Work(store, run["runner"], run["settings"], run["resumable"])
     try:
         while True:
             outcome = _attempt(work, stages[commands.get()["key"]], wire)
             _send(wire, {"outcome": asdict(outcome)})
     except KeyboardInterrupt:  # the stage saved its work, as it was asked to
+        _send(wire, {"lost": "SIGTERM"})
         _end()
+
+
+def _be_watched() -> None:
+    """Go on in a child. This process tells how that ends, and ends without a word when it is killed itself."""
+    if (child := os.fork()) == 0:
+        os.setsid()
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the child has got it too, where a place is taken back
+    os.close(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with suppress(BrokenPipeError):
+        os.write(1, b"\n%s\n" % json.dumps(how_it_ended(code)).encode())
+    os._exit(0)
 
 
 def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Outcome:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,14 @@ from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.events import Event, Failed, Notice, Skipped
-from xstilts.graph.local import run_local
-from xstilts.graph.perform import Runner
-from xstilts.graph.pool import cores
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.check import look, notices
+from xstilts.session.executors import carry_out
 from xstilts.session.grid import Data, Grid
 from xstilts.session.lengths import lengths_of, short_phases, work_of
-from xstilts.stages import RESUMABLE
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
-
-RUNNER = "xstilts.stages.run:run_stage"
 
 
 @dataclass(frozen=True)
@@ -166,7 +160,7 @@ class Run:
 
     def _events(self) -> Iterator[Event]:
         yield from map(Notice, self.notices)
-        yield from local(self.grid.targets, self.store, self._machine)
+        yield from carry_out(self.grid.targets, self.store, self._machine)
 
 
 def run(
@@ -219,7 +213,7 @@ def computing(
 
     def compute(stages: Iterable[Stage]) -> None:
         result = Result()
-        for event in local(list(stages), store, machine):
+        for event in carry_out(list(stages), store, machine):
             result.add(event)
             if tell is not None:
                 tell(event)
@@ -227,22 +221,6 @@ def computing(
                 raise StageError(result.causes[0].line)
 
     return compute
-
-
-def local(stages: Sequence[Stage], store: Store, machine: Machine, runner: str | Runner = RUNNER) -> Iterator[Event]:
-    """Compute what is missing of some stages on this machine."""
-    settings, workers = machine.settings(), workers_of(machine)
-    threads = machine.threads
-    if threads is None and machine.device == "cpu" and machine.devices > 1 and "OMP_NUM_THREADS" not in os.environ:
-        threads = max(1, cores() // (max(1, workers) * machine.devices))
-    return run_local(stages, store, runner, settings, workers, RESUMABLE, threads)
-
-
-def workers_of(machine: Machine) -> int:
-    """Stages at a time: as asked, else one per core, or one where a device is shared."""
-    if machine.workers is not None:
-        return machine.workers
-    return cores() if machine.device == "cpu" and machine.devices == 1 else 1
 
 
 TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -253,9 +231,14 @@ def check_device(machine: Machine) -> Machine:
     """The machine with the device that `auto` stands for: CUDA, else MPS, else CPU.
 
     Raises:
-        ConfigError: a device that is not here, with what is here.
+        ConfigError: a device that is not here, with what is here; of a cluster, one that it has to be told.
     """
     device, devices = machine.device, machine.devices
+    if machine.executor != "local":
+        if device == "auto" or ":" in device:
+            given = f"--device {device} with --executor {machine.executor}"
+            raise ConfigError(f"{given}: say what its machines compute on, --device cuda or --device cpu")
+        return machine
     if device == "auto" and sys.platform == "linux" and not any(Path(trace).exists() for trace in TRACES):
         device = "cpu"
     if device == "cpu":

@@ -1,57 +1,46 @@
-"""The local executor: ready stages on this machine, in worker processes that pay for their imports once."""
+"""The executor: gives stages that are ready to workers, wherever these are, and tells how it goes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
-from xstilts.graph.perform import Outcome, Runner, Work, perform
-from xstilts.graph.pool import Pool
+from xstilts.graph.perform import Outcome, Work
 from xstilts.graph.schedule import Schedule
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
+from xstilts.graph.workers import Workers
 
 BUSY_SECONDS = 0.5
 """How long to wait before looking again at a stage that another run is computing."""
+LOST_TRIES = 3
+"""How often in a row a stage is tried again whose place was lost before it said anything."""
+LOST_SECONDS = 2.0
+"""How long to wait before that, and twice as long each time: others notice later that a node is gone."""
 
 
-def run_local(
-    targets: Iterable[Stage],
-    store: Store,
-    runner: str | Runner,
-    settings: Mapping[str, Any],
-    workers: int,
-    resumable: Collection[str] = (),
-    threads: int | None = None,
-) -> Iterator[Event]:
+def execute(targets: Iterable[Stage], work: Work, workers: Workers) -> Iterator[Event]:
     """Compute what is missing of `targets` and tell how it goes; one stage's failure does not stop the others.
 
     What is there is compared with its checksums before it is used. A damaged stage is set aside and counts as missing.
 
-    Closing the iterator, or any exception while it is consumed, kills the workers and keeps their partial directories.
+    Closing the iterator, or any exception while it is consumed, ends the workers and keeps their partial directories.
 
-    Args:
-        runner: see `Runner`; as `module:function`, or a function that can be imported by that name.
-        settings: JSON handed to the runner.
-        workers: processes; 0 runs the stages in this one, their reports following at the end of each.
-        resumable: kinds of stages that go on from what a killed process left.
-        threads: computing threads of a worker; if not given OMP_NUM_THREADS, else the cores shared among the workers.
+    Raises:
+        StageError: as of `Workers.receive`.
     """
-    assert workers >= 0, "workers cannot be negative"
     targets = list(targets)
     damaged: dict[Stage, str] = {}
-    schedule = _schedule(targets, store, damaged)
-    work = Work(store, runner, settings, resumable)
+    schedule = _schedule(targets, work.store, damaged)
     yield from (Progress(stage, message=fault) for stage, fault in damaged.items())
     yield from map(Cached, schedule.cached)
-    if workers == 0:
-        yield from _in_process(schedule, work)
-    elif schedule.unfinished:
-        with Pool(targets, work, workers, threads) as pool:
-            yield from _in_pool(schedule, work, pool)
+    if schedule.unfinished:
+        with workers:
+            yield from _carry_out(schedule, work, workers)
 
 
 def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> Schedule:
@@ -74,55 +63,53 @@ def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> 
     )
 
 
-def _in_process(schedule: Schedule, work: Work) -> Iterator[Event]:
-    waiting: dict[Stage, str] = {}
-    while (stage := schedule.next()) is not None:
-        reports, outcome = _attempt(work, stage)
-        yield from reports
-        if outcome.status == "busy":
-            yield from _busy(stage, outcome.holder, waiting)
-            time.sleep(BUSY_SECONDS)
-            schedule.put_back(stage)
-        else:
-            yield from _settle(schedule, stage, outcome)
-
-
-def _attempt(work: Work, stage: Stage) -> tuple[list[Event], Outcome]:
-    events: list[Event] = []
-    outcome = perform(
-        work, stage, lambda: events.append(Started(stage)), lambda data: events.append(_progress(stage, data))
-    )
-    return events, outcome
-
-
-def _in_pool(schedule: Schedule, work: Work, pool: Pool) -> Iterator[Event]:
+def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Event]:
     later: list[tuple[float, Stage]] = []  # (time, stage): looked at again then
     waiting: dict[Stage, str] = {}
     killed: set[Stage] = set()
+    lost: Counter[Stage] = Counter()
+
+    def again(stage: Stage, seconds: float) -> None:
+        later.append((time.monotonic() + seconds, stage))
+
     while schedule.unfinished:
-        while later and later[0][0] <= time.monotonic():
-            schedule.put_back(later.pop(0)[1])
-        while pool.free and (stage := schedule.next()) is not None:
-            pool.give(stage)
-        for stage, message in pool.receive(BUSY_SECONDS):
+        due = [entry for entry in later if entry[0] <= time.monotonic()]
+        for entry in due:
+            later.remove(entry)
+            schedule.put_back(entry[1])
+        while (stage := schedule.next(workers.fits)) is not None:
+            workers.give(stage)
+        for stage, message in workers.receive(BUSY_SECONDS):
             match message:
                 case {"started": _}:
                     yield Started(stage)
                 case {"report": data}:
+                    lost.pop(stage, None)
                     yield _progress(stage, data)
+                case {"lost": how} if lost[stage] < LOST_TRIES:
+                    again(stage, LOST_SECONDS * 2 ** lost[stage])
+                    lost[stage] += 1
+                    yield Progress(stage, message=f"its place was lost ({how}): trying again")
+                case {"lost": how}:
+                    error = f"its place was lost {LOST_TRIES + 1} times in a row, at last with {how}"
+                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
                 case {"died": how} if stage not in killed:
                     killed.add(stage)
                     yield Progress(stage, message=f"its process ended with {how}: trying once more")
                     schedule.put_back(stage)
                 case {"died": how}:
-                    log = work.store.partial(stage) / "log.txt"
                     error = f"its process ended twice, with {how} (out of memory?)"
-                    yield from _failed(schedule, Failed(stage, error, log if log.exists() else None))
+                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
                 case {"outcome": {"status": "busy", "holder": holder}}:
-                    later.append((time.monotonic() + BUSY_SECONDS, stage))
+                    again(stage, BUSY_SECONDS)
                     yield from _busy(stage, holder, waiting)
                 case {"outcome": outcome}:
                     yield from _settle(schedule, stage, Outcome(**outcome))
+
+
+def _log(work: Work, stage: Stage) -> Path | None:
+    log = work.store.partial(stage) / "log.txt"
+    return log if log.exists() else None
 
 
 def _progress(stage: Stage, data: Mapping[str, Any]) -> Progress:

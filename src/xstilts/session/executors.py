@@ -1,0 +1,97 @@
+"""Who carries out the stages of a run: the workers that a `Machine` stands for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from xstilts.core.errors import ConfigError
+from xstilts.core.machine import Machine
+from xstilts.graph.events import Event
+from xstilts.graph.execute import execute
+from xstilts.graph.perform import Runner, Work
+from xstilts.graph.places import Local, Places, Slurm
+from xstilts.graph.pool import Pool, cores
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.graph.workers import Here, Needs, Workers
+from xstilts.stages import RESUMABLE
+from xstilts.stages.run import COMPUTING
+
+RUNNER = "xstilts.stages.run:run_stage"
+
+
+def carry_out(
+    stages: Sequence[Stage], store: Store, machine: Machine, runner: str | Runner = RUNNER
+) -> Iterator[Event]:
+    """Compute what is missing of some stages.
+
+    Raises:
+        ConfigError: the executor of `machine` is not here, or needs to be told more.
+        StageError: it can start no worker, or one that does not see the store.
+    """
+    settings = machine.settings()
+    places = None if machine.workers == 0 else places_of(machine)
+    if places is not None and places.gpus is not None:
+        settings["device"] = machine.device.partition(":")[0]  # each worker sees its own alone
+    work = Work(store, runner, settings, RESUMABLE)
+    workers: Workers = Here(work)
+    if places is not None:
+        workers = Pool(stages, work, places, needs_of(machine), threads_of(machine))
+    yield from execute(stages, work, workers)
+
+
+def places_of(machine: Machine) -> Places:
+    """Where workers may be started."""
+    if machine.executor == "ray":
+        from xstilts.graph.on_ray import Ray
+
+        most = next(iter(needs_of(machine).values()), Needs(0, threads_of(machine)))
+        return Ray(machine.address or os.environ.get("RAY_ADDRESS", ""), machine.workers, most)
+    if machine.executor == "slurm":
+        size = machine.workers or int(os.environ.get("SLURM_NTASKS", 0))
+        if not size:
+            raise ConfigError("--executor slurm: say how many stages at a time, as --workers 8")
+        return Slurm(size, machine.slurm_options)
+    gpus = gpus_of(machine, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if machine.workers is not None:
+        return Local(machine.workers, gpus)
+    if machine.device == "cpu":
+        return Local(cores() if machine.devices == 1 else 1, gpus)
+    return Local(2 * len(gpus) or 1, gpus)
+
+
+def gpus_of(machine: Machine, visible: str | None) -> tuple[str, ...]:
+    """For each stage that may compute on a device at a time, the devices that it is lent.
+
+    Args:
+        visible: what the user has set CUDA_VISIBLE_DEVICES to, numbers or names.
+    """
+    kind, _, number = machine.device.partition(":")
+    if kind != "cuda":
+        return () if kind == "cpu" else ("",)  # one of MPS and the like, which have no such variable
+    import torch
+
+    count = torch.accelerator.device_count()
+    names = [name.strip() for name in visible.split(",")][:count] if visible else [str(n) for n in range(count)]
+    if number:
+        names = [names[int(number)]]
+    size = len(names) if machine.ranks else machine.devices  # then one stage has all, here and elsewhere
+    return tuple(",".join(names[first : first + size]) for first in range(0, len(names) - size + 1, size))
+
+
+def needs_of(machine: Machine) -> Mapping[str, Needs]:
+    """What kinds of stages need: those that compute on a device have it to themselves."""
+    return {} if machine.device == "cpu" else dict.fromkeys(COMPUTING, Needs(machine.devices, threads_of(machine)))
+
+
+def threads_of(machine: Machine) -> int | None:
+    """Computing threads of each worker; None: its share of this machine's cores."""
+    if machine.threads is not None:
+        return machine.threads
+    given = os.environ.get("OMP_NUM_THREADS")
+    if machine.executor != "local":
+        return int(os.environ.get("SLURM_CPUS_PER_TASK") or given or 1)
+    if machine.device == "cpu" and machine.devices > 1 and not given:
+        return max(1, cores() // ((machine.workers or 1) * machine.devices))
+    return None

@@ -1,0 +1,195 @@
+"""What holds for all workers: this process, processes here, behind srun, on Ray."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.slurm import Slurm as SlurmCluster
+from graph.toy import RUNNER, stage
+from xstilts.core.errors import StageError
+from xstilts.graph import execute as loop
+from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
+from xstilts.graph.execute import execute
+from xstilts.graph.perform import Work
+from xstilts.graph.places import Local, Slurm
+from xstilts.graph.pool import Pool
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.graph.workers import Here, Needs, Workers
+
+Make = Callable[[list[Stage], Work], Workers]
+NEEDS: Mapping[str, Needs] = {"gpu": Needs(1, 1)}
+
+
+def _here(request: pytest.FixtureRequest) -> Make:
+    return lambda targets, work: Here(work)
+
+
+def _local(request: pytest.FixtureRequest) -> Make:
+    return lambda targets, work: Pool(targets, work, Local(3, ("4", "GPU-5")), NEEDS, 1)
+
+
+def _slurm(request: pytest.FixtureRequest) -> Make:
+    cluster: SlurmCluster = request.getfixturevalue("slurm")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("SLURM_CONF", cluster.environment["SLURM_CONF"])
+    return lambda targets, work: Pool(targets, work, Slurm(3), NEEDS, 1)
+
+
+def _ray(request: pytest.FixtureRequest) -> Make:
+    address: str = request.getfixturevalue("ray_cluster").address
+    from xstilts.graph.on_ray import Ray
+
+    return lambda targets, work: Pool(targets, work, Ray(address, 3, Needs()), NEEDS, 1)
+
+
+PROCESSES = {"local": _local, "slurm": _slurm, "ray": _ray}
+ALL = {"here": _here, **PROCESSES}
+
+
+@pytest.fixture(params=ALL)
+def workers(request: pytest.FixtureRequest) -> Make:
+    return ALL[request.param](request)
+
+
+@pytest.fixture(params=PROCESSES)
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Workers that may die."""
+    monkeypatch.setattr(loop, "LOST_SECONDS", 0.05)
+    return PROCESSES[request.param](request)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def run(stages: Iterable[Stage], store: Store, make: Make, **settings: Any) -> list[Event]:
+    stages = list(stages)
+    work = Work(store, RUNNER, settings)
+    return list(execute(stages, work, make(stages, work)))
+
+
+def grid() -> list[Stage]:
+    """Seventeen stages that end in one."""
+    top = stage("top")
+    middle = [stage(f"m{n}", top, kind="gpu") for n in range(5)]
+    ends = [stage(f"e{n}", one) for n, one in enumerate([*middle, *middle])]
+    return [stage("sum", *ends)]
+
+
+def named(events: Iterable[Event], kind: type) -> list[str]:
+    return sorted(event.stage.label for event in events if isinstance(event, kind))
+
+
+def value(store: Store, one: Stage) -> int:
+    return int(json.loads((store.directory(one) / "value.json").read_text()))
+
+
+def test_all_compute_the_same_under_the_same_keys(store: Store, workers: Make) -> None:
+    [last] = grid()
+    events = run([last], store, workers)
+    assert [event for event in events if isinstance(event, Failed | Skipped)] == []
+    assert value(store, last) == 31
+    done = [event.stage for event in events if isinstance(event, Done)]
+    assert len(done) == 17
+    assert done[-1] == last
+    assert sorted(path.parent.name for path in store.root.glob("*/*/DONE")) == sorted(one.key for one in done)
+    assert len(named(events, Started)) == 17
+    assert [type(event) for event in run([last], store, workers)] == [Cached] * 17
+
+
+def test_a_failure_stops_only_what_needs_it(store: Store, workers: Make) -> None:
+    bad = stage("bad", fault="user")
+    events = run([stage("after", bad), stage("good")], store, workers)
+    assert (named(events, Done), named(events, Failed), named(events, Skipped)) == (["good"], ["bad"], ["after"])
+
+
+def test_what_another_run_holds_is_waited_for(store: Store, workers: Make) -> None:
+    one, other = stage("a"), stage("b")
+    work = Work(store, RUNNER, {})
+    events: list[Event] = []
+    with ExitStack() as lock:
+        assert lock.enter_context(Store(store.root).lock(one))
+        for event in execute([one, other], work, workers([one, other], work)):
+            events.append(event)
+            if isinstance(event, Done):
+                lock.close()
+    assert any(line.startswith("waiting: held by") for line in messages(events))
+    assert [event.stage for event in events if isinstance(event, Done)] == [other, one]
+
+
+def test_a_stage_whose_process_is_killed_is_tried_once_more(store: Store, processes: Make) -> None:
+    events = run([stage("victim", fault="killed"), stage("other")], store, processes)
+    assert named(events, Done) == ["other", "victim"]
+    assert "its process ended with SIGKILL: trying once more" in messages(events)
+
+
+def test_a_stage_that_kills_every_process_fails(store: Store, processes: Make) -> None:
+    bad = stage("bad", fault="always killed")
+    events = run([stage("after", bad), *grid()], store, processes)
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert failed.error == "its process ended twice, with SIGSEGV (out of memory?)"
+    assert failed.log is not None
+    assert named(events, Skipped) == ["after"]
+    assert len(named(events, Done)) == 17
+
+
+def test_a_stage_whose_place_is_taken_back_is_tried_three_times(store: Store, processes: Make) -> None:
+    thrice, often = (
+        stage("thrice", fault="taken", times=3, silent=True),
+        stage("often", fault="taken", times=9, silent=True),
+    )
+    reports = stage("reports", fault="taken", times=5)  # how far it is, before each
+    events = run([thrice, often, reports], store, processes)
+    assert named(events, Done) == ["reports", "thrice"]
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert failed.error == "its place was lost 4 times in a row, at last with SIGTERM"
+    assert messages(events).count("its place was lost (SIGTERM): trying again") == 3 + 3 + 5
+
+
+def messages(events: Iterable[Event]) -> list[str]:
+    return [event.message for event in events if isinstance(event, Progress)]
+
+
+def test_what_needs_a_gpu_has_one_to_itself_and_the_rest_sees_none(store: Store, processes: Make) -> None:
+    stages = [stage(f"g{n}", kind="gpu", says="CUDA_VISIBLE_DEVICES", sleep=0.5) for n in range(4)]
+    stages += [stage(f"c{n}", says="CUDA_VISIBLE_DEVICES") for n in range(2)]
+    events = run(stages, store, processes)
+    assert len(named(events, Done)) == 6
+    seen = [(store.directory(one) / "says.txt").read_text() for one in stages]
+    assert all(seen[:4])
+    assert seen[4:] == ["", ""]
+
+
+def test_a_store_that_a_worker_does_not_see_is_named(store: Store, processes: Make) -> None:
+    (store.root / "STORE.json").unlink()  # as on a node that has another folder there
+    with pytest.raises(StageError, match=r"no store in .*; all nodes must see the same store$"):
+        run([stage("a")], store, processes)
+
+
+def test_as_many_stages_at_a_time_as_there_are_gpus(store: Store) -> None:
+    stages = [stage(str(n), kind="gpu", says="CUDA_VISIBLE_DEVICES", sleep=0.3) for n in range(8)]
+    work = Work(store, RUNNER, {})
+    running = most = 0
+    began = time.monotonic()
+    for event in execute(stages, work, Pool(stages, work, Local(16, tuple("abcdefgh")), {"gpu": Needs(1)}, 1)):
+        running += isinstance(event, Started) - isinstance(event, Done)
+        most = max(most, running)
+    assert most >= 6, f"eight GPUs; took {time.monotonic() - began:.1f} s"
+    seen = {(store.directory(one) / "says.txt").read_text() for one in stages}
+    assert len(seen) >= 6
+
+
+def test_no_worker_is_started_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xstilts.graph.places.WORKER", ("-c", "raise SystemExit(7)"))
+    work = Work(store, RUNNER, {})
+    with pytest.raises(StageError, match="no worker can be started: exit code 7"):
+        list(execute([stage("a")], work, Pool([stage("a")], work, Local(2))))
