@@ -1,0 +1,37 @@
+"""Clusters for tests: real ones on this machine, where their programs are installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from graph.slurm import PROGRAMS, Slurm, find
+from xstilts.graph.on_ray import OBJECT_BYTES, TOLD
+
+os.environ.update(TOLD, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="7" * 64)  # before any test imports Ray
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """Two nodes; shared by all tests of a process, which leave it as it was."""
+    if missing := [program for program in PROGRAMS if find(program) is None]:
+        pytest.skip(f"no SLURM here ({', '.join(missing)} missing): apt-get install slurmctld slurmd slurm-client")
+    cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A head and two nodes of two cores; shared by all tests of a process, which leave it as it was."""
+    utils = pytest.importorskip("ray.cluster_utils", reason="no Ray here: pip install 'xstilts[ray]'")
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_BYTES}
+    cluster = utils.Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        cluster.add_node(num_cpus=2, num_gpus=1, object_store_memory=OBJECT_BYTES)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
