@@ -1,0 +1,92 @@
+"""A real Ray cluster loses a node or the driver, and the numbers are those of one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.test_slurm import TESTS, is_free, scores, wait_for
+from graph.test_workers import grid, messages, named
+from graph.toy import RUNNER, stage
+from xstilts.core.errors import ConfigError
+from xstilts.graph.events import Done, Event, Started
+from xstilts.graph.execute import execute
+from xstilts.graph.on_ray import OBJECT_BYTES, Ray
+from xstilts.graph.perform import Work
+from xstilts.graph.pool import Pool
+from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.store import Store
+from xstilts.graph.workers import Needs
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def driver(address: str, store: Store, stages: list[Stage]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "graph.driver", address, str(store.root), json.dumps(to_rows(stages))]
+    path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, **pipes)
+
+
+def test_a_node_is_killed(ray_cluster: Any, store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    node = ray_cluster.add_node(num_cpus=2, object_store_memory=OBJECT_BYTES)
+    ray_cluster.wait_for_nodes()
+    stages = [stage(str(n), sleep=3.0) for n in range(9)]
+    work = Work(store, RUNNER, {})
+    events: list[Event] = []
+    for event in execute(stages, work, Pool(stages, work, Ray(ray_cluster.address, 6, Needs()), threads=1)):
+        events.append(event)
+        if isinstance(event, Started) and len(named(events, Started)) == 6:
+            ray_cluster.remove_node(node, allow_graceful=False)
+    assert len(named(events, Done)) == 9
+    lost = [line for line in messages(events) if line.startswith("its place was lost")]
+    assert len(lost) in (1, 2), "of two on that node, and none came there again"
+    assert capfd.readouterr().out == "", "Ray tells about its nodes there"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_driver_ends(ray_cluster: Any, store: Store, how: signal.Signals) -> None:
+    stages = [stage(str(n), sleep=600) for n in range(2)]
+    with driver(ray_cluster.address, store, stages) as run:
+        assert run.stdout is not None
+        assert sorted(run.stdout.readline() for _ in range(4))[-1].startswith("Started")
+        run.send_signal(how)
+        said = run.communicate(timeout=60)[1]
+    assert ("KeyboardInterrupt" in said) == (how == signal.SIGTERM)
+    for one in stages:
+        wait_for(lambda one=one: is_free(store, one))
+
+
+def test_one_machine_alone_needs_no_network(store: Store) -> None:
+    pytest.importorskip("ray", reason="no Ray here: pip install 'xstilts[ray]'")
+    with driver("", store, grid()) as run:
+        out, said = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert out.count("Done") == 17
+
+
+def test_no_cluster_is_one_line() -> None:
+    pytest.importorskip("ray", reason="no Ray here: pip install 'xstilts[ray]'")
+    with pytest.raises(ConfigError, match=r"^--address 127\.0\.0\.1:9: no Ray cluster can be reached there \("):
+        Ray("127.0.0.1:9", 1, Needs()).__enter__()
+
+
+def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"^--executor ray: Ray is not installed here: pip install 'xstilts\[ray\]'$"):
+        Ray("", 1, Needs()).__enter__()
+
+
+def test_scores_are_those_of_one_machine(ray_cluster: Any, tmp_path: Path) -> None:
+    there = ("--executor", "ray", "--address", ray_cluster.address, "--device", "cpu", "--threads", "1")
+    assert scores(tmp_path, *there) == scores(tmp_path)
