@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, run_local, stage
 from xstilts.core.errors import StoreError
 from xstilts.core.files import disk_fault
 from xstilts.graph.events import Done, Event, Failed
-from xstilts.graph.local import run_local
 from xstilts.graph.store import Store
 
 

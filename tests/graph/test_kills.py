@@ -16,8 +16,7 @@ from random import Random
 import pytest
 
 from graph.test_local import alive, another_run, calls, children, is_free, store, values, wait_for
-from graph.toy import RUNNER, stage
-from xstilts.graph.local import run_local
+from graph.toy import RUNNER, run_local, stage
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 

@@ -171,7 +171,7 @@ def test_what_needs_a_gpu_has_one_to_itself_and_the_rest_sees_none(store: Store,
 
 def test_a_store_that_a_worker_does_not_see_is_named(store: Store, processes: Make) -> None:
     (store.root / "STORE.json").unlink()  # as on a node that has another folder there
-    with pytest.raises(StageError, match=r"no store in .*; all nodes must see the same store$"):
+    with pytest.raises(StageError, match=r"no store in .*; all nodes must share one store and its locks$"):
         run([stage("a")], store, processes)
 
 

@@ -11,13 +11,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from xstilts.core.errors import StageError
 from xstilts.core.stopping import GRACE_SECONDS
+from xstilts.graph.locks import RUNNING, running
 from xstilts.graph.perform import Work, runner_name
 from xstilts.graph.places import Places, Seat
 from xstilts.graph.stage import Stage, to_rows
@@ -120,8 +121,10 @@ class Pool:
         self._workers: list[_Worker] = []
         self._stillborn, self._why = 0, ""
         self._selector = selectors.DefaultSelector()
+        self._held = ExitStack()
 
     def __enter__(self) -> Pool:
+        self._held.enter_context(running(self._work.store.root / RUNNING))
         self._places.__enter__()
         self._hello: Message = {
             "store": str(self._work.store.root),
@@ -152,6 +155,7 @@ class Pool:
                 worker.seat.end()
             self._selector.close()
             self._places.__exit__(*error)
+            self._held.close()
             if self._catches:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

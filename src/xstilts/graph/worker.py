@@ -20,7 +20,6 @@ import json
 import os
 import queue
 import signal
-import socket
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from typing import IO, Any, NoReturn
 
 from xstilts.core.errors import StoreError
 from xstilts.core.stopping import GRACE_SECONDS, request_stop
+from xstilts.graph.locks import RUNNING, check_reach
 from xstilts.graph.perform import Outcome, Work, perform
 from xstilts.graph.places import how_it_ended
 from xstilts.graph.stage import Stage, from_rows
@@ -59,8 +59,9 @@ def main() -> None:
     stages = from_rows(run["stages"])
     try:
         store = Store(Path(run["store"]), must_exist=True)
+        check_reach(store.root / RUNNING)
     except StoreError as error:
-        _send(wire, {"refused": f"{socket.gethostname()}: {error}; all nodes must see the same store"})
+        _send(wire, {"refused": f"{error}; all nodes must share one store and its locks"})
         _end()
     work = Work(store, run["runner"], run["settings"], run["resumable"])
     try:
