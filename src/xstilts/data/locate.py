@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from os.path import normpath
@@ -30,6 +32,17 @@ Root = Path | Sequence[Path]
 STARS = 4
 """Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
+_LISTED: ContextVar[dict[tuple[Path, str], dict[str, list[Path]]]] = ContextVar("listed")
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Inside, the files of a pattern are looked for once: those that come or go meanwhile are not seen."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
 
 
 def folders_of(root: Root) -> tuple[Path, ...]:
@@ -197,7 +210,10 @@ def _codes(root: Path, pattern: str, field: str) -> set[str]:
 
 def _by_form(root: Path, pattern: str, field: str) -> dict[str, list[Path]]:
     """What stands in the place of the field in the names of files of the pattern, and the files so called."""
-    found: dict[str, list[Path]] = {}
+    listed = _LISTED.get({})
+    if (found := listed.get((root, pattern))) is not None:
+        return found
+    found = listed[root, pattern] = {}
     for path in _matches(root, _FIELD.sub("*", pattern)):
         name = path.relative_to(_base(root, pattern)).as_posix()
         name = name if _packed(pattern) else name.removesuffix(_packed(name))

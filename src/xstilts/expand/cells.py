@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
-from xstilts.data.locate import Root
+from xstilts.data.locate import Root, listed_once
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.models import Models
 from xstilts.expand.phases import Model, Phases
@@ -66,7 +66,8 @@ class Expansion:
         self.roots, self.experiment = self._files.roots, self._files.experiment
         self.replicates = self._files.replicates()
         self.controls: dict[str, str] = {}
-        self.cells = list(self._cells())
+        with listed_once():
+            self.cells = list(self._cells())
 
     def stages(self) -> list[Stage]:
         """The evaluate stages of all cells."""

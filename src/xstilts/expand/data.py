@@ -61,6 +61,7 @@ class Files:
         if experiment.worlds and silent:
             raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find them in")
         self._prepared: dict[tuple[Any, ...], tuple[Task, Stage]] = {}
+        self._there: dict[tuple[Any, ...], list[str]] = {}
         self.experiment = experiment if experiment.worlds else experiment.labelled(self.own_roots, self.roots)
 
     def replicates(self) -> list[Replicate]:
@@ -86,7 +87,7 @@ class Files:
         """The features of a task's split; `combined`: one set over all languages, for training."""
         holdout = self._holdout(task) if split in ("train", "validation") else 0
         limit = min(filter(None, (limit, self.experiment.limit)), default=0)
-        asked = (task.name, task.type, split, languages, tokenizer.key, replicate.seed, limit, combined)
+        asked = (task.name, task.type, split, languages, tokenizer.key, replicate.world, limit, combined)
         known, stage = self._prepared.get(asked, (None, tokenizer))
         if known != task:  # describing it looks for all its files
             request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
@@ -183,7 +184,10 @@ class Files:
         source, own = self.source(replicate, task), self.experiment.tasks.get(task.name)
         if source.world:
             return list(task.languages)
-        there = task.available(source.roots, split)
+        asked = task.name, split, source.roots
+        if asked not in self._there:  # it lists folders, and every cell asks
+            self._there[asked] = task.available(source.roots, split)
+        there = self._there[asked]
         one = own is not None and split != own.measured and split in own.files and not own.by_language(split)
         return [code for code in there if code == self.experiment.source] if one else there
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ class Planner:
     store: Store | None
     hardware: Hardware
     models: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:  # what many stages share is looked up once
+        self._amount = cache(lambda prepared, exponent: amount(prepared, self.store, exponent))
+        self._shape = cache(lambda start: shape_of(start, self.store))
 
     def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
         """One entry a stage, in the given order. Raises `BackboneError` and `DataError` as lookups do."""
@@ -235,15 +240,12 @@ class Planner:
         return replace(plan, disk=disk.TOKENIZER_PIECE * pieces)
 
     def _counts(self, start: Stage) -> Counts:
-        conditions = Conditions(route=start.config.get("route"))
-        return survey(shape_of(start, self.store), Tuning(), conditions).counts
-
-    def _amount(self, prepared: Stage, exponent: float) -> Amount:
-        return amount(prepared, self.store, exponent)
+        shape, route = self._model(start)
+        return survey(shape, Tuning(), Conditions(route=route)).counts
 
     def _model(self, stage: Stage) -> tuple[Mapping[str, Any], Any]:
         start = start_of(stage)
-        return shape_of(start, self.store), start.config.get("route")
+        return self._shape(start), start.config.get("route")
 
     def _fits(self, memory: Memory) -> bool | None:
         return memory.total <= self.hardware.device.usable if self.hardware.device.is_gpu else None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from textwrap import shorten
 from typing import Any
@@ -83,7 +83,12 @@ def survey(shape: Mapping[str, Any], tuning: Tuning, conditions: Conditions) -> 
     Raises:
         BackboneError: no such architecture, or fields that it refuses.
     """
-    return _survey(json.dumps(dict(shape), sort_keys=True), tuning, conditions)
+    asked = json.dumps(dict(shape), sort_keys=True)
+    if not conditions.engine:  # a fused kernel keeps no scores, so that one length stands for all
+        found = _survey(asked, tuning, replace(conditions, segment=Conditions.segment))
+        if found.route == "packed":
+            return found
+    return _survey(asked, tuning, conditions)
 
 
 @lru_cache(maxsize=256)

@@ -35,6 +35,7 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
         DataError: files that must be counted are missing or damaged.
     """
     config, split = prepared.config, split_of(prepared)
+    most = min(filter(None, (most, config["limit"])), default=None)
     most = None if most is None else most + config["holdout"]
     codes: Sequence[str] = config["languages"]
     translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
