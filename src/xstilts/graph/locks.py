@@ -104,6 +104,21 @@ def check_reach(path: Path) -> None:
     )
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process has the lock now; who takes it at this very moment looks again."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def holder(path: Path) -> str:
     """Who holds the lock and since when, for people: `process 1234 on HOST since 05:12`."""
     try:

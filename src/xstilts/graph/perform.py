@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,10 @@ from xstilts.graph.store import Store
 
 Report = Callable[[dict[str, Any]], None]
 """Takes a JSON object; `fraction` (0-1) and `message` are shown, the rest is handed on."""
+PROGRESS = "progress.json"
+"""How far a stage is, in its partial directory: what other processes see of it."""
+TOLD_SECONDS = 2.0
+"""How often that is written at most."""
 
 
 class Runner(Protocol):
@@ -113,7 +119,30 @@ def _run(work: Work, stage: Stage, report: Report) -> None:
     work.store.look({source.kind for source in graph([stage])})  # other machines may have finished what we saw missing
     inputs = {role: work.store.directory(source) for role, source in stage.inputs.items()}
     runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
-    runner(stage, work.store.partial(stage), inputs, dict(work.settings), report)
+    directory = work.store.partial(stage)
+    runner(stage, directory, inputs, dict(work.settings), _told(stage, directory / PROGRESS, report))
+    (directory / PROGRESS).unlink(missing_ok=True)
+
+
+def _told(stage: Stage, file: Path, report: Report) -> Report:
+    """`report`, of which a file has the last word, and before that the label."""
+    last = 0.0
+
+    def write(data: Mapping[str, Any]) -> None:
+        nonlocal last
+        last = time.monotonic()
+        said = {"label": stage.label, "told": datetime.now(UTC).isoformat(timespec="seconds")}
+        with suppress(OSError):  # a full disk: the stage itself will say so
+            file.write_text(json.dumps(said | {name: data[name] for name in ("fraction", "message") if name in data}))
+
+    def tell(data: dict[str, Any]) -> None:
+        if time.monotonic() - last >= TOLD_SECONDS:
+            write(data)
+        report(data)
+
+    file.unlink(missing_ok=True)  # an older attempt's, which may write to it still
+    write({})
+    return tell
 
 
 def _write_failure(store: Store, stage: Stage, text: str) -> str | None:

@@ -6,6 +6,7 @@ store remembers instead: the data may have been moved, and nobody has to name it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import ConfigError, DataError, StoreError, XstiltsError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import read_json, write_text
 from xstilts.core.keys import content_key
 from xstilts.expand import Cell, Expansion
 from xstilts.experiment import Experiment
@@ -82,32 +83,36 @@ class Grid:
 
     def remember(self, store: Store, asked: Experiment) -> str:
         """Write the grid into the store; returns a warning where that replaces the grid of another file, else ''."""
-        path = _place(store, asked)
+        path, mark = _place(store, asked), fingerprint(asked)
         file = str(asked.file) if asked.file else ""
         before = _read(path)
         replaced = before.get("file", "")
-        if before and replaced != file and before["fingerprint"] != fingerprint(asked):
+        if before and replaced != file and before["fingerprint"] != mark:
             warning = (
                 f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: its report is "
                 "replaced by this one's; give one of them another `name:`"
             )
         else:
             warning = ""
-        write_json(
-            path,
-            {
-                "fingerprint": fingerprint(asked),
-                "file": file,
-                "data": [str(folder) for folder in self.data],
-                "experiment": self.experiment.model_dump(mode="json"),
-                "cells": [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells],
-                "checks": [stage.key for stage in self.checks],
-                "controls": dict(self.controls),
-                "worlds": [list(pair) for pair in self.worlds.items()],
-                "stages": to_rows(self.targets),
-            },
-        )
+        found = {
+            "fingerprint": mark,
+            "file": file,
+            "data": [str(folder) for folder in self.data],
+            "experiment": self.experiment.model_dump(mode="json"),
+            "cells": [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells],
+            "checks": [stage.key for stage in self.checks],
+            "controls": dict(self.controls),
+            "worlds": [list(pair) for pair in self.worlds.items()],
+            "stages": to_rows(self.targets),
+        }
+        if found != before:
+            write_text(path, json.dumps(found, ensure_ascii=False))  # thousands of stages: no indents
         return warning
+
+
+def grids(store: Store) -> dict[str, dict[str, Any]]:
+    """What a store remembers of the experiments that were run in it, by name; nothing of a file that is damaged."""
+    return {path.stem: _read(path) for path in sorted((store.root / "experiments").glob("*.json"))}
 
 
 def needed(store: Store) -> dict[str, set[str]]:
@@ -117,10 +122,11 @@ def needed(store: Store) -> dict[str, set[str]]:
         StoreError: a grid that cannot be read, so that nothing tells what it needs.
     """
     keys = {}
-    for path in sorted((store.root / "experiments").glob("*.json")):
+    for name, found in grids(store).items():
         try:
-            keys[path.stem] = {str(row["key"]) for row in _read(path)["stages"]}
+            keys[name] = {str(row["key"]) for row in found["stages"]}
         except (KeyError, TypeError):
+            path = store.root / "experiments" / f"{name}.json"
             raise StoreError(f"{path} is damaged: run that experiment again, or remove the file") from None
     return keys
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from xstilts import __version__
 from xstilts.core.errors import UnknownName, XstiltsError
-from xstilts.core.files import read_json
+from xstilts.core.files import read_json, write_json
+from xstilts.core.keys import content_key
 from xstilts.core.languages import any_language, language
 from xstilts.core.scores import Score
 from xstilts.evaluation.score_files import score_files
@@ -17,7 +18,7 @@ from xstilts.expand import CONTROL_NAMES, Cell
 from xstilts.experiment import BackboneSpec, Experiment
 from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
-from xstilts.reports import About, Analysis, Named, analyse, write_analysis
+from xstilts.reports import About, Analysis, Named, analyse, plain_report, write_analysis
 from xstilts.reports.tables import gain_rows
 from xstilts.session.benchmarks import nearest_benchmark
 from xstilts.session.check import LIMITED
@@ -30,6 +31,9 @@ from xstilts.stages.translations import words_for
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.translation.spec import SOURCE
+
+MADE = ".made.json"
+"""In the folder of a report: what it is made of."""
 
 
 def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
@@ -77,7 +81,32 @@ def write_report(experiment: Experiment, store: Store, data: Data, command: str,
     folder = report_folder(experiment, store.root) if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
-    return write_analysis(analysis(experiment, store, data, command)[0], folder)
+    write_report_of(grid_of(experiment, store, data), store, command, folder)
+    return folder / "index.html"
+
+
+def write_report_of(grid: Grid, store: Store, command: str, folder: Path) -> Analysis:
+    """The same of a grid; beside the report it leaves what that is made of, and the main table for a terminal."""
+    found = analysis_of(grid, store, command)
+    write_analysis(found, folder)
+    write_json(folder / MADE, {"of": _made_of(grid, store, command), "table": plain_report(found)})
+    return found
+
+
+def written_table(grid: Grid, store: Store, command: str, folder: Path) -> str | None:
+    """The main table of the report in `folder`; None where the report is not there, or would be another one now."""
+    try:
+        made = read_json(folder / MADE) if (folder / "index.html").is_file() else {}
+    except XstiltsError:
+        return None
+    return made["table"] if made.get("of") == _made_of(grid, store, command) else None
+
+
+def _made_of(grid: Grid, store: Store, command: str) -> str:
+    """A key of all that a report depends on: the experiment, what is finished of it, and this version."""
+    names = [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in grid.cells]
+    done = [store.mark(stage) for stage in grid.stages]
+    return content_key([__version__, command, grid.experiment.model_dump(mode="json"), names, done])
 
 
 def score(

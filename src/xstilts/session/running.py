@@ -1,0 +1,89 @@
+"""What is being computed in a store at this moment, by whatever process on whatever machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.errors import XstiltsError
+from xstilts.core.files import read_json
+from xstilts.graph.locks import is_held
+from xstilts.graph.perform import PROGRESS
+from xstilts.graph.store import Store
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stage that a process has locked.
+
+    Attributes:
+        label: empty before the stage has begun.
+        fraction: the share that is done, 0-1, where it is known; `message`: what it said last.
+        host, process: who computes it; `since`: when that began, ISO 8601 in UTC.
+        told: when it last said how far it is.
+    """
+
+    key: str
+    kind: str
+    label: str = ""
+    fraction: float | None = None
+    message: str = ""
+    host: str = ""
+    process: int = 0
+    since: str = ""
+    told: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return asdict(self)
+
+    def row(self) -> dict[str, str]:
+        """A row for people."""
+        done = "-" if self.fraction is None else f"{self.fraction:.0%}"
+        return {
+            "running": self.kind,
+            "key": self.key[:8],
+            "stage": self.label,
+            "done": done,
+            "since": _local(self.since),
+            "process": f"{self.process} on {self.host}",
+            "last word": f"{self.message} ({_local(self.told)})" if self.told else "-",
+        }
+
+
+def running(store: Store) -> list[Running]:
+    """The stages that are locked now, by kind, those that began first at the front."""
+    locks = [path for path in store.root.glob("*/.*.lock") if is_held(path)]
+    return sorted(map(_running, locks), key=lambda one: (one.kind, one.since, one.key))
+
+
+def _running(lock: Path) -> Running:
+    key = lock.name.removeprefix(".").removesuffix(".lock")
+    who = _fields(lock)
+    said: dict[str, Any] = {}
+    for path in lock.parent.glob(f".{key}.*partial/{PROGRESS}"):
+        said = max(said, _fields(path), key=lambda one: str(one.get("told", "")))
+    names = ("label", "fraction", "message", "told")
+    told = {name: said[name] for name in names if name in said}
+    return Running(
+        key, lock.parent.name, **told, host=who.get("host", "?"), process=who.get("pid", 0), since=who.get("since", "")
+    )
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    """What a small file says; nothing where it is just being written or removed."""
+    try:
+        found = read_json(path)
+    except XstiltsError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _local(time: str) -> str:
+    """`12:03`, with the date where that is not today's."""
+    if not time:
+        return "-"
+    since, now = datetime.fromisoformat(time).astimezone(), datetime.now().astimezone()
+    return f"{since:{'%H:%M' if since.date() == now.date() else '%Y-%m-%d %H:%M'}}"

@@ -1,0 +1,176 @@
+"""Why a stage is not finished, what it is made of, and how it differs from others of its kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from xstilts.core.errors import StoreError, UnknownName
+from xstilts.graph.record import Record
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.session.grid import grids
+
+MOST = 3
+"""Differences that are named; the others are counted."""
+LOOKED_INTO = 30
+"""Stages that differ in least themselves, of which the inputs are compared too."""
+WAITS = "it waits for"
+"""How a reason begins that is no change of the stage itself."""
+
+
+class Described(NamedTuple):
+    """What a stage's key is made of, and its label; `inputs`: role -> key."""
+
+    key: str
+    kind: str
+    version: int
+    label: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label or self.key}"
+
+    @property
+    def facts(self) -> frozenset[tuple[str, str]]:
+        """All of it but the label, as pairs."""
+        own = (("code version", str(self.version)), *flat(self.config))
+        return frozenset((*own, *self.inputs.items()))
+
+
+class Known:
+    """The stages that a store knows: finished ones, and those of the experiments that were run in it.
+
+    Args:
+        stages: further ones.
+
+    Attributes:
+        finished: key -> what its `stage.json` says; damaged ones are left out.
+        stages: key -> stage, finished or not.
+        experiments: name -> keys of the stages that it needs.
+    """
+
+    def __init__(self, store: Store, stages: Iterable[Stage] = ()) -> None:
+        self.finished = {record.key: record for record in _sound(store)}
+        rows = {name: found.get("stages", ()) for name, found in grids(store).items()}
+        told = (row for own in rows.values() for row in own)
+        names = Described._fields
+        self.stages = {row["key"]: Described(*(row[name] for name in names)) for row in told}
+        self.stages |= {key: Described(*(getattr(one, name) for name in names)) for key, one in self.finished.items()}
+        for stage in stages:
+            self.stages[stage.key] = Described(
+                stage.key, stage.kind, stage.version, stage.label, stage.config, stage.input_keys()
+            )
+        self.experiments = {name: {row["key"] for row in own} for name, own in rows.items()}
+        self._facts: dict[str, frozenset[tuple[str, str]]] = {}
+        self._known: dict[tuple[str, str], dict[str, Described]] = {}
+
+    def find(self, name: str) -> Described:
+        """The stage whose key begins so, or whose label is that or alone contains it.
+
+        Raises:
+            UnknownName: there is none.
+            StoreError: there are several.
+        """
+        tests: tuple[Callable[[Described], bool], ...] = (
+            lambda one: one.key.startswith(name),
+            lambda one: name in (str(one), one.label),
+            lambda one: name in str(one),
+        )
+        for test in tests:
+            found = [one for one in self.stages.values() if test(one)]
+            if len(found) > 1:
+                near = ", ".join(f"{one.key[:8]} ({one})" for one in found[:3])
+                raise StoreError(f"'{name}' is {len(found)} stages: give the key of one of them, as in {near} ...")
+            if found:
+                return found[0]
+        raise UnknownName("stage", name, [str(one) for one in self.stages.values()])
+
+    def readers(self, one: Described) -> list[Described]:
+        """The stages that read it."""
+        return [other for other in self.stages.values() if one.key in other.inputs.values()]
+
+    def nearest(self, one: Described) -> Described | None:
+        """The finished stage of its kind that differs in least, of several the latest; None where there is none."""
+        others = [self.stages[key] for key, record in self.finished.items() if record.kind == one.kind]
+        others.sort(key=lambda other: self.finished[other.key].finished, reverse=True)
+        others = [other for other in others if other.key != one.key]
+        others.sort(key=lambda other: len(self._of(one) ^ self._of(other)))
+        if others and others[0].inputs != one.inputs:  # of inputs that differ, what differs in them counts
+            others = sorted(others[:LOOKED_INTO], key=lambda other: len(self.differences(one, other)))
+        return others[0] if others else None
+
+    def _of(self, one: Described) -> frozenset[tuple[str, str]]:
+        if one.key not in self._facts:
+            self._facts[one.key] = one.facts
+        return self._facts[one.key]
+
+    def differences(self, one: Described, other: Described) -> dict[str, Described]:
+        """What is otherwise in `other`, `train.epochs is 3, there 5`, each with the stage that it is said of.
+
+        That is `one`, or one of those that it reads.
+        """
+        if (one.key, other.key) in self._known:
+            return self._known[one.key, other.key]
+        found = self._known[one.key, other.key] = {}
+        facts, theirs = dict(self._of(one)), dict(self._of(other))
+        for name in sorted((facts.keys() | theirs.keys()) - one.inputs.keys() - other.inputs.keys()):
+            if facts.get(name) != theirs.get(name):
+                found[f"{name} is {_short(facts.get(name))}, there {_short(theirs.get(name))}"] = one
+        for role in dict.fromkeys([*one.inputs, *other.inputs]):
+            ours, its = self.stages.get(one.inputs.get(role, "")), self.stages.get(other.inputs.get(role, ""))
+            if ours is not None and its is not None and ours.kind == its.kind:
+                found |= {text: found.get(text, where) for text, where in self.differences(ours, its).items()}
+            elif one.inputs.get(role) != other.inputs.get(role):
+                found[f"{role} is {ours or 'nothing'}, there {its or 'a stage that is gone'}"] = one
+        return found
+
+    def apart(self, one: Described, other: Described) -> str:
+        """The same in a line."""
+        found = self.differences(one, other)
+        told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
+        more = f"; and {len(told) - MOST} more differences" if len(told) > MOST else ""
+        return "; ".join(told[:MOST]) + more
+
+    def why(self, one: Described) -> str:
+        """Why a stage is not finished."""
+        waits = [self.stages[key] for key in one.inputs.values() if key in self.stages and key not in self.finished]
+        if waits:
+            return f"{WAITS} {waits[0]}" + (f" and {len(waits) - 1} more" if len(waits) > 1 else "")
+        if (near := self.nearest(one)) is None:
+            return "nothing of its kind is finished"
+        return f"{self.apart(one, near)} (in {near.key[:8]}, {near})"
+
+
+def reasons(stages: Sequence[Stage], store: Store) -> dict[str, str]:
+    """Key -> why it is not finished, of stages that are not; nothing where the store has no finished stage at all."""
+    known = Known(store, stages)
+    missing = [stage for stage in stages if stage.key not in known.finished]
+    return {stage.key: known.why(known.stages[stage.key]) for stage in missing} if known.finished else {}
+
+
+def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of a JSON value with their places: `train.epochs`, `components.0.rate`."""
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from flat(part, f"{place}.{name}" if place else str(name))
+    if not parts:
+        yield place, json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str | None, most: int = 40) -> str:
+    return "not set" if text is None else text if len(text) <= most else f"{text[:most]}..."
+
+
+def _sound(store: Store) -> Iterator[Record]:
+    for path in store.root.glob("*/*/DONE"):
+        if not path.parent.name.startswith("."):
+            with suppress(StoreError):
+                yield Record.read(path.parent)
