@@ -20,13 +20,13 @@ MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 300, 60, 7
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
-    "cli/verbs.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
-    "cli/verbs.py:run": "the same",
-    "cli/model_verbs.py:export": "the same",
-    "cli/model_verbs.py:predict": "the same",
-    "cli/plan_verb.py:plan": "the same",
-    "cli/study_verbs.py:study": "the same",
-    "cli/choose_verb.py:choose": "the same",
+    "cli/submission.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
+    "cli/run.py:run": "the same",
+    "cli/export.py:export": "the same",
+    "cli/predict.py:predict": "the same",
+    "cli/plan.py:plan": "the same",
+    "cli/study.py:study": "the same",
+    "cli/choose.py:choose": "the same",
 }
 GLOBAL_RANDOM: dict[str, str] = {
     "stages/models.py": "PEFT draws new adapters from torch's generator: seeded inside fork_rng",

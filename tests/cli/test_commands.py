@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from xstilts.cli import VERBS, command_of
 from xstilts.microworld import TINY, write_world
 
 EXPERIMENT = """\
@@ -61,10 +62,12 @@ def test_a_run_computes_reports_and_does_nothing_the_second_time(xstilts, place:
     code, out, _ = xstilts("run", "tiny.yaml", "--workers", "0")
     assert code == 0
     assert "0 computed" in out
+    assert "(as it was: nothing is new)" in out
+    assert "random encoder" in out, "the table is shown all the same"
 
     code, out, _ = xstilts("status", "tiny.yaml", "--json")
     assert code == 0
-    assert all(row["finished"] == row["of"] for row in json.loads(out))
+    assert all(row["finished"] == row["of"] for row in json.loads(out)["stages"])
 
     code, out, _ = xstilts("status", data=False)
     assert code == 0
@@ -182,6 +185,16 @@ def test_a_damaged_model_fails_its_stage_in_one_line_and_the_run_with_1(xstilts,
     assert code == 1
     assert "cannot be loaded" in err
     assert "Traceback" not in err
+
+
+def test_the_help_lists_every_verb_with_the_first_line_of_its_own_help(typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = typed("--help")
+    assert code == 0
+    for verb, (panel, _, summary) in VERBS.items():
+        assert (command_of(verb).help or "").split("\n\n")[0] == summary
+        assert f" {verb} " in out
+        assert panel in out
 
 
 def test_score_and_list_start_without_torch() -> None:

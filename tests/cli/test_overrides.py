@@ -124,4 +124,4 @@ def test_a_limited_run_stands_beside_the_whole_one_and_says_what_it_is(place: Pa
         assert said in page or said.replace("\\", "") in page
     assert "--set limit=8" in (folder / "index.html").read_text()
     code, out, _ = typed("status", "own.yaml", "--json")
-    assert all(row["finished"] == 0 for row in json.loads(out) if row["kind"] in ("prepare", "train"))
+    assert all(row["finished"] == 0 for row in json.loads(out)["stages"] if row["kind"] in ("prepare", "train"))

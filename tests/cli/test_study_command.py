@@ -76,7 +76,7 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert (place / "again.svg").read_bytes() == (place / "pages/tiny.svg").read_bytes()
 
     code, out, _ = xstilts("status", "tiny.yaml", "--data", "world", "--json")
-    assert all(row["finished"] == row["of"] for row in json.loads(out))
+    assert all(row["finished"] == row["of"] for row in json.loads(out)["stages"])
 
 
 def test_studies_are_listed_with_question_and_cost(xstilts) -> None:

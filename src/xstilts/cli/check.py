@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption, LimitOption, SetOption, sets_of
-from xstilts.cli.output import emit
-
-if TYPE_CHECKING:
-    from xstilts.session.check import Files
-    from xstilts.session.lengths import PhaseLength
-
-SHOWN = 12
-"""Labels or languages named on one line."""
+from xstilts.cli.output import emit, lines, some
+from xstilts.session.check import Files
+from xstilts.session.check import check as find
+from xstilts.session.lengths import PhaseLength
+from xstilts.session.loading import load
 
 
 def check(
@@ -45,9 +41,6 @@ def check(
 
 def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()) -> None:
     """Print the check of an experiment file, or of `only` some of its tasks."""
-    from xstilts.session.check import check as find
-    from xstilts.session.loading import load
-
     experiment = load(file, sets)
     for name in only:
         experiment.task(name)
@@ -59,11 +52,10 @@ def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] =
         phases = [asdict(one) for one in found.phases]
         emit({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems})
     else:
-        _write(lines(found.files))
+        lines(found_lines(found.files))
         if found.phases:
-            _write(["training phases"])
-            _write(map(_phase, found.phases))
-        _write(f"note: {notice}" for notice in found.notices)
+            lines(["training phases", *map(_phase, found.phases)])
+        lines(f"note: {notice}" for notice in found.notices)
         for problem in found.problems:
             sys.stderr.write(f"error: {problem}\n")
     if found.problems:
@@ -79,7 +71,7 @@ def _phase(one: PhaseLength) -> str:
     )
 
 
-def lines(files: Sequence[Files]) -> Iterator[str]:
+def found_lines(files: Sequence[Files]) -> Iterator[str]:
     """What was found, by task and split."""
     for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
         yield task
@@ -87,9 +79,9 @@ def lines(files: Sequence[Files]) -> Iterator[str]:
             parts = list(of_split)
             rows = {one.language: one.rows for one in parts}
             several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
-            yield f"  {split:<11}{several}{_some(f'{code} {count:,}' for code, count in rows.items())}"
+            yield f"  {split:<11}{several}{some(f'{code} {count:,}' for code, count in rows.items())}"
             if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
-                yield f"  {'':<11}in {_some(paths)}"
+                yield f"  {'':<11}in {some(paths)}"
             for columns in dict.fromkeys(one.columns for one in parts if one.columns):
                 yield f"  {'':<11}columns: {columns}"
             labels: Counter[str] = Counter()
@@ -97,15 +89,6 @@ def lines(files: Sequence[Files]) -> Iterator[str]:
                 labels.update(one.labels)
             if labels:
                 counts = (f"{label} {count:,}" for label, count in labels.most_common())
-                yield f"  {'':<11}{len(labels)} label{'s' * (len(labels) != 1)}: {_some(counts)}"
+                yield f"  {'':<11}{len(labels)} label{'s' * (len(labels) != 1)}: {some(counts)}"
             for note in dict.fromkeys(note for one in parts for note in one.notes):
                 yield f"  {'':<11}note: {note}"
-
-
-def _some(words: Iterable[str]) -> str:
-    found = list(words)
-    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
-
-
-def _write(texts: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{text}\n" for text in texts))

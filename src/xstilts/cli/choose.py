@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from xstilts.choosing import SCORES, Budget, Choice, Chooser, Worth, choice_page, measure_worth, setting, worth_page
+import typer
+
+from xstilts.choosing import SCORES, Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
 from xstilts.choosing.setting import from_names, of_backbone
-from xstilts.cli.options import Folders
+from xstilts.cli.options import (
+    DataOption,
+    DeviceOption,
+    Folders,
+    JsonOption,
+    StoreOption,
+    TokensOption,
+    WorkersOption,
+)
 from xstilts.cli.output import emit
+from xstilts.cli.run import stoppable
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
@@ -21,6 +33,66 @@ from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
+
+
+def choose(  # noqa: PLR0913, PLR0917
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Experiment file. Default: --backbone with its usual settings.", show_default=False),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Task to choose for.", show_default=False)] = None,
+    sources: Annotated[
+        str,
+        typer.Option("--from", help="Candidates, separated by commas: mnli,squad_v1. Default: the recipes of FILE."),
+    ] = "",
+    budget: Annotated[
+        str, typer.Option(help="Share of the cost of the full grid (0.3, 30%), or computing time (20m, 2h).")
+    ] = "0.3",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="Backbone to start from; required without FILE, or if FILE has several.", show_default=False),
+    ] = None,
+    world: Annotated[
+        int | None, typer.Option(help="Number of a microworld; only without FILE.", show_default=False)
+    ] = None,
+    scores: Annotated[
+        str,
+        typer.Option(
+            help="Cheap scores, separated by commas: text, task, logme, h_score, uniformity; or all; or none."
+        ),
+    ] = "all",
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Measure how well choosing works on the finished grid of FILE.")
+    ] = False,
+    grid: Annotated[
+        Path | None,
+        typer.Option(help="Store that holds that grid, if not --store; it is only read.", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    workers: WorkersOption = None,
+    device: DeviceOption = "auto",
+    micro_batch_tokens: TokensOption = 8192,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank intermediate tasks for a target task, without training the full grid.
+
+    Computes cheap scores of every candidate, then trains short runs and keeps
+    the better half in each round (successive halving), judged on English
+    validation data, until the budget is spent. No intermediate task is always
+    a candidate. Labels in other languages are never read (docs/choosing.md).
+
+    Examples:
+      xstilts choose table1 --target xnli --from mnli,squad_v1 --data official
+      xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
+    """
+    machine = check_device(Machine(device, workers, micro_batch_tokens=micro_batch_tokens))
+    asked = Asked(target, sources, budget, backbone, world, scores, as_json)
+    with stoppable(lambda: "what is finished is kept"):
+        if evaluate:
+            show_worth(file, data, store, grid, asked, machine)
+        else:
+            show_choice(file, data, store, asked, machine)
 
 
 @dataclass(frozen=True)
@@ -34,7 +106,11 @@ class Asked:
     world: int | None = None
     scores: str = "all"
     as_json: bool = False
-    command: str = "xstilts choose"
+
+    @property
+    def command(self) -> str:
+        """What was typed."""
+        return shlex.join(["xstilts", *sys.argv[1:]])
 
     @property
     def candidates(self) -> list[str]:
@@ -58,7 +134,6 @@ def _words(text: str) -> list[str]:
 
 def show_choice(file: Path | None, data: Folders, store: Path, asked: Asked, machine: Machine) -> None:
     """Print the choice and write it to the store's `reports/choose-TARGET.md`."""
-    machine = check_device(machine)
     if asked.target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     budget, wanted = Budget.parse(asked.budget), asked.wanted
@@ -73,20 +148,14 @@ def show_choice(file: Path | None, data: Folders, store: Path, asked: Asked, mac
     place = Store(store)
     chooser = Chooser(experiment, data, place, computing(place, machine, None if asked.as_json else _tell), wanted)
     choice = chooser.choose(budget)
-    page = choice_page(choice, asked.command)
     path = store / "reports" / f"choose-{choice.target}.md"
-    write_text(path, without_tags(page))
-    if asked.as_json:
-        emit(_choice_row(choice))
-    else:
-        sys.stdout.write(f"\n{page}\nreport: {path}\n")
+    _show(choice_page(choice, asked.command), path, _choice_row(choice) if asked.as_json else None)
 
 
 def show_worth(
     file: Path | None, data: Folders, store: Path, grid: Path | None, asked: Asked, machine: Machine
 ) -> None:
     """Print what choosing is worth on a finished grid and write it to the store's `reports/choose-worth-NAME.md`."""
-    machine = check_device(machine)
     if file is None:
         raise ConfigError("--evaluate needs the experiment file of a finished grid")
     budget = Budget.parse(asked.budget)
@@ -97,10 +166,14 @@ def show_worth(
     compute = computing(place, machine, None if asked.as_json else _tell)
     worth = measure_worth(experiment, data, (place, finished), compute, budget)
     path = store / "reports" / f"choose-worth-{experiment.name}.md"
-    page = worth_page(worth, asked.command)
+    _show(worth_page(worth, asked.command), path, asdict(worth) if asked.as_json else None)
+
+
+def _show(page: str, path: Path, row: dict[str, Any] | None) -> None:
+    """Write the page into the store; print it, or its figures as JSON."""
     write_text(path, without_tags(page))
-    if asked.as_json:
-        emit(_worth_row(worth))
+    if row is not None:
+        emit(row)
     else:
         sys.stdout.write(f"\n{page}\nreport: {path}\n")
 
@@ -110,7 +183,7 @@ def _tell(event: Event) -> None:
     if isinstance(event, Progress) and event.fraction is None and event.message:
         sys.stderr.write(f"{event.stage}: {event.message}\n")
     if isinstance(event, Done):
-        sys.stderr.write(f"{event.stage} ({event.seconds:.1f} s)\n")
+        sys.stderr.write(f"{event}\n")
 
 
 def _choice_row(choice: Choice) -> dict[str, Any]:
@@ -125,7 +198,3 @@ def _choice_row(choice: Choice) -> dict[str, Any]:
     names = ("target", "backbone", "judged_by", "seeds", "spent", "full", "allowed", "saved", "seconds")
     fields = {name: getattr(choice, name) for name in names}
     return {**fields, "clear": [row.recipe for row in choice.clear], "ranking": rows, "rungs": rungs}
-
-
-def _worth_row(worth: Worth) -> dict[str, Any]:
-    return asdict(worth)

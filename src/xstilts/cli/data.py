@@ -5,19 +5,85 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from xstilts.cli.output import emit
+from xstilts.cli.options import DataOption, ExperimentOption, JsonOption
+from xstilts.cli.output import emit, lines, some
 from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.languages import any_language
 from xstilts.sources.check import Finding, check
 from xstilts.sources.direct import Bytes
 from xstilts.sources.fetch import Event, Kept, Request, Written, fetch, plan
 from xstilts.tasks import TASKS, Task
 
-SHOWN = 12
+data = typer.Typer(
+    add_completion=False, help="Check data files, and fetch those that are missing.", no_args_is_help=True
+)
+
+
+@data.command("check")
+def check_(
+    tasks: Annotated[list[str] | None, typer.Argument(help="Names of tasks. Default: all.", show_default=False)] = None,
+    folders: DataOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only look whether the files exist.")] = False,
+    experiment: ExperimentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the files of data sets: which are complete, damaged or missing?
+
+    Compares row counts with the official releases, and checksums with those
+    of the download. With --experiment, does what `xstilts check` does.
+
+    Examples:
+      xstilts data check --data official --quick
+      xstilts data check xnli panx --data official
+    """
+    if experiment:
+        from xstilts.cli.check import show_check  # takes a second
+
+        show_check(experiment, folders, as_json, tasks or ())
+    else:
+        check_data(tasks or [], folders, quick, as_json)
+
+
+@data.command("fetch")
+def fetch_(
+    tasks: Annotated[list[str], typer.Argument(help="Names of tasks.", show_default=False)],
+    folders: DataOption = None,
+    languages: Annotated[
+        str, typer.Option(help="Languages, separated by commas: en,de,sw. Default: all.", show_default=False)
+    ] = "",
+    via: Annotated[
+        Literal["official", "hub"] | None,
+        typer.Option(
+            help="Official files, or Parquet from the Hugging Face hub. Default: official where known.",
+            show_default=False,
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Commit, branch or tag on the hub. Default: that of the lock file.", show_default=False),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(help="URL or folder that mirrors the official files, as HOST/PATH.", show_default=False),
+    ] = None,
+) -> None:
+    """Download data sets into the data folder and read them once.
+
+    Records where each file came from and its checksum in
+    xstilts-data.lock.json.
+
+    Examples:
+      xstilts data fetch xnli --data official
+      xstilts data fetch panx --languages en,de,sw --data official
+    """
+    codes = tuple(any_language(code.strip()).code for code in languages.split(",") if code.strip())
+    fetch_data(tasks, Request(folder(folders), codes, via, revision, mirror))
 
 
 def check_data(
@@ -42,7 +108,7 @@ def check_data(
         part = [finding for finding in part if not only or finding.language in only]
         findings += part
         if part and not as_json:
-            _write(lines(part))
+            lines(finding_lines(part))
     if as_json:
         emit([finding.row() for finding in findings])
     there = {finding.task for finding in findings if finding.status != "missing"}
@@ -50,7 +116,7 @@ def check_data(
     damaged = sum(finding.status == "damaged" for finding in findings)
     if not as_json:
         counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
-        _write([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
+        lines([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
     if damaged or absent:
         raise typer.Exit(1)
 
@@ -65,7 +131,7 @@ def fetch_data(names: Sequence[str], request: Request) -> None:
     planned = [task for task in tasks if plan(task, request)]
     for task in planned:
         _follow(fetch(task, request), task)
-    _write([f"in {request.root}, now read:"])
+    lines([f"in {request.root}, now read:"])
     check_data([task.name for task in planned], [request.root], only=request.languages)
 
 
@@ -78,7 +144,7 @@ def folder(given: Sequence[Path] | None) -> Path:
     return given[0]
 
 
-def lines(findings: Sequence[Finding]) -> list[str]:
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
     """One line for one split of one task, and one more for each damaged file, by its problem."""
     whole = [finding for finding in findings if finding.status not in ("missing", "damaged")]
     first = findings[0]
@@ -89,7 +155,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
     for status, words in (("part", "part of the release"), ("withheld", "gold withheld"), ("missing", "missing")):
         codes = [finding.language for finding in findings if finding.status == status]
         if codes and len(findings) > 1:
-            notes.append(f"{words}: {_some(codes)}")
+            notes.append(f"{words}: {some(codes, ' ')}")
     problems = dict.fromkeys(finding.problem for finding in findings if finding.problem)
     return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *(f"  damaged: {problem}" for problem in problems)]
 
@@ -98,11 +164,6 @@ def _official(findings: Sequence[Finding]) -> str:
     if any(finding.official is None for finding in findings):
         return ""
     return f" of {sum(finding.official or 0 for finding in findings):,}"
-
-
-def _some(codes: Sequence[str]) -> str:
-    rest = f" and {len(codes) - SHOWN} more" if len(codes) > SHOWN else ""
-    return " ".join(codes[:SHOWN]) + rest
 
 
 def _shown(found: Iterator[list[Finding]], total: int) -> Iterator[list[Finding]]:
@@ -121,13 +182,8 @@ def _follow(events: Iterator[Event], task: Task) -> None:
             if isinstance(event, Bytes):
                 bars.update(bar, completed=event.done, total=event.total or None, description=event.url[-60:])
             elif isinstance(event, Written):
-                _write([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
+                lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
             elif isinstance(event, Kept):
                 kept += 1
     if kept:
-        _write([f"{task.name}: {kept} files were there already"])
-
-
-def _write(texts: Sequence[str]) -> None:
-    sys.stdout.write("".join(f"{text}\n" for text in texts))
-    sys.stdout.flush()
+        lines([f"{task.name}: {kept} files were there already"])

@@ -4,39 +4,69 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, get_args
 
+import typer
+
+from xstilts.cli.options import JsonOption, StageArgument, StoreOption, TaskOption
 from xstilts.cli.output import emit
 from xstilts.core.errors import UnknownName
 from xstilts.export.card import Words
 from xstilts.export.finished import find_model
-from xstilts.export.write import Asked, Kind, export
+from xstilts.export.write import Asked, Kind
+from xstilts.export.write import export as write
 
 
-def show_export(stage: str, to: Path, store: Path, options: dict[str, Any]) -> None:
-    """Write the folder and say which class loads it.
+def export(  # noqa: PLR0913, PLR0917
+    stage: StageArgument,
+    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.", show_default=False)],
+    store: StoreOption = Path("runs"),
+    task: TaskOption = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--as", help="transformers, sentence-transformers or peft. Default: what suits the head."),
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Layer of the sentence vectors; the layers above it are left out.")
+    ] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="Experiment file whose title and limitations go into the card.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a trained model as a Hugging Face folder with a model card.
 
-    Args:
-        options: `task`, `kind` (`--as`), `layer`, `experiment`, `json`.
+    The folder loads without xstilts, with the AutoModelFor... class of its
+    task, or with SentenceTransformer. Before it is kept, it is loaded and
+    compared with the model in the store. A head that transformers would
+    compute in another way is refused. LoRA adapters are merged into the
+    weights, or kept apart with --as peft (docs/export.md). `xstilts list
+    models` prints the keys of stages.
+
+    Examples:
+      xstilts export 3f2a9c --to my-nli
+      xstilts export 3f2a9c --task micro_nli --to my-nli --store runs/demo
+      xstilts export 3f2a9c --as peft --to my-adapter
+      xstilts export 3f2a9c --as sentence-transformers --layer 7 --to vectors
     """
-    kind = options["kind"]
-    if kind is not None and kind not in get_args(Kind):
-        raise UnknownName("form of a folder", kind, get_args(Kind))
-    words = _words(options["experiment"])
+    if form is not None and form not in get_args(Kind):
+        raise UnknownName("form of a folder", form, get_args(Kind))
+    words = _words(experiment)
     found = find_model(store, stage)
-    made = export(found, Asked(options["task"], kind, options["layer"]), to, words)
-    told = {
-        "folder": str(to),
-        "stage": found.model.key,
-        "head": made.head.task,
-        "type": made.head.type,
-        "load_with": made.loader,
-        "class": made.library,
-        "layer": made.layer or None,
-        "largest_difference": made.difference,
-    }
-    if options["json"]:
-        emit(told)
+    made = write(found, Asked(task, form, layer), to, words)  # type: ignore[arg-type]
+    if as_json:
+        emit(
+            {
+                "folder": str(to),
+                "stage": found.model.key,
+                "head": made.head.task,
+                "type": made.head.type,
+                "load_with": made.loader,
+                "class": made.library,
+                "layer": made.layer or None,
+                "largest_difference": made.difference,
+            }
+        )
         return
     sys.stdout.write(
         f"{to}: {made.loader}.from_pretrained loads it ({made.library})\n"

@@ -4,82 +4,131 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from xstilts.cli.output import emit, table
+from xstilts.cli.options import (
+    DataOption,
+    DevicesOption,
+    FileArgument,
+    Folders,
+    JsonOption,
+    LimitOption,
+    OffloadOption,
+    RecomputeOption,
+    SetOption,
+    ShardOption,
+    StoreOption,
+    TokensOption,
+    sets_of,
+)
+from xstilts.cli.output import emit, lines, table
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
 from xstilts.planning.costing import Hardware
-from xstilts.planning.devices import Utilisation, device
+from xstilts.planning.devices import Utilisation
+from xstilts.planning.devices import device as find_device
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 from xstilts.session.grid import Grid, folders
 from xstilts.session.loading import load
+from xstilts.session.why import WAITS, reasons
+from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
+REASONS = 8
+"""That are printed; with `--stages` each stage has its own."""
 ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a user asks of the plan."""
+def plan(  # noqa: PLR0913, PLR0917
+    file: FileArgument,
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    device: Annotated[
+        str, typer.Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu.")
+    ] = "h100",
+    devices: DevicesOption = 1,
+    shard: ShardOption = False,
+    offload: OffloadOption = False,
+    recompute: RecomputeOption = False,
+    micro_batch_tokens: TokensOption = 8192,
+    mfu: Annotated[
+        float | None, typer.Option(help="Model FLOPs utilisation that you measured, from 0 to 1.", show_default=False)
+    ] = None,
+    sets: SetOption = None,
+    limit: LimitOption = None,
+    stages: Annotated[bool, typer.Option("--stages", help="Print one row per stage.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate tokens, FLOPs, memory, hours and disk of an experiment before it runs.
 
-    device: str
-    use: Machine = field(default_factory=Machine)
-    mfu: float | None = None
-    stages: bool = False
-    as_json: bool = False
-    sets: Sequence[str] = ()
+    Needs no weights, no network and no GPU. Without --data, the plan uses the
+    row counts of the official releases and marks what it estimates. If a
+    stage does not fit the device, it lists remedies, first those that leave
+    the scores unchanged. Formulae and their measured error: docs/planning.md.
+
+    Examples:
+      xstilts plan curriculum-full
+      xstilts plan curriculum-full --device rtx4090 --stages
+      xstilts plan table1 --data official --device a100-80 --devices 4 --shard
+    """
+    use = Machine(
+        micro_batch_tokens=micro_batch_tokens, devices=devices, shard=shard, offload=offload, recompute=recompute
+    )
+    if mfu is not None and not 0 < mfu <= 1:
+        raise ConfigError(f"--mfu {mfu:g} is a share of the peak: give a number above 0 and at most 1")
+    share = Utilisation() if mfu is None else Utilisation.measured(mfu)
+    show_plan(load(file, sets_of(sets, limit)), data, store, Hardware(find_device(device), use, share), as_json, stages)
 
 
-def show_plan(file: Path, data: Sequence[Path] | None, store: Path, asked: Asked) -> None:
-    """Print the plan of an experiment file; nothing is written, run or fetched."""
-    experiment = load(file, asked.sets)
-    hardware = _hardware(asked)
+def show_plan(
+    experiment: Experiment,
+    data: Folders,
+    store: Path,
+    hardware: Hardware,
+    as_json: bool = False,
+    stages: bool = False,
+) -> None:
+    """Print the plan of an experiment; nothing is run or fetched, and nothing written but checksums into a store.
+
+    Args:
+        stages: a row for each.
+    """
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
     official = any(name not in experiment.tasks for name in experiment.task_names())
     if experiment.worlds or data or not official:
-        plans, more = _plans(experiment, folders(data), place, hardware)
+        with remembered(store / DIGESTS):
+            grid = Grid.of(experiment, folders(data))
+        plans = _plans(grid, place, hardware)
     else:
         notes.append("no data folder: planned from the official releases' numbers of rows; nothing counts as finished")
+        place = None
         with tempfile.TemporaryDirectory() as folder:
             lay_out(experiment, Path(folder))
-            plans, more = _plans(experiment, (Path(folder),), None, hardware)
-    notes += more
-    notes += _notes(plans, hardware)
-    if asked.as_json:
+            grid = Grid.of(experiment, Path(folder))
+            plans = _plans(grid, None, hardware)
+    notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware)]
+    why = reasons(grid.stages, place) if place else {}
+    if as_json:
         document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
-        emit({**document, "stages": [plan.row() for plan in plans]})
+        emit({**document, "stages": [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]})
         return
     sys.stdout.write(headline(plans, hardware) + "\n\n")
-    _print([_stage_row(plan) for plan in plans] if asked.stages else grouped(plans))
-    for line in [*unfit(plans, hardware), *(f"note: {note}" for note in notes)]:
-        sys.stdout.write(line + "\n")
+    table([_stage_row(plan, why) for plan in plans] if stages else grouped(plans))
+    told = [] if stages else because(plans, why)
+    lines([*told, *unfit(plans, hardware), *(f"note: {note}" for note in notes)])
 
 
-def _hardware(asked: Asked) -> Hardware:
-    if asked.mfu is not None and not 0 < asked.mfu <= 1:
-        raise ConfigError(f"--mfu {asked.mfu:g} is a share of the peak: give a number above 0 and at most 1")
-    share = Utilisation() if asked.mfu is None else Utilisation.measured(asked.mfu)
-    return Hardware(device(asked.device), asked.use, share)
-
-
-def _plans(
-    experiment: Experiment, data: Sequence[Path], store: Store | None, hardware: Hardware
-) -> tuple[list[StagePlan], tuple[str, ...]]:
-    """The plans of all stages, and how phases are trained that the experiment leaves open."""
-    grid = Grid.of(experiment, data)
-    planner = Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in grid.cells))
-    return planner.plan(grid.stages), in_words_by_default(grid.stages)
+def _plans(grid: Grid, store: Store | None, hardware: Hardware) -> list[StagePlan]:
+    return Planner(store, hardware, models_of((cell.backbone, cell.stage) for cell in grid.cells)).plan(grid.stages)
 
 
 def _about(hardware: Hardware) -> dict[str, Any]:
@@ -135,7 +184,7 @@ def _row(kind: str, model: str, plans: Sequence[StagePlan]) -> dict[str, str]:
     }
 
 
-def _stage_row(plan: StagePlan) -> dict[str, str]:
+def _stage_row(plan: StagePlan, why: Mapping[str, str]) -> dict[str, str]:
     sums = total([plan])
     state = "finished" if plan.cached else "does not fit" if plan.fits is False else "to run"
     return {
@@ -146,6 +195,7 @@ def _stage_row(plan: StagePlan) -> dict[str, str]:
         "steps": f"{plan.steps:,}" if plan.steps else "-",
         **_costs(sums, plan.memory is not None),
         "disk": _bytes(plan.disk),
+        **({"why": why.get(plan.key, "-")} if why else {}),
     }
 
 
@@ -161,16 +211,27 @@ def _costs(sums: dict[str, Any], computes: bool) -> dict[str, str]:
     }
 
 
+def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
+    """Why stages are not finished, the most common reasons first; those that wait for others are counted."""
+    found = Counter(
+        (plan.kind, text) for plan in plans if (text := why.get(plan.key, "")) and not text.startswith(WAITS)
+    )
+    waiting = sum(text.startswith(WAITS) for text in why.values())
+    told = [f"why: {count} {kind}: {text}" for (kind, text), count in found.most_common(REASONS)]
+    told += [f"why: {len(found) - REASONS} more reasons: --stages"] if len(found) > REASONS else []
+    return [*told, *([f"why: {waiting} more wait for these"] if waiting else [])]
+
+
 def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
     """For each kind of stage that does not fit: by how much, and what would make it fit."""
     groups: dict[tuple[Any, ...], list[StagePlan]] = {}
     for plan in plans:
         if plan.fits is False and plan.memory is not None:
             groups.setdefault((plan.model, plan.kind, round(plan.memory.total), plan.remedies), []).append(plan)
-    lines = []
+    found = []
     for (model, kind, memory, ways), own in groups.items():
         others = f" and {len(own) - 1} like it" if len(own) > 1 else ""
-        lines.append(
+        found.append(
             f"does not fit: {kind} {own[0].label}{others} ({model}) takes {_bytes(memory)} of the "
             f"{_bytes(hardware.device.usable)} usable on {hardware.device.name}"
         )
@@ -178,8 +239,8 @@ def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
             hours = {"usual": way.hours.usual, "low": way.hours.low, "high": way.hours.high}
             result = ", other scores" if way.result else ""
             verdict = "fits" if way.fits else "still too large"
-            lines.append(f"    {way.change}: {_bytes(way.memory)} a device, {_hours(hours)} hours{result}: {verdict}")
-    return lines
+            found.append(f"    {way.change}: {_bytes(way.memory)} a device, {_hours(hours)} hours{result}: {verdict}")
+    return found
 
 
 def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:
@@ -194,18 +255,6 @@ def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:
             "`python -m benchmarks.planner` measures it, --mfu takes it"
         )
     return notes
-
-
-def _print(rows: Sequence[dict[str, str]]) -> None:
-    if not sys.stdout.isatty():
-        table(rows)
-        return
-    shown = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        shown.add_column(name, justify="left" if name in ("key", "stage", "backbone", "label", "state") else "right")
-    for row in rows:
-        shown.add_row(*row.values(), style="bold" if row["stage"] == "total" else None)
-    Console().print(shown)
 
 
 def _bytes(size: float) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -16,27 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
+from xstilts.session.run import Result
 from xstilts.stages import RESUMABLE
 
 Style = Literal["person", "log", "json"]
 EVERY = 60.0
 """Seconds after which a log has another line of a stage that is still running."""
-
-
-@dataclass
-class Summary:
-    """How a run ended."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    failures: list[Failed] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def line(self) -> str:
-        """One line for people."""
-        parts = [f"{self.counts['done']} computed", f"{self.counts['cached']} already there"]
-        parts += [f"{self.counts[name]} {name}" for name in ("failed", "skipped") if self.counts[name]]
-        return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
 
 class Clock:
@@ -52,7 +35,10 @@ class Clock:
         self, stages: Iterable[Stage], now: Callable[[], float], work: Mapping[Stage, float] | None = None
     ) -> None:
         self.now, self.began, self._work = now, now(), work or {}
-        self._missing = dict.fromkeys(stages)
+        self._missing = set(stages)
+        self._waiting: dict[tuple[str, bool], tuple[float, float]] = {}  # (kind, in `work`) -> missing stages, work
+        for stage in self._missing:
+            _add(self._waiting, self._group(stage), 1, self._size(stage))
         self._first: dict[Stage, tuple[float, float]] = {}  # time, and the share done by then
         self._share: dict[Stage, float] = {}
         self._told: dict[Stage, float] = {}  # when that was
@@ -75,7 +61,10 @@ class Clock:
             if isinstance(event, Done):
                 began, before = self._first.get(stage, (self.now() - event.seconds, 0.0))
                 _add(self._seen, stage.kind, self.now() - began, (1.0 - before) * self._size(stage))
-            for known in (self._missing, self._first, self._share):
+            if stage in self._missing:
+                self._missing.remove(stage)
+                _add(self._waiting, self._group(stage), -1, -self._size(stage))
+            for known in (self._first, self._share):
                 known.pop(stage, None)
 
     def of(self, stage: Stage) -> str:
@@ -96,24 +85,29 @@ class Clock:
             if stage in self._share:
                 _add(seen, stage.kind, self._told[stage] - began, (self._share[stage] - before) * self._size(stage))
         speeds = {kind: seconds / done for kind, (seconds, done) in seen.items() if done > 0}
-        computing = [speeds[kind] for kind in {stage.kind for stage in self._work} & speeds.keys()]
+        computing = max((speeds.get(kind, 0.0) for kind, known in self._waiting if known), default=0.0)
         left = 0.0
-        for stage in self._missing:
-            usual = max(computing, default=0.0) if stage in self._work else 1.0
-            speed = speeds.get(stage.kind, usual)
-            if not speed:
+        for (kind, known), (count, work) in self._waiting.items():
+            speed = speeds.get(kind, computing if known else 1.0)
+            if count and not speed:
                 return ""
-            left += speed * self._size(stage) * (1 - self._share.get(stage, 0.0))
+            begun = sum(
+                share * self._size(one) for one, share in self._share.items() if self._group(one) == (kind, known)
+            )
+            left += speed * (work - begun)
         at_once = max(1.0, min(busy / elapsed if elapsed else 1.0, len(self._missing)))
         return _left(elapsed, left / at_once)
+
+    def _group(self, stage: Stage) -> tuple[str, bool]:
+        return stage.kind, stage in self._work
 
     def _size(self, stage: Stage) -> float:
         return self._work.get(stage) or float(stage.settings.get("cost", 1.0))
 
 
-def _add(seen: dict[str, tuple[float, float]], kind: str, seconds: float, done: float) -> None:
-    before = seen.get(kind, (0.0, 0.0))
-    seen[kind] = before[0] + seconds, before[1] + done
+def _add(sums: dict[Any, tuple[float, float]], name: Any, first: float, second: float) -> None:
+    before = sums.get(name, (0.0, 0.0))
+    sums[name] = before[0] + first, before[1] + second
 
 
 def _left(seconds: float, left: float) -> str:
@@ -132,34 +126,26 @@ def follow(
     style: Style,
     clock: Callable[[], float] = time.monotonic,
     work: Mapping[Stage, float] | None = None,
-) -> Summary:
+) -> Result:
     """Consume the events of a run of `stages`, showing them; returns how it ended. `clock`, `work`: as of `Clock`."""
-    summary, times = Summary(), Clock(stages, clock, work)
+    summary, times = Result(), Clock(stages, clock, work)
     if style == "person":
         _follow_person(events, len(stages), summary, times)
     else:
         told: dict[Stage, float] = {}
         for event in events:
-            _count(event, summary)
+            summary.add(event)
             times.see(event)
             if style == "json":
                 line = _json(event)
             elif line := _plain(event, told, times):
-                left = f", {times.overall}" if times.overall else ""
-                line = f"[{sum(summary.counts.values())}/{len(stages)}{left}] {line}"
+                left = ", ".join(filter(None, (f"{sum(summary.counts.values())}/{len(stages)}", times.overall)))
+                line = f"[{left}] {line}"
             if line:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
     summary.seconds = clock() - times.began
     return summary
-
-
-def _count(event: Event, summary: Summary) -> None:
-    name = type(event).__name__.lower()
-    if name in ("done", "cached", "failed", "skipped"):
-        summary.counts[name] += 1
-    if isinstance(event, Failed):
-        summary.failures.append(event)
 
 
 def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
@@ -169,12 +155,8 @@ def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
         told: when a stage's last line was.
     """
     now = times.now()
-    if isinstance(event, Done):
-        return f"{event.stage} ({event.seconds:.1f} s)"
-    if isinstance(event, Failed):
-        return f"FAILED {event.stage}: {event.error}"
-    if isinstance(event, Skipped):
-        return f"skipped {event.stage} ({event.because} failed)"
+    if isinstance(event, Done | Failed | Skipped):
+        return str(event)
     if isinstance(event, Started):
         told[event.stage] = now
     elif isinstance(event, Step) and event.fraction is None:
@@ -190,12 +172,9 @@ def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
 def _json(event: Event) -> str:
     if isinstance(event, Notice):
         return json.dumps({"event": "notice", "message": event.message})
-    row: dict[str, object] = {
-        "event": type(event).__name__.lower(),
-        "kind": event.stage.kind,
-        "key": event.stage.key,
-        "label": event.stage.label,
-    }
+    stage = event.stage
+    name = type(event).__name__.lower()
+    row: dict[str, object] = {"event": name, "kind": stage.kind, "key": stage.key, "label": stage.label}
     if isinstance(event, Done):
         row["seconds"] = round(event.seconds, 3)
     elif isinstance(event, Failed):
@@ -205,7 +184,7 @@ def _json(event: Event) -> str:
     return json.dumps(row)
 
 
-def _follow_person(events: Iterable[Event], total: int, summary: Summary, times: Clock) -> None:
+def _follow_person(events: Iterable[Event], total: int, summary: Result, times: Clock) -> None:
     left = TextColumn("{task.fields[left]}")
     columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TimeElapsedColumn(), left)
     console = Console()
@@ -214,7 +193,7 @@ def _follow_person(events: Iterable[Event], total: int, summary: Summary, times:
         overall = bars.add_task("stages", total=total, left="")
         running: dict[Stage, TaskID] = {}
         for event in events:
-            _count(event, summary)
+            summary.add(event)
             times.see(event)
             if isinstance(event, Started):
                 if event.stage not in running:  # else its worker was killed
@@ -230,5 +209,6 @@ def _follow_person(events: Iterable[Event], total: int, summary: Summary, times:
                 if event.stage in running:
                     bars.remove_task(running.pop(event.stage))
                 if isinstance(event, Failed):
-                    console.print(f"FAILED {event.stage}: {event.error}", markup=False, style="red")
-            bars.update(overall, left=times.overall)
+                    console.print(str(event), markup=False, style="red")
+            if not isinstance(event, Cached):  # thousands of them come at once
+                bars.update(overall, left=times.overall)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from xstilts.cli.options import Folders
+import typer
+
+from xstilts.cli.options import DataOption, FileArgument, JsonOption, StoreOption
 from xstilts.cli.output import emit, table
 from xstilts.core.benchmark import Benchmark
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
@@ -20,7 +22,51 @@ from xstilts.session.benchmarks import unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load
 from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import benchmark
+from xstilts.tasks.benchmarks import benchmark as benchmark_named
+
+
+def submission(  # noqa: PLR0913, PLR0917
+    file: FileArgument,
+    recipe: Annotated[str, typer.Option(help="Recipe as the tables name it, e.g. '\\[mnli]'.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.", show_default=False)],
+    data: DataOption = None,
+    store: StoreOption = Path("runs"),
+    backbone: Annotated[str | None, typer.Option(help="Required if there are several.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Required if there are several.", show_default=False)] = None,
+    benchmark: Annotated[str, typer.Option(help="Benchmark to submit to: xtreme.")] = "xtreme",
+    partial: Annotated[bool, typer.Option("--partial", help="Leave out missing files instead of failing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the predictions of one recipe as a folder for XTREME's leaderboard.
+
+    Checks every file against the gold data. Missing files are an error.
+
+    Example:
+      xstilts submission table1 --recipe '\\[mnli]' --to submission
+    """
+    if benchmark != "xtreme":
+        raise UnknownName("benchmark with a submission folder", benchmark, ["xtreme"])
+    asked = benchmark_named(benchmark)
+    place = Store(store, must_exist=True)
+    grid = grid_of(load(file), place, data)
+    cells = {cell.task: cell for cell in choose(grid, Chosen(recipe, backbone, seed))}
+    refused = unofficial(grid.experiment, asked)
+    parts = [_part(task, cells.get(task), refused.get(task, ""), grid, place, asked) for task in asked.languages]
+    complete = not any(part.missing for part in parts)
+    refuse = not (complete or partial)
+    written = [] if refuse else write_submission([source for part in parts for source in part.sources], to)
+    if as_json:
+        emit(
+            {"benchmark": asked.title, "complete": complete, "files": [str(p) for p in written], "tasks": _rows(parts)}
+        )
+    else:
+        table(_rows(parts))
+    if refuse:
+        there = sum(not part.missing for part in parts)
+        problem = f"not a complete {asked.title} submission: {there}/{len(parts)} tasks have all their files"
+        raise XstiltsError(f"{problem}; run what is missing, or write what is there with --partial")
+    if not as_json:
+        sys.stdout.write(f"{len(written)} files in {to}, each checked against its gold records\n")
 
 
 @dataclass(frozen=True)
@@ -54,42 +100,6 @@ class Part:
         missing = "all" if self.missing and not self.sources else ", ".join(self.missing)
         lacking = f"{missing}: {self.why}" if missing else "-"
         return {"task": self.task, "files": f"{len(self.sources)}/{total}", "missing": lacking, "note": self.note}
-
-
-def show_submission(
-    file: Path, data: Folders, store: Path, chosen: Chosen, to: Path, options: Mapping[str, Any]
-) -> None:
-    """Write the folder, or refuse an incomplete one.
-
-    Args:
-        options: `benchmark`; `partial`: write what is there; `json`.
-
-    Raises:
-        XstiltsError: files are missing and `partial` was not asked for; the table of them is printed first.
-    """
-    if options["benchmark"] != "xtreme":
-        raise UnknownName("benchmark with a submission folder", options["benchmark"], ["xtreme"])
-    asked = benchmark(options["benchmark"])
-    place = Store(store, must_exist=True)
-    grid = grid_of(load(file), place, data)
-    cells = {cell.task: cell for cell in choose(grid, chosen)}
-    refused = unofficial(grid.experiment, asked)
-    parts = [_part(task, cells.get(task), refused.get(task, ""), grid, place, asked) for task in asked.languages]
-    complete = not any(part.missing for part in parts)
-    refuse = not (complete or options["partial"])
-    written = [] if refuse else write_submission([source for part in parts for source in part.sources], to)
-    if options["json"]:
-        emit(
-            {"benchmark": asked.title, "complete": complete, "files": [str(p) for p in written], "tasks": _rows(parts)}
-        )
-    else:
-        table(_rows(parts))
-    if refuse:
-        there = sum(not part.missing for part in parts)
-        problem = f"not a complete {asked.title} submission: {there}/{len(parts)} tasks have all their files"
-        raise XstiltsError(f"{problem}; run what is missing, or write what is there with --partial")
-    if not options["json"]:
-        sys.stdout.write(f"{len(written)} files in {to}, each checked against its gold records\n")
 
 
 def _rows(parts: Iterable[Part]) -> list[dict[str, Any]]:
