@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.export.finished import find_model
 from xstilts.export.inputs import Question, check_pairs, parse_columns, read_examples, reads_pairs
+from xstilts.export.predicting import answering_head, open_answering
 from xstilts.session.run import check_device
 
 
@@ -65,8 +66,6 @@ def predict(  # noqa: PLR0913, PLR0917
     device = check_device(Machine(device)).device
     if to.is_dir():
         raise XstiltsError(f"{to} is a folder: name a file with --to")
-    from xstilts.export.predicting import answering_head, open_answering
-
     found = find_model(store, stage)
     head = answering_head(found, task)
     asked = Question(file, parse_columns(columns, head.kind), language, form)
@@ -74,11 +73,8 @@ def predict(  # noqa: PLR0913, PLR0917
     if head.type == "classification":
         check_pairs(examples, reads_pairs(found, head), file)
     answer = open_answering(found, head, device, micro_batch_tokens)
-    rows: list[dict[str, Any]] = []
     with progress(len(examples)) as advance:
-        for part in answer(examples):
-            rows += part
-            advance(len(part))
+        rows = list(_told(answer(examples), advance))
     if str(to) == "-":  # answers alone, for a pipe
         sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         return
@@ -87,6 +83,12 @@ def predict(  # noqa: PLR0913, PLR0917
         emit({"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type})
     else:
         sys.stdout.write(f"{len(rows)} predictions of {head.task} ({head.type}) in {to}\n")
+
+
+def _told(parts: Iterable[list[dict[str, Any]]], advance: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+    for part in parts:
+        yield from part
+        advance(len(part))
 
 
 @contextmanager

@@ -105,13 +105,6 @@ class Store:
             with suppress(OSError):
                 os.close(os.open(folder, os.O_RDONLY))
 
-    def mark(self, stage: Stage) -> str:
-        """Changes whenever the stage is computed anew; empty where it is not finished."""
-        try:
-            return (self.directory(stage) / "DONE").read_text(encoding="ascii")
-        except (OSError, ValueError):
-            return ""
-
     def finished(self, stage: Stage) -> Path | None:
         """The directory of a stage, its files compared; None if it is missing. Raises `StoreError` if it is damaged."""
         directory = self.directory(stage)

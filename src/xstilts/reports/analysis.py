@@ -158,7 +158,7 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
         languages[target, ZERO_SHOT] = tuple(code for code in everywhere if code not in known)
         languages[target, SOURCE] = tuple(code for code in everywhere if code == about.source)
         if codes:
-            task = replicates(targets, target)
+            task = replicates(by_task[(target,)], target)
             scopes = {scope: languages[target, scope] for scope in (*SCOPES, SOURCE)}
             for run, baseline in (pair for section in sections for pair in section.pairs):
                 for where, chosen in {**scopes, **{code: (code,) for code in everywhere}}.items():

@@ -105,8 +105,16 @@ def written_table(grid: Grid, store: Store, command: str, folder: Path) -> str |
 def _made_of(grid: Grid, store: Store, command: str) -> str:
     """A key of all that a report depends on: the experiment, what is finished of it, and this version."""
     names = [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in grid.cells]
-    done = [store.mark(stage) for stage in grid.stages]
+    done = [_mark(store.directory(stage) / "DONE") for stage in grid.stages]
     return content_key([__version__, command, grid.experiment.model_dump(mode="json"), names, done])
+
+
+def _mark(path: Path) -> str:
+    """What differs whenever a stage is computed anew; empty where it is not finished."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def score(

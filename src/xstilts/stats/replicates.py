@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,14 @@ class Replicates:
     task: str
     places: Mapping[tuple[Run, str, int], Place]
 
+    @cached_property
+    def _measured(self) -> dict[Run, list[tuple[int, str]]]:
+        """Seeds and languages of each run."""
+        found: dict[Run, list[tuple[int, str]]] = {}
+        for run, language, seed in self.places:
+            found.setdefault(run, []).append((seed, language))
+        return found
+
     def series(self, runs: Sequence[Run], languages: Sequence[str]) -> list[Series]:
         """The mean over languages of each run, over the seeds and languages that all of `runs` have.
 
@@ -52,7 +61,7 @@ class Replicates:
 
     def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
         wanted = set(languages)
-        have = {run: {(s, lang) for r, lang, s in self.places if r == run and lang in wanted} for run in runs}
+        have = {run: {pair for pair in self._measured.get(run, ()) if pair[1] in wanted} for run in runs}
         for run, pairs in have.items():
             if not pairs:
                 raise XstiltsError(f"{self.task}: no scores of recipe {run.recipe} with {run.backbone}")
