@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,13 +38,15 @@ from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.reports import Analysis, main_tables, plain_report, rich_table
 from xstilts.session.grid import Data, Grid
 from xstilts.session.loading import load
-from xstilts.session.results import mixtures, report_folder, write_report_of, written_table
+from xstilts.session.reported import report_folder, written_table
 from xstilts.session.run import Result, check_device, run_of
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.files import packaged
+
+if TYPE_CHECKING:
+    from xstilts.reports import Analysis
 
 
 def demo(
@@ -160,6 +162,8 @@ def run_experiment(
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         text = None if anew else written_table(grid, place, command, folder)
         if text is None:
+            from xstilts.session.results import mixtures, write_report_of  # a second, of which most runs anew need none
+
             found = write_report_of(grid, place, command, folder)
             for line in mixtures(grid, place):
                 sys.stderr.write(f"note: {line}\n")
@@ -199,6 +203,8 @@ def _fail(result: Result) -> None:
 
 
 def _print_table(analysis: Analysis, style: Style) -> None:
+    from xstilts.reports import main_tables, plain_report, rich_table
+
     if style == "person":
         from rich.console import Console
 

@@ -28,7 +28,8 @@ from xstilts.reports.cells import GAP
 from xstilts.reports.study import study_of, write_study
 from xstilts.reports.study_tables import chance, measured
 from xstilts.session.loading import load_study
-from xstilts.session.results import analysis, minutes, report_folder
+from xstilts.session.reported import report_folder
+from xstilts.session.results import analysis, minutes
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
 from xstilts.studies.verdicts import Verdict

@@ -8,8 +8,7 @@ from typing import Any
 
 from xstilts import __version__
 from xstilts.core.errors import UnknownName, XstiltsError
-from xstilts.core.files import read_json, write_json
-from xstilts.core.keys import content_key
+from xstilts.core.files import read_json
 from xstilts.core.languages import any_language, language
 from xstilts.core.scores import Score
 from xstilts.evaluation.score_files import score_files
@@ -25,15 +24,13 @@ from xstilts.session.check import LIMITED
 from xstilts.session.failed import failed_runs
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.leaks import leaks_found
+from xstilts.session.reported import keep_table, report_folder
 from xstilts.session.tables import frame
 from xstilts.stages.selection import in_words, in_words_by_default
 from xstilts.stages.translations import words_for
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.translation.spec import SOURCE
-
-MADE = ".made.json"
-"""In the folder of a report: what it is made of."""
 
 
 def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
@@ -89,32 +86,8 @@ def write_report_of(grid: Grid, store: Store, command: str, folder: Path) -> Ana
     """The same of a grid; beside the report it leaves what that is made of, and the main table for a terminal."""
     found = analysis_of(grid, store, command)
     write_analysis(found, folder)
-    write_json(folder / MADE, {"of": _made_of(grid, store, command), "table": plain_report(found)})
+    keep_table(grid, store, command, folder, plain_report(found))
     return found
-
-
-def written_table(grid: Grid, store: Store, command: str, folder: Path) -> str | None:
-    """The main table of the report in `folder`; None where the report is not there, or would be another one now."""
-    try:
-        made = read_json(folder / MADE) if (folder / "index.html").is_file() else {}
-    except XstiltsError:
-        return None
-    return made["table"] if made.get("of") == _made_of(grid, store, command) else None
-
-
-def _made_of(grid: Grid, store: Store, command: str) -> str:
-    """A key of all that a report depends on: the experiment, what is finished of it, and this version."""
-    names = [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in grid.cells]
-    done = [_mark(store.directory(stage) / "DONE") for stage in grid.stages]
-    return content_key([__version__, command, grid.experiment.model_dump(mode="json"), names, done])
-
-
-def _mark(path: Path) -> str:
-    """What differs whenever a stage is computed anew; empty where it is not finished."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
 
 
 def score(
@@ -278,8 +251,3 @@ def _kind(code: str) -> str:
 
     found = LANGUAGES[code]
     return f"{found.order}, {found.morphology}, lexical distance {found.lexical_distance:g}"
-
-
-def report_folder(experiment: Experiment, store: Path) -> Path:
-    """Where an experiment's report is written."""
-    return store / "reports" / experiment.name

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from xstilts.stats.series import Replication, Series, spread
 
@@ -85,6 +84,8 @@ def tails(series: Series, number: float, options: Replication) -> tuple[float, f
     if found.freedom < 1 or not found.error or not np.isfinite(found.centre):
         return 1.0, 1.0
     distance = (found.centre - number) / found.error
+    from scipy import special  # of a judgement alone: every experiment file is read with this module
+
     return float(special.stdtr(found.freedom, -distance)), float(special.stdtr(found.freedom, distance))
 
 
