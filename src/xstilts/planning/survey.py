@@ -239,7 +239,7 @@ def _declared(config: Any, layers: int) -> tuple[Attention, ...]:
     kinds = getattr(config, "pos_att_type", None) or ()
     buckets = getattr(config, "position_buckets", 0)
     reach = buckets if buckets > 0 else getattr(config, "max_relative_positions", 0)
-    reach = reach if reach > 0 else config.max_position_embeddings
+    reach = reach if reach > 0 else getattr(config, "max_position_embeddings", 0)
     return (Attention(heads * size, relative=2 * reach * len(kinds)),) * layers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -35,7 +36,8 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
         DataError: files that must be counted are missing or damaged.
     """
     config, split = prepared.config, split_of(prepared)
-    most = min(filter(None, (most, config["limit"])), default=None)
+    held = config["holdout"] if config["split"] == "validation" else None
+    most = min(filter(None, (most, config["limit"], held)), default=None)
     most = None if most is None else most + config["holdout"]
     codes: Sequence[str] = config["languages"]
     translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
@@ -80,12 +82,18 @@ def is_empty(path: Path) -> bool:
 def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
     if prepared.config["type"] in RAW_TEXT:  # raw text is large, and its size on disk tells its tokens
         return 0
-    return _examples(prepared, split, code, most)
+    config, hints = prepared.config, prepared.settings
+    told = {name: config[name] for name in ("like", "read") if name in config}
+    asked = [config["task"], told, hints["files"], config["languages"], hints["roots"], config["files"].get(code)]
+    return _examples(json.dumps(asked), split, code, most)
 
 
 @lru_cache(maxsize=4096)
-def _examples(prepared: Stage, split: Split, code: str, most: int | None) -> int:
-    return sum(1 for _ in islice(task_of(prepared).stream(roots_of(prepared), split, code), most))
+def _examples(asked: str, split: Split, code: str, most: int | None) -> int:
+    """Examples of some files, whichever tokenizer they are prepared for."""
+    name, told, files, languages, roots, _ = json.loads(asked)
+    task = revive(name, told, files, languages)
+    return sum(1 for _ in islice(task.stream(tuple(map(Path, roots)), split, code), most))
 
 
 def _world_rows(name: str, split: Split) -> int:
