@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies plans projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies plans planning projection encoders golden lock clean
 
 help:
 	@echo "Try it"
@@ -63,6 +63,8 @@ docs: setup
 	$(BIN)/python tools/export_table.py
 	$(BIN)/python tools/backbones_page.py
 	$(BIN)/python tools/experiment_page.py
+
+planning: setup  # docs/planning.md: what forward passes of published shapes keep
 	$(BIN)/python tools/planning_table.py
 
 BENCH = $(BIN)/python -m benchmarks.throughput --markdown docs/benchmarks.md --rounds $(or $(ROUNDS),5)

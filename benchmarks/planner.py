@@ -33,8 +33,8 @@ from xstilts.backbones.names import LoRA
 from xstilts.backbones.packing import pack
 from xstilts.core.machine import Machine
 from xstilts.planning.costing import Hardware, Load, training
+from xstilts.planning.counts import Tuning
 from xstilts.planning.devices import DEVICES, Utilisation, device
-from xstilts.planning.formulas import Tuning
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer
@@ -132,7 +132,6 @@ def planned(given: argparse.Namespace) -> dict[str, float]:
         steps=1,
         batch=segments,
         precision=given.precision,
-        backend=given.backend,
     )
     machine = Hardware(device(given.planned_as), Machine(micro_batch_tokens=given.tokens), Utilisation.measured(1.0))
     cost = training(shape_of(given.backbone), Tuning(rank=given.lora), load, machine)

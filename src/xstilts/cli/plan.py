@@ -46,6 +46,11 @@ REASONS = 8
 """That are printed; with `--stages` each stage has its own."""
 ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
 
+WHAT_HELPS = (
+    "what helps: a lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
+    "--devices N --shard (same scores); `lora` or, with 4 bits, `quantize` in the experiment (other scores)"
+)
+
 
 def plan(  # noqa: PLR0913, PLR0917
     file: FileArgument,
@@ -71,8 +76,7 @@ def plan(  # noqa: PLR0913, PLR0917
 
     Needs no weights, no network and no GPU. Without --data, the plan uses the
     row counts of the official releases and marks what it estimates. If a
-    stage does not fit the device, it lists remedies, first those that leave
-    the scores unchanged. Formulae and their measured error: docs/planning.md.
+    stage does not fit the device, it says what helps. Formulae and their measured error: docs/planning.md.
 
     Examples:
       xstilts plan curriculum-full
@@ -223,24 +227,19 @@ def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
 
 
 def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
-    """For each kind of stage that does not fit: by how much, and what would make it fit."""
+    """For each kind of stage that does not fit: by how much; and what helps."""
     groups: dict[tuple[Any, ...], list[StagePlan]] = {}
     for plan in plans:
         if plan.fits is False and plan.memory is not None:
-            groups.setdefault((plan.model, plan.kind, round(plan.memory.total), plan.remedies), []).append(plan)
+            groups.setdefault((plan.model, plan.kind, round(plan.memory.total)), []).append(plan)
     found = []
-    for (model, kind, memory, ways), own in groups.items():
+    for (model, kind, memory), own in groups.items():
         others = f" and {len(own) - 1} like it" if len(own) > 1 else ""
         found.append(
             f"does not fit: {kind} {own[0].label}{others} ({model}) takes {_bytes(memory)} of the "
             f"{_bytes(hardware.device.usable)} usable on {hardware.device.name}"
         )
-        for way in ways:
-            hours = {"usual": way.hours.usual, "low": way.hours.low, "high": way.hours.high}
-            result = ", other scores" if way.result else ""
-            verdict = "fits" if way.fits else "still too large"
-            found.append(f"    {way.change}: {_bytes(way.memory)} a device, {_hours(hours)} hours{result}: {verdict}")
-    return found
+    return [*found, WHAT_HELPS] if found else []
 
 
 def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:

@@ -1,8 +1,8 @@
 """How much data a stage sees: counted where its features are prepared, else estimated from numbers of rows.
 
 Rows come from the official releases (`sources/rows.tsv`), from counting the files where no source states them, and from
-the microworld's sizes. Tokens per row are assumed by task type, from the mean number of characters of XTREME's files in
-English, four to a token, with special tokens: `Amount.estimated` says so, and `Amount.note` where rows are assumed too.
+the microworld's sizes. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`):
+`Amount.estimated` says so, and `Amount.note` where rows are assumed too.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 
 from xstilts.core.files import read_json
 from xstilts.data.examples import asked
+from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.stages.rows import RAW_TEXT, is_empty, roots_of, rows_of, split_of, task_of
+from xstilts.stages.rows import is_empty, roots_of, rows_of, split_of, task_of
 from xstilts.tasks.base import Encoding
 from xstilts.training.mixture import language_probabilities
 
@@ -29,51 +30,6 @@ BYTES_PER_TOKEN = 5.0
 """Of raw UTF-8 text in the languages of a multilingual corpus."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A task type's usual instance: `segments` of `tokens` each; `instances` a row."""
-
-    tokens: int
-    segments: int = 1
-    instances: float = 1.0
-
-
-KINDS: Mapping[str, Kind] = {
-    "classification": Kind(50),
-    "multiple_choice": Kind(50, segments=4),
-    "span_qa": Kind(220, instances=1.1),
-    "tagging": Kind(30),
-    "retrieval": Kind(32, segments=2),
-    "contrastive": Kind(32, segments=2),
-    "mining": Kind(32),
-    "ranking": Kind(100),
-    "simcse": Kind(32, segments=2),
-    "masked_lm": Kind(40),
-    "causal_lm": Kind(40),
-    "span_corruption": Kind(40),
-    "translation_lm": Kind(64),
-    "classification_text": Kind(75),
-    "multiple_choice_text": Kind(220),
-    "span_qa_text": Kind(235, instances=1.1),
-    "tagging_text": Kind(150),
-}
-PREDICTED: Mapping[str, float] = {
-    "masked_lm": 0.15,
-    "causal_lm": 1.0,
-    "span_corruption": 0.23,
-    "translation_lm": 0.15,
-    "classification_text": 0.05,
-    "multiple_choice_text": 0.01,
-    "span_qa_text": 0.03,
-    "tagging_text": 0.4,
-}
-"""Of the tokens of an instance the share over which an output layer predicts: those masked, or those of the answer.
-
-Of span corruption those taken out, a third as many sentinels, and the end tokens.
-"""
-READ_OVER: Mapping[str, float] = {"multiple_choice_text": 3, "span_qa_text": 5, "tagging_text": 3}
-"""Passes over a prompt in prediction: one for each choice (2 to 5); of generated answers those that search and score,
-assumed. Of classification there is one for each label."""
 POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
 """Candidates that all languages search, where the files are not there: Mewsli-X has about a million."""
 
@@ -120,9 +76,9 @@ def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amoun
 
 def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
     """How often prediction of a type reads its data, and what is not counted."""
-    passes = float(max(1, labels)) if kind == "classification_text" else READ_OVER.get(kind, 1.0)
     written = kind in ("span_qa_text", "tagging_text")
-    return passes, ("hours of answers that are written token by token are not counted",) if written else ()
+    note = ("hours of answers that are written token by token are not counted",) if written else ()
+    return TYPES.get(kind).usual.passes or float(max(1, labels)), note
 
 
 def _counted(directory: Path, exponent: float) -> Amount:
@@ -158,9 +114,9 @@ def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
 
 def _estimated(prepared: Stage) -> Amount:
     config = prepared.config
-    kind, encoding = KINDS.get(config["type"], Kind(64)), Encoding(**config["encoding"])
+    kind, encoding = TYPES.get(config["type"]).usual, Encoding(**config["encoding"])
     longest = encoding.max_length * kind.segments
-    if config["type"] in RAW_TEXT:
+    if TYPES.get(config["type"]).raw:
         return _raw_text(prepared, encoding)
     counts, note = rows_of(prepared)
     rows = float(sum(counts.values()))
@@ -176,7 +132,9 @@ def _estimated(prepared: Stage) -> Amount:
 def _raw_text(prepared: Stage, encoding: Encoding) -> Amount:
     """Blocks of joined lines are full; lines alone are sentences."""
     tokens = (
-        JOINED * encoding.max_length if encoding.join else float(min(KINDS["masked_lm"].tokens, encoding.max_length))
+        JOINED * encoding.max_length
+        if encoding.join
+        else float(min(TYPES.get("masked_lm").usual.tokens, encoding.max_length))
     )
     keys = tokens if encoding.join else min(SPREAD * tokens, float(encoding.max_length))
     counts, note = rows_of(prepared)

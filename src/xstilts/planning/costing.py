@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from xstilts.backbones.names import Backend
 from xstilts.core.machine import Machine
+from xstilts.planning.counts import Counts, Tuning, counts_of
 from xstilts.planning.devices import Device, Hours, Utilisation, device_hours
 from xstilts.planning.formulas import (
     RECOMPUTED,
     Memory,
     MicroBatch,
-    Tuning,
     forward_flops,
     inference_memory,
     softmax_flops,
     training_flops,
     training_memory,
-    weight_bytes,
 )
-from xstilts.planning.survey import Conditions, Survey, survey
-
-ROUNDED = 16
-"""Segment lengths are rounded up to a multiple, so that stages of like lengths share one count."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +29,6 @@ class Hardware:
     device: Device
     use: Machine = field(default_factory=Machine)
     share: Utilisation = field(default_factory=Utilisation)
-
-    def using(self, **changes: Any) -> Hardware:
-        """The same, used in another way."""
-        return replace(self, use=replace(self.use, **changes))
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,6 @@ class Load:
     masked: float = 0.0
     most_masked: float = 0.0
     precision: str = "fp32"
-    backend: Backend = "segments"
 
     def at_once(self, hardware: Hardware) -> MicroBatch:
         """The largest micro-batch, and whether a device may take several of them in a step."""
@@ -82,7 +71,7 @@ class Load:
 class Cost:
     """FLOPs, the peak of memory on each device, device-hours, and what must be said about them."""
 
-    survey: Survey
+    counts: Counts
     flops: float
     memory: Memory
     hours: Hours
@@ -91,17 +80,24 @@ class Cost:
 
 def training(shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, route: Any = None) -> Cost:
     """The cost of a phase. Raises `BackboneError` for a shape that cannot be built."""
-    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, hardware, route))
-    counts, kept = surveyed.counts, surveyed.kept
-    head = 3.0 * softmax_flops(counts, kept.hidden, load.masked)
-    flops = load.tokens * (training_flops(counts, surveyed.attention, load.keys, load.backend == "varlen") + head)
-    held = _held(tuning, load.precision)
-    memory = training_memory(counts, kept, tuning, hardware.use, load.at_once(hardware), held)
+    counts = counts_of(shape, tuning, route)
+    flops = load.tokens * (training_flops(counts, load.keys) + 3.0 * softmax_flops(counts, load.masked))
+    memory = training_memory(counts, tuning, hardware.use, load.at_once(hardware), load.precision == "bf16")
     idle = load.idle(hardware)
-    hours = device_hours(
-        flops * idle * (RECOMPUTED if hardware.use.recompute else 1.0), hardware.device, load.precision, hardware.share
-    )
-    return Cost(surveyed, flops, memory, hours, (*_notes(surveyed), *_dealt(idle, hardware)))
+    work = flops * idle * (RECOMPUTED if hardware.use.recompute else 1.0)
+    hours = device_hours(work, hardware.device, load.precision, hardware.share)
+    notes = _notes(counts)
+    if idle >= 1.25:
+        notes += (
+            f"some steps have fewer micro-batches than {hardware.use.devices} devices can share: "
+            f"lower --micro-batch-tokens {hardware.use.micro_batch_tokens}",
+        )
+    if hardware.use.shard:
+        notes += (
+            f"each of {hardware.use.devices} processes first reads all weights into the host's memory: "
+            f"{4 * counts.total / 1e9:,.0f} GB",
+        )
+    return Cost(counts, flops, memory, hours, notes)
 
 
 def inference(
@@ -109,44 +105,15 @@ def inference(
 ) -> Cost:
     """The cost of prediction; `how` is (route, tokens at a time, whether every layer's states are read)."""
     route, tokens, all_layers = how
-    surveyed = survey(shape, replace(tuning, quantized=False), _conditions(tuning, load, hardware, route))
-    counts = surveyed.counts
-    flops = load.tokens * (forward_flops(counts.linear, surveyed.attention, load.keys) + 2.0 * counts.adapters)
-    weights = weight_bytes(counts, tuning, _held(tuning, load.precision))
-    memory = inference_memory(weights, surveyed.kept, tokens, all_layers)
+    counts = counts_of(shape, tuning, route)
+    flops = load.tokens * (forward_flops(counts, load.keys) + 2.0 * counts.adapters)
+    memory = inference_memory(counts, tuning, tokens, all_layers, load.precision == "bf16")
     hours = device_hours(flops, hardware.device, load.precision, hardware.share)
-    return Cost(surveyed, flops, memory, hours, _notes(surveyed))
+    return Cost(counts, flops, memory, hours, _notes(counts))
 
 
-def _dealt(idle: float, hardware: Hardware) -> tuple[str, ...]:
-    if idle < 1.25:
+def _notes(counts: Counts) -> tuple[str, ...]:
+    if counts.route != "padded":
         return ()
-    budget = f"--micro-batch-tokens {hardware.use.micro_batch_tokens}"
-    devices = hardware.use.devices
-    return (f"some steps have fewer micro-batches than {devices} devices can share: lower {budget}",)
-
-
-def _held(tuning: Tuning, precision: str) -> float:
-    """Bytes of a frozen weight: under adapters it is held in the precision of the products it enters."""
-    return 2.0 if (tuning.rank or tuning.held) and precision == "bf16" else 4.0
-
-
-def _conditions(tuning: Tuning, load: Load, hardware: Hardware, route: Any) -> Conditions:
-    return Conditions(
-        precision=load.precision,
-        engine=not hardware.device.is_gpu or load.backend == "block_mask",
-        segment=max(ROUNDED, -(-round(load.keys) // ROUNDED) * ROUNDED),
-        backend=load.backend,
-        route=route,
-        held="bfloat16" if _held(tuning, load.precision) == 2.0 else "float32",
-    )
-
-
-def _notes(surveyed: Survey) -> tuple[str, ...]:
-    name = surveyed.model_type
-    notes = []
-    if not surveyed.traced:
-        notes.append(f"{name} computes on numbers as it goes: its activations are those of a BERT-like layer")
-    if surveyed.route == "padded":
-        notes.append(f"{name} is padded: places without tokens, a few per cent to a half of a batch, are not counted")
-    return tuple(notes)
+    name = counts.model_type
+    return (f"{name} is padded: positions without tokens, a few per cent to half of a batch, are not counted",)

@@ -6,27 +6,20 @@ is an assumption per task type, from the files of the microworld and of XTREME.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from xstilts.data.readers.types import TYPES
 from xstilts.planning.amounts import Amount
-from xstilts.planning.formulas import Counts, Tuning
-from xstilts.stages.rows import RAW_TEXT
+from xstilts.planning.counts import Counts, Tuning
 
 TOKENIZER_PIECE = 65.0
 """Bytes of `tokenizer.json` per piece: its text, its number, its layout."""
-RECORD: Mapping[str, float] = {"span_qa": 1000.0, "ranking": 100.0, "tagging": 150.0}
-"""Bytes per example in `records.jsonl`; 70 for other types: id and gold. Passages are kept for span QA."""
-PREDICTION: Mapping[str, float] = {"span_qa": 300.0, "tagging": 200.0}
-"""Bytes per example in a file of predictions; 110 for other types."""
 WORLD = 22_000_000.0
 
 
 def prepared(kind: str, amount: Amount) -> float:
     """Features: 4 bytes a token, offsets of segments and instances, columns, and records."""
-    per_token = {"span_qa": 12.0, "tagging": 9.0}.get(kind, 4.0)  # offsets into the passage; words and their tags
+    usual = TYPES.get(kind).usual
     per_instance = 12.0 * amount.segments + 24.0
-    records = 0.0 if kind in (*RAW_TEXT, "translation_lm", "simcse") else RECORD.get(kind, 70.0) * amount.rows
-    return amount.instances * (per_token * amount.tokens + per_instance) + records
+    return amount.instances * (usual.feature * amount.tokens + per_instance) + usual.record * amount.rows
 
 
 def trained(counts: Counts, tuning: Tuning, heads: int) -> tuple[float, float]:
@@ -48,7 +41,7 @@ def started(counts: Counts, copied: bool) -> float:
 def predicted(kind: str, rows: float, layers: int) -> float:
     """One line an example; retrieval writes one for each layer, raw and centred."""
     lines = rows * 2 * (layers + 1) if kind == "retrieval" else rows
-    return lines * PREDICTION.get(kind, 110.0)
+    return lines * TYPES.get(kind).usual.prediction
 
 
 def evaluated(rows: float) -> float:

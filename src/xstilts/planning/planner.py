@@ -8,17 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xstilts.data.readers.types import TYPES
 from xstilts.evaluation.predict import AT_ONCE
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning import disk
-from xstilts.planning.amounts import PREDICTED, Amount, amount, read_over
+from xstilts.planning.amounts import Amount, amount, read_over
 from xstilts.planning.costing import Cost, Hardware, Load, inference, training
+from xstilts.planning.counts import Tuning, counts_of
 from xstilts.planning.devices import Hours
-from xstilts.planning.formulas import Counts, Memory, Tuning, head_parameters
+from xstilts.planning.formulas import Memory, head_parameters
 from xstilts.planning.lookup import shape_of, start_of
-from xstilts.planning.remedies import Remedy, about_shards, remedies
-from xstilts.planning.survey import Conditions, survey
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
@@ -56,7 +56,6 @@ class StagePlan:
     scratch: float = 0.0
     estimated: bool = False
     fits: bool | None = None
-    remedies: tuple[Remedy, ...] = ()
     notes: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
@@ -76,12 +75,15 @@ class StagePlan:
             "scratch": round(self.scratch),
             "estimated": self.estimated,
             "fits": self.fits,
-            "remedies": [remedy.row() for remedy in self.remedies],
             "notes": list(self.notes),
         }
 
 
 TRANSLATING = "hours and disk of machine translation are not planned"
+SHARDS_ARE_NOT_JUDGED = (
+    "--shard is refused where weights are judged on validation while they train: give `select: last` or `average`, "
+    "and one learning rate"
+)
 
 
 @dataclass
@@ -130,14 +132,12 @@ class Planner:
         load, amounts = self.load_of(stage, options)
         shape, route = self._model(stage)
         cost = training(shape, tuning, load, self.hardware, route)
-        hidden, counts = cost.survey.kept.hidden, cost.survey.counts
-        parts = stage.config["components"]
-        heads = sum(head_parameters(part["type"], hidden, len(part["labels"]), counts) for part in parts)
+        counts, parts = cost.counts, stage.config["components"]
+        heads = sum(head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
         final, scratch = disk.trained(counts, tuning, heads)
         judged = self._judged(stage, load.steps, options.precision)
         if "selection" in stage.config:
             scratch += 2.0 * 4.0 * (counts.trained + heads)  # snapshots: the best, and the last checkpoint's
-        fits = self._fits(cost.memory)
         return replace(
             plan,
             steps=load.steps,
@@ -148,9 +148,8 @@ class Planner:
             disk=final,
             scratch=scratch,
             estimated=any(one.estimated for one in amounts),
-            fits=fits,
-            remedies=tuple(remedies(shape, tuning, load, self.hardware, route, bool(judged))) if fits is False else (),
-            notes=(*cost.notes, *about_shards(self.hardware.use, counts, bool(judged))),
+            fits=self._fits(cost.memory),
+            notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
         )
 
     def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
@@ -178,7 +177,7 @@ class Planner:
         steps = draws.steps
         mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
         weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
-        masked = [float(part["options"].get("rate", PREDICTED.get(part["type"], 0.0))) for part in parts]
+        masked = [float(part["options"].get("rate", TYPES.get(part["type"]).usual.predicted)) for part in parts]
         whole = any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts)
         load = Load(
             steps=steps,
@@ -190,7 +189,6 @@ class Planner:
             masked=float(sum(weight * rate for weight, rate in zip(weights, masked, strict=True))),
             most_masked=max(masked),
             precision=options.precision,
-            backend=options.backend,
         )
         return load, amounts
 
@@ -211,7 +209,7 @@ class Planner:
             flops=cost.flops,
             memory=cost.memory,
             hours=cost.hours,
-            disk=disk.predicted(kind, data.rows, cost.survey.kept.layers),
+            disk=disk.predicted(kind, data.rows, cost.counts.layers),
             estimated=data.estimated,
             fits=self._fits(cost.memory),
             notes=(*cost.notes, *note),
@@ -223,7 +221,7 @@ class Planner:
         return replace(plan, disk=disk.prepared(stage.config["type"], data), estimated=data.estimated, notes=notes)
 
     def _start(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        counts = self._counts(stage)
+        counts = counts_of(self._shape(stage), route=stage.config.get("route"))
         source = stage.settings.get("source")
         local = source is not None and Path(source).is_dir()
         made = "source" not in stage.settings or "random_like" in stage.config
@@ -238,10 +236,6 @@ class Planner:
         """A tokenizer that is to be trained; a copied one has as many bytes as that of its model."""
         pieces = int(stage.config["trained"]["vocabulary"]) if "trained" in stage.config else 0
         return replace(plan, disk=disk.TOKENIZER_PIECE * pieces)
-
-    def _counts(self, start: Stage) -> Counts:
-        shape, route = self._model(start)
-        return survey(shape, Tuning(), Conditions(route=route)).counts
 
     def _model(self, stage: Stage) -> tuple[Mapping[str, Any], Any]:
         start = start_of(stage)
@@ -258,7 +252,7 @@ def tuning_of(options: TrainConfig) -> Tuning:
         return tuning
     lora = options.lora
     quantized = options.quantize is not None
-    return replace(tuning, rank=lora.rank, targets=tuple(lora.targets), dropout=lora.dropout, quantized=quantized)
+    return replace(tuning, rank=lora.rank, targets=tuple(lora.targets), quantized=quantized)
 
 
 def _adapted(predict: Stage) -> Tuning:

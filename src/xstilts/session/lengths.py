@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.planning.amounts import KINDS, Kind, amount
+from xstilts.planning.amounts import amount
 from xstilts.stages.rows import rows_of
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import draws_of
@@ -76,5 +77,5 @@ def work_of(stages: Iterable[Stage], lengths: Mapping[Stage, PhaseLength]) -> di
 
 
 def _tokens(kind: str) -> float:
-    usual = KINDS.get(kind, Kind(64))
+    usual = TYPES.get(kind).usual
     return usual.tokens * usual.segments * usual.instances
