@@ -11,7 +11,7 @@ import pytest
 from laid_store import ENGLISH, TARGETS, lay_data, lay_experiment, lay_store
 
 from xstilts.core.files import read_jsonl, write_json, write_jsonl, write_text
-from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score import score_files
 from xstilts.expand import Expansion
 from xstilts.graph.store import Store
 from xstilts.session.loading import load

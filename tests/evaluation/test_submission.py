@@ -11,7 +11,7 @@ import pytest
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import read_lines, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
-from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score import score_files
 from xstilts.evaluation.submission import Source, check_file, text_of, write_submission
 from xstilts.stats.benchmarks import averages
 from xstilts.stats.table import ScoreTable

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from data.damage import DAMAGE, FUZZ, SEEDS, Edit, damaged, edits_of, is_one_line
 from xstilts.core.errors import DataError
-from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score import score_files
 
 
 class Pair(NamedTuple):
@@ -36,6 +36,7 @@ def _questions(*answers: tuple[str, list[str]]) -> str:
     return json.dumps({"data": [{"paragraphs": [{"context": "c", "qas": asked}]}]}, ensure_ascii=False)
 
 
+COPA = {"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "changed": False}
 NLI = _lines("neutral", "entailment", "contradiction")
 TAGS = _lines("B-PER", "O", "", "B-LOC", "I-LOC")
 ANSWERS = _questions(("a", ["Łódź", "the Łódź"]), ("b", ["1999"]))
@@ -46,7 +47,13 @@ PAIRS: dict[str, Pair] = {
     "a table of all languages": Pair(
         "xnli",
         "de",
-        ("g.tsv", _lines("language\tgold_label\tsentence1", "ar\tneutral\tx", "de\tneutral\ty", "de\tentailment\tz")),
+        (
+            "g.tsv",
+            _lines(
+                "language\tgold_label\tsentence1\tsentence2",
+                *(f"{x}\tx\ty" for x in ("ar\tneutral", "de\tneutral", "de\tentailment")),
+            ),
+        ),
         ("p", _lines("neutral", "neutral")),
     ),
     "a table without header": Pair(
@@ -64,7 +71,7 @@ PAIRS: dict[str, Pair] = {
     "choices": Pair(
         "xcopa",
         "et",
-        ("g.jsonl", _lines(*({"premise": "p", "label": label, "idx": label} for label in (0, 1)))),
+        ("g.jsonl", _lines(*({**COPA, "label": label, "idx": label} for label in (0, 1)))),
         ("p.jsonl", _lines(*({"idx": label, "label": label} for label in (0, 1)))),
     ),
     "tags": Pair("panx", "de", ("g", TAGS), ("p", TAGS)),
@@ -101,7 +108,8 @@ PAIRS: dict[str, Pair] = {
     ),
 }
 WITHOUT_LINE = re.compile(
-    r"is empty$|holds no |gold labels are |the two columns look exchanged|no predictions for the |ids are not in "
+    r"is empty$|holds no |gold labels are |gold is withheld|the two columns look exchanged|no predictions for the "
+    r"|ids are not in "
     r"|\d+ (labels|indices|sentences|tags), but \d+ in "
 )
 """Faults of whole files of lines, or of ids that two files do not share."""

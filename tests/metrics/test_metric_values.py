@@ -146,7 +146,7 @@ def test_map_at_20_ignores_what_comes_later_and_counts_a_candidate_once() -> Non
 
 def test_scoring_imports_no_heavy_library() -> None:
     code = (
-        "import sys, xstilts.evaluation.score_files; "
+        "import sys, xstilts.evaluation.score; "
         "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'pandas', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

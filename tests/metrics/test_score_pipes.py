@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from xstilts.core.errors import DataError
-from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score import score_files
 
 NLI = "entailment\nneutral\ncontradiction\n"
 SQUAD = json.dumps({
@@ -37,14 +37,10 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "labels": ("xnli", "de", NLI, "entailment\nneutral\nneutral\n"),
     "labels in a table": (
         "xnli", "de",
-        "language\tgold_label\tsentence1\nar\tneutral\tx\nde\tneutral\ty\nde\tentailment\tz\n", "neutral\nneutral\n",
+        "language\tgold_label\tsentence1\tsentence2\nar\tneutral\tx\ty\nde\tneutral\ty\tx\nde\tentailment\tz\tx\n",
+        "neutral\nneutral\n",
     ),
-    "labels in JSON lines": (
-        "xnli", "de", lines([{"gold_label": label, "id": label[0]} for label in NLI.split()]),
-        lines([{"id": label[0], "prediction": "neutral"} for label in NLI.split()]),
-    ),
-    "labels in CSV": ("anli", "en", "uid,premise,label\nu,x,e\nv,y,n\n", "e\ne\n"),
-    "choices": ("xcopa", "it", lines([{"label": n % 2, "idx": n} for n in range(4)]), "0\n0\n1\n1\n"),
+    "choices": ("xcopa", "it", "0\n1\n0\n1\n", "0\n0\n1\n1\n"),
     "tags": ("panx", "de", "x\tB-PER\ny\tO\n\nz\tB-LOC\n", "B-PER\nO\n\nO\n"),
     "tags in JSON lines": ("panx", "de", "x\tB-PER\ny\tO\n\nz\tB-LOC\n", lines([
         {"id": "1", "prediction": ["B-PER", "O"]}, {"id": "2", "prediction": ["O"]},
@@ -121,7 +117,7 @@ def test_standard_input(tmp_path: Path, name: str, redirected: bool) -> None:
     (tmp_path / "g.json").write_text(SQUAD)
     (tmp_path / "p").write_text(json.dumps(ANSWERS))
     program = (
-        "import sys; from pathlib import Path; from xstilts.evaluation.score_files import score_files;"
+        "import sys; from pathlib import Path; from xstilts.evaluation.score import score_files;"
         f"print(score_files('xquad', 'de', Path('g.json'), Path({name!r}))[0].value)"
     )
     with (tmp_path / "p").open("rb") as stream:
@@ -175,5 +171,5 @@ def test_choices_of_a_pipe_that_may_count_from_1_are_refused(tmp_path: Path, pip
         (tmp_path / name).write_text(gold)
     assert values("social_iqa", "en", tmp_path / "g.lst", tmp_path / "p.lst")["accuracy"] == 100.0
     (tmp_path / "p").write_text(said)
-    with pytest.raises(DataError, match=r"/dev/fd/\d+: no choice is 0: do they count from 1, as in \.lst files\?"):
+    with pytest.raises(DataError, match=r"/dev/fd/\d+: no choice is 0: only a \.lst file may count them from 1"):
         values("social_iqa", "en", pipe(gold.encode()), tmp_path / "p")

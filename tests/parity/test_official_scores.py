@@ -11,7 +11,7 @@ import pytest
 import synthetic
 from seqeval.metrics import f1_score, precision_score, recall_score
 
-from xstilts.evaluation.score_files import score_files
+from xstilts.evaluation.score import score_files
 from xstilts.metrics import METRICS
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.metrics.tagging import span_f1, span_f1_seqeval_1

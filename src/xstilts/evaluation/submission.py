@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import read_jsonl, write_text
-from xstilts.evaluation import score_inputs as inputs
+from xstilts.evaluation import prediction_files as inputs
 from xstilts.evaluation.evaluate import default_variant, protocol_of
 from xstilts.tasks import TASKS
 

@@ -9,10 +9,9 @@ from typing import Any
 from xstilts import __version__
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.files import read_json
-from xstilts.core.languages import any_language, language
+from xstilts.core.languages import language
 from xstilts.core.scores import Score
-from xstilts.evaluation.score_files import score_files
-from xstilts.evaluation.score_own import score_own
+from xstilts.evaluation.score import score_files
 from xstilts.expand import CONTROL_NAMES, Cell
 from xstilts.experiment import BackboneSpec, Experiment
 from xstilts.graph.environment import remarks
@@ -112,9 +111,8 @@ def score_rows(
     task: str, language: str, gold: Path, predictions: Path, experiment: Experiment | None = None
 ) -> list[Score]:
     """The same as scores with their signatures."""
-    if experiment is not None and task in experiment.tasks:
-        return score_own(experiment.task(task), any_language(language).code, gold, predictions)
-    return score_files(task, language, gold, predictions)
+    own = experiment.task(task) if experiment is not None and task in experiment.tasks else task
+    return score_files(own, language, gold, predictions)
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:

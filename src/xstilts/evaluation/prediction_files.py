@@ -1,6 +1,6 @@
-"""Readers of gold and prediction files in the forms that `score_files` accepts; every fault with file and line.
+"""Readers of prediction files, and of XTREME's forms of gold; every fault with file and line.
 
-They keep what the files say and judge nothing; what belongs together is checked in `score_files`.
+They keep what the files say and judge nothing; what belongs together is checked in `score`.
 """
 
 from __future__ import annotations

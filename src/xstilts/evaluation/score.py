@@ -1,0 +1,89 @@
+"""Scores of anyone's prediction files, without a model.
+
+Gold is a file that the task's own reader understands, or XTREME's evaluation form: labels, tags or numbers alone, pairs
+of ids, an object of answers. Predictions are XTREME's submission form, or JSON lines `{"id": ..., "prediction": ...}`.
+Where an official script gives a number for files that do not belong together (blanked gold, cut sentences, shifted
+lines), this refuses with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xstilts import __version__
+from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.files import held
+from xstilts.core.languages import LANGUAGES, meant
+from xstilts.core.scores import Score
+from xstilts.data.readers.types import TYPES
+from xstilts.evaluation import score_match
+from xstilts.evaluation.prediction_files import variant_of
+from xstilts.evaluation.score_checks import Files, Matched
+from xstilts.metrics import METRICS, Metric
+from xstilts.tasks import TASKS, Task
+
+ALSO = {"udpos": ("span_f1_seqeval_1",)}
+"""Further metrics whose main value is scored: XTREME's F1 of tags without prefixes depends on seqeval's version."""
+
+
+def score_files(task: Task | str, language: str, gold: Path, predictions: Path, split: str = "test") -> list[Score]:
+    """Every value of the task's metric, the main one first.
+
+    `majority` is 0 where no constant answer is defined (precision, recall, exact match). Questions without a prediction
+    count 0, as in the official scripts; the signature says how many they were.
+
+    Args:
+        task: the name of a registered task, or a task of an experiment file.
+        language: code of a language that the task has; of tagging tasks, whose data sets grow, any known one.
+        split: only written into the scores; the files decide.
+
+    Raises:
+        UnknownName: a task or language that cannot be scored.
+        ConfigError: an own task of a type that no file of predictions can be scored for.
+        DataError: files that are malformed, without gold, or do not belong together.
+    """
+    found = task if isinstance(task, Task) else registered(task)
+    if not (match := TYPES.get(found.type).score):
+        scorable = ", ".join(one.name for one in TYPES if one.score)
+        raise ConfigError(f"'{found.name}' is of type {found.type}: files of {scorable} can be scored")
+    code = language if language in found.languages else meant(language)
+    if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES and code not in _MADE):
+        raise UnknownName(f"language of {found.name}", language, found.languages)
+    with held():
+        matched: Matched = getattr(score_match, match)(Files(found, code, gold, predictions))
+        variant = variant_of(predictions)
+    note = f" | {variant}{matched.note}" if variant else matched.note
+    scores: list[Score] = []
+    for number, name in enumerate((found.metric, *ALSO.get(found.name, ()))):
+        metric = METRICS.get(name)
+        ratios = metric.function(matched.golds, matched.predictions, code)
+        signature = f"{metric.script} | {split} | n={matched.n}{note} | xstilts {__version__}"
+        for value in metric.values if number == 0 else (metric.main,):
+            row = Score(
+                task=found.name, language=code, split=split, metric=name if number else value,
+                value=ratios[value].value, n=matched.n, majority=_majority(metric, value, matched.golds), seed=0,
+                recipe="", backbone="", main=not scores, signature=signature,
+            )  # fmt: skip
+            scores.append(row)
+    return scores
+
+
+_MADE = tuple(code for code in LANGUAGES if code.startswith("qa"))  # constructed languages
+
+
+def registered(name: str) -> Task:
+    """The task of that name whose files can be scored. Raises `UnknownName` with the nearest ones."""
+    scorable = {task.name: task for task in TASKS if TYPES.get(task.type).score and task.metric}
+    if name not in scorable:
+        raise UnknownName(
+            "task with scorable files", name, scorable, more=" (a task of your own needs --experiment FILE)"
+        )
+    return scorable[name]
+
+
+def _majority(metric: Metric, value: str, golds: Sequence[Any]) -> float:
+    if value == metric.main:
+        return metric.majority(golds)
+    return METRICS.get(value).majority(golds) if value in METRICS else 0.0

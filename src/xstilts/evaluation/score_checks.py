@@ -1,0 +1,117 @@
+"""What gold and predictions must have in common before they are compared; the rest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xstilts.core.errors import DataError
+from xstilts.data.readers.common import shown
+from xstilts.data.readers.tagging import udpos
+from xstilts.evaluation.prediction_files import Item, ids_of
+from xstilts.tasks import Task
+
+PLACEHOLDER_ROWS = 10
+"""From so many rows on, gold that is everywhere the same is a blanked file and not chance."""
+
+
+class Files(NamedTuple):
+    """What one call compares."""
+
+    task: Task
+    language: str
+    gold: Path
+    predictions: Path
+
+
+class Matched(NamedTuple):
+    """One gold and one prediction per example, their number as the task counts it, and what else to tell."""
+
+    golds: list[Any]
+    predictions: list[Any]
+    n: int
+    note: str = ""
+
+
+def check_gold(files: Files, items: Sequence[Item]) -> None:
+    """Refuse withheld and unknown labels, and files where XTREME's preprocessing has put one placeholder everywhere."""
+    task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
+    if not items:
+        raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
+    for line, label in items:
+        if label is None:
+            raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
+        if labels and label not in labels and (task.read is not udpos or label != "_"):
+            problem = f"{shown(label)} is no label of {task.name} ({', '.join(labels)}); is this gold?"
+            raise DataError(problem, files.gold, line)
+    if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
+        same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
+        raise DataError(f"{same}: a test file with its gold taken away, use the official labels", files.gold)
+
+
+def count_unknown(files: Files, golds: Sequence[Item], predictions: Sequence[Item]) -> str:
+    """How many predicted labels the task does not have, for the signature: they count wrong, as in official scripts.
+
+    Raises:
+        DataError: none is known: predictions of another task.
+    """
+    labels = files.task.labels
+    known = {item.value for item in golds} | set(labels)
+    if predictions and not known.intersection(item.value for item in predictions):
+        first, there = predictions[0], shown(", ".join(sorted(map(str, known))[:5])).strip("'")
+        problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
+        raise DataError(problem, files.predictions, first.line)
+    strange = sum(label not in labels for _, label in predictions) if labels else 0
+    return f" | unknown labels={strange}" if strange else ""
+
+
+def check_count(files: Files, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
+    """Refuse another number of predictions than of gold."""
+    if len(golds) != len(predictions):
+        raise DataError(f"{len(predictions)} {what}, but {len(golds)} in {files.gold}", files.predictions)
+
+
+def values_of(items: Sequence[Item]) -> list[Any]:
+    """The values without their lines."""
+    return [item.value for item in items]
+
+
+def in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[Any]:
+    """Predictions of JSON lines in the order of gold, by id where gold has the same ids, else as they stand.
+
+    Raises:
+        DataError: the ids count rows, in another order than they are counted, while gold has no such ids; or in their
+            order, while gold has these ids in another one (as XNLI's pairs may be), so that both could be meant.
+    """
+    items = ids_of(files.predictions)
+    said = values_of(items)
+    if not said:
+        return predicted
+    numbers = {int(name) for name in said if name.isdecimal() and len(name) < 10}
+    counted = len(numbers) == len(said) == max(numbers) - min(numbers) + 1
+    same, upwards = sorted(ids) == sorted(said), counted and said == sorted(said, key=int)
+    if upwards and same and said != list(ids):
+        whose = f"ids from {said[0]} to {said[-1]} may count rows, or be those of {files.gold.name}, which has them in "
+        problem = f"{whose}another order: leave the ids out, or put the rows in the order of gold"
+        raise DataError(problem, files.predictions, items[0].line)
+    if same and not upwards:
+        place = {name: number for number, name in enumerate(said)}
+        return [predicted[place[name]] for name in ids]
+    if counted and not upwards:
+        moved = next(item for item, name in zip(items, sorted(said, key=int)) if item.value != name)
+        problem = f"id {moved.value} is not in its place, and gold has no ids to join by: sort the rows as gold is"
+        raise DataError(problem, files.predictions, moved.line)
+    return predicted
+
+
+def by_id(files: Files, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
+    """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
+    extra = [name for name in said if name not in golds]
+    if extra:
+        raise DataError(f"{len(extra)} ids are not in {files.gold}, the first is {shown(extra[0])}", files.predictions)
+    if not said:
+        raise DataError(f"no predictions for the {len(golds)} ids of {files.gold}", files.predictions)
+    absent = len(golds) - len(said)
+    note = f" | missing={absent}" if absent else ""
+    return Matched(list(golds.values()), [said.get(name, missing) for name in golds], len(golds), note)
