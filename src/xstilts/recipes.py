@@ -21,11 +21,12 @@ from xstilts.core.codes import CodesOrAll
 from xstilts.core.errors import UnknownName
 from xstilts.core.languages import language
 from xstilts.core.yaml_lines import check_fields
+from xstilts.data.readers.types import TYPES
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling, probabilities
-from xstilts.translation.spec import SOURCE, TRANSLATED, EngineSpec
+from xstilts.translation.spec import SOURCE, EngineSpec
 
 
 class Strict(BaseModel):
@@ -123,10 +124,9 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
     """
     if part.translated_by not in engines:
         raise UnknownName("translation", part.translated_by, engines)
-    if task.type not in TRANSLATED or SOURCE not in task.languages or "train" not in task.files:
-        raise ValueError(
-            f"'{task.name}' cannot be translated: that is for {', '.join(TRANSLATED)} with English training data"
-        )
+    if not TYPES.get(task.type).translated or SOURCE not in task.languages or "train" not in task.files:
+        can = ", ".join(kind.name for kind in TYPES if kind.translated)
+        raise ValueError(f"'{task.name}' cannot be translated: that is for {can} with English training data")
     for code in part.spoken(SOURCE):
         if code == "all":
             raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")

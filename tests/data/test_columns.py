@@ -20,8 +20,7 @@ from xstilts.data.examples import (
     TaggedExample,
     TextExample,
 )
-from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
-from xstilts.data.readers.shapes import MAKERS
+from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in, relabelled
 from xstilts.data.readers.tables import Header, languages_said, languages_told
 from xstilts.tasks import TASKS
 
@@ -38,10 +37,6 @@ def read(folder: Path, name: str, content: str, kind: str, spoken: str = "en", /
     assert ColumnReader.from_json(json.loads(json.dumps(reader.to_json()))) == reader
     (folder / name).write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     return list(reader(folder / name, spoken))
-
-
-def test_every_field_has_a_maker() -> None:
-    assert set(FIELDS) == set(MAKERS)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from stages.tiny_experiment import BACKBONE, tiny_experiment
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.languages import LANGUAGES
-from xstilts.data.readers.columns import FIELDS, ColumnReader
+from xstilts.data.readers.columns import ColumnReader
+from xstilts.data.readers.types import TYPES
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.session.loading import load
@@ -64,9 +65,9 @@ def test_the_experiment_in_the_docs_loads(tmp_path: Path) -> None:
 
 def test_the_table_in_the_docs_names_every_type_and_field() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    for kind, fields in FIELDS.items():
-        row = next(line for line in text.splitlines() if line.startswith(f"| {kind} |"))
-        assert all(f"`{name}`" in row for names in fields.values() for name in names if isinstance(name, str))
+    for kind in (kind for kind in TYPES if kind.make):
+        row = next(line for line in text.splitlines() if line.startswith(f"| {kind.name} |"))
+        assert all(f"`{name}`" in row for names in kind.fields.values() for name in names if isinstance(name, str))
 
 
 def test_what_an_own_task_becomes(tmp_path: Path) -> None:

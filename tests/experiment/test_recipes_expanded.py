@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from stages.tiny_experiment import BACKBONE, LANGUAGES, tiny_experiment
 from xstilts.core.errors import ConfigError, DataError, XstiltsError
+from xstilts.data.readers.types import TYPES
 from xstilts.expand import Expansion
-from xstilts.expand.objectives import OPTIONS
 from xstilts.graph.stage import Stage
 from xstilts.task_types import TASK_TYPES
 
@@ -233,9 +233,9 @@ def test_recipes_that_cannot_be_carried_out_are_refused_before_anything_runs(rec
 
 
 def test_options_of_components_are_those_of_their_types() -> None:
-    for name, known in OPTIONS.items():
-        fields = {one.name: one.type for one in dataclasses.fields(TASK_TYPES.get(name))}  # type: ignore[arg-type]
-        assert {option for option, kind in fields.items() if kind == "float"} == {*known}
+    for known in (kind for kind in TYPES if kind.options):
+        fields = {one.name: one.type for one in dataclasses.fields(TASK_TYPES.get(known.name))}  # type: ignore[arg-type]
+        assert {option for option, kind in fields.items() if kind == "float"} == {*known.options}
 
 
 def test_a_target_may_come_first_where_its_head_is_replayed() -> None:

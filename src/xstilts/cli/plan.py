@@ -76,7 +76,8 @@ def plan(  # noqa: PLR0913, PLR0917
 
     Needs no weights, no network and no GPU. Without --data, the plan uses the
     row counts of the official releases and marks what it estimates. If a
-    stage does not fit the device, it says what helps. Formulae and their measured error: docs/planning.md.
+    stage does not fit the device, it says what helps. Formulae and their
+    measured error: docs/planning.md.
 
     Examples:
       xstilts plan curriculum-full

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.data.locate import Root, listed_once
+from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.models import Models
 from xstilts.expand.phases import Model, Phases
@@ -20,8 +21,7 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.stages.leaks import describe_leaks
-from xstilts.stages.resolve import JUDGED_BY, READ_BY, part_for
-from xstilts.stages.rows import RAW_TEXT
+from xstilts.stages.resolve import part_for
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
@@ -161,7 +161,7 @@ class Expansion:
         if absent := [code for code in asked if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, which `languages` of the target names"
             raise DataError(problem)
-        chosen_on = part_for(JUDGED_BY, task.type, model.retrieval).get("validate_on", ())
+        chosen_on = part_for(TYPES.get(task.type).judged_by, model.retrieval).get("validate_on", ())
         if absent := [code for code in chosen_on if code not in languages]:
             problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
             raise DataError(problem)
@@ -173,13 +173,17 @@ class Expansion:
         (head, role, split), retrieval = cell, model.retrieval
         phase = PhaseSpec(tasks=(Component(task=head or task.name),))
         options = self.experiment.options(phase, model.train)
-        predictions = describe.predict(stage, data, task, head, options, part_for(READ_BY, task.type, retrieval))
-        return describe.evaluate(predictions, data, task, split, role, part_for(JUDGED_BY, task.type, retrieval))
+        predictions = describe.predict(
+            stage, data, task, head, options, part_for(TYPES.get(task.type).read_by, retrieval)
+        )
+        return describe.evaluate(
+            predictions, data, task, split, role, part_for(TYPES.get(task.type).judged_by, retrieval)
+        )
 
 
 def training_data(model: Stage) -> Iterator[Stage]:
     """The labelled and parallel data that a model has seen in this experiment; raw text is not compared."""
     while "model" in model.inputs:
         data = [stage for role, stage in model.inputs.items() if role.startswith("data")]
-        yield from (stage for stage in data if stage.config["type"] not in RAW_TEXT)
+        yield from (stage for stage in data if not TYPES.get(stage.config["type"]).raw)
         model = model.inputs["model"]

@@ -8,9 +8,10 @@ from dataclasses import replace
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.data.readers.types import TYPES
 from xstilts.recipes import PhaseSpec
 from xstilts.tasks import Task
-from xstilts.tasks.base import IN_TEXT, Objective, TypeName
+from xstilts.tasks.base import Objective
 
 _WRITE: Mapping[Kind, Objective] = {"decoder": "causal_lm", "encoder-decoder": "span_corruption"}
 """What pretrains a model together with its output layer."""
@@ -19,25 +20,18 @@ _ON: Mapping[str, Sequence[Objective]] = {
     "translation pairs": ("contrastive", "translation_lm"),
     "NLI": ("simcse",),
 }
-OPTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    **dict.fromkeys(("masked_lm", "translation_lm"), dict.fromkeys(("rate", "masked", "scrambled"), (0, 1))),
-    "span_corruption": {"rate": (0, 1), "span": (1, 100)},
-    "contrastive": {"temperature": (0.001, 10)},
-    "simcse": {"temperature": (0.001, 10), "dropout": (0, 0.99)},
-}
-"""Numbers of a task type that a component may set, each between these."""
 SENTINELS = 32
 """Of vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
 _NLI = {"entailment", "contradiction"}
 
 
-def usual(task: Task, kind: Kind | None, output: Output) -> TypeName | None:
+def usual(task: Task, kind: Kind | None, output: Output) -> str | None:
     """How a model is trained on a task unless an objective is given; None where only loading the model tells."""
     if output == "head":
         return task.type
     if task.type == "masked_lm":
         return _WRITE[kind] if kind else None
-    return IN_TEXT.get(task.type, task.type)
+    return TYPES.get(task.type).in_text or task.type
 
 
 def writes(phase: PhaseSpec, kind: Kind | None) -> bool:
@@ -81,7 +75,7 @@ def check_options(task: Task, options: Mapping[str, float]) -> None:
         UnknownName: no such option.
         ConfigError: a value out of its range.
     """
-    known = OPTIONS.get(task.type, {})
+    known = TYPES.get(task.type).options
     for name, value in options.items():
         if name not in known:
             raise UnknownName(f"option of {task.type}", name, known)

@@ -9,6 +9,7 @@ from typing import Any
 from xstilts.backbones.family import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError, DataError
+from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import Files, Replicate
 from xstilts.expand.objectives import check_options, in_form, usual
 from xstilts.expand.selection import oracle_judges, source_judges
@@ -17,11 +18,11 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import ComponentData, PhaseData
-from xstilts.stages.resolve import TRAINED_BY, part_for
+from xstilts.stages.resolve import part_for
 from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
-from xstilts.tasks.base import FILLED, Objective
+from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.defaults import ENOUGH, fitted, left_open
 
@@ -75,7 +76,7 @@ class Phases:
     def _check_room(self, task: Task, model: Model) -> None:
         """Refuse a length that was asked for, or that texts of this type fill; of others the texts tell when read."""
         own, asked = self.files.experiment.tasks.get(task.name), task.encoding.max_length
-        fills = task.type in FILLED and (task.encoding.join or task.type == "span_qa")
+        fills = TYPES.get(task.type).fills and (task.encoding.join or not TYPES.get(task.type).raw)
         if model.room is not None and asked > model.room and (fills or (own is not None and own.max_length)):
             enough = f"`max_length: {model.room}` or less"
             remedy = f"give it {enough}" if own else f"declare a task of your own with `like: {task.name}` and {enough}"
@@ -145,7 +146,7 @@ class Phases:
         else:
             languages = self.files.training_languages(task, part, model.replicate)
             data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
-        own = {**part_for(TRAINED_BY, task.type, model.retrieval), **part.options}
+        own = {**part_for(TYPES.get(task.type).trained_by, model.retrieval), **part.options}
         usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
         name = task.name if task.type == usually else part.name
         return ComponentData(task, data, part.rate, part.weight, part.exponent, own, name=name)

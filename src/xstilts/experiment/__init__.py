@@ -1,6 +1,6 @@
 """An experiment: backbones x recipes x targets x seeds, validated, and expanded to a graph of stages."""
 
-from xstilts.experiment.file import UNTRAINED, Experiment
+from xstilts.experiment.file import Experiment
 from xstilts.experiment.specs import BackboneSpec, TargetSpec, TokenizerSpec
 
-__all__ = ["UNTRAINED", "BackboneSpec", "Experiment", "TargetSpec", "TokenizerSpec"]
+__all__ = ["BackboneSpec", "Experiment", "TargetSpec", "TokenizerSpec"]

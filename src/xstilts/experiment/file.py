@@ -16,17 +16,15 @@ from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.yaml_lines import Lines, place_of
 from xstilts.data.locate import Root
+from xstilts.data.readers.types import TYPES
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
 from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict, check_translated
 from xstilts.stages.own import OwnTask, own_task, with_labels
-from xstilts.stages.resolve import JUDGED_BY
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
 from xstilts.translation.spec import EngineSpec
 
-UNTRAINED = ("retrieval", "mining")
-"""Types that are measured as the recipe leaves the model."""
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a user's own task: heads are saved under it, and a dot would divide it."""
 
@@ -105,7 +103,7 @@ class Experiment(Strict):
             task = self.task(target.task)
             asked = target.train_languages or (self.source,)
             said = [key for key in ("train", "train_on", "train_languages") if getattr(target, key)]
-            if task.type in UNTRAINED and said:
+            if not TYPES.get(task.type).trained and said:
                 raise ValueError(f"'{target.task}' is measured as the recipe leaves the model: leave `{said[0]}` out")
             _check_training_task(task, self.task(target.train_on or task.train_on or task.name), asked)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
@@ -167,7 +165,7 @@ class Experiment(Strict):
     def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:
         """A layer is chosen on languages that are measured, and zero-shot languages must be left."""
         key = ("backbones", backbone, "retrieval", "layer", "validate_on")
-        choosing = [target for target in self.targets if self.task(target.task).type in JUDGED_BY]
+        choosing = [target for target in self.targets if TYPES.get(self.task(target.task).type).judged_by]
         if not choosing:
             raise _at(key, "no target chooses among layers: those of nearest neighbours do, such as tatoeba and ntrex")
         for target in choosing:
@@ -208,7 +206,7 @@ class Experiment(Strict):
     def trained_on(self, target: TargetSpec) -> str:
         """The task whose training data a target is trained on; empty where it is not trained."""
         task = self.task(target.task)
-        return "" if task.type in UNTRAINED else target.train_on or task.train_on or task.name
+        return "" if not TYPES.get(task.type).trained else target.train_on or task.train_on or task.name
 
     def target_phase(self, phase: PhaseSpec, target: TargetSpec) -> PhaseSpec | None:
         """A phase with the target's training task in the place of `target`; None where nothing is left to train.
@@ -288,7 +286,7 @@ def _check_training_task(target: Task, source: Task, languages: Sequence[str]) -
     if not target.metric:
         raise ValueError(f"'{target.name}' is for training only: it has nothing to measure, and cannot be a target")
     absent = [code for code in languages if code not in source.languages]
-    if target.type not in UNTRAINED and absent:
+    if TYPES.get(target.type).trained and absent:
         raise ValueError(
             f"'{target.name}' has no {_named(absent[0])} training data: give `train_on`, a task of its type with the "
             "same labels, or `train_languages`"

@@ -14,12 +14,12 @@ from jinja2 import Environment, StrictUndefined
 
 from xstilts.backbones.families import checkpoint_of
 from xstilts.core.files import read_json
+from xstilts.data.readers.types import asked_type
 from xstilts.export.adapter import Adapter
 from xstilts.export.finished import Finished, Head
 from xstilts.graph.record import Record
 from xstilts.stages.models import held_weights
 from xstilts.tasks import TASKS, Encoding
-from xstilts.tasks.base import OF_TEXT
 
 PIPELINES: Mapping[str, str] = {
     "AutoModelForSequenceClassification": "text-classification",
@@ -31,13 +31,6 @@ PIPELINES: Mapping[str, str] = {
     "AutoModelForSeq2SeqLM": "text2text-generation",
     "SentenceTransformer": "sentence-similarity",
 }
-_TASKS_OF_THE_HUB: Mapping[str, str] = {
-    "classification": "text-classification",
-    "tagging": "token-classification",
-    "span_qa": "question-answering",
-    "multiple_choice": "multiple-choice",
-}
-"""Task type -> the hub's name; what is not here measures sentence vectors."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +157,7 @@ def protocol(row: Mapping[str, Any]) -> str:
 def result(row: Mapping[str, Any]) -> EvalResult:
     """One score as an entry of `model-index`."""
     return EvalResult(
-        task_type=_TASKS_OF_THE_HUB.get(OF_TEXT.get(row["type"], row["type"]), "sentence-similarity"),
+        task_type=asked_type(row["type"]).answers or "sentence-similarity",
         dataset_type=row["task"],
         dataset_name=f"{row['task']} ({row['language']})",
         dataset_config=row["language"],

@@ -20,11 +20,11 @@ from xstilts.backbones.names import Pooling
 from xstilts.core.errors import BackboneError
 from xstilts.core.seeds import generator
 from xstilts.data.examples import ChoiceExample, Example, PlainText, SpanExample, TaggedExample, TextExample
+from xstilts.data.readers.types import asked_type
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features, FeaturesBuilder
 from xstilts.task_types.sentences import pool
 from xstilts.tasks import Encoding
-from xstilts.tasks.base import OF_TEXT
 
 BY_TOKEN = ("tagging", "span_qa", "masked_lm")
 """Head types whose logits are those of every token."""
@@ -60,7 +60,7 @@ def sample_examples(kind: str, texts: Sequence[str]) -> list[Example]:
 
 def sample_features(coder: Coder, kind: str, limits: Encoding, labels: Sequence[str]) -> Features:
     """Tokenised inputs of a task type."""
-    examples = sample_examples(OF_TEXT.get(kind, kind), sample_texts(coder))
+    examples = sample_examples(asked_type(kind).name, sample_texts(coder))
     return TASK_TYPES.get(kind).encode(examples, coder, limits, labels)
 
 

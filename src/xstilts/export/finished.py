@@ -12,11 +12,11 @@ from xstilts.backbones.families import checkpoint_of
 from xstilts.backbones.names import Pooling
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.data.readers.types import TYPES, asked_type
 from xstilts.evaluation.evaluate import layer_of
 from xstilts.graph.record import Record
 from xstilts.graph.store import Store
 from xstilts.tasks import TASKS, Encoding
-from xstilts.tasks.base import OF_TEXT
 
 MODELS = ("start", "train", "choose")
 
@@ -31,12 +31,12 @@ class Head(NamedTuple):
     @property
     def kind(self) -> str:
         """What it is asked, be the answer a head's or in text."""
-        return OF_TEXT.get(self.type, self.type)
+        return asked_type(self.type).name if self.type else ""
 
     @property
     def writes(self) -> bool:
         """Whether it answers in text."""
-        return self.type in OF_TEXT
+        return bool(self.type and TYPES.get(self.type).asks)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from transformers import AutoConfig
 
 from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.core.errors import BackboneError
-from xstilts.export.inputs import ANSWERING
+from xstilts.data.readers.types import TYPES
 
 SEQUENCE, TOKEN = "AutoModelForSequenceClassification", "AutoModelForTokenClassification"
 QUESTION, CHOICE = "AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"
@@ -143,7 +143,7 @@ def fit(config: Any, head: str) -> Fit:
     found, reasons = _search(config, head)
     if found is not None:
         return found
-    answers = "`xstilts predict` answers with it; " if head in ANSWERING else ""
+    answers = "`xstilts predict` answers with it; " if TYPES.get(head).answers else ""
     others = [name for name in FORMS if name != head and _search(config, name)[0] is not None]
     exact = f" (heads that are exact for {config.model_type}: {', '.join(others)})" if others else ""
     last = next(getattr(config, name) for name in LAYER_FIELDS if hasattr(config, name))

@@ -20,19 +20,17 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, read_bytes
 from xstilts.core.languages import any_language
 from xstilts.data.examples import Example, TaggedExample, TextExample
-from xstilts.data.readers.columns import FIELDS, column_reader
+from xstilts.data.readers.columns import column_reader
 from xstilts.data.readers.common import Ids, lines_of
 from xstilts.data.readers.dialects import RECORDS
-from xstilts.data.readers.shapes import MAKERS
 from xstilts.data.readers.tables import TABLES, Header, Name, Row, suffix, table_rows
+from xstilts.data.readers.types import TYPES
 from xstilts.data.readers.words import is_conllu
 from xstilts.export.finished import Finished, Head
 from xstilts.task_types.features import Features
 
 FORMS = (*TABLES, "txt", "words")
 """What `--format` may say: tables, one text a line, one word a line."""
-ANSWERING = ("classification", "tagging", "span_qa", "multiple_choice")
-"""Task types of which a model answers for single examples."""
 GOLD = ("label", "answers", "answer", "answer_start", "tags")
 _OPTIONAL = ("id", "pair", "context", "question")
 
@@ -55,7 +53,7 @@ class Question:
 
 def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
     """`text=body,choices=a+b+c` as field -> names of columns; of words numbers. Raises `ConfigError`."""
-    known = [name for name in (*FIELDS[kind], "id", "language") if name not in GOLD]
+    known = [name for name in (*TYPES.get(kind).fields, "id", "language") if name not in GOLD]
     columns: dict[str, tuple[Name, ...]] = {}
     for part in filter(None, words.split(",")):
         name, equals, column = part.partition("=")
@@ -86,7 +84,7 @@ def read_examples(asked: Question, kind: str) -> list[Example]:
 def _read(asked: Question, kind: str) -> list[Example]:
     if asked.language is not None:
         asked = replace(asked, language=any_language(asked.language).code)
-    if kind not in ANSWERING:
+    if not TYPES.get(kind).answers:
         raise ConfigError(f"a model of type '{kind}' answers no questions about a file")
     form = asked.form or suffix(asked.path) or _guess(asked, kind)
     if form in RECORDS or (form in TABLES and kind != "tagging"):
@@ -104,7 +102,7 @@ def _read(asked: Question, kind: str) -> list[Example]:
 
 def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
     """Examples of texts, or of mappings by field, numbered from 0 where they have no `id`. Raises `DataError`."""
-    fields = [name for name in ("id", *FIELDS[kind]) if name not in GOLD]
+    fields = [name for name in ("id", *TYPES.get(kind).fields) if name not in GOLD]
     examples = []
     for number, given in enumerate(inputs):
         record = {"text" if kind == "classification" else fields[-1]: given} if isinstance(given, str) else dict(given)
@@ -114,12 +112,19 @@ def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Ex
         if odd := [name for name in record if name not in fields]:
             raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
         try:
-            example = MAKERS[kind](Row(record, {name: name for name in record}, Path("inputs"), number, number), None)
+            example = _make(kind, Row(record, {name: name for name in record}, Path("inputs"), number, number))
         except KeyError as error:
             raise DataError(f"input {number}: no field {error} ({kind} has {', '.join(fields)})") from None
-        assert example is not None
         examples.append(example)
     return examples
+
+
+def _make(kind: str, row: Row) -> Example:
+    make = TYPES.get(kind).make
+    assert make is not None
+    example = make(row, None)
+    assert example is not None
+    return example
 
 
 def _guess(asked: Question, kind: str) -> str:
@@ -144,7 +149,7 @@ def _guess(asked: Question, kind: str) -> str:
 
 def _columns(asked: Question, kind: str) -> dict[str, tuple[Name, ...]]:
     """Our field -> its column's possible names."""
-    fields = {name: names for name, names in FIELDS[kind].items() if name not in GOLD}
+    fields = {name: names for name, names in TYPES.get(kind).fields.items() if name not in GOLD}
     columns: dict[str, tuple[Name, ...]] = {"id": ("id",), "language": ("language",), **fields, **asked.columns}
     if asked.language is None:
         del columns["language"]
@@ -159,8 +164,7 @@ def _rows(asked: Question, kind: str, form: str) -> Iterator[Example]:
     try:
         header = Header(columns, optional & columns.keys())
         for row in table_rows(asked.path, header, asked.language or "", quoted, kind=form):
-            example = MAKERS[kind](row, None)
-            assert example is not None
+            example = _make(kind, row)
             ids.new(example.id, row.line)
             yield example
     except DataError as error:  # speaks of an experiment file

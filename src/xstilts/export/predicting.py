@@ -9,9 +9,9 @@ from typing import Any
 from xstilts.backbones.coder import Coder
 from xstilts.core.errors import ConfigError
 from xstilts.data.examples import Example
+from xstilts.data.readers.types import TYPES
 from xstilts.evaluation.predict import AT_ONCE, Predictor
 from xstilts.export.finished import Finished, Head
-from xstilts.export.inputs import ANSWERING
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES
 from xstilts.tasks import Encoding
@@ -40,11 +40,10 @@ class Answering:
 def answering_head(found: Finished, task: str | None) -> Head:
     """The head to ask. Raises `ConfigError` where it answers nothing about single examples."""
     head = found.head(task)
-    if head.kind not in ANSWERING:
+    if not head.kind or not TYPES.get(head.kind).answers:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
-        raise ConfigError(
-            f"stage {found.model.key} has no head that answers for a file: {', '.join(ANSWERING)} do (its heads: {has})"
-        )
+        types = ", ".join(kind.name for kind in TYPES if kind.answers)
+        raise ConfigError(f"stage {found.model.key} has no head that answers for a file: {types} do (its heads: {has})")
     return head
 
 

@@ -18,6 +18,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_text
+from xstilts.data.readers.types import TYPES
 from xstilts.export.adapter import write_adapter
 from xstilts.export.build import check_layer, write_sentence_transformers, write_transformers
 from xstilts.export.card import Exported, Words, card
@@ -31,10 +32,6 @@ from xstilts.stages.models import open_head
 from xstilts.training.model import HeadSpec
 
 Kind = Literal["transformers", "sentence-transformers", "peft"]
-_BY_VECTOR = ("retrieval", "mining", "ranking", "contrastive", "simcse", "")
-"""Head types without a head: sentence vectors are all there is. `""` is a bare backbone."""
-_TRAINED_ON_LAST = ("contrastive", "simcse", "ranking")
-"""Types whose vectors were trained at the last layer; the others read that of the protocol."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,11 @@ def export(found: Finished, asked: Asked, to: Path, words: Words | None = None) 
         XstiltsError: there is no such head or class, or the folder would compute something else; nothing is left.
     """
     head = found.head(asked.task)
-    kind = asked.kind or ("sentence-transformers" if head.type in _BY_VECTOR else "transformers")
+    by_vector = not head.type or TYPES.get(head.type).vectors  # of a bare backbone too
+    kind = asked.kind or ("sentence-transformers" if by_vector else "transformers")
     if asked.layer is not None and kind != "sentence-transformers":
         raise XstiltsError("--layer goes with sentence vectors (--as sentence-transformers)")
-    if kind == "peft" and head.type in _BY_VECTOR:
+    if kind == "peft" and by_vector:
         raise XstiltsError(
             "--as peft holds an adapter with a head; vectors: --as sentence-transformers, adapter merged"
         )
@@ -152,7 +150,7 @@ def _vectors(found: Finished, head: Head, layer: int | None, directory: Path) ->
         if layer is not None:
             check_layer(layer, backbone)
             return layer
-        if head.type in _TRAINED_ON_LAST:
+        if head.type and TYPES.get(head.type).cosine:  # trained at the last layer; others read the protocol's
             return backbone.layers
         return max(1, protocol_layer(backbone.layers)) if usual is None else usual
 

@@ -13,6 +13,7 @@ from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import strangers
 from xstilts.data.readers.columns import ColumnReader
+from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
@@ -21,7 +22,6 @@ from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
 from xstilts.session.tables import frame
 from xstilts.stages.own import revive
-from xstilts.stages.rows import RAW_TEXT
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
@@ -177,7 +177,7 @@ def look(grid: Grid, store: Store) -> None:
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
     held_out = _held_out(waiting)
     for task, roots, split, language in _reads(grid, waiting):
-        if task.type in RAW_TEXT:
+        if TYPES.get(task.type).raw:
             continue
         held = held_out.get((task.name, language), 0) if split == "train" else 0
         most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)

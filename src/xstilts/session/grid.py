@@ -16,11 +16,12 @@ from typing import Any
 from xstilts.core.errors import ConfigError, DataError, StoreError, XstiltsError
 from xstilts.core.files import read_json, write_text
 from xstilts.core.keys import content_key
+from xstilts.data.readers.types import TYPES
 from xstilts.expand import Cell, Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
-from xstilts.stages import ENCODINGS, VERSIONS
+from xstilts.stages import VERSIONS
 from xstilts.stages.digests import DIGESTS, remembered
 
 Data = Path | str | Sequence[Path | str] | None
@@ -172,7 +173,8 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
 
 def fingerprint(experiment: Experiment) -> str:
     """Equal for experiments of which only words differ, and whose stages are of the same versions."""
-    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), VERSIONS, ENCODINGS])
+    encodings = {kind.name: kind.encoding for kind in TYPES}
+    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), VERSIONS, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:

@@ -19,8 +19,5 @@ _FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choos
 VERSIONS = {**dict.fromkeys(_FIRST, 1), "train": 3, "predict": 2, "leaks": 3, "prepare": 2}
 """Raised whenever the code of a kind starts to give other numbers."""
 
-ENCODINGS = {"span_qa": 3, "span_qa_text": 3}
-"""The same for what `prepare` makes of one task type's examples; 1 where it is not named."""
-
 RESUMABLE = frozenset({"train", "translate"})
 """Kinds that go on from what a killed process left."""

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage, drop_defaults
-from xstilts.stages import ENCODINGS, VERSIONS
+from xstilts.stages import VERSIONS
 from xstilts.stages.checksums import (
     DataSource,
     checksums,
@@ -20,10 +21,9 @@ from xstilts.stages.checksums import (
 )
 from xstilts.stages.own import reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
-from xstilts.tasks.base import IN_TEXT, Split, Task
+from xstilts.tasks.base import Split, Task
 from xstilts.training.config import TrainConfig
 
-_BY_COSINE = ("contrastive", "simcse", "ranking")
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
 
 
@@ -144,7 +144,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
     config.update(reading(task))
-    config.update(drop_defaults({"encoding_version": ENCODINGS.get(task.type, 1)}, {"encoding_version": 1}))
+    config.update(drop_defaults({"encoding_version": TYPES.get(task.type).encoding}, {"encoding_version": 1}))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
@@ -217,7 +217,7 @@ def train(model: Stage, phase: PhaseData) -> Stage:
         "seed": phase.seed,
         **selection.config(),
     }
-    if training["precision"] == "bf16" and any(part.task.type in _BY_COSINE for part in phase.components):
+    if training["precision"] == "bf16" and any(TYPES.get(part.task.type).cosine for part in phase.components):
         config["cosines"] = "fp32"  # they were bf16's own once
     below = model.config.get("train", {}).get("lora")
     if training["lora"] and below and below["dropout"]:
@@ -225,7 +225,7 @@ def train(model: Stage, phase: PhaseData) -> Stage:
     inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
     inputs |= selection.inputs()
     for i, part in enumerate(phase.components):
-        if (part.replayed or phase.train["head"] == "keep") and part.task.type in IN_TEXT:
+        if (part.replayed or phase.train["head"] == "keep") and TYPES.get(part.task.type).in_text:
             holder = _holder(model, config["components"][i]["task"])
             inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
     return make("train", config, inputs, phase.label, cost=phase.cost, by_default=list(phase.by_default))
@@ -294,7 +294,7 @@ def profile(model: Stage, data: Stage, kind: str, how: Mapping[str, Any]) -> Sta
             of the data, where it is not one training set.
     """
     config: dict[str, Any] = {"type": kind, "labels": data.config["labels"], "part": "all", **how}
-    if how["measure"] == "text" and kind in IN_TEXT.values():
+    if how["measure"] == "text" and TYPES.get(kind).asks and not TYPES.get(kind).raw:
         config["prompts"] = True  # and not their answers, which are no text of the task
     label = f"{how['measure']} of {data.config['task']}: {model.label}"
     return make("profile", config, {"model": model, "data": data}, label, cost=2.0)

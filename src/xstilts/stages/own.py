@@ -18,28 +18,17 @@ from xstilts.core.codes import Codes
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import Root, check_pattern
-from xstilts.data.readers.columns import FIELDS, ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in, relabelled
 from xstilts.data.readers.dialects import NAMED
 from xstilts.data.readers.labels import clean
+from xstilts.data.readers.types import TYPES
 from xstilts.metrics import METRICS
 from xstilts.metrics.tagging import not_spans
 from xstilts.tasks import TASKS, Encoding, Split, Task
 
-_METRICS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("accuracy",),
-    "multiple_choice": ("accuracy",),
-    "span_qa": ("squad_v1", "squad_v2", "mlqa"),
-    "tagging": ("entity_f1", "token_accuracy"),
-    "retrieval": ("bitext_accuracy",),
-    "contrastive": (),
-    "masked_lm": (),
-}
-"""Task type -> metrics that fit its gold, the usual one first; none for what is only trained on."""
 _RENAMED = {"span_f1": "entity_f1", "span_f1_seqeval_1": "entity_f1"}
 """Metrics of own tasks by their former names."""
-_LENGTHS = {"span_qa": 384, "retrieval": 512}
 _ENTITY_F1 = "entity_f1"
-_CLASSES = ("classification", "tagging")
 
 
 def _label(value: Any) -> Any:
@@ -80,7 +69,7 @@ class OwnTask(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     like: str | None = Field(default=None, description="registered task whose format, type and metric it has")
-    type: Literal[tuple(FIELDS)] | None = Field(  # type: ignore[valid-type]
+    type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
         default=None, description="task type of files that are read by column"
     )
     files: dict[Split, Annotated[tuple[str, ...], BeforeValidator(_patterns), Field(min_length=1)]] = Field(
@@ -151,7 +140,8 @@ class OwnTask(BaseModel):
                 raise _wrong(f"`{field}` goes with `type`; files like {base.name}'s are in its own form", field)
 
     def _check_type(self, kind: str) -> None:
-        fields = [*FIELDS[kind], "id", "language"]
+        about = TYPES.get(kind)
+        fields = [*about.fields, "id", "language"]
         for field, name in self.columns.items():
             if field not in fields:
                 near = difflib.get_close_matches(field, fields, n=1)
@@ -161,12 +151,12 @@ class OwnTask(BaseModel):
                 raise _wrong(f"one column for '{field}'; only choices may have several", "columns", field)
             if isinstance(name, int) and kind != "tagging":
                 raise _wrong(f"a column of {kind} has a name; only words and tags may be numbered", "columns", field)
-        if self.metric is not None and self.metric not in _METRICS[kind]:
-            raise UnknownName(f"metric of {kind}", self.metric, _METRICS[kind])
-        if self.labels and kind not in (*_CLASSES, "multiple_choice"):
+        if self.metric is not None and self.metric not in about.metrics:
+            raise UnknownName(f"metric of {kind}", self.metric, about.metrics)
+        if self.labels and not about.labels:
             raise _wrong(f"{kind} has no labels", "labels")
-        if self.count_from is not None and (kind != "multiple_choice" or self.labels):
-            what = f"{kind} has no numbered choices" if kind != "multiple_choice" else "give it or `labels`, not both"
+        if self.count_from is not None and (about.labels != "choices" or self.labels):
+            what = "give it or `labels`, not both" if about.labels == "choices" else f"{kind} has no numbered choices"
             raise _wrong(what, "count_from")
         if self.spans and (problem := not_spans(self.labels or ())):
             raise _wrong(problem, "labels")
@@ -183,7 +173,7 @@ class OwnTask(BaseModel):
     @property
     def finds_labels(self) -> bool:
         """Whether its labels are those of its training files, so that it has none before these are read."""
-        return self.type in _CLASSES and not self.labels
+        return self.type is not None and TYPES.get(self.type).labels == "classes" and not self.labels
 
     @property
     def spans(self) -> bool:
@@ -218,7 +208,7 @@ def own_task(name: str, spec: OwnTask) -> Task:
         reader = reader and _in_dialect(reader, spec)
         base = replace(base, like=base.name, languages=spec.languages or base.languages, read=reader or base.read)
     else:
-        metric = spec.metric or next(iter(_METRICS[spec.type]), "")
+        metric = spec.metric or next(iter(TYPES.get(spec.type).metrics), "")
         reader = column_reader(spec.type, spec.columns, spec.labels or (), metric == "squad_v2", spec.count_from)
         base = _blank(_in_dialect(reader, spec))
         main = METRICS.get(metric).main if metric else ""
@@ -228,7 +218,7 @@ def own_task(name: str, spec: OwnTask) -> Task:
         base,
         name=name,
         files={split: tuple(patterns) for split, patterns in spec.files.items()},
-        labels=spec.labels or base.labels if spec.type != "multiple_choice" else (),
+        labels=() if spec.type and TYPES.get(spec.type).labels == "choices" else spec.labels or base.labels,
         train_on=name if "train" in spec.files else base.train_on,
         evaluate_on=measured[0] if measured else base.evaluate_on,
         encoding=replace(base.encoding, max_length=spec.max_length or base.encoding.max_length),
@@ -278,6 +268,6 @@ def revive(name: str, told: Mapping[str, Any], files: Mapping[str, Sequence[str]
 
 def _blank(reader: ColumnReader) -> Task:
     """A task of which only its type and its reader are known."""
-    kind: Any = reader.type
-    encoding = Encoding(max_length=_LENGTHS.get(kind, 128), no_answer=reader.no_answer)
+    kind = reader.type
+    encoding = Encoding(max_length=TYPES.get(kind).max_length, no_answer=reader.no_answer)
     return Task("", kind, reader, {}, (), "", "", "", "", "", encoding=encoding, protocol="of the experiment file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,6 @@ from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, j
 from xstilts.core.codes import Codes
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import drop_defaults
-
-READ_BY = {
-    "retrieval": ("pooling", "special_tokens", "layer", "similarity"),
-    "mining": ("pooling", "special_tokens", "layer"),
-    "ranking": ("pooling", "special_tokens"),
-}
-TRAINED_BY = dict.fromkeys(("contrastive", "simcse", "ranking"), ("pooling", "special_tokens"))
-JUDGED_BY = {"retrieval": ("validate_on",)}
-"""What of `retrieval_of` a task type's predictions depend on, its training, and its scores."""
 
 
 class LayerSpec(BaseModel):
@@ -173,6 +164,6 @@ def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
     return drop_defaults(chosen, usually)
 
 
-def part_for(users: Mapping[str, tuple[str, ...]], task_type: str, retrieval: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `retrieval` a task type depends on; `users` is `READ_BY`, `TRAINED_BY` or `JUDGED_BY`."""
-    return {name: value for name, value in retrieval.items() if name in users.get(task_type, ())}
+def part_for(names: Collection[str], retrieval: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `retrieval` a task type depends on: `read_by`, `trained_by` or `judged_by` of its value."""
+    return {name: value for name, value in retrieval.items() if name in names}

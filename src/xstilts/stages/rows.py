@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.microworld.domain import DEFAULT_DOMAIN
 from xstilts.microworld.world import DEFAULT
@@ -18,8 +19,6 @@ from xstilts.tasks.base import Split
 from xstilts.tasks.microworld import DOMAIN
 from xstilts.translation.spec import SOURCE
 
-RAW_TEXT = ("masked_lm", "causal_lm", "span_corruption")
-"""Types whose instances are blocks of lines."""
 ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Per language, where neither a source nor files tell; the plan says so."""
 _WORLD_SIZES = {"text": "documents"}
@@ -80,7 +79,7 @@ def is_empty(path: Path) -> bool:
 
 
 def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
-    if prepared.config["type"] in RAW_TEXT:  # raw text is large, and its size on disk tells its tokens
+    if TYPES.get(prepared.config["type"]).raw:  # raw text is large, and its size on disk tells its tokens
         return 0
     config, hints = prepared.config, prepared.settings
     told = {name: config[name] for name in ("like", "read") if name in config}

@@ -9,6 +9,7 @@ from typing import Any
 
 from xstilts.core.errors import ConfigError
 from xstilts.core.languages import LANGUAGES
+from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
 from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
@@ -16,9 +17,8 @@ from xstilts.stages.describe import custom_files, make
 from xstilts.stages.digests import digest
 from xstilts.stages.own import reading
 from xstilts.tasks import Task
-from xstilts.tasks.base import OF_TEXT
 from xstilts.translation.command import printed_version
-from xstilts.translation.spec import PROJECTED, EngineSpec
+from xstilts.translation.spec import EngineSpec
 
 CONVERTED = ("model.bin", "config.json", "*vocabulary*")
 """What a CTranslate2 model is told by."""
@@ -46,14 +46,14 @@ class Translator:
             ConfigError: the engine has nothing for this task or language.
             DataError: files of translations that are missing.
         """
-        kind = OF_TEXT.get(task.type, task.type)
+        kind = asked_type(task.type)
         config: dict[str, Any] = {
             "task": task.name,
-            "type": kind,
+            "type": kind.name,
             "language": language,
             "files": checksums(data, task, "train", ("en",)),
             **reading(task),
-            **self.spec.options(kind in PROJECTED, language),
+            **self.spec.options(kind.projected, language),
         }
         settings: dict[str, Any] = {"roots": roots_of(data), "files": custom_files(task)}
         how = {"ctranslate2": self._machine, "command": self._command, "files": self._files, "microworld": self._exact}[
@@ -93,7 +93,7 @@ class Translator:
         self, task: Task, config: dict[str, Any], places: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The same with the encoder that aligns words, where spans or tags are projected."""
-        if OF_TEXT.get(task.type, task.type) in PROJECTED and self.aligner is not None:
+        if asked_type(task.type).projected and self.aligner is not None:
             source, revision = self.aligner
             config["aligner"] = identity_of_model(source, revision)
             places |= {"aligner": _place(source), "revision": revision}

@@ -1,25 +1,17 @@
-"""Task types by name: what turns examples into features, a head, a loss and predictions."""
+"""The machinery of task types: what turns examples into features, a head, a loss and predictions.
+
+What else is said of a type, without torch, stands in `xstilts.data.readers.types`, which names the class.
+"""
+
+from importlib import import_module
 
 from xstilts.core.registry import Registry
+from xstilts.data.readers.types import TYPES
 from xstilts.task_types.base import Batch, Prediction, TaskType
-from xstilts.task_types.causal_lm import CausalLM
-from xstilts.task_types.classification import Classification
-from xstilts.task_types.masked_lm import MaskedLM
-from xstilts.task_types.multiple_choice import MultipleChoice
-from xstilts.task_types.pools import Mining, Ranking
-from xstilts.task_types.sentences import Contrastive, Retrieval
-from xstilts.task_types.simcse import SimCSE
-from xstilts.task_types.span_corruption import SpanCorruption
-from xstilts.task_types.span_qa import SpanQA
-from xstilts.task_types.tagging import Tagging
-from xstilts.task_types.text import ClassificationText, MultipleChoiceText, SpanQAText, TaggingText
-from xstilts.task_types.translation_lm import TranslationLM
 
 TASK_TYPES: Registry[TaskType] = Registry("task type")
-_ALL = (Classification(), MultipleChoice(), Tagging(), SpanQA(), Retrieval(), Mining(), Ranking())
-_PRETRAINING = (MaskedLM(), CausalLM(), SpanCorruption(), TranslationLM(), Contrastive(), SimCSE())
-_TEXT = (ClassificationText(), MultipleChoiceText(), SpanQAText(), TaggingText())
-for _type in (*_ALL, *_PRETRAINING, *_TEXT):
-    TASK_TYPES.add(_type.name, _type)
+for _type in TYPES:
+    _module, _, _class = _type.machinery.partition(":")
+    TASK_TYPES.add(_type.name, getattr(import_module(f"xstilts.task_types.{_module}"), _class)())
 
 __all__ = ["TASK_TYPES", "Batch", "Prediction", "TaskType"]

@@ -23,41 +23,8 @@ from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.gold import attach_labels
 
 Split = Literal["train", "validation", "test"]
-TypeName = Literal[
-    "classification",
-    "multiple_choice",
-    "span_qa",
-    "tagging",
-    "retrieval",
-    "mining",
-    "ranking",
-    "masked_lm",
-    "causal_lm",
-    "span_corruption",
-    "translation_lm",
-    "contrastive",
-    "simcse",
-    "classification_text",
-    "multiple_choice_text",
-    "span_qa_text",
-    "tagging_text",
-]
-IN_TEXT: Mapping[TypeName, TypeName] = {
-    "classification": "classification_text",
-    "multiple_choice": "multiple_choice_text",
-    "span_qa": "span_qa_text",
-    "tagging": "tagging_text",
-}
-"""Types that a backbone which writes text answers in text; it does the others as any backbone."""
 Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
 """Types that pretrain on data which has no labels, or needs none; raw text and translation pairs have several."""
-OF_TEXT: Mapping[str, str] = {
-    **{text: kind for kind, text in IN_TEXT.items()},
-    **dict.fromkeys(("causal_lm", "span_corruption"), "masked_lm"),
-}
-"""The other way round; of raw text too."""
-FILLED: tuple[TypeName, ...] = ("span_qa", "masked_lm", "causal_lm", "span_corruption")
-"""Types that cut what is longer into windows, or join what is shorter: their texts are as long as they may be."""
 Reader = Callable[[Path, str], Iterable[Example]]
 """(file, language) -> examples; raises `DataError` with file and line."""
 
@@ -87,6 +54,7 @@ class Task:
     """A data set with everything needed to read, train on, measure and cite it.
 
     Attributes:
+        type: name of a task type (`xstilts.data.readers.types`).
         files: split -> patterns below the data folder, tried in order; `{language}` is the XTREME code, `{iso3}` its
             ISO 639-3 code, further fields in `xstilts.core.languages`; `*` matches within one name; a packed one is
             found too. All files of the first pattern that matches anything are read, in sorted order.
@@ -102,7 +70,7 @@ class Task:
     """
 
     name: str
-    type: TypeName
+    type: str
     read: Reader
     files: Mapping[Split, tuple[str, ...]]
     languages: tuple[str, ...]

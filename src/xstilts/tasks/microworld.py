@@ -21,7 +21,7 @@ from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.topics import labelled_texts
 from xstilts.microworld.concepts import TOPICS
 from xstilts.microworld.languages import LANGUAGES
-from xstilts.tasks.base import Encoding, Reader, Split, Task, TypeName, register
+from xstilts.tasks.base import Encoding, Reader, Split, Task, register
 
 _TARGETS = tuple(code for code in LANGUAGES if code != "en")
 DOMAIN = "micro_domain_"
@@ -35,7 +35,7 @@ def topics(path: Path, language: str) -> Iterator[Example]:
     yield from labelled_texts(path, TOPICS)
 
 
-def _task(name: str, kind: TypeName, read: Reader, files: dict[str, str], **fields: Any) -> Task:
+def _task(name: str, kind: str, read: Reader, files: dict[str, str], **fields: Any) -> Task:
     """A task that is only trained on unless `fields` name a metric."""
     defaults = {"metric": "", "main": "", "languages": tuple(LANGUAGES), "protocol": "training only"}
     return register(
@@ -52,7 +52,7 @@ def _task(name: str, kind: TypeName, read: Reader, files: dict[str, str], **fiel
     )
 
 
-def _labelled(name: str, kind: TypeName, read: Reader, pattern: str, **fields: Any) -> Task:
+def _labelled(name: str, kind: str, read: Reader, pattern: str, **fields: Any) -> Task:
     """A task with English training items and parallel test items."""
     files = {split: pattern.replace("{split}", file) for split, file in _SPLITS.items()}
     measured = {"metric": "accuracy", "main": "accuracy", "protocol": "zero-shot, trained on English"}

@@ -15,9 +15,6 @@ from xstilts.data.locate import check_pattern
 
 SOURCE = "en"
 """The language that is translated from."""
-PROJECTED = ("span_qa", "tagging")
-"""Task types whose gold has a place in the text."""
-TRANSLATED = ("classification", "multiple_choice", *PROJECTED)
 Markers = Literal["tags", "brackets", "none"]
 TRANSLATING = ("ctranslate2", "command")
 """Engines that translate texts, so that spans and tags are projected; the others give translated examples."""

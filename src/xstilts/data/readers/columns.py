@@ -18,41 +18,13 @@ from xstilts.data.readers import pairs, tagging, topics
 from xstilts.data.readers.common import Reader, checked
 from xstilts.data.readers.dialects import RECORDS, dialect_of
 from xstilts.data.readers.labels import doubt
-from xstilts.data.readers.shapes import MAKERS, Gold
+from xstilts.data.readers.shapes import Gold
 from xstilts.data.readers.tables import TABLES, Header, Name, languages_said, languages_told, suffix, table_rows
 from xstilts.data.readers.text import plain_lines
+from xstilts.data.readers.types import TYPES
 from xstilts.data.readers.words import sentences
 
-FIELDS: Mapping[str, Mapping[str, tuple[Name, ...]]] = {
-    "classification": {"text": ("text",), "pair": ("pair",), "label": ("label",)},
-    "multiple_choice": {
-        "context": ("context",),
-        "question": ("question",),
-        "choices": ("choices",),
-        "label": ("label",),
-    },
-    "span_qa": {
-        "question": ("question",),
-        "passage": ("passage", "context"),
-        "answers": ("answers",),
-        "answer": ("answer",),
-        "answer_start": ("answer_start",),
-    },
-    "tagging": {"words": ("words", "tokens", 1), "tags": ("tags", 2)},
-    "retrieval": {"source": ("source",), "target": ("target",)},
-    "contrastive": {"source": ("source",), "target": ("target",)},
-    "masked_lm": {"text": ("text",)},
-}
-"""Task type -> field -> what its column is called unless the user says so; the first name that is there."""
-
-_OPTIONAL: Mapping[str, frozenset[str]] = {
-    "classification": frozenset({"pair"}),
-    "multiple_choice": frozenset({"context", "question"}),
-    "span_qa": frozenset({"answers", "answer", "answer_start"}),
-}
 _MOST_LABELS = 200
-_RULES: Mapping[str, int] = {"tagging": 2, "multiple_choice": 2}
-"""Task type -> version of how its files are read; raised where the same file begins to give other examples."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +32,7 @@ class ColumnReader:
     """A reader `(path, language) -> examples`, as a value.
 
     Attributes:
-        type: the task type, a key of `FIELDS`.
+        type: the task type, which has `fields`.
         columns: field -> names of its column, of which the first that is there counts; for `choices` more than one
             name means one column per choice. Besides the type's fields `id` and `language`.
         optional: fields that a file may lack.
@@ -93,7 +65,8 @@ class ColumnReader:
         """The value for keys and workers."""
         told = {**asdict(self), "quoted": "no" if self.quoted is False else bool(self.quoted)}  # keys: false is None
         told = {name: value for name, value in told.items() if value not in (None, "") or name == "quoted"}
-        return {**told, "rules": _RULES[self.type]} if self.type in _RULES else told
+        rules = TYPES.get(self.type).rules
+        return {**told, "rules": rules} if rules > 1 else told
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
@@ -109,16 +82,18 @@ class ColumnReader:
         return checked(lambda path, language: self._examples(path, language, cleaned))
 
     def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Iterator[Example]:
+        kind = TYPES.get(self.type)
         gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
         table = suffix(path) in TABLES
         if self.type == "tagging" and suffix(path) not in RECORDS:
             yield from _sentences(self, path, gold)
-        elif self.type == "masked_lm" and not table and self.columns["text"] == FIELDS["masked_lm"]["text"]:
+        elif kind.raw and not table and self.columns["text"] == kind.fields["text"]:
             yield from plain_lines(path, language)
         else:
             header = Header(self.columns, self.optional)
+            assert kind.make is not None
             for row in table_rows(path, header, language, self.quoted, self.separator):
-                example = MAKERS[self.type](row, gold)
+                example = kind.make(row, gold)
                 if example is not None:
                     yield example
             gold.check_counting(path)
@@ -151,13 +126,13 @@ def column_reader(
     no_answer: bool = False,
     count_from: int | None = None,
 ) -> ColumnReader:
-    """A reader for a task type with some columns named, which every file must then have; the rest as in `FIELDS`."""
+    """A reader for a task type with some columns named, which every file must then have; the rest as its `fields`."""
     given = {field: (name,) if isinstance(name, str | int) else tuple(name) for field, name in named.items()}
-    columns = {"id": ("id",), **FIELDS[kind], **given}
+    columns = {"id": ("id",), **TYPES.get(kind).fields, **given}
     for one, others in (("answers", ("answer", "answer_start")), ("answer", ("answers",))):
         if one in given:
             columns = {field: names for field, names in columns.items() if field in given or field not in others}
-    optional = ({"id"} | _OPTIONAL.get(kind, frozenset())) - given.keys()
+    optional = ({"id"} | TYPES.get(kind).optional) - given.keys()
     have = tuple(sorted(optional & columns.keys()))
     return ColumnReader(kind, columns, have, tuple(labels), no_answer, count_from=count_from)
 

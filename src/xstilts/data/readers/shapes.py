@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,15 @@ def _name(row: Row) -> str:
     return row.name("label")
 
 
-def _text(row: Row, gold: Gold | None) -> Example:
+def make_text(row: Row, gold: Gold | None) -> Example:
+    """A text or a pair of texts, and its label."""
     pair = row.text("pair") if "pair" in row.columns else None
     label = gold.label(_name(row), row.path, row.line) if gold else None
     return TextExample(row.id(), row.text("text"), pair, label)
 
 
-def _choice(row: Row, gold: Gold | None) -> Example:
+def make_choice(row: Row, gold: Gold | None) -> Example:
+    """A context, a question and choices, of which one is right."""
     choices, names = _choices(row)
     if len(choices) < 2 or not all(map(str.strip, choices)):
         raise row.error("choices should be two or more texts, none of them empty")
@@ -143,7 +145,8 @@ def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _span(row: Row, gold: Gold | None) -> Example:
+def make_span(row: Row, gold: Gold | None) -> Example:
+    """A question and a passage, with the answers in it."""
     passage = row.text("passage")
     if gold is None:
         return SpanExample(row.id(), row.text("question"), passage, None)
@@ -184,7 +187,8 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
     return Answer(text, start)
 
 
-def _words(row: Row, gold: Gold | None) -> Example:
+def make_words(row: Row, gold: Gold | None) -> Example:
+    """A sentence of words with a tag each."""
     words = row.texts("words")
     if gold is None:
         if not words or not all(words):
@@ -198,25 +202,15 @@ def _words(row: Row, gold: Gold | None) -> Example:
     return TaggedExample(row.id(), words, tags)
 
 
-def _parallel(row: Row, gold: Gold | None) -> Example:
+def make_parallel(row: Row, gold: Gold | None) -> Example:
+    """A sentence and its translation."""
     source, target = row.text("source"), row.text("target")
     if not source.strip() or not target.strip():
         raise row.error("an empty sentence")
     return ParallelExample(row.id(), source, target)
 
 
-def _raw(row: Row, gold: Gold | None) -> Example | None:
+def make_raw(row: Row, gold: Gold | None) -> Example | None:
+    """A line of raw text; none if it is blank."""
     text = row.text("text")
     return PlainText(row.id(), text) if text.strip() else None
-
-
-MAKERS: Mapping[str, Callable[[Row, Gold | None], Example | None]] = {
-    "classification": _text,
-    "multiple_choice": _choice,
-    "span_qa": _span,
-    "tagging": _words,
-    "retrieval": _parallel,
-    "contrastive": _parallel,
-    "masked_lm": _raw,
-}
-"""Task type -> what makes an example of a row; none of blank raw text. Each raises `DataError`."""
