@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import typed as typed
-from graph.toy import RUNNER, stage
-from xstilts.graph.local import run_local
+from graph.toy import RUNNER, run_local, stage
 from xstilts.graph.perform import Work, perform
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store

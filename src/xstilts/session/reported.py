@@ -36,10 +36,11 @@ def written_table(grid: Grid, store: Store, command: str, folder: Path) -> str |
 
 
 def _made_of(grid: Grid, store: Store, command: str) -> str:
-    """A key of all that a report depends on: the experiment, what is finished of it, and this version."""
+    """A key of all that a report depends on: the experiment, what is finished or failed of it, and this version."""
     names = [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in grid.cells]
     done = [_mark(store.directory(stage) / "DONE") for stage in grid.stages]
-    return content_key([__version__, command, grid.experiment.model_dump(mode="json"), names, done])
+    failed = sorted({path.stem for path in store.root.glob("failures/*.txt")} & {stage.key for stage in grid.stages})
+    return content_key([__version__, command, grid.experiment.model_dump(mode="json"), names, done, failed])
 
 
 def _mark(path: Path) -> str:
