@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from graph.test_slurm import TESTS, is_free, scores, wait_for
-from graph.test_workers import grid, messages, named
+from graph.test_workers import messages, named
 from graph.toy import RUNNER, stage
 from xstilts.core.errors import ConfigError
 from xstilts.graph.events import Done, Event, Started
@@ -69,10 +69,18 @@ def test_the_driver_ends(ray_cluster: Any, store: Store, how: signal.Signals) ->
 
 def test_one_machine_alone_needs_no_network(store: Store) -> None:
     pytest.importorskip("ray", reason="no Ray here: pip install 'xstilts[ray]'")
-    with driver("", store, grid()) as run:
-        out, said = run.communicate(timeout=120)
+    with driver("", store, [stage(str(n)) for n in range(5)]) as run:
+        out, said = run.communicate(timeout=300)
     assert run.returncode == 0, said
-    assert out.count("Done") == 17
+    assert out.count("Done") == 5
+
+
+def test_a_cluster_without_room_is_one_line(ray_cluster: Any) -> None:
+    room = "it has 4 cores and 2 GPUs, and a stage needs 1 and 3; where Ray adds nodes when asked, say --workers 8"
+    with pytest.raises(ConfigError, match=f"^--executor ray: {room}$"):
+        Ray(ray_cluster.address, None, Needs(3, 1)).__enter__()
+    with Ray(ray_cluster.address, None, Needs(1, 1)) as places:
+        assert places.size == 4
 
 
 def test_no_cluster_is_one_line() -> None:

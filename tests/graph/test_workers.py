@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +17,13 @@ from xstilts.core.errors import StageError
 from xstilts.graph import execute as loop
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
 from xstilts.graph.execute import execute
+from xstilts.graph.locks import RUNNING
 from xstilts.graph.perform import Work
 from xstilts.graph.places import Local, Slurm
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here, Needs, Workers
+from xstilts.graph.workers import Here, Message, Needs, Workers
 
 Make = Callable[[list[Stage], Work], Workers]
 NEEDS: Mapping[str, Needs] = {"gpu": Needs(1, 1)}
@@ -169,23 +170,53 @@ def test_what_needs_a_gpu_has_one_to_itself_and_the_rest_sees_none(store: Store,
     assert seen[4:] == ["", ""]
 
 
-def test_a_store_that_a_worker_does_not_see_is_named(store: Store, processes: Make) -> None:
-    (store.root / "STORE.json").unlink()  # as on a node that has another folder there
-    with pytest.raises(StageError, match=r"no store in .*; all nodes must share one store and its locks$"):
+def test_a_worker_that_does_not_see_the_store_or_its_locks_ends_the_run(
+    store: Store, processes: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xstilts.graph.pool.RUNNING", "held elsewhere")
+    with pytest.raises(StageError, match=r"cannot open .*: --store must name a folder that all machines share$"):
+        run([stage("a")], store, processes)
+    (store.root / RUNNING).touch()
+    with pytest.raises(StageError, match="does not see the locks of other machines in "):
         run([stage("a")], store, processes)
 
 
-def test_as_many_stages_at_a_time_as_there_are_gpus(store: Store) -> None:
-    stages = [stage(str(n), kind="gpu", says="CUDA_VISIBLE_DEVICES", sleep=0.3) for n in range(8)]
-    work = Work(store, RUNNER, {})
-    running = most = 0
-    began = time.monotonic()
-    for event in execute(stages, work, Pool(stages, work, Local(16, tuple("abcdefgh")), {"gpu": Needs(1)}, 1)):
-        running += isinstance(event, Started) - isinstance(event, Done)
-        most = max(most, running)
-    assert most >= 6, f"eight GPUs; took {time.monotonic() - began:.1f} s"
-    seen = {(store.directory(one) / "says.txt").read_text() for one in stages}
-    assert len(seen) >= 6
+class Silent:
+    """A seat whose worker never says a word."""
+
+    def __init__(self) -> None:
+        self._ends = os.pipe()
+
+    def fileno(self) -> int:
+        return self._ends[0]
+
+    def send(self, message: Message) -> None: ...
+
+    def ask(self) -> None: ...
+
+    def ended(self) -> bool:
+        return False
+
+    def end(self) -> Message:
+        for descriptor in self._ends:
+            os.close(descriptor)
+        return {}
+
+
+def test_eight_gpus_are_lent_to_eight_workers_and_other_stages_fit_beside(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Local, "start", lambda self, needs: Silent())
+    gpu = [stage(f"g{n}", kind="gpu") for n in range(9)]
+    rest = [stage(f"c{n}") for n in range(3)]
+    with Pool([*gpu, *rest], Work(store, RUNNER, {}), Local(10, tuple("abcdefgh")), {"gpu": Needs(1)}, 1) as pool:
+        for one in [*gpu[:8], *rest[:2]]:
+            assert pool.fits(one)
+            pool.give(one)
+            assert not pool.fits(gpu[8]) or one in gpu[:7]
+        assert not pool.fits(rest[2]), "ten at a time"
+        seen = [pool._hello_to(worker)["environment"]["CUDA_VISIBLE_DEVICES"] for worker in pool._workers]
+    assert seen == [*"abcdefgh", "", ""]
 
 
 def test_no_worker_is_started_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

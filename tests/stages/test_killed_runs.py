@@ -27,10 +27,10 @@ from pathlib import Path
 from xstilts.core.machine import Machine
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
-from xstilts.session.run import local
+from xstilts.session.executors import carry_out
 
 machine = Machine(workers=1, threads=1, checkpoint_seconds=0.02, log_every=1)
-for event in local(list(from_rows(json.load(sys.stdin)).values()), Store(Path(sys.argv[1])), machine):
+for event in carry_out(list(from_rows(json.load(sys.stdin)).values()), Store(Path(sys.argv[1])), machine):
     print(type(event).__name__, event.stage.kind, flush=True)
 """
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

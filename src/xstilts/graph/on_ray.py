@@ -46,7 +46,7 @@ class Ray:
         most: what the most demanding stage needs.
 
     Raises:
-        ConfigError: Ray is not installed, or there is no such cluster.
+        ConfigError: Ray is not installed, or there is no such cluster, or no room there.
     """
 
     gpus: None = None
@@ -84,8 +84,12 @@ class Ray:
                     signal.signal(number, handler)  # again, for Ray's own would end us without a word
         if self._size is None:
             there, most = ray.cluster_resources(), self._most
-            share = 2 * there.get("GPU", 0) / most.gpus if most.gpus else there.get("CPU", 0) / (most.cpus or 1)
-            self._size = max(1, int(share))
+            gpus, cpus = there.get("GPU", 0), there.get("CPU", 0)
+            self._size = int(2 * (gpus // most.gpus) if most.gpus else cpus // (most.cpus or 1))
+            if not self._size:
+                ray.shutdown()
+                room = f"it has {cpus:g} cores and {gpus:g} GPUs, and a stage needs {most.cpus or 1} and {most.gpus}"
+                raise ConfigError(f"--executor ray: {room}; where Ray adds nodes when asked, say --workers 8")
         return self
 
     def __exit__(self, *error: Any) -> None:

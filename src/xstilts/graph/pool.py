@@ -121,11 +121,12 @@ class Pool:
         self._workers: list[_Worker] = []
         self._stillborn, self._why = 0, ""
         self._selector = selectors.DefaultSelector()
-        self._held = ExitStack()
 
     def __enter__(self) -> Pool:
-        self._held.enter_context(running(self._work.store.root / RUNNING))
-        self._places.__enter__()
+        with ExitStack() as inside:
+            inside.enter_context(running(self._work.store.root / RUNNING))
+            inside.enter_context(self._places)
+            self._inside = inside.pop_all()
         self._hello: Message = {
             "store": str(self._work.store.root),
             "runner": self._runner,
@@ -154,8 +155,7 @@ class Pool:
             for worker in self._workers:
                 worker.seat.end()
             self._selector.close()
-            self._places.__exit__(*error)
-            self._held.close()
+            self._inside.close()
             if self._catches:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

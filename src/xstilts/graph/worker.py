@@ -58,10 +58,10 @@ def main() -> None:
     os.environ.update(run["environment"])
     stages = from_rows(run["stages"])
     try:
+        check_reach(Path(run["store"]) / RUNNING)
         store = Store(Path(run["store"]), must_exist=True)
-        check_reach(store.root / RUNNING)
     except StoreError as error:
-        _send(wire, {"refused": f"{error}; all nodes must share one store and its locks"})
+        _send(wire, {"refused": str(error)})
         _end()
     work = Work(store, run["runner"], run["settings"], run["resumable"])
     try:
