@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cli.conftest import typed as typed
-from graph.toy import RUNNER, run_local, stage
+from graph.toy import RUNNER, stage
 from xstilts.graph.perform import Work, perform
-from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.stage import Stage, graph, to_rows
 from xstilts.graph.store import Store
 from xstilts.session.why import reasons
 
@@ -32,7 +32,8 @@ def scored(model: Stage) -> Stage:
 
 
 def finish(store: Store, *stages: Stage) -> None:
-    list(run_local(stages, store, nothing, {}, 0))
+    for one in graph(stages):
+        perform(Work(store, nothing, {}), one, lambda: None, lambda _: None)
 
 
 def nothing(stage: Stage, directory: Path, *_: Any) -> None:
