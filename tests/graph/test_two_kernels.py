@@ -165,14 +165,16 @@ class Machines:
         (place / "asked").rename(place / f"{number}.asked")
         self._wait(place / f"{number}.answer", seconds)
         answer = ast.literal_eval((place / f"{number}.answer").read_text())
-        assert "Traceback" not in str(answer), answer
+        assert "Traceback (" not in str(answer), answer
         return answer
 
     def outcomes(self, kernel: int, names: Sequence[str], seconds: float) -> dict[str, Any]:
         """What `apart` came to on a kernel, once all of `names` have."""
         end = time.monotonic() + seconds
         while set(names) - set(found := self.ask(kernel, "outcomes", seconds)):
-            assert time.monotonic() < end, found
+            if time.monotonic() > end:
+                frames = "[''.join(traceback.format_stack(one)) for one in sys._current_frames().values()]"
+                pytest.fail(f"kernel {kernel} has {found} and is at " + "\n".join(self.ask(kernel, frames)))
             time.sleep(0.5)
         return dict(found)
 
