@@ -32,9 +32,9 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.metrics import Ratio
 from xstilts.planning.empty_files import lay_out
+from xstilts.session.executors import carry_out
 from xstilts.session.grid import Grid
 from xstilts.session.loading import load
-from xstilts.session.run import local
 
 EXAMPLES = 100
 """A language."""
@@ -103,7 +103,7 @@ def measure(seeds: int, workers: int) -> dict[str, Any]:
         planned, plan_peak = _typed("plan", str(file), *places)
         grid = Grid.of(load(file), folder / "data")
         began = time.perf_counter()
-        for _ in local(grid.targets, Store(store), Machine(workers=workers), "benchmarks.grid:write"):
+        for _ in carry_out(grid.targets, Store(store), Machine(workers=workers), "benchmarks.grid:write"):
             pass
         filling = 1000 * (time.perf_counter() - began) / len(grid.stages)
         reported, peak = _typed("run", str(file), *places, "--device", "cpu")

@@ -153,7 +153,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_stage_tells_it_and_writes_it_down(
-    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xstilts.stages.training.uncontrolled", lambda *_: True)
     fails(monkeypatch, lambda number, _: number == 6)
@@ -162,7 +162,6 @@ def test_a_stage_tells_it_and_writes_it_down(
     assert row == {"what": "out of memory", "tokens": 8192, "now": row["now"]}
     line = f"out of memory in step 5: going on with {row['now']} tokens at a time, not 8192"
     assert said == [line]
-    assert line in capsys.readouterr().err.splitlines()
     depends = read_json(found / "environment.json")["depends_on"]
     assert depends["micro_batch_tokens"] == [row["now"], 8192]
     assert not (found / "accidents.json").exists()

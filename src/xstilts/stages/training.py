@@ -140,7 +140,7 @@ def _run(
     if not team().leads:
         return
     if problems:
-        tell(report, f"collapsed: {why}; it is kept and counted (`restarts: 2` would try other seeds)")
+        tell(report, f"collapsed: {why}; kept, and counted in the report")
     _tell_dependence(directory, machine, draws)
     told = {"collapsed": problems, "accidents": accidents(directory)}
     summary = {"steps": done, "tasks": log.totals, "selection": selected}
