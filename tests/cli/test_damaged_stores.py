@@ -62,9 +62,9 @@ def test_damaged_scores_are_refused_in_one_line(
 def test_a_disk_that_is_full_is_one_line(
     typed: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full() -> None:
+    def full(verb: str) -> None:
         raise OSError(28, "No space left on device", "/x")
 
-    monkeypatch.setattr("xstilts.cli.app", full)
+    monkeypatch.setattr("xstilts.cli.command_of", full)
     line = "error: [Errno 28] No space left on device: '/x': make room, and run the same command again\n"
     assert typed("report") == (2, "", line)

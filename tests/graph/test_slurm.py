@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+import xstilts as xs
 from cli.test_torchrun import EXPERIMENT
 from graph.slurm import Slurm as Cluster
 from graph.test_workers import grid, messages, named, value
 from graph.toy import RUNNER, stage
-from xstilts.cli import app
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.graph.events import Done, Event, Started
 from xstilts.graph.execute import execute
@@ -95,7 +95,7 @@ def is_free(store: Store, one: Stage) -> bool:
 
 def test_a_job_is_requeued(cluster: Cluster, store: Store, tmp_path: Path) -> None:
     seen = [stage("one", kind="gpu", says="CUDA_VISIBLE_DEVICES"), stage("none", says="CUDA_VISIBLE_DEVICES")]
-    stages = [*grid(), stage("slow", sleep=3), *seen]
+    stages = [*grid(), stage("slow", sleep=10), *seen]
     (tmp_path / "rows.json").write_text(json.dumps(to_rows(stages)))
     script = tmp_path / "job.sh"
     command = f'{sys.executable} -m graph.driver slurm {store.root} "$(cat {tmp_path}/rows.json)"'
@@ -143,7 +143,7 @@ def scores(folder: Path, *words: str) -> dict[str, bytes]:
     store = folder / ("there" if words else "here")
     command = ["run", str(folder / "tiny.yaml"), "--data", str(folder / "world"), "--store", str(store), *words]
     if not words:
-        app([*command, "--workers", "0"], standalone_mode=False)
+        xs.run(xs.load(folder / "tiny.yaml"), store=store, data=folder / "world", workers=0).result()
     else:
         program = [sys.executable, "-c", "from xstilts.cli import main; main()", *command, "--workers", "2"]
         done = subprocess.run(program, capture_output=True, text=True, timeout=600)

@@ -6,6 +6,7 @@ No torch: who only calls ranks reads it too.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -27,7 +28,7 @@ def accidents(directory: Path) -> list[dict[str, Any]]:
 
 
 def note(directory: Path, report: Report, line: str, **row: Any) -> None:
-    """Keep a row, and say a line to the user; of several ranks one calls it."""
+    """Keep a row, and say a line to the user and in the stage's log; of several ranks one calls it."""
     write_json(directory / ACCIDENTS, [*accidents(directory), row])
     tell(report, line)
 
@@ -39,7 +40,8 @@ def note_memory(directory: Path, report: Report, place: str, tokens: tuple[int, 
 
 
 def tell(report: Report, line: str) -> None:
-    """Say a line to the user."""
+    """Say a line to the user and in the stage's log."""
+    sys.stderr.write(f"{line}\n")
     report({"message": line})
 
 

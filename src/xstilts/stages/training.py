@@ -30,7 +30,6 @@ from xstilts.stages.accidents import (
     note,
     restarts,
     seed_after,
-    tell,
 )
 from xstilts.stages.checkpoints import Chooser, Panel
 from xstilts.stages.log import Log
@@ -140,7 +139,7 @@ def _run(
     if not team().leads:
         return
     if problems:
-        tell(report, f"collapsed: {why}; kept, and counted in the report")
+        report({"message": f"collapsed: {why}; kept, and counted in the report"})
     _tell_dependence(directory, machine, draws)
     told = {"collapsed": problems, "accidents": accidents(directory)}
     summary = {"steps": done, "tasks": log.totals, "selection": selected}
