@@ -66,5 +66,5 @@ def test_a_disk_that_is_full_is_one_line(
         raise OSError(28, "No space left on device", "/x")
 
     monkeypatch.setattr("xstilts.cli.command_of", full)
-    line = "error: [Errno 28] No space left on device: '/x': make room, and run the same command again\n"
+    line = "error: [Errno 28] No space left on device: '/x': free some space, then run the same command again\n"
     assert typed("report") == (2, "", line)

@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> Store:
             Stage("train", 1, {"new": 1}, {}),
             'name is not set, there "x"; new is 1, there not set; seed is not set, there 2; and 3 more differences',
         ),
-        (Stage("predict", 1, {}, {}), "nothing of its kind is finished"),
+        (Stage("predict", 1, {}, {}), "no stage of its kind is finished"),
     ],
 )
 def test_a_missing_stage_is_held_against_the_finished_one_that_is_most_like_it(

@@ -161,7 +161,7 @@ def test_a_disk_that_is_full_loses_nothing(root: Path, monkeypatch: pytest.Monke
             patch.setattr(place, name, full)
             patch.setattr(shutil, "copy2", full)
             said = attempt().error
-        assert said == "[Errno 28] No space left on device: 'x': make room, and run the same command again"
+        assert said == "[Errno 28] No space left on device: 'x': free some space, then run the same command again"
         assert (Store(root).partial(ONE) / "checkpoint").exists()
     assert attempt(full).error.endswith("run the same command again")
     assert attempt().status == "done"

@@ -43,7 +43,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small: Path
         while True:
             fill.write(b"0" * 4096)
     [failed] = [event for event in compute(store.root, workers) if isinstance(event, Failed)]
-    assert failed.error.endswith("No space left on device: make room, and run the same command again")
+    assert failed.error.endswith("No space left on device: free some space, then run the same command again")
     assert (failed.log, failed.mistake) == (None, False)
     (small / "fill").unlink()
     assert len([event for event in compute(store.root, workers) if isinstance(event, Done)]) == 2
@@ -61,13 +61,13 @@ def test_a_store_that_is_read_only_is_refused_and_read(small: Path) -> None:
 
 
 def test_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert disk_fault(OSError(30, os.strerror(30), "/x")).endswith("'/x': name a folder that can be written to")
+    assert disk_fault(OSError(30, os.strerror(30), "/x")).endswith("'/x': choose a writable folder")
     assert disk_fault(RuntimeError("I/O error:\nNo space left on device (os error 28)")) == (
-        "I/O error: No space left on device (os error 28): make room, and run the same command again"
+        "I/O error: No space left on device (os error 28): free some space, then run the same command again"
     )
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
     with pytest.raises(FileNotFoundError) as error:
         tempfile.gettempdir()
-    assert disk_fault(error.value).endswith(": name one with TMPDIR")
+    assert disk_fault(error.value).endswith(": set TMPDIR to a writable folder")
     assert disk_fault(FileNotFoundError(2, "No such file", "x")) == ""

@@ -70,7 +70,7 @@ def test_a_node_is_killed(cluster: Cluster, store: Store) -> None:
         if isinstance(event, Started) and len(named(events, Started)) == 4:
             cluster.kill_node("n1")
     assert len(named(events, Done)) == 8
-    assert any(line.startswith("its place was lost (srun ended with") for line in messages(events))
+    assert any(line.startswith("lost its worker (srun ended with") for line in messages(events))
     nodes = [(store.directory(one) / "says.txt").read_text() for one in stages]
     assert "n2" in nodes
     cluster.revive_node("n1")
@@ -131,7 +131,7 @@ def test_the_words_before_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match='--slurm-options "\'": No closing quotation'):
         Slurm(1, "'").launch(Needs())
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ConfigError, match="--executor slurm: there is no `srun` here"):
+    with pytest.raises(ConfigError, match="--executor slurm: `srun` is not installed here"):
         Slurm(1).__enter__()
 
 

@@ -152,8 +152,8 @@ def test_a_stage_whose_place_is_taken_back_is_tried_three_times(store: Store, pr
     events = run([thrice, often, reports], store, processes)
     assert named(events, Done) == ["reports", "thrice"]
     [failed] = [event for event in events if isinstance(event, Failed)]
-    assert failed.error == "its place was lost 4 times in a row, at last with SIGTERM"
-    assert messages(events).count("its place was lost (SIGTERM): trying again") == 3 + 3 + 5
+    assert failed.error == "lost its worker 4 times in a row, most recently with SIGTERM"
+    assert messages(events).count("lost its worker (SIGTERM): trying again") == 3 + 3 + 5
 
 
 def messages(events: Iterable[Event]) -> list[str]:

@@ -86,7 +86,7 @@ def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
 def test_prediction_in_text_reads_prompts_several_times() -> None:
     assert read_over("classification_text", 3) == (3.0, ())
     assert read_over("classification", 3) == (1.0, ())
-    assert "token by token are not counted" in read_over("span_qa_text", 0)[1][0]
+    assert "token by token is not included" in read_over("span_qa_text", 0)[1][0]
 
 
 def test_each_way_of_saving_saves() -> None:

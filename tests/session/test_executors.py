@@ -51,7 +51,7 @@ def test_a_machine_of_eight_gpus_computes_eight_stages_on_them_and_as_many_besid
 
 
 def test_slurm_is_told_how_many_and_on_what(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="--executor slurm: say how many stages at a time, as --workers 8"):
+    with pytest.raises(ConfigError, match="--executor slurm: set how many stages run at a time"):
         places_of(Machine("cuda", executor="slurm"))
     assert places_of(Machine("cuda", 4, executor="slurm", slurm_options="-p x")) == Slurm(4, "-p x")
     monkeypatch.setenv("SLURM_NTASKS", "6")
@@ -68,11 +68,14 @@ def test_slurm_is_told_how_many_and_on_what(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"executor": "pbs"}, "--executor pbs: there are local, slurm, ray"),
-        ({"slurm_options": "-p x"}, "--slurm-options is for --executor slurm"),
-        ({"executor": "slurm", "address": "a:1"}, "--address is for --executor ray"),
-        ({"executor": "ray", "ranks": ("b",)}, "--executor ray beside torchrun: leave out one of the two"),
-        ({"executor": "ray", "workers": 0}, "--workers 0 computes in this process: leave out --executor ray"),
+        ({"executor": "pbs"}, "--executor pbs: choose one of local, slurm, ray"),
+        ({"slurm_options": "-p x"}, "--slurm-options needs --executor slurm"),
+        ({"executor": "slurm", "address": "a:1"}, "--address needs --executor ray"),
+        (
+            {"executor": "ray", "ranks": ("b",)},
+            "--executor ray with torchrun: leave out one of the two",
+        ),
+        ({"executor": "ray", "workers": 0}, "--workers 0 runs everything in this process: leave out --executor ray"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(options: dict[str, object], line: str) -> None:

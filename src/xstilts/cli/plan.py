@@ -46,9 +46,9 @@ REASONS = 8
 """That are printed; with `--stages` each stage has its own."""
 ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
 
-WHAT_HELPS = (
-    "what helps: a lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
-    "--devices N --shard (same scores); `lora` or, with 4 bits, `quantize` in the experiment (other scores)"
+TO_MAKE_IT_FIT = (
+    "to make it fit: lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
+    "--devices N --shard (same scores); or set `lora`, or `quantize` for 4 bits, in the experiment (changes the scores)"
 )
 
 
@@ -76,7 +76,7 @@ def plan(  # noqa: PLR0913, PLR0917
 
     Needs no weights, no network and no GPU. Without --data, the plan uses the
     row counts of the official releases and marks what it estimates. If a
-    stage does not fit the device, it says what helps. Formulae and their
+    stage does not fit the device, it says what to change. Formulae and their
     measured error: docs/planning.md.
 
     Examples:
@@ -223,12 +223,12 @@ def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
     )
     waiting = sum(text.startswith(WAITS) for text in why.values())
     told = [f"why: {count} {kind}: {text}" for (kind, text), count in found.most_common(REASONS)]
-    told += [f"why: {len(found) - REASONS} more reasons: --stages"] if len(found) > REASONS else []
-    return [*told, *([f"why: {waiting} more wait for these"] if waiting else [])]
+    told += [f"why: {len(found) - REASONS} more reasons (--stages lists all)"] if len(found) > REASONS else []
+    return [*told, *([f"why: {waiting} more stages wait for these"] if waiting else [])]
 
 
 def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
-    """For each kind of stage that does not fit: by how much; and what helps."""
+    """For each kind of stage that does not fit: by how much, and what to change."""
     groups: dict[tuple[Any, ...], list[StagePlan]] = {}
     for plan in plans:
         if plan.fits is False and plan.memory is not None:
@@ -240,7 +240,7 @@ def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
             f"does not fit: {kind} {own[0].label}{others} ({model}) takes {_bytes(memory)} of the "
             f"{_bytes(hardware.device.usable)} usable on {hardware.device.name}"
         )
-    return [*found, WHAT_HELPS] if found else []
+    return [*found, TO_MAKE_IT_FIT] if found else []
 
 
 def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:

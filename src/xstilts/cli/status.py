@@ -72,7 +72,9 @@ def status(
 
 
 def why(
-    stage: Annotated[str, typer.Argument(help="Key of a stage, or its first digits; or its name, as a run prints it.")],
+    stage: Annotated[
+        str, typer.Argument(help="Key of a stage (first digits are enough), or its name as a run prints it.")
+    ],
     store: StoreOption = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
@@ -95,7 +97,7 @@ def why(
         "key": one.key,
         "state": _state(one, known, now),
         "needed by": [name for name, keys in known.experiments.items() if one.key in keys] or ["no experiment"],
-        "nearest": f"{near.key}: {known.apart(one, near)}" if near else "no other of its kind is finished",
+        "nearest": f"{near.key}: {known.apart(one, near)}" if near else "no other stage of its kind is finished",
     }
     if one.key in known.finished:
         found["directory"] = str(known.finished[one.key].directory)

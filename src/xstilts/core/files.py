@@ -27,9 +27,9 @@ from xstilts.core.json_text import parse
 from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
 
 _DISK_FAULTS = {
-    **dict.fromkeys(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)), "make room, and run the same command again"),
-    os.strerror(errno.EROFS): "name a folder that can be written to",
-    "No usable temporary directory": "name one with TMPDIR",
+    **dict.fromkeys(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)), "free some space, then run the same command again"),
+    os.strerror(errno.EROFS): "choose a writable folder",
+    "No usable temporary directory": "set TMPDIR to a writable folder",
 }
 _HELD: ContextVar[dict[Path, bytes] | None] = ContextVar("held", default=None)
 _STANDARD_INPUT = ("-", "/dev/stdin")

@@ -60,15 +60,15 @@ class Machine:
         if self.offload and not self.shard:
             raise ConfigError("--offload is for shards: give --shard and --devices too")
         if self.executor not in EXECUTORS:
-            raise ConfigError(f"--executor {self.executor}: there are {', '.join(EXECUTORS)}")
+            raise ConfigError(f"--executor {self.executor}: choose one of {', '.join(EXECUTORS)}")
         if self.slurm_options and self.executor != "slurm":
-            raise ConfigError("--slurm-options is for --executor slurm")
+            raise ConfigError("--slurm-options needs --executor slurm")
         if self.address and self.executor != "ray":
-            raise ConfigError("--address is for --executor ray")
+            raise ConfigError("--address needs --executor ray")
         if self.executor != "local" and self.ranks:
-            raise ConfigError(f"--executor {self.executor} beside torchrun: leave out one of the two")
+            raise ConfigError(f"--executor {self.executor} with torchrun: leave out one of the two")
         if self.executor != "local" and self.workers == 0:
-            raise ConfigError(f"--workers 0 computes in this process: leave out --executor {self.executor}")
+            raise ConfigError(f"--workers 0 runs everything in this process: leave out --executor {self.executor}")
 
     def settings(self) -> dict[str, Any]:
         """What stages are told, as JSON; `Machine(**settings)` is the inverse."""

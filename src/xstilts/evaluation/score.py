@@ -47,7 +47,9 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
     found = task if isinstance(task, Task) else registered(task)
     if not (match := TYPES.get(found.type).score):
         scorable = ", ".join(one.name for one in TYPES if one.score)
-        raise ConfigError(f"'{found.name}' is of type {found.type}: files of {scorable} can be scored")
+        raise ConfigError(
+            f"prediction files of {found.type} tasks ('{found.name}') cannot be scored; those of {scorable} can"
+        )
     code = language if language in found.languages else meant(language)
     if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES and code not in _MADE):
         raise UnknownName(f"language of {found.name}", language, found.languages)

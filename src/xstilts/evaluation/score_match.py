@@ -85,7 +85,7 @@ def _gold_labels(files: Files) -> tuple[list[Item], list[str]]:
                 return items, []
             items = _numbered(path, items)
             if len(items) > PLACEHOLDER_ROWS and all(re.fullmatch("[1-9]", item.value) for item in items):
-                raise DataError("no choice is 0: only a .lst file may count them from 1", path)
+                raise DataError("no choice is 0: choices are counted from 0, except in .lst files", path)
             return items, []
     examples = [one for one in task.read(path, files.language) if asked(one)]
     golds = [gold_of(one) for one in examples]

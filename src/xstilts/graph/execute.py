@@ -89,9 +89,9 @@ def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Eve
                 case {"lost": how} if lost[stage] < LOST_TRIES:
                     again(stage, LOST_SECONDS * 2 ** lost[stage])
                     lost[stage] += 1
-                    yield Progress(stage, message=f"its place was lost ({how}): trying again")
+                    yield Progress(stage, message=f"lost its worker ({how}): trying again")
                 case {"lost": how}:
-                    error = f"its place was lost {LOST_TRIES + 1} times in a row, at last with {how}"
+                    error = f"lost its worker {LOST_TRIES + 1} times in a row, most recently with {how}"
                     yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
                 case {"died": how} if stage not in killed:
                     killed.add(stage)

@@ -77,7 +77,7 @@ class Ray:
             ray.init(self._address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
         except (OSError, RuntimeError, ValueError) as error:
             why = str(error).strip().partition("\n")[0]
-            raise ConfigError(f"--executor ray: {why} (about tokens see docs/clusters.md)") from None
+            raise ConfigError(f"--executor ray: {why} (for tokens, see docs/clusters.md)") from None
         finally:
             if threading.current_thread() is threading.main_thread():
                 for number, handler in handlers.items():
@@ -88,8 +88,10 @@ class Ray:
             self._size = int(2 * (gpus // most.gpus) if most.gpus else cpus // (most.cpus or 1))
             if not self._size:
                 ray.shutdown()
-                room = f"it has {cpus:g} cores and {gpus:g} GPUs, and a stage needs {most.cpus or 1} and {most.gpus}"
-                raise ConfigError(f"--executor ray: {room}; where Ray adds nodes when asked, say --workers 8")
+                raise ConfigError(
+                    f"--executor ray: the cluster has {cpus:g} cores and {gpus:g} GPUs, but a stage needs "
+                    f"{most.cpus or 1} and {most.gpus}; if the cluster adds nodes on demand, set --workers, e.g. 8"
+                )
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -184,7 +184,7 @@ class Slurm:
 
     def __enter__(self) -> Slurm:
         if shutil.which("srun") is None:
-            raise ConfigError("--executor slurm: there is no `srun` here: run this where you submit jobs")
+            raise ConfigError("--executor slurm: `srun` is not installed here: run this on a machine that submits jobs")
         self.launch(Needs())
         return self
 

@@ -77,7 +77,7 @@ def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amoun
 def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
     """How often prediction of a type reads its data, and what is not counted."""
     written = kind in ("span_qa_text", "tagging_text")
-    note = ("hours of answers that are written token by token are not counted",) if written else ()
+    note = ("time to generate answers token by token is not included",) if written else ()
     return TYPES.get(kind).usual.passes or float(max(1, labels)), note
 
 

@@ -51,7 +51,7 @@ def places_of(machine: Machine) -> Places:
     if machine.executor == "slurm":
         size = machine.workers or int(os.environ.get("SLURM_NTASKS", 0))
         if not size:
-            raise ConfigError("--executor slurm: say how many stages at a time, as --workers 8")
+            raise ConfigError("--executor slurm: set how many stages run at a time, e.g. --workers 8")
         return Slurm(size, machine.slurm_options)
     gpus = gpus_of(machine, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if machine.workers is not None:

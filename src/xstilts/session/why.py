@@ -141,7 +141,7 @@ class Known:
         if waits:
             return f"{WAITS} {waits[0]}" + (f" and {len(waits) - 1} more" if len(waits) > 1 else "")
         if (near := self.nearest(one)) is None:
-            return "nothing of its kind is finished"
+            return "no stage of its kind is finished"
         return f"{self.apart(one, near)} (in {near.key[:8]}, {near})"
 
 
