@@ -65,7 +65,7 @@ docs: setup
 	$(BIN)/python tools/experiment_page.py
 
 planning: setup  # docs/planning.md: what forward passes of published shapes keep
-	$(BIN)/python tools/planning_table.py
+	$(BIN)/python -m benchmarks.activations
 
 BENCH = $(BIN)/python -m benchmarks.throughput --markdown docs/benchmarks.md --rounds $(or $(ROUNDS),5)
 

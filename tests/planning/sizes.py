@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from backbones.tiny_models import BY_NAME, library_model
-from xstilts.backbones.backbone import Backbone, autocast
+from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.packing import Packed, pack
 
 QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -44,32 +43,6 @@ def backbone(model_type: str, changes: Mapping[str, Any], backend: Any = "segmen
 
 def even_pack(segments: int, length: int) -> Packed:
     return pack([np.full(length, 7)] * segments)
-
-
-def saved_bytes(model: torch.nn.Module, run: Any) -> int:
-    """Bytes of all storages that autograd keeps while `run()` computes, parameters aside."""
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, Any] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        run()
-    return sum(storage.nbytes() for storage in kept.values())
-
-
-def forward_bytes(made: Backbone, packed: Packed, precision: str) -> int:
-    """What a forward pass of the backbone keeps."""
-
-    def run() -> Any:
-        with autocast(precision, "cpu"):
-            return made(packed)
-
-    return saved_bytes(made, run)
 
 
 def total_lengths(lengths: Sequence[int]) -> tuple[int, float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from benchmarks.activations import kept_bytes
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from backbones.tiny_models import ARCHS, Arch
-from planning.sizes import backbone, even_pack, fields, forward_bytes, shape, total_lengths
+from planning.sizes import backbone, even_pack, fields, shape, total_lengths
 from training.phases import CODER, QUIET, tiny_model, tiny_phase
 from xstilts.backbones.adapters import adapters_of, add_adapter, train_only
 from xstilts.backbones.names import LoRA
@@ -93,7 +94,7 @@ BROAD = {"hidden_size": 384, "num_hidden_layers": 2, "num_attention_heads": 6, "
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_activations_are_about_the_bytes_that_autograd_keeps(model_type: str, precision: str) -> None:
     changes = {**fields(model_type), **BROAD}
-    real = forward_bytes(backbone(model_type, changes), even_pack(4, 128), precision)
+    real = kept_bytes(backbone(model_type, changes), even_pack(4, 128), precision)
     counts = counts_of(shape(model_type, changes))
     planned = training_memory(counts, Tuning(), Machine(), MicroBatch(4 * 128), precision == "bf16")
     assert planned.activations + planned.copies == pytest.approx(real, rel=0.25)

@@ -27,7 +27,7 @@ KEPT: Mapping[str, tuple[float, float]] = {
 }
 """Bytes that a forward pass keeps over those of `layer_bytes`, in fp32 and in bf16, by `model_type`; 1 for others.
 
-Measured by `tools/planning_table.py` on real forward passes (transformers 5): gates, rotated queries, norms in fp32.
+Measured on real forward passes by `python -m benchmarks.activations`: gates, rotated queries, norms in fp32.
 """
 ADAPTED = 1.75
 """The same under adapters on every linear layer, over full training: each keeps its input in fp32 after dropout."""

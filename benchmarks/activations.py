@@ -1,5 +1,7 @@
 """Measure what a forward pass keeps for its backward pass: the table in `docs/planning.md`, and `KEPT` of the planner.
 
+    python -m benchmarks.activations
+
 Each architecture runs with random weights, two and four layers of its published width, in fp32 and in bf16 autocast on
 a CPU, without dropout; the bytes that autograd saves are added up. The difference is that of two layers.
 """
@@ -8,17 +10,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import marked
 import numpy as np
 import torch
 from transformers import AutoConfig
 
+from benchmarks.tables import write_section
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.families import CHECKPOINTS
 from xstilts.backbones.load import auto_class
-from xstilts.backbones.packing import pack
+from xstilts.backbones.packing import Packed, pack
 from xstilts.planning.counts import counts_of
 from xstilts.planning.formulas import KEPT, layer_bytes
 
@@ -36,7 +39,7 @@ SEGMENTS, SEGMENT, VOCABULARY = 4, 128, 300
 QUIET = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout_rate", "attention_dropout", "mlp_dropout")
 
 
-def kept_bytes(made: Backbone, precision: str) -> int:
+def kept_bytes(made: Backbone, packed: Packed, precision: str) -> int:
     """Bytes of all storages that autograd keeps of one forward pass, parameters aside."""
     own = {p.untyped_storage().data_ptr() for p in made.model.parameters()}
     kept: dict[int, Any] = {}
@@ -47,11 +50,8 @@ def kept_bytes(made: Backbone, precision: str) -> int:
             kept[storage.data_ptr()] = storage
         return tensor
 
-    rows = [np.full(SEGMENT, 7)] * SEGMENTS
-    if made.route == "padded":  # with padding, or the library leaves out the mask that real batches need
-        rows[-1] = rows[-1][:-1]
     with autocast(precision, "cpu"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        made(pack(rows))
+        made(packed)
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -64,7 +64,10 @@ def per_layer(shape: dict[str, Any], precision: str) -> float:
         depth = "num_layers" if "num_layers" in own else "num_hidden_layers"
         config = AutoConfig.for_model(shape["model_type"], **own | {depth: layers} | dict.fromkeys(QUIET, 0.0))
         made = Backbone(auto_class(config, "head").from_config(config), None, None).train()
-        bytes_of[layers] = kept_bytes(made, precision)
+        rows = [np.full(SEGMENT, 7)] * SEGMENTS
+        if made.route == "padded":  # with padding, or the library leaves out the mask that real batches need
+            rows[-1] = rows[-1][:-1]
+        bytes_of[layers] = kept_bytes(made, pack(rows), precision)
         weights = sum(p.numel() for p in made.model.parameters())
         bytes_of[layers] -= 0 if precision == "fp32" else 2 * weights  # autocast's copies of weights
     return (bytes_of[4] - bytes_of[2]) / 2 / (SEGMENTS * SEGMENT)
@@ -89,4 +92,4 @@ def lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    marked.write("planning.md", "activations", "\n".join(lines()), "make planning")
+    write_section(Path("docs/planning.md"), "activations", "\n".join(lines()), "activations")
