@@ -110,7 +110,7 @@ def test_a_limit_is_in_the_key_of_all_data_and_leaves_that_of_none_alone() -> No
 
 
 def test_a_limited_run_stands_beside_the_whole_one_and_says_what_it_is(place: Path, typed) -> None:
-    words = "only the first 8 examples of each split and language are read"
+    words = "only a sample of 8 examples of each split and language is read"
     code, out, _ = typed("check", "own.yaml", "--limit", 8)
     assert (code, f"note: {words}" in out) == (0, True)
     assert "2 steps of 4 examples, drawn from 8 (1 epochs)" in out

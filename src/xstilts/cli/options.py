@@ -82,7 +82,7 @@ SetOption = Annotated[
 LimitOption = Annotated[
     int | None,
     typer.Option(
-        help="Read the first N examples of each split only, to try FILE: --set limit=N.",
+        help="Use a sample of N examples of each split only, to try FILE: --set limit=N.",
         metavar="N",
         show_default=False,
     ),

@@ -55,7 +55,7 @@ class Experiment(Strict):
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
     limit: int = Field(
-        default=0, ge=0, description="first examples of each split and language only, to try an experiment; 0: all"
+        default=0, ge=0, description="a fixed sample of each split and language, to try an experiment; 0: all"
     )
     holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
 

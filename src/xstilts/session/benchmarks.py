@@ -19,7 +19,7 @@ def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
         if own and benchmark.languages.keys() & {target.task, own.like}:
             found[target.task] = f"the experiment's own task (like {own.like}), not the official data"
         elif target.limit and target.task in benchmark.languages:
-            found[target.task] = f"measured on the first {target.limit} examples of each language only"
+            found[target.task] = f"measured on a sample of {target.limit} examples of each language"
         elif chosen_on and experiment.task(target.task).type == "retrieval":
             found[target.task] = f"its layer was chosen on test scores, of {', '.join(sorted(chosen_on))}"
     return found

@@ -29,7 +29,7 @@ FIRST = 200
 """Rows of an official file that `run` reads before it starts; own files are read whole."""
 
 
-LIMITED = "only the first {} examples of each split and language are read (`limit`): a trial, and no result"
+LIMITED = "only a sample of {} examples of each split and language is read (`limit`): a trial, not a result"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class DataRequest:
 
     Attributes:
         holdout: examples of the training split set apart as validation, where the task has none of its own.
-        limit: use only the first examples of each language; 0 for all.
+        limit: use only a fixed sample of so many examples of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.
         translations: translate stages of those languages that are not read from files.
@@ -144,6 +144,8 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
     config.update(reading(task))
+    if request.limit and not (task.type == "masked_lm" and request.combined):
+        config["sampled"] = "by id"
     config.update(drop_defaults({"encoding_version": TYPES.get(task.type).encoding}, {"encoding_version": 1}))
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}

@@ -24,7 +24,7 @@ def describe_leaks(training: Stage, test: Stage) -> Stage | None:
     if not read:
         return None
     sides = {"train": (training, read), "test": (test, measured)}
-    named = ("task", "split", "holdout", "limit", "like", "read")
+    named = ("task", "split", "holdout", "limit", "sampled", "like", "read")
     config = {}
     for side, (stage, languages) in sides.items():
         files = {code: found for code, found in stage.config["files"].items() if code in (*languages, "world")}

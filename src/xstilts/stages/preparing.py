@@ -14,7 +14,7 @@ from xstilts.backbones.pretrained import from_pretrained
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_json
-from xstilts.core.seeds import generator
+from xstilts.core.seeds import derive_seed, generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
 from xstilts.data.locate import Root, folders_of
 from xstilts.data.readers.pools import parsed_once
@@ -123,8 +123,21 @@ def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> 
         order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
         chosen = [chosen[i] for i in kept]
-    chosen = chosen[: config["limit"]] if config["limit"] else chosen
+    if config.get("sampled"):
+        chosen = sample(chosen, config["limit"])
+    elif config["limit"]:
+        chosen = chosen[: config["limit"]]
     return [*chosen, *(example for example in examples if not asked(example))]
+
+
+def sample(examples: list[Example], count: int) -> list[Example]:
+    """A fixed sample of `count` examples in their order: those whose ids have the smallest hashes.
+
+    Official files may be sorted by label (SIB-200), so the first examples are no sample. A hash of the id draws the same
+    examples of a test set in each language where ids are shared.
+    """
+    smallest = sorted(range(len(examples)), key=lambda i: derive_seed(0, "limit", examples[i].id))[:count]
+    return [examples[i] for i in sorted(smallest)]
 
 
 def check_labels(task: Task, examples: list[Example], language: str, required: bool) -> None:

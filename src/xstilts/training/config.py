@@ -58,7 +58,7 @@ class TrainConfig(BaseModel):
     select: Select = Field(default="validation", description="weights that are kept; `oracle`: for targets alone")
     checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
     evaluate_every: int | None = Field(default=None, gt=0, description="steps between snapshots, instead")
-    subset: int = Field(default=500, ge=0, description="first validation examples of a language; 0: all")
+    subset: int = Field(default=500, ge=0, description="validation examples of each language, a fixed sample; 0: all")
     patience: int | None = Field(default=None, gt=0, description="snapshots without a better one before it stops")
     average: int = Field(default=10, gt=0, description="last snapshots of which `select: average` is the mean")
     restarts: int = Field(default=0, ge=0, description="other seeds tried in turn where a run diverges or collapses")
