@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies plans planning projection encoders golden lock clean
+.PHONY: help setup demo test check format docs bench bench-study results studies real-encoder real real-studies pages plans planning projection encoders golden lock clean
 
 help:
 	@echo "Try it"
@@ -28,6 +28,7 @@ help:
 	@echo "  make real-encoder  models/: a real multilingual encoder and an English one (fetches 180 MB, writes 1.9 GB)"
 	@echo "  make real          docs/results: run the experiments on it; DATA=folder of official files (hours)"
 	@echo "  make real-studies  docs/studies: run the studies on it; DATA=folder of official files (hours)"
+	@echo "  make pages         docs/results, docs/studies: write the pages of kept results again, without training (seconds)"
 	@echo "  make plans         docs/studies/plans.md: what the studies on large models would take (minutes)"
 	@echo "  make projection    docs/translation.md: accuracy of projected spans and tags"
 	@echo "  make encoders      pretrain the encoders that come with xstilts again (about ten hours on one core)"
@@ -115,6 +116,11 @@ studies: setup
 real-studies: setup  # DATA=folder of official files; models/ of `make real-encoder`
 	for name in curriculum objectives domain scale; do \
 		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
+
+# From the results kept beside the pages: tools/keep_results.py STORE EXPERIMENT... docs/results/real.tar.xz
+pages: setup
+	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
+	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md
 
 plans: setup
 	$(BIN)/python tools/study_plans.py
