@@ -20,7 +20,7 @@ from xstilts.core.files import read_json, write_json
 from xstilts.expand import Expansion, Model
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.microworld.encoders import FOLDER
+from xstilts.microworld.encoders import folder
 from xstilts.session.loading import load
 from xstilts.studies.files import packaged
 from xstilts.training.model import save_heads, saved_heads
@@ -54,7 +54,7 @@ def main(store: Path) -> None:
                 for model in expansion.models(spec, replicate):
                     name = shipped_name(model, spec.name)
                     if name and place.has(model.stage):
-                        ship(model.stage, place, FOLDER / f"world-{replicate.world}" / name, replicate.world)
+                        ship(model.stage, place, folder(replicate.world, name), replicate.world)
 
 
 def ship(stage: Stage, place: Store, target: Path, world: int | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from xstilts.backbones.families import CHECKPOINTS, FAMILIES
 from xstilts.backbones.family import Checkpoint, Family
 from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.metrics.retrieval import protocol_layer
-from xstilts.microworld.encoders import FOLDER
+from xstilts.microworld.encoders import NAMES, WORLDS, folder
 
 
 def family(checkpoint: Checkpoint) -> Family:
@@ -57,13 +58,14 @@ def facts(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def listed() -> list[dict[str, Any]]:
-    """Every checkpoint with its facts, then the encoders that are shipped with the microworlds."""
+    """Every checkpoint with its facts, then the encoders of the microworlds: shipped, or in the repository alone."""
     return [facts(one) for one in by_family()] + list(_shipped())
 
 
 def _shipped() -> Iterator[dict[str, Any]]:
-    for path in sorted(FOLDER.glob("world-*/*")):
-        yield {"name": f"microworld:{path.name}", "world": path.parent.name.removeprefix("world-"), "where": "shipped"}
+    for world, name in product(WORLDS, sorted(NAMES)):
+        where = "shipped" if folder(world, name).is_dir() else "repository"
+        yield {"name": f"microworld:{name}", "world": str(world), "where": where}
 
 
 def rows() -> list[dict[str, str]]:
@@ -81,7 +83,7 @@ def rows() -> list[dict[str, str]]:
         for one in by_family()
     ]
     blank = dict.fromkeys(table[0], "-")
-    shipped = [{**blank, "name": row["name"], "hub": f"shipped, world {row['world']}"} for row in _shipped()]
+    shipped = [{**blank, "name": row["name"], "hub": f"{row['where']}, world {row['world']}"} for row in _shipped()]
     return [*table, *shipped]
 
 

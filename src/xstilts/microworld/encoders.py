@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xstilts.core.errors import UnknownName
+from xstilts.core.errors import BackboneError, UnknownName
 
-FOLDER = Path(__file__).parent / "encoders"
+WORLDS = (1, 2, 3)
+OF_DEMO = ("english", "mlm")
+"""Those that `xstilts demo` starts from: a wheel has no others (`pyproject.toml`)."""
+NAMES = (
+    *OF_DEMO,
+    *("masked", "aligned", "tlm", "simcse"),
+    *("xlmr", "xlmr-english", "bert", "modernbert", "mt5", "qwen3", "small", "large"),
+)
+
+
+def folder(world: int, name: str) -> Path:
+    """Where an encoder is, if it is there."""
+    return Path(__file__).parent / "encoders" / f"world-{world}" / name
 
 
 def encoder_path(world: int, name: str) -> Path:
-    """Folder of a shipped encoder. Raises `UnknownName` where there is none for this world."""
-    path = FOLDER / f"world-{world}" / name
+    """Folder of a shipped encoder.
+
+    Raises:
+        UnknownName: there is none of this name, or none for this world.
+        BackboneError: xstilts was installed from a wheel, which has only those of the demonstration.
+    """
+    if world not in WORLDS or name not in NAMES:
+        known = [f"{one}:{encoder}" for one in WORLDS for encoder in NAMES]
+        raise UnknownName("shipped encoder (world:name)", f"{world}:{name}", known, "xstilts list backbones")
+    path = folder(world, name)
     if not path.is_dir():
-        there = [f"{p.parent.name.removeprefix('world-')}:{p.name}" for p in sorted(FOLDER.glob("world-*/*"))]
-        raise UnknownName("shipped encoder (world:name)", f"{world}:{name}", there)
+        raise BackboneError(
+            f"encoder 'microworld:{name}' is not installed: a wheel of xstilts has only those of `xstilts demo` "
+            f"({', '.join(OF_DEMO)}); the repository has all: run `pip install --editable .` in a checkout of it "
+            "(`make encoders` there pretrains them again)"
+        )
     return path
