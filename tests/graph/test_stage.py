@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -92,14 +91,12 @@ def test_graph_lists_each_stage_once_and_inputs_first() -> None:
     assert graph([d, b]) == stages
 
 
-def test_deep_and_wide_graphs_are_cheap() -> None:
-    start = time.perf_counter()
+def test_deep_and_wide_graphs_are_walked_once() -> None:
     stage = Stage("train", 1, {"n": 0})
-    for n in range(1, 3000):  # every stage is reached on 2^n paths
+    for n in range(1, 3000):  # every stage is reached on 2^n paths: who follows them all never ends
         stage = Stage("train", 1, {"n": n}, {"a": stage, "b": stage})
     assert len(graph([stage])) == 3000
     assert from_rows(json.loads(json.dumps(to_rows([stage]))))[stage.key] == stage
-    assert time.perf_counter() - start < 5
 
 
 def test_rows_keep_everything() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from xstilts.translation.markers import mark, unmark
@@ -105,12 +103,11 @@ def test_a_word_takes_the_tag_of_the_first_that_is_aligned_with_it() -> None:
     assert tags_along("AB", Alignment(frozenset({(0, 0), (0, 1)}), (0, 0, 1))) == (["A", "A", "B"], 2 / 3)
 
 
-def test_long_runs_take_no_time() -> None:
-    begin = time.perf_counter()
-    for text in ("!" * 50_000, "<" + " " * 50_000, "! " * 20_000, "<a" + " " * 50_000, "!" + ")" * 50_000):
+def test_long_runs_are_read_once() -> None:
+    n = 2_000_000  # of which a pattern that tries every mark as a beginning, each up to the end, would take hours
+    for text in ("!" * n, "<" + " " * n, "! " * n, "<a" + " " * n, "!" + ")" * n):
         assert sentences(text)
         assert unmark(text, 1, "tags") is None
-    assert time.perf_counter() - begin < 5  # every mark was tried as a beginning, each up to the end
 
 
 def test_letters_that_only_look_like_those_of_marks_are_text() -> None:
