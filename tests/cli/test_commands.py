@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from xstilts.cli import VERBS, command_of
+from xstilts.cli import VERBS, command_of, main
 from xstilts.microworld import TINY, write_world
 
 EXPERIMENT = """\
@@ -51,47 +54,91 @@ def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
     return call
 
 
-def test_a_run_computes_reports_and_does_nothing_the_second_time(xstilts, place: Path) -> None:
-    code, out, err = xstilts("run", "tiny.yaml", "--workers", "0")
-    assert (code, err) == (0, "")
-    assert "micro_topic" in out
-    assert "random encoder" in out
+class Typed(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def first(place: Path) -> Typed:
+    """The first run of the experiment."""
+    words = ["xstilts", "run", "tiny.yaml", "--workers", "0", "--data", str(place / "world")]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        patch.chdir(place)
+        patch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as stop:
+            main()
+    return Typed(int(stop.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def finished(first: Typed, xstilts):
+    """Commands on a store where the experiment is finished."""
+    assert first.code == 0, first.err
+    return xstilts
+
+
+def test_a_run_prints_its_table_and_writes_its_report(first: Typed, place: Path) -> None:
+    assert (first.code, first.err) == (0, "")
+    assert "micro_topic" in first.out
+    assert "random encoder" in first.out
     page = place / "runs/reports/tiny/index.html"
     assert "English-only pretraining" in page.read_text(encoding="utf-8")
     assert (page.parent / "scores.csv").exists()
-    code, out, _ = xstilts("run", "tiny.yaml", "--workers", "0")
+
+
+def test_a_second_run_computes_nothing_and_shows_the_table(finished) -> None:
+    code, out, _ = finished("run", "tiny.yaml", "--workers", "0")
     assert code == 0
     assert "0 computed" in out
     assert "(as it was: nothing is new)" in out
     assert "random encoder" in out, "the table is shown all the same"
 
-    code, out, _ = xstilts("status", "tiny.yaml", "--json")
+
+def test_status_counts_the_stages_of_an_experiment(finished) -> None:
+    code, out, _ = finished("status", "tiny.yaml", "--json")
     assert code == 0
     assert all(row["finished"] == row["of"] for row in json.loads(out)["stages"])
 
-    code, out, _ = xstilts("status", data=False)
+
+def test_status_counts_the_stages_of_a_store(finished) -> None:
+    code, out, _ = finished("status", data=False)
     assert code == 0
     assert "train" in out
 
-    code, out, _ = xstilts("list", "models", "--json", data=False)
+
+def test_models_are_listed_with_their_heads(finished) -> None:
+    code, out, _ = finished("list", "models", "--json", data=False)
     assert code == 0
     assert {row["heads"] for row in json.loads(out)} >= {"micro_nli (classification)", "micro_topic (classification)"}
 
-    code, out, _ = xstilts("scores", "tiny.yaml", "--task", "micro_topic", "--language", "qaa", "--json")
+
+def test_scores_of_one_task_and_language_have_their_signatures(finished) -> None:
+    code, out, _ = finished("scores", "tiny.yaml", "--task", "micro_topic", "--language", "qaa", "--json")
     rows = json.loads(out)
+    assert code == 0
     assert {row["recipe"] for row in rows} == {"[]", "[micro_nli]", "[{micro_nli, micro_qa}]", "[micro_nli, micro_nli]"}
     assert {row["language"] for row in rows} == {"qaa"}
     assert all(row["signature"].startswith("micro_topic | qaa | test | n=20") for row in rows)
 
-    code, out, err = xstilts("scores", "tiny.yaml", "--language", "qaz")
-    assert (code, err) == (2, "error: unknown language 'qaz': did you mean qaa?\n")
 
+def test_scores_of_a_language_that_was_not_measured_are_refused(finished) -> None:
+    code, out, err = finished("scores", "tiny.yaml", "--language", "qaz")
+    assert (code, out, err) == (2, "", "error: unknown language 'qaz': did you mean qaa?\n")
+
+
+def test_a_stage_is_shown_by_the_beginning_of_its_key(finished, place: Path) -> None:
     key = next(path.name for path in (place / "runs/train").iterdir() if not path.name.startswith("."))
-    code, out, _ = xstilts("show", key[:8], data=False)
+    code, out, _ = finished("show", key[:8], data=False)
     assert code == 0
     assert key in out
 
-    code, out, _ = xstilts("report", "tiny.yaml", "--to", "elsewhere")
+
+def test_a_report_is_written_where_it_is_asked_for(finished, place: Path) -> None:
+    code, _, _ = finished("report", "tiny.yaml", "--to", "elsewhere")
     assert code == 0
     assert (place / "elsewhere/index.html").exists()
 
