@@ -1,4 +1,4 @@
-"""What all tests share: where official data may be, golden files, one thread, no network."""
+"""What all tests share: where official data may be, golden files, commands, one thread, no network."""
 
 from __future__ import annotations
 
@@ -86,3 +86,21 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
         assert value == expected, f"{path.name} no longer holds: read 'Numbers' in CONTRIBUTING.md"
 
     return check
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Calls `xstilts WORDS ...`; gives exit code, standard output and standard error."""
+    from xstilts.cli import main
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["xstilts", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import typed as typed
 from graph.toy import RUNNER, run_local, stage
 from xstilts.graph.stage import to_rows
 from xstilts.graph.store import Store

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import typed as typed
 from graph.toy import RUNNER, stage
 from xstilts.graph.perform import Work, perform
 from xstilts.graph.stage import Stage, graph, to_rows

@@ -13,7 +13,6 @@ import pytest
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-from cli.conftest import typed as typed
 from export.conftest import World
 from export.exported import run_plain
 from stages.tiny_experiment import BACKBONE, run, tiny_experiment

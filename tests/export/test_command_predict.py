@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import typed as typed
 from export.conftest import World
 from xstilts.core.files import read_jsonl
 from xstilts.graph.store import Store

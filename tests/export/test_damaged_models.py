@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import typed as typed
 from export.conftest import World
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import typed as typed
 from export.exported import run_plain
 from stages.test_text_output import expansion
 from stages.tiny_experiment import run
