@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from cli.test_torchrun import EXPERIMENT, is_pretrained, running, wait_for
+from cli.tiny_run import EXPERIMENT, is_pretrained
+from processes import running, wait_for
 from training.phases import same
 from xstilts.core.files import read_json
 from xstilts.microworld import TINY, write_world

@@ -11,36 +11,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from cli.tiny_run import EXPERIMENT, is_pretrained
+from processes import running, wait_for
 from xstilts.cli import torchrun
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.microworld import TINY, write_world
 from xstilts.stages.ranks import call
-
-EXPERIMENT = """\
-name: tiny
-seeds: [1]
-backbones:
-  - name: tiny
-    architecture: xlm-roberta
-    config: {{hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24,
-             max_position_embeddings: 400, hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0}}
-    tokenizer: {{tasks: [micro_text], languages: [en], vocabulary: 300, characters: 5000}}
-    pretrain: [micro_text]
-recipes: [[]]
-targets: [{{task: micro_topic, train: {{steps: {steps}}}}}]
-languages: [en]
-train: {{steps: 5, batch_size: 8, learning_rate: 1.0e-3, head_dropout: 0.0}}
-"""
 
 PROCESS = """
 import sys, time, typer
@@ -80,14 +64,6 @@ except XstiltsError as error:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 300) -> Any:
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-    return value
 
 
 @pytest.fixture
@@ -168,20 +144,6 @@ def test_torchrun_on_two_nodes_gives_the_weights_of_one_process_and_ends_on_sigt
     assert "ended by SIGTERM" not in errs[1 - leading].read_text(), "said once; torchrun adds what it likes"
     if sys.platform == "linux":
         wait_for(lambda: not running(f"XSTILTS_TEST={tmp_path}"))
-
-
-def is_pretrained(model: Path) -> bool:
-    return (model / "DONE").exists() and "micro_text" in read_json(model / "summary.json")["tasks"]
-
-
-def running(variable: str) -> list[str]:
-    """Processes with a variable in their environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if variable.encode() in path.read_bytes().split(b"\0"):
-                found.append(path.parent.name)
-    return found
 
 
 def assert_close(one: Path, two: Path) -> None:

@@ -1,15 +1,17 @@
-"""Clusters for tests: real ones on this machine, where their programs are installed."""
+"""A store for tests, and clusters: real ones on this machine, where their programs are installed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from graph.slurm import PROGRAMS, Slurm, find
 from xstilts.graph.on_ray import OBJECT_BYTES, TOLD
+from xstilts.graph.store import Store
 
 os.environ.update(TOLD, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="7" * 64)  # before any test imports Ray
 
@@ -35,3 +37,15 @@ def ray_cluster() -> Iterator[Any]:
     cluster.wait_for_nodes()
     yield cluster
     cluster.shutdown()
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")

@@ -53,11 +53,6 @@ def value(store: Store, one: Stage) -> int:
     return int((store.directory(one) / "value.json").read_text())
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_stage_is_set_aside_and_computed_again(store: Store, damage: str, file: str) -> None:

@@ -15,12 +15,11 @@ from random import Random
 
 import pytest
 
-from graph.test_local import alive, another_run, calls, children, is_free, store, values, wait_for
-from graph.toy import RUNNER, run_local, stage
+from graph.toy import RUNNER, another_run, is_free, run_local, stage, values
+from processes import alive, children, wait_for
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
-__all__ = ["calls", "store"]
 KILLS = 30
 MOMENTS = """
 import os, signal, sys

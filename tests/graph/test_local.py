@@ -1,111 +1,35 @@
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graph import toy
-from graph.toy import RUNNER, run_local, stage
+from graph.toy import RUNNER, another_run, is_free, run_local, stage, values
+from processes import alive, children, wait_for
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
 from xstilts.graph.pool import THREADS, WAITING, cores, thread_variables, waiting
-from xstilts.graph.stage import Stage, to_rows
+from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-
-SCRIPT = """
-import json, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for background jobs
-from pathlib import Path
-from graph.toy import run_local
-from xstilts.graph.pool import THREADS, WAITING, cores, waiting
-from xstilts.graph.pool import thread_variables
-from xstilts.graph.stage import from_rows
-from xstilts.graph.store import Store
-rows, calls, workers = json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-stages = list(from_rows(rows).values())
-for event in run_local(stages, Store(Path(sys.argv[1])), "graph.toy:run", {"calls": calls}, workers, sys.argv[5:]):
-    print(type(event).__name__, event.stage.config["name"], flush=True)
-"""
 
 
 def names(events: list[Event], kind: type) -> list[str]:
     return [event.stage.config["name"] for event in events if isinstance(event, kind)]
 
 
-def values(store: Store, stages: list[Stage]) -> list[int]:
-    return [json.loads((store.directory(one) / "value.json").read_text()) for one in stages]
-
-
 def diamond() -> list[Stage]:
     top = stage("top")
     left, right = stage("left", top), stage("right", top)
     return [top, left, right, stage("bottom", left, right)]
-
-
-def another_run(root: Path, stages: list[Stage], calls: Path, *rest: str) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(root), json.dumps(to_rows(stages)), str(calls), *rest],
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(folder.name))
-    return found
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-    return value
-
-
-def is_free(store: Store, one: Stage) -> bool:
-    with store.lock(one) as ours:
-        return ours
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.fixture
-def calls(tmp_path: Path) -> Path:
-    folder = tmp_path / "calls"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from graph.test_slurm import TESTS, is_free, scores, wait_for
-from graph.test_workers import messages, named
-from graph.toy import RUNNER, stage
+from cli.tiny_run import scores
+from graph.toy import RUNNER, TESTS, is_free, messages, named, stage
+from processes import wait_for
 from xstilts.core.errors import ConfigError
 from xstilts.graph.events import Done, Event, Started
 from xstilts.graph.execute import execute
@@ -24,11 +24,6 @@ from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 from xstilts.graph.workers import Needs
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def driver(address: str, store: Store, stages: list[Stage]) -> subprocess.Popen[str]:

@@ -6,18 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import xstilts as xs
-from cli.test_torchrun import EXPERIMENT
+from cli.tiny_run import scores
 from graph.slurm import Slurm as Cluster
-from graph.test_workers import grid, messages, named, value
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, TESTS, grid, is_free, messages, named, stage, value
+from processes import wait_for
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.graph.events import Done, Event, Started
 from xstilts.graph.execute import execute
@@ -27,9 +24,6 @@ from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 from xstilts.graph.workers import Needs
-from xstilts.microworld import TINY, write_world
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -38,19 +32,6 @@ def cluster(slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *filter(None, sys.path)]))
     yield slurm
     slurm.wait_until_idle()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-    return found
 
 
 def slow() -> list[Stage]:
@@ -86,11 +67,6 @@ def test_the_driver_is_killed(cluster: Cluster, store: Store) -> None:
     wait_for(lambda: not cluster.jobs(), 10)
     for one in stages:
         wait_for(lambda one=one: is_free(store, one))
-
-
-def is_free(store: Store, one: Stage) -> bool:
-    with store.lock(one) as ours:
-        return ours
 
 
 def test_a_job_is_requeued(cluster: Cluster, store: Store, tmp_path: Path) -> None:
@@ -133,24 +109,6 @@ def test_the_words_before_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigError, match="--executor slurm: `srun` is not installed here"):
         Slurm(1).__enter__()
-
-
-def scores(folder: Path, *words: str) -> dict[str, bytes]:
-    """What `xstilts run` of a tiny experiment measures: key -> scores. Without words: in this process."""
-    if not (folder / "world").exists():
-        write_world(folder / "world", 7, TINY)
-        (folder / "tiny.yaml").write_text(EXPERIMENT.format(steps=5), encoding="utf-8")
-    store = folder / ("there" if words else "here")
-    command = ["run", str(folder / "tiny.yaml"), "--data", str(folder / "world"), "--store", str(store), *words]
-    if not words:
-        xs.run(xs.load(folder / "tiny.yaml"), store=store, data=folder / "world", workers=0).result()
-    else:
-        program = [sys.executable, "-c", "from xstilts.cli import main; main()", *command, "--workers", "2"]
-        done = subprocess.run(program, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stderr
-    found = {path.parent.name: path.read_bytes() for path in store.glob("evaluate/*/scores.jsonl")}
-    assert found
-    return found
 
 
 def test_scores_are_those_of_one_machine(cluster: Cluster, tmp_path: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from graph.slurm import Slurm as SlurmCluster
-from graph.toy import RUNNER, stage
+from graph.toy import RUNNER, grid, messages, named, stage, value
 from xstilts.core.errors import StageError
 from xstilts.graph import execute as loop
-from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
+from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.locks import RUNNING
 from xstilts.graph.perform import Work
@@ -67,31 +65,10 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return PROCESSES[request.param](request)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def run(stages: Iterable[Stage], store: Store, make: Make, **settings: Any) -> list[Event]:
     stages = list(stages)
     work = Work(store, RUNNER, settings)
     return list(execute(stages, work, make(stages, work)))
-
-
-def grid() -> list[Stage]:
-    """Seventeen stages that end in one."""
-    top = stage("top")
-    middle = [stage(f"m{n}", top, kind="gpu") for n in range(5)]
-    ends = [stage(f"e{n}", one) for n, one in enumerate([*middle, *middle])]
-    return [stage("sum", *ends)]
-
-
-def named(events: Iterable[Event], kind: type) -> list[str]:
-    return sorted(event.stage.label for event in events if isinstance(event, kind))
-
-
-def value(store: Store, one: Stage) -> int:
-    return int(json.loads((store.directory(one) / "value.json").read_text()))
 
 
 def test_all_compute_the_same_under_the_same_keys(store: Store, workers: Make) -> None:
@@ -154,10 +131,6 @@ def test_a_stage_whose_place_is_taken_back_is_tried_three_times(store: Store, pr
     [failed] = [event for event in events if isinstance(event, Failed)]
     assert failed.error == "lost its worker 4 times in a row, most recently with SIGTERM"
     assert messages(events).count("lost its worker (SIGTERM): trying again") == 3 + 3 + 5
-
-
-def messages(events: Iterable[Event]) -> list[str]:
-    return [event.message for event in events if isinstance(event, Progress)]
 
 
 def test_what_needs_a_gpu_has_one_to_itself_and_the_rest_sees_none(store: Store, processes: Make) -> None:

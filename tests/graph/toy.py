@@ -15,16 +15,29 @@ from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_text
-from xstilts.graph.events import Event
+from xstilts.graph.events import Event, Progress
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Report, Runner, Work
 from xstilts.graph.places import Local
 from xstilts.graph.pool import Pool
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 from xstilts.graph.workers import Here
 
 RUNNER = "graph.toy:run"
+TESTS = Path(__file__).parents[1]
+SCRIPT = """
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for background jobs
+from pathlib import Path
+from graph.toy import run_local
+from xstilts.graph.stage import from_rows
+from xstilts.graph.store import Store
+rows, calls, workers = json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+stages = list(from_rows(rows).values())
+for event in run_local(stages, Store(Path(sys.argv[1])), "graph.toy:run", {"calls": calls}, workers, sys.argv[5:]):
+    print(type(event).__name__, event.stage.config["name"], flush=True)
+"""
 
 
 def stage(name: str, *inputs: Stage, kind: str = "add", label: str = "", **config: Any) -> Stage:
@@ -91,3 +104,43 @@ def run_local(
     targets = list(targets)
     work = Work(store, runner, settings, resumable)
     return execute(targets, work, Pool(targets, work, Local(workers), threads=threads) if workers else Here(work))
+
+
+def another_run(root: Path, stages: list[Stage], calls: Path, *rest: str) -> subprocess.Popen[str]:
+    """The same in a process of its own: a line for each event; `rest` as in `run_local`."""
+    path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(root), json.dumps(to_rows(stages)), str(calls), *rest],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def grid() -> list[Stage]:
+    """Seventeen stages that end in one."""
+    top = stage("top")
+    middle = [stage(f"m{n}", top, kind="gpu") for n in range(5)]
+    ends = [stage(f"e{n}", one) for n, one in enumerate([*middle, *middle])]
+    return [stage("sum", *ends)]
+
+
+def is_free(store: Store, one: Stage) -> bool:
+    with store.lock(one) as ours:
+        return ours
+
+
+def value(store: Store, one: Stage) -> int:
+    return int(json.loads((store.directory(one) / "value.json").read_text()))
+
+
+def values(store: Store, stages: list[Stage]) -> list[int]:
+    return [value(store, one) for one in stages]
+
+
+def named(events: Iterable[Event], kind: type) -> list[str]:
+    return sorted(event.stage.label for event in events if isinstance(event, kind))
+
+
+def messages(events: Iterable[Event]) -> list[str]:
+    return [event.message for event in events if isinstance(event, Progress)]

@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from graph.test_local import children
+from processes import children
 from stages.tiny_experiment import tiny_experiment
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph, to_rows
