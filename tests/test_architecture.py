@@ -198,6 +198,16 @@ def test_scoring_and_reading_need_no_torch() -> None:
     assert_only(dict(line.split(": ", 1) for line in ran.stdout.splitlines()), NEED_TORCH)
 
 
+def test_tests_share_helpers_and_not_each_other() -> None:
+    found = [
+        f"{path.name}: {node.module}"
+        for path in (REPOSITORY / "tests").rglob("*.py")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and re.search(r"(^|\.)(test_\w+|conftest)$", node.module or "")
+    ]
+    assert found == [], "move what both need to a module that holds no tests"
+
+
 def test_the_file_tree_in_the_docs_is_complete(is_written) -> None:
     assert is_written("architecture.md", "tree", "file_tree.tree"), "docs/architecture.md lacks a file: `make docs`"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from choosing.test_halving import Computing, chooser
-from stages.test_pools_end_to_end import root as pools  # noqa: F401  (a fixture)
+from choosing.computing import Computing, chooser
+from stages.pool_files import write_pools
 from stages.tiny_experiment import tiny_experiment
 from xstilts.backbones.packing import pack
 from xstilts.choosing import Budget, Choice
@@ -25,7 +25,12 @@ TRAIN = {"steps": 8, "batch_size": 4, "learning_rate": 1e-3, "select": "last"}
 
 
 @pytest.fixture(scope="module")
-def ranked(pools: Path, tmp_path_factory: pytest.TempPathFactory) -> Choice:  # noqa: F811
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pools(tmp_path_factory.mktemp("pools"))
+
+
+@pytest.fixture(scope="module")
+def ranked(pools: Path, tmp_path_factory: pytest.TempPathFactory) -> Choice:
     recipes: list[Any] = [[], ["micro_nli"], ["mewslix_pairs"]]
     asked = tiny_experiment(recipes=recipes, targets=["lareqa"], train=TRAIN)
     return chooser("lareqa", pools, Computing(tmp_path_factory.mktemp("store")), asked).choose(Budget(1.0))
@@ -59,7 +64,7 @@ WRITER: dict[str, Any] = {
 }
 
 
-def test_the_text_of_a_task_is_its_prompts_and_not_their_answers(pools: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_text_of_a_task_is_its_prompts_and_not_their_answers(pools: Path, tmp_path: Path) -> None:
     compute = Computing(tmp_path / "store")
     asked = tiny_experiment(backbones=[WRITER], recipes=[[], ["micro_choice"]], targets=["micro_topic"], train=TRAIN)
     made = chooser("micro_topic", pools, compute, asked)

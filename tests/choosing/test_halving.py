@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import numpy as np
 import pytest
 
-from stages.tiny_experiment import run, tiny_experiment
+from choosing.computing import RECIPES, Computing, chooser, experiment
 from xstilts.choosing import SCORES, Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
 from xstilts.choosing.costs import Ledger
 from xstilts.choosing.halving import BASELINE, SHARES
@@ -22,11 +20,9 @@ from xstilts.choosing.worth import FULL, LARGEST, RANDOM, Unit
 from xstilts.core.errors import ConfigError, StoreError, UnknownName
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
-from xstilts.graph.stage import Stage, graph
+from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
-
-RECIPES = [[], ["micro_nli"], ["micro_ner"], ["micro_tagging"]]
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +30,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     write_world(folder, 5, TINY)
     return folder
-
-
-def experiment(**changes: Any) -> Experiment:
-    train = {"steps": 8, "batch_size": 4, "learning_rate": 1e-3}
-    targets = ["micro_topic", "micro_retrieval"]
-    return tiny_experiment(**{"recipes": RECIPES, "targets": targets, "train": train, **changes})
-
-
-class Computing:
-    """Runs stages in this process and counts what it computed."""
-
-    def __init__(self, store: Path) -> None:
-        self.store, self.done = Store(store), 0
-
-    def __call__(self, stages: Iterable[Stage]) -> None:
-        events = run(stages, self.store.root)
-        assert events["Failed"] == [], events["Failed"]
-        self.done += len(events["Done"])
-
-
-def chooser(target: str, root: Path, compute: Computing, asked: Experiment | None = None) -> Chooser:
-    return Chooser(setting(asked or experiment(), target, (), None), root, compute.store, compute)
 
 
 @pytest.fixture(scope="module")

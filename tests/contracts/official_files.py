@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from data.reader_samples import LODZ, question, squad_file
-from stages.test_pools_end_to_end import WORDS, pair, sentences, squad, write
+from stages.pool_files import WORDS, pair, sentences, squad, write
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.pairs import NLI_LABELS
 from xstilts.data.readers.topics import TOPICS

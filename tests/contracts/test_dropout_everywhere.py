@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from backbones.tiny_models import ARCHS, Arch, sequences, tiny_backbone
-from contracts.test_text_route import writer
+from contracts.writers import writer
 from xstilts.backbones import attention, layout
 from xstilts.backbones.adapters import add_adapter
 from xstilts.backbones.backbone import Backbone

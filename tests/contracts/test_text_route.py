@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from string import ascii_letters, digits
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from backbones.tiny_models import (
     ARCHS,
-    TEXT,
     VOCABULARY,
     Arch,
     bpe_tokenizer,
@@ -23,6 +21,7 @@ from backbones.tiny_models import (
     sequences,
     t5_tokenizer,
 )
+from contracts.writers import EXAMPLES, writer
 from xstilts.backbones.adapters import add_adapter, train_only
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
@@ -32,7 +31,7 @@ from xstilts.backbones.names import LoRA
 from xstilts.backbones.text import generate, log_probabilities, pack_answers
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.seeds import generator
-from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
+from xstilts.data.examples import Answer, ChoiceExample, SpanExample, TaggedExample
 from xstilts.evaluation.predict import Predictor
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
@@ -163,46 +162,6 @@ def test_an_adapter_that_is_zero_changes_nothing_and_learns(kind: str) -> None:
     assert not any("lm_head" in name for name in adapted)
 
 
-def writer(kind: str, **changes: Any) -> Backbone:
-    tokenizer = t5_tokenizer(300, [*TEXT, ascii_letters, digits]) if kind == "mt5" else decoder_tokenizer()
-    sizes: dict[str, Any] = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4}
-    sizes |= {"dropout_rate": 0.0, "vocab_size": 300}
-    if kind == "qwen3":
-        sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
-        sizes |= {"head_dim": 16, "intermediate_size": 96, "max_position_embeddings": 512}
-    return random_backbone(kind, {**sizes, **changes}, tokenizer, 0, output="text").eval()
-
-
-EXAMPLES: dict[str, tuple[list[Example], tuple[str, ...]]] = {
-    "classification_text": (
-        [
-            TextExample(str(i), text, None, label)
-            for i, (text, label) in enumerate([("a dog", "good"), ("a cat", "bad")])
-        ],
-        ("bad", "good"),
-    ),
-    "multiple_choice_text": (
-        [
-            ChoiceExample("0", "the house", "is", ("old", "small", "green"), 2),
-            ChoiceExample("1", "the dog", "is", ("old", "small", "green"), 0),
-        ],
-        (),
-    ),
-    "span_qa_text": (
-        [
-            SpanExample("0", "who?", "Anna wrote the long book in 1984 .", (Answer("Anna", 0),)),
-            SpanExample("1", "what?", "Anna wrote the long book in 1984 .", (Answer("the long book", 11),)),
-        ],
-        (),
-    ),
-    "tagging_text": (
-        [
-            TaggedExample("0", ("the", "dog", "runs"), ("DET", "NOUN", "VERB")),
-            TaggedExample("1", ("dog", "the", "runs", "."), ("NOUN", "DET", "VERB", "PUNCT")),
-        ],
-        ("DET", "NOUN", "PUNCT", "VERB"),
-    ),
-}
 GOLD = {
     "classification_text": ["good", "bad"],
     "multiple_choice_text": [2, 0],

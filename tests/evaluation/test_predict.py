@@ -7,33 +7,18 @@ from typing import Any
 import pytest
 import torch
 
+from evaluation.predictors import encoded, predictor, values
 from task_types.samples import CHOICES, CODER, LIMITS, PAIRS, PARALLEL, QUESTIONS, SENTENCES
 from training.phases import DATA, tiny_model
 from xstilts.evaluation.predict import Predictor
-from xstilts.task_types import TASK_TYPES, Prediction
-from xstilts.task_types.features import Features
+from xstilts.task_types import TASK_TYPES
 
 EXAMPLES: dict[str, Any] = {"nli": PAIRS, "choice": CHOICES, "pos": SENTENCES, "qa": QUESTIONS}
 every_task = pytest.mark.parametrize("task", EXAMPLES)
 
 
-def predictor(task: str, **changes: Any) -> Predictor:
-    kind, _, labels = DATA[task]
-    model = tiny_model(task, dropout=0.5, hidden_dropout_prob=0.3, **changes)
-    return Predictor(model.backbone, model.heads[task], TASK_TYPES.get(kind), labels)
-
-
-def encoded(task: str, examples: Any) -> Features:
-    kind, _, labels = DATA[task]
-    return TASK_TYPES.get(kind).encode(examples, CODER, LIMITS, labels)
-
-
 def with_tokens(one: Predictor, tokens: int) -> Predictor:
     return Predictor(one.backbone, one.head, one.task_type, one.labels, tokens=tokens)
-
-
-def values(predictions: list[Prediction]) -> list[tuple[str, Any]]:
-    return [(prediction.id, prediction.value) for prediction in predictions]
 
 
 @every_task

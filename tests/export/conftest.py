@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
-
 import pytest
 
+from export.exported import World
 from stages.tiny_experiment import run, tiny_experiment
 from xstilts.expand import Expansion
-from xstilts.graph.stage import Stage
 from xstilts.microworld import TINY, write_world
-
-
-class World(NamedTuple):
-    """Data, store, and evaluate stages: of the baseline by target, of `micro_nli`, and of a mixture (`both`)."""
-
-    data: Path
-    store: Path
-    stages: Mapping[str, Stage]
-
-    def key(self, task: str) -> str:
-        """Enough of the key of the evaluate stage."""
-        return self.stages[task].key[:10]
-
-    def model(self, task: str) -> Stage:
-        """The train stage behind it."""
-        return self.stages[task].inputs["predictions"].inputs["model"]
 
 
 @pytest.fixture(scope="session")

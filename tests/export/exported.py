@@ -6,17 +6,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from backbones.tiny_models import TOKENIZERS, tiny_backbone
+from xstilts.backbones.coder import Coder
+from xstilts.data.examples import ChoiceExample, PlainText, SpanExample, TaggedExample, TextExample
 from xstilts.export.finished import Head
 from xstilts.export.opening import Source
+from xstilts.graph.stage import Stage
 from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 
 LABELS = {"classification": ("yes", "no", "perhaps"), "tagging": ("NOUN", "VERB", "X")}
@@ -125,3 +130,49 @@ def texts_of(kind: str, texts: Sequence[str]) -> list[list[str]]:
     if kind in ("tagging", "masked_lm"):
         return [[text] for text in texts]
     return [[text, other] for text, other in zip(texts, reversed(texts))]
+
+
+REFUSED = {
+    *(("modernbert", kind) for kind in KINDS if kind != "masked_lm"),
+    ("electra", "classification"),
+    *(
+        (name, kind)
+        for name in ("eurobert", "mt5", "qwen3", "llama", "bloom")
+        for kind in ("classification", "multiple_choice", "masked_lm")
+    ),
+    *(("xglm", kind) for kind in KINDS),
+}
+
+
+def encoded(source: Source, kind: str, labels: tuple[str, ...], rows: list[list[str]]) -> Features:
+    """Rows of `texts_of` through our own encoding."""
+    made: list[Any] = []
+    for i, row in enumerate(rows):
+        if kind == "classification":
+            made.append(TextExample(str(i), row[0], row[1], None))
+        elif kind == "tagging":
+            made.append(TaggedExample(str(i), tuple(row[0].split()), None))
+        elif kind == "span_qa":
+            made.append(SpanExample(str(i), row[0], row[1], None))
+        elif kind == "masked_lm":
+            made.append(PlainText(str(i), row[0]))
+        else:
+            made.append(ChoiceExample(str(i), row[0], "", tuple(row[1:]), None))
+    apart = replace(source.encoding, join=False)  # masked LM would make one long text of them
+    return TASK_TYPES.get(kind).encode(made, Coder(source.backbone.tokenizer), apart, labels)
+
+
+class World(NamedTuple):
+    """Data, store, and evaluate stages: of the baseline by target, of `micro_nli`, and of a mixture (`both`)."""
+
+    data: Path
+    store: Path
+    stages: Mapping[str, Stage]
+
+    def key(self, task: str) -> str:
+        """Enough of the key of the evaluate stage."""
+        return self.stages[task].key[:10]
+
+    def model(self, task: str) -> Stage:
+        """The train stage behind it."""
+        return self.stages[task].inputs["predictions"].inputs["model"]

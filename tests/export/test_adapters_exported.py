@@ -15,8 +15,7 @@ import pytest
 import torch
 
 from backbones.tiny_models import TEXT, bpe_tokenizer, tiny_backbone
-from export.exported import head_of, plain_logits, run_plain, source_of, texts_of
-from export.test_heads_exported import encoded
+from export.exported import encoded, head_of, plain_logits, run_plain, source_of, texts_of
 from xstilts.backbones.adapters import add_adapter, join_adapters
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import Weights, load_backbone, save_backbone

@@ -13,8 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-from export.conftest import World
-from export.exported import run_plain
+from export.exported import World, run_plain
 from stages.tiny_experiment import BACKBONE, run, tiny_experiment
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from export.conftest import World
+from export.exported import World
 from xstilts.core.files import read_jsonl
 from xstilts.graph.store import Store
 from xstilts.tasks import TASKS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from export.conftest import World
+from export.exported import World
 
 
 @pytest.mark.parametrize("file", ["trained.safetensors", "heads.safetensors", "about.json"])

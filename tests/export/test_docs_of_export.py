@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from export.exported import KINDS, TOKENIZER_OF
-from export.test_heads_exported import REFUSED
+from export.exported import KINDS, REFUSED, TOKENIZER_OF
 from xstilts.backbones.families import FAMILIES
 from xstilts.export.forms import ARCHITECTURES, FORMS, table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +10,17 @@ import torch
 from transformers import AutoTokenizer
 
 from backbones.tiny_models import TEXT, tiny_backbone
-from export.exported import KINDS, LABELS, TOKENIZER_OF, head_of, plain_logits, source_of, texts_of
-from xstilts.backbones.coder import Coder
+from export.exported import KINDS, LABELS, REFUSED, TOKENIZER_OF, encoded, head_of, plain_logits, source_of, texts_of
 from xstilts.core.errors import BackboneError
-from xstilts.data.examples import ChoiceExample, PlainText, SpanExample, TaggedExample, TextExample
 from xstilts.export import build
 from xstilts.export.build import write_transformers
 from xstilts.export.check import difference, our_logits
 from xstilts.export.layout import plain_config
 from xstilts.export.opening import Source
-from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 
 TEXTS = list(TEXT[:4])
-REFUSED = {
-    *(("modernbert", kind) for kind in KINDS if kind != "masked_lm"),
-    ("electra", "classification"),
-    *(
-        (name, kind)
-        for name in ("eurobert", "mt5", "qwen3", "llama", "bloom")
-        for kind in ("classification", "multiple_choice", "masked_lm")
-    ),
-    *(("xglm", kind) for kind in KINDS),
-}
 EXACT = [(name, kind) for name in TOKENIZER_OF for kind in KINDS if (name, kind) not in REFUSED]
-
-
-def encoded(source: Source, kind: str, labels: tuple[str, ...], rows: list[list[str]]) -> Features:
-    """Rows of `texts_of` through our own encoding."""
-    made: list[Any] = []
-    for i, row in enumerate(rows):
-        if kind == "classification":
-            made.append(TextExample(str(i), row[0], row[1], None))
-        elif kind == "tagging":
-            made.append(TaggedExample(str(i), tuple(row[0].split()), None))
-        elif kind == "span_qa":
-            made.append(SpanExample(str(i), row[0], row[1], None))
-        elif kind == "masked_lm":
-            made.append(PlainText(str(i), row[0]))
-        else:
-            made.append(ChoiceExample(str(i), row[0], "", tuple(row[1:]), None))
-    apart = replace(source.encoding, join=False)  # masked LM would make one long text of them
-    return TASK_TYPES.get(kind).encode(made, Coder(source.backbone.tokenizer), apart, labels)
 
 
 def ours(name: str, kind: str) -> list[Any]:

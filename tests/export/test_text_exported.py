@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from export.exported import run_plain
-from stages.test_text_output import expansion
+from stages.text_experiment import expansion
 from stages.tiny_experiment import run
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_jsonl

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backbones.tiny_models import sequences, t5_tokenizer
-from stages.test_text_output import SIZES
+from stages.text_experiment import SIZES
 from stages.tiny_experiment import BACKBONE, run_all, tiny_experiment
 from xstilts.backbones.names import Output
 from xstilts.backbones.packing import pack

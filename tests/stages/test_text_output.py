@@ -8,31 +8,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from stages.text_experiment import SIZES, TARGETS, expansion
 from stages.tiny_experiment import BACKBONE, run, scores, tiny_experiment
 from xstilts.core.errors import ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.models import open_backbone
-
-TARGETS = ("micro_topic", "micro_choice", "micro_tagging", "micro_qa", "micro_retrieval")
-SIZES = {
-    "qwen3": {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 8,
-        "intermediate_size": 24,
-    },
-    "mt5": {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2},
-}
-
-
-def expansion(kind: str, data: Path, **changes: Any) -> Expansion:
-    backbone = {**BACKBONE, "architecture": kind, "config": SIZES[kind], "output": "text"}
-    targets = [{"task": name, "languages": ["en", "qaa"], "limit": 6} for name in TARGETS]
-    return Expansion(tiny_experiment(backbones=[backbone], targets=targets, **changes), data)
 
 
 def run_recipe(expanded: Expansion, store: Path) -> dict[str, Stage]:

@@ -20,7 +20,7 @@ import safetensors.torch
 from safetensors.torch import load_file
 
 from training.phases import same, write_inputs
-from training.test_selection import config, validation
+from training.selection import config, validation
 from xstilts.backbones import adapters
 from xstilts.stages.training import run_train
 from xstilts.training import checkpoint, model, snapshots

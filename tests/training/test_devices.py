@@ -15,18 +15,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
 
-from contracts.test_text_route import EXAMPLES, writer
-from training.phases import CONFIG, QUIET, component, same, tiny_model, tiny_phase, train_stage, trained, write_inputs
+from contracts.writers import EXAMPLES, writer
+from training.phases import (
+    CONFIG,
+    QUIET,
+    assert_close,
+    component,
+    losses,
+    same,
+    tiny_model,
+    tiny_phase,
+    train_stage,
+    trained,
+    write_inputs,
+)
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import save_backbone
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import ConfigError, StageError
-from xstilts.core.files import read_json, read_jsonl, write_json
+from xstilts.core.files import read_json, write_json
 from xstilts.core.machine import Machine
 from xstilts.stages import ranks
 from xstilts.stages.ranks import run_train_on
@@ -73,22 +83,6 @@ def run(
 @pytest.fixture(scope="module")
 def alone(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(tmp_path_factory.mktemp("alone"), inputs)
-
-
-def losses(directory: Path) -> np.ndarray:
-    return np.array([row["loss"] for _, row in read_jsonl(directory / "log.jsonl")])
-
-
-def assert_close(one: Path, other: Path) -> None:
-    assert len(losses(one)) == 20
-    np.testing.assert_allclose(losses(one), losses(other), atol=1e-5, rtol=0)
-    for name in ("trained.safetensors", "heads.safetensors"):
-        ours, theirs = load_file(one / name), load_file(other / name)
-        assert ours.keys() == theirs.keys()
-        for tensor in (name for name in ours if not name.endswith("key.bias")):  # softmax is blind to it: noise alone
-            torch.testing.assert_close(ours[tensor], theirs[tensor], atol=2e-4, rtol=0)
-    assert read_json(one / "summary.json") == read_json(other / "summary.json")
-    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
 
 
 def test_a_checkpoint_moves_between_numbers_of_devices_and_ends_as_one_process_does(

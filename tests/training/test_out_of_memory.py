@@ -13,11 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.test_predict import encoded, predictor, values
+from evaluation.predictors import encoded, predictor, values
 from task_types.samples import LIMITS, PAIRS
 from training.phases import (
     CONFIG,
     FEATURES,
+    QUIET,
+    assert_close,
     component,
     same,
     tiny_model,
@@ -26,7 +28,6 @@ from training.phases import (
     weights,
     write_inputs,
 )
-from training.test_devices import QUIET, assert_close
 from xstilts.backbones.backbone import Backbone
 from xstilts.core.errors import OutOfMemory
 from xstilts.core.files import read_json

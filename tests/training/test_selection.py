@@ -3,56 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from task_types.samples import CODER, LIMITS
-from training.phases import DATA, component, same, train_stage, write_inputs
+from training.phases import same, write_inputs
+from training.selection import DROPOUT, Killed, config, run, validation, weights
 from xstilts.core.errors import ConfigError, StageError
-from xstilts.core.files import read_json, read_jsonl, write_json
-from xstilts.stages.changes import ROWS
-from xstilts.stages.ranks import run_train_on
-from xstilts.task_types import TASK_TYPES
+from xstilts.core.files import read_json, read_jsonl
 from xstilts.training.config import TrainConfig
 from xstilts.training.snapshots import moments
-
-METRICS = {"nli": "accuracy", "pos": "token_accuracy", "qa": "squad_v1"}
-MAINS = {**METRICS, "qa": "f1"}
-EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
-DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
-
-
-class _Killed(Exception):
-    pass
-
-
-def config(*tasks: str, by: str = "validation", judged: bool = True, **options: Any) -> dict[str, Any]:
-    """A train stage of 20 steps; `by` and what of `selection` the options name."""
-    told = {name: options.pop(name) for name in ("patience", "average", "evaluate_every") if name in options}
-    rows = [
-        {"component": i, "task": task, "split": "validation", "metric": METRICS[task], "main": MAINS[task]}
-        for i, task in enumerate(tasks)
-    ]
-    stage = train_stage(*map(component, tasks), **{"head_dropout": 0.1, "learning_rate": 3e-3, **options})
-    if by == "last" and not judged:
-        return stage
-    return {**stage, "selection": {"by": by, "checkpoints": 5, **told, "judges": rows if judged else []}}
-
-
-def validation(folder: Path, task: str, rows: slice = slice(None)) -> Path:
-    """A prepare stage's directory with some of a task's examples, in two languages."""
-    kind, repeated, labels = DATA[task]
-    examples = [replace(example, id=str(number)) for number, example in enumerate(repeated)]
-    for language in ("en", "de"):
-        TASK_TYPES.get(kind).encode_apart(examples[rows], CODER, LIMITS, labels).save(folder / language)
-    write_json(folder / "languages.json", ["en", "de"])
-    write_json(folder / "encoding.json", {})
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +24,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {**found, "dev0": validation(root / "dev0", "nli"), "dev1": validation(root / "dev1", "qa")}
 
 
-def run(
-    directory: Path, inputs: Mapping[str, Path], stage: Mapping[str, Any], stop: int | None = None, **settings: Any
-) -> Path:
-    """`stop`: killed when that step reports."""
-    directory.mkdir(exist_ok=True)
-
-    def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data.get("fraction", 0) * 20) == stop:
-            raise _Killed
-
-    run_train_on(stage, directory, inputs, {**EAGER, **settings}, report)
-    return directory
-
-
 def evaluations(directory: Path) -> list[dict[str, Any]]:
     return [row for _, row in read_jsonl(directory / "evaluations.jsonl")]
-
-
-def weights(directory: Path) -> dict[str, torch.Tensor]:
-    found = {**load_file(directory / "trained.safetensors"), **load_file(directory / "heads.safetensors")}
-    return {name: value for name, value in found.items() if name != ROWS}
 
 
 def assert_close(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:
@@ -205,7 +148,7 @@ def test_kills_change_nothing(stage: Mapping[str, Any], inputs: dict[str, Path],
     ran = read_json(straight / "summary.json")["steps"]
     for stop in (1, 5, 8, 9, 14, 17, 20):
         if stop <= ran:
-            with pytest.raises(_Killed):
+            with pytest.raises(Killed):
                 run(tmp_path / "killed", inputs, stage, stop)
     killed = run(tmp_path / "killed", inputs, stage)
     assert same(weights(straight), weights(killed))
@@ -219,7 +162,7 @@ def test_a_better_snapshot_after_the_last_checkpoint_does_not_outlive_a_kill(
 ) -> None:
     """Where a device gives other numbers the second time, the best may lie before the checkpoint."""
     stage = config("nli", evaluate_every=1, learning_rate=1e-2, **CONSTANT)
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         run(tmp_path / "run", inputs, stage, 6)  # the checkpoint is of step 5
     rows = evaluations(tmp_path / "run")
     known = max(rows[:5], key=lambda row: row["value"])

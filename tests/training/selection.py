@@ -1,0 +1,70 @@
+"""Train stages that are judged on validation data, and runs of them that are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from task_types.samples import CODER, LIMITS
+from training.phases import DATA, component, train_stage
+from xstilts.core.files import write_json
+from xstilts.stages.changes import ROWS
+from xstilts.stages.ranks import run_train_on
+from xstilts.task_types import TASK_TYPES
+
+METRICS = {"nli": "accuracy", "pos": "token_accuracy", "qa": "squad_v1"}
+MAINS = {**METRICS, "qa": "f1"}
+EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+
+
+class Killed(Exception):
+    pass
+
+
+def config(*tasks: str, by: str = "validation", judged: bool = True, **options: Any) -> dict[str, Any]:
+    """A train stage of 20 steps; `by` and what of `selection` the options name."""
+    told = {name: options.pop(name) for name in ("patience", "average", "evaluate_every") if name in options}
+    rows = [
+        {"component": i, "task": task, "split": "validation", "metric": METRICS[task], "main": MAINS[task]}
+        for i, task in enumerate(tasks)
+    ]
+    stage = train_stage(*map(component, tasks), **{"head_dropout": 0.1, "learning_rate": 3e-3, **options})
+    if by == "last" and not judged:
+        return stage
+    return {**stage, "selection": {"by": by, "checkpoints": 5, **told, "judges": rows if judged else []}}
+
+
+def validation(folder: Path, task: str, rows: slice = slice(None)) -> Path:
+    """A prepare stage's directory with some of a task's examples, in two languages."""
+    kind, repeated, labels = DATA[task]
+    examples = [replace(example, id=str(number)) for number, example in enumerate(repeated)]
+    for language in ("en", "de"):
+        TASK_TYPES.get(kind).encode_apart(examples[rows], CODER, LIMITS, labels).save(folder / language)
+    write_json(folder / "languages.json", ["en", "de"])
+    write_json(folder / "encoding.json", {})
+    return folder
+
+
+def run(
+    directory: Path, inputs: Mapping[str, Path], stage: Mapping[str, Any], stop: int | None = None, **settings: Any
+) -> Path:
+    """`stop`: killed when that step reports."""
+    directory.mkdir(exist_ok=True)
+
+    def report(data: Mapping[str, Any]) -> None:
+        if stop is not None and round(data.get("fraction", 0) * 20) == stop:
+            raise Killed
+
+    run_train_on(stage, directory, inputs, {**EAGER, **settings}, report)
+    return directory
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    found = {**load_file(directory / "trained.safetensors"), **load_file(directory / "heads.safetensors")}
+    return {name: value for name, value in found.items() if name != ROWS}
