@@ -1,7 +1,7 @@
 """Pack what the pages of an experiment are made of: scores and answers of every example, without models or predictions.
 
-The archive is a store that results are read from: `xstilts report`, `claims` and `scores` give the same from it as from the
-whole store, without data or training. `make pages` unpacks the archives of docs/ and writes their pages again.
+The archive is a store that results are read from: `xstilts report`, `claims` and `scores` give the same from it as from
+the whole store, without data or training. `make pages` unpacks the archives of docs/ and writes their pages again.
 
 Usage: python tools/keep_results.py STORE EXPERIMENT... ARCHIVE.tar.xz
 """

@@ -18,13 +18,15 @@ def sorted_by_label(language: str, without: int | None = None) -> list[TextExamp
 
 def test_a_sample_of_a_sorted_file_has_every_label_in_about_its_share() -> None:
     found = Counter(example.label for example in sample(sorted_by_label("en"), 100))
-    assert set(found) == set(TOPICS) and all(12 <= count <= 28 for count in found.values())
+    assert set(found) == set(TOPICS)
+    assert all(12 <= count <= 28 for count in found.values())
 
 
 def test_languages_share_the_examples_though_one_lacks_a_line() -> None:
     english = [example.id for example in sample(sorted_by_label("en"), 100)]
     german = [example.id for example in sample(sorted_by_label("de", without=int(english[0])), 100)]
-    assert english == sorted(english, key=int) and len(set(english)) == 100
+    assert english == sorted(english, key=int)
+    assert len(set(english)) == 100
     assert set(english[1:]) < set(german)
 
 

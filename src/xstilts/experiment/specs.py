@@ -98,7 +98,9 @@ class TargetSpec(Strict):
         default=None, description="what is measured; else the official one"
     )
     seeds: int | None = Field(default=None, gt=0, description="only the first seeds, for costly targets")
-    limit: int = Field(default=0, ge=0, description="measure a fixed sample of so many examples of each language; 0: all")
+    limit: int = Field(
+        default=0, ge=0, description="measure a fixed sample of so many examples of each language; 0: all"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -139,14 +139,14 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "encoding": asdict(task.encoding),
         "holdout": request.holdout,
         "limit": request.limit,
+        **({"sampled": "by id"} if request.limit and not (task.type == "masked_lm" and request.combined) else {}),
         "combined": request.combined,
         "labelled": request.labelled,
         "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
-    config.update(reading(task))
-    if request.limit and not (task.type == "masked_lm" and request.combined):
-        config["sampled"] = "by id"
-    config.update(drop_defaults({"encoding_version": TYPES.get(task.type).encoding}, {"encoding_version": 1}))
+    config |= reading(task) | drop_defaults(
+        {"encoding_version": TYPES.get(task.type).encoding}, {"encoding_version": 1}
+    )
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
