@@ -19,7 +19,7 @@ from xstilts.stages.checksums import (
     roots_of,
     there,
 )
-from xstilts.stages.own import reading
+from xstilts.stages.own import custom_files, reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
 from xstilts.tasks.base import Split, Task
 from xstilts.training.config import TrainConfig
@@ -139,14 +139,13 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "encoding": asdict(task.encoding),
         "holdout": request.holdout,
         "limit": request.limit,
-        **({"sampled": "by id"} if request.limit and not (task.type == "masked_lm" and request.combined) else {}),
         "combined": request.combined,
         "labelled": request.labelled,
         "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
-    config |= reading(task) | drop_defaults(
-        {"encoding_version": TYPES.get(task.type).encoding}, {"encoding_version": 1}
-    )
+    config |= {"sampled": "by id"} if request.limit and (task.type, request.combined) != ("masked_lm", True) else {}
+    version = {"encoding_version": TYPES.get(task.type).encoding}
+    config |= reading(task) | drop_defaults(version, {"encoding_version": 1})
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
@@ -157,11 +156,6 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
 def source_split(request: DataRequest) -> Split:
     """The split whose files are read: a validation set held out of training data comes from the training files."""
     return "train" if request.holdout and request.split == "validation" else request.split
-
-
-def custom_files(task: Task) -> dict[str, list[str]]:
-    """File patterns of a task, handed to the worker: a task of the experiment file is not registered there."""
-    return {split: list(patterns) for split, patterns in task.files.items()}
 
 
 @dataclass(frozen=True)

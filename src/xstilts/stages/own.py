@@ -246,6 +246,11 @@ def with_labels(name: str, spec: OwnTask, root: Root) -> OwnTask:
     return spec.model_copy(update={"labels": labels})
 
 
+def custom_files(task: Task) -> dict[str, list[str]]:
+    """File patterns of a task, handed to the worker: a task of the experiment file is not registered there."""
+    return {split: list(patterns) for split, patterns in task.files.items()}
+
+
 def reading(task: Task) -> dict[str, Any]:
     """How a task of an experiment file is read, as JSON: what it is `like`, and its columns; nothing if registered."""
     told: dict[str, Any] = {"like": task.like} if task.like else {}

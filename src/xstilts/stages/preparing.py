@@ -133,8 +133,8 @@ def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> 
 def sample(examples: list[Example], count: int) -> list[Example]:
     """A fixed sample of `count` examples in their order: those whose ids have the smallest hashes.
 
-    Official files may be sorted by label (SIB-200), so the first examples are no sample. A hash of the id draws the same
-    examples of a test set in each language where ids are shared.
+    Official files may be sorted by label (SIB-200), so the first examples are no sample. A hash of the id draws
+    the same examples of a test set in each language where ids are shared.
     """
     smallest = sorted(range(len(examples)), key=lambda i: derive_seed(0, "limit", examples[i].id))[:count]
     return [examples[i] for i in sorted(smallest)]

@@ -13,9 +13,9 @@ from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
 from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
-from xstilts.stages.describe import custom_files, make
+from xstilts.stages.describe import make
 from xstilts.stages.digests import digest
-from xstilts.stages.own import reading
+from xstilts.stages.own import custom_files, reading
 from xstilts.tasks import Task
 from xstilts.translation.command import printed_version
 from xstilts.translation.spec import EngineSpec
