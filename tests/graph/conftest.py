@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from graph.s3 import Server, missing
 from graph.slurm import PROGRAMS, Slurm, find
 from xstilts.graph.on_ray import OBJECT_BYTES, TOLD
 from xstilts.graph.store import Store
@@ -49,3 +51,27 @@ def calls(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if lacking := missing():
+        pytest.skip(f"no S3 server here ({', '.join(lacking)} missing): pip install s3fs moto flask flask-cors")
+    server = Server(tmp_path_factory.mktemp("s3") / "log.txt")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a new bucket."""
+    from s3fs import S3FileSystem
+
+    for name, value in server.variables.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    bucket = f"bucket-{uuid4()}"
+    S3FileSystem().mkdir(bucket)
+    yield f"s3://{bucket}"
+    server.refuse(after=10**9)
+    S3FileSystem.clear_instance_cache()

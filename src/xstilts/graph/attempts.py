@@ -25,7 +25,8 @@ from xstilts.graph.record import UNCHECKED
 from xstilts.graph.stage import Stage
 
 PARTIAL, NEW, GONE = ".partial", ".new", ".gone"
-"""Suffixes of `.<key>.<attempt>`: computed, or left by a kill; not yet given what an older one left; being removed."""
+"""Suffixes of `.<key>.<attempt>`: computed, or left by a kill; not yet given what an older one left, or being fetched;
+being removed."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,20 @@ def _age(path: Path) -> tuple[bool, float]:
         return False, 0
 
 
+def new(folder: Path, key: str) -> Path:
+    """Make a directory that no attempt goes on from, whoever is killed while it is filled."""
+    made = folder / f".{key}.{token_hex(4)}{NEW}"
+    made.mkdir()
+    return made
+
+
 def begin(folder: Path, key: str, resume: bool) -> Attempt:
     """Make the directory of a new attempt, with links to the files of the newest older one if it is to `resume`.
 
     That one stays until the stage is published unless it has ended, for its process may live and be first.
     """
     old = attempts(folder, key)
-    made = folder / f".{key}.{token_hex(4)}{NEW}"
-    made.mkdir()
+    made = new(folder, key)
     if resume and old and old[-1].suffix == PARTIAL:
         _adopt(old[-1], made)
     # Renamed only now: of what an older one left, a kill leaves all under the name of an attempt, or nothing.
@@ -118,7 +125,7 @@ def discard(path: Path) -> None:
 
 
 def seal(stage: Stage, directory: Path, read: Iterable[Mapping[str, Any]], started: datetime) -> None:
-    """Write `stage.json` and `DONE`, and have all on the disk; `read`: the environments of its inputs."""
+    """Write `stage.json` and `DONE`; `read`: the environments of its inputs."""
     gathered = environment.gather(directory, read)
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
     names = [path.relative_to(directory).as_posix() for path in paths]
@@ -138,12 +145,12 @@ def seal(stage: Stage, directory: Path, read: Iterable[Mapping[str, Any]], start
     }
     write_json(directory / "stage.json", told)
     (directory / "DONE").write_text(sha256(directory / "stage.json"), encoding="ascii")
-    for path in [*directory.rglob("*"), directory]:
-        flush(path)  # or a power cut could leave a DONE beside empty weights
 
 
 def publish(directory: Path, final: Path, older: Iterable[Path]) -> bool:
-    """Remove older attempts and rename a sealed one; False where another was first."""
+    """Remove older attempts, have a sealed one on the disk and rename it; False where another was first."""
+    for path in [*directory.rglob("*"), directory]:
+        flush(path)  # or a power cut could leave a DONE beside empty weights
     for path in older:
         discard(path)
     try:

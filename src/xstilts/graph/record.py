@@ -50,8 +50,11 @@ class Record:
     files: dict[str, str] | None = None
 
     @classmethod
-    def read(cls, directory: Path) -> Record:
+    def read(cls, directory: Path, key: str = "") -> Record:
         """The finished stage in this folder; its other files are not looked at.
+
+        Args:
+            key: of the stage, where the folder does not have its name.
 
         Raises:
             StoreError: `DONE` or `stage.json` is missing or damaged.
@@ -63,14 +66,14 @@ class Record:
                 raise ValueError("stage.json is not what was written")
             record = cls(**json.loads(content), directory=directory)
             named = content_key([record.kind, record.version, record.config, record.inputs])
-            if (record.key, directory.name) != (named, named):
+            if (record.key, key or directory.name) != (named, named):
                 raise ValueError("stage.json describes another stage")
             if record.files is not None and not written:
                 raise ValueError("DONE is not what was written")
         except OSError as error:
-            raise _damaged(directory, f"{Path(error.filename).name}: {error.strerror}") from None
+            raise damaged(directory, f"{Path(error.filename).name}: {error.strerror}") from None
         except (TypeError, ValueError, RecursionError) as error:
-            raise _damaged(directory, str(error)) from None
+            raise damaged(directory, str(error)) from None
         return record
 
     @property
@@ -81,12 +84,14 @@ class Record:
     @cached_property
     def fault(self) -> str:
         """The first of its files that is not what was written, and why; empty where all are."""
-        if found := next(filter(None, map(self._fault, self.files or ())), ""):
-            return found
+        return next(filter(None, map(self._fault, self.files or ())), "") or self.astray
+
+    @property
+    def astray(self) -> str:
+        """That it points to a model that is not on this machine; empty where it does not."""
         source = self._pointer.get("source")
-        if "files" in self.config and source and not Path(source).is_dir():
-            return f"the model in {source}, to which it points, is gone"
-        return ""
+        gone = "files" in self.config and source and not Path(source).is_dir()
+        return f"the model in {source}, to which it points, is gone" if gone else ""
 
     def _fault(self, name: str) -> str:
         try:
@@ -112,15 +117,16 @@ class Record:
     def file(self, name: str) -> Path:
         """One of its files, once that alone has been compared with its checksum. Errors as of `sound`."""
         if name in (self.files or ()) and (fault := self._fault(name)):
-            raise _damaged(self.directory, fault)
+            raise damaged(self.directory, fault)
         return self.directory / name
 
     def sound(self) -> Record:
         """Itself, once its files have been compared with their checksums. Raises `StoreError` when one is damaged."""
         if self.fault:
-            raise _damaged(self.directory, self.fault)
+            raise damaged(self.directory, self.fault)
         return self
 
 
-def _damaged(directory: Path, why: str) -> StoreError:
+def damaged(directory: Path, why: str) -> StoreError:
+    """The error of a stage of which something is not what was written."""
     return StoreError(f"{directory} is damaged ({why}): {REMEDY}")

@@ -186,15 +186,19 @@ class Store:
 
         False where another attempt was first, or has removed this one.
         """
-        partial, final = self.partial(stage), self.directory(stage)
+        partial = self.partial(stage)
         seal(stage, partial, [record.environment for record in self.records(stage.inputs.values())], started)
         older = self._own[stage].older if stage in self._own else ()
-        if self.is_lost(stage) or not publish(partial, final, older):
-            discard(partial)
+        return self.accept(stage, partial, older)
+
+    def accept(self, stage: Stage, sealed: Path, older: Iterable[Path]) -> bool:
+        """The same of any directory that is sealed, in place of `older` ones."""
+        if self.is_lost(stage) or not publish(sealed, self.directory(stage), older):
+            discard(sealed)
             return False
         self._refused(stage).unlink(missing_ok=True)
         self.failure(stage).unlink(missing_ok=True)
-        self._read.pop(final, None)
+        self._read.pop(self.directory(stage), None)
         return True
 
     @contextmanager
