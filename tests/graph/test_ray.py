@@ -14,9 +14,10 @@ import pytest
 
 from cli.tiny_run import scores
 from graph.toy import RUNNER, TESTS, is_free, messages, named, stage
-from processes import wait_for
+from processes import running, wait_for
+from training.phases import QUIET, assert_alike, component, run_phase, train_stage, write_inputs
 from xstilts.core.errors import ConfigError
-from xstilts.graph.events import Done, Event, Started
+from xstilts.graph.events import Done, Event, Progress, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.on_ray import OBJECT_BYTES, Ray
 from xstilts.graph.perform import Work
@@ -24,6 +25,9 @@ from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 from xstilts.graph.workers import Needs
+from xstilts.stages.ranks import held, wait_for_stages
+
+WAITING = "ray::wait_for_stages"
 
 
 def driver(address: str, store: Store, stages: list[Stage]) -> subprocess.Popen[str]:
@@ -88,6 +92,29 @@ def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"^--executor ray: Ray is not installed here: pip install 'xstilts\[ray\]'$"):
         Ray("", 1, Needs()).__enter__()
+
+
+def test_a_stage_is_trained_on_two_nodes_and_goes_on_when_one_of_its_processes_is_lost(
+    ray_cluster: Any, store: Store, tmp_path: Path
+) -> None:
+    folders = write_inputs(tmp_path, "nli", **QUIET)
+    phase = train_stage(component("nli"), head_dropout=0.0)
+    (tmp_path / "alone").mkdir()
+    run_phase(phase, tmp_path / "alone", folders, {"log_every": 1}, lambda _: None)
+    training = Stage("train", 1, {"phase": phase, "folders": {role: str(path) for role, path in folders.items()}})
+    settings = {"devices": 2, "log_every": 1, "checkpoint_seconds": 1e-9}
+    work = Work(store, "training.phases:run_as_stage", settings, {"train"})
+    needs = Needs(2, 1)  # each node has one
+    places = Ray(ray_cluster.address, 1, needs, (held, wait_for_stages))
+    events: list[Event] = []
+    killed = None
+    for event in execute([training], work, Pool([training], work, places, {"train": needs})):
+        events.append(event)
+        if killed is None and isinstance(event, Progress) and (event.fraction or 0) > 0.3:
+            os.kill(killed := running("", WAITING)[0], signal.SIGKILL)
+    assert [line.partition(" (")[0] for line in messages(events)].count("lost its worker") == 1
+    assert_alike(store.directory(training), tmp_path / "alone", 1e-5)
+    assert not running("", WAITING)
 
 
 def test_scores_are_those_of_one_machine(ray_cluster: Any, tmp_path: Path) -> None:

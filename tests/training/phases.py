@@ -11,10 +11,26 @@ import torch
 from safetensors.torch import load_file
 
 from backbones.tiny_models import tiny_backbone
-from task_types.samples import CHOICES, CODER, LABELS, LIMITS, LINES, PAIRS, PARALLEL, QUESTIONS, SENTENCES, TAGS
+from task_types.samples import (
+    CHOICES,
+    CODER,
+    LABELS,
+    LIMITS,
+    LINES,
+    PAIRS,
+    PARALLEL,
+    QUESTIONS,
+    SENTENCES,
+    TAGS,
+    as_part,
+)
 from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.core.machine import Machine
+from xstilts.graph.perform import Report
+from xstilts.graph.stage import Stage
+from xstilts.stages.ranks import run_train_on
+from xstilts.stages.training import run_train
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
@@ -38,7 +54,7 @@ CONFIG = TrainConfig(steps=8, batch_size=4, learning_rate=1e-3, head_dropout=0.0
 
 def features_of(task: str) -> Features:
     kind, examples, labels = DATA[task]
-    return Features.concat([TASK_TYPES.get(kind).encode(examples, CODER, LIMITS, labels)])
+    return as_part(TASK_TYPES.get(kind).encode(examples, CODER, LIMITS, labels))
 
 
 FEATURES = {task: features_of(task) for task in DATA}
@@ -101,6 +117,22 @@ def train_stage(*components: Mapping[str, Any], seed: int = 1, **options: Any) -
     }
 
 
+def run_phase(
+    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
+) -> None:
+    """On as many devices as the settings say."""
+    run = run_train_on if settings.get("devices", 1) > 1 else run_train
+    run(config, directory, inputs, settings, report)
+
+
+def run_as_stage(
+    stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report
+) -> None:
+    """The same of a stage that names all in its config."""
+    folders = {role: Path(path) for role, path in stage.config["folders"].items()}
+    run_phase(stage.config["phase"], directory, folders, settings, report)
+
+
 def write_inputs(root: Path, *tasks: str, **changes: Any) -> dict[str, Path]:
     """Directories of a start stage and of prepare stages."""
     save_backbone(tiny_backbone(tokenizer=CODER.tokenizer, **changes), root / "model" / "backbone")
@@ -120,11 +152,21 @@ def losses(directory: Path) -> np.ndarray:
 def assert_close(one: Path, other: Path) -> None:
     """Two train stages of 20 steps have the same losses, weights and files, but for rounding."""
     assert len(losses(one)) == 20
+    assert_alike(one, other, 2e-4)
+    assert read_json(one / "summary.json") == read_json(other / "summary.json")
+    assert files_of(one) == files_of(other)
+
+
+def assert_alike(one: Path, other: Path, atol: float) -> None:
+    """Two train stages have the same losses and weights, but for rounding."""
     np.testing.assert_allclose(losses(one), losses(other), atol=1e-5, rtol=0)
     for name in ("trained.safetensors", "heads.safetensors"):
         ours, theirs = load_file(one / name), load_file(other / name)
         assert ours.keys() == theirs.keys()
         for tensor in (name for name in ours if not name.endswith("key.bias")):  # softmax is blind to it: noise alone
-            torch.testing.assert_close(ours[tensor], theirs[tensor], atol=2e-4, rtol=0)
-    assert read_json(one / "summary.json") == read_json(other / "summary.json")
-    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
+            torch.testing.assert_close(ours[tensor], theirs[tensor], atol=atol, rtol=0)
+
+
+def files_of(directory: Path) -> list[str]:
+    """All but what ranks print."""
+    return sorted(path.name for path in directory.iterdir() if path.name != "log.txt")

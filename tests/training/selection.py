@@ -11,10 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from task_types.samples import CODER, LIMITS
-from training.phases import DATA, component, train_stage
+from training.phases import DATA, component, run_phase, train_stage
 from xstilts.core.files import write_json
 from xstilts.stages.changes import ROWS
-from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
 
 METRICS = {"nli": "accuracy", "pos": "token_accuracy", "qa": "squad_v1"}
@@ -61,7 +60,7 @@ def run(
         if stop is not None and round(data.get("fraction", 0) * 20) == stop:
             raise Killed
 
-    run_train_on(stage, directory, inputs, {**EAGER, **settings}, report)
+    run_phase(stage, directory, inputs, {**EAGER, **settings}, report)
     return directory
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.phases import same, write_inputs
+from training.phases import run_phase, same, write_inputs
 from training.selection import DROPOUT, config, run, validation, weights
 from xstilts.core.errors import FailedRun
 from xstilts.core.files import read_json
@@ -18,7 +18,6 @@ from xstilts.core.seeds import derive_seed
 from xstilts.stages import training
 from xstilts.stages.accidents import collapsed, constant
 from xstilts.stages.log import Ends
-from xstilts.stages.ranks import run_train_on
 
 
 def score(value: float, majority: float = 33.0, language: str = "en", **more: Any) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def test_a_run_that_is_killed_between_seeds_goes_on_with_its_own(
     settings = {"checkpoint_seconds": 1e-9, "log_every": 1}
     for at in ("step 7 ", "another seed (1 of 2)", "step 7 ", "another seed (2 of 2)", "step 7 "):
         with pytest.raises(KeyboardInterrupt):
-            run_train_on(stage, directory, inputs, settings, killed(at))
+            run_phase(stage, directory, inputs, settings, killed(at))
     found = run(directory, inputs, stage)
     straight = run(tmp_path / "straight", inputs, stage)
     assert read_json(found / "summary.json") == read_json(straight / "summary.json")
@@ -131,7 +130,7 @@ def test_the_last_seed_is_kept_and_told_if_it_collapses_too(inputs: dict[str, Pa
     said: list[dict[str, Any]] = []
     found = tmp_path / "run"
     found.mkdir()
-    run_train_on(stage, found, inputs, {}, said.append)
+    run_phase(stage, found, inputs, {}, said.append)
     summary = read_json(found / "summary.json")
     told = [row["message"] for row in said if "fraction" not in row]
     why = summary["collapsed"]["nli"]

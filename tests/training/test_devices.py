@@ -19,12 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.writers import EXAMPLES, writer
+from task_types.samples import as_part
 from training.phases import (
     CONFIG,
     QUIET,
     assert_close,
     component,
     losses,
+    run_phase,
     same,
     tiny_model,
     tiny_phase,
@@ -38,10 +40,7 @@ from xstilts.backbones.packing import micro_batches
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, write_json
 from xstilts.core.machine import Machine
-from xstilts.stages import ranks
-from xstilts.stages.ranks import run_train_on
 from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 from xstilts.training.checkpoint import sift_checkpoints
 from xstilts.training.distributed import Team, backends, recompute_layers
@@ -76,7 +75,7 @@ def run(
             else:
                 raise _Killed
 
-    run_train_on(config, directory, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **settings}, report)
+    run_phase(config, directory, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **settings}, report)
     return directory
 
 
@@ -157,7 +156,7 @@ def test_models_that_write_are_trained_by_two_processes(kind: str, mode: str, tm
     backbone = writer(kind)
     examples, labels = EXAMPLES["tagging_text"]
     features = TASK_TYPES.get("tagging_text").encode([*examples] * 4, Coder(backbone.tokenizer), Encoding(), labels)
-    Features.concat([features]).save(tmp_path / "data" / "all")
+    as_part(features).save(tmp_path / "data" / "all")
     save_backbone(backbone, tmp_path / "model" / "backbone")
     write_json(tmp_path / "model" / "about.json", {"route_asked": None, "output": "text"})
     part = {**component("nli"), "task": "tags", "type": "tagging_text", "labels": list(labels)}
@@ -168,23 +167,38 @@ def test_models_that_write_are_trained_by_two_processes(kind: str, mode: str, tm
     np.testing.assert_allclose(losses(one), losses(two), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("said", "problem"),
-    [
-        ('\x1e{"code": -9}\n', "rank 1 ended with SIGKILL; what it said is in the stage's log.txt"),
-        ("Segmentation", "rank 1 is lost: its connection was closed"),
-        ('no newline\x1e{"error": "a mistake"}\n', "a mistake"),
-    ],
-)
-def test_the_first_rank_that_ends_badly_ends_the_stage(said: str, problem: str, capsys) -> None:
-    pairs = [socket.socketpair() for _ in range(2)]
-    pairs[1][1].sendall(said.encode())
-    pairs[1][1].close()
-    with pytest.raises(StageError, match=problem):
-        ranks._follow([ours for ours, _ in pairs], lambda _: None)
-    assert capsys.readouterr().out == said.partition("\x1e")[0].rstrip() + "\n" * (said[0] != "\x1e")
-    pairs[0][1].close()
-    ranks._end([ours for ours, _ in pairs])
+def test_a_rank_that_is_killed_ends_the_stage_which_goes_on_when_it_is_tried_again(
+    inputs: dict[str, Path], alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def call(command: Sequence[str], **options: Any) -> int:
+        process = processes[options["env"]["RANK"]] = subprocess.Popen(command, **options)
+        return process.wait()
+
+    def kill(data: Mapping[str, Any]) -> None:
+        if round(data.get("fraction", 0) * 20) == 6:
+            processes["1"].kill()
+
+    found = tmp_path / "killed"
+    found.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "call", call)
+        with pytest.raises(StageError, match=r"^rank 1 ended with SIGKILL; what it said is in the stage's log\.txt$"):
+            run_phase(PHASE, found, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **REPLICATED}, kill)
+    assert [process.poll() for process in processes.values()].count(None) == 0, "none still writes there"
+    assert 4 <= read_json(found / "checkpoint" / "step.json")["step"] < 20
+    assert_close(run(found, inputs, **REPLICATED), alone)
+
+
+def test_what_ranks_print_is_in_the_log_and_no_stage_waits_for_one_that_cannot_be_started(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('no such place')")
+    with pytest.raises(StageError, match=r"^rank [01] ended with 1; what it said is in"):
+        run(tmp_path / "run", inputs, **REPLICATED)
+    assert "no such place" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_what_a_rank_raises_is_what_the_stage_says(inputs: dict[str, Path], tmp_path: Path) -> None:

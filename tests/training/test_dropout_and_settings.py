@@ -12,11 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from task_types.samples import CODER, LIMITS, LINES
-from training.phases import CONFIG, DATA, component, tiny_phase, train_stage, write_inputs
+from training.phases import CONFIG, DATA, component, run_phase, tiny_phase, train_stage, write_inputs
 from training.phases import tiny_model as quiet_model
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.core.machine import Machine
-from xstilts.stages.ranks import run_train_on
 from xstilts.stages.training import depends_on
 from xstilts.task_types.simcse import SimCSE
 from xstilts.training.loop import Losses, Phase, accumulate, collate, make_optimizer, train
@@ -91,7 +90,7 @@ def alone(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def run(directory: Path, inputs: Mapping[str, Path], config: Any = STAGE, **settings: Any) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
-    run_train_on(config, directory, inputs, {"log_every": 1, **settings}, lambda _: None)
+    run_phase(config, directory, inputs, {"log_every": 1, **settings}, lambda _: None)
     return directory
 
 
@@ -124,7 +123,7 @@ def test_a_stage_says_what_it_depends_on(inputs: dict[str, Path], tmp_path: Path
     assert depends_on(Machine(), False) == {}
     there = {"micro_batch_tokens": 512, "devices": 2, "device": "cuda"}
     assert depends_on(Machine(device="cuda:1", devices=2, micro_batch_tokens=512), True) == there
-    monkeypatch.setattr("xstilts.stages.training.uncontrolled", lambda *_: True)
+    monkeypatch.setattr("xstilts.stages.training.uncontrolled_dropout", lambda *_: True)
     files = {role: inputs[role] for role in ("model", "data0")}
     stage = run(tmp_path / "one", files, train_stage(component("nli"), steps=2))
     expected = {"depends_on": {"micro_batch_tokens": 8192, "devices": 1, "device": "cpu"}}

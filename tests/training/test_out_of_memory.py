@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.predictors import encoded, predictor, values
+from stages.predictors import encoded, predictor, values
 from task_types.samples import LIMITS, PAIRS
 from training.phases import (
     CONFIG,
@@ -21,6 +21,7 @@ from training.phases import (
     QUIET,
     assert_close,
     component,
+    run_phase,
     same,
     tiny_model,
     tiny_phase,
@@ -32,8 +33,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.core.errors import OutOfMemory
 from xstilts.core.files import read_json
 from xstilts.core.machine import Machine
-from xstilts.evaluation.predict import Predictor
-from xstilts.stages.ranks import run_train_on
+from xstilts.stages.predicting import Predictor
 from xstilts.training.loop import Losses, StepRecord, make_optimizer, train
 
 DROPOUT = {"dropout": 0.1, "hidden_dropout_prob": 0.1}
@@ -138,7 +138,7 @@ def stage_of(directory: Path, inputs: Mapping[str, Path], **settings: Any) -> tu
     said: list[str] = []
     config = train_stage(component("nli"), batch_size=12, head_dropout=0.0)
     directory.mkdir()
-    run_train_on(
+    run_phase(
         config,
         directory,
         inputs,
@@ -156,7 +156,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_a_stage_tells_it_and_writes_it_down(
     inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xstilts.stages.training.uncontrolled", lambda *_: True)
+    monkeypatch.setattr("xstilts.stages.training.uncontrolled_dropout", lambda *_: True)
     fails(monkeypatch, lambda number, _: number == 6)
     found, said = stage_of(tmp_path / "run", inputs)
     (row,) = read_json(found / "summary.json")["accidents"]

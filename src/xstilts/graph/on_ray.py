@@ -1,5 +1,8 @@
 """Places on a Ray cluster: an actor for each worker process. Ray finds the places; what is tried again, we say.
 
+A stage that several GPUs compute together gets a placement group with a bundle for each, on as few nodes as can be. A
+task in each bundle waits for it, at an address that the worker finds in its environment.
+
 Needs the extra `ray`, which is imported when the first place is asked for.
 """
 
@@ -14,7 +17,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +33,9 @@ TOLD = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would print about other nodes, on our standard output
 }
 """What Ray is told where the user has not."""
+MEETING = "XSTILTS_RANKS"
+"""The variable with the address at which processes wait for a worker's stages."""
+Meeting = tuple[Callable[[str], tuple[Any, str]], Callable[[str, str, str], Any]]
 AVOIDED_SECONDS = 60.0
 """How long a node whose worker was lost gets no other. Ray believes for some seconds that a dead node is alive."""
 REACH_SECONDS = 20.0
@@ -44,6 +50,8 @@ class Ray:
         address: of the cluster, as `HOST:6379`; empty: one is started here.
         size: stages at a time; None: as many as there is room for.
         most: what the most demanding stage needs.
+        meeting: how the processes of several GPUs find a stage: a function of a host that makes what they wait at, with
+            its address, and one that waits there (address, number, "0"). None: one process has all GPUs.
 
     Raises:
         ConfigError: Ray is not installed, or there is no such cluster, or no room there.
@@ -51,8 +59,8 @@ class Ray:
 
     gpus: None = None
 
-    def __init__(self, address: str, size: int | None, most: Needs) -> None:
-        self._address, self._size, self._most = address, size, most
+    def __init__(self, address: str, size: int | None, most: Needs, meeting: Meeting | None = None) -> None:
+        self._address, self._size, self._most, self._meeting = address, size, most, meeting
         self._avoided: dict[str, float] = {}  # node -> until when
 
     @property
@@ -104,10 +112,14 @@ class Ray:
         import ray
 
         options: dict[str, Any] = {"num_cpus": needs.cpus or 1, "num_gpus": needs.gpus, "max_concurrency": 2}
-        if avoided := [node for node, until in self._avoided.items() if until > time.monotonic()]:
+        group, meeting = None, self._meeting if needs.gpus > 1 else None
+        if meeting is not None:
+            group = ray.util.placement_group([{"CPU": needs.cpus or 1, "GPU": 1}] * needs.gpus)
+            options |= {"num_cpus": 0, "num_gpus": 0} | _in_bundle(group, 0)
+        elif avoided := [node for node, until in self._avoided.items() if until > time.monotonic()]:
             options["label_selector"] = {"ray.io/node-id": f"!in({','.join(avoided)})"}
-        actor = ray.remote(_Holder).options(max_restarts=0, max_task_retries=0, **options).remote()
-        return _Seat(actor, self._avoid)
+        actor = ray.remote(_Holder).options(max_restarts=0, max_task_retries=0, **options).remote(meeting)
+        return _Seat(actor, self._avoid, group)
 
     def _avoid(self, node: str) -> None:
         self._avoided[node] = time.monotonic() + AVOIDED_SECONDS
@@ -123,11 +135,29 @@ def _reach(address: str) -> None:
             raise ConfigError(f"--address {address}: no Ray cluster can be reached there ({error})") from None
 
 
-class _Holder:
-    """The actor: it holds a worker process."""
+def _in_bundle(group: Any, number: int) -> dict[str, Any]:
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    def __init__(self) -> None:
-        self._process = Process()
+    return {"scheduling_strategy": PlacementGroupSchedulingStrategy(group, number)}
+
+
+class _Holder:
+    """The actor: it holds a worker process, and has others wait in all bundles of its placement group."""
+
+    def __init__(self, meeting: Meeting | None) -> None:
+        self._waiting: list[Any] = []
+        variables = {}
+        if meeting is not None:
+            import ray
+
+            hold, wait = meeting
+            self._held, variables[MEETING] = hold(ray.util.get_node_ip_address())
+            group = ray.util.get_current_placement_group()
+            for number, bundle in enumerate(group.bundle_specs):
+                needs = {"num_cpus": bundle["CPU"], "num_gpus": bundle["GPU"], "max_retries": 0}
+                task = ray.remote(wait).options(**needs, **_in_bundle(group, number))
+                self._waiting.append(task.remote(variables[MEETING], str(number), "0"))
+        self._process = Process(variables=variables)
 
     def send(self, message: Message) -> None:
         self._process.send(message)
@@ -143,6 +173,7 @@ class _Holder:
         chunk = b""
         while chunk or not self._process.ended():
             select.select([self._process], [], [], 0.1)
+            ray.get(ray.wait(self._waiting, timeout=0)[0] if self._waiting else [])  # raises if one is lost
             chunk = b""
             with suppress(BlockingIOError):
                 chunk = os.read(self._process.fileno(), 1 << 20)
@@ -154,8 +185,8 @@ class _Holder:
 class _Seat:
     """The caller's side: a thread hands on what the actor says."""
 
-    def __init__(self, actor: Any, avoid: Any) -> None:
-        self._actor, self._avoid, self._how = actor, avoid, "its actor ended"
+    def __init__(self, actor: Any, avoid: Any, group: Any) -> None:
+        self._actor, self._avoid, self._group, self._how = actor, avoid, group, "its actor ended"
         self._output, wire = os.pipe()
         os.set_blocking(self._output, False)
         self._thread = threading.Thread(target=self._follow, args=(wire,), daemon=True)
@@ -198,6 +229,8 @@ class _Seat:
         import ray
 
         ray.kill(self._actor)
+        if self._group is not None:
+            ray.util.remove_placement_group(self._group)
         os.close(self._output)
         self._thread.join()
         return {"lost": self._how}

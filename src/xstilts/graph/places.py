@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,15 +88,16 @@ class Process:
 
     Args:
         launch: words before the command, as `srun -n1`.
+        variables: of its environment, besides those of this process.
     """
 
-    def __init__(self, launch: Sequence[str] = ()) -> None:
+    def __init__(self, launch: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> None:
         self._launch = launch
         self._process = subprocess.Popen(
             [*launch, sys.executable, *WORKER, *(["--watched"] if launch else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | code_path(),
+            env=os.environ | code_path() | dict(variables or {}),
             start_new_session=True,  # Ctrl-C reaches us alone, and we end the workers
         )
         os.set_blocking(self.fileno(), False)

@@ -1,47 +1,78 @@
 """One train stage in several processes: `python -m xstilts.stages.ranks`, once for each rank.
 
-A rank's standard input, output and error are one connection to the process that has the stage. It is started on this
-machine, or by a process that waits for such a call on this or another one (`xstilts.cli.torchrun`).
+The process that has the stage, the caller, holds a store (torch's `TCPStore`) while the stage lasts. The ranks meet
+there, and all that they and the caller tell each other goes through it, in JSON:
 
-    in   the stage as a line of JSON; then a line for "save and stop"; a rank ends when its input does
-    out  lines for the stage's log, and behind a MARK for the caller: {"report"}, {"error"}, {"memory": tokens to try
-         instead, "error"}, {"stopped"}, {"code"}, the last one last
+    stage     {"config", "directory", "inputs", "settings"}
+    order/N   N = 0, 1 ...: "stop" (save, then stop) or "end"; a rank also ends when the store is gone
+    said      a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
+              {"stopped"}, and at last {"code"}, from the process that started the rank
+
+`attend` starts a rank. It is called by threads of the caller, or by processes that wait on one or many nodes
+(`wait_for_stages`) at another store, which has the addresses of stages' stores: call/0, call/1 ...
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
+
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 
 from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
+from xstilts.graph.on_ray import MEETING
 from xstilts.graph.perform import Report
+from xstilts.graph.places import code_path
 from xstilts.stages.accidents import note_memory
 
-MARK = "\x1e"
-"""Begins what is for the caller."""
-CONNECT_SECONDS = 60
-"""How long a connection may take."""
-END_SECONDS = 30
+CONNECT_SECONDS = 20.0
+"""How long a connection may take; torch tries twice."""
+END_SECONDS = 30.0
 """How long to wait for ranks that were told to end; those of a machine that is lost never answer."""
+LOOK_SECONDS = 0.05
+"""How often a caller looks for messages. It does not wait inside torch, where no signal would reach it."""
+NO_LIMIT = timedelta(days=365)
+
+
+def held(host: str) -> tuple[TCPStore, str]:
+    """A store in this process, and its address; others reach it while the object lives."""
+    store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
+    return store, f"{host}:{store.port}"
+
+
+def connected(address: str) -> TCPStore:
+    """The store of another process, for one thread alone, which may wait there without limit.
+
+    Raises:
+        DistError: it is gone, now or when it is used.
+    """
+    host, _, port = address.rpartition(":")
+    store = TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=CONNECT_SECONDS))
+    store.set_timeout(NO_LIMIT)
+    return store
 
 
 def run_train_on(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
 ) -> None:
-    """`run_train` in `settings["devices"]` processes: those behind the first at `settings["ranks"]`, or all here.
+    """`run_train` in `settings["devices"]` processes: those that wait at `settings["ranks"]`, or children of this one.
 
     They end with this process, whatever ends it. Where the memory of one does not suffice, all begin again from the
     last checkpoint with half the tokens at a time.
@@ -51,12 +82,6 @@ def run_train_on(
         ConfigError: sharded weights that would have to be judged before the end, or that are held in 4 bits.
         KeyboardInterrupt: as of `run_train`.
     """
-    count = settings.get("devices", 1)
-    if count == 1:
-        from xstilts.stages.training import run_train  # imported here: who only calls ranks needs no torch
-
-        run_train(config, directory, inputs, settings, report)
-        return
     if settings.get("shard") and config.get("selection", {}).get("judges"):
         raise ConfigError(
             "weights that are sharded (--shard) cannot be judged on validation while they are trained: give "
@@ -64,119 +89,54 @@ def run_train_on(
         )
     if settings.get("shard") and config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
+    stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
+    stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     while True:
         try:
-            _train_on(config, directory, inputs, settings, report)
+            _train_on(stage, report)
             return
         except OutOfMemory as error:
             if not error.tokens:
                 raise
             tokens = settings.get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
         note_memory(directory, report, "", tokens)
-        settings = {**settings, "micro_batch_tokens": tokens[1]}
+        stage["settings"] = settings = {**settings, "micro_batch_tokens": tokens[1]}
 
 
-def _train_on(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
-) -> None:
-    count = settings["devices"]
-    stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
-    stage["inputs"] = {role: str(path) for role, path in inputs.items()}
-    ranks: list[socket.socket] = []
+def _train_on(stage: Mapping[str, Any], report: Report) -> None:
+    waiting = stage["settings"].get("ranks") or os.environ.get(MEETING, "")
+    store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
+    store.set("stage", json.dumps(stage))
+    left, numbers = set(range(stage["settings"]["devices"])), itertools.count()
+
+    def order(word: str) -> None:
+        store.set(f"order/{next(numbers)}", word)
+
     try:
-        # All stages call in this order, so that one has all ranks and the others wait for the first of them.
-        ranks += map(call, settings.get("ranks", ()))
-        ranks[:0] = [_start(rank) for rank in range(count - len(ranks))]
-        _tell(ranks, stage)
-        with stop_requests(lambda: ranks[0].sendall(b"stop\n")) as asked:
+        if waiting:
+            call(waiting, address)
+        else:
+            for rank in left:
+                threading.Thread(target=attend, args=(address, str(rank), str(rank)), daemon=True).start()
+        with stop_requests(partial(order, "stop")) as asked:
             try:
-                stopped = _follow(ranks, report)
+                stopped = _follow(store, left, report)
             except StageError:
                 if not asked:  # else it could not stop in order
                     raise
                 stopped = True
     finally:
-        _end(ranks)
+        order("end")  # and none of them still writes into the stage's directory
+        list(_said(store, left, END_SECONDS))
     if stopped:
         raise KeyboardInterrupt(*asked[:1])
 
 
-def _start(rank: int) -> socket.socket:
-    ours, theirs = socket.socketpair()
-    own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    threading.Thread(target=attend, args=(theirs, own), daemon=True).start()
-    return ours
-
-
-def attend(connection: socket.socket, variables: Mapping[str, str]) -> None:
-    """Start a rank at the other end of a caller's connection, and tell the caller how it ended.
-
-    Args:
-        variables: RANK and LOCAL_RANK; what torchrun says of its own meeting place is kept from it.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")}
-    command = [sys.executable, "-P", "-m", "xstilts.stages.ranks"]
-    with connection:
-        wire = connection.fileno()
-        process = subprocess.Popen(command, stdin=wire, stdout=wire, stderr=wire, env=kept | dict(variables))
-        code = process.wait()
-        with suppress(OSError):  # nobody listens any more
-            connection.sendall(f"{MARK}{json.dumps({'code': code})}\n".encode())
-
-
-def call(place: str) -> socket.socket:
-    """A connection to the process that waits at `TOKEN@HOST:PORT`, once it is free.
-
-    Raises:
-        StageError: nobody can be reached there.
-    """
-    token, _, address = place.partition("@")
-    host, _, port = address.rpartition(":")
-    try:
-        connection = socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS)
-    except OSError as error:
-        raise StageError(f"{address} cannot be reached: {error}; nodes must accept each other's connections") from None
-    try:
-        connection.settimeout(None)
-        keep_alive(connection)
-        connection.sendall(token.encode())
-        if not connection.recv(1):
-            raise ConnectionError("it closed the connection")
-    except OSError as error:
-        connection.close()
-        raise StageError(f"the process that waited at {address} is gone: {error}") from None
-    return connection
-
-
-def keep_alive(connection: socket.socket) -> None:
-    """Notice within two minutes that the other machine is lost; an idle connection is not forgotten by a firewall."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _tell(ranks: Sequence[socket.socket], stage: Mapping[str, Any]) -> None:
-    with socket.create_server(("", 0)) as probe:
-        port = probe.getsockname()[1]
-    for rank in ranks:
-        # Our address as this rank sees it: the first rank, on this machine, is where the others meet.
-        host = "127.0.0.1" if rank.family == socket.AF_UNIX else rank.getsockname()[0]
-        meeting = {"MASTER_ADDR": host, "MASTER_PORT": str(port), "WORLD_SIZE": str(len(ranks))}
-        with suppress(OSError):  # it has ended, and what it says tells how
-            rank.sendall(json.dumps({**stage, "meeting": meeting}).encode() + b"\n")
-
-
-def _follow(ranks: Sequence[socket.socket], report: Report) -> bool:
+def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
     """Hand on what ranks say until all have ended; returns whether they stopped before the end of the phase."""
-    left = set(range(len(ranks)))
     stopped = False
-    for rank, line in _lines(ranks):
-        text, mark, message = line.partition(MARK)
-        if text:
-            sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()
-        match json.loads(message) if mark else {}:
+    for rank, message in _said(store, left):
+        match message:
             case {"report": data}:
                 report(data)
             case {"memory": tokens, "error": problem}:
@@ -185,92 +145,107 @@ def _follow(ranks: Sequence[socket.socket], report: Report) -> bool:
                 raise StageError(problem)
             case {"stopped": _}:
                 stopped = True
-            case {"code": 0}:
-                left.remove(rank)
-            case {"code": code}:
+            case {"code": code} if code:
                 how = signal.Signals(-code).name if code < 0 else code
                 raise StageError(f"rank {rank} ended with {how}; what it said is in the stage's log.txt")
-            case {"closed": _} if rank in left:
-                raise StageError(f"rank {rank} is lost: its connection was closed")
     return stopped
 
 
-def _lines(ranks: Sequence[socket.socket]) -> Iterator[tuple[int, str]]:
-    """Pairs (rank, line) as they come, until all connections are closed."""
-    unread = [b""] * len(ranks)
-    with DefaultSelector() as selector:
-        for number, rank in enumerate(ranks):
-            selector.register(rank, EVENT_READ, number)
-        while selector.get_map():
-            for key, _ in selector.select():
-                chunk = b""
-                with suppress(OSError):
-                    chunk = ranks[key.data].recv(1 << 16)
-                *lines, unread[key.data] = (unread[key.data] + chunk).split(b"\n")
-                yield from ((key.data, line.decode(errors="replace")) for line in lines)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                    yield key.data, f'{unread[key.data].decode(errors="replace")}{MARK}{{"closed": true}}'
+def _said(store: TCPStore, left: set[int], seconds: float = math.inf) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Pairs (rank, message) as they come, until none is `left`."""
+    end = time.monotonic() + seconds
+    while left and time.monotonic() < end:
+        if not store.queue_len("said"):
+            time.sleep(LOOK_SECONDS)
+            continue
+        rank, message = json.loads(store.queue_pop("said"))
+        if "code" in message:
+            left.discard(rank)
+        yield rank, message
 
 
-def _end(ranks: Sequence[socket.socket]) -> None:
-    """Have all ranks ended, so that none of them still writes into the stage's directory."""
-    for rank in ranks:
-        with suppress(OSError):
-            rank.shutdown(socket.SHUT_WR)
-    end = time.monotonic() + END_SECONDS
-    for rank in ranks:
-        with rank, suppress(OSError):
-            rank.settimeout(max(0.1, end - time.monotonic()))
-            while rank.recv(1 << 16):
-                pass
+def _say(store: TCPStore, rank: str, **message: Any) -> None:
+    store.queue_push("said", json.dumps([int(rank), message]))
 
 
-def _say(message: Mapping[str, Any]) -> None:
-    sys.stdout.write(f"{MARK}{json.dumps(message)}\n")
-    sys.stdout.flush()
+def attend(address: str, rank: str, local_rank: str) -> None:
+    """Start a rank of the stage whose store is at the address, and tell there how it ended."""
+    host, _, port = address.rpartition(":")
+    with suppress(DistError, OSError):  # the caller is gone, and so is the rank; or it could not be started
+        store = connected(address)
+        stage = json.loads(store.get("stage"))
+        directory, code = Path(stage["directory"]), 1
+        own = {"RANK": rank, "LOCAL_RANK": local_rank, "WORLD_SIZE": str(stage["settings"]["devices"])}
+        own |= {"MASTER_ADDR": host, "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": "True"}  # held by the caller
+        try:
+            if not directory.is_dir():
+                seen = f"{socket.gethostname()} does not see {directory}"
+                _say(store, rank, error=f"{seen}: --store must name a folder that all nodes share")
+                return
+            with (directory / "log.txt").open("ab") as log:
+                command = [sys.executable, "-P", "-m", "xstilts.stages.ranks"]
+                own = os.environ | code_path() | own
+                code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own)
+        finally:
+            _say(store, rank, code=code)
 
 
-def _end_with_input() -> None:
-    # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
-    while os.read(0, 1 << 10):
-        if not request_stop():
-            break
+def call(waiting: str, what: str) -> None:
+    """Have those who wait at a store attend to a stage after the ones before, or end with an exit code."""
+    store, own = connected(waiting), json.dumps([what, secrets.token_hex(8)])
+    number = itertools.count()
+    while store.compare_set(f"call/{next(number)}", "", own).decode() != own:
+        pass
+
+
+def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
+    """Be a rank of all stages that are called, one at a time; returns the exit code with which all end.
+
+    Raises:
+        DistError: whoever holds the store is gone.
+    """
+    store, numbers = connected(waiting), itertools.count()
+    while not (what := json.loads(store.get(f"call/{next(numbers)}"))[0]).isdigit():
+        attend(what, rank, local_rank)
+    store.set(f"left/{rank}", "")
+    return int(what)
+
+
+def _obey(store: TCPStore) -> None:
+    with suppress(DistError):
+        for number in itertools.count():
+            if store.get(f"order/{number}") != b"stop" or not request_stop():
+                break
     os._exit(1)
 
 
 def main() -> None:
-    """One rank: RANK and LOCAL_RANK are in the environment, the rest comes by standard input."""
+    """One rank, as the environment says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who says what to do
-    line = sys.stdin.readline()
-    if not line:
-        return
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    stage = json.loads(line)
-    os.environ.update(stage["meeting"])
-    inputs = {role: Path(path) for role, path in stage["inputs"].items()}
+    address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    threading.Thread(target=_obey, args=(connected(address),), daemon=True).start()
+    store = connected(address)
+    say = partial(_say, store, os.environ["RANK"])
     try:
-        _train(stage["config"], Path(stage["directory"]), inputs, stage["settings"])
+        _train(json.loads(store.get("stage")), say)
     except XstiltsError as error:
-        _say({"error": str(error)})
+        say(error=str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _say({"stopped": True})
+        say(stopped=True)
 
 
-def _train(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> None:
-    if not directory.is_dir():
-        raise StageError(
-            f"{socket.gethostname()} does not see {directory}: --store must name a folder that all nodes share"
-        )
+def _train(stage: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.stages.training import run_train
     from xstilts.training.distributed import assembled
 
-    with assembled(settings.get("device", "cpu")) as device:
+    directory, inputs = Path(stage["directory"]), {role: Path(path) for role, path in stage["inputs"].items()}
+    with assembled(stage["settings"].get("device", "cpu")) as device:
+        settings = {**stage["settings"], "device": device}
         try:
-            run_train(config, directory, inputs, {**settings, "device": device}, lambda data: _say({"report": data}))
+            run_train(stage["config"], directory, inputs, settings, lambda data: say(report=data))
         except OutOfMemory as error:
-            _say({"memory": error.tokens, "error": str(error)})  # before the others see that this one is gone
+            say(memory=error.tokens, error=str(error))  # before the others see that this one is gone
             raise
 
 

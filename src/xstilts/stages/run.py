@@ -35,7 +35,7 @@ def _machine(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
     if kind not in COMPUTING:
         return {}
     device, torch = str(settings.get("device", "cpu")).partition(":")[0], sys.modules.get("torch")
-    if torch is None:  # ranks in processes of their own computed
+    if torch is None:  # a program of the user's computed
         return {"device": device}
     if device == "cpu":
         return {"device": device, "processor": torch.backends.cpu.get_cpu_capability()}
@@ -56,7 +56,7 @@ def _run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[
 
         run_leaks(config, stage.settings, directory, inputs)
     elif stage.kind == "evaluate":
-        from xstilts.stages.evaluating import run_evaluate
+        from xstilts.evaluation.evaluate import run_evaluate
 
         run_evaluate(config, directory, inputs)
     elif stage.kind == "tokenizer":
@@ -76,9 +76,12 @@ def _run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[
 
         run_start(config, stage.settings, directory, inputs)
     elif stage.kind == "train":
-        from xstilts.stages.ranks import run_train_on
+        if settings.get("devices", 1) > 1:
+            from xstilts.stages.ranks import run_train_on as run_train
+        else:
+            from xstilts.stages.training import run_train
 
-        run_train_on(config, directory, inputs, settings, report)
+        run_train(config, directory, inputs, settings, report)
     elif stage.kind == "choose":
         from xstilts.stages.sweeping import run_choose
 
