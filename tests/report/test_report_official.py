@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from report_helpers import ABOUT, QUICK, experiment
 
-from xstilts.core.benchmark import Benchmark
+from xstilts.core.scores import Benchmark
 from xstilts.reports import analyse
+from xstilts.reports.contents import contents
+from xstilts.reports.html import page
 from xstilts.reports.markdown import report
-from xstilts.reports.official import official_table
-from xstilts.reports.page import page
+from xstilts.reports.tables import official_table
 from xstilts.stats.benchmarks import averages
 
 SMALL = Benchmark(
@@ -46,12 +47,12 @@ def test_a_complete_mean_carries_the_name_and_is_in_page_and_markdown() -> None:
     own, overall = table.rows[0].cells
     values = [score.value for score in found.table.targets().where(task="pairs", recipe="[]", backbone="small").scores]
     assert overall.value == own.value == pytest.approx(sum(values) / len(values))
-    assert "## Official means" in report(found)
-    assert '<section id="official">' in page(found, {})
+    assert "## Official means" in report(contents(found))
+    assert '<h2 id="official">' in page(contents(found), {})
 
 
 def test_without_a_benchmark_there_is_no_such_section() -> None:
     for found in (analyse(experiment(), ABOUT, QUICK), analysis(PAIRS, pairs="other data")):
         assert official_table(found) is None
-        assert "Official means" not in report(found)
-        assert "Official means" not in page(found, {})
+        assert "Official means" not in report(contents(found))
+        assert "Official means" not in page(contents(found), {})

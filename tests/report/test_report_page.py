@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -17,12 +18,17 @@ import pytest
 from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment, parsed
 from synthetic_scores import build
 
-from xstilts.reports import Named, analyse, main_tables, plain, plain_report, rich_table, write_report
-from xstilts.reports.analysis import ALL, ZERO_SHOT
-from xstilts.reports.layers import layer_table, panels
-from xstilts.reports.svg import heat_map, limit, shade
-from xstilts.reports.tables import intermediate_table, language_table, main_table
+from xstilts.reports import analyse, plain_report, write_report
+from xstilts.reports.contents import contents
+from xstilts.reports.figures import shade, ticks
+from xstilts.reports.latex import text
+from xstilts.reports.terminal import table as terminal_table
 from xstilts.stats.table import ScoreTable
+
+FILES = [
+    "estimates.csv", "forest.svg", "heatmap.svg", "index.html", "report.md", "scores.csv", "tables.tex",
+    "topics-accuracy-by-layer-centred.svg", "topics-accuracy-by-layer-raw.svg",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +43,38 @@ def folder(tmp_path_factory):
     return directory
 
 
-def tables(analysis):
-    section = analysis.sections[0]
-    yield from (main_table(analysis, section, scope) for scope in (ZERO_SHOT, ALL))
-    yield from (language_table(analysis, section, target) for target in analysis.about.targets)
-    yield from map(layer_table, panels(analysis))
-    yield intermediate_table(analysis)
+def tables(analysis, kinds):
+    return [
+        t for chapter in contents(analysis).chapters for b in chapter.blocks for t in b.tables if b.kind in kinds
+    ]  # fmt: skip
 
 
-def test_the_page_parses_and_holds_every_number_of_every_table(folder, analysis):
+def test_the_page_holds_the_answer_every_chapter_and_every_table(folder, analysis):
     page = parsed((folder / "index.html").read_text())
-    assert page.counts["caption"] == page.counts["table"] == len(list(tables(analysis)))
-    for table in tables(analysis):
+    found = contents(analysis)
+    shown = tables(analysis, ("table", "gains"))
+    assert page.counts["table"] == len(shown) == 5
+    for table in shown:
         assert table.caption in page.text
         for row in table.rows:
+            assert all(part in page.text for cell in row.cells for part in (cell.marked, cell.detail))
             assert all(badge in page.text for badge in row.badges)
-            for cell in row.cells:
-                assert cell.text in page.text
-                assert cell.detail in page.text
-    for number in ("72.0", "qa not learned (2 of 3 seeds)", "Second <paragraph> & more.", "Small models only."):
-        assert number in page.text
+    assert found.answer[0] in page.text
+    assert all(chapter.title in page.text for chapter in found.chapters)
+    for said in ("72.0", "qa not learned (2 of 3 seeds)", "Second <paragraph> & more.", "Small models only."):
+        assert said in page.text
+
+
+def test_the_page_carries_what_is_known_by_language_as_data(folder, analysis):
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (folder / "index.html").read_text())[1])
+    (model,), section = data["models"], analysis.sections[0]
+    assert [run for run, _ in model["runs"]] == [analysis.label(run, "small") for run in section.every]
+    assert [one[:2] for one in data["languages"]] == [["en", "English"], ["aa", "Aa-ish"], ["bb", "Bb-ish"]]
+    found = analysis.finding(section.runs[1], section, "pairs", "bb")
+    cell = model["cells"][data["tasks"].index("pairs")][2][1]
+    ends = [found.absolute.value, found.absolute.low, found.absolute.high]
+    assert cell[:6] == pytest.approx([*ends, found.gain.value, found.gain.low, found.gain.high], abs=0.051)
+    assert (cell[6], cell[7]) == (2 if found.clear else 1, pytest.approx(found.gain.per_seed, abs=0.051))
 
 
 def test_the_page_needs_nothing_from_outside(folder):
@@ -69,13 +87,31 @@ def test_the_page_needs_nothing_from_outside(folder):
     assert all(link[1:] in targets for link in links if link.startswith("#"))
 
 
-def test_markdown_holds_every_number_too(folder, analysis):
-    text = (folder / "report.md").read_text().replace("\\[", "[").replace("**", "")
-    for table in tables(analysis):
+def test_markdown_and_latex_hold_the_same_numbers_in_tables_that_are_whole(folder, analysis):
+    markdown, tex = ((folder / name).read_text() for name in ("report.md", "tables.tex"))
+    plain = markdown.replace("\\[", "[").replace("**", "")
+    for table in tables(analysis, ("table", "gains", "languages")):
+        assert table.caption in plain
         for row in table.rows:
-            assert all(cell.text in text and cell.detail in text for cell in row.cells)
-    widths = [line.replace("\\|", "").count("|") for line in text.split("\n") if line.startswith("|")]
-    assert set(widths) == {5, 7}  # four columns everywhere but in the intermediate tasks' table
+            assert all(cell.marked in plain and text(cell.text) in tex for cell in row.cells)
+            assert text(row.label) in tex
+    for lines in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+        assert len({line.count("|") for line in lines.splitlines()}) == 1
+    assert max(line.count("|") for line in markdown.splitlines()) <= 14
+    assert tex.count("\\toprule") == tex.count("\\bottomrule") == tex.count("\\begin{tabular}") > 5
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_compiles(folder, tmp_path):
+    source = (folder / "tables.tex").read_text()
+    (packages,) = re.findall("^% (.*)$", source, re.MULTILINE)
+    (tmp_path / "all.tex").write_text(
+        f"\\documentclass{{article}}{packages}\\begin{{document}}{source}\\end{{document}}"
+    )
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "all.tex"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL).returncode == 0, (
+        tmp_path / "all.log"
+    ).read_text()
 
 
 def test_the_csv_files_hold_the_scores_and_the_estimates(folder, analysis):
@@ -91,37 +127,25 @@ def test_the_csv_files_hold_the_scores_and_the_estimates(folder, analysis):
     assert gain["seeds"] == "1 2 3"
 
 
-def test_plots_are_well_formed_files_of_their_own(folder):
-    names = sorted(path.name for path in folder.glob("*.svg"))
-    assert names == ["heatmap-pairs.svg", "heatmap-topics.svg", "layers-topics-centred.svg", "layers-topics-raw.svg"]
-    for name in names:
-        root = ET.fromstring((folder / name).read_text())
+def test_figures_are_well_formed_files_in_colours_of_their_own(folder):
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    for path in folder.glob("*.svg"):
+        root = ET.fromstring(path.read_text())
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        assert [child.tag.rpartition("}")[2] for child in root[:3]] == ["title", "desc", "rect"]
-        assert "var(" not in (folder / name).read_text()
-        drawn = [
-            one for one in root.iter() if one.tag.rpartition("}")[2] in ("rect", "text", "circle", "polygon", "line")
-        ]
+        assert (root.get("role"), bool(root.get("aria-label"))) == ("img", True)
+        assert "var(" not in path.read_text()
+        drawn = [e for e in root.iter() if e.tag.rpartition("}")[2] in ("rect", "text", "circle", "line", "path")]
         assert all(one.get("fill") or one.get("stroke") for one in drawn), "black outside of browsers"
-        assert {one.get("fill") for one in drawn} >= (
-            {"#3f86bf"} if name.startswith("heat") else {"#0072b2", "#d55e00"}
-        )
-
-
-def test_nothing_slides_over_the_sticky_column(folder):
-    """Numbers are positioned for their dot, so that they were painted above the first column when it scrolled."""
-    html = (folder / "index.html").read_text()
-    assert re.search(r"th:first-child \{[^}]*position: sticky;[^}]*z-index: [1-9][^}]*background: var\(--card\)", html)
 
 
 @pytest.mark.skipif(not shutil.which("rsvg-convert"), reason="rsvg-convert is not installed")
-def test_plots_have_their_colours_in_a_viewer_that_is_no_browser(folder, tmp_path):
+def test_figures_have_their_colours_in_a_viewer_that_is_no_browser(folder, tmp_path):
     """Style sheets with variables drew cells, lines and words in black."""
-    subprocess.run(["rsvg-convert", folder / "heatmap-topics.svg", "-o", tmp_path / "plot.png"], check=True)
+    subprocess.run(["rsvg-convert", folder / "heatmap.svg", "-o", tmp_path / "plot.png"], check=True)
     image = pytest.importorskip("PIL.Image", reason="Pillow reads the picture")
     pixels = image.open(tmp_path / "plot.png").convert("RGB").getcolors(100_000)
     colours = {colour for count, colour in pixels if count > 500}
-    assert (63, 134, 191) in colours
+    assert (29, 90, 148) in colours
     assert (0, 0, 0) not in colours
 
 
@@ -134,25 +158,9 @@ def test_the_same_scores_give_the_same_bytes_in_another_process_and_without_torc
     paths = os.pathsep.join([str(here), str(here.parent / "stats"), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": paths}
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
-    names = sorted(path.name for path in folder.iterdir())
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
-    for name in names:
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    for name in FILES:
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
-
-
-def test_labels_of_any_kind_are_shown_as_they_are(tmp_path):
-    design = replace(DESIGN, gains={"[]": 0.0, "[<b>|x|</b>]": 3.0}, tasks=('a "quoted"/task',), extra={})
-    about = replace(
-        ABOUT, title="<script>alert(1)</script>", recipes=(), targets=(), backbones=(Named("small", "a & b"),)
-    )
-    write_report(build(design, np.random.default_rng(0)), about, tmp_path, QUICK)
-    page = parsed((tmp_path / "index.html").read_text())
-    assert page.counts["script"] == 1
-    assert page.counts["b"] == len(about.languages)
-    assert "[<b>|x|</b>]" in page.text
-    assert "<script>alert(1)</script>" in page.text
-    assert "\\|x\\|" in (tmp_path / "report.md").read_text()
-    assert (tmp_path / "heatmap-a-quoted-task.svg").exists()
 
 
 def test_no_task_language_or_recipe_is_known_to_the_report(tmp_path):
@@ -164,44 +172,40 @@ def test_no_task_language_or_recipe_is_known_to_the_report(tmp_path):
     assert "zero-shot mean leaves out q1" in text
 
 
-def test_two_backbones_have_plots_of_their_own(tmp_path):
-    other = build(replace(DESIGN, backbone="big", extra={}), np.random.default_rng(9))
+def test_two_backbones_have_figures_of_their_own(tmp_path):
+    other = build(replace(DESIGN, backbone="big/er", extra={}), np.random.default_rng(9))
     write_report(ScoreTable((*experiment().rows, *other.rows)), ABOUT, tmp_path, QUICK)
-    names = {path.name for path in tmp_path.glob("heatmap-*.svg")}
-    assert {"heatmap-topics-small.svg", "heatmap-topics-big.svg"} <= names
+    names = {path.name for path in tmp_path.glob("*.svg")}
+    assert {"forest-small.svg", "forest-big-er.svg", "heatmap-small.svg", "heatmap-big-er.svg"} <= names
     parsed((tmp_path / "index.html").read_text())
 
 
-def test_colours_are_centred_at_zero_and_symmetric():
+def test_colours_are_centred_at_zero_and_ticks_are_round():
     assert shade(0.0, 10) == shade(0.9, 10) == shade(-0.9, 10) == "z"
     assert [shade(v, 10) for v in (2, 10, 40, -2, -10)] == ["p1", "p5", "p5", "n1", "n5"]
-    assert [limit(v) for v in ([], [0.2], [-7.2], [101.0])] == [1, 1, 8, 100]
+    assert ticks(-26.3, -10.1) == [-30, -20, -10, 0]
+    assert ticks(0.3, 4.1) == [0, 1, 2, 3, 4, 5]
+    assert ticks(0, 0) == [0, 1] or ticks(0, 0)[0] == 0 < ticks(0, 0)[-1]
 
 
-def test_the_heat_map_prints_each_value_in_its_cell(analysis):
-    table = language_table(analysis, analysis.sections[0], "topics")
-    svg = heat_map(table)
-    for row in table.rows:
-        for cell in row.cells:
-            assert f">{cell.text}" in svg
-
-
-def test_the_plain_table_has_aligned_columns_and_flags_below(analysis):
-    lines = plain(main_tables(analysis)[0]).split("\n")
-    assert lines[0].startswith("recipe (before the target)")
-    assert len({len(line) for line in lines[:7]}) == 1
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_plain_report_fits_and_says_the_answer_first(analysis, width):
+    lines = plain_report(analysis, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0] == ABOUT.question
+    assert lines[1].startswith("Yes: of 3 recipes, ")
     assert "! [qa, nli]: qa not learned (2 of 3 seeds)" in lines
-    report = plain_report(analysis)
-    assert "\x1b" not in report
-    assert "* Of 6 pairs" in report
+    assert any(line.startswith("* Of 6 pairs") for line in lines)
+    assert [line.split()[0] for line in lines if line.startswith("[nli]")] == ["[nli]"]
 
 
-def test_the_rich_table_never_reads_a_label_as_markup(analysis):
-    from rich.console import Console
-
-    console = Console(width=140, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    with console.file:
-        console.print(rich_table(main_tables(analysis)[0]))
-        text = console.export_text()
-    for label in ("[]", "[nli]", JOINT, "random encoder", "! qa not learned"):
-        assert label in text
+@pytest.mark.parametrize("targets, blocks", [(2, 1), (10, 2), (40, 6)])
+def test_targets_that_do_not_fit_beside_each_other_stand_in_blocks(analysis, targets, blocks):
+    design = replace(DESIGN, tasks=tuple(f"target{n}" for n in range(targets)), n=20)
+    about = replace(ABOUT, targets=design.tasks)
+    found = analyse(build(design, np.random.default_rng(0)), about, QUICK)
+    lines = terminal_table(contents(found).chapters[0].blocks[0].tables[0], 100)
+    assert max(map(len, lines)) <= 100
+    assert len([line for line in lines if line.startswith(JOINT)]) == blocks
+    heads = [word for line in lines if line[:1] == " " for word in line.split() if word.startswith("target")]
+    assert heads == list(design.tasks)

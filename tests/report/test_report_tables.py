@@ -12,10 +12,9 @@ from synthetic_scores import Design, build, score
 from xstilts.core.errors import XstiltsError
 from xstilts.reports import About, Named, analyse
 from xstilts.reports.analysis import ALL, ZERO_SHOT
-from xstilts.reports.cells import describe, interval, points, share, signed
-from xstilts.reports.findings import findings
-from xstilts.reports.layers import layer_table, panels
-from xstilts.reports.markdown import report as markdown
+from xstilts.reports.cells import interval, points, share, signed
+from xstilts.reports.findings import findings, verdict
+from xstilts.reports.layers import layer_tables
 from xstilts.reports.methods import methods
 from xstilts.reports.tables import gain_rows, intermediate_table, language_table, main_table
 from xstilts.stats.estimates import family
@@ -29,150 +28,166 @@ def analysis():
     return analyse(experiment(), ABOUT, QUICK)
 
 
+def main(found, scope=ZERO_SHOT):
+    return main_table(found, found.sections[0], scope)
+
+
 def row(table, label):
     return next(row for row in table.rows if row.label == label)
 
 
-def test_the_baseline_is_absolute_recipes_are_gains_and_controls_are_both(analysis):
-    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
-    assert [r.kind for r in table.rows] == ["baseline", *["recipe"] * 3, *["control"] * 2, "chance"]
-    assert [c.label for c in table.head] == ["recipe", "topics", "pairs", "mean"]
-    base, gain, control = row(table, "[]").cells[0], row(table, "[nli]").cells[0], row(table, "random encoder").cells[0]
+def said(found):
+    return [verdict(found, section) for section in found.sections]
+
+
+def test_the_baseline_is_absolute_and_all_others_are_differences(analysis):
+    table = main(analysis)
+    assert [r.kind for r in table.rows] == ["baseline", "source", *["recipe"] * 3, *["control"] * 2, "chance"]
+    assert [c.label for c in table.head] == ["recipe", "mean", "topics", "pairs"]
+    base, gain, control = (row(table, label).cells[1] for label in ("[]", "[nli]", "random encoder"))
     assert base.value == pytest.approx(60, abs=5)
-    assert gain.value == pytest.approx(15, abs=5)
-    assert gain.text.startswith("+")
-    assert control.value == pytest.approx(35, abs=5)
-    assert control.detail.startswith("−2")
-    assert row(table, "best constant answer").cells[0].text == "33.3"
+    assert (gain.value, gain.text[0]) == (pytest.approx(15, abs=5), "+")
+    assert (control.value, control.text[0]) == (pytest.approx(-25, abs=5), "\u2212")
+    assert row(table, "majority baseline").cells[1].text == "33.3"
     assert "3 seeds" in row(table, "[nli]").detail
 
 
 def test_the_means_leave_out_the_source_language_or_include_it(analysis):
     assert analysis.languages["topics", ZERO_SHOT] == ("aa", "bb")
     assert analysis.languages["topics", ALL] == ("en", "aa", "bb")
-    base = Run("small", "[]")
-    found = analysis.finding(base, base, "topics", ZERO_SHOT).absolute
-    scores = [s.value for s in analysis.table.where(task="topics", recipe="[]", backbone="small", main=True).scores]
-    foreign = analysis.table.where(task="topics", recipe="[]", backbone="small", main=True, language=("aa", "bb"))
-    assert found.value == pytest.approx(np.mean([s.value for s in foreign.scores]))
-    assert analysis.finding(base, base, "topics", ALL).absolute.value == pytest.approx(np.mean(scores))
+    base, section = Run("small", "[]"), analysis.sections[0]
+    scores = analysis.table.where(task="topics", recipe="[]", backbone="small", main=True)
+    foreign = scores.where(language=("aa", "bb"))
+    for scope, part in ((ZERO_SHOT, foreign), (ALL, scores)):
+        found = analysis.finding(base, section, "topics", scope).absolute
+        assert found.value == pytest.approx(np.mean([s.value for s in part.scores]))
 
 
 def test_the_report_shows_what_the_statistics_say(analysis):
-    base, tuned = Run("small", "[]"), Run("small", "[nli]")
+    section, base, tuned = analysis.sections[0], Run("small", "[]"), Run("small", "[nli]")
     series = []
     for task in ("topics", "pairs"):
-        for run in (*analysis.sections[0].runs[1:], *analysis.sections[0].controls):
+        for run in section.every[1:]:
             ours, theirs = replicates(analysis.table, task).series([run, base], ["aa", "bb"])
             series.append((ours.minus(theirs), task))
     means = [(combine([series[i][0], series[i + 5][0]], QUICK), "") for i in range(5)]
     expected = family([one for one, _ in series + means], [group for _, group in series + means])[0]
-    assert analysis.finding(tuned, base, "topics", ZERO_SHOT).gain == expected
-    cell = row(main_table(analysis, analysis.sections[0], ZERO_SHOT), "[nli]").cells[0]
-    assert cell.text == signed(expected.value)
-    assert cell.detail.startswith(interval(expected.low, expected.high, True))
-    assert describe(expected, True, 0.95) in cell.note
-
-
-def test_only_the_best_clear_gain_of_a_column_is_marked(analysis):
-    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
-    assert [r.label for r in table.rows if r.cells[0].strong] == ["[nli]"]
-    assert row(table, JOINT).cells[0].clear
-    assert not row(table, JOINT).cells[0].strong
-
-
-def test_without_a_clear_gain_nothing_is_marked():
-    design = Design({"[]": 0.0, "[a]": 0.0, "[b]": 0.3}, n=60)
-    found = analyse(build(design, np.random.default_rng(3)), About("t", "q"), QUICK)
-    table = main_table(found, found.sections[0], ZERO_SHOT)
-    assert not any(cell.strong for r in table.rows for cell in r.cells)
+    assert analysis.finding(tuned, section, "topics", ZERO_SHOT).gain == expected
+    cell = row(main(analysis), "[nli]").cells[1]
+    assert (cell.text, cell.detail) == (signed(expected.value), interval(expected))
 
 
 def test_the_mean_over_targets_is_the_mean_of_their_gains(analysis):
-    cells = row(main_table(analysis, analysis.sections[0], ZERO_SHOT), "[nli]").cells
-    assert cells[2].value == pytest.approx((cells[0].value + cells[1].value) / 2)
+    cells = row(main(analysis), "[nli]").cells
+    assert cells[0].value == pytest.approx((cells[1].value + cells[2].value) / 2)
 
 
 def test_flags_stand_beside_their_recipe(analysis):
-    table = main_table(analysis, analysis.sections[0], ZERO_SHOT)
-    assert row(table, "[qa, nli]").badges == ("qa not learned (2 of 3 seeds)",)
-    assert row(table, "[nli]").badges == ()
+    assert row(main(analysis), "[qa, nli]").badges == ("qa not learned (2 of 3 seeds)",)
+    assert row(main(analysis), "[nli]").badges == ()
 
 
-def test_the_language_table_has_a_column_per_language_in_the_given_order(analysis):
+def test_languages_are_rows_in_the_given_order(analysis):
     table = language_table(analysis, analysis.sections[0], "topics")
-    assert [c.label for c in table.head] == ["recipe", "English", "Aa-ish", "Bb-ish"]
-    assert "corrected for the table" in row(table, "[nli]").cells[1].note
+    assert [r.label for r in table.rows] == ["English (en)", "Aa-ish (aa)", "Bb-ish (bb)"]
+    labels = ["language", "[]", "[nli]", JOINT, "[qa, nli]", "random encoder", "English-only pretraining"]
+    assert [c.label for c in table.head] == [*labels, "majority baseline"]
+    gain = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "topics", "aa").gain
+    assert row(table, "Aa-ish (aa)").cells[1].text == signed(gain.value)
 
 
 def test_a_gain_is_clear_only_if_the_corrected_p_is_small_and_its_interval_excludes_zero(analysis):
-    found = analysis.finding(Run("small", "[nli]"), Run("small", "[]"), "pairs", ZERO_SHOT)
+    found = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "pairs", ZERO_SHOT)
     assert found.clear
     for change in ({"p_table": 0.2}, {"p_table": None}, {"low": -1.0}):
-        assert not replace(found, gain=replace(found.gain, **change)).clear
+        assert not found._replace(gain=replace(found.gain, **change)).clear
 
 
-def test_intermediate_scores_stand_against_their_constant_answer(analysis):
-    table = intermediate_table(analysis)
-    texts = [[cell.text for cell in r.cells] for r in table.rows]
+def test_intermediate_scores_stand_against_the_majority_baseline(analysis):
+    texts = [[cell.text for cell in r.cells] for r in intermediate_table(analysis).rows]
     assert texts[0] == ["nli", "72.0", "33.3", "+38.7", "learned"]
     assert texts[1][0::4] == ["qa", "not learned in 2 of 3"]
     assert intermediate_table(analyse(build(DESIGN, np.random.default_rng(0)), ABOUT, QUICK)) is None
 
 
-def test_layer_curves_average_languages_and_seeds_and_keep_raw_and_centred_apart(analysis):
-    found = panels(analysis)
-    assert [(p.target, p.kind, p.layers) for p in found] == [
-        ("topics", "raw", [0, 1, 2]),
-        ("topics", "centred", [0, 1, 2]),
-    ]
-    assert found[0].curves[0].values == ((0, 2.0, 1.0, 3.0), (1, 12.0, 11.0, 13.0), (2, 22.0, 21.0, 23.0))
-    assert [(c.label, c.is_control) for c in found[0].curves] == [
-        ("[]", False),
-        ("[nli]", False),
-        ("random encoder", True),
-    ]
-    assert layer_table(found[0]).rows[0].cells[1].text == "12.0"
+def test_layer_sweeps_average_languages_and_seeds_and_keep_raw_and_centred_apart(analysis):
+    raw, centred = layer_tables(analysis)
+    assert [one.name for one in (raw, centred)] == [f"topics: accuracy by layer, {kind}" for kind in ("raw", "centred")]
+    assert [(c.label, c.detail) for c in raw.head[1:]] == [("[]", ""), ("[nli]", ""), ("random encoder", "control")]
+    cells = [(r.label, r.cells[0].text, r.cells[0].detail) for r in raw.rows]
+    assert cells == [("0", "2.0", "1.0 to 3.0"), ("1", "12.0", "11.0 to 13.0"), ("2", "22.0", "21.0 to 23.0")]
+    assert not any(layer.notes for layer in (raw, centred))
+
+
+def test_the_verdict_counts_what_is_clear_and_names_the_best_with_its_interval(analysis):
+    (sentence,) = said(analysis)
+    best = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "", ZERO_SHOT).gain
+    assert sentence == (
+        "Yes: of 3 recipes, 1 gain clearly, 1 lose clearly, 1 undecided; the best, [nli], is at "
+        f"{signed(best.value)} points {interval(best)} on the mean of 2 targets."
+    )
 
 
 def test_findings_are_counted_from_the_table(analysis):
     text = "\n".join(findings(analysis))
-    assert "above the best constant answer by their intervals on 2 of 2 targets" in text
-    assert "Of 6 pairs of recipe and target, 2 show a clear gain over [], 2 a clear loss, and 2 neither." in text
+    assert "The baseline's zero-shot scores beat the majority baseline (95% intervals) on 2 of 2 targets." in text
+    assert (
+        "Of 6 pairs of recipe and target, 2 gain clearly, 2 lose clearly, 2 undecided; largest gain: [nli] on" in text
+    )
     assert "‘random encoder’ is clearly below the baseline on 2 of 2 targets" in text
     assert "Flagged as not learned: 2 runs" in text
 
 
-def test_one_seed_is_too_few_to_say():
-    rows = tuple(row for row in experiment().rows if row.score.seed == 1)
-    found = analyse(ScoreTable(rows), replace(ABOUT, seeds=(1,)), QUICK)
+@pytest.mark.parametrize(
+    "gains, word",
+    [
+        ({"[]": 0.0, "[a]": 0.0, "[b]": 0.3}, "Undecided: of 2 recipes, 0 gain clearly, 0 lose clearly, 2 undecided"),
+        ({"[]": 0.0, "[a]": -20.0}, "No: of 1 recipe, 0 gain clearly, 1 lose clearly, 0 undecided; [a] is at"),
+        ({"[]": 0.0}, "Nothing to compare: no recipe beside [] is measured on topics; the baseline scores"),
+    ],
+)
+def test_a_verdict_of_each_kind(gains, word):
+    found = analyse(build(Design(gains, n=200), np.random.default_rng(3)), About("t", "q"), QUICK)
+    assert said(found)[0].startswith(word)
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2)])
+def test_two_seeds_are_too_few_to_say(seeds):
+    rows = tuple(row for row in experiment().rows if row.score.seed in seeds)
+    found = analyse(ScoreTable(rows), replace(ABOUT, seeds=seeds), QUICK)
+    assert said(found)[0].startswith(
+        f"Too few seeds to say ({len(seeds)} of at least 3): of 3 recipes, the best, [nli]"
+    )
     text = "\n".join(findings(found))
-    assert "Too few seeds to say: 6 of 6 pairs of recipe and target." in text
-    assert "show a clear gain" not in text
-    assert "are above the best constant answer by" not in text
-    assert "are above the best constant answer on topics, pairs." in text
-    said = "is clearly below the baseline on 0 of 2 targets. Too few seeds or models to say on topics, pairs."
-    assert f"‘random encoder’ {said}" in text
-    assert not any(cell.clear for row in main_table(found, found.sections[0], ZERO_SHOT).rows for cell in row.cells)
+    assert "Too few seeds or models to say whether the baseline beats the majority baseline on topics, pairs." in text
+    assert "gain clearly" not in text
+    control = "is clearly below the baseline on 0 of 2 targets. Too few seeds or models to say on topics, pairs."
+    assert f"‘random encoder’ {control}" in text
+    assert not any(cell.clear for row in main(found).rows for cell in row.cells)
+
+
+def test_a_random_start_that_does_better_is_pointed_out():
+    table = build(replace(DESIGN, extra={"random": 25.0, "english": 25.0}), np.random.default_rng(7))
+    text = "\n".join(findings(analyse(table, ABOUT, QUICK)))
+    assert (
+        text.count("A random start does better than the pretrained one on topics, pairs: gains there say little") == 1
+    )
 
 
 def test_every_estimate_is_listed_for_the_csv(analysis):
     rows = list(gain_rows(analysis))
-    assert len({tuple(rows[0])} | {tuple(r) for r in rows}) == 1
+    assert len({tuple(r) for r in rows}) == 1
     gains = [r for r in rows if r["what"] == "difference" and r["recipe"] == "[nli]" and r["target"] == "topics"]
     assert {r["languages"] or r["language"] for r in gains} == {"zero-shot", "all", "en", "aa", "bb"}
 
 
 def test_a_missing_baseline_is_named_and_the_values_are_shown_as_they_are():
     table = experiment()
-    rest = ScoreTable(tuple(r for r in table.rows if r.run != Run("small", "[]")))
-    found = analyse(rest, ABOUT, QUICK)
-    main = main_table(found, found.sections[0], ZERO_SHOT)
-    assert row(main, "[]").cells[0].kind == "gap"
-    cell = row(main, "[nli]").cells[0]
-    assert (cell.kind, cell.detail) == ("absolute", "own value en 75.8")
-    assert "topics: no scores of recipe [] with small" in main.notes
-    assert findings(found)[0].startswith("Flagged")
+    found = analyse(ScoreTable(tuple(r for r in table.rows if r.run != Run("small", "[]"))), ABOUT, QUICK)
+    cell = row(main(found), "[nli]").cells[1]
+    assert (row(main(found), "[]").cells[1].value, cell.gain, cell.detail) == (None, False, "own value")
+    assert "topics: no scores of recipe [] with small" in main(found).notes
+    assert said(found) == ["Nothing to compare: no recipe beside [] is measured on the mean of 2 targets."]
 
 
 def test_a_missing_language_or_target_or_recipe_is_a_named_gap():
@@ -180,29 +195,17 @@ def test_a_missing_language_or_target_or_recipe_is_a_named_gap():
     rest = ScoreTable(tuple(r for r in table.rows if not (r.run.recipe == "[nli]" and r.score.language == "bb")))
     about = replace(ABOUT, targets=(*ABOUT.targets, "later"), recipes=(*ABOUT.recipes, "[never]"))
     found = analyse(rest, about, QUICK)
-    main = main_table(found, found.sections[0], ZERO_SHOT)
-    assert "without bb, not measured on both sides" in main.notes
-    assert "later: not measured" in main.notes
-    assert "topics: no scores of recipe [never] with small" in main.notes
-    assert "no mean: later not measured" in main.notes
-    languages = language_table(found, found.sections[0], "topics")
-    assert row(languages, "[nli]").cells[2].kind == "gap"
-
-
-def test_one_seed_gives_intervals_over_examples_alone():
-    found = analyse(experiment().where(seed=1), replace(ABOUT, seeds=(1,)), QUICK)
-    main = main_table(found, found.sections[0], ZERO_SHOT)
-    cell = row(main, "[nli]").cells[0]
-    assert "interval" in cell.note
-    assert "over examples" in cell.note
-    assert "t interval" not in cell.note
-    assert row(main, "[nli]").detail == "1 seed"
+    notes = main(found).notes
+    assert "without bb, not measured on both sides" in notes
+    assert "later: not measured" in notes
+    assert "topics: no scores of recipe [never] with small" in notes
+    assert "no mean: later not measured" in notes
+    assert row(language_table(found, found.sections[0], "topics"), "Bb-ish (bb)").cells[1].value is None
 
 
 def test_a_single_score_makes_a_table_without_intervals():
     found = analyse(ScoreTable.of([score("t", "de", 1, ("m", "[]"), 50.0)]), About("t", "q"), QUICK)
-    main = main_table(found, found.sections[0], ZERO_SHOT)
-    assert (main.rows[0].cells[0].text, main.rows[0].cells[0].detail) == ("50.0", "")
+    assert (main(found).rows[0].cells[0].text, main(found).rows[0].cells[0].detail) == ("50.0", "")
 
 
 def test_what_was_measured_but_not_mentioned_is_shown_too():
@@ -233,10 +236,11 @@ def test_a_control_stands_beside_its_own_backbone_or_says_whose_it_is():
     assert [about.control_label(one) for one in names][:2] == ["random encoder", "English-only pretraining of one"]
 
 
-def test_two_backbones_have_a_section_each_and_share_the_controls():
+def test_two_backbones_have_a_section_and_a_verdict_each_and_share_the_controls():
     other = build(replace(DESIGN, backbone="big", extra={}), np.random.default_rng(9))
     found = analyse(ScoreTable((*experiment().rows, *other.rows)), ABOUT, QUICK)
     assert [(s.backbone, len(s.controls)) for s in found.sections] == [("small", 2), ("big", 2)]
+    assert [sentence.split(" of ")[0] for sentence in said(found)] == ["Small encoder: Yes:", "big: Yes:"]
     assert any(sentence.startswith("big: Of 6 pairs") for sentence in findings(found))
 
 
@@ -248,23 +252,25 @@ def test_nothing_to_report_is_said_clearly():
         analyse(control, About("t", "q", controls={"random": "random encoder"}), QUICK)
 
 
-def test_numbers_are_written_one_way():
+def test_numbers_are_written_one_way(analysis):
     assert [points(v) for v in (63.25, -0.04, -2.06, 0.0)] == ["63.2", "0.0", "−2.1", "0.0"]
     assert [signed(v) for v in (5.12, -0.04, 0.04, -2.06)] == ["+5.1", "0.0", "0.0", "−2.1"]
-    assert interval(-1.0, 2.0, True) == "[−1.0, +2.0]"
-    assert interval(None, None, True) == ""
-    assert [share(p) for p in (0.0001, 0.0412, 1.0)] == ["< .001", "= .041", "= 1.000"]
+    one = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "topics", ZERO_SHOT).absolute
+    assert interval(replace(one, low=-1.0, high=2.0)) == "[−1.0, +2.0]"
+    assert interval(replace(one, low=-1.0, high=120.0), sign=False) == "[0.0, 100.0]"
+    assert interval(replace(one, low=None, high=None)) == ""
+    assert [share(p) for p in (0.0001, 0.0412, 0.9999, 1.0, None)] == ["< .001", ".041", "> .999", "1.000", "–"]
 
 
 def choosing() -> ScoreTable:
     """Retrieval at layers 0 to 2, whose main layer `bb` chose: 1 for the baseline, 2 or 1 for `[nli]`."""
     rows = []
     for recipe, layers in (("[]", (1, 1)), ("[nli]", (2, 1))):
-        for seed, main in enumerate(layers, start=1):
+        for seed, chosen in enumerate(layers, start=1):
             for language, value in (("aa", 40.0), ("bb", 80.0), ("cc", 60.0)):
                 for layer in range(3):
                     variant = f"layer={layer} raw"
-                    more = {"variant": variant, "main": layer == main, "chosen_on": language == "bb"}
+                    more = {"variant": variant, "main": layer == chosen, "chosen_on": language == "bb"}
                     rows.append(score("search", language, seed, ("small", recipe), value + layer, **more))
     return ScoreTable.of(rows)
 
@@ -272,17 +278,16 @@ def choosing() -> ScoreTable:
 def test_languages_that_chose_the_layer_are_marked_and_in_no_zero_shot_mean():
     found = analyse(choosing(), About("t", "q"), QUICK)
     assert found.languages["search", ZERO_SHOT] == ("aa", "cc")
-    assert found.languages["search", ALL] == ("aa", "bb", "cc")
     base = Run("small", "[]")
-    assert found.finding(base, base, "search", ZERO_SHOT).absolute.value == pytest.approx(51)
-    assert found.finding(base, base, "search", ALL).absolute.value == pytest.approx(61)
-    shown, whole = (main_table(found, found.sections[0], scope) for scope in (ZERO_SHOT, ALL))
-    assert "search: without bb, on which its layer was chosen" in shown.notes
-    assert "search: with bb, on which its layer was chosen" in whole.notes
-    assert shown.head[1].detail.endswith("2 languages")
-    details = [column.detail for column in language_table(found, found.sections[0], "search").head]
-    assert details == ["", "", "chose the layer", ""]
-    assert "leaves out languages whose scores chose a target's layer" in methods(found)[0]
+    for scope, value, note in ((ZERO_SHOT, 51, "without bb"), (ALL, 61, "with bb")):
+        assert found.finding(base, found.sections[0], "search", scope).absolute.value == pytest.approx(value)
+        assert f"search: {note}, on which its layer was chosen" in main(found, scope).notes
+    assert main(found).head[1].detail.endswith("2 languages")
+    badges = [r.badges for r in language_table(found, found.sections[0], "search").rows]
+    assert badges == [(), ("chose the layer",), ()]
+    assert "leaves out languages whose scores chose a target's layer" in methods(found)[1]
+    (sweep,) = layer_tables(found)
+    assert sweep.notes == ("the layer that enters means was chosen on bb, by each model for itself",)
 
 
 def test_languages_that_a_target_was_trained_in_are_no_zero_shot_ones():
@@ -290,20 +295,6 @@ def test_languages_that_a_target_was_trained_in_are_no_zero_shot_ones():
     assert found.languages["search", ZERO_SHOT] == ()
     elsewhere = analyse(choosing(), About("t", "q", source="aa", trained_in={"other": ("cc",)}), QUICK)
     assert elsewhere.languages["search", ZERO_SHOT] == ("cc",)
-
-
-def test_the_layers_that_were_chosen_stand_below_their_curves():
-    found = analyse(choosing(), About("t", "q"), QUICK)
-    (panel,) = panels(found)
-    assert panel.languages == ("aa", "cc")
-    note = "layer chosen on bb, by each model for itself: [] 1; [nli] 2, 1 by seed"
-    assert layer_table(panel).notes == (note,)
-    assert note.replace("[", "\\[") in markdown(found)
-
-
-def test_where_no_layer_was_chosen_nothing_is_said(analysis):
-    assert "chosen" not in markdown(analysis).replace("chosen and", "")
-    assert all(layer_table(panel).notes == () for panel in panels(analysis))
 
 
 def test_an_intermediate_task_without_the_source_language_is_judged_on_the_mean_over_its_own():

@@ -10,8 +10,11 @@ from scipy import stats
 from study_samples import SEEDS, analysis, spec
 from synthetic_scores import score
 
+from xstilts.reports.contents import contents
+from xstilts.reports.markdown import report
 from xstilts.reports.methods import protocols
-from xstilts.reports.study import Study, study_of, study_page, write_study
+from xstilts.reports.study import Study, study_of
+from xstilts.reports.write import write_study
 from xstilts.stats.estimates import holm
 from xstilts.stats.table import ScoreTable
 
@@ -148,25 +151,24 @@ def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
         {"label": "Nothing", "contrast": {"recipe": "[nli]", "targets": "absent"}},
     )
     claims = [{"test": {"recipe": "[nli]"}}, {"test": {"recipe": "[nli]", "is": "below"}}]
-    study = study_of(spec(*claims, effects=effects), THREE, {"train": 90.0, "predict": 12.5})
-    page = study_page(study)
-    assert page == study_page(study_of(spec(*claims, effects=effects), THREE, {"train": 90.0, "predict": 12.5}))
-    parts = [line[3:] for line in page.splitlines() if line.startswith("## ")]
-    heads = "Question,Answer,Method,Results,Claims,Limitations,Environment and cost,References"
-    assert parts == heads.split(",")
-    answer = page[page.index("## Answer") : page.index("## Method")]
+    page, again = (report(contents(THREE, study_of(spec(*claims, effects=effects), THREE))) for _ in range(2))
+    assert page == again
+    assert page.startswith("# Two sizes\n\nDoes it help?\n\n**Of 2 claims, ")
+    heads = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert heads == [
+        "Results by target", "Claims", "Language by language", "Do gains differ between backbones?",
+        "Was the intermediate task learned?", "Method", "Limitations", "How to reproduce", "Background and references",
+    ]  # fmt: skip
+    answer = page[: page.index("## Results")]
     assert "Gain of \\[nli]: +1" in answer
     assert "In brackets: the 95% interval over worlds. Clear:" in answer
-    assert "), clearly above zero." in answer
-    assert "Gain on large: 0.0 points (0.0 to 0.0), no clear effect." in answer
+    assert "], clearly above zero." in answer
+    assert "Gain on large: 0.0 points \\[0.0, 0.0], undecided." in answer
     assert "Interaction: they differ clearly (F(2, 4) =" in answer
-    assert "qa was not learned in some runs: small, \\[qa] (6 of 6)" in answer
     assert "Nothing: not measured (absent: no scores" in answer
-    assert "Of 2 claims: " in answer
-    assert "| small - huge |" in page.replace("`", "")
-    assert "F over blocks" not in page  # the effects name the interaction
+    assert "- small: Yes: of 2 recipes, 1 gain clearly," in page
+    assert "| small - huge |" in page
     assert f"The {len(SEEDS)} seeds share 3 constructed worlds" in page
-    assert "Minutes of computing, summed over workers: 102 (train 90.0, predict 12.5)." in page
     assert "- someone: Someone 2020." in page
 
 
@@ -178,22 +180,18 @@ def test_effects_in_points_are_drawn_with_both_intervals(tmp_path):
         {"label": "Which differ", "contrast": {"kind": "interaction", "recipe": "[nli]"}},
         {"label": "Absent", "contrast": {"recipe": "[nli]", "targets": "absent"}},
     )
-    study = study_of(spec(effects=effects), THREE)
-    write_study(study, tmp_path / "page.md")
-    assert "effects with their intervals](page.svg)" in (tmp_path / "page.md").read_text()
-    root = ElementTree.parse(tmp_path / "page.svg").getroot()
-    labels = [one.text for one in root.iter() if one.get("class") == "label"]
-    assert labels == ["Gain & more", "Each, small", "Each, large", "Each, huge", "Nothing"]
-    drawn = [one for one in root.iter() if (one.get("class") or "").startswith("effect")]
-    centres = {label: float(one.find("{*}circle").get("cx")) for label, one in zip(labels, drawn, strict=True)}
-    zero = next(float(one.get("x1")) for one in root.iter() if one.get("class") == "zero")
-    assert centres["Nothing"] == zero < centres["Each, large"] < centres["Each, small"] == centres["Gain & more"]
-    assert drawn[0].get("class") == "effect clear"
-    assert drawn[-1].get("class") == "effect"
-    thick = next(one for one in drawn[0] if one.get("class") == "thick")
-    assert float(thick.get("x1")) <= centres["Gain & more"] <= float(thick.get("x2"))
-    write_study(study_of(spec(), THREE), tmp_path / "bare.md")
-    assert not (tmp_path / "bare.svg").exists()
+    write_study(THREE, study_of(spec(effects=effects), THREE), tmp_path / "page.md")
+    assert "Two sizes: effects](page.svg)" in (tmp_path / "page.md").read_text()
+    drawn = ElementTree.parse(tmp_path / "page.svg").getroot()
+    words = [one.text for one in drawn.findall(".//{*}text")]
+    labels = ["Gain & more", "Each, small", "Each, large", "Each, huge", "Nothing"]
+    assert [word for word in words if word in labels] == labels
+    dots = dict(zip(labels, drawn.findall(".//{*}circle"), strict=True))
+    at = {label: float(dot.get("cx")) for label, dot in dots.items()}
+    assert at["Each, huge"] < at["Nothing"] < at["Each, large"] < at["Each, small"] == at["Gain & more"]
+    assert dots["Gain & more"].get("fill") != dots["Nothing"].get("fill")
+    lines = [one for one in drawn.findall(".//{*}line") if one.get("stroke-width") == "3"]
+    assert float(lines[0].get("x1")) <= at["Gain & more"] <= float(lines[0].get("x2"))
 
 
 def test_languages_of_one_protocol_share_a_line_and_backbones_are_named_where_they_differ():
@@ -202,12 +200,12 @@ def test_languages_of_one_protocol_share_a_line_and_backbones_are_named_where_th
         return score("topics", language, 1, (backbone, "[]"), 50.0, n=n, signature=said, main=True), None
 
     rows = [row("en", 200), row("aa", 180), row("bb", 200), row("cc", 200, "f1")]
-    assert protocols(SimpleNamespace(table=ScoreTable.of(rows))) == [
+    assert list(protocols(SimpleNamespace(table=ScoreTable.of(rows)))) == [
         "topics: topics | en, aa, bb | test | n=180 to 200 | metric=accuracy | xstilts=0",
         "topics: topics | cc | test | n=200 | metric=f1 | xstilts=0",
     ]
     rows = [row("en", 200), row("en", 200, backbone="large"), row("en", 200, "f1", "huge")]
-    assert protocols(SimpleNamespace(table=ScoreTable.of(rows))) == [
+    assert list(protocols(SimpleNamespace(table=ScoreTable.of(rows)))) == [
         "topics: topics | en | test | n=200 | metric=accuracy | xstilts=0 (of small, large)",
         "topics: topics | en | test | n=200 | metric=f1 | xstilts=0 (of huge)",
     ]

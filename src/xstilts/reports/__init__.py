@@ -1,19 +1,8 @@
-"""Reports from scores: tables, plots, one page. No models, no torch."""
+"""Reports from scores: one list of chapters, shown as a page, Markdown, LaTeX and plain lines. No models, no torch."""
 
 from xstilts.reports.about import About, Named
 from xstilts.reports.analysis import Analysis, analyse
-from xstilts.reports.terminal import main_tables, plain, plain_report, rich_table
+from xstilts.reports.terminal import plain_report
 from xstilts.reports.write import write_analysis, write_report
 
-__all__ = [
-    "About",
-    "Analysis",
-    "Named",
-    "analyse",
-    "main_tables",
-    "plain",
-    "plain_report",
-    "rich_table",
-    "write_analysis",
-    "write_report",
-]
+__all__ = ["About", "Analysis", "Named", "analyse", "plain_report", "write_analysis", "write_report"]

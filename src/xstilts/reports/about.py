@@ -12,11 +12,12 @@ from xstilts.stats.table import Run, ScoreTable
 
 @dataclass(frozen=True)
 class Named:
-    """A backbone or language with its display name and a note (`size, training` or `family, distance from English`)."""
+    """A backbone with its display name and a note, or a language with its name, family and script."""
 
     key: str
     name: str = ""
     note: str = ""
+    script: str = ""
 
     @property
     def label(self) -> str:
@@ -45,6 +46,8 @@ class About:
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
         failed: runs without scores, for a stage of theirs failed.
+        facts: with what it was computed and what that cost, a sentence each.
+        config: the experiment file, to copy.
         selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
@@ -69,6 +72,8 @@ class About:
     averages: Averages | None = None
     selection: tuple[str, ...] = ()
     failed: tuple[Flag, ...] = ()
+    facts: tuple[str, ...] = ()
+    config: str = ""
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))
@@ -92,18 +97,16 @@ class About:
         return (kind or control) if alone or owner in (beside, control) else f"{kind} of {self.backbone(owner).label}"
 
     def completed(self, table: ScoreTable) -> About:
-        """With everything that was measured but not mentioned put at the ends, so that no score is left out unseen."""
-        rows = table.targets()
-        runs = rows.runs()
-        main = [run.backbone for run in runs if run.backbone not in self.controls]
-        recipes = [run.recipe for run in runs if run.backbone not in self.controls]
+        """With all that was measured on targets but not mentioned put at the ends: no score is left out unseen."""
+        main = [run for run in table.runs() if run.backbone not in self.controls]
+        backbones = [one for one in self.backbones if one.key not in self.controls]
         return replace(
             self,
-            backbones=_extended([b for b in self.backbones if b.key not in self.controls], main),
-            recipes=tuple(dict.fromkeys([self.baseline, *self.recipes, *recipes])),
-            targets=tuple(dict.fromkeys([*self.targets, *rows.distinct("task")])),
-            languages=_extended(self.languages, sorted(rows.distinct("language"))),
-            seeds=tuple(sorted({*self.seeds, *rows.distinct("seed")})),
+            backbones=_extended(backbones, (run.backbone for run in main)),
+            recipes=tuple(dict.fromkeys([self.baseline, *self.recipes, *(run.recipe for run in main)])),
+            targets=tuple(dict.fromkeys([*self.targets, *table.distinct("task")])),
+            languages=_extended(self.languages, sorted(table.distinct("language"))),
+            seeds=tuple(sorted({*self.seeds, *table.distinct("seed")})),
         )
 
     def runs(self, backbone: str) -> list[Run]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import NamedTuple
 
@@ -31,13 +31,8 @@ class Place(NamedTuple):
     where: str
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One cell: the run's own value, and how it differs from the baseline.
-
-    Attributes:
-        absolute, gain: None where it was not measured or is the baseline itself; `gap` says why.
-    """
+class Finding(NamedTuple):
+    """A run's own value, and how it differs from the baseline; `gap` says why one of them is None."""
 
     absolute: Estimate | None = None
     gain: Estimate | None = None
@@ -47,6 +42,14 @@ class Finding:
     def clear(self) -> bool:
         """Whether the gain is a clear difference of its table (`stats.estimates`)."""
         return self.gain is not None and self.gain.clear
+
+
+class Compared(NamedTuple):
+    """The series behind a finding."""
+
+    own: Series | None = None
+    gain: Series | None = None
+    gap: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class Section:
         return self.runs[0]
 
     @property
-    def pairs(self) -> list[tuple[Run, Run]]:
-        return [(run, self.baseline) for run in (*self.runs, *self.controls)]
+    def every(self) -> tuple[Run, ...]:
+        return (*self.runs, *self.controls)
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Analysis:
     Attributes:
         languages: (target, scope) -> codes in the order to show.
         chosen_on: target -> codes on whose scores a layer was chosen, of any run: they are in no zero-shot scope.
+        majority: (target, language) -> score of the majority baseline, or chance.
+        metrics: target -> names of its main metrics.
         findings: by place.
-        majority: (target, language) -> value of the best constant answer, or chance.
     """
 
     about: About
@@ -82,57 +86,71 @@ class Analysis:
     sections: tuple[Section, ...]
     languages: Mapping[tuple[str, str], tuple[str, ...]]
     chosen_on: Mapping[str, tuple[str, ...]]
-    findings: Mapping[Place, Finding]
     majority: Mapping[tuple[str, str], float]
+    metrics: Mapping[str, tuple[str, ...]]
     flags: tuple[Flag, ...]
     options: Replication
+    findings: Mapping[Place, Finding] = field(default_factory=dict)
 
-    def chance(self, target: str, scope: str) -> float | None:
-        """Mean of the best constant answers over the scope's languages; over targets, of those in the mean."""
+    def scope_of(self, target: str, scope: str) -> str:
+        """The scope itself; of a target that is measured in the source language alone, that."""
+        alone = scope == ZERO_SHOT and target != MEAN and not self.languages[target, ZERO_SHOT]
+        return SOURCE if alone and self.languages[target, SOURCE] else scope
+
+    def averaged(self, scope: str) -> list[str]:
+        """The targets in a mean; those measured in the source language alone are in none of zero-shot scores."""
+        return [t for t in self.about.targets if self.scope_of(t, ZERO_SHOT) != SOURCE or scope == ALL]
+
+    @property
+    def headline(self) -> str:
+        """What stands for all: the mean over targets, or the one target there is."""
+        return MEAN if len(self.about.targets) > 1 else self.about.targets[0]
+
+    def chance(self, target: str, where: str) -> float | None:
+        """Mean majority baseline over the languages of a scope, or of one; over targets, of those in the mean."""
         if target == MEAN:
-            parts = [self.chance(one, scope) for one in averaged(self.about.targets, self.languages, scope)]
-            known = [one for one in parts if one is not None]
-            return mean(known) if known and len(known) == len(parts) else None
-        codes = self.languages[target, scope]
-        values = [self.majority[target, code] for code in codes if (target, code) in self.majority]
-        return mean(values) if values else None
+            parts = [self.chance(one, where) for one in self.averaged(where)]
+        else:
+            codes = self.languages.get((target, self._where(target, where)), (where,))
+            parts = [self.majority.get((target, code)) for code in codes]
+        known = [one for one in parts if one is not None]
+        return mean(known) if known and (target != MEAN or len(known) == len(parts)) else None
 
-    def finding(self, run: Run, baseline: Run, target: str, where: str) -> Finding:
-        place = Place(run, baseline, target, where)
-        return self.findings.get(place, Finding(gap=f"{target or 'mean'}: not measured"))
+    def finding(self, run: Run, section: Section, target: str, where: str) -> Finding:
+        """`where`: a language, or a scope."""
+        found = self.findings.get(Place(run, section.baseline, target, self._where(target, where)))
+        return found or Finding(gap=f"{target or 'mean'}: not measured")
 
+    def _where(self, target: str, where: str) -> str:
+        return self.scope_of(target, where) if where in SCOPES else where
 
-def scope_of(target: str, languages: Mapping[tuple[str, str], tuple[str, ...]], scope: str) -> str:
-    """The scope itself; of a target that is measured in the source language alone, that."""
-    alone = scope == ZERO_SHOT and target != MEAN and not languages[target, ZERO_SHOT] and languages[target, SOURCE]
-    return SOURCE if alone else scope
+    def name(self, backbone: str) -> str:
+        """`XLM-R: ` before what is said of it where there are several; else nothing."""
+        return f"{self.about.backbone(backbone).label}: " if len(self.sections) > 1 else ""
 
+    def label(self, run: Run, beside: str = "") -> str:
+        """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline.
 
-def averaged(targets: Sequence[str], languages: Mapping[tuple[str, str], tuple[str, ...]], scope: str) -> list[str]:
-    """The targets in a mean; those measured in the source language alone are in none of zero-shot scores."""
-    return [target for target in targets if scope_of(target, languages, ZERO_SHOT) != SOURCE or scope == ALL]
-
-
-class Compared(NamedTuple):
-    """A run's own series and its difference from the baseline; what cannot be had is named, never guessed."""
-
-    own: Series | None = None
-    gain: Series | None = None
-    gap: str = ""
+        Args:
+            beside: the backbone among whose rows it stands.
+        """
+        if run.backbone not in self.about.controls:
+            return run.recipe
+        kind = self.about.control_label(run.backbone, beside)
+        return kind if run.recipe == self.about.baseline else f"{kind} {run.recipe}"
 
 
 def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:
     """Compute every estimate.
 
     Raises:
-        XstiltsError: there is no score of any target task.
+        XstiltsError: there is no score of any target task, or only scores of controls.
     """
     options = replace(options or Replication(), worlds=about.worlds)
-    targets = table.targets()
-    if not len(targets):
+    scored = table.targets()
+    if not len(scored):
         raise XstiltsError("no scores of target tasks to report: run the experiment first, or name its folders")
-    about = about.completed(table)
-    measured = set(targets.runs())
+    about, measured = about.completed(scored), set(scored.runs())
     if not about.backbones:
         raise XstiltsError(
             "only controls have scores so far: nothing to compare them with; run the experiment to its end"
@@ -145,35 +163,46 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
         )
         for one in about.backbones
     )
+    by_task = {task: part for (task,), part in scored.groups("task").items()}
     languages: dict[tuple[str, str], tuple[str, ...]] = {}
     chosen_on: dict[str, tuple[str, ...]] = {}
-    compared: dict[Place, Compared] = {}
-    by_task = targets.groups("task")
     for target in about.targets:
-        scores = by_task[(target,)].scores if (target,) in by_task else []
+        scores = by_task[target].scores if target in by_task else []
         codes, seen = {s.language for s in scores}, {s.language for s in scores if s.chosen_on}
         languages[target, ALL] = everywhere = tuple(one.key for one in about.languages if one.key in codes)
         chosen_on[target] = tuple(code for code in everywhere if code in seen)
         known = {about.source, *about.trained_in.get(target, ()), *seen}
         languages[target, ZERO_SHOT] = tuple(code for code in everywhere if code not in known)
         languages[target, SOURCE] = tuple(code for code in everywhere if code == about.source)
-        if codes:
-            task = replicates(by_task[(target,)], target)
-            scopes = {scope: languages[target, scope] for scope in (*SCOPES, SOURCE)}
-            for run, baseline in (pair for section in sections for pair in section.pairs):
-                for where, chosen in {**scopes, **{code: (code,) for code in everywhere}}.items():
-                    compared[Place(run, baseline, target, where)] = _compare(task, run, baseline, chosen)
-    _add_means(about.targets, sections, compared, languages, options)
-    majority = {
-        (task, code): mean(s.majority for s in part.scores)
-        for (task, code), part in targets.groups("task", "language").items()
-    }
-    flags = (*all_flags(table, about.source, tuple(about.controls)), *about.failed)
-    findings = _findings(compared, languages, options)
-    return Analysis(about, table, sections, languages, chosen_on, findings, majority, flags, options)
+    bare = Analysis(
+        about=about,
+        table=table,
+        sections=sections,
+        languages=languages,
+        chosen_on=chosen_on,
+        majority={key: mean(s.majority for s in p.scores) for key, p in scored.groups("task", "language").items()},
+        metrics={task: tuple(part.distinct("metric")) for task, part in by_task.items()},
+        flags=(*all_flags(table, about.source, tuple(about.controls)), *about.failed),
+        options=options,
+    )
+    tasks = [replicates(by_task[target], target) for target in about.targets if target in by_task]
+    compared = {place: found for task in tasks for place, found in _compared(bare, task)}
+    compared.update(_means(bare, compared))
+    return replace(bare, findings=_findings(bare, compared))
+
+
+def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compared]]:
+    """Everything that is measured on a task."""
+    where = {scope: bare.languages[task.task, scope] for scope in (*SCOPES, SOURCE)}
+    where.update({code: (code,) for code in where[ALL]})
+    for section in bare.sections:
+        for run in section.every:
+            for name, codes in where.items():
+                yield Place(run, section.baseline, task.task, name), _compare(task, run, section.baseline, codes)
 
 
 def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
+    """What cannot be had is named, never guessed."""
     if not languages:
         return Compared(gap="not measured in any other language")
     try:
@@ -182,13 +211,11 @@ def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]
         return Compared(gap=str(error))
     if run == baseline:
         absent = [code for code in languages if code not in own.languages]
-        return Compared(
-            own, None, f"{task.task}: without {', '.join(absent)}, not measured at every seed" if absent else ""
-        )
+        return Compared(own, gap=f"{task.task}: without {', '.join(absent)}, not measured at every seed" * bool(absent))
     try:
         ours, theirs = task.series([run, baseline], languages)
     except XstiltsError as error:
-        return Compared(own, None, str(error))
+        return Compared(own, gap=str(error))
     absent = [code for code in languages if code not in ours.languages]
     gaps = [f"without {', '.join(absent)}, not measured on both sides"] if absent else []
     if ours.seeds != own.seeds:
@@ -196,53 +223,43 @@ def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]
     return Compared(own, ours.minus(theirs), "; ".join(gaps))
 
 
-def _add_means(
-    targets: Sequence[str],
-    sections: Iterable[Section],
-    compared: dict[Place, Compared],
-    languages: Mapping[tuple[str, str], tuple[str, ...]],
-    options: Replication,
-) -> None:
+def _means(bare: Analysis, compared: Mapping[Place, Compared]) -> Iterator[tuple[Place, Compared]]:
     """The unweighted mean over targets, of runs that were measured on all of them: the mean of the cells beside it."""
-    for run, baseline in (pair for section in sections for pair in section.pairs):
-        for scope in (*SCOPES, SOURCE):
-            names = averaged(targets, languages, scope)
-            parts = [compared.get(Place(run, baseline, target, scope), Compared()) for target in names]
-            own = [part.own for part in parts if part.own is not None]
-            gains = [part.gain for part in parts if part.gain is not None]
-            place = Place(run, baseline, MEAN, scope)
-            absent = [target for target, part in zip(names, parts) if part.own is None]
-            if absent or not names:
-                compared[place] = Compared(gap=f"no mean: {', '.join(absent)} not measured" if absent else "no mean")
-                continue
-            gain = combine(gains, options) if len(gains) == len(names) else None
-            compared[place] = Compared(combine(own, options), gain)
+    for section in bare.sections:
+        for run in section.every:
+            for scope in (*SCOPES, SOURCE):
+                names = bare.averaged(scope)
+                parts = [compared.get(Place(run, section.baseline, t, scope), Compared()) for t in names]
+                own = [part.own for part in parts if part.own is not None]
+                gains = [part.gain for part in parts if part.gain is not None]
+                absent = [target for target, part in zip(names, parts) if part.own is None]
+                found = Compared(gap=f"no mean: {', '.join(absent)} not measured" if absent else "no mean")
+                if names and not absent:
+                    gain = combine(gains, bare.options) if len(gains) == len(names) else None
+                    found = Compared(combine(own, bare.options), gain)
+                yield Place(run, section.baseline, MEAN, scope), found
 
 
-def _findings(
-    compared: Mapping[Place, Compared], languages: Mapping[tuple[str, str], tuple[str, ...]], options: Replication
-) -> dict[Place, Finding]:
+def _findings(bare: Analysis, compared: Mapping[Place, Compared]) -> dict[Place, Finding]:
     """Estimates, with p corrected over the cells of the table that shows them."""
     series = {place: one.gain for place, one in compared.items() if one.gain is not None}
     gains: dict[Place, Estimate] = {}
-    unshown = MEAN if len({target for target, _ in languages}) == 1 else None
     for scope in SCOPES:
-        places = [at for at in series if at.where == scope_of(at.target, languages, scope) and at.target != unshown]
+        shown = [at for at in series if at.target != MEAN or bare.headline == MEAN]
+        places = [at for at in shown if at.where == bare.scope_of(at.target, scope)]
         groups = [f"{at.baseline} {at.target}" if at.target != MEAN else "" for at in places]
-        gains.update(zip(places, family([series[at] for at in places], groups, options)))
+        gains.update(zip(places, family([series[at] for at in places], groups, bare.options)))
     tables: dict[tuple[Run, str], dict[Run, list[Place]]] = {}
     for at in series:
         if at.target != MEAN and at.where not in (*SCOPES, SOURCE):
             tables.setdefault((at.baseline, at.target), {}).setdefault(at.run, []).append(at)
     for rows in tables.values():
-        for row, estimates in zip(
-            rows.values(), language_family([[series[at] for at in row] for row in rows.values()], options)
-        ):
-            gains.update(zip(row, estimates))
+        estimates = language_family([[series[at] for at in row] for row in rows.values()], bare.options)
+        gains.update(pair for row, found in zip(rows.values(), estimates) for pair in zip(row, found))
     return {
         place: Finding(
-            None if one.own is None else estimate(one.own, options),
-            None if one.gain is None else gains.get(place) or estimate(one.gain, options),
+            None if one.own is None else estimate(one.own, bare.options),
+            None if one.gain is None else gains.get(place) or estimate(one.gain, bare.options),
             one.gap,
         )
         for place, one in compared.items()

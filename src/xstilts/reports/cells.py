@@ -1,4 +1,4 @@
-"""A table as data: the same cells become HTML, Markdown and terminal lines, so that all three show the same numbers."""
+"""Numbers as text, and tables as data: every renderer shows the same cells."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Literal
 
 from xstilts.stats.estimates import Estimate
 
-Kind = Literal["absolute", "gain", "gap"]
-RowKind = Literal["baseline", "recipe", "control", "chance", "plain"]
-MINUS = "\u2212"
-CLEAR = "\u2022"
+RowKind = Literal["baseline", "source", "recipe", "control", "chance", "plain"]
+MINUS, CLEAR, GAP = "\u2212", "\u2022", "\u2013"
 
 
 @dataclass(frozen=True)
@@ -18,28 +16,28 @@ class Cell:
     """One value as text.
 
     Attributes:
-        text: the number, e.g. `+5.1`.
-        detail: its interval, or another number below it.
-        note: a sentence for a tool-tip.
-        caveat: why the cell is empty or not what its row promises; printed below the table.
+        detail: its interval.
+        caveat: why the cell is empty, or lacks something that its row promises; printed below the table.
         value: the number itself, for colours; None in a gap.
-        clear: whether the difference is a clear one of its table (`stats.estimates`).
-        strong: the best clear gain of its column.
+        gain, clear: whether it is a difference from the baseline, and a clear one (`stats.estimates`).
     """
 
     text: str
     detail: str = ""
-    note: str = ""
     caveat: str = ""
-    kind: Kind = "absolute"
     value: float | None = None
+    gain: bool = False
     clear: bool = False
-    strong: bool = False
+
+    @property
+    def marked(self) -> str:
+        """The text, with a dot behind a clear difference."""
+        return self.text + CLEAR if self.clear else self.text
 
 
 @dataclass(frozen=True)
 class Column:
-    """`detail` is printed small below the label; `words`: what stands below is text."""
+    """`detail` is printed small below the label; `words`: the column holds text."""
 
     label: str
     detail: str = ""
@@ -71,46 +69,29 @@ class Table:
 def points(value: float) -> str:
     """A score with one decimal: `63.2`, `−0.4`, never `−0.0`."""
     text = f"{value:.1f}"
-    return text.replace("-", MINUS) if float(text) != 0 else "0.0"
+    return text.replace("-", MINUS) if float(text) else "0.0"
 
 
 def signed(value: float) -> str:
     """A difference with its sign: `+5.1`, `−2.0`, `0.0`."""
     text = points(value)
-    return f"+{text}" if float(f"{value:.1f}") > 0 else text
+    return text if text == "0.0" or text.startswith(MINUS) else f"+{text}"
 
 
-def interval(low: float | None, high: float | None, sign: bool) -> str:
+def interval(found: Estimate, sign: bool = True) -> str:
     """`[+2.0, +8.1]`, or nothing where there is no interval; a score's ends at 0 and 100."""
-    if low is None or high is None:
+    if found.low is None or found.high is None:
         return ""
     if sign:
-        return f"[{signed(low)}, {signed(high)}]"
-    return f"[{points(max(0.0, low))}, {points(min(100.0, high))}]"
+        return f"[{signed(found.low)}, {signed(found.high)}]"
+    return f"[{points(max(0.0, found.low))}, {points(min(100.0, found.high))}]"
 
 
-def share(p: float) -> str:
-    """A p value: three decimals, or `< .001`."""
-    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".", 1)
-
-
-def describe(found: Estimate, sign: bool, level: float) -> str:
-    """An estimate in one sentence, for tool-tips and screen readers."""
-    show = signed if sign else points
-    parts = [show(found.value)]
-    if found.low is not None:
-        parts.append(f"{level:.0%} interval {interval(found.low, found.high, sign)} over {found.over}")
-    if sign and found.p_table is not None:
-        parts.append(f"p {share(found.p_table)} corrected for the table")
-    elif sign and found.few:
-        parts.append(few(found))
-    if len(found.seeds) > 1 and found.units == 1:
-        parts.append("the same models at every seed")
-    elif len(found.per_seed) > 1:
-        parts.append("by seed " + ", ".join(show(value) for value in found.per_seed))
-    elif len(found.seeds) == 1:
-        parts.append("one seed")
-    return "; ".join(parts)
+def share(p: float | None) -> str:
+    """A p value or another probability: three decimals, never 0 or 1."""
+    if p is None:
+        return GAP
+    return "< .001" if p < 0.001 else "> .999" if 0.999 < p < 1 else f"{p:.3f}".replace("0.", ".", 1)
 
 
 def few(found: Estimate) -> str:
@@ -120,9 +101,13 @@ def few(found: Estimate) -> str:
     return f"too few {'worlds' if found.per_world else 'seeds'} to say"
 
 
-GAP = "\u2013"
+def word(found: Estimate) -> str:
+    """A difference in a word or two."""
+    if found.few:
+        return few(found)
+    return ("clear gain" if found.value > 0 else "clear loss") if found.clear else "undecided"
 
 
-def gap(reason: str) -> Cell:
-    """A cell without a value, and why."""
-    return Cell(GAP, note=reason, caveat=reason, kind="gap")
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,12 +1,13 @@
-"""What the tables say, in sentences made from the numbers alone."""
+"""What the tables say, in sentences made from the numbers alone: the verdict first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section
-from xstilts.reports.cells import interval, signed
-from xstilts.stats.estimates import Estimate
+from xstilts.reports.analysis import MEAN, ZERO_SHOT, Analysis, Section
+from xstilts.reports.cells import count, few, interval, points, signed
+from xstilts.stats.estimates import FEWEST, Estimate
 from xstilts.stats.table import Run
 
 FLAGGED = {
@@ -18,133 +19,129 @@ FLAGGED = {
 """Kinds of flags, and what they say of means."""
 
 
+class Gain(NamedTuple):
+    """A run's difference from its baseline on a target."""
+
+    run: Run
+    target: str
+    found: Estimate
+
+    @property
+    def text(self) -> str:
+        """`[nli] on xnli +2.1 points [+0.8, +3.4]`."""
+        on = f" on {self.target}" if self.target else ""
+        return f"{self.run.recipe}{on} {signed(self.found.value)} points {interval(self.found)}".strip()
+
+
+def gains(analysis: Analysis, section: Section, runs: Sequence[Run], targets: Sequence[str]) -> list[Gain]:
+    """Those that were measured, on zero-shot languages."""
+    found = [(run, t, analysis.finding(run, section, t, ZERO_SHOT).gain) for run in runs for t in targets]
+    return [Gain(run, target, one) for run, target, one in found if one is not None]
+
+
+def _sides(found: Sequence[Gain]) -> tuple[list[Gain], list[Gain]]:
+    """The clear gains and the clear losses, the largest first."""
+    clear = sorted((one for one in found if one.found.clear), key=lambda one: -abs(one.found.value))
+    return [one for one in clear if one.found.value > 0], [one for one in clear if one.found.value < 0]
+
+
+def verdict(analysis: Analysis, section: Section) -> str:
+    """Does intermediate training help this backbone? One sentence, with the largest gain and its interval."""
+    target, name = analysis.headline, analysis.name(section.backbone)
+    where = f"on the mean of {count(len(analysis.averaged(ZERO_SHOT)), 'target')}" if target == MEAN else f"on {target}"
+    told = gains(analysis, section, section.runs[1:], [target])
+    if not told:
+        own = analysis.finding(section.baseline, section, target, ZERO_SHOT).absolute
+        score = "" if own is None else f"; the baseline scores {points(own.value)} {interval(own, False)}".rstrip()
+        return f"{name}Nothing to compare: no recipe beside {analysis.about.baseline} is measured {where}{score}."
+    (up, down), recipes = _sides(told), count(len(told), "recipe")
+    best = max(told, key=lambda one: one.found.value)
+    points_ = f"{signed(best.found.value)} points {interval(best.found)}".strip()
+    first = f"{'the best, ' * (len(told) > 1)}{best.run.recipe}{',' * (len(told) > 1)} is at {points_} {where}"
+    if all(one.found.few for one in told):
+        return f"{name}{few(best.found).capitalize()} ({best.found.units} of at least {FEWEST}): of {recipes}, {first}."
+    rest = f"{len(up)} gain clearly, {len(down)} lose clearly, {len(told) - len(up) - len(down)} undecided"
+    return f"{name}{'Yes' if up else 'No' if down else 'Undecided'}: of {recipes}, {rest}; {first}."
+
+
 def findings(analysis: Analysis) -> list[str]:
     """A few sentences per backbone, on the mean over zero-shot languages; then the flags."""
-    sentences = [sentence for section in analysis.sections for sentence in _section(analysis, section)]
+    told = [analysis.name(s.backbone) + sentence for s in analysis.sections for sentence in _section(analysis, s)]
     for kind, meaning in FLAGGED.items():
         if flags := [flag for flag in analysis.flags if flag.kind == kind]:
-            runs = sum(len(flag.seeds) for flag in flags)
             what = ", ".join(dict.fromkeys(f"{flag.run.recipe}: {flag.text}" for flag in flags))
-            sentences.append(f"Flagged as {kind}: {runs} run{'' if runs == 1 else 's'} ({what}). {meaning}")
-    if told := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
-        sentences.append(
-            f"Weights for {', '.join(told)} were chosen on validation data of the target languages (oracle): these "
+            told.append(f"Flagged as {kind}: {count(flagged(analysis, kind), 'run')} ({what}). {meaning}")
+    if oracles := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
+        told.append(
+            f"Weights for {', '.join(oracles)} were chosen on validation data of the target languages (oracle): these "
             "scores are no zero-shot results, whatever their column is called."
         )
-    return sentences
+    return told
 
 
-def cautions(analysis: Analysis) -> list[str]:
-    """What to know before reading gains: starts that their own random encoder beats, tasks that were not learned."""
-    about, sentences = analysis.about, []
-    for section in analysis.sections:
-        own = [run for run in section.controls if about.owner(run.backbone) == section.backbone]
-        starts = [run for run in own if "random" in about.controls[run.backbone]]
-        beaten = [t for _, t, one, clear in _differences(analysis, section, starts) if clear and one.value > 0]
-        if beaten:
-            sentences.append(
-                f"Without intermediate training {about.backbone(section.backbone).label} is clearly below its own "
-                f"random encoder on {', '.join(beaten)}: its gains there say little of models that learned from "
-                "pretraining."
-            )
-        differences = _differences(analysis, section, starts)
-        if alone := [t for _, t, one, _ in differences if _on_examples(one) > 0]:
-            sentences.append(
-                f"Without intermediate training {about.backbone(section.backbone).label} scores below its own random "
-                f"encoder on {', '.join(alone)}, one model of each: what is gained there says little of models that "
-                "learned from pretraining."
-            )
-    flags = [flag for flag in analysis.flags if flag.kind == "not learned"]
-    for task in dict.fromkeys(flag.task for flag in flags):
-        found = [(flag.run, f"{len(flag.seeds)} of {flag.measured}") for flag in flags if flag.task == task]
-        runs = [f"{about.backbone(run.backbone).label}, {run.recipe} ({count})" for run, count in found]
-        sentences.append(f"{task} was not learned in some runs: {'; '.join(runs)}.")
-    return sentences
+def flagged(analysis: Analysis, kind: str) -> int:
+    """How many runs carry a kind of flag."""
+    return sum(len(flag.seeds) for flag in analysis.flags if flag.kind == kind)
 
 
 def _section(analysis: Analysis, section: Section) -> Iterator[str]:
-    about = analysis.about
-    prefix = f"{about.backbone(section.backbone).label}: " if len(analysis.sections) > 1 else ""
-    yield from (prefix + sentence for sentence in _transfer(analysis, section))
-    gains = _differences(analysis, section, section.runs[1:])
-    if not gains:
-        return
-    told = [g for g in gains if not g[2].few]
-    up, down = ([g for g in told if g[3] and sign * g[2].value > 0] for sign in (1, -1))
-    if told:
-        yield (
-            f"{prefix}Of {len(told)} pairs of recipe and target, {len(up)} show a clear gain over {about.baseline}, "
-            f"{len(down)} a clear loss, and {len(told) - len(up) - len(down)} neither."
-        )
-    if unclear := len(gains) - len(told):
-        yield f"{prefix}Too few seeds to say: {unclear} of {len(gains)} pairs of recipe and target."
-    if up:
-        yield f"{prefix}The largest clear gain: {_named(max(up, key=lambda g: g[2].value))}."
-    if down:
-        yield f"{prefix}The largest clear loss: {_named(min(down, key=lambda g: g[2].value))}."
-
-
-def _transfer(analysis: Analysis, section: Section) -> Iterator[str]:
-    """Does the baseline transfer at all: against the constant answer and against each control?"""
-    targets = analysis.about.targets
-    above: list[str] = []
-    known: list[str] = []
-    few: list[str] = []
-    for target in targets:
-        own = analysis.finding(section.baseline, section.baseline, target, ZERO_SHOT).absolute
-        chance = analysis.chance(target, ZERO_SHOT)
-        if own is not None and chance is not None:
-            (few if own.few else known).append(target)
-            if own.low is not None and own.low > chance and not own.few:
-                above.append(target)
-    if known:
-        rest = [target for target in known if target not in above]
-        tail = f" (not on {', '.join(rest)})" if rest else ""
-        yield (
-            f"Without intermediate training, zero-shot scores are above the best constant answer by their "
-            f"intervals on {len(above)} of {len(known)} targets{tail}."
-        )
-    if few:
-        yield (
-            "Too few seeds to say whether zero-shot scores without intermediate training are above the best constant "
-            f"answer on {', '.join(few)}."
-        )
+    yield from _baseline(analysis, section)
     for control in section.controls:
-        found = _differences(analysis, section, [control])
-        if found:
-            worse = [t for _, t, one, clear in found if clear and one.value < 0]
-            better = [t for _, t, one, clear in found if clear and one.value > 0]
-            kind = analysis.about.control_label(control.backbone, section.backbone)
-            more = f", and clearly above it on {', '.join(better)}" if better else ""
-            recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
-            share = f"{len(worse)} of {len(found)} targets{more}"
-            yield f"The control ‘{kind}’{recipe} is clearly below the baseline on {share}.{_unsaid(found)}"
+        yield from _control(analysis, section, control)
+    pairs = gains(analysis, section, section.runs[1:], analysis.about.targets)
+    told = [one for one in pairs if not one.found.few]
+    if told:
+        up, down = _sides(told)
+        largest = [f"; largest gain: {up[0].text}"] if up else []
+        largest += [f"; largest loss: {down[0].text}"] if down else []
+        yield (
+            f"Of {count(len(told), 'pair')} of recipe and target, {len(up)} gain clearly, {len(down)} lose clearly, "
+            f"{len(told) - len(up) - len(down)} undecided{''.join(largest)}."
+        )
+    if told and (unclear := len(pairs) - len(told)):
+        yield f"Too few seeds to say: {unclear} of {count(len(pairs), 'pair')} of recipe and target."
 
 
-Difference = tuple[Run, str, Estimate, bool]
+def _baseline(analysis: Analysis, section: Section) -> Iterator[str]:
+    """Does the baseline transfer at all: is it above the majority baseline?"""
+    above: dict[str, bool] = {}
+    unsaid = []
+    for target in analysis.about.targets:
+        own = analysis.finding(section.baseline, section, target, ZERO_SHOT).absolute
+        chance = analysis.chance(target, ZERO_SHOT)
+        if own is not None and chance is not None and own.few:
+            unsaid.append(target)
+        elif own is not None and chance is not None:
+            above[target] = own.low is not None and own.low > chance
+    if above:
+        rest = [target for target, is_above in above.items() if not is_above]
+        tail = f" (not on {', '.join(rest)})" if rest else ""
+        number = f"{len(above) - len(rest)} of {count(len(above), 'target')}"
+        yield f"The baseline's zero-shot scores beat the majority baseline (95% intervals) on {number}{tail}."
+    if unsaid:
+        names = ", ".join(unsaid)
+        yield f"Too few seeds or models to say whether the baseline beats the majority baseline on {names}."
 
 
-def _unsaid(found: Sequence[Difference]) -> str:
-    """The targets whose replicates are too few."""
-    names = [target for _, target, one, _ in found if one.few]
-    return f" Too few seeds or models to say on {', '.join(names)}." if names else ""
-
-
-def _on_examples(one: Estimate) -> int:
-    """The sign of a difference that only examples speak for, there being one seed or model; 0 where none is shown."""
-    if one.units > 1 or one.low is None or one.high is None:
-        return 0
-    return int(one.low > 0) - int(one.high < 0)
-
-
-def _differences(analysis: Analysis, section: Section, runs: Sequence[Run]) -> list[Difference]:
-    found = [
-        (run, t, analysis.finding(run, section.baseline, t, ZERO_SHOT)) for run in runs for t in analysis.about.targets
-    ]
-    return [(run, target, one.gain, one.clear) for run, target, one in found if one.gain is not None]
-
-
-def _named(difference: Difference) -> str:
-    run, target, found, _ = difference
-    brackets = interval(found.low, found.high, True)
-    return f"{run.recipe} on {target}, {signed(found.value)} points {brackets}".strip()
+def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str]:
+    """A control should be below the baseline; where one from random weights is not, gains say little."""
+    found = gains(analysis, section, [control], analysis.about.targets)
+    if not found:
+        return
+    up, down = _sides(found)
+    better = [one.target for one in up]
+    alone = [one.target for one in found if one.found.units == 1 and (one.found.low or 0) > 0]
+    unsaid = [one.target for one in found if one.found.few]
+    recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
+    above = f", and clearly above it on {', '.join(better)}" if better else ""
+    yield (
+        f"The control ‘{analysis.about.control_label(control.backbone, section.backbone)}’{recipe} is clearly below "
+        f"the baseline on {len(down)} of {count(len(found), 'target')}{above}."
+        + (f" Too few seeds or models to say on {', '.join(unsaid)}." if unsaid else "")
+    )
+    if "random" in analysis.about.controls[control.backbone] and (better or alone):
+        by = "" if better else ", by one model of each"
+        yield (
+            f"A random start does better than the pretrained one on {', '.join([*better, *alone])}{by}: gains there "
+            "say little about models that learned from pretraining."
+        )

@@ -1,61 +1,82 @@
-"""Tables as Markdown, for the documentation and for reading in a terminal."""
+"""The report as Markdown, which a code host shows: languages are rows, intervals stand in columns of their own."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 
-from xstilts.reports.analysis import ALL, SCOPES, Analysis
-from xstilts.reports.cells import CLEAR, Cell, Row, Table
-from xstilts.reports.findings import findings
-from xstilts.reports.layers import layer_table, panels
-from xstilts.reports.methods import limitations, methods, protocols
-from xstilts.reports.official import official_table
-from xstilts.reports.tables import intermediate_table, language_table, main_table
+from xstilts.reports.cells import Row, Table
+from xstilts.reports.contents import Block, Contents
+
+WIDE = 12
+"""Columns above which intervals are left to the page and the CSV files."""
+_CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`))", re.MULTILINE | re.DOTALL)
+
+
+def report(found: Contents, only_lead: bool = False) -> str:
+    """The whole report. `only_lead`: no figure but the first ones stand beside it."""
+    parts = [f"# {plain(found.title)}", plain(found.question), *(f"**{plain(one)}**" for one in found.answer)]
+    parts += [_bullets(found.said), *map(_block, found.lead)]
+    for chapter in found.chapters:
+        parts += [f"## {chapter.title}", *(_block(b) for b in chapter.blocks if not (only_lead and b.svg))]
+    return without_tags("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _block(block: Block) -> str:
+    if block.svg:
+        return f"![{plain(block.title)}]({block.file})"
+    if block.tables:
+        return "\n\n".join([*([f"{plain(block.title)}:"] if block.title else []), *map(table, block.tables)])
+    if block.kind == "code":
+        return f"```\n{block.items[0]}\n```"
+    if block.kind == "codes":
+        return "\n".join(f"- {coded(item)}" for item in block.items)
+    return _bullets(block.items) if block.kind == "list" else plain(block.items[0])
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {plain(item)}" for item in items)
 
 
 def table(one: Table) -> str:
-    """A pipe table with its caption below; clear differences carry a dot, the best clear gain of a column is bold."""
-    head = "| " + " | ".join(_join(column.label, column.detail) for column in one.head) + " |"
-    rule = "|" + "|".join(["---", *("---" if column.words else "---:" for column in one.head[1:])]) + "|"
-    notes = [f"- {plain(note)}" for note in one.notes]
-    parts = ["\n".join([head, rule, *map(_row, one.rows)]), plain(one.caption), *(["\n".join(notes)] if notes else [])]
-    return "\n\n".join(parts) + "\n"
+    """A pipe table with its caption below; clear differences carry a dot and are bold."""
+    apart = [any(row.cells[i].detail for row in one.rows) for i in range(len(one.head) - 1)]
+    if len(one.head) + sum(apart) > WIDE:
+        apart = [own and number == 0 for number, own in enumerate(apart)]
+    head, rule = [plain(one.head[0].label)], ["---"]
+    for column, more in zip(one.head[1:], apart):
+        head += [plain(f"{column.label} {column.detail}".strip()), *([" "] if more else [])]
+        rule += ["---" if column.words else "---:", *([":---"] if more else [])]
+    lines = [head, rule, *(_row(row, apart) for row in one.rows)]
+    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n\n".join(filter(None, [grid, plain(one.caption), _bullets(one.notes)]))
 
 
-def _row(row: Row) -> str:
-    coded = row.kind in ("baseline", "recipe", "plain")
-    label = _pipes(coded_text(row.label)) if coded else plain(row.label)
+def _row(row: Row, apart: Iterable[bool]) -> list[str]:
+    label = pipes(coded(row.label)) if row.kind in ("baseline", "recipe") else plain(row.label)
     more = "; ".join(part for part in (row.detail, *row.badges) if part)
-    return "| " + " | ".join([f"{label} ({plain(more)})" if more else label, *map(_cell, row.cells)]) + " |"
-
-
-def _cell(cell: Cell) -> str:
-    text = cell.text + CLEAR if cell.clear and cell.kind == "gain" else cell.text
-    return _join(f"**{text}**" if cell.strong else text, cell.detail)
-
-
-def _join(text: str, detail: str) -> str:
-    return plain(f"{text} {detail}".strip())
+    cells = [f"{label} ({plain(more)})" if more else label]
+    for cell, own in zip(row.cells, apart):
+        cells += [plain(f"**{cell.marked}**" if cell.clear else cell.text), *([plain(cell.detail)] if own else [])]
+    return cells
 
 
 def plain(text: str) -> str:
     """Text for a cell or a line: pipes end a cell, and a bracketed text may become a link."""
-    return _pipes(text).replace("[", "\\[").replace("\n", " ")
+    return pipes(text).replace("[", "\\[").replace("\n", " ")
 
 
-def _pipes(text: str) -> str:
+def pipes(text: str) -> str:
+    """With pipes that end no cell."""
     return re.sub(r"(?<!\\)(\\*)\|", r"\1\1\\|", text)
 
 
-def coded_text(text: str) -> str:
+def coded(text: str) -> str:
     """Text as code, whatever backticks are in it."""
     line = text.replace("\n", " ")
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
-
-
-_CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`))", re.MULTILINE | re.DOTALL)
 
 
 def without_tags(page: str) -> str:
@@ -63,29 +84,3 @@ def without_tags(page: str) -> str:
     ends = [0, *(end for found in _CODE.finditer(page) for end in found.span()), len(page)]
     parts = [page[begin:end] for begin, end in pairwise(ends)]
     return "".join(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) if i % 2 == 0 else part for i, part in enumerate(parts))
-
-
-def report(analysis: Analysis) -> str:
-    """The whole report: findings, every table, methods, limitations."""
-    about = analysis.about
-    parts = [f"# {plain(about.title)}", about.question, about.description]
-    parts.append("\n".join(f"- {plain(sentence)}" for sentence in findings(analysis)))
-    if about.command:
-        parts.append(f"```\n{about.command}\n```")
-    for section in analysis.sections:
-        parts.append(f"## Results: {about.backbone(section.backbone).label}")
-        parts.extend(table(main_table(analysis, section, scope)) for scope in SCOPES)
-        targets = [target for target in about.targets if analysis.languages[target, ALL]]
-        for target in targets:
-            parts += [f"### {target}", table(language_table(analysis, section, target))]
-    if (official := official_table(analysis)) is not None:
-        parts += ["## Official means", table(official)]
-    if sweeps := panels(analysis):
-        parts += ["## Layers", *(table(layer_table(panel)) for panel in sweeps)]
-    if (own := intermediate_table(analysis)) is not None:
-        parts += ["## Intermediate tasks", table(own)]
-    parts += ["## Methods", *methods(analysis)]
-    if lines := protocols(analysis):
-        parts.append("\n".join(f"- `{line}`" for line in lines))
-    parts += ["## Limitations", "\n".join(f"- {sentence}" for sentence in limitations(analysis)) or "None were named."]
-    return without_tags("\n\n".join(part.strip("\n") for part in parts if part) + "\n")

@@ -1,61 +1,57 @@
-"""The page of a study: a short report in Markdown, written from the numbers alone."""
+"""What a study adds to the report of its experiment: effects in words and numbers, and a verdict on every claim."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import NamedTuple
 
 from xstilts.core.errors import XstiltsError
-from xstilts.core.files import write_text
-from xstilts.reports.analysis import SCOPES, Analysis
-from xstilts.reports.cells import Table, few
-from xstilts.reports.findings import cautions, findings
-from xstilts.reports.forest import forest
-from xstilts.reports.markdown import plain, table, without_tags
-from xstilts.reports.methods import limitations, methods, protocols
-from xstilts.reports.standalone import standalone
-from xstilts.reports.study_tables import (
-    amount,
-    claims_table,
-    interaction_table,
-    pairs_table,
-    unit,
-)
-from xstilts.reports.tables import intermediate_table, main_table
+from xstilts.reports.analysis import Analysis
+from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
 from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm
 from xstilts.studies.contrasts import Measured, Scores
-from xstilts.studies.spec import Contrast, StudySpec
+from xstilts.studies.spec import Contrast, Kind, StudySpec
 from xstilts.studies.verdicts import Verdict, judge
+
+UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
+"""What a contrast is counted in, where not in points."""
+VERDICTS = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "undecided": ("is undecided", "are undecided")}
+COLUMNS = (
+    "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
+    "that of the least certain one that is needed. Could be shown: how far from its bound the number would have to be "
+    "for t to decide the claim, were it first in Holm's order, given the spread that was measured."
+)
+
+
+class Effect(NamedTuple):
+    """A number that the answer reports: what was measured, or why nothing was, and its estimates."""
+
+    label: str
+    contrast: Contrast
+    found: Measured | str
+    numbers: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study with all that its page shows.
-
-    Attributes:
-        effects: (label, contrast, what was measured or why nothing was) in the file's order.
-        minutes: kind of stage -> minutes that computing it took.
-    """
+    """A study with all that its page shows; effects in the file's order."""
 
     spec: StudySpec
-    analysis: Analysis
     scores: Scores
     verdicts: tuple[Verdict, ...]
-    effects: tuple[tuple[str, Contrast, Measured | str], ...]
-    minutes: Mapping[str, float]
+    effects: tuple[Effect, ...]
 
 
-def study_of(spec: StudySpec, analysis: Analysis, minutes: Mapping[str, float] | None = None) -> Study:
+def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     """Measure the effects and judge the claims."""
     about = analysis.about
     backbones = tuple(one.key for one in about.backbones)
     scores = Scores(
         analysis.table, analysis.languages, backbones, about.recipes, about.targets, analysis.options, spec.groups
     )
-    effects = tuple((one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects)
-    verdicts = tuple(judge(spec.claims, scores, analysis.flags))
-    return Study(spec, analysis, scores, verdicts, effects, minutes or {})
+    effects = [Effect(one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects]
+    return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(_estimated(effects, scores)))
 
 
 def _measured(contrast: Contrast, scores: Scores) -> Measured | str:
@@ -65,158 +61,140 @@ def _measured(contrast: Contrast, scores: Scores) -> Measured | str:
         return str(error)
 
 
-def write_study(study: Study, place: Path) -> None:
-    """Write the page to `place`, and the plot of effects beside it as SVG where there is something to plot."""
-    drawn = effects_plot(study)
-    if drawn:
-        write_text(place.with_suffix(".svg"), standalone(drawn))
-    write_text(place, study_page(study, place.with_suffix(".svg").name if drawn else ""))
-
-
-def effects_plot(study: Study) -> str:
-    """All effects that are counted in points; empty where there is none."""
-    rows: list[tuple[str, Estimate]] = []
-    for (label, contrast, found), estimates in zip(study.effects, effect_estimates(study)):
-        if isinstance(found, Measured) and found.joint is None and unit(contrast.kind) == " points":
-            names = [f"{label}, {part.label}" if part.label else label for part in found.parts]
-            rows += zip(names, estimates)
-    return forest(study.analysis.about.title, rows) if rows else ""
-
-
-def study_page(study: Study, plot: str = "") -> str:
-    """The whole page; the same text for the same scores. `plot`: name of the picture of effects beside it."""
-    spec, analysis = study.spec, study.analysis
-    about = analysis.about
-    asked = [
-        ("Source", "; ".join(f"{key}: {spec.references[key]}" for key in spec.citation)),
-        ("Command", f"`{about.command}`"),
-        ("Expected cost", spec.cost),
-        ("What would falsify the expected answer", spec.falsified_by),
+def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
+    """With their numbers, p corrected over all effects: of a joint test, its p."""
+    made = [
+        [] if isinstance(one.found, str) else [estimate(part.series, scores.options) for part in one.found.parts]
+        for one in effects
     ]
-    parts = [f"# {about.title}", "## Question", spec.question, _list(f"{name}: {text}" for name, text in asked)]
-    parts += ["## Answer", _list(map(plain, answer(study)))]
-    parts += [f"![{about.title}: effects with their intervals]({plot})"] if plot else []
-    parts += ["## Method", about.description, *methods(analysis), CLAIMS, "Protocols of the scores:"]
-    parts.append(_list(f"`{line}`" for line in protocols(analysis)))
-    parts += ["## Results", _list(map(plain, findings(analysis)))]
-    named = any(contrast.kind == "interaction" for _, contrast, _ in study.effects)
-    if not named and (interactions := interaction_table(analysis, study.scores)) is not None:
-        parts.append(table(interactions))
-    parts += [table(one) for one in _pairs(study)]
-    for section in analysis.sections:
-        parts.append(f"### {about.backbone(section.backbone).label}")
-        parts += [table(main_table(analysis, section, scope)) for scope in SCOPES]
-    if (own := intermediate_table(analysis)) is not None:
-        parts += ["### Intermediate tasks", table(own)]
-    parts += ["## Claims", table(claims_table(study.verdicts)) if study.verdicts else "None were made."]
-    parts += ["## Limitations", _list([*spec.limitations, *limitations(analysis)]) or "None were named."]
-    parts += ["## Environment and cost", _cost(study)]
-    parts += ["## References", _list(f"{key}: {text}" for key, text in spec.references.items()) or "None."]
-    return without_tags("\n\n".join(part.strip("\n") for part in parts if part) + "\n")
-
-
-CLAIMS = (
-    "A claim is held against one contrast of scores. Its two-sided p is Student's over replicates, corrected by Holm's "
-    "method over the tested claims. It holds where its contrary is excluded in this way, fails where the claim itself "
-    "is, and is undecided otherwise; with fewer than three replicates, or about an intermediate task that was not "
-    "learned in half of the seeds or more, a claim is undecided whatever the scores say. For a claim that several "
-    "things hold, or so many of them, the p values are combined by intersection-union, or partial conjunction. That "
-    "gains of three or more backbones differ is judged by the larger p of a joint F test, which assumes that pairs "
-    "vary alike, and of a permutation. The confidence is the probability that the same t distribution gives the "
-    "statement, before any correction; of several parts, that of the least certain one that is needed."
-)
+    tests: dict[tuple[int, int], float] = {}
+    for i, (one, numbers) in enumerate(zip(effects, made)):
+        test = None if isinstance(one.found, str) else one.found.joint
+        for j, number in enumerate(numbers):
+            p = test.p if test else number.p
+            if p is not None and not number.few:
+                tests[i, j] = p
+    for (i, j), p in zip(tests, holm(list(tests.values()))):
+        made[i][j] = replace(made[i][j], p_table=p)
+    return [one._replace(numbers=tuple(numbers)) for one, numbers in zip(effects, made)]
 
 
 def answer(study: Study) -> list[str]:
-    """What became of the claims, what to know before reading on, and the effects in words and numbers."""
-    sentences = []
-    if study.verdicts:
-        words = ("holds", "fails", "undecided")
-        own = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in words}
-        named = {word: f" ({', '.join(ids)})" if ids else "" for word, ids in own.items()}
-        counts = "; ".join(f"{len(own[word])} {word}{named[word]}" for word in words)
-        sentences.append(f"Of {len(study.verdicts)} claims: {counts}.")
-    sentences += cautions(study.analysis)
-    known = [one for *_, found in study.effects if isinstance(found, Measured) for one in found.parts]
-    if known:
-        first = estimate(known[0].series, study.scores.options)
+    """What became of the claims, and the effects in words and numbers."""
+    told = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in VERDICTS}
+    counts = [f"{len(ids)} {VERDICTS[word][len(ids) != 1]} ({', '.join(ids)})" for word, ids in told.items() if ids]
+    sentences = [f"Of {count(len(study.verdicts), 'claim')}, {', '.join(counts)}."] if counts else []
+    sentences += [sentence for effect in study.effects for sentence in _effect(effect)]
+    if known := [number for effect in study.effects for number in effect.numbers]:
         sentences.append(
-            f"In brackets: the {study.scores.options.level:.0%} interval over {first.over}. Clear: it excludes zero, "
+            f"In brackets: the {study.scores.options.level:.0%} interval over {known[0].over}. Clear: it excludes zero "
             "and p, corrected for all effects listed here, is below .05."
         )
-    told = zip(study.effects, effect_estimates(study))
-    return [*sentences, *(sentence for effect, estimates in told for sentence in _effect(*effect, estimates))]
+    return sentences
 
 
-def effect_estimates(study: Study) -> list[list[Estimate]]:
-    """The numbers of each effect, with p corrected over all effects: of a joint test, its p."""
-    options, effects = study.scores.options, [found for *_, found in study.effects]
-    made = [
-        [estimate(part.series, options) for part in one.parts] if isinstance(one, Measured) else [] for one in effects
-    ]
-    tests = {
-        (i, j): p
-        for i, (one, estimates) in enumerate(zip(effects, made))
-        for j, shown in enumerate(estimates)
-        if isinstance(one, Measured) and not shown.few and (p := one.joint.p if one.joint else shown.p) is not None
-    }
-    for (i, j), p in zip(tests, holm(list(tests.values()))):
-        made[i][j] = replace(made[i][j], p_table=p)
-    return made
-
-
-def _effect(label: str, contrast: Contrast, found: Measured | str, estimates: Sequence[Estimate]) -> list[str]:
+def _effect(effect: Effect) -> Iterator[str]:
+    label, contrast, found, numbers = effect
     if isinstance(found, str):
-        return [f"{label}: not measured ({found})."]
-    sentences = []
-    for part, one in zip(found.parts, estimates):
-        number = f"{amount(contrast.kind, one.value)}{unit(contrast.kind)}{_brackets(one, contrast)}"
+        yield f"{label}: not measured ({found})."
+        return
+    for part, one in zip(found.parts, numbers):
+        number = f"{amount(contrast.kind, one.value)}{UNITS.get(contrast.kind, ' points')} "
+        number = f"{number}{bracketed(one, contrast.kind)}".strip()
         if (test := found.joint) is None:
-            sentences.append(f"{label}{f', {part.label}' if part.label else ''}: {number}, {_words(one)}.")
+            side = "undecided" if not one.clear else "clearly above zero" if one.value > 0 else "clearly below zero"
+            yield f"{label}{f', {part.label}' if part.label else ''}: {number}, {few(one) if one.few else side}."
         elif test.f is not None and one.p_table is not None:
             shown = "they differ clearly" if one.p_table < LEVEL else "no clear difference"
-            sentences.append(
+            yield (
                 f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {one.p_table:.3f}, "
                 f"corrected); the largest difference, picked for its size: {part.label} {number}."
             )
         else:
-            sentences.append(f"{label}: {part.label} {number}, picked as the largest; {few(one)}.")
-    return sentences
+            yield f"{label}: {part.label} {number}, picked as the largest; {few(one)}."
 
 
-def _brackets(one: Estimate, contrast: Contrast) -> str:
-    """` (−0.7 to +0.7)`."""
-    if one.low is None or one.high is None:
-        return ""
-    return f" ({amount(contrast.kind, one.low)} to {amount(contrast.kind, one.high)})"
+def background(spec: StudySpec) -> list[str]:
+    """Where the question comes from, what answering it takes, and the references."""
+    source = "; ".join(f"{key}: {spec.references[key]}" for key in spec.citation)
+    asked = [f"Source: {source}", f"Expected cost: {spec.cost}", f"What would falsify it: {spec.falsified_by}"]
+    return [*asked, *(f"{key}: {text}" for key, text in spec.references.items())]
 
 
-def _words(one: Estimate) -> str:
-    """Clear or not."""
-    if one.few:
-        return few(one)
-    if not one.clear:
-        return "no clear effect"
-    return "clearly above zero" if one.value > 0 else "clearly below zero"
-
-
-def _pairs(study: Study) -> list[Table]:
+def drawn(study: Study) -> list[tuple[str, Estimate]]:
+    """The effects that a forest plot can show: those in points."""
     return [
-        pairs_table(label, found.pairs, study.scores)
-        for label, _, found in study.effects
-        if isinstance(found, Measured) and found.pairs
+        (f"{label}, {part.label}" if part.label else label, number)
+        for label, contrast, found, numbers in study.effects
+        if isinstance(found, Measured) and found.joint is None and contrast.kind not in UNITS
+        for part, number in zip(found.parts, numbers)
     ]
 
 
-def _cost(study: Study) -> str:
-    about = study.analysis.about
-    lines = [f"xstilts {about.version}; {len(about.seeds)} seeds."]
-    if study.minutes:
-        kinds = ", ".join(f"{kind} {minutes:.1f}" for kind, minutes in study.minutes.items())
-        total = sum(study.minutes.values())
-        lines.append(f"Minutes of computing, summed over workers: {total:.0f} ({kinds}).")
-    return _list(lines)
+def amount(kind: Kind, value: float) -> str:
+    """A contrast's value with its sign: points with one decimal, correlations with two."""
+    return f"{value:+.2f}".replace("-", MINUS) if kind == "correlation" else signed(value)
 
 
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def bracketed(found: Estimate, kind: Kind = "gain") -> str:
+    """`[+1.0, +3.0]`."""
+    if kind != "correlation" or found.low is None or found.high is None:
+        return interval(found)
+    return f"[{amount(kind, found.low)}, {amount(kind, found.high)}]"
+
+
+def pairs_tables(study: Study) -> Iterator[Table]:
+    """The pairwise interactions behind each joint test."""
+    for label, _, measured, _ in study.effects:
+        if isinstance(measured, Measured) and measured.pairs:
+            found = [estimate(part.series, study.scores.options) for part in measured.pairs]
+            adjusted = holm([1.0 if one.p is None else one.p for one in found])
+            rows = tuple(
+                Row(part.label, (Cell(signed(one.value), bracketed(one)), Cell(share(p))))
+                for part, one, p in zip(measured.pairs, found, adjusted)
+            )
+            head = (Column("backbones"), Column("difference of gains"), Column("p, Holm"))
+            yield Table("pairs", f"{label}: pairwise, Holm-adjusted over the pairs.", head, rows)
+
+
+def claims_table(verdicts: Sequence[Verdict]) -> Table:
+    """Every claim with its verdict, what was measured, and its source."""
+    rows = []
+    for one in verdicts:
+        kind = one.claim.test.kind if one.claim.test else "gain"
+        resolved = GAP if one.resolved is None else amount(kind, one.resolved).removeprefix("+")
+        notes = "; ".join(part for part in (one.reason, *one.notes) if part) or GAP
+        texts = (one.word, one.claim.statement, asked(one), measured(one), share(one.confidence), share(one.p_adjusted))
+        rows.append(Row(one.claim.id, tuple(map(Cell, (*texts, resolved, notes, ", ".join(one.claim.citation))))))
+    numbers = ("probability", "p, Holm", "could be shown")
+    names = ("verdict", "statement", "test", "measured here", *numbers, "to be read with", "source")
+    head = (Column("claim"), *(Column(name, words=name not in numbers) for name in names))
+    return Table("claims", COLUMNS, head, tuple(rows))
+
+
+def asked(verdict: Verdict) -> str:
+    """What the numbers behind a verdict must be."""
+    test = verdict.claim.test
+    if test is None:
+        return GAP
+    than, margin = f"{test.than:g}", f"{test.margin:g}"
+    effect = f", fails where shown to be less than {margin} beyond it" if test.margin else ""
+    several = verdict.measured is not None and verdict.measured.joint is not None
+    words = {
+        "above": f"above {than}{effect}",
+        "below": f"below {than}{effect}",
+        "within": f"within {margin} of {'each other' if several else than}",
+        "differs": f"they differ, fails where within {margin}" if several else f"more than {margin} from {than}",
+    }[test.direction]
+    number = len(verdict.parts)
+    return words if number < 2 else f"{test.at_least or 'all'} of {number} {words}"
+
+
+def measured(verdict: Verdict) -> str:
+    """The numbers behind a verdict."""
+    kind = verdict.claim.test.kind if verdict.claim.test else "gain"
+    texts = [
+        f"{f'{label}: ' if label else ''}{amount(kind, found.value)} {bracketed(found, kind)}".strip()
+        for label, found in verdict.parts
+    ]
+    return "; ".join(texts) or "not measured"

@@ -1,278 +1,194 @@
-"""The tables of a report, as data: recipes x targets, recipes x languages, intermediate tasks' scores, all gains."""
+"""The tables of a report, as data: recipes x targets, languages x recipes, official means, intermediate tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import mean
 from typing import Any
 
-from xstilts.reports.analysis import (
-    ALL,
-    MEAN,
-    SCOPES,
-    SOURCE,
-    ZERO_SHOT,
-    Analysis,
-    Finding,
-    Section,
-    averaged,
-    scope_of,
-)
-from xstilts.reports.cells import (
-    CLEAR,
-    Cell,
-    Column,
-    Row,
-    RowKind,
-    Table,
-    describe,
-    few,
-    gap,
-    interval,
-    points,
-    signed,
-)
-from xstilts.stats.flags import Flag, learned, own_scores
+from xstilts.reports.analysis import ALL, MEAN, SCOPES, SOURCE, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
+from xstilts.stats.benchmarks import Mean, TaskMean
+from xstilts.stats.flags import learned, own_scores
 from xstilts.stats.table import Run
 
 SCOPE_WORDS = {ZERO_SHOT: "all languages but the source language", ALL: "all languages, the source language included"}
+CHANCE = "majority baseline"
 
 
-def cell(found: Finding, is_baseline: bool, is_control: bool, level: float) -> Cell:
-    """A recipe shows its gain; the baseline its own value; a control its own value and the difference."""
+def cell(found: Finding, is_baseline: bool) -> Cell:
+    """The baseline shows its own value, every other run its difference from it."""
     own, gain = found.absolute, found.gain
     if own is None:
-        return gap(found.gap)
-    note, value = describe(own, False, level), points(own.value)
-    if is_baseline:
-        return Cell(value, interval(own.low, own.high, False), note, found.gap, value=own.value)
+        return Cell(GAP, caveat=found.gap)
     if gain is None:
-        return Cell(value, "" if is_control else "own value", note, found.gap, value=own.value)
-    difference, brackets = signed(gain.value), interval(gain.low, gain.high, True)
-    sentence = describe(gain, True, level)
-    if is_control:
-        note = f"{note}; difference from the baseline {sentence}"
-        mark = CLEAR if found.clear else ""
-        return Cell(
-            value, f"{difference}{mark} {brackets}".strip(), note, found.gap, "absolute", own.value, found.clear
-        )
-    note = f"{sentence}; its own value is {value}"
-    return Cell(difference, brackets, note, found.gap, "gain", gain.value, found.clear)
-
-
-def strongest(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Mark, in every column, the largest gain if it is positive and clear; otherwise nothing."""
-    best: dict[int, int] = {}
-    for column in range(len(rows[0].cells) if rows else 0):
-        gains = [(row.cells[column].value, i) for i, row in enumerate(rows) if row.cells[column].kind == "gain"]
-        if gains:
-            value, i = max((v, -i) for v, i in gains if v is not None)
-            if value > 0 and rows[-i].cells[column].clear:
-                best[column] = -i
-    return tuple(
-        replace(row, cells=tuple(replace(c, strong=best.get(column) == i) for column, c in enumerate(row.cells)))
-        for i, row in enumerate(rows)
-    )
+        return Cell(points(own.value), interval(own, False) if is_baseline else "own value", found.gap, own.value)
+    return Cell(signed(gain.value), interval(gain), found.gap, gain.value, True, gain.clear)
 
 
 def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
-    """Recipes x targets, and the mean over targets: baseline and controls absolute, other recipes as gains."""
+    """Recipes x the mean over targets and each target: the baseline's own values, gains of all others."""
     about = analysis.about
-    targets = [*about.targets, *([MEAN] if len(about.targets) > 1 else [])]
-    places = [(target, scope_of(target, analysis.languages, scope)) for target in targets]
-    rows = _section_rows(analysis, section, places)
-    rows = tuple(_with_source(analysis, section, row, run, places) for row, (run, _) in zip(rows, section.pairs))
-    last = Row("best constant answer", tuple(_chance(analysis.chance(*at)) for at in places), "chance", "or chance")
-    name = about.backbone(section.backbone).label
+    targets = [*([MEAN] if analysis.headline == MEAN else []), *about.targets]
+    first, *rows = (_run_row(analysis, section, run, targets, scope) for run in section.every)
+    if scope == ZERO_SHOT and any(analysis.languages[target, SOURCE] for target in about.targets):
+        inside = _run_row(analysis, section, section.baseline, targets, SOURCE)
+        cells = tuple(Cell(one.text, one.detail, value=one.value) for one in inside.cells)
+        rows.insert(0, Row(f"{inside.label} in {about.source}", cells, "source", inside.detail))
+    last = Row(CHANCE, tuple(_chance(analysis.chance(target, scope)) for target in targets), "chance")
     caption = (
-        f"{name}: mean over {SCOPE_WORDS[scope]}. Row {about.baseline} is the baseline's own value, 0 to 100; other "
-        f"recipes are gains over it in points; controls are own values and their difference from the baseline. "
-        f"Brackets: {analysis.options.level:.0%} intervals; a dot marks a clear difference. Behind {about.source}: "
-        "each row's own score in the source language."
+        f"{about.backbone(section.backbone).label}, mean over {SCOPE_WORDS[scope]}. {about.baseline} is the baseline's "
+        f"own score, 0 to 100; all rows but the {CHANCE} are differences from it in points. Brackets: "
+        f"{analysis.options.level:.0%} intervals; a dot: clear after correction for the whole table."
     )
+    notes = _caveats([first, *rows])
+    alone = [target for target in about.targets if target not in analysis.averaged(scope)]
+    if alone and MEAN in targets:
+        notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
+    without = "without" if scope == ZERO_SHOT else "with"
+    for target, codes in analysis.chosen_on.items():
+        notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
+    notes += _few(analysis, section, targets, scope)
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
-    alone = [target for target in about.targets if target not in averaged(about.targets, analysis.languages, scope)]
-    notes = [f"mean: without {', '.join(alone)}, measured in {about.source} alone"] if alone and MEAN in targets else []
-    word = "without" if scope == ZERO_SHOT else "with"
-    chose = [
-        f"{target}: {word} {', '.join(codes)}, on which its layer was chosen"
-        for target, codes in analysis.chosen_on.items()
-        if codes
-    ]
-    return Table(
-        f"main {section.backbone} {scope}",
-        caption,
-        head,
-        (*rows, last),
-        (*_notes(rows), *notes, *chose, *_few(analysis, section, places)),
-    )
+    return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes))
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
-    """Recipes x languages of one target."""
-    about, codes = analysis.about, analysis.languages[target, ALL]
-    places = [(target, code) for code in codes]
-    rows = _section_rows(analysis, section, places)
-    last = Row(
-        "best constant answer", tuple(_chance(analysis.majority.get((target, c))) for c in codes), "chance", "or chance"
-    )
-    head = (Column("recipe"), *(_language_head(analysis, target, code) for code in codes))
-    name = about.backbone(section.backbone).label
-    caption = f"{target} by language, {name}: the baseline's own value, gains over it, controls; a dot: clear."
-    notes = (*_notes(rows), *_few(analysis, section, places))
-    return Table(f"languages {section.backbone} {target}", caption, head, (*rows, last), notes)
+    """Languages x runs of one target."""
+    rows = []
+    for code in analysis.languages[target, ALL]:
+        named = analysis.about.language(code)
+        found = [(analysis.finding(run, section, target, code), run == section.baseline) for run in section.every]
+        cells = (*(cell(*one) for one in found), _chance(analysis.chance(target, code)))
+        badges = ("chose the layer",) if code in analysis.chosen_on[target] else ()
+        rows.append(Row(f"{named.name} ({code})" if named.name else code, cells, "plain", named.note, badges))
+    labels = [analysis.label(run, section.backbone) for run in section.every]
+    name = analysis.about.backbone(section.backbone).label
+    caption = f"{target} by language, {name}: {labels[0]} own scores, others differences from it; a dot: clear."
+    head = tuple(map(Column, ["language", *labels, CHANCE]))
+    return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), tuple(_caveats(rows)))
 
 
-def _with_source(analysis: Analysis, section: Section, row: Row, run: Run, places: Sequence[tuple[str, str]]) -> Row:
-    """The row with each cell's score in the source language, where it is not the cell's own."""
-    cells = []
-    for cell_, (target, where) in zip(row.cells, places):
-        one = analysis.finding(run, section.baseline, target, SOURCE).absolute
-        if one is not None and where != SOURCE and not (target == MEAN and where == ALL):
-            cell_ = replace(cell_, detail=f"{cell_.detail} {analysis.about.source} {points(one.value)}".strip())
-        cells.append(cell_)
-    return replace(row, cells=tuple(cells))
+def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[str], where: str) -> Row:
+    found = [analysis.finding(run, section, target, where) for target in targets]
+    kind: RowKind = "baseline" if run == section.baseline else "recipe" if run in section.runs else "control"
+    counts = sorted({len(one.absolute.seeds) for one in found if one.absolute is not None})
+    seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else count(counts[0], "seed") if counts else ""
+    cells = tuple(cell(one, run == section.baseline) for one in found)
+    return Row(analysis.label(run, section.backbone), cells, kind, seeds or "not measured", badges(analysis, run))
 
 
-def _few(analysis: Analysis, section: Section, places: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def badges(analysis: Analysis, run: Run) -> tuple[str, ...]:
+    """What a row of the table is marked with."""
+    return tuple(flag.text for flag in analysis.flags if flag.run == run)
+
+
+def _caveats(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(c.caveat for row in rows for c in row.cells if c.caveat))
+
+
+def _few(analysis: Analysis, section: Section, targets: Sequence[str], scope: str) -> list[str]:
     """Which differences have too few replicates to be clear, in one note for each reason."""
     reasons: dict[str, dict[str, None]] = {}
-    for run, baseline in section.pairs[1:]:
-        for target, where in places:
-            one = analysis.finding(run, baseline, target, where).gain
+    for run in section.every[1:]:
+        for target in targets:
+            one = analysis.finding(run, section, target, scope).gain
             if one is not None and one.few:
                 reasons.setdefault(few(one), {})[target or "mean"] = None
-    every = len(set(places))
-    return tuple(r if len(names) == every else f"{', '.join(names)}: {r}" for r, names in reasons.items())
-
-
-def _language_head(analysis: Analysis, target: str, code: str) -> Column:
-    named = analysis.about.language(code)
-    details = [code] if named.name else []
-    if code in analysis.chosen_on[target]:
-        details.append("chose the layer")
-    return Column(named.label, ", ".join(details))
-
-
-def _section_rows(analysis: Analysis, section: Section, places: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
-    rows = []
-    for run, baseline in section.pairs:
-        is_control = run not in section.runs
-        found = [analysis.finding(run, baseline, target, where) for target, where in places]
-        cells = tuple(cell(one, run == baseline, is_control, analysis.options.level) for one in found)
-        kind: RowKind = "baseline" if run == baseline else "control" if is_control else "recipe"
-        rows.append(
-            Row(row_label(analysis, run, section.backbone), cells, kind, _seeds(found), badges(analysis.flags, run))
-        )
-    return strongest(rows)
-
-
-def row_label(analysis: Analysis, run: Run, beside: str = "") -> str:
-    """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline.
-
-    Args:
-        beside: the backbone among whose rows it stands.
-    """
-    if run.backbone not in analysis.about.controls:
-        return run.recipe
-    kind = analysis.about.control_label(run.backbone, beside)
-    return kind if run.recipe == analysis.about.baseline else f"{kind} {run.recipe}"
-
-
-def badges(flags: Sequence[Flag], run: Run) -> tuple[str, ...]:
-    """What a row of the table is marked with."""
-    return tuple(flag.text for flag in flags if flag.run == run)
-
-
-def _seeds(found: Sequence[Finding]) -> str:
-    counts = sorted({len(one.absolute.seeds) for one in found if one.absolute is not None})
-    if not counts:
-        return "not measured"
-    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{number} seed{'' if counts == [1] else 's'}"
+    return [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
 
 
 def _chance(value: float | None) -> Cell:
-    return gap("not known") if value is None else Cell(points(value), value=value)
+    return Cell(GAP, caveat="not known") if value is None else Cell(points(value), value=value)
 
 
 def _target_head(analysis: Analysis, target: str, scope: str) -> Column:
     if target == MEAN:
-        count = len(averaged(analysis.about.targets, analysis.languages, scope))
-        return Column("mean", f"of {count} target{'' if count == 1 else 's'}")
-    scores = analysis.table.targets().where(task=target)
-    metric = " and ".join(name.replace("_", " ") for name in scores.distinct("metric")) or "not measured"
-    if scope_of(target, analysis.languages, scope) == SOURCE:
+        return Column("mean", f"of {count(len(analysis.averaged(scope)), 'target')}")
+    metric = " and ".join(name.replace("_", " ") for name in analysis.metrics.get(target, ())) or "not measured"
+    if analysis.scope_of(target, scope) == SOURCE:
         return Column(target, f"{metric}, in {analysis.about.source} alone")
-    count = len(analysis.languages[target, scope])
-    return Column(target, f"{metric}, {count} language{'' if count == 1 else 's'}")
-
-
-def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Each caveat once."""
-    return tuple(dict.fromkeys(c.caveat for row in rows for c in row.cells if c.caveat))
+    return Column(target, f"{metric}, {count(len(analysis.languages[target, scope]), 'language')}")
 
 
 def intermediate_table(analysis: Analysis) -> Table | None:
-    """Each intermediate task's own score, against its constant answer."""
-    about = analysis.about
-    rows = []
+    """Each intermediate task's own score, against the majority baseline; None without any."""
+    about, rows = analysis.about, []
     scores = own_scores(analysis.table, about.source)
     several = len({backbone for backbone, *_ in scores}) > 1
     for (backbone, recipe, task), own in scores.items():
-        values = [one.value for one in own]
-        margins = [one.value - one.majority for one in own]
-        count = sum(learned(one.value, one.majority) for one in own)
-        verdict = "learned" if count == len(values) else f"not learned in {len(values) - count} of {len(values)}"
+        values, majority = [one.value for one in own], mean(one.majority for one in own)
+        good = sum(learned(one.value, one.majority) for one in own)
+        verdict = "learned" if good == len(own) else f"not learned in {len(own) - good} of {len(own)}"
         languages = tuple(dict.fromkeys(code for one in own for code in one.languages))
+        spread = f"{points(min(values))} to {points(max(values))}" if len(values) > 1 else ""
         cells = (
             Cell(task, "" if languages == (about.source,) else f"in {', '.join(languages)}"),
-            Cell(points(mean(values)), _range(values), value=mean(values)),
-            Cell(points(mean(one.majority for one in own))),
-            Cell(signed(mean(margins))),
-            Cell("not learned" if count == 0 else verdict),
+            Cell(points(mean(values)), spread),
+            Cell(points(majority)),
+            Cell(signed(mean(values) - majority)),
+            Cell(verdict if good else "not learned"),
         )
-        rows.append(Row(f"{recipe} ({about.backbone(backbone).label})" if several else recipe, cells, detail=""))
-    if not rows:
-        return None
-    head = ("recipe", "intermediate task", f"own score ({about.source})", "constant answer", "margin", "verdict")
+        rows.append(Row(f"{recipe} ({about.backbone(backbone).label})" if several else recipe, cells))
+    head = ("recipe", "intermediate task", f"own score ({about.source})", CHANCE, "margin", "verdict")
     caption = (
         "Was the intermediate task learned at all? Its own score in the source language, mean over seeds with their "
-        "range; below the best constant answer + 15 points it counts as not learned."
+        f"range; less than 15 points above the {CHANCE} counts as not learned."
     )
     if any(row.cells[0].detail for row in rows):
         caption += " A task without data in the source language is measured in those it was trained in, which it names."
-    return Table("intermediate", caption, tuple(Column(name) for name in head), tuple(rows))
+    return Table("intermediate", caption, tuple(map(Column, head)), tuple(rows)) if rows else None
 
 
-def _range(values: Sequence[float]) -> str:
-    return f"{points(min(values))} to {points(max(values))}" if len(values) > 1 else ""
+def official_table(analysis: Analysis) -> Table | None:
+    """Runs x tasks of the benchmark that were measured, with the mean over them; None where no score counts.
+
+    Each cell has its coverage, and a partial mean never the benchmark's name.
+    """
+    found = analysis.about.averages
+    if found is None or not found.standings:
+        return None
+    measured = {task.task for standing in found.standings for task in standing.tasks if task.values}
+    names = [task for task in found.benchmark.languages if task in measured]
+    rows, notes, title = [], [], found.benchmark.title
+    for one in found.standings:
+        means: list[TaskMean | Mean] = [*(task for task in one.tasks if task.task in measured), one.overall]
+        label = f"{one.run.recipe} ({analysis.about.backbone(one.run.backbone).label})"
+        rows.append(Row(label, tuple(map(_official, means))))
+        notes += [f"{task.task}: {task.coverage}" for task in one.tasks if task.missing and task.values]
+    partial = [f"mean: {one.overall.coverage}" for one in found.standings if not one.overall.complete]
+    last = Column("mean of these", f"part of {title}") if partial else Column(title)
+    caption = (
+        f"Means as {title} takes them: its languages with equal weight, English included; question answering counts "
+        "with the mean of exact match and F1. Means over seeds; beside each, how many of its languages or tasks are "
+        f"in it. Only a mean over all languages of all tasks is {title}'s."
+    )
+    notes = [*dict.fromkeys([*notes, *partial]), *(f"not counted: {reason}" for reason in found.aside)]
+    return Table("official", caption, (Column("recipe"), *map(Column, names), last), tuple(rows), tuple(notes))
+
+
+def _official(one: TaskMean | Mean) -> Cell:
+    if one.value is None:
+        return Cell(GAP, caveat="not measured")
+    part = one.count if isinstance(one, TaskMean) else f"{len(one.measured)}/{len(one.tasks)}"
+    return Cell(points(one.value), part, value=one.value)
 
 
 def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
     """Every estimate as a flat row, for CSV."""
     for (run, baseline, target, where), found in analysis.findings.items():
-        if where == SOURCE:  # stands under its language
-            continue
         for what, one in (("value", found.absolute), ("difference", found.gain)):
-            if one is None:
-                continue
-            yield {
-                "backbone": run.backbone,
-                "recipe": run.recipe,
-                "against": f"{baseline.backbone} {baseline.recipe}",
-                "target": target or "mean",
-                "languages": where if where in SCOPES else "",
-                "language": "" if where in SCOPES else where,
-                "what": what,
-                "value": one.value,
-                "low": one.low,
-                "high": one.high,
-                "p": one.p if what == "difference" else None,
-                "p_table": one.p_table if what == "difference" else None,
-                "clear": found.clear if what == "difference" else None,
-                "seeds": " ".join(map(str, one.seeds)),
-                "examples": one.examples,
-                "over": one.over,
-            }
+            if one is not None and where != SOURCE:  # which stands under its language
+                tested = {"p": one.p, "p_table": one.p_table, "clear": one.clear}
+                yield {
+                    "backbone": run.backbone,
+                    "recipe": run.recipe,
+                    "against": f"{baseline.backbone} {baseline.recipe}",
+                    "target": target or "mean",
+                    "languages": where if where in SCOPES else "",
+                    "language": "" if where in SCOPES else where,
+                    "what": what,
+                    **{"value": one.value, "low": one.low, "high": one.high},
+                    **(tested if what == "difference" else dict.fromkeys(tested)),
+                    **{"seeds": " ".join(map(str, one.seeds)), "examples": one.examples, "over": one.over},
+                }

@@ -1,86 +1,63 @@
-"""Tables for a terminal: rich for a person, plain columns for a log or a pipe."""
+"""The answer and the main table as plain lines of at most `width` columns, for a terminal, a log or a pipe."""
 
 from __future__ import annotations
 
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
+import textwrap
 
+from xstilts.core.errors import shown
 from xstilts.reports.analysis import ZERO_SHOT, Analysis
-from xstilts.reports.cells import CLEAR, Cell, Row, Table
-from xstilts.reports.findings import findings
+from xstilts.reports.cells import CLEAR, Table
+from xstilts.reports.figures import fitted
+from xstilts.reports.findings import findings, verdict
 from xstilts.reports.tables import main_table
 
-STYLES = {"baseline": "bold", "recipe": "", "control": "dim", "chance": "dim", "plain": ""}
+WIDTH = 80
 
 
-def main_tables(analysis: Analysis) -> list[Table]:
-    """The zero-shot table of each backbone."""
-    return [main_table(analysis, section, ZERO_SHOT) for section in analysis.sections]
+def plain_report(analysis: Analysis, width: int = WIDTH) -> str:
+    """Question, verdict, the zero-shot table of each backbone, and what else the numbers say."""
+    told = [analysis.about.question, *(verdict(analysis, section) for section in analysis.sections)]
+    lines = [line for one in told for line in _wrapped(one, width)]
+    for section in analysis.sections:
+        title = f"{analysis.about.backbone(section.backbone).label}, gains in languages without labels"
+        lines += ["", title, *table(main_table(analysis, section, ZERO_SHOT), width)]
+    lines += ["", *(line for one in findings(analysis) for line in _wrapped(one, width, "* "))]
+    return "".join(f"{shown(line)}\n" for line in lines)
 
 
-def plain(table: Table) -> str:
-    """Aligned columns without colours or boxes, at any width; flags and notes below."""
-    grid = [[_head(c.label, c.detail) for c in table.head]]
-    grid += [[row.label, *(_cell(cell) for cell in row.cells)] for row in table.rows]
-    widths = [max(len(line[column]) for line in grid) for column in range(len(table.head))]
-    lines = [
-        "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths))).rstrip()
-        for line in grid
-    ]
-    flags = [f"! {row.label}: {badge}" for row in table.rows for badge in row.badges]
-    return "\n".join([*lines, *flags, *(f"- {note}" for note in table.notes), table.caption]) + "\n"
+def table(one: Table, width: int = WIDTH) -> list[str]:
+    """Aligned columns in as many blocks as the width asks for: intervals in all of them, or in the first alone."""
+    label = min(max(len(row.label) for row in one.rows), width * 2 // 5)
+    columns = [_column(one, i, True) for i in range(len(one.head) - 1)]
+    if label + sum(2 + len(column[0]) for column in columns) > width:
+        columns = [_column(one, i, i == 0) for i in range(len(columns))]
+    blocks: list[list[list[str]]] = []
+    used = width
+    for column in columns:
+        if used + 2 + len(column[0]) > width:
+            blocks.append([["".ljust(label), *(fitted(row.label, label, 1).ljust(label) for row in one.rows)]])
+            used = label
+        blocks[-1].append(column)
+        used += 2 + len(column[0])
+    lines = [line for block in blocks for line in ["", *("  ".join(cells).rstrip() for cells in zip(*block))]]
+    badges = [f"! {row.label}: {badge}" for row in one.rows for badge in row.badges]
+    key = f"{one.rows[0].label}: own score; others: points over it; {CLEAR} clear after correction"
+    return [*lines[1:], *(line for note in [*badges, *one.notes, key] for line in _wrapped(note, width))]
 
 
-def plain_report(analysis: Analysis) -> str:
-    """The main tables and what they say, as plain lines."""
-    tables = [plain(table) for table in main_tables(analysis)]
-    return "\n".join([*tables, *(f"* {sentence}" for sentence in findings(analysis))]) + "\n"
+def _column(one: Table, at: int, detail: bool) -> list[str]:
+    """Heading and cells, of one width: a number, room for its dot if the column has any, its interval."""
+    cells = [row.cells[at] for row in one.rows]
+    dots = any(cell.clear for cell in cells)
+    numbers = [f"{cell.marked}{' ' * (dots and not cell.clear)}" for cell in cells]
+    longest = max(map(len, numbers))
+    wide = max(len(cell.detail) for cell in cells) * detail
+    texts = [f"{number:>{longest}}{f' {cell.detail:>{wide}}' if wide else ''}" for number, cell in zip(numbers, cells)]
+    head = fitted(one.head[at + 1].label, 18, 1)
+    width = max(len(head) + dots, len(texts[0]))
+    head = head.rjust(longest - dots).ljust(width) if wide else (head + " " * dots).rjust(width)
+    return [head, *(text.rjust(width) for text in texts)]
 
 
-def rich_table(table: Table) -> RichTable:
-    """The same for a person; labels such as `[{nli, mlm}]` are never read as markup."""
-    made = RichTable(box=box.SIMPLE_HEAD, caption=Text(_notes(table), justify="left"), caption_justify="left")
-    for number, column in enumerate(table.head):
-        head = Text(column.label, style="bold")
-        if column.detail:
-            head.append(f"\n{column.detail}", style="dim")
-        made.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
-    for number, row in enumerate(table.rows):
-        last = number + 1 < len(table.rows) and table.rows[number + 1].kind != row.kind
-        made.add_row(_label(row), *(_rich_cell(cell, row) for cell in row.cells), end_section=last)
-    return made
-
-
-def _notes(table: Table) -> str:
-    return "\n".join([table.caption, *table.notes])
-
-
-def _head(label: str, detail: str) -> str:
-    return f"{label} ({detail})" if detail else label
-
-
-def _cell(cell: Cell) -> str:
-    mark = CLEAR if cell.clear and cell.kind == "gain" else ""
-    return f"{cell.text}{mark} {cell.detail}".strip()
-
-
-def _label(row: Row) -> Text:
-    text = Text(row.label, style=STYLES[row.kind])
-    if row.detail:
-        text.append(f"\n{row.detail}", style="dim")
-    for badge in row.badges:
-        text.append(f"\n! {badge}", style="yellow")
-    return text
-
-
-def _rich_cell(cell: Cell, row: Row) -> Text:
-    style = STYLES[row.kind]
-    if cell.clear and cell.kind == "gain":
-        style = "bold blue" if (cell.value or 0) > 0 else "bold yellow"
-    text = Text(cell.text + (CLEAR if cell.clear and cell.kind == "gain" else ""), style=style)
-    if cell.strong:
-        text.stylize("underline")
-    if cell.detail:
-        text.append(f"\n{cell.detail}", style="dim")
-    return text
+def _wrapped(text: str, width: int, first: str = "") -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False)

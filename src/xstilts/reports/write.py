@@ -1,25 +1,33 @@
-"""Writes a report: page, Markdown, CSV and plots, the same bytes for the same scores."""
+"""Writes a report: page, Markdown, LaTeX, CSV and figures, the same bytes for the same scores."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 from xstilts.core.files import write_text
 from xstilts.reports.about import About
-from xstilts.reports.analysis import ALL, Analysis, analyse
-from xstilts.reports.layers import panels
-from xstilts.reports.markdown import report as markdown_report
-from xstilts.reports.page import page
-from xstilts.reports.standalone import standalone
-from xstilts.reports.svg import heat_map, layer_plot
-from xstilts.reports.tables import gain_rows, language_table
+from xstilts.reports.analysis import Analysis, analyse
+from xstilts.reports.contents import contents
+from xstilts.reports.figures import literal
+from xstilts.reports.html import page
+from xstilts.reports.latex import tables
+from xstilts.reports.markdown import report
+from xstilts.reports.study import Study
+from xstilts.reports.tables import gain_rows
 from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable, csv_text
 
+FILES = {
+    "scores.csv": "every score, one per line, with its signature",
+    "estimates.csv": "every mean and difference with interval and p values",
+    "report.md": "this report as Markdown",
+    "tables.tex": "its tables as LaTeX (booktabs)",
+}
+
 
 def write_report(table: ScoreTable, about: About, directory: Path, options: Replication | None = None) -> Path:
-    """Write `index.html`, `report.md`, `scores.csv`, `estimates.csv` and the plots as SVG; returns the page's path.
+    """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path.
 
     Raises:
         XstiltsError: there is nothing to report.
@@ -27,40 +35,25 @@ def write_report(table: ScoreTable, about: About, directory: Path, options: Repl
     return write_analysis(analyse(table, about, options), directory)
 
 
-def write_analysis(analysis: Analysis, directory: Path) -> Path:
-    """The same for estimates already computed (a terminal table and a report need them once)."""
-    plots = _plots(analysis)
-    for name, svg in plots.items():
-        write_text(directory / name, standalone(svg))
-    analysis.table.to_csv(directory / "scores.csv")
+def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
+    """The same for estimates already computed (a terminal table and a report need them once), and of a study."""
+    found = contents(analysis, study)
+    for figure in found.figures():
+        write_text(directory / figure.file, literal(figure.svg))
     rows = list(gain_rows(analysis))
+    analysis.table.to_csv(directory / "scores.csv")
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
-    write_text(directory / "report.md", markdown_report(analysis))
-    listed = {
-        "scores.csv": "every score, one per line, with its signature",
-        "estimates.csv": "every mean and difference with interval and p values",
-        "report.md": "this report as Markdown",
-        **dict.fromkeys(plots, "a plot of this page"),
-    }
-    index = directory / "index.html"
-    write_text(index, page(analysis, listed))
-    return index
+    write_text(directory / "report.md", report(found))
+    write_text(directory / "tables.tex", tables(found))
+    listed = {**FILES, **{figure.file: figure.title for figure in found.figures()}}
+    write_text(directory / "index.html", page(found, listed))
+    return directory / "index.html"
 
 
-def _plots(analysis: Analysis) -> dict[str, str]:
-    """File name -> SVG."""
-    several = len(analysis.sections) > 1
-    made = {}
-    for section in analysis.sections:
-        for target in analysis.about.targets:
-            if analysis.languages[target, ALL]:
-                name = _file("heatmap", target, section.backbone if several else "")
-                made[name] = heat_map(language_table(analysis, section, target))
-    for panel in panels(analysis):
-        made[_file("layers", panel.target, panel.kind)] = layer_plot(panel)
-    return made
-
-
-def _file(*parts: str) -> str:
-    """A file name that every system accepts."""
-    return "-".join(re.sub(r"[^\w.-]+", "-", part).strip("-") for part in parts if part) + ".svg"
+def write_study(analysis: Analysis, study: Study, place: Path) -> None:
+    """Write a study's page as Markdown, and the plot of its effects beside it where there is one."""
+    found = contents(analysis, study)
+    lead = tuple(replace(one, file=f"{place.stem}{'' if n == 0 else n}.svg") for n, one in enumerate(found.lead))
+    for figure in lead:
+        write_text(place.parent / figure.file, literal(figure.svg))
+    write_text(place, report(replace(found, lead=lead), only_lead=True))

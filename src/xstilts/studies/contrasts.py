@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import log10
@@ -78,22 +78,15 @@ class Scores:
             for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
             for recipe in contrast.recipe
         )
-        once = {name: _once(getattr(contrast, name)) for name in ("recipe", "against", "backbones", "other")}
-        named = {"targets": self._targets(contrast.targets), "versus": self._targets(contrast.versus)}
-        contrast = contrast.model_copy(update={**once, **named})
-        parts: list[Part] = []
-        for label, single in _parts(contrast, self):
-            if single.kind == "interaction" and len(single.backbones) < 2:
-                raise XstiltsError("an interaction needs two backbones or more")
-            if single.kind == "interaction" and len(single.backbones) > 2:
-                if contrast.each:
-                    raise XstiltsError("a joint test of more than two backbones has no `each`")
-                return self._joint(single, subjects)
-            parts.append(Part(label, self._one(single)))
-        return Measured(tuple(parts), subjects)
-
-    def _targets(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _once(target for name in names for target in self.groups.get(name, (name,)))
+        there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
+        whole = contrast.filled(there, self.groups)
+        if whole.kind == "interaction" and len(whole.backbones) < 2:
+            raise XstiltsError("an interaction needs two backbones or more")
+        if whole.kind == "interaction" and len(whole.backbones) > 2:
+            if whole.each:
+                raise XstiltsError("a joint test of more than two backbones has no `each`")
+            return self._joint(whole, subjects)
+        return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
@@ -180,27 +173,11 @@ def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
 
 
-def _once(names: Iterable[str]) -> tuple[str, ...]:
-    """Names in their order, none twice: what is named twice, or by its group too, enters a mean once."""
-    return tuple(dict.fromkeys(names))
-
-
-def _parts(contrast: Contrast, scores: Scores) -> list[tuple[str, Contrast]]:
-    """The contrast with all names filled in, once or for each of what its bound is for."""
-    baseline = scores.recipes[0]
-    correlation = contrast.kind == "correlation"
-    filled = {
-        "backbones": contrast.backbones or scores.backbones,
-        "targets": contrast.targets or scores.targets,
-        "recipe": contrast.recipe or scores.recipes,
-    }
-    if contrast.kind == "best":
-        others = contrast.against or tuple(name for name in scores.recipes if name not in contrast.recipe)
-        return [(f"over {name}", contrast.model_copy(update={**filled, "against": (name,)})) for name in others]
-    if contrast.kind != "difference" and not correlation:
-        filled["against"] = contrast.against or (baseline,)
-    whole = contrast.model_copy(update=filled)
-    if not contrast.each:
+def _parts(whole: Contrast) -> list[tuple[str, Contrast]]:
+    """The contrast once, or for each of what its bound is for."""
+    if whole.kind == "best":
+        return [(f"over {name}", whole.model_copy(update={"against": (name,)})) for name in whole.against]
+    if not whole.each:
         return [("", whole)]
-    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[contrast.each]
+    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
     return [(name, whole.model_copy(update={of: (name,)})) for name in getattr(whole, of)]

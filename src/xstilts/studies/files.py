@@ -13,10 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.yaml_lines import Lines, Place, key_of, load_yaml, place_of
+from xstilts.core.strict import KeyPath, Lines, key_of, place_of
+from xstilts.core.yaml_lines import load_yaml
 from xstilts.studies.spec import StudySpec
 
 STUDY = "study"
@@ -39,27 +40,25 @@ class Document:
     values: dict[str, Any]
     study: dict[str, Any] | None
     lines: Lines
-    owners: Mapping[Place, Path]
+    owners: Mapping[KeyPath, Path]
     texts: Mapping[Path, dict[str, int]]
 
-    def mistake(self, error: ValidationError, model: type[BaseModel], within: Place = ()) -> ConfigError:
+    def mistake(self, error: ValidationError, within: KeyPath = ()) -> ConfigError:
         """A validation error with the file and line it is at; `within`: where in the file the model stands."""
         place, depth = (*within, *key_of(error)), len(within)
         inner = {place[depth:]: line for place, line in self.lines.places.items() if place[:depth] == within}
         # What is about no one key stands where its names do: in this file, else in its base.
         for path in [self.owner(place)] if place else self.texts:
-            problem, line = place_of(error, Lines(inner, self.texts[path]), model)
+            problem, line = place_of(error, Lines(inner, self.texts[path]))
             if line is not None:
                 return ConfigError(problem, path, line)
         return ConfigError(problem, self.owner(place), self.lines.places.get(within))
 
-    def at(self, place: Place, problem: str) -> ConfigError:
+    def at(self, place: KeyPath, problem: str) -> ConfigError:
         """A mistake at a place of the file."""
-        known = self.lines.places
-        line = next((known[place[:n]] for n in range(len(place), 0, -1) if place[:n] in known), None)
-        return ConfigError(problem, self.owner(place), line)
+        return ConfigError(problem, self.owner(place), self.lines.nearest(place))
 
-    def owner(self, place: Place) -> Path:
+    def owner(self, place: KeyPath) -> Path:
         """The file that holds a place."""
         return self.owners.get(place[:2], self.owners.get(place[:1], self.path))
 
@@ -70,7 +69,7 @@ class Document:
         try:
             return StudySpec(**self.study)
         except ValidationError as error:
-            raise self.mistake(error, StudySpec, (STUDY,)) from None
+            raise self.mistake(error, (STUDY,)) from None
 
 
 def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
@@ -85,7 +84,7 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     study = values.pop(STUDY, None)
     if study is not None and not isinstance(study, dict):
         raise ConfigError("`study:` holds `question:`, `citation:`, `claims:` ...", path, lines.places[STUDY,])
-    owners: dict[Place, Path] = {(str(key),): path for key in values}
+    owners: dict[KeyPath, Path] = {(str(key),): path for key in values}
     owners.update({(STUDY, str(key)): path for key in study or ()})
     if BASE not in values:
         return Document(path, values, study, lines, owners, {path: lines.values})

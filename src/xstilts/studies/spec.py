@@ -7,11 +7,13 @@ a published statement, which one contrast judges by a bound. Recipes, backbones 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from copy import deepcopy
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from xstilts.core.errors import UnknownName
+from xstilts.core.strict import Strict
 from xstilts.stats.evidence import Bound, Direction
 
 Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
@@ -21,12 +23,6 @@ Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isin
 
 
 SIGNLESS = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
-
-
-class Strict(BaseModel):
-    """A value of a study file: unknown keys are errors, nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Contrast(Strict):
@@ -77,6 +73,26 @@ class Contrast(Strict):
             raise ValueError(f"kind '{self.kind}' compares backbones: `each` can be target or recipe")
         return self
 
+    def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
+        """With the names that it leaves out, groups as their targets, and none twice: each enters a mean once.
+
+        Args:
+            there: recipes (the baseline first), backbones without controls and targets, by kind.
+        """
+        targets, versus = (
+            [target for name in names for target in groups.get(name, (name,))] for names in (self.targets, self.versus)
+        )
+        recipe, against = self.recipe or tuple(there["recipe"]), self.against
+        if self.kind == "best":
+            against = against or tuple(name for name in there["recipe"] if name not in recipe)
+        elif self.kind not in ("difference", "correlation"):
+            against = against or (there["recipe"][0],)
+        names = {
+            **{"recipe": recipe, "against": against, "backbones": self.backbones or there["backbone"]},
+            **{"targets": targets or there["target"], "versus": versus, "other": self.other},
+        }
+        return self.model_copy(update={field: tuple(dict.fromkeys(found)) for field, found in names.items()})
+
     def names(self) -> Iterator[tuple[str, str, str]]:
         """(kind of name, field, name) for every recipe, backbone and target that must be in the experiment."""
         for kind, fields in (
@@ -99,14 +115,8 @@ class Bounded(Contrast):
     def _bounded(self) -> Bounded:
         if self.direction in ("within", "differs") and not self.margin:
             raise ValueError(f"`is: {self.direction}` needs `margin`, in points: nothing is exactly equal")
-        joint = self.kind == "interaction" and len(self.backbones) > 2
-        if joint and (self.direction in ("above", "below") or self.than):
-            raise ValueError(SIGNLESS)
         if self.at_least and not (self.each or self.kind == "best"):
             raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
-        named = {"recipe": self.recipe, "backbone": self.backbones}.get(self.each, ())
-        if self.at_least and named and self.at_least > len(named):
-            raise ValueError(f"`at_least: {self.at_least}` of {len(named)}: it counts {self.each}s")
         return self
 
     @property
@@ -160,18 +170,14 @@ class StudySpec(Strict):
         """Trends take the study's sizes where they have none: so a variant changes them in one place."""
         if not isinstance(data, dict) or not data.get("parameters"):
             return data
-
-        def sized(rows: Any, name: str) -> Any:
-            found: list[Any] = [row.get(name) if isinstance(row, dict) else None for row in rows]
-            trends = [isinstance(one, dict) and one.get("kind") == "trend" for one in found]
-            sizes = data["parameters"]
-            return [
-                {**row, name: {"parameters": sizes, **one}} if trend else row
-                for row, one, trend in zip(rows, found, trends, strict=True)
-            ]
-
-        listed = (("effects", "contrast"), ("claims", "test"))
-        return {**data, **{key: sized(data[key], name) for key, name in listed if isinstance(data.get(key), list)}}
+        data = deepcopy(data)
+        for listed, name in (("effects", "contrast"), ("claims", "test")):
+            rows = data.get(listed)
+            for row in rows if isinstance(rows, list) else ():
+                found = row.get(name) if isinstance(row, dict) else None
+                if isinstance(found, dict) and found.get("kind") == "trend":
+                    found.setdefault("parameters", data["parameters"])
+        return data
 
     @model_validator(mode="after")
     def _known(self) -> StudySpec:

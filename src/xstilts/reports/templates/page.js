@@ -1,55 +1,209 @@
-"use strict";
-// Everything is readable without this script: it adds target tabs, quicker tool-tips, and opens details for printing.
-for (const group of document.querySelectorAll("[data-tabs]")) {
-  const panels = [...group.querySelectorAll("[data-panel]")];
-  if (panels.length < 2) continue;
-  const bar = document.createElement("div");
-  bar.className = "tabs";
-  bar.setAttribute("role", "tablist");
-  bar.setAttribute("aria-label", group.dataset.tabs);
-  const buttons = panels.map((panel, number) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = panel.dataset.panel;
-    button.setAttribute("role", "tab");
-    button.setAttribute("aria-controls", panel.id);
-    panel.setAttribute("role", "tabpanel");
-    panel.querySelector("h3").hidden = true;
-    button.addEventListener("click", () => show(number));
-    button.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) { const next = (number + step + panels.length) % panels.length; show(next); buttons[next].focus(); }
-    });
-    bar.append(button);
-    return button;
-  });
-  const show = (chosen) => panels.forEach((panel, number) => {
-    panel.hidden = number !== chosen;
-    buttons[number].setAttribute("aria-selected", String(number === chosen));
-    buttons[number].tabIndex = number === chosen ? 0 : -1;
-  });
-  group.prepend(bar);
-  show(0);
-}
-const tip = document.createElement("div");
-tip.id = "tip";
-tip.hidden = true;
-tip.setAttribute("aria-hidden", "true");
-document.body.append(tip);
-for (const title of document.querySelectorAll("svg g > title")) {
-  const mark = title.parentElement;
-  mark.dataset.tip = title.textContent;
-  mark.setAttribute("aria-label", title.textContent);
-  title.remove();
-}
-for (const cell of document.querySelectorAll("td[title]")) { cell.dataset.tip = cell.title; cell.removeAttribute("title"); }
-document.addEventListener("pointermove", (event) => {
-  const mark = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
-  tip.hidden = !mark;
-  if (!mark) return;
-  tip.textContent = mark.dataset.tip;
-  const room = window.innerWidth - tip.offsetWidth - 12;
-  tip.style.left = `${Math.max(8, Math.min(event.clientX + 14, room))}px`;
-  tip.style.top = `${event.clientY + 18 + tip.offsetHeight > window.innerHeight ? event.clientY - tip.offsetHeight - 12 : event.clientY + 18}px`;
+// The answer, the plots and the tables need no script. This adds languages that sort and filter, tooltips, themes, copying.
+const data = JSON.parse(document.getElementById("data").textContent);
+const make = (tag, fields = {}, ...children) => {
+  const one = Object.assign(document.createElement(tag), fields);
+  one.append(...children);
+  return one;
+};
+const points = (value) => value.toFixed(1).replace("-", "−").replace("−0.0", "0.0");
+const signed = (value) => (value > 0.04 ? "+" : "") + points(value);
+const ends = (low, high, show) => (low === null ? "" : ` [${show(low)}, ${show(high)}]`);
+const bounded = (value) => points(Math.max(0, Math.min(100, value)));
+
+// Tooltips: by pointer, touch, and keyboard; arrow keys move between the cells of a table, of which one is a tab stop.
+const tip = make("div", { id: "tip", hidden: true });
+tip.setAttribute("role", "tooltip");
+document.querySelector("main").append(tip);
+let shown = null;
+const hide = () => {
+  shown?.removeAttribute("aria-describedby");
+  shown = null;
+  tip.hidden = true;
+};
+const reveal = (cell) => {
+  if (!cell) { hide(); return; }
+  hide();
+  shown = cell;
+  tip.textContent = cell.dataset.tip;
+  tip.hidden = false;
+  cell.setAttribute("aria-describedby", "tip");
+  const box = cell.getBoundingClientRect();
+  const left = Math.min(box.left, window.innerWidth - tip.offsetWidth - 8);
+  const below = box.bottom + 6 + tip.offsetHeight < window.innerHeight;
+  tip.style.left = `${Math.max(8, left)}px`;
+  tip.style.top = `${below ? box.bottom + 6 : Math.max(4, box.top - tip.offsetHeight - 6)}px`;
+};
+const tipped = (event) => (event.target instanceof Element ? event.target.closest("[data-tip]") : null);
+for (const kind of ["pointerover", "click", "focusin"]) document.addEventListener(kind, (event) => reveal(tipped(event)));
+document.addEventListener("focusout", hide);
+document.addEventListener("scroll", () => reveal(shown === document.activeElement ? shown : null), { capture: true, passive: true });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { hide(); return; }
+  const cell = event.target.closest?.("td[tabindex]");
+  const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+  if (!cell || !move) return;
+  event.preventDefault();
+  const rows = [...cell.closest("tbody").rows];
+  let [row, column] = [rows.indexOf(cell.parentElement), cell.cellIndex];
+  for (let next; (next = rows[(row += move[0])]?.cells[(column += move[1])]); ) {
+    if (!next.dataset.tip) continue;
+    cell.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+    return;
+  }
 });
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+const reachable = (table) => [...table.querySelectorAll("td[data-tip]")].forEach((cell, number) => { cell.tabIndex = number ? -1 : 0; });
+
+// Languages: rows that sort and filter; columns are the recipes on one task, or the tasks of one recipe.
+const state = { model: 0, view: "task:0", family: "", script: "", sort: -1, down: true };
+const explorer = document.getElementById("explorer");
+const tools = document.getElementById("tools");
+const step = (value, end) => {
+  const level = Math.min(5, Math.round((Math.abs(value) / end) * 5));
+  return level ? (value > 0 ? "p" : "n") + level : "z";
+};
+const tell = (cell, where) => {
+  if (!cell) return `${where}: not measured`;
+  const own = `${points(cell[0])}${ends(cell[1], cell[2], bounded)}`;
+  if (cell.length < 4) return `${where}: ${own}`;
+  const verdict = ["too few seeds to say", "undecided", cell[3] > 0 ? "clear gain" : "clear loss"][cell[6]];
+  const seeds = cell[7].length > 1 ? `; by seed ${cell[7].map(signed).join(", ")}` : "";
+  return `${where}: ${signed(cell[3])} points${ends(cell[4], cell[5], signed)}, ${verdict}; own score ${own}${seeds}`;
+};
+// The columns of the view: {label, muted, at(language) -> {value, gain, clear, text, detail, tip}}.
+const columns = () => {
+  const model = data.models[state.model];
+  const [kind, chosen] = state.view.split(":");
+  const one = (task, run) => ({
+    label: kind === "task" ? model.runs[run][0] : data.tasks[task],
+    detail: kind === "task" ? "" : data.metrics[task],
+    muted: model.runs[run][1],
+    at: (language) => {
+      const cells = model.cells[task][language];
+      if (!cells) return null;
+      const cell = cells[run];
+      const found = { tip: tell(cell, `${model.runs[run][0]}, ${data.languages[language][1]}, ${data.tasks[task]}`), text: "–", value: null };
+      if (!cell) return found;
+      const gain = cell.length > 3;
+      const value = gain ? cell[3] : cell[0];
+      const detail = gain ? ends(cell[4], cell[5], signed) : ends(cell[1], cell[2], bounded);
+      return { ...found, value, gain, detail, clear: cell[6] === 2, text: gain ? signed(value) : points(value) };
+    },
+  });
+  if (kind === "run") return data.tasks.map((_, task) => one(task, Number(chosen)));
+  const task = Number(chosen);
+  const chance = (language) => {
+    const value = data.chance[task][language];
+    return value === null ? null : { value, text: points(value) };
+  };
+  return [...model.runs.map((_, run) => one(task, run)), { label: "majority baseline", detail: "", muted: true, at: chance }];
+};
+const draw = () => {
+  const shown = columns();
+  const rows = data.languages
+    .map((language, number) => ({ language, number, cells: shown.map((column) => column.at(number)) }))
+    .filter(({ language, cells }) => cells.slice(0, state.view.startsWith("task") ? 1 : undefined).some(Boolean)
+      && (!state.family || language[2] === state.family) && (!state.script || language[3] === state.script));
+  const value = (row) => (state.sort === -1 ? row.number : row.cells[state.sort]?.value ?? null);
+  rows.sort((a, b) => {
+    const [one, two] = [value(a), value(b)];
+    if (one === null || two === null) return (one === null) - (two === null);
+    return state.sort === -1 ? one - two : (state.down ? two - one : one - two);
+  });
+  const gains = rows.flatMap((row) => row.cells).filter((cell) => cell?.gain);
+  const end = Math.max(2, ...gains.map((cell) => Math.abs(cell.value)));
+  const head = shown.map((column, number) => {
+    const button = make("button", { type: "button", textContent: column.label });
+    button.addEventListener("click", () => {
+      Object.assign(state, state.sort === number ? { down: !state.down } : { sort: number, down: true });
+      draw();
+      explorer.querySelectorAll("thead button")[number + 1].focus();
+    });
+    const cell = make("th", { scope: "col" }, button);
+    if (column.detail) cell.append(make("small", { textContent: column.detail }));
+    if (state.sort === number) cell.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+    return cell;
+  });
+  const first = make("button", { type: "button", textContent: "language", title: "in the order of the experiment" });
+  first.addEventListener("click", () => { state.sort = -1; draw(); explorer.querySelector("thead button").focus(); });
+  const draws = (cell, column) => {
+    if (!cell) return make("td", { textContent: "" });
+    const made = make("td", { textContent: cell.text + (cell.clear ? "•" : "") });
+    if (cell.detail) made.append(make("small", { textContent: cell.detail.trim() }));
+    if (cell.tip) made.dataset.tip = cell.tip;
+    made.className = [cell.gain && !column.muted ? step(cell.value, end) : "", cell.clear ? "clear" : "", column.muted ? "muted" : ""].join(" ");
+    return made;
+  };
+  const means = shown.map((column, number) => {
+    const known = rows.map((row) => row.cells[number]).filter((cell) => cell && cell.value !== null);
+    if (!known.length) return make("td");
+    const mean = known.reduce((sum, cell) => sum + cell.value, 0) / known.length;
+    return make("td", { textContent: known[0].gain ? signed(mean) : points(mean) });
+  });
+  const body = make("tbody", {}, make("tr", { className: "baseline" },
+    make("th", { scope: "row", textContent: `mean of ${rows.length}` }), ...means));
+  for (const { language, cells } of rows) {
+    const name = make("th", { scope: "row", textContent: language[1] }, make("small", { textContent: [language[0], language[3], language[2]].filter(Boolean).join(" · ") }));
+    body.append(make("tr", {}, name, ...cells.map((cell, number) => draws(cell, shown[number]))));
+  }
+  const table = make("table", { className: "languages" },
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, first), ...head)), body);
+  hide();
+  explorer.replaceChildren(table);
+  reachable(table);
+};
+const choice = (label, options, name) => {
+  const select = make("select", {}, ...options.map((one) => (one instanceof Element ? one : new Option(one[1], one[0]))));
+  select.addEventListener("change", () => {
+    state[name] = name === "model" ? Number(select.value) : select.value;
+    state.sort = -1;
+    if (name === "model") fill();
+    draw();
+  });
+  select.value = state[name];
+  return make("label", {}, label, select);
+};
+const group = (label, options) => make("optgroup", { label }, ...options.map(([value, text]) => new Option(text, value)));
+const distinct = (field) => [...new Set(data.languages.map((one) => one[field]).filter(Boolean))].sort();
+const fill = () => {
+  const runs = data.models[state.model].runs;
+  if (state.view.startsWith("run") && Number(state.view.split(":")[1]) >= runs.length) state.view = "task:0";
+  const views = [
+    group("Recipes on a task", data.tasks.map((task, number) => [`task:${number}`, task])),
+    group("Tasks of a recipe", runs.map(([run], number) => [`run:${number}`, run])),
+  ];
+  const filters = [["family", 2, "Family"], ["script", 3, "Script"]].filter(([, field]) => distinct(field).length > 1)
+    .map(([name, field, label]) => choice(label, [["", "all"], ...distinct(field).map((one) => [one, one])], name));
+  const models = data.models.length > 1 ? [choice("Model", data.models.map((one, number) => [number, one.name]), "model")] : [];
+  tools.replaceChildren(...models, choice("Task or recipe", views, "view"), ...filters);
+};
+fill();
+draw();
+data.models.forEach((model, number) => {
+  const table = document.querySelectorAll("table.heat")[number];
+  const rows = [...table.tBodies[0].rows].filter((row) => !["source", "chance"].includes(row.className));
+  rows.forEach((row, run) => row.querySelectorAll("td").forEach((cell, column) => {
+    cell.dataset.tip = tell(model.main[column][run], `${model.runs[run][0]}, ${data.headed[column]}`);
+  }));
+  reachable(table);
+});
+
+// Copy, theme, print.
+for (const block of document.querySelectorAll("[data-copy]")) {
+  const button = make("button", { type: "button", textContent: "Copy" });
+  button.addEventListener("click", async () => {
+    getSelection().selectAllChildren(block);
+    const done = await navigator.clipboard?.writeText(block.textContent).then(() => true, () => false);
+    button.textContent = done || document.execCommand("copy") ? "Copied" : "Selected";
+  });
+  block.after(button);
+}
+const theme = document.getElementById("theme");
+theme.hidden = false;
+theme.addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+});
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));

@@ -1,0 +1,177 @@
+"""Figures as SVG, by hand: effects with their intervals, a heat map, curves over layers.
+
+Colours are variables, which the page sets for light and dark; a file of its own has them written out, since paper,
+slides and most viewers know no style sheets and would draw all in black.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from xstilts.reports.cells import MINUS, Table, interval, signed, word
+from xstilts.stats.estimates import Estimate
+
+STEPS = 5
+INK, DIM = 'fill="var(--ink)"', 'fill="var(--dim)" font-size="11"'
+BOLD = f'{INK} font-weight="700"'
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of a file among the templates."""
+    return (files("xstilts.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def literal(svg: str) -> str:
+    """The figure as a file of its own, in the page's colours on a light ground."""
+    colours = dict(re.findall(r"--(\w+): light-dark\((#\w+)", asset("page.css")))
+    return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], svg) + "\n"
+
+
+def file_name(*parts: str) -> str:
+    """A file name that every system accepts."""
+    return "-".join(re.sub(r"[^\w.-]+", "-", part).strip("-") for part in parts if part) + ".svg"
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Three to six round numbers around a range and zero."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    power = 10.0 ** math.floor(math.log10((high - low) or 1.0) - 0.7)
+    step = next(part * power for part in (1, 2, 5, 10) if (high - low) <= 5 * part * power)
+    first = math.floor(low / step)
+    return [step * number for number in range(first, max(math.ceil(high / step), first + 1) + 1)]
+
+
+def shade(value: float, end: float) -> str:
+    """Colour of a difference: `z` near zero, else `p1` to `p5` or `n1` to `n5`."""
+    step = min(STEPS, round(abs(value) / end * STEPS))
+    return "z" if step == 0 else f"{'p' if value > 0 else 'n'}{step}"
+
+
+def shades(table: Table) -> list[list[str]]:
+    """The colour of each gain of a recipe; empty for all other cells."""
+    end = max([2.0, *(abs(c.value or 0) for row in table.rows if row.kind == "recipe" for c in row.cells if c.gain)])
+    return [
+        [shade(c.value, end) if row.kind == "recipe" and c.gain and c.value is not None else "" for c in row.cells]
+        for row in table.rows
+    ]
+
+
+def fitted(text: str, width: float, each: float = 7.2) -> str:
+    """The text, cut to a width where a letter takes `each`."""
+    room = max(1, int(width / each))
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _svg(width: float, height: float, title: str, parts: Iterator[str], told: str = "") -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img" aria-label="{escape(title + told)}" font-family="sans-serif" font-size="13">'
+        f'<rect width="100%" height="100%" fill="var(--paper)"/>{"".join(parts)}</svg>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", look: str = INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {look}>{escape(text)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, look: str = 'stroke="var(--rule)"') -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}/>'
+
+
+def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
+    """Effects in points: name and numbers, below them a dot and a line for the interval; filled where clear.
+
+    An interval that would dwarf the others ends at the edge. Narrow enough for a phone.
+    """
+    far, wide, tall = 3 * max(abs(one.value) for _, one in rows), 470.0, 42.0
+    every = [
+        (one.value, *(one.value if e is None else max(-far, min(far, e)) for e in (one.low, one.high)))
+        for _, one in rows
+    ]
+    scale, bottom = ticks(min(map(min, every)), max(map(max, every))), 34 + tall * len(rows)
+
+    def x(value: float) -> float:
+        return 22 + (wide - 44) * (value - scale[0]) / (scale[-1] - scale[0])
+
+    def parts() -> Iterator[str]:
+        yield _text(8, 20, fitted(title, wide), "start", BOLD)
+        for tick in scale:
+            stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
+            yield from (_line(x(tick), y, x(tick), y + 17, stroke) for y in range(55, int(bottom), int(tall)))
+            yield _text(x(tick), bottom + 16, f"{tick:+g}".replace("-", MINUS) if tick else "0", look=DIM)
+        yield _text(wide / 2, bottom + 32, "points, with 95% intervals; filled: clear after correction", look=DIM)
+        for number, ((label, one), (value, low, high)) in enumerate(zip(rows, every)):
+            y, text = 50 + tall * number, f"{signed(one.value)} {interval(one)}"
+            yield _text(8, y, fitted(label, wide - 7.2 * len(text), 7.4), "start")
+            yield _text(wide - 8, y, text, "end")
+            yield _line(x(low), y + 13, x(high), y + 13, 'stroke="var(--c0)" stroke-width="3"')
+            look = f'fill="var(--{"c0" if one.clear else "paper"})" stroke="var(--c0)" stroke-width="2"'
+            yield f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>'
+
+    told = "".join(f"; {label}: {signed(one.value)} {interval(one)}, {word(one)}" for label, one in rows)
+    return _svg(wide, bottom + 42, title, parts(), told)
+
+
+def heat_map(table: Table, title: str) -> str:
+    """Rows coloured by their gain, centred at zero; own values without colour."""
+    columns, tall, top = table.head[1:], 34, 58
+    wide = max(54, min(92, 640 // len(columns)))
+    left = min(240.0, 30 + 7.4 * max(len(row.label) for row in table.rows))
+
+    def parts() -> Iterator[str]:
+        yield _text(8, 20, title, "start", BOLD)
+        for number, column in enumerate(columns):
+            yield _text(left + wide * (number + 0.5), 48, fitted(column.label, wide), look=BOLD)
+        for line, (row, colours) in enumerate(zip(table.rows, shades(table))):
+            y = top + tall * line
+            yield _text(left - 10, y + 22, fitted(row.label, left - 12), "end")
+            for number, (cell, colour) in enumerate(zip(row.cells, colours)):
+                x, ink = left + wide * number, "paper" if colour in ("p5", "n5") else "ink" if colour else "dim"
+                weight = ' font-weight="700"' if cell.clear or row.kind == "baseline" else ""
+                fill = f'fill="var(--{colour or "paper"})" stroke="var(--rule)"'
+                yield f'<rect x="{x + 1:g}" y="{y + 1}" width="{wide - 2}" height="{tall - 2}" rx="3" {fill}/>'
+                yield _text(x + wide / 2, y + 22, cell.marked, look=f'fill="var(--{ink})"{weight}')
+        note = "differences from the baseline in points; dot: clear after correction"
+        yield _text(left, top + tall * len(table.rows) + 20, note, "start", DIM)
+
+    return _svg(left + max(wide * len(columns), 400) + 8, top + tall * len(table.rows) + 32, title, parts())
+
+
+def curves(table: Table) -> str:
+    """Values against the layers of a sweep, one line per run with its name at the end; controls dashed."""
+    layers, left, top, tall = [int(row.label) for row in table.rows], 44.0, 36.0, 220.0
+    wide = max(260.0, 40.0 * (len(layers) - 1))
+    scale = ticks(0, max(cell.value or 0.0 for row in table.rows for cell in row.cells))
+
+    def x(layer: int) -> float:
+        return left + wide * (layer - layers[0]) / max(1, layers[-1] - layers[0])
+
+    def y(value: float) -> float:
+        return top + tall * (1 - value / scale[-1])
+
+    def parts() -> Iterator[str]:
+        yield _text(8, 20, table.name, "start", BOLD)
+        for tick in scale:
+            yield _line(left, y(tick), left + wide, y(tick)) + _text(left - 8, y(tick) + 4, f"{tick:g}", "end", DIM)
+        yield from (_text(x(layer), top + tall + 18, str(layer), look=DIM) for layer in layers)
+        yield _text(left + wide / 2, top + tall + 36, "layer (0 is the embedding output)", look=DIM)
+        ends, last = [], -math.inf
+        for number, column in enumerate(table.head[1:]):
+            colour, dash = ("dim", ' stroke-dasharray="5 4"') if column.detail else (f"c{number % 6}", "")
+            values = [(n, row.cells[number].value) for n, row in zip(layers, table.rows)]
+            known = [(x(layer), y(value)) for layer, value in values if value is not None]
+            path = "L".join(f"{across:.1f} {down:.1f}" for across, down in known)
+            yield f'<path d="M{path}" fill="none" stroke="var(--{colour})" stroke-width="2"{dash}/>'
+            ends.append((known[-1][1], known[-1][0], column.label, colour))
+        for down, across, label, colour in sorted(ends):
+            last = max(down + 4, last + 16)
+            yield _text(across + 8, last, label, "start", f'fill="var(--{colour})"')
+
+    longest = max(len(column.label) for column in table.head)
+    return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts())

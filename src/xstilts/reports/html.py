@@ -1,0 +1,91 @@
+"""The report as one HTML file that needs nothing else: answer and tables, and languages as data for a script."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.contents import Contents
+from xstilts.reports.figures import asset, shades
+from xstilts.stats.estimates import Estimate
+
+
+def page(found: Contents, listed: Mapping[str, str]) -> str:
+    """The page's HTML; `listed` are the files beside it, name -> what it holds."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(shades=shades, inline=inline)
+    environment.filters["kept"] = lambda text: re.sub(r"(\[[+\u2212\d.]+), (?=[+\u2212\d.]+\])", "\\1,\u00a0", text)
+    return environment.from_string(asset("page.html.j2")).render(
+        page=found,
+        about=found.analysis.about,
+        css=Markup(asset("page.css")),
+        js=Markup(asset("page.js")),
+        data=Markup(
+            json.dumps(data(found.analysis), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        ),
+        files=listed.items(),
+        count=len(found.analysis.table),
+    )
+
+
+def inline(svg: str) -> Markup:
+    """SVG inside HTML needs no namespace, and the page then holds no address at all."""
+    return Markup(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
+
+
+def data(analysis: Analysis) -> dict[str, Any]:
+    """What the script shows by language, and in the tooltips of the zero-shot table.
+
+    A cell is [own score, low, high, gain, low, high, mark, gain at each seed]: mark 2 is clear, 0 too few seeds.
+    """
+    about, there = analysis.about, analysis.languages
+    targets = [target for target in about.targets if there[target, ALL]]
+    codes = [one for one in about.languages if any(one.key in there[target, ALL] for target in targets)]
+    headed = [MEAN, *about.targets] if analysis.headline == MEAN else about.targets
+    models = [
+        {
+            "name": about.backbone(section.backbone).label,
+            "runs": [[analysis.label(run, section.backbone), run in section.controls] for run in section.every],
+            "main": [_cells(analysis, section, target, ZERO_SHOT) for target in headed],
+            "cells": [
+                [_cells(analysis, section, target, one.key) if one.key in there[target, ALL] else None for one in codes]
+                for target in targets
+            ],
+        }
+        for section in analysis.sections
+    ]
+    return {
+        "languages": [[one.key, one.label, one.note, one.script] for one in codes],
+        "tasks": targets,
+        "headed": [target or "mean" for target in headed],
+        "metrics": [" and ".join(analysis.metrics[target]).replace("_", " ") for target in targets],
+        "chance": [[_round(analysis.chance(target, one.key)) for one in codes] for target in targets],
+        "models": models,
+    }
+
+
+def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[Any]:
+    return [_cell(analysis.finding(run, section, target, where)) for run in section.every]
+
+
+def _cell(found: Finding) -> list[Any] | None:
+    own, gain = found.absolute, found.gain
+    if own is None:
+        return None
+    if gain is None:
+        return _ends(own)
+    return [*_ends(own), *_ends(gain), 2 if gain.clear else 0 if gain.few else 1, [*map(_round, gain.per_seed)]]
+
+
+def _ends(one: Estimate) -> list[float | None]:
+    return [_round(one.value), _round(one.low), _round(one.high)]
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 1) + 0.0

@@ -1,0 +1,174 @@
+"""The page in a real browser: from disk, offline, on a desk and a phone, by pointer and keyboard, dark and in print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, Tab, browser
+from report_helpers import ABOUT, DESIGN, QUICK
+from synthetic_scores import build
+
+from xstilts.reports import Named, write_report
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt install chromium")
+CODES = ("en", *(f"l{number}" for number in range(40)))
+FAMILIES = ("Indo-European", "Turkic", "Uralic")
+CELLS = "[...document.querySelectorAll('#explorer tbody tr')].slice(1)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    design = replace(DESIGN, languages=CODES, n=50, tasks=("topics", "pairs", "tags", "spans"))
+    named = tuple(Named(c, f"Language {c}", FAMILIES[n % 3], ("Latn", "Cyrl")[n % 2]) for n, c in enumerate(CODES))
+    about = replace(ABOUT, languages=named, targets=design.tasks, config="name: big\n")
+    return write_report(build(design, np.random.default_rng(1)), about, tmp_path_factory.mktemp("page"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("width", [390, 640, 1280])
+def test_the_page_opens_offline_without_complaint_and_fits_its_window(tab: Tab, page: Path, width: int) -> None:
+    tab.open(page, width)
+    assert tab.complaints == []
+    assert tab.run("document.documentElement.scrollWidth") <= width
+    assert tab.run(f"{CELLS}.length") == len(CODES)
+    assert tab.run("document.querySelectorAll('*').length") < 5_000
+
+
+def test_the_verdict_and_the_plot_are_seen_first(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    for seen in (".verdict", ".lead svg"):
+        assert tab.run(f"document.querySelector({seen!r}).getBoundingClientRect().bottom") < 800
+
+
+def test_languages_sort_by_any_column_and_filter_by_family_script_and_task(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    numbers = f"{CELLS}.map((row) => parseFloat(row.cells[2].firstChild.data.replace('−', '-')))"
+    press = "document.querySelectorAll('#explorer thead button')[2].click()"
+    tab.run(press)
+    down = tab.run(numbers)
+    assert down == sorted(down, reverse=True)
+    assert tab.run("document.querySelectorAll('#explorer th')[2].ariaSort") == "descending"
+    tab.run(press)
+    assert tab.run(numbers) == sorted(down)
+
+    def choose(number: int, value: str) -> None:
+        select = f"document.querySelectorAll('#tools select')[{number}]"
+        tab.run(f"{select}.value = {value!r}; {select}.dispatchEvent(new Event('change'))")
+
+    choose(1, "Turkic")
+    assert tab.run(f"{CELLS}.length") == 14
+    choose(2, "Latn")
+    assert tab.run(f"{CELLS}.length") == 7
+    assert tab.run("document.querySelector('#explorer tbody th').textContent") == "mean of 7"
+    choose(0, "run:1")
+    heads = "[...document.querySelectorAll('#explorer thead button')].map((one) => one.textContent)"
+    assert tab.run(heads) == ["language", "topics", "pairs", "tags", "spans"]
+    assert tab.complaints == []
+
+
+def test_headings_and_first_column_stay_and_nothing_shows_through(tab: Tab, page: Path) -> None:
+    tab.open(page, 390, 844)
+    tab.run(
+        "document.getElementById('explorer').scrollIntoView(); document.getElementById('explorer').scrollTo(90, 400)"
+    )
+    corner = "document.querySelector('#explorer thead th').getBoundingClientRect()"
+    for x, y in ((0.5, 0.5), (0.9, 1.7), (1.5, 0.5)):
+        place = f"b.left + b.width * {x}, b.top + b.height * {y}"
+        at = f"(() => {{ const b = {corner}; return document.elementFromPoint({place}) }})()"
+        assert tab.run(f"{at}.closest('th') !== null"), (x, y)
+        assert tab.run(f"getComputedStyle({at}.closest('th')).backgroundColor") not in (
+            "transparent",
+            "rgba(0, 0, 0, 0)",
+        )
+
+
+def test_tooltips_come_by_pointer_touch_and_keyboard(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    tip = "document.getElementById('tip')"
+    assert tab.run(f"{tip}.hidden")
+    tab.run("document.querySelector('#explorer td[tabindex=\"0\"]').focus()")
+    first = tab.run(f"{tip}.textContent")
+    assert first.startswith("[], Language en, topics: ")
+    tab.key("ArrowRight")
+    told = tab.run(f"{tip}.textContent")
+    assert told.startswith("[nli], Language en, topics: +")
+    assert all(part in told for part in ("points [", "own score", "by seed"))
+    assert tab.run("document.activeElement.getAttribute('aria-describedby')") == "tip"
+    tab.key("ArrowDown")
+    assert tab.run(f"{tip}.textContent").startswith("[nli], Language l0, topics: ")
+    tab.key("Escape")
+    assert tab.run(f"{tip}.hidden")
+    tab.run("document.querySelector('table.heat tr.recipe td').click()")
+    assert tab.run(f"{tip}.textContent").startswith("[nli], mean: +")
+
+
+def test_dark_and_light_differ_by_preference_and_by_the_switch_and_can_be_read(tab: Tab, page: Path) -> None:
+    def light() -> list[float]:
+        """Luminance of background and text."""
+        script = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        return [float(np.mean([int(n) for n in one[4:-1].split(",")])) for one in tab.run(script)]
+
+    tab.open(page)
+    assert light()[0] > 200 > light()[1]
+    tab.open(page, dark=True)
+    assert light()[0] < 60 < light()[1]
+    tab.run("document.getElementById('theme').click()")
+    assert light()[0] > 200 > light()[1]
+
+
+def test_every_text_has_contrast(tab: Tab, page: Path) -> None:
+    """WCAG AA, 4.5 to 1, of words against the nearest background, in both themes."""
+    script = """
+(() => {
+  const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+  const lum = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (one) => { for (let at = one; at; at = at.parentElement) {
+    const found = numbers(getComputedStyle(at).backgroundColor); if (found.length < 4 || found[3] > 0) return found; }
+    return [255, 255, 255]; };
+  const poor = [];
+  for (const one of document.querySelectorAll("body *")) {
+    const words = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!words || one.closest("svg, script, style, [hidden]")) continue;
+    const [a, b] = [lum(numbers(getComputedStyle(one).color)), lum(ground(one))];
+    if ((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5) poor.push(one.outerHTML.slice(0, 120));
+  }
+  return poor.slice(0, 5);
+})()"""
+    for dark in (False, True):
+        tab.open(page, dark=dark)
+        assert tab.run(script) == []
+
+
+def test_what_has_a_label_has_a_role_and_ids_are_single(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    unnamed = (
+        "[...document.querySelectorAll('div[aria-label], span[aria-label], svg[aria-label]')].filter((e) => !e.role)"
+    )
+    assert tab.run(f"{unnamed}.length") == 0
+    assert tab.run("document.querySelectorAll('svg:not([aria-label])').length") == 0
+    assert tab.run("(() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); "
+                   "return ids.length - new Set(ids).size })()") == 0  # fmt: skip
+    assert tab.run("[...document.querySelectorAll('select, button')].every((e) => e.closest('label') || e.textContent)")
+    assert tab.run("document.querySelectorAll('h1').length") == 1
+
+
+def test_print_shows_every_column(tab: Tab, page: Path) -> None:
+    tab.open(page, 1000)
+    tab.send("Emulation.setEmulatedMedia", media="print")
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    hidden = "[...document.querySelectorAll('.box')].filter((e) => getComputedStyle(e).overflow !== 'visible').length"
+    assert tab.run(hidden) == 0
+    assert tab.run("document.querySelectorAll('details:not([open])').length") == 0
+    assert tab.run("getComputedStyle(document.getElementById('tools')).display") == "none"
+    tab.send("Emulation.setEmulatedMedia", media="")
