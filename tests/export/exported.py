@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,17 +14,17 @@ import torch
 from torch import nn
 
 from backbones.tiny_models import TOKENIZERS, tiny_backbone
+from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.data.examples import ChoiceExample, PlainText, SpanExample, TaggedExample, TextExample
+from xstilts.data.examples import ChoiceExample, SpanExample, TaggedExample, TextExample
 from xstilts.export.finished import Head
-from xstilts.export.opening import Source
 from xstilts.graph.stage import Stage
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 
 LABELS = {"classification": ("yes", "no", "perhaps"), "tagging": ("NOUN", "VERB", "X")}
-KINDS = ("classification", "tagging", "span_qa", "multiple_choice", "masked_lm")
+KINDS = ("classification", "tagging", "span_qa", "multiple_choice")
 TOKENIZER_OF = {
     "xlm-roberta": "bpe",
     "xlm-roberta-xl": "bpe",
@@ -57,7 +56,8 @@ for name, one in here.items():
         labels = {"id2label": dict(enumerate(one["labels"]))} if one["labels"] else {}
         words = {"dtype": torch.float32, **labels, **one["options"]}
         model = getattr(peft, one["auto"]).from_pretrained(one["folder"], **words)
-        model.config.update(one["afterwards"])
+        if one["both_sides"]:
+            model.config.is_causal = False
         model = model.eval().get_base_model()
     else:
         model = getattr(transformers, one["auto"]).from_pretrained(one["folder"]).eval()
@@ -85,6 +85,13 @@ for name, one in here.items():
 assert "xstilts" not in sys.modules
 print(json.dumps(told))
 """
+
+
+class Source(NamedTuple):
+    """A model and how its inputs are cut."""
+
+    backbone: Backbone
+    encoding: Encoding
 
 
 @cache
@@ -127,18 +134,18 @@ def texts_of(kind: str, texts: Sequence[str]) -> list[list[str]]:
     """Rows of `plain_logits` for texts."""
     if kind == "multiple_choice":
         return [[texts[0], texts[1], texts[2], "a"], [texts[1], texts[0], "the dog"]]
-    if kind in ("tagging", "masked_lm"):
+    if kind == "tagging":
         return [[text] for text in texts]
     return [[text, other] for text, other in zip(texts, reversed(texts))]
 
 
 REFUSED = {
-    *(("modernbert", kind) for kind in KINDS if kind != "masked_lm"),
+    *(("modernbert", kind) for kind in KINDS),
     ("electra", "classification"),
     *(
         (name, kind)
         for name in ("eurobert", "mt5", "qwen3", "llama", "bloom")
-        for kind in ("classification", "multiple_choice", "masked_lm")
+        for kind in ("classification", "multiple_choice")
     ),
     *(("xglm", kind) for kind in KINDS),
 }
@@ -154,12 +161,9 @@ def encoded(source: Source, kind: str, labels: tuple[str, ...], rows: list[list[
             made.append(TaggedExample(str(i), tuple(row[0].split()), None))
         elif kind == "span_qa":
             made.append(SpanExample(str(i), row[0], row[1], None))
-        elif kind == "masked_lm":
-            made.append(PlainText(str(i), row[0]))
         else:
             made.append(ChoiceExample(str(i), row[0], "", tuple(row[1:]), None))
-    apart = replace(source.encoding, join=False)  # masked LM would make one long text of them
-    return TASK_TYPES.get(kind).encode(made, Coder(source.backbone.tokenizer), apart, labels)
+    return TASK_TYPES.get(kind).encode(made, Coder(source.backbone.tokenizer), source.encoding, labels)
 
 
 class World(NamedTuple):

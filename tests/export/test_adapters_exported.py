@@ -6,7 +6,6 @@ import copy
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,23 @@ import pytest
 import torch
 
 from backbones.tiny_models import TEXT, bpe_tokenizer, tiny_backbone
-from export.exported import encoded, head_of, plain_logits, run_plain, source_of, texts_of
+from export.exported import Source, encoded, head_of, plain_logits, run_plain, source_of, texts_of
 from xstilts.backbones.adapters import add_adapter, join_adapters
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import Weights, load_backbone, save_backbone
+from xstilts.backbones.load import load_backbone, save_backbone
 from xstilts.backbones.names import LoRA
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
 from xstilts.export.adapter import Adapter, write_adapter
 from xstilts.export.check import difference, our_logits
-from xstilts.export.opening import Base, Source
 from xstilts.tasks import Encoding
 
 CASES = [
     *(("xlm-roberta", kind) for kind in ("classification", "tagging", "span_qa", "multiple_choice")),
     ("bert", "classification"),
-    ("bert", "span_qa"),
     ("deberta-v2", "classification"),
-    ("rembert", "multiple_choice"),
     ("electra", "multiple_choice"),
     ("gte", "multiple_choice"),
-    ("eurobert", "span_qa"),
     ("mt5", "tagging"),
     ("qwen3", "tagging"),
     ("llama", "span_qa"),
@@ -70,7 +65,7 @@ def adapt(backbone: Backbone) -> Backbone:
 def asked(folder: Path, adapter: Adapter, kind: str, labels: Sequence[str]) -> dict[str, Any]:
     """What the plain process needs to know."""
     options = {key: value for key, value in adapter.options.items() if key != "id2label"}
-    loading = {"auto": adapter.auto, "labels": list(labels), "options": options, "afterwards": dict(adapter.afterwards)}
+    loading = {"auto": adapter.auto, "labels": list(labels), "options": options, "both_sides": adapter.both_sides}
     return {"folder": str(folder), "kind": kind, "texts": texts_of(kind, TEXTS), **loading}
 
 
@@ -88,11 +83,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         head, module = head_of(plain, kind)
         source = Source(adapt(copy.deepcopy(plain.backbone)), plain.encoding)
         folder, case = place / f"{name}-{kind}", f"{name} {kind}"
-        form, adapter, _ = write_adapter(source, Base(str(base), None, Weights()), head, module, folder)
+        layout, adapter, _ = write_adapter(*source, (str(base), None), head, module, folder)
         features = encoded(source, kind, head.labels, texts_of(kind, TEXTS))
         ours[case] = our_logits(source.backbone, module, kind, features)
         bare[case] = our_logits(plain.backbone, module, kind, features)
-        folders[case] = asked(folder, adapter, kind, form.form.outputs or head.labels)
+        folders[case] = asked(folder, adapter, kind, layout.form.outputs or head.labels)
     return {"ours": ours, "bare": bare, "theirs": plain_logits(folders, place)}
 
 
@@ -105,63 +100,45 @@ def test_plain_peft_gives_our_logits(name: str, kind: str, told: dict[str, Any])
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny model in a folder of its own."""
     place = tmp_path_factory.mktemp("base")
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer(), hidden_size=64, intermediate_size=128), place)
-    return Base(str(place), None, Weights())
+    return str(place)
 
 
-def test_one_adapter_keeps_its_rank_and_scale(base: Base, tmp_path: Path) -> None:
-    source = Source(load_backbone(base.source), Encoding(60))
+def test_one_adapter_keeps_its_rank_and_scale(base: str, tmp_path: Path) -> None:
+    source = Source(load_backbone(base), Encoding(60))
     add_adapter(source.backbone, LoRA(rank=4, alpha=32, targets=("query",)))
-    write_adapter(source, base, *head_of(source, "classification"), tmp_path / "out")
+    write_adapter(*source, (base, None), *head_of(source, "classification"), tmp_path / "out")
     config = read_json(tmp_path / "out" / "adapter_config.json")
     assert (config["r"], config["lora_alpha"], config["target_modules"]) == (4, 32, ["query"])
-    assert config["base_model_name_or_path"] == base.source
+    assert config["base_model_name_or_path"] == base
 
 
 def test_an_adapter_of_a_hub_model_names_it_at_its_revision(
-    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
-    shutil.copytree(base.source, tmp_path / "hub" / "models--some--model" / "snapshots" / commit)
+    shutil.copytree(base, tmp_path / "hub" / "models--some--model" / "snapshots" / commit)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     source = Source(adapt(load_backbone("some/model", commit)), Encoding(60))
     head, module = head_of(source, "classification")
-    _, adapter, _ = write_adapter(source, Base("some/model", commit, Weights()), head, module, tmp_path / "out")
+    _, adapter, _ = write_adapter(*source, ("some/model", commit), head, module, tmp_path / "out")
     config = read_json(tmp_path / "out" / "adapter_config.json")
     assert (config["base_model_name_or_path"], config["revision"]) == ("some/model", commit)
     features = encoded(source, head.type, head.labels, texts_of(head.type, TEXTS[:1]))
     (ours,) = our_logits(source.backbone, module, head.type, features)
-    assert adapter.base.revision == commit
+    assert (adapter.base, adapter.revision) == ("some/model", commit)
     said = json.loads(run_plain(WAYS, tmp_path / "out", "some/model", commit, *texts_of(head.type, TEXTS[:1])[0]))
     for theirs in said:
         assert difference([ours], [torch.tensor(theirs)]) < 1e-5
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_adapter_over_weights_in_4_bits_is_compared_over_them(dtype: str, base: Base, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes")
-    four = Weights(dtype, "nf4")
-    source = Source(adapt(load_backbone(base.source, weights=four)), Encoding(60))
-    _, written, found = write_adapter(
-        source, replace(base, weights=four), *head_of(source, "tagging"), tmp_path / "out"
-    )
-    assert found < (1e-5 if dtype == "float32" else 0.05)
-    assert "classifier" in written.four_bits["llm_int8_skip_modules"]
-
-
-def test_what_peft_would_compute_otherwise_is_refused(base: Base, tmp_path: Path) -> None:
+def test_what_peft_would_compute_otherwise_is_refused(base: str, tmp_path: Path) -> None:
     other = tmp_path / "other"
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer(), hidden_size=64, intermediate_size=128, seed=9), other)
-    source = Source(adapt(load_backbone(base.source)), Encoding(60))
+    source = Source(adapt(load_backbone(base)), Encoding(60))
     with pytest.raises(BackboneError, match="the adapter read by PEFT gives other values than the model in the store"):
-        write_adapter(source, Base(str(other), None, Weights()), *head_of(source, "tagging"), tmp_path / "out")
-
-
-def test_a_masked_lm_head_is_not_saved_beside_an_adapter(base: Base, tmp_path: Path) -> None:
-    source = Source(adapt(load_backbone(base.source)), Encoding(60))
-    with pytest.raises(BackboneError, match="tied to the embeddings, which PEFT would save whole"):
-        write_adapter(source, base, *head_of(source, "masked_lm"), tmp_path / "out")
+        write_adapter(*source, (str(other), None), *head_of(source, "tagging"), tmp_path / "out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable
@@ -12,16 +11,21 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 
 from export.exported import World, run_plain
 from stages.tiny_experiment import BACKBONE, run, tiny_experiment
+from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion
-from xstilts.export.finished import find_model
-from xstilts.export.write import Asked, export
+from xstilts.export.check import difference, our_logits, sample_features, their_logits
+from xstilts.export.finished import Finished
+from xstilts.export.write import export
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.changes import chain
+from xstilts.stages.models import open_backbone, open_head
+from xstilts.training.model import HeadSpec
 
 Typed = Callable[..., tuple[int, str, str]]
 HEADS = {
@@ -102,7 +106,7 @@ def test_a_model_of_several_heads_asks_which_one(world: World, typed: Typed, to:
         (("--as", "onnx"), "unknown form of a folder 'onnx'"),
         (("--layer", "1"), "--layer goes with sentence vectors"),
         (("--as", "peft"), "stage KEY holds whole weights and no adapter: leave out --as peft"),
-        (("--as", "sentence-transformers", "--layer", "7"), "layer 7 of a model that has 2, numbered from 1"),
+        (("--as", "sentence-transformers", "--layer", "7"), "the model has the layers 1 to 2, and --layer asks for 7"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(
@@ -139,7 +143,6 @@ RECIPES: dict[str, tuple[list[Any], dict[str, Any], int]] = {
     "one that is carried on": (["micro_nli"], {"lora": {"rank": 2, "carry": True}}, 2),
     "one over a phase that trained all weights": ([WHOLE], {}, 2),
     "frozen weights in bf16": (["micro_nli"], {"precision": "bf16"}, 4),
-    "weights in 4 bits": (["micro_nli"], {"quantize": "nf4"}, 4),
 }
 FORMS = ("transformers", "peft")
 
@@ -147,16 +150,13 @@ FORMS = ("transformers", "peft")
 @pytest.fixture(scope="module")
 def adapters(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Stage], dict[str, Any]]:
     """Folders of all recipes in both forms, the stages, and the logits of the cards' code in a plain process."""
-    pytest.importorskip("bitsandbytes")
     place, stages = tmp_path_factory.mktemp("adapters"), {}
     code = ["import json, os", f"os.chdir({str(place)!r})", "told = {}"]
-    # On CPUs with AVX-512 BF16 bitsandbytes lays weights out in a way that does not take layers as narrow as these.
-    code += ["import bitsandbytes.nn.modules as narrow", "narrow.has_avx512bf16 = lambda: False"]
     for number, (name, (recipe, train, _)) in enumerate(RECIPES.items()):
         stages[name] = adapted(world, recipe, **train)
         for form in FORMS:
             folder = place / f"{number}-{form}"
-            export(find_model(world.store, stages[name].key), Asked(kind=form), folder)
+            export(Finished.find(Store(world.store), stages[name].key), folder, kind=form)
             code += [code_of(folder), f"told[{str(folder)!r}] = logits.tolist()"]
     told = json.loads(run_plain("\n".join([*code, "print(json.dumps(told))"])).splitlines()[-1])
     return place, stages, told
@@ -184,9 +184,23 @@ def test_adapters_are_merged_or_become_one_and_both_cards_say_the_same(
     assert Path(config["base_model_name_or_path"]) == under
     cards = [ModelCard.load(folder / "README.md") for folder in (merged, adapter)]
     assert [card.data.library_name for card in cards] == ["transformers", "peft"]
-    assert [("4 bits" in card.text) for card in cards] == ["quantize" in train] * 2
     assert [("computed the scores below in bf16" in card.text) for card in cards] == ["precision" in train] * 2
     assert str(under) in cards[1].text
+
+
+def test_weights_in_4_bits_are_written_out_with_the_adapter(world: World, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    found = Finished.find(Store(world.store), adapted(world, ["micro_nli"], quantize="nf4").key)
+    export(found, tmp_path / "out")
+    assert "those bits stand for" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    backbone, head = open_backbone(found.model.directory), found.head(None)
+    module = open_head(found.model.directory, HeadSpec(*head), backbone)
+    features = sample_features(backbone, head, found.encoding(head))
+    written = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    ours = our_logits(backbone, module, head.type, features)
+    assert difference(ours, their_logits(written, head.type, features)) < 1e-5
+    with pytest.raises(XstiltsError, match="no adapter of weights in 4 bits: leave it out"):
+        export(found, tmp_path / "adapter", kind="peft")
 
 
 def test_an_experiment_file_adds_its_words(world: World, typed: Typed, to: Path) -> None:
@@ -211,7 +225,7 @@ def test_vectors_have_the_layer_that_was_chosen_and_special_tokens(world: World,
     key = measured(layer={"validate_on": ["qaa", "qab"]})
     rows = read_jsonl(Store(world.store).find(key).directory / "scores.jsonl")
     (main,) = {row["variant"] for _, row in rows if row["main"]}
-    found = find_model(world.store, key)
+    found = Finished.find(Store(world.store), key)
     pooling, layer = found.retrieval(found.head(None))
     assert (pooling, f"layer={layer} raw") == ("mean", main)
     code, _, err = typed("export", measured(special_tokens=False), "--to", to, "--store", world.store)
@@ -220,16 +234,16 @@ def test_vectors_have_the_layer_that_was_chosen_and_special_tokens(world: World,
     assert not to.exists()
 
 
-def test_a_model_that_ends_in_masked_lm_fills_in_words(world: World, typed: Typed, to: Path) -> None:
+def test_a_masked_lm_head_is_refused_and_its_backbone_offered(world: World, typed: Typed, to: Path) -> None:
     expansion = Expansion(tiny_experiment(recipes=[["micro_text"]], targets=["micro_topic"]), world.data)
     model = next(cell for cell in expansion.cells if cell.recipe == "[micro_text]").stage
     model = model.inputs["predictions"].inputs["model"].inputs["model"]
     assert run([model], world.store)["Failed"] == []
-    code, out, err = typed("export", model.key, "--to", to, "--store", world.store)
-    assert (code, err) == (0, "")
-    assert "AutoModelForMaskedLM.from_pretrained loads it (XLMRobertaForMaskedLM)" in out
-    assert "lm_head.decoder.weight" not in load_file(to / "model.safetensors"), "tied, and so not saved twice"
-    text = (to / "README.md").read_text(encoding="utf-8")
-    assert "pipeline_tag: fill-mask" in text
-    pieces = run_plain(f"import os\nos.chdir({str(to.parent)!r})\n{code_of(to)}")
-    assert len(ast.literal_eval(pieces)) == 5
+    code, _, err = typed("export", model.key, "--to", to, "--store", world.store)
+    assert code == 2
+    assert err == (
+        "error: a masked_lm head on xlm-roberta cannot be exported (heads that can: classification, tagging, span_qa, "
+        "multiple_choice): --as sentence-transformers --layer 2 exports the backbone without it\n"
+    )
+    asked = ("--as", "sentence-transformers", "--layer", "2")
+    assert typed("export", model.key, "--to", to, "--store", world.store, *asked)[::2] == (0, "")

@@ -15,7 +15,7 @@ import pytest
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.data.examples import TaggedExample, TextExample
-from xstilts.export.inputs import Question, read_examples
+from xstilts.export.predicting import read_examples
 
 ROWS = [{"text": 'a "b", c', "label": "x"}, {"text": "d", "label": "y"}]
 LINES = "".join(f"{json.dumps(row)}\n" for row in ROWS)
@@ -62,30 +62,30 @@ def parquet() -> bytes:
 def test_tables_and_texts_come_through_a_pipe(
     content: bytes, form: str, ids: list[str], pipe: Callable[[bytes], Path]
 ) -> None:
-    found = read_examples(Question(pipe(content), form=form), "classification")
+    found = read_examples(pipe(content), "classification", form=form)
     assert found == [TextExample(ids[0], 'a "b", c', None, None), TextExample(ids[1], "d", None, None)]
 
 
 def test_words_come_through_a_pipe(pipe: Callable[[bytes], Path]) -> None:
     words = [TaggedExample("1", ("a", "b"), None), TaggedExample("2", ("c",), None)]
-    assert read_examples(Question(pipe(b"a\nb\n\nc\n")), "tagging") == words
-    assert read_examples(Question(pipe(b'[{"words": ["a", "b"]}, {"words": ["c"]}]')), "tagging") == words
-    assert read_examples(Question(pipe(b"a b\nc\n"), form="txt"), "tagging") == words
+    assert read_examples(pipe(b"a\nb\n\nc\n"), "tagging") == words
+    assert read_examples(pipe(b'[{"words": ["a", "b"]}, {"words": ["c"]}]'), "tagging") == words
+    assert read_examples(pipe(b"a b\nc\n"), "tagging", form="txt") == words
 
 
 def test_what_could_be_read_in_two_ways_is_asked_for(tmp_path: Path, pipe: Callable[[bytes], Path]) -> None:
     for content in (b"text\na\n", b"Hello, world\nBye, world\n"):
         with pytest.raises(DataError, match=r"say --format jsonl, ndjson, json, parquet, csv, tsv, txt"):
-            read_examples(Question(pipe(content)), "classification")
+            read_examples(pipe(content), "classification")
     with pytest.raises(UnknownName, match="unknown format 'cvs': did you mean csv"):
-        read_examples(Question(pipe(b""), form="cvs"), "classification")
+        read_examples(pipe(b""), "classification", form="cvs")
     path = tmp_path / "a.tsv"
     path.write_text('text\tlabel\n"No."\tx\n')
     with pytest.raises(DataError, match=r"belong to the text \(--format tsv\) or not \(--format csv\)\?"):
-        read_examples(Question(path), "classification")
+        read_examples(path, "classification")
     for form, text in (("tsv", '"No."'), ("csv", "No.")):
-        assert read_examples(Question(path, form=form), "classification") == [TextExample("2", text, None, None)]
+        assert read_examples(path, "classification", form=form) == [TextExample("2", text, None, None)]
     packed = tmp_path / "b.txt.bz2"
     packed.write_bytes(b"no bzip2")
     with pytest.raises(DataError, match=r"b\.txt\.bz2: cannot be read \(its name ends in \.bz2"):
-        read_examples(Question(packed), "tagging")
+        read_examples(packed, "tagging")

@@ -13,10 +13,10 @@ from backbones.tiny_models import TEXT
 from export.exported import run_plain, source_of
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.names import Pooling
+from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError
 from xstilts.export.build import write_sentence_transformers
-from xstilts.export.check import our_vectors
-from xstilts.task_types.features import Features, FeaturesBuilder
+from xstilts.task_types.sentences import pool
 
 CASES: list[tuple[str, Pooling, int]] = [
     ("xlm-roberta", "mean", 1),
@@ -37,13 +37,6 @@ print(json.dumps({name: [model.encode(text).tolist() for text in asked["texts"]]
 """
 
 
-def features(coder: Coder, length: int = 120) -> Features:
-    builder = FeaturesBuilder()
-    for i, pieces in enumerate(coder.pieces(list(TEXT))):
-        builder.add(builder.record(id=str(i)), [coder.one(pieces, length)])
-    return builder.build()
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[float]]]:
     pytest.importorskip("sentence_transformers", reason="sentence-transformers reads these folders, and is not here")
@@ -52,7 +45,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[float]
     for name, pooling, cut in CASES:
         folders[name] = str(place / name)
         source = source_of(name)
-        write_sentence_transformers(source, pooling, source.backbone.layers - cut, place / name)
+        write_sentence_transformers(*source, pooling, source.backbone.layers - cut, place / name)
     path = place / "asked.json"
     path.write_text(json.dumps({"folders": folders, "texts": TEXT}), encoding="utf-8")
     answer: dict[str, list[list[float]]] = json.loads(run_plain(PLAIN, path))
@@ -63,13 +56,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[float]
 def test_sentence_transformers_gives_our_vectors(
     name: str, pooling: Pooling, cut: int, told: dict[str, list[list[float]]]
 ) -> None:
-    backbone = source_of(name).backbone
-    expected = our_vectors(backbone, features(Coder(backbone.tokenizer)), pooling, backbone.layers - cut)
-    np.testing.assert_allclose(np.asarray(told[name]), torch.stack(expected).numpy(), rtol=1e-5, atol=1e-5)
+    backbone = source_of(name).backbone.eval()
+    coder = Coder(backbone.tokenizer)
+    packed = pack([coder.one(ids, 120).ids for ids in coder.pieces(list(TEXT))])
+    with torch.inference_mode():
+        expected = pool(backbone.hidden_states(packed)[backbone.layers - cut], packed, pooling)
+    np.testing.assert_allclose(np.asarray(told[name]), expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_inputs_are_cut_where_ours_are(tmp_path: Path) -> None:
-    write_sentence_transformers(source_of("xlm-roberta"), "mean", 1, tmp_path)
+    write_sentence_transformers(*source_of("xlm-roberta"), "mean", 1, tmp_path)
     assert json.loads((tmp_path / "sentence_bert_config.json").read_text())["max_seq_length"] == 120
     assert json.loads((tmp_path / "config.json").read_text())["num_hidden_layers"] == 1
 
@@ -77,12 +73,12 @@ def test_inputs_are_cut_where_ours_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["modernbert", "eurobert", "mt5", "qwen3", "xlm-roberta-xl"])
 def test_layers_below_a_last_norm_cannot_be_cut_out(name: str, tmp_path: Path) -> None:
     last = source_of(name).backbone.layers
-    with pytest.raises(BackboneError, match=f"a norm stands behind its last layer, so that only --layer {last} can be"):
-        write_sentence_transformers(source_of(name), "mean", last - 1, tmp_path)
+    with pytest.raises(BackboneError, match=f"a norm follows its last layer, so only --layer {last} can be exported"):
+        write_sentence_transformers(*source_of(name), "mean", last - 1, tmp_path)
 
 
 @pytest.mark.parametrize("layer", [0, 99])
 def test_a_layer_that_is_not_there_is_refused(layer: int, tmp_path: Path) -> None:
     last = source_of("bert").backbone.layers
-    with pytest.raises(BackboneError, match=f"layer {layer} of a model that has {last}, numbered from 1"):
-        write_sentence_transformers(source_of("bert"), "mean", layer, tmp_path)
+    with pytest.raises(BackboneError, match=f"the model has the layers 1 to {last}, and --layer asks for {layer}"):
+        write_sentence_transformers(*source_of("bert"), "mean", layer, tmp_path)

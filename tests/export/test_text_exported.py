@@ -15,8 +15,8 @@ from stages.tiny_experiment import run
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_jsonl
 from xstilts.expand import Cell
-from xstilts.export.finished import find_model
-from xstilts.export.write import Asked, export
+from xstilts.export.finished import Finished
+from xstilts.export.write import export
 from xstilts.graph.store import Store
 from xstilts.task_types.features import Features
 
@@ -54,7 +54,7 @@ def finished(
 def test_another_process_scores_the_same_answers_alike(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
     store, cells = finished
     stage = cells["micro_topic"].stage
-    made = export(find_model(store, stage.key), Asked(), tmp_path / "out")
+    made = export(Finished.find(Store(store), stage.key), tmp_path / "out")
     assert made.difference < 1e-5
     predicting = stage.inputs["predictions"]
     features = Features.load(Store(store).directory(predicting.inputs["data"]) / "qaa")
@@ -69,7 +69,7 @@ def test_another_process_scores_the_same_answers_alike(finished: tuple[Path, dic
 
 def test_the_cards_code_runs(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
     store, cells = finished
-    export(find_model(store, cells["micro_tagging"].stage.key), Asked(), tmp_path / "out")
+    export(Finished.find(Store(store), cells["micro_tagging"].stage.key), tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert "It answers `micro_tagging` (tagging) in text" in text
@@ -87,5 +87,5 @@ def test_a_file_is_answered(finished: tuple[Path, dict[str, Cell]], typed: Typed
 
 def test_an_adapter_of_a_model_that_writes_is_merged(finished: tuple[Path, dict[str, Cell]], tmp_path: Path) -> None:
     store, cells = finished
-    with pytest.raises(XstiltsError, match="leave it out, adapter merged"):
-        export(find_model(store, cells["micro_topic"].stage.key), Asked(kind="peft"), tmp_path / "out")
+    with pytest.raises(XstiltsError, match="leave it out to merge both"):
+        export(Finished.find(Store(store), cells["micro_topic"].stage.key), tmp_path / "out", kind="peft")

@@ -15,8 +15,8 @@ from training.phases import CODER, QUIET, tiny_model, tiny_phase
 from xstilts.backbones.adapters import adapters_of, add_adapter, train_only
 from xstilts.backbones.names import LoRA
 from xstilts.core.machine import Machine
+from xstilts.planning.costing import MicroBatch, head_parameters, training_flops, training_memory
 from xstilts.planning.counts import Tuning, counts_of
-from xstilts.planning.formulas import MicroBatch, head_parameters, training_flops, training_memory
 from xstilts.training.loop import make_optimizer, train
 
 

@@ -10,7 +10,7 @@ import pytest
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
 from xstilts.data.records import from_row, to_row
 from xstilts.translation.carry import Carried, Carrier
-from xstilts.translation.project import Alignment, Projector, Translated, Words, entities, tags_along
+from xstilts.translation.project import Alignment, Projector, Translate, Translated, Words, entities, tags_along
 from xstilts.translation.quality import Judge
 from xstilts.translation.spec import Quality
 
@@ -32,13 +32,18 @@ def test_examples_come_back_from_rows_without_loss(example: Example) -> None:
 
 
 def backwards(texts: Sequence[str]) -> list[Translated | None]:
-    """An engine that writes every word backwards and loses the mark `<b>`; sentences with `long` are too long."""
+    """An engine that writes every word backwards; sentences with `long` are too long."""
     return [None if "long" in text else Translated(_turned(text), -0.5) for text in texts]
 
 
+def losing(texts: Sequence[str]) -> list[Translated | None]:
+    """The same, which loses brackets."""
+    return backwards([text.replace("[", "").replace("]", "") for text in texts])
+
+
 def _turned(text: str) -> str:
-    kept = text.replace("<b>", "").replace("<a>", " <a> ").replace("</a>", " </a> ")
-    return " ".join(word if word.startswith("<") else word[::-1] for word in kept.split())
+    words = text.replace("[", " [ ").replace("]", " ] ").split()
+    return " ".join(word[::-1] for word in words)
 
 
 def by_letters(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
@@ -51,7 +56,7 @@ def by_letters(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
 
 
 def carried(*examples: Example, quality: Quality | None = None, **options: object) -> list[Carried]:
-    projector = Projector("qaa", backwards, **{"align": by_letters, **options})  # type: ignore[arg-type]
+    projector = Projector("qaa", **{"translate": backwards, "align": by_letters, **options})  # type: ignore[arg-type]
     return Carrier(projector, Judge(quality, "qaa") if quality else None)(examples)
 
 
@@ -67,9 +72,9 @@ PASSAGE = "It rained. Ann saw Bob here. He left."
 QUESTION = SpanExample("1", "Whom ?", PASSAGE, (Answer("Bob", PASSAGE.index("Bob")),))
 
 
-@pytest.mark.parametrize(("markers", "method"), [("tags", "markers"), ("none", "alignment")])
-def test_an_answer_is_found_in_the_translated_passage(markers: str, method: str) -> None:
-    (one,) = carried(QUESTION, markers=markers)
+@pytest.mark.parametrize(("translate", "method"), [(backwards, "markers"), (losing, "alignment")])
+def test_an_answer_is_found_in_the_translated_passage(translate: Translate, method: str) -> None:
+    (one,) = carried(QUESTION, translate=translate)
     assert one.method == method
     assert isinstance(one.example, SpanExample)
     assert one.example.answers
@@ -84,7 +89,7 @@ def test_a_question_without_answer_stays_one_and_what_is_not_found_is_left_out()
         SpanExample("1", "Who ?", "It rained.", ()),
         SpanExample("2", "Who ?", "It rained. A long day.", ()),
         QUESTION,
-        markers="none",
+        translate=losing,
         align=None,
     )
     assert isinstance(empty.example, SpanExample)
@@ -96,16 +101,12 @@ def test_a_question_without_answer_stays_one_and_what_is_not_found_is_left_out()
 def test_what_is_too_long_is_called_so_where_spans_are_lost_with_it() -> None:
     answer = SpanExample("1", "Who ?", "A long dog barks.", (Answer("dog", 7),))
     name = TaggedExample("2", ("Ann", "long", "gone"), ("B-PER", "O", "O"))
-    for markers in ("none", "tags"):
-        assert [one.reason for one in (*carried(answer, markers=markers), *carried(name, markers=markers))] == [
-            "too long",
-            "too long",
-        ]
+    assert [one.reason for one in (*carried(answer), *carried(name))] == ["too long", "too long"]
 
 
 def test_what_was_translated_without_its_marks_is_not_called_too_long() -> None:
     def short(texts: Sequence[str]) -> list[Translated | None]:
-        return [None if "<" in text else Translated(_turned(text)) for text in texts]
+        return [None if "[" in text else Translated(_turned(text)) for text in texts]
 
     def nowhere(pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
         return [Alignment(frozenset(), (0,) * len(second)) for _, second in pairs]
@@ -116,11 +117,11 @@ def test_what_was_translated_without_its_marks_is_not_called_too_long() -> None:
 
 def test_entities_go_by_marks_or_else_by_alignment() -> None:
     one = TaggedExample("1", ("New", "York", "is", "big"), ("B-LOC", "I-LOC", "O", "O"))
-    two = TaggedExample("2", ("Ann", "saw", "Bob"), ("B-PER", "O", "B-PER"))
+    two = TaggedExample("2", ("Ann", "left", "Rome"), ("B-PER", "O", "B-LOC"))
     none = TaggedExample("3", ("it", "is"), ("O", "O"))
     first, second, third = carried(one, two, none)
     assert first == Carried(TaggedExample("1", ("weN", "kroY", "si", "gib"), one.tags), method="markers")
-    assert second == Carried(TaggedExample("2", ("nnA", "was", "boB"), two.tags), method="alignment")
+    assert second == Carried(TaggedExample("2", ("nnA", "tfel", "emoR"), two.tags), method="alignment")
     assert third == Carried(TaggedExample("3", ("ti", "si"), none.tags))
 
 
@@ -168,8 +169,8 @@ def test_an_example_of_which_any_text_is_bad_is_left_out(example: Example) -> No
 
 
 def by_length(texts: Sequence[str]) -> list[Translated | None]:
-    """An engine that is the less sure the more words it is given."""
-    return [Translated(_turned(text), -float(len(text.split()))) for text in texts]
+    """An engine that is the less sure the more words it is given, and loses brackets."""
+    return [one and one._replace(score=-float(len(one.text.split()))) for one in losing(texts)]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def by_length(texts: Sequence[str]) -> list[Translated | None]:
 def test_the_worst_sentence_decides(example: Example) -> None:
     for least, reason in ((-2.5, "low score"), (-3.0, "")):
         judge = Judge(Quality(min_score=least, identify=False), "qaa")
-        (one,) = Carrier(Projector("qaa", by_length, by_letters, "none"), judge)([example])
+        (one,) = Carrier(Projector("qaa", by_length, by_letters), judge)([example])
         assert one.reason == reason
 
 

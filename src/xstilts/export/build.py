@@ -15,92 +15,64 @@ from transformers import AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.load import ENCODER_OF
+from xstilts.backbones.load import ENCODER_OF, load_backbone, save_backbone
 from xstilts.backbones.names import LAYER_FIELDS, Pooling
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import write_json
-from xstilts.export.check import (
-    difference,
-    framed_alike,
-    our_logits,
-    our_vectors,
-    reads_types,
-    refuse_different,
-    sample_features,
-    sample_sentences,
-    sample_texts,
-    their_logits,
-    their_vectors,
-)
+from xstilts.export import check
 from xstilts.export.finished import Head
-from xstilts.export.forms import Fit, skeleton
-from xstilts.export.layout import lay_out, plain_config
-from xstilts.export.opening import Source
+from xstilts.export.forms import Layout, lay_out, plain_config, skeleton
+from xstilts.tasks import Encoding
 
 
-def write_transformers(source: Source, head: Head, module: nn.Module, directory: Path) -> tuple[Fit, float]:
-    """Write backbone and head as one transformers model with its tokenizer, and read it back.
+def write_transformers(
+    backbone: Backbone, limits: Encoding, head: Head, module: nn.Module, directory: Path
+) -> tuple[Layout, float]:
+    """Write backbone and head as one transformers model with its tokenizer; compare the logits of what is read back.
 
-    Returns:
-        the form it took, and the largest difference of its logits from ours.
-
-    Raises:
-        BackboneError: transformers has no such head, or the folder gives other logits.
+    Raises `BackboneError` where transformers has no such head, or gives other logits.
     """
-    layout = lay_out(source.backbone, head, module)
-    form, library = layout.fit.form, layout.fit.library.__name__
-    own = {f"{layout.fit.base}.{name}": value for name, value in source.backbone.model.state_dict().items()}
-    save(layout.skeleton(), {**own, **layout.tensors}, directory)
-    save_tokenizer(source.backbone, directory, pairs=head.type != "tagging")
-    features = sample_features(Coder(source.backbone.tokenizer), head.type, source.encoding, head.labels)
-    ours = our_logits(source.backbone, module, head.type, features)
-    model = reopen(getattr(transformers, form.auto), directory)
-    found = difference(ours, their_logits(model, head.type, features))
-    reason = f"the head of {library} computes something else than ours, so nothing was exported"
-    refuse_different(found, library, reason)
-    return layout.fit, found
+    layout = lay_out(backbone, head, module)
+    own = {f"{layout.base}.{name}": value for name, value in backbone.model.state_dict().items()}
+    save(skeleton(layout.library, layout.config), {**own, **layout.tensors}, directory)
+    save_tokenizer(backbone, directory, pairs=head.type != "tagging")
+    features = check.sample_features(backbone, head, limits)
+    theirs = check.their_logits(reopen(getattr(transformers, layout.form.auto), directory), head.type, features)
+    ours = check.our_logits(backbone, module, head.type, features)
+    return layout, check.refuse_different(ours, theirs, layout.library.__name__, "nothing was exported")
 
 
 def save(model: Any, state: Mapping[str, Tensor], directory: Path) -> None:
-    """Write a skeleton with the tensors of `state`; poolers that it does not have are left out.
-
-    Raises:
-        BackboneError: a tensor is missing or has another shape.
-    """
+    """Write a skeleton with the tensors of `state`, which must fit; poolers that it does not have are left out."""
     wanted = model.state_dict()
-    kept = {name: value.detach().cpu() for name, value in state.items() if name in wanted}
-    lacking = [name for name in wanted if name not in kept or kept[name].shape != wanted[name].shape]
-    extra = [name for name in state if name not in wanted and "pooler" not in name]
-    if lacking or extra:
-        raise BackboneError(f"{type(model).__name__} has other tensors than the model: {(lacking + extra)[0]}")
-    # save_pretrained takes shared tensors for one another by their storage, which a skeleton does not have.
-    model.load_state_dict({name: value.contiguous() for name, value in kept.items()}, assign=True)
+    kept = {name: value.detach().cpu() for name, value in state.items() if name in wanted or "pooler" not in name}
+    try:
+        # save_pretrained takes shared tensors for one another by their storage, which a skeleton does not have.
+        model.load_state_dict({name: value.contiguous() for name, value in kept.items()}, assign=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise BackboneError(f"{type(model).__name__} has other tensors than the model: {first}") from None
     model.tie_weights()
     model.save_pretrained(directory)
 
 
 def reopen(auto: Any, directory: Path) -> Any:
-    """The written folder as plain transformers loads it, with nothing missing."""
+    """The written folder as plain transformers loads it. Raises `BackboneError` where it does not read all of it."""
     model, info = from_pretrained(auto, directory, dtype=torch.float32, output_loading_info=True)
-    missing = sorted({*info["missing_keys"], *info["unexpected_keys"]})
-    if missing:
+    if missing := sorted({*info["missing_keys"], *info["unexpected_keys"]}):
         raise BackboneError(f"{type(model).__name__} does not read all that was written: {missing[0]}")
     return model
 
 
 def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int | None = None) -> None:
-    """Write the tokenizer so that called on its own it makes the inputs of training: special tokens, token types.
+    """Write the tokenizer so that, called on its own, it makes the inputs of training: special tokens, token types.
 
-    Args:
-        pairs: whether it is to frame two texts too; length: cut inputs there.
-
-    Raises:
-        BackboneError: the written tokenizer gives other inputs.
+    With `pairs` it frames two texts too; at `length` it cuts. Raises `BackboneError` where it gives other inputs.
     """
     coder, written = Coder(backbone.tokenizer), copy.deepcopy(backbone.tokenizer)
-    types = reads_types(backbone.model)
-    if not framed_alike(written, coder, pairs, types):
+    types = check.reads_types(backbone.model)
+    if not check.framed_alike(written, coder, pairs, types):
         written.backend_tokenizer.post_processor = _frame(coder, pairs)
         if types:  # multilingual E5 small: a BERT, which reads types, under XLM-R's tokenizer, which gives none
             written.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
@@ -110,36 +82,35 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
     if length is not None:
         written.model_max_length = length
     written.save_pretrained(directory)
-    if not framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
-        raise BackboneError(f"{type(written).__name__} as written frames texts in another way than in training")
+    if not check.framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
+        raise BackboneError(f"{type(written).__name__} as written frames texts differently than in training")
 
 
-def _frame(coder: Coder, pairs: bool) -> Any:
-    """The tokenizers library's word for the coder's frames; a decoder's tokenizer has no end of text of its own."""
+def _frame(coder: Coder, pairs: bool) -> TemplateProcessing:
+    """The coder's frames as the tokenizers library writes them; a decoder's tokenizer adds no end of text itself."""
 
     def part(ids: Any, kind: int) -> list[str]:
         return [f"{name}:{kind}" for name in coder.tokenizer.convert_ids_to_tokens(ids.tolist())]
 
-    one = coder.single
-    single = [*part(one.before, 0), "$A:0", *part(one.after, 0)]
-    two = coder.pair if pairs else one
-    pair = [*part(two.before, 0), "$A:0", *part(two.between, 0), "$B:1", *part(two.after, 1)]
-    used = {int(i) for frame in (one, two) for ids in frame for i in ids}
-    names = [(coder.tokenizer.convert_ids_to_tokens(i), i) for i in sorted(used)]
-    return TemplateProcessing(single=single, pair=pair, special_tokens=names)
+    one, two = coder.single, coder.pair if pairs else coder.single
+    used = sorted({int(i) for frame in (one, two) for ids in frame for i in ids})
+    return TemplateProcessing(
+        single=[*part(one.before, 0), "$A:0", *part(one.after, 0)],
+        pair=[*part(two.before, 0), "$A:0", *part(two.between, 0), "$B:1", *part(two.after, 1)],
+        special_tokens=list(zip(coder.tokenizer.convert_ids_to_tokens(used), used)),
+    )
 
 
-def write_sentence_transformers(source: Source, pooling: Pooling, layer: int, directory: Path) -> float:
-    """Write the lowest `layer` layers with their pooling, as sentence-transformers reads them, and read them back.
+def write_sentence_transformers(
+    backbone: Backbone, limits: Encoding, pooling: Pooling, layer: int, directory: Path
+) -> float:
+    """Write the lowest `layer` layers as sentence-transformers reads them, and compare the states of what is read back.
 
-    Returns:
-        the largest difference of its vectors from ours.
-
-    Raises:
-        BackboneError: no such layer, or one whose states cannot be had by leaving out those above.
+    Raises `BackboneError` where there is no such layer, or its states change when those above are left out.
     """
-    backbone, last = source.backbone, source.backbone.layers
-    check_layer(layer, backbone)
+    last, length = backbone.layers, int(min(limits.max_length, backbone.tokenizer.model_max_length))
+    if not 1 <= layer <= last:
+        raise BackboneError(f"the model has the layers 1 to {last}, and --layer asks for {layer}")
     config, kept = plain_config(backbone), dict(backbone.model.state_dict())
     if layer < last:
         setattr(config, next(name for name in LAYER_FIELDS if hasattr(config, name)), layer)
@@ -147,36 +118,39 @@ def write_sentence_transformers(source: Source, pooling: Pooling, layer: int, di
             config.layer_types = config.layer_types[:layer]
         cut = skeleton(type(backbone.model), config).state_dict()
         kept = {name: value for name, value in kept.items() if name in cut}
-    length = source.length
     save(skeleton(type(backbone.model), config), kept, directory)
     save_tokenizer(backbone, directory, pairs=False, length=length)
     _write_modules(directory, backbone.hidden_size, pooling, length)
     auto = "AutoModelForTextEncoding" if config.model_type in ENCODER_OF else "AutoModel"
-    model = reopen(getattr(transformers, auto), directory)
-    texts = sample_texts(Coder(backbone.tokenizer))
-    ours = our_vectors(backbone, sample_sentences(Coder(backbone.tokenizer), length), pooling, layer)
-    found = difference(ours, their_vectors(model, from_pretrained(AutoTokenizer, directory), texts, pooling))
-    below = f"a norm stands behind its last layer, so that only --layer {last} can be exported"
-    refuse_different(found, f"layer {layer} of {config.model_type}", below if layer < last else "nothing was exported")
-    return found
-
-
-def check_layer(layer: int, backbone: Backbone) -> None:
-    """Raises `BackboneError` for a layer that is not there."""
-    if not 1 <= layer <= backbone.layers:
-        raise BackboneError(f"layer {layer} of a model that has {backbone.layers}, numbered from 1")
+    model, tokenizer = reopen(getattr(transformers, auto), directory), from_pretrained(AutoTokenizer, directory)
+    ours = check.our_states(backbone, layer, length)
+    theirs = check.their_states(model, tokenizer, check.sample_texts(Coder(backbone.tokenizer)))
+    norm = f"a norm follows its last layer, so only --layer {last} can be exported"
+    reason = norm if layer < last else "nothing was exported"
+    return check.refuse_different(ours, theirs, f"layer {layer} of {config.model_type}", reason)
 
 
 def _write_modules(directory: Path, size: int, pooling: Pooling, length: int) -> None:
     """The files beside model and tokenizer, in the form that sentence-transformers has read since version 2."""
-    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(kinds.items())
+        for i, (path, kind) in enumerate({"": "Transformer", "1_Pooling": "Pooling"}.items())
     ]
-    write_json(directory / "modules.json", modules)
-    write_json(directory / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
     modes = {"mean": "mean_tokens", "first": "cls_token", "last": "lasttoken"}
     chosen = {f"pooling_mode_{name}": mode == pooling for mode, name in modes.items()}
+    write_json(directory / "modules.json", modules)
+    write_json(directory / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
     write_json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": size, **chosen})
     write_json(directory / "config_sentence_transformers.json", {"prompts": {}, "similarity_fn_name": "cosine"})
+
+
+def write_text_model(backbone: Backbone, directory: Path) -> float:
+    """Write a model that answers in text whole, with its tokenizer, and compare the tensors of what is read back.
+
+    Loading it as text compares the probabilities of an answer with those of transformers' own forward pass.
+    """
+    save_backbone(backbone, directory)
+    read = load_backbone(str(directory), output="text").model.state_dict()
+    ours = backbone.model.state_dict()
+    what = type(backbone.model).__name__
+    return check.refuse_different(list(ours.values()), [read[name] for name in ours], what, "nothing was exported")

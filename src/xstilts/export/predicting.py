@@ -1,44 +1,191 @@
-"""`xstilts predict`: what a finished model says of a user's file, in the form of the store's predictions."""
+"""`xstilts predict`: a user's file, or values from Python, and what a finished model answers.
+
+Tables (JSON, CSV, tab-separated, Parquet) are read by column, plain text (`.txt`) has one sentence per line, and files
+of words have one word per line with an empty line after each sentence. Gold in a file is not read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xstilts.backbones.coder import Coder
-from xstilts.core.errors import ConfigError
-from xstilts.data.examples import Example
+from xstilts.core.errors import ConfigError, DataError, UnknownName
+from xstilts.core.files import held, kind_of
+from xstilts.core.languages import any_language
+from xstilts.data.examples import Example, TaggedExample, TextExample
+from xstilts.data.readers.common import Ids, Row, lines_of
+from xstilts.data.readers.dialects import RECORDS, TABLES, table_of
+from xstilts.data.readers.tables import Header, Name, table_rows
 from xstilts.data.readers.types import TYPES
-from xstilts.evaluation.predict import AT_ONCE, Predictor
+from xstilts.data.readers.words import is_conllu, sentences
 from xstilts.export.finished import Finished, Head
 from xstilts.stages.models import open_backbone, open_head
+from xstilts.stages.predicting import AT_ONCE, Predictor
 from xstilts.task_types import TASK_TYPES
-from xstilts.tasks import Encoding
+from xstilts.task_types.features import Features
 from xstilts.training.model import HeadSpec
 
+FORMS = (*TABLES, "txt", "words")
+"""Values of `--format`."""
 CHUNK = 256
 """Examples predicted between two reports of progress."""
+Answer = Callable[[Sequence[Example]], Iterator[list[dict[str, Any]]]]
+"""Examples -> rows (`id`, `prediction`, scores) as in the store, in the same order, a chunk at a time."""
+Columns = Mapping[str, tuple[Name, ...]]
+"""Our field -> the file's column; for `choices` perhaps several."""
+GOLD = ("label", "answers", "answer", "answer_start", "tags")
 
 
-@dataclass(frozen=True)
-class Answering:
-    """An opened model that answers."""
+def _fields(kind: str) -> dict[str, tuple[Name, ...]]:
+    """Fields of a task type without gold -> the usual names of their columns."""
+    return {"id": ("id",), **{name: names for name, names in TYPES.get(kind).fields.items() if name not in GOLD}}
 
-    predictor: Predictor
-    coder: Coder
-    encoding: Encoding
 
-    def __call__(self, examples: Sequence[Example]) -> Iterator[list[dict[str, Any]]]:
-        """Rows (`id`, `prediction`, scores) in the order of the examples, some at a time."""
-        for begin in range(0, len(examples), CHUNK):
-            part, labels = examples[begin : begin + CHUNK], self.predictor.labels
-            features = self.predictor.task_type.encode(part, self.coder, self.encoding, labels)
-            yield [prediction.row() for prediction in self.predictor(features, self.encoding)]
+def parse_columns(words: str, kind: str) -> dict[str, tuple[Name, ...]]:
+    """`text=body,choices=a+b+c` as field -> columns; `words=2` gives a number. Raises `ConfigError`."""
+    known = [*_fields(kind), "language"]
+    columns: dict[str, tuple[Name, ...]] = {}
+    for part in filter(None, words.split(",")):
+        name, _, column = part.partition("=")
+        if name not in known or not column:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"fields of {kind} are {', '.join(known)}"
+            raise ConfigError(f"--columns: '{part}' should be FIELD=COLUMN; {hint}")
+        numbered = kind == "tagging" and column.isdecimal() and len(column) < 5
+        columns[name] = tuple(column.split("+")) if name == "choices" else (int(column) if numbered else column,)
+    return columns
+
+
+def read_examples(
+    path: Path, kind: str, columns: Columns | None = None, language: str | None = None, form: str = ""
+) -> list[Example]:
+    """All examples of a file, for a task type that answers. Raises `DataError`, `UnknownName`.
+
+    Args:
+        language: only rows of this language, where the file has a column `language`.
+        form: one of `FORMS`; by default as the suffix says, or the content where there is no suffix.
+    """
+    if form and form not in FORMS:
+        raise UnknownName("format", form, FORMS)
+    language = None if language is None else any_language(language).code
+    named, quoted = columns or {}, {"csv": True, "tsv": False}.get(form)
+    with held():
+        said = form or kind_of(path) or _guess(path, kind, named)
+        if said in RECORDS or (said in TABLES and kind != "tagging"):
+            examples = list(_rows(path, kind, named, language, said, quoted))
+        elif said == "txt" and not (kind == "tagging" and is_conllu(path)):
+            examples = list(_lines(path, kind))
+        elif kind == "tagging":
+            examples = list(_sentences(path, named))
+        else:
+            formats = ", ".join(FORMS[:-1])
+            raise DataError(f"neither name nor content tells the format: say --format {formats}", path)
+    if not examples:
+        raise DataError("holds no examples" + (f" in language '{language}'" if language else ""), path)
+    return examples
+
+
+def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
+    """Examples of texts, or of mappings by field, numbered from 0 where they have no `id`. Raises `DataError`."""
+    fields = list(_fields(kind))
+    examples = []
+    for number, given in enumerate(inputs):
+        if isinstance(given, str):
+            given = {"words": given.split()} if kind == "tagging" else {"text": given}
+        record = dict(given)
+        record.setdefault("id", str(number))
+        if odd := [name for name in record if name not in fields]:
+            raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
+        if absent := [name for name in fields if name not in record and name not in TYPES.get(kind).optional]:
+            raise DataError(f"input {number}: no field '{absent[0]}' ({kind} has {', '.join(fields)})")
+        examples.append(_make(kind, Row(record, Path("inputs"), number, number, {name: name for name in record})))
+    return examples
+
+
+def _make(kind: str, row: Row) -> Example:
+    make: Any = TYPES.get(kind).make
+    example: Example = make(row, None)
+    return example
+
+
+def _guess(path: Path, kind: str, named: Columns) -> str:
+    """The form of a file without suffix, such as a pipe, where its content leaves no doubt; else empty."""
+    table = table_of(path, quoted=False, kind="csv")
+    if table.form != "columns":
+        return table.form
+    header = [cell.strip('"') for cell in next(table.cells(), (1, [""]))[1]]
+    known = {name for names in {**_fields(kind), **named}.values() for name in names}
+    if kind == "tagging" or len(header) < 2 or known.isdisjoint(header):
+        return ""
+    return "tsv" if table.separator == "\t" else "csv"
+
+
+def _rows(
+    path: Path, kind: str, named: Columns, language: str | None, form: str, quoted: bool | None
+) -> Iterator[Example]:
+    columns = {"language": ("language",), **_fields(kind), **named}
+    if language is None:
+        del columns["language"]
+    optional = ({"id", "language"} | TYPES.get(kind).optional) - named.keys()
+    header = Header(columns, optional, quoted, kind=form)
+    ids = Ids(path)
+    try:
+        for row in table_rows(path, header, language or ""):
+            example = _make(kind, row)
+            ids.add(example.id, row.line)
+            yield example
+    except DataError as error:  # it names keys of an experiment file where the command line has options
+        problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
+        problem = problem.replace("`quoted: false`", "--format tsv").replace("`quoted: true`", "--format csv")
+        raise DataError(problem, error.path, error.line) from None
+
+
+def _lines(path: Path, kind: str) -> Iterator[Example]:
+    """One sentence per line, with the line's number as id; words end at blanks. Empty lines are left out."""
+    if kind not in ("classification", "tagging"):
+        raise DataError(f"{kind} needs columns: give a .jsonl, .csv or .tsv file", path)
+    for line, text in enumerate(lines_of(path), start=1):
+        if text.strip() and kind == "tagging":
+            yield TaggedExample(str(line), tuple(text.split()), None)
+        elif text.strip():
+            yield TextExample(str(line), text, None, None)
+
+
+def _sentences(path: Path, named: Columns) -> Iterator[Example]:
+    """One word per line, by default in the first column, or in the second of CoNLL-U; ids number the sentences."""
+    (column,) = named.get("words", (2 if is_conllu(path) else 1,))
+    if not isinstance(column, int):
+        raise DataError(f"columns of a file of words have numbers, such as words=2, and not the name '{column}'", path)
+    for number, rows in enumerate(sentences(path, [column]), start=1):
+        yield TaggedExample(str(number), tuple(cells[column - 1] for _, cells in rows), None)
+
+
+def reads_pairs(found: Finished, head: Head) -> bool | None:
+    """Whether the head was trained on pairs of texts; None where its data is gone."""
+    record = found.training_data(head)
+    if record is None or not (record.sound().directory / "all").exists():
+        return None
+    features = Features.load(record.directory / "all")
+    return bool((features.type_splits < np.diff(features.tokens.offsets)).any())
+
+
+def check_pairs(examples: Sequence[Example], pairs: bool | None, path: Path) -> None:
+    """Raises `DataError` for single texts asked of a model of pairs, and for pairs asked of a model of single texts."""
+    given = any(isinstance(example, TextExample) and example.pair is not None for example in examples)
+    if pairs is True and not given:
+        raise DataError("the model reads pairs of texts, and no column is named 'pair': give --columns pair=...", path)
+    if pairs is False and given:
+        raise DataError("the model reads single texts, and the file has a column 'pair': leave it out", path)
 
 
 def answering_head(found: Finished, task: str | None) -> Head:
-    """The head to ask. Raises `ConfigError` where it answers nothing about single examples."""
+    """The head to ask. Raises `ConfigError` where it does not answer single examples."""
     head = found.head(task)
     if not head.kind or not TYPES.get(head.kind).answers:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
@@ -47,10 +194,17 @@ def answering_head(found: Finished, task: str | None) -> Head:
     return head
 
 
-def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = AT_ONCE) -> Answering:
-    """The model with one of its heads, on a device; computed in the precision in which it was trained."""
+def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = AT_ONCE) -> Answer:
+    """The model with one of its heads on a device, in the precision in which it was trained or measured."""
     backbone = open_backbone(found.model.directory)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
     task_type = TASK_TYPES.get(head.type).suited(backbone)
-    predictor = Predictor(backbone, module, task_type, head.labels, device, tokens, found.precision)
-    return Answering(predictor, Coder(backbone.tokenizer), found.encoding(head))
+    predict = Predictor(backbone, module, task_type, head.labels, device, tokens, found.precision)
+    coder, encoding = Coder(backbone.tokenizer), found.encoding(head)
+
+    def answer(examples: Sequence[Example]) -> Iterator[list[dict[str, Any]]]:
+        for begin in range(0, len(examples), CHUNK):
+            features = task_type.encode(examples[begin : begin + CHUNK], coder, encoding, head.labels)
+            yield [prediction.row() for prediction in predict(features, encoding)]
+
+    return answer

@@ -1,8 +1,7 @@
-"""How much data a stage sees: counted where its features are prepared, else estimated from numbers of rows.
+"""How much data a stage sees, counted where its features are prepared and else estimated, and bytes on disk.
 
 Rows come from the official releases (`sources/rows.tsv`), from counting the files where no source states them, and from
-the microworld's sizes. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`):
-`Amount.estimated` says so, and `Amount.note` where rows are assumed too.
+the microworld's sizes. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ JOINED = 0.95
 """How full blocks of joined lines are."""
 BYTES_PER_TOKEN = 5.0
 """Of raw UTF-8 text in the languages of a multilingual corpus."""
-
-
 POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
 """Candidates that all languages search, where the files are not there: Mewsli-X has about a million."""
 
@@ -43,6 +40,7 @@ class Amount:
         keys: mean over tokens of the length of their segment.
         segments: mean per instance; `longest`: the most tokens an instance can have.
         rows: examples, of which span QA and raw text make several or fewer instances.
+        estimated: not counted; `note`: that rows are assumed too.
     """
 
     instances: float
@@ -60,14 +58,10 @@ class Amount:
 
 
 def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amount:
-    """What a prepare stage holds, all languages together.
+    """What a prepare stage holds, all languages together; estimated where it is not finished in a store.
 
-    Args:
-        store: where it may be finished; None to estimate in any case.
-        exponent: languages are drawn by size to this power; matters where their lengths differ.
-
-    Raises:
-        DataError: files that must be counted are missing or damaged.
+    Languages are drawn by size to the power of `exponent`, which matters where their lengths differ. Raises `DataError`
+    where files that must be counted are missing or damaged.
     """
     if store is not None and store.has(prepared):
         return _counted(store.directory(prepared), exponent)
@@ -81,13 +75,20 @@ def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
     return TYPES.get(kind).usual.passes or float(max(1, labels)), note
 
 
+def disk_of_features(kind: str, amount: Amount) -> float:
+    """Bytes: 4 a token, offsets of segments and instances, columns, and records; text is assumed per task type."""
+    usual = TYPES.get(kind).usual
+    per_instance = 12.0 * amount.segments + 24.0
+    return amount.instances * (usual.feature * amount.tokens + per_instance) + usual.record * amount.rows
+
+
 def _counted(directory: Path, exponent: float) -> Amount:
     folders = [path.parent for path in sorted(directory.glob("*/features.json"))]
-    about = [read_json(folder / "features.json") for folder in folders]
-    segments = np.concatenate([np.diff(np.load(folder / "tokens.offsets.npy")) for folder in folders])
-    lengths = np.concatenate([_instance_lengths(folder) for folder in folders])
-    mean = float(lengths.mean())
-    part = folders[0] / "column.part.npy"
+    offsets = [np.load(folder / "tokens.offsets.npy") for folder in folders]
+    segments = np.concatenate([np.diff(one) for one in offsets])
+    firsts = [np.load(folder / "first_segment.npy") for folder in folders]
+    lengths = np.concatenate([np.diff(one[first]) for one, first in zip(offsets, firsts)])
+    mean, part = float(lengths.mean()), folders[0] / "column.part.npy"
     if len(folders) == 1 and part.exists() and exponent != 1.0:
         mean = _drawn(lengths, np.load(part), exponent)
     return Amount(
@@ -96,13 +97,9 @@ def _counted(directory: Path, exponent: float) -> Amount:
         keys=float((segments.astype(np.float64) ** 2).sum() / segments.sum()),
         segments=len(segments) / len(lengths),
         longest=int(lengths.max()),
-        rows=sum(row["examples"] for row in about),
+        rows=sum(read_json(folder / "features.json")["examples"] for folder in folders),
         estimated=False,
     )
-
-
-def _instance_lengths(folder: Path) -> np.ndarray:
-    return np.diff(np.load(folder / "tokens.offsets.npy")[np.load(folder / "first_segment.npy")])
 
 
 def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
@@ -114,32 +111,24 @@ def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
 
 def _estimated(prepared: Stage) -> Amount:
     config = prepared.config
-    kind, encoding = TYPES.get(config["type"]).usual, Encoding(**config["encoding"])
-    longest = encoding.max_length * kind.segments
-    if TYPES.get(config["type"]).raw:
-        return _raw_text(prepared, encoding)
-    counts, note = rows_of(prepared)
+    kind, usual, encoding = TYPES.get(config["type"]), TYPES.get(config["type"]).usual, Encoding(**config["encoding"])
+    longest, (counts, note) = encoding.max_length, rows_of(prepared)
     rows = float(sum(counts.values()))
+    if kind.raw:
+        return _raw_text(prepared, encoding, rows, note)
     if config["task"] in POOLS and not config["combined"]:
         pool = _pool(prepared)
         rows = rows + pool if note or config["limit"] else rows - pool * (len(counts) - 1)
-    tokens = float(min(kind.tokens, encoding.max_length))
-    instances = rows * kind.instances
-    keys = min(SPREAD * tokens, float(encoding.max_length))
-    return Amount(instances, tokens * kind.segments, keys, kind.segments, longest, rows, True, note)
+    tokens = float(min(usual.tokens, longest))
+    keys, segments = min(SPREAD * tokens, float(longest)), usual.segments
+    return Amount(rows * usual.instances, tokens * segments, keys, segments, longest * segments, rows, True, note)
 
 
-def _raw_text(prepared: Stage, encoding: Encoding) -> Amount:
+def _raw_text(prepared: Stage, encoding: Encoding, rows: float, note: str) -> Amount:
     """Blocks of joined lines are full; lines alone are sentences."""
-    tokens = (
-        JOINED * encoding.max_length
-        if encoding.join
-        else float(min(TYPES.get("masked_lm").usual.tokens, encoding.max_length))
-    )
-    keys = tokens if encoding.join else min(SPREAD * tokens, float(encoding.max_length))
-    counts, note = rows_of(prepared)
-    rows = float(sum(counts.values()))
-    size = _size_of_files(prepared)
+    longest, size = float(encoding.max_length), _size_of_files(prepared)
+    tokens = JOINED * longest if encoding.join else min(float(TYPES.get("masked_lm").usual.tokens), longest)
+    keys = tokens if encoding.join else min(SPREAD * tokens, longest)
     instances = size / BYTES_PER_TOKEN / tokens if size and encoding.join else rows
     return Amount(instances, tokens, keys, 1.0, encoding.max_length, rows, True, "" if size else note)
 
@@ -153,8 +142,7 @@ def _size_of_files(prepared: Stage) -> int:
 
 def _pool(prepared: Stage) -> int:
     """Candidates that stand in every language's files, and are read once."""
-    root, (code, *_), task = roots_of(prepared), prepared.config["languages"], task_of(prepared)
-    split = split_of(prepared)
+    root, code, task, split = roots_of(prepared), prepared.config["languages"][0], task_of(prepared), split_of(prepared)
     if all(is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]
     return sum(not asked(example) for example in task.load(root, split, code))

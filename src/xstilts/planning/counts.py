@@ -1,4 +1,4 @@
-"""What a model is made of, counted on torch's meta device, where tensors have shapes and no numbers."""
+"""The shape of a stage's model, found without its weights, and what it is made of, counted on torch's meta device."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -15,19 +16,24 @@ from transformers import AutoConfig
 
 from xstilts.backbones.adapters import adapters_of, add_adapter, layer_stack, train_only
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.families import checkpoint_of, hint
 from xstilts.backbones.load import NOT_FIELDS, auto_class
-from xstilts.backbones.names import LoRA, Route
-from xstilts.backbones.pretrained import REFUSALS, from_config
+from xstilts.backbones.names import OWN_CODE, LoRA, Route
+from xstilts.backbones.pretrained import from_config, from_pretrained
 from xstilts.core.errors import BackboneError
+from xstilts.core.files import read_json
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+
+SPECIAL = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
+"""Of the tokenizers trained here (`backbones.vocabulary`); an architecture's own may lie beyond the vocabulary."""
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(NamedTuple):
     """How a model is trained, as far as it costs.
 
     Attributes:
-        rank: of low-rank adapters; 0: none, all weights are trained.
-        targets: names of adapted layers; none: every linear one.
+        rank: of low-rank adapters on `targets` (none: every linear layer); 0: all weights are trained.
         quantized: frozen weights in 4 bits.
         held: nothing is trained, and weights are held as if under adapters.
         frozen_layers: lowest layers that are not trained; `frozen_embeddings`: nor the embeddings.
@@ -75,14 +81,10 @@ class Counts:
     route: str
 
 
-def counts_of(shape: Mapping[str, Any], tuning: Tuning = Tuning(), route: Route | None = None) -> Counts:
+def counts_of(shape: Mapping[str, Any], tuning: Tuning = Tuning(), route: Route | None = None) -> Counts:  # noqa: B008
     """Counts of an architecture under a way of training it; the same question is answered once.
 
-    Args:
-        shape: `model_type` and configuration fields of the architecture.
-
-    Raises:
-        BackboneError: no such architecture, or fields that it refuses.
+    `shape`: `model_type` and configuration fields. Raises `BackboneError` for what transformers refuses.
     """
     return _counts(json.dumps(dict(shape), sort_keys=True), tuning, route)
 
@@ -90,13 +92,13 @@ def counts_of(shape: Mapping[str, Any], tuning: Tuning = Tuning(), route: Route 
 @lru_cache(maxsize=256)
 def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
     with torch.device("meta"):
-        model, config = _architecture(json.loads(text))
+        model = _model(json.loads(text))
         backbone = Backbone(model, None, route)
         if tuning.rank:
             add_adapter(backbone, LoRA(rank=tuning.rank, targets=tuning.targets))
-    train_only(
-        backbone, adapters_of(backbone)[-1] if tuning.rank else None, tuning.frozen_layers, tuning.frozen_embeddings
-    )
+    adapter = adapters_of(backbone)[-1] if tuning.rank else None
+    train_only(backbone, adapter, tuning.frozen_layers, tuning.frozen_embeddings)
+    config: Any = backbone.config
     named = list(backbone.model.named_parameters())
     linear = [  # of the body alone: the output layer, and a decoder, read the few tokens of answers
         part.weight
@@ -125,20 +127,19 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
     )
 
 
-def _architecture(shape: Mapping[str, Any]) -> tuple[Any, Any]:
+def _model(shape: Mapping[str, Any]) -> Any:
     fields = {name: value for name, value in shape.items() if name not in (*NOT_FIELDS, "output")}
     try:
         config = AutoConfig.for_model(shape["model_type"], **fields)
         model = from_config(auto_class(config, shape.get("output", "head")), config, dtype=torch.float32)
-        output = model.get_output_embeddings()
-        if output is not None and shape.get("tie_word_embeddings") is False:
-            # transformers 5 ties mT5 whatever its configuration says; its weights have an output layer of their own.
-            output.weight = nn.Parameter(torch.empty_like(output.weight))
-        return model, config
-    except (*REFUSALS, AssertionError) as error:
-        raise BackboneError(
-            f"no plan for a {shape['model_type']}: {shorten(str(error), 200, placeholder=' ...')}"
-        ) from None
+    except Exception as error:  # transformers refuses fields in many ways
+        reason = shorten(str(error), 200, placeholder=" ...")
+        raise BackboneError(f"no plan for a {shape['model_type']}: {reason}") from None
+    output = model.get_output_embeddings()
+    if output is not None and shape.get("tie_word_embeddings") is False:
+        # transformers 5 ties mT5 whatever its configuration says; its weights have an output layer of their own.
+        output.weight = nn.Parameter(torch.empty_like(output.weight))
+    return model
 
 
 def _relative(config: Any) -> int:
@@ -146,3 +147,61 @@ def _relative(config: Any) -> int:
     reach = getattr(config, "position_buckets", 0)
     reach = reach if reach > 0 else getattr(config, "max_relative_positions", 0)
     return 2 * (reach if reach > 0 else config.max_position_embeddings) * len(kinds) if kinds else 0
+
+
+def start_of(stage: Stage) -> Stage:
+    """The start stage that a train or predict stage goes back to."""
+    while stage.kind != "start":
+        stage = stage.inputs["model"]
+    return stage
+
+
+def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:
+    """The architecture of a start stage, with `output: text` where it keeps its output layer.
+
+    Looked for in this order: the finished stage; the fields of a random start; the folder of a local model; the
+    catalogue of known checkpoints; the hub's cache. Raises `BackboneError` for a hub model that is in neither.
+    """
+    output = {"output": "text"} if start.config.get("output") == "text" else {}
+    return {**_shape(start, store), **output}
+
+
+def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
+    if store is not None and (store.directory(start) / "backbone" / "config.json").is_file() and store.has(start):
+        return _fields(read_json(store.directory(start) / "backbone" / "config.json"))
+    if "model" in start.inputs:
+        return _shape(start_of(start.inputs["model"]), store)
+    if "random" in start.config:
+        given = start.config["random"]
+        vocabulary = {"vocab_size": _vocabulary(start.inputs["tokenizer"], store), **SPECIAL}
+        return {**vocabulary, **given["config"], "model_type": given["architecture"]}
+    source = start.settings["source"]
+    if (Path(source) / "config.json").is_file():
+        return _fields(read_json(Path(source) / "config.json"))
+    if (found := checkpoint_of(source)) is not None:
+        return {**found.shape, "model_type": found.model_type}
+    try:
+        config = from_pretrained(AutoConfig, source, revision=start.settings["revision"], local_files_only=True)
+    except BackboneError as error:
+        if OWN_CODE in str(error):
+            raise
+        raise BackboneError(
+            f"no plan for '{source}': it is not a known checkpoint, no folder, and its config.json is not in the hub's "
+            f"cache; fetch that file first (hf download {source} config.json){hint(source)}"
+        ) from None
+    return _fields(config.to_dict())
+
+
+def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is no field of the architecture, such as the version that wrote the file."""
+    return {name: value for name, value in config.items() if not name.startswith("_") and value is not None}
+
+
+def _vocabulary(tokenizer: Stage, store: Store | None) -> int:
+    """Pieces of a tokenizer: those of the finished stage, else those it is to be trained to."""
+    path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
+    if path is None or not path.is_file():
+        return int(tokenizer.config["trained"]["vocabulary"])
+    read = read_json(path)
+    pieces = read["model"]["vocab"]
+    return len(pieces) + sum(token["content"] not in pieces for token in read.get("added_tokens", []))

@@ -1,9 +1,8 @@
 """Devices by name: memory and peak speed. Dense figures, without structured sparsity, as the data sheets give them.
 
-H200: NVIDIA H200 data sheet (SXM). H100: NVIDIA H100 data sheet (SXM). A100: NVIDIA A100 data sheet (SXM). L40S: NVIDIA
-L40S data sheet. RTX 4090: NVIDIA Ada GPU architecture whitepaper, appendix A (FP32 accumulation). T4: NVIDIA T4 data
-sheet; it has no bf16 units, so that bf16 runs at the speed of fp32 there. Where a sheet gives tensor-core figures with
-sparsity, they are halved. fp32 is the rate of ordinary cores: TF32 is off in this package.
+H200, H100, A100 (SXM), L40S, T4: NVIDIA's data sheets; figures with sparsity are halved. RTX 4090: NVIDIA Ada GPU
+architecture whitepaper, appendix A (FP32 accumulation). The T4 has no bf16 units and runs bf16 at the speed of fp32.
+fp32 is the rate of ordinary cores: TF32 is off in this package.
 
 `cpu` is one core with two 256-bit fused multiply-add units at 2.5 GHz (2 units x 8 lanes x 2 operations x 2.5 GHz), in
 bf16 the same; its memory is not judged, and its hours are core-hours.
@@ -12,18 +11,13 @@ bf16 the same; its memory is not judged, and its hours are core-hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xstilts.core.errors import UnknownName
 
 
-@dataclass(frozen=True)
-class Device:
-    """A device.
-
-    Attributes:
-        memory: bytes; 0 where it is not judged.
-        bf16, fp32: peak FLOP/s of dense matrix products.
-    """
+class Device(NamedTuple):
+    """A device: bytes of memory (0 where it is not judged), and peak FLOP/s of dense matrix products."""
 
     name: str
     memory: int
@@ -38,10 +32,6 @@ class Device:
     def usable(self) -> int:
         """Bytes left for tensors: 1 GB for the driver's context and libraries, 5 % for the allocator's gaps."""
         return int((self.memory - 1e9) * 0.95) if self.memory else 0
-
-    def peak(self, precision: str) -> float:
-        """FLOP/s in `fp32` or `bf16`."""
-        return self.bf16 if precision == "bf16" else self.fp32
 
 
 _TABLE = (
@@ -64,8 +54,7 @@ def device(name: str) -> Device:
     return DEVICES[name.lower()]
 
 
-@dataclass(frozen=True)
-class Utilisation:
+class Utilisation(NamedTuple):
     """Share of the peak that useful FLOPs reach (model FLOPs utilisation, Chowdhery et al. 2022, appendix B).
 
     Assumed, not measured: 46 % was reported for PaLM 540B (ibid., table 3) and 42 to 54 % for GPT models of 22 B to 1 T
@@ -75,11 +64,6 @@ class Utilisation:
     low: float = 0.15
     usual: float = 0.35
     high: float = 0.50
-
-    @classmethod
-    def measured(cls, share: float) -> Utilisation:
-        """One figure, as `benchmarks/planner.py` prints it."""
-        return cls(share, share, share)
 
 
 @dataclass(frozen=True)
@@ -96,5 +80,5 @@ class Hours:
 
 def device_hours(flops: float, device: Device, precision: str, share: Utilisation) -> Hours:
     """Hours of one device; over several devices they are divided, and their sum stays."""
-    full = flops / device.peak(precision) / 3600.0
+    full = flops / (device.bf16 if precision == "bf16" else device.fp32) / 3600.0
     return Hours(full / share.usual, full / share.high, full / share.low)

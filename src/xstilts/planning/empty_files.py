@@ -18,12 +18,11 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 
 def lay_out(experiment: Experiment, root: Path) -> None:
-    """Write the empty files of every task that the experiment names.
+    """Write the empty files of every task that the experiment names; of raw text a size is assumed.
 
-    Raises:
-        ConfigError: a task whose labels or sizes are only in its files; of raw text a size is assumed.
+    Raises `ConfigError` for a task whose labels or sizes are only in its files.
     """
-    for name in dict.fromkeys(experiment.task_names()):
+    for name in experiment.task_names():
         task = experiment.task(name)
         if name in experiment.tasks and task.type != "masked_lm":
             raise ConfigError(
@@ -40,10 +39,8 @@ def lay_out(experiment: Experiment, root: Path) -> None:
 def _places(task: Task) -> Iterable[str]:
     """One path a split and language: the first pattern, `*` and language fields filled in."""
     codes = dict.fromkeys([*task.languages, "en"])
-    for patterns in task.files.values():
-        for pattern in patterns[0].split(" + "):
-            fields = _FIELD.findall(pattern)
-            for code in codes if fields else ("en",):
-                forms = any_language(code).forms(fields[0]) if fields else ("",)
-                if forms:
-                    yield _FIELD.sub(forms[0], pattern).replace("*", "any")
+    for pattern in (part for patterns in task.files.values() for part in patterns[0].split(" + ")):
+        fields = _FIELD.findall(pattern)
+        for code in codes if fields else ("en",):
+            if forms := any_language(code).forms(fields[0]) if fields else ("",):
+                yield _FIELD.sub(forms[0], pattern).replace("*", "any")

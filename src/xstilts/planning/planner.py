@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from xstilts.data.readers.types import TYPES
-from xstilts.evaluation.predict import AT_ONCE
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.planning import disk
-from xstilts.planning.amounts import Amount, amount, read_over
-from xstilts.planning.costing import Cost, Hardware, Load, inference, training
-from xstilts.planning.counts import Tuning, counts_of
+from xstilts.planning import costing
+from xstilts.planning.amounts import Amount, amount, disk_of_features, read_over
+from xstilts.planning.costing import Cost, Hardware, Load, Memory
+from xstilts.planning.counts import Tuning, counts_of, shape_of, start_of
 from xstilts.planning.devices import Hours
-from xstilts.planning.formulas import Memory, head_parameters
-from xstilts.planning.lookup import shape_of, start_of
 from xstilts.stages.models import COPIED_BYTES
+from xstilts.stages.predicting import AT_ONCE
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import draws_of
 from xstilts.training.snapshots import moments
 
 NOTHING = Hours()
+WORLD = 22_000_000.0
+"""Bytes of a microworld."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ class StagePlan:
     Attributes:
         model: name of the backbone it belongs to; empty for data.
         cached: finished; then all costs are 0.
-        steps: optimizer steps. `tokens` are processed once each way.
         flops: useful ones; `hours` counts besides what is computed again, and devices that wait.
         disk: bytes when finished; `scratch`: besides, while it runs.
-        estimated: whether the amount of data was estimated and not counted.
         fits: on one device; None where nothing is judged.
     """
 
@@ -60,23 +58,9 @@ class StagePlan:
 
     def row(self) -> dict[str, Any]:
         """A JSON object."""
-        return {
-            "key": self.key,
-            "kind": self.kind,
-            "label": self.label,
-            "model": self.model,
-            "cached": self.cached,
-            "steps": self.steps,
-            "tokens": round(self.tokens),
-            "flops": self.flops,
-            "memory": None if self.memory is None else self.memory.row(),
-            "hours": {"usual": self.hours.usual, "low": self.hours.low, "high": self.hours.high},
-            "disk": round(self.disk),
-            "scratch": round(self.scratch),
-            "estimated": self.estimated,
-            "fits": self.fits,
-            "notes": list(self.notes),
-        }
+        whole = {name: round(getattr(self, name)) for name in ("tokens", "disk", "scratch")}
+        memory = None if self.memory is None else self.memory.row()
+        return {**vars(self), **whole, "memory": memory, "hours": dict(vars(self.hours)), "notes": list(self.notes)}
 
 
 TRANSLATING = "hours and disk of machine translation are not planned"
@@ -88,13 +72,7 @@ SHARDS_ARE_NOT_JUDGED = (
 
 @dataclass
 class Planner:
-    """Plans stages one by one.
-
-    Args:
-        store: where finished stages are looked for; None: nothing is finished.
-        hardware: on which the rest will run.
-        models: key of a stage -> name of the backbone it belongs to.
-    """
+    """Plans stages one by one; `models`: key of a stage -> its backbone's name. Without a store nothing is finished."""
 
     store: Store | None
     hardware: Hardware
@@ -112,60 +90,81 @@ class Planner:
         plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
         if self.store is not None and self.store.has(stage):
             return replace(plan, cached=True)
-        how: Mapping[str, Callable[[Stage, StagePlan], StagePlan]] = {
-            "train": self._train,
-            "choose": lambda _, plan: plan,  # hard links
-            "predict": self._predict,
-            "prepare": self._prepare,
-            "start": self._start,
-            "evaluate": self._evaluate,
-            "tokenizer": self._tokenizer,
-            "world": lambda _, plan: replace(plan, disk=disk.WORLD),
-            "leaks": lambda _, plan: plan,  # a line for each pair of data sets
-            "translate": lambda _, plan: replace(plan, estimated=True, notes=(TRANSLATING,)),
-        }
-        return how[stage.kind](stage, plan)
+        match stage.kind:
+            case "train":
+                return self._train(stage, plan)
+            case "predict":
+                return self._predict(stage, plan)
+            case "prepare":
+                data = self._amount(stage, 1.0)
+                notes, size = (data.note,) if data.note else (), disk_of_features(stage.config["type"], data)
+                return replace(plan, disk=size, estimated=data.estimated, notes=notes)
+            case "evaluate":
+                data = self._amount(stage.inputs["data"], 1.0)
+                return replace(plan, disk=6000.0 + 12.0 * data.rows, estimated=data.estimated)
+            case "start":
+                counts = counts_of(self._shape(stage), route=stage.config.get("route"))
+                source = stage.settings.get("source")
+                small = source is not None and Path(source).is_dir() and 4 * counts.total < COPIED_BYTES
+                copied = small or "source" not in stage.settings or "random_like" in stage.config
+                return replace(plan, disk=costing.disk_of_training(counts, Tuning(), 0)[0] if copied else 0.0)
+            case "tokenizer" if "trained" in stage.config:  # a copied one has as many bytes as that of its model
+                return replace(plan, disk=costing.TOKENIZER_PIECE * int(stage.config["trained"]["vocabulary"]))
+            case "world":
+                return replace(plan, disk=WORLD)
+            case "translate":
+                return replace(plan, estimated=True, notes=(TRANSLATING,))
+        return plan  # hard links, or a line for each pair of data sets
+
+    def _computed(self, plan: StagePlan, cost: Cost, **more: Any) -> StagePlan:
+        usable = self.hardware.device.usable
+        fits = cost.memory.total <= usable if self.hardware.device.is_gpu else None
+        return replace(plan, **{"flops": cost.flops, "hours": cost.hours, "memory": cost.memory, "fits": fits, **more})
 
     def _train(self, stage: Stage, plan: StagePlan) -> StagePlan:
         options = TrainConfig(**stage.config["train"])
         tuning = tuning_of(options)
         load, amounts = self.load_of(stage, options)
         shape, route = self._model(stage)
-        cost = training(shape, tuning, load, self.hardware, route)
+        cost = costing.training(shape, tuning, load, self.hardware, route)
         counts, parts = cost.counts, stage.config["components"]
-        heads = sum(head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
-        final, scratch = disk.trained(counts, tuning, heads)
+        heads = sum(costing.head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
+        final, scratch = costing.disk_of_training(counts, tuning, heads)
         judged = self._judged(stage, load.steps, options.precision)
         if "selection" in stage.config:
             scratch += 2.0 * 4.0 * (counts.trained + heads)  # snapshots: the best, and the last checkpoint's
-        return replace(
+        return self._computed(
             plan,
+            cost,
             steps=load.steps,
             tokens=load.tokens,
             flops=cost.flops + sum(one.flops for one in judged),
-            memory=cost.memory,
             hours=sum((one.hours for one in judged), cost.hours),
             disk=final,
             scratch=scratch,
             estimated=any(one.estimated for one in amounts),
-            fits=self._fits(cost.memory),
             notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
         )
 
     def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
         """What evaluating snapshots takes, an entry for each evaluation and judge, as if nothing stopped early."""
-        selection = stage.config.get("selection", {})
-        number = 1
+        selection, number = stage.config.get("selection", {}), 1
         if selection.get("by") in ("validation", "oracle"):
             number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
-        shape, route = self._model(stage)
         costs = []
         for i in range(len(selection.get("judges", ()))):
             data = self._amount(stage.inputs[f"dev{i}"], 1.0)
-            load = Load(tokens=data.total, keys=data.keys, longest=data.longest, precision=precision)
-            how = (route, min(self.hardware.use.micro_batch_tokens, data.total), False)
-            costs += [inference(shape, _adapted(stage), load, self.hardware, how)] * number
+            costs += [self._reading(stage, data, precision, self.hardware.use.micro_batch_tokens)] * number
         return costs
+
+    def _reading(
+        self, stage: Stage, data: Amount, precision: str, at_once: int, passes: float = 1.0, all_layers: bool = False
+    ) -> Cost:
+        """What running the model of a stage over data takes."""
+        shape, route = self._model(stage)
+        load = Load(tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=precision)
+        how = (route, min(at_once, data.total), all_layers)
+        return costing.inference(shape, _adapted(stage), load, self.hardware, how)
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """What a train stage computes, from the mixture's amounts as `build_phase` draws them."""
@@ -174,18 +173,16 @@ class Planner:
         sizes = [max(1, round(one.instances)) for one in amounts]
         draws = draws_of(parts, sampling, sizes, options)
         shares = draws.first if draws.last is None else tuple((a + b) / 2 for a, b in zip(draws.first, draws.last))
-        steps = draws.steps
         mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
         weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
         masked = [float(part["options"].get("rate", TYPES.get(part["type"]).usual.predicted)) for part in parts]
-        whole = any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts)
         load = Load(
-            steps=steps,
-            tokens=steps * options.batch_size * float(mean),
+            steps=draws.steps,
+            tokens=draws.steps * options.batch_size * float(mean),
             keys=float(sum(weight * one.keys for weight, one in zip(weights, amounts, strict=True))),
             longest=max(one.longest for one in amounts),
             batch=options.batch_size,
-            whole=whole,
+            whole=any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts),
             masked=float(sum(weight * rate for weight, rate in zip(weights, masked, strict=True))),
             most_masked=max(masked),
             precision=options.precision,
@@ -193,66 +190,27 @@ class Planner:
         return load, amounts
 
     def _predict(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        kind = stage.config["type"]
-        data = self._amount(stage.inputs["data"], 1.0)
-        shape, route = self._model(stage)
-        at_once = min(max(self.hardware.use.micro_batch_tokens, AT_ONCE), data.total)
+        kind, precision = stage.config["type"], stage.config["precision"]
+        data, at_once = self._amount(stage.inputs["data"], 1.0), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
         passes, note = read_over(kind, len(stage.config["labels"]))
-        load = Load(
-            tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=stage.config["precision"]
-        )
-        how = (route, at_once, TASK_TYPES.get(kind).all_layers)
-        cost = inference(shape, _adapted(stage), load, self.hardware, how)
-        return replace(
-            plan,
-            tokens=load.tokens,
-            flops=cost.flops,
-            memory=cost.memory,
-            hours=cost.hours,
-            disk=disk.predicted(kind, data.rows, cost.counts.layers),
-            estimated=data.estimated,
-            fits=self._fits(cost.memory),
-            notes=(*cost.notes, *note),
-        )
-
-    def _prepare(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        data = self._amount(stage, 1.0)
-        notes = (data.note,) if data.note else ()
-        return replace(plan, disk=disk.prepared(stage.config["type"], data), estimated=data.estimated, notes=notes)
-
-    def _start(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        counts = counts_of(self._shape(stage), route=stage.config.get("route"))
-        source = stage.settings.get("source")
-        local = source is not None and Path(source).is_dir()
-        made = "source" not in stage.settings or "random_like" in stage.config
-        copied = made or (local and 4 * counts.total < COPIED_BYTES)
-        return replace(plan, disk=disk.started(counts, copied))
-
-    def _evaluate(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        data = self._amount(stage.inputs["data"], 1.0)
-        return replace(plan, disk=disk.evaluated(data.rows), estimated=data.estimated)
-
-    def _tokenizer(self, stage: Stage, plan: StagePlan) -> StagePlan:
-        """A tokenizer that is to be trained; a copied one has as many bytes as that of its model."""
-        pieces = int(stage.config["trained"]["vocabulary"]) if "trained" in stage.config else 0
-        return replace(plan, disk=disk.TOKENIZER_PIECE * pieces)
+        cost = self._reading(stage, data, precision, at_once, passes, TASK_TYPES.get(kind).all_layers)
+        # One line an example; retrieval writes one for each layer, raw and centred.
+        lines = data.rows * (2 * (cost.counts.layers + 1) if kind == "retrieval" else 1)
+        size, notes = lines * TYPES.get(kind).usual.prediction, (*cost.notes, *note)
+        tokens = passes * data.total
+        return self._computed(plan, cost, tokens=tokens, disk=size, estimated=data.estimated, notes=notes)
 
     def _model(self, stage: Stage) -> tuple[Mapping[str, Any], Any]:
         start = start_of(stage)
         return self._shape(start), start.config.get("route")
 
-    def _fits(self, memory: Memory) -> bool | None:
-        return memory.total <= self.hardware.device.usable if self.hardware.device.is_gpu else None
-
 
 def tuning_of(options: TrainConfig) -> Tuning:
     """What a phase trains, as the arithmetic needs it."""
     tuning = Tuning(frozen_layers=options.frozen_layers, frozen_embeddings=options.frozen_embeddings)
-    if options.lora is None:
+    if (lora := options.lora) is None:
         return tuning
-    lora = options.lora
-    quantized = options.quantize is not None
-    return replace(tuning, rank=lora.rank, targets=tuple(lora.targets), quantized=quantized)
+    return tuning._replace(rank=lora.rank, targets=tuple(lora.targets), quantized=options.quantize is not None)
 
 
 def _adapted(predict: Stage) -> Tuning:
@@ -285,7 +243,7 @@ def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
         "cached": sum(plan.cached for plan in plans),
         "tokens": round(sum(plan.tokens for plan in plans)),
         "flops": sum(plan.flops for plan in plans),
-        "hours": {"usual": hours.usual, "low": hours.low, "high": hours.high},
+        "hours": dict(vars(hours)),
         "memory": round(max(peaks, default=0.0)),
         "disk": round(sum(plan.disk for plan in plans)),
         "scratch": round(max((plan.scratch for plan in plans), default=0.0)),

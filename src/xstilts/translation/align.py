@@ -15,27 +15,16 @@ from torch import Tensor
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.packing import micro_batches, pack
-from xstilts.core.errors import BackboneError
 from xstilts.translation.project import Alignment, Words
 
 DEPTH = 2 / 3
 
 
 class Aligner:
-    """Aligns pairs of sentences with an encoder.
+    """Aligns pairs of sentences by one hidden state (`layer`) of an encoder; `tokens` are encoded at a time."""
 
-    Args:
-        layer: hidden state, 0: embeddings; None: two thirds of the depth.
-        tokens: encoded at a time.
-
-    Raises:
-        BackboneError: the encoder has no such layer.
-    """
-
-    def __init__(self, backbone: Backbone, layer: int | None = None, device: str = "cpu", tokens: int = 8192) -> None:
-        self.layer = round(DEPTH * backbone.layers) if layer is None else layer
-        if self.layer > backbone.layers:
-            raise BackboneError(f"alignment at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
+    def __init__(self, backbone: Backbone, device: str = "cpu", tokens: int = 8192) -> None:
+        self.layer = round(DEPTH * backbone.layers)
         self.backbone, self.device, self.tokens = backbone.eval().to(device), device, tokens
         self.coder = Coder(backbone.tokenizer)
         self.longest = min(512, int(getattr(backbone.config, "max_position_embeddings", 512)) - 2)
@@ -43,10 +32,8 @@ class Aligner:
     def __call__(self, pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
         """The alignments of some pairs of sentences, none of them without words."""
         states = self._states([words for pair in pairs for words in pair])
-        return [
-            _aligned(states[2 * i], states[2 * i + 1], (len(first), len(second)))
-            for i, (first, second) in enumerate(pairs)
-        ]
+        both = zip(states[::2], states[1::2])
+        return [_aligned(one, other, (len(a), len(b))) for (one, other), (a, b) in zip(both, pairs)]
 
     @torch.no_grad()
     def _states(self, sentences: Sequence[Words]) -> list[tuple[Tensor, np.ndarray]]:

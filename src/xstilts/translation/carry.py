@@ -1,7 +1,7 @@
 """Examples and their translations: which texts are translated, and how gold is carried over.
 
 Labels and right choices stay. Of a span question the first answer is projected (training reads no other). Of tagged
-sentences entities (BIO) are projected as spans; tags of single words go along the alignment, as many as are covered.
+sentences entities (BIO) are projected as spans; tags of single words go along the alignment.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
-from xstilts.translation.project import Projector, Sentence, cut, entities, tags_along
+from xstilts.translation.project import NOT_PROJECTED, TOO_LONG, Projected, Projector, Sentence, entities, tags_along
 from xstilts.translation.quality import Judge
-from xstilts.translation.texts import Range, running_text, sentences, words_of
+from xstilts.translation.texts import Range, cut, running_text, sentences, words_of
 
 
 class Carried(NamedTuple):
@@ -24,47 +24,11 @@ class Carried(NamedTuple):
     method: str = ""
 
 
-class _Text(NamedTuple):
-    """A text cut into sentences: the number of each in the batch, and where it stands."""
-
-    text: str
-    places: list[Range]
-    first: int
-
-
-class _Joined(NamedTuple):
-    text: str
-    span: Range | None
-    method: str
-    score: float | None
-
-
-@dataclass
-class _Batch:
-    """The sentences of some examples, to be translated together."""
-
-    sentences: list[Sentence]
-
-    def add(self, text: str, span: Range | None = None) -> _Text:
-        """Take in a text; a span in it is to be projected."""
-        places = sentences(text, [span] if span else [])
-        taken = _Text(text, places, len(self.sentences))
-        for place in places:
-            inside = span is not None and place.overlaps(span)
-            shifted: tuple[Range, ...] = ()
-            if span and inside:
-                shifted = (Range(max(span.start, place.start) - place.start, min(span.end, place.end) - place.start),)
-            self.sentences.append(Sentence(text[place.start : place.end], shifted, ("",) * len(shifted)))
-        return taken
-
-
 @dataclass
 class Carrier:
-    """Translates examples of one task into one language.
+    """Translates examples of one task into one language; without a judge all are kept.
 
-    Args:
-        judge: of translations; None keeps all.
-        coverage: least share of aligned words of a sentence with a tag for every word.
+    A sentence with a tag for every word is left out where less than `coverage` of its words is aligned.
     """
 
     projector: Projector
@@ -73,92 +37,93 @@ class Carrier:
 
     def __call__(self, examples: Sequence[Example]) -> list[Carried]:
         """One entry an example, in their order."""
-        if all(isinstance(example, TaggedExample) for example in examples):
-            return self._tagged([example for example in examples if isinstance(example, TaggedExample)])
-        batch = _Batch([])
-        taken = [[batch.add(text, span) for text, span in _texts(example)] for example in examples]
-        projected = self.projector(batch.sentences)
+        tagged = [example for example in examples if isinstance(example, TaggedExample)]
+        if len(tagged) == len(examples):
+            by_word = any(tag[:2] not in ("O", "B-", "I-") for example in tagged for tag in example.tags or ())
+            return list(self._word_tags(tagged) if by_word else self._entities(tagged))
+        asked: list[Sentence] = []
+        for text, span in (part for example in examples for part in _texts(example)):
+            asked += [_sentence(text, place, span) for place in sentences(text, span)]
+        found = iter(self.projector(asked))
+        return [self._kept(example, [_joined(*part, found) for part in _texts(example)]) for example in examples]
 
-        def joined(part: _Text) -> _Joined | str:
-            text, end, span, method, scores = "", 0, None, "", []
-            for number, place in enumerate(part.places, start=part.first):
-                found = projected[number]
-                if found is None:
-                    return self.projector.lost(batch.sentences[number])
-                text += part.text[end : place.start]
-                if found.spans:
-                    span, method = Range(*(len(text) + at for at in found.spans[0])), found.method
-                text, end = text + found.text, place.end
-                scores += [] if found.score is None else [found.score]
-            return _Joined(text + part.text[end:], span, method, min(scores, default=None))
-
-        return [
-            self._kept(example, [joined(part) for part in parts])
-            for example, parts in zip(examples, taken, strict=True)
-        ]
-
-    def _kept(self, example: Example, parts: Sequence[_Joined | str]) -> Carried:
-        texts = []
-        for part in parts:
-            if isinstance(part, str):
-                return Carried(None, part)
-            texts.append(part)
-        scores = [part.score for part in texts if part.score is not None]
+    def _kept(self, example: Example, parts: Sequence[Projected | str]) -> Carried:
+        texts = [part for part in parts if isinstance(part, Projected)]
+        if len(texts) < len(parts):
+            return Carried(None, next(part for part in parts if isinstance(part, str)))
         pairs = [(source, part.text) for (source, _), part in zip(_texts(example), texts, strict=True)]
-        if self.judge and (reason := self.judge(pairs, min(scores, default=None))):
+        score = min((part.score for part in texts if part.score is not None), default=None)
+        if self.judge and (reason := self.judge(pairs, score)):
             return Carried(None, reason)
         method = next((part.method for part in texts if part.method), "")
         return Carried(_rebuilt(example, texts), method=method)
 
-    def _tagged(self, examples: Sequence[TaggedExample]) -> list[Carried]:
-        by_word = any(tag[:2] not in ("O", "B-", "I-") for example in examples for tag in example.tags or ())
-        return list(self._word_tags(examples) if by_word else self._entities(examples))
-
     def _entities(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
-        asked, kinds = [], []
+        asked = []
         for example in examples:
             text, places = running_text(example.words)
             found = entities(example.tags or ())
             spans = tuple(Range(places[begin].start, places[end - 1].end) for begin, end, _ in found)
-            kinds.append([kind for _, _, kind in found])
-            asked.append(Sentence(text, spans, tuple(kinds[-1])))
-        for example, one, own, projected in zip(examples, asked, kinds, self.projector(asked)):
-            if projected is None:
-                yield Carried(None, self.projector.lost(one))
+            asked.append(Sentence(text, spans, tuple(kind for _, _, kind in found)))
+        for example, one, projected in zip(examples, asked, self.projector(asked)):
+            if isinstance(projected, str):
+                yield Carried(None, projected)
                 continue
             words = words_of(projected.text, self.projector.language)
             tags = ["O"] * len(words)
-            for span, kind in zip(projected.spans, own):
-                inside = [j for j, word in enumerate(words) if word.overlaps(span)]
-                for j in inside:
-                    tags[j] = f"{'B' if j == inside[0] else 'I'}-{kind}"
+            for span, kind in zip(projected.spans, one.labels):
+                for n, j in enumerate(j for j, word in enumerate(words) if word.overlaps(span)):
+                    tags[j] = f"{'I' if n else 'B'}-{kind}"
             new = replace(example, words=tuple(cut(projected.text, words)), tags=tuple(tags))
-            yield self._judged(new, (one.text, projected.text), projected.score, projected.method)
+            yield self._judged(new, one.text, projected)
 
     def _word_tags(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
         sources = [running_text(example.words)[0] for example in examples]
         known = self.projector.plain(sources)
-        targets = [words_of(found.text if (found := known[text]) else "", self.projector.language) for text in sources]
-        words = [
-            tuple(cut(found.text, place)) if (found := known[text]) else () for text, place in zip(sources, targets)
-        ]
+        texts = [found.text if (found := known[source]) else "" for source in sources]
+        words = [tuple(cut(text, words_of(text, self.projector.language))) for text in texts]
         pairs = [(example.words, own) for example, own in zip(examples, words) if own]
         alignments = iter(self.projector.align(pairs) if self.projector.align and pairs else [])
         for example, source, own in zip(examples, sources, words):
             found = known[source]
-            if not own:
-                yield Carried(None, "empty" if found else "too long")
+            if found is None or not own:
+                yield Carried(None, "empty" if found else TOO_LONG)
                 continue
             tags, share = tags_along(example.tags or (), one) if (one := next(alignments, None)) else ([], 0.0)
             if not tags or share < self.coverage:
-                yield Carried(None, "not projected")
+                yield Carried(None, NOT_PROJECTED)
                 continue
             new = replace(example, words=own, tags=tuple(tags))
-            yield self._judged(new, (source, found.text if found else ""), found and found.score, "alignment")
+            yield self._judged(new, source, Projected(found.text, (), "alignment", found.score))
 
-    def _judged(self, new: TaggedExample, pair: tuple[str, str], score: float | None, method: str) -> Carried:
-        reason = self.judge([pair], score) if self.judge else "" if new.words else "empty"
-        return Carried(None, reason) if reason else Carried(new, method=method)
+    def _judged(self, new: TaggedExample, source: str, projected: Projected) -> Carried:
+        empty = "" if new.words else "empty"
+        reason = self.judge([(source, projected.text)], projected.score) if self.judge else empty
+        return Carried(None, reason) if reason else Carried(new, method=projected.method)
+
+
+def _sentence(text: str, place: Range, span: Range | None) -> Sentence:
+    """One sentence of a text, with the part of a span that is in it."""
+    if span is None or not place.overlaps(span):
+        return Sentence(text[place.start : place.end])
+    inside = Range(max(span.start, place.start) - place.start, min(span.end, place.end) - place.start)
+    return Sentence(text[place.start : place.end], (inside,), ("",))
+
+
+def _joined(text: str, span: Range | None, found: Iterator[Projected | str]) -> Projected | str:
+    """A text of which the next sentences are translated, with the blanks between them; else why it is not."""
+    joined, end, projected = "", 0, []
+    places = sentences(text, span)
+    for place, one in [(place, next(found)) for place in places]:
+        if isinstance(one, str):
+            return one
+        before = joined + text[end : place.start]
+        spans = tuple(Range(len(before) + start, len(before) + stop) for start, stop in one.spans)
+        projected.append(one._replace(spans=spans))
+        joined, end = before + one.text, place.end
+    scores = [one.score for one in projected if one.score is not None]
+    with_span = next((one for one in projected if one.spans), Projected(""))
+    return Projected(joined + text[end:], with_span.spans, with_span.method, min(scores, default=None))
 
 
 def example_texts(example: Example) -> list[str]:
@@ -182,15 +147,15 @@ def _texts(example: Example) -> list[tuple[str, Range | None]]:
     raise AssertionError(f"{type(example).__name__} is not translated")
 
 
-def _rebuilt(example: Example, texts: Sequence[_Joined]) -> Example:
-    words = [part.text for part in texts]
+def _rebuilt(example: Example, texts: Sequence[Projected]) -> Example:
+    first, *others = [part.text for part in texts]
     match example:
         case TextExample():
-            return replace(example, text=words[0], pair=words[1] if example.pair is not None else None)
+            return replace(example, text=first, pair=others[0] if others else None)
         case ChoiceExample():
-            return replace(example, context=words[0], question=words[1], choices=tuple(words[2:]))
+            return replace(example, context=first, question=others[0], choices=tuple(others[1:]))
         case SpanExample():
-            span, passage = texts[1].span, words[1]
-            answers = (Answer(passage[span.start : span.end], span.start),) if span else example.answers and ()
-            return replace(example, question=words[0], passage=passage, answers=answers)
+            (passage,) = others
+            answers = tuple(Answer(passage[span.start : span.end], span.start) for span in texts[1].spans)
+            return replace(example, question=first, passage=passage, answers=answers or (example.answers and ()))
     raise AssertionError(f"{type(example).__name__} is not translated")

@@ -14,33 +14,29 @@ from pathlib import Path
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.translation.project import Translated
 
-VERSION_OPTIONS = ("--version", "-V")
-
 
 class Command:
-    """Translates lines by a program.
-
-    Args:
-        argv: the program and its arguments.
-        folder: where `sent.txt` and `received.txt` lie, for the program and for whoever looks for a mistake.
-    """
+    """Translates lines by a program; `sent.txt` and `received.txt` in a folder are for it and for debugging."""
 
     def __init__(self, argv: Sequence[str], folder: Path) -> None:
         self._argv, self._sent, self._received = argv, folder / "sent.txt", folder / "received.txt"
+        self._name = f"`{' '.join(argv)}`"
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
         """One entry a text, which is sent as one line.
 
-        Raises:
-            ConfigError: there is no such program.
-            DataError: it failed, or did not write a line for each; the line where it began to is named.
+        Raises `ConfigError` where the program cannot be run, and `DataError` where it fails or loses a line.
         """
         lines = [" ".join(text.split()) for text in texts]
         found = self._run(lines)
         if len(found) != len(lines):
-            at = self._first_wrong(lines)
+            first, last = 0, len(lines)
+            while last - first > 1:  # halves are tried apart
+                middle = (first + last) // 2
+                wrong = len(self._run(lines[first:middle])) != middle - first
+                first, last = (first, middle) if wrong else (middle, last)
             self._run(lines)  # the files are those of all lines again
-            raise DataError(f"`{' '.join(self._argv)}` wrote {len(found)} lines for {len(lines)}", self._sent, at)
+            raise DataError(f"{self._name} wrote {len(found)} lines for {len(lines)}", self._sent, first + 1)
         return [Translated(line.strip()) for line in found]
 
     def _run(self, lines: Sequence[str]) -> list[str]:
@@ -49,48 +45,34 @@ class Command:
         self._sent.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         places = {"{in}": str(self._sent), "{out}": str(self._received)}
         argv = [places.get(part, part) for part in self._argv]
-        sent = b"" if "{in}" in self._argv else self._sent.read_bytes()
-        done = _done(argv, sent)
+        done = _done(argv, b"" if "{in}" in self._argv else self._sent.read_bytes())
         if done.returncode:
             why = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
-            raise DataError(f"`{' '.join(self._argv)}` ended with {done.returncode}: {why[-1]}", self._sent)
+            raise DataError(f"{self._name} ended with {done.returncode}: {why[-1]}", self._sent)
         if "{out}" not in self._argv:
             self._received.write_bytes(done.stdout)
         if not self._received.is_file():
-            raise DataError(f"`{' '.join(self._argv)}` has not written its {{out}}", self._received)
+            raise DataError(f"{self._name} has not written its {{out}}", self._received)
         text = self._received.read_text(encoding="utf-8", errors="replace")
         return text.removesuffix("\n").split("\n") if text else []
 
-    def _first_wrong(self, lines: Sequence[str]) -> int:
-        """The number, from 1, of a line that is not answered by one line: halves are tried apart."""
-        first, last = 0, len(lines)
-        while last - first > 1:
-            middle = (first + last) // 2
-            wrong = len(self._run(lines[first:middle])) != middle - first
-            first, last = (first, middle) if wrong else (middle, last)
-        return first + 1
-
 
 def _done(argv: Sequence[str], sent: bytes) -> subprocess.CompletedProcess[bytes]:
-    """The finished program. Raises `ConfigError` where there is none."""
+    """The finished program. Raises `ConfigError` where it cannot be run."""
     try:
         return subprocess.run(argv, input=sent, capture_output=True, check=False)
     except OSError as error:
-        reason = error.strerror or "it cannot be run"
         raise ConfigError(
-            f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({reason}): install it, or name its path"
+            f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({error.strerror}): install it, or name "
+            "its path"
         ) from None
 
 
 @lru_cache
 def printed_version(argv: tuple[str, ...], asked: tuple[str, ...] | None) -> str:
-    """What `asked` prints, else what the program of `argv` prints when it is asked for its version; empty if nothing.
-
-    Raises:
-        ConfigError: there is no such program, or `asked` fails.
-    """
-    for try_ in (asked,) if asked else ((argv[0], option) for option in VERSION_OPTIONS):
-        done = _done(try_, b"")
+    """What `asked` prints, else the program of `argv` for `--version` or `-V`. Raises `ConfigError` where they fail."""
+    for tried in (asked,) if asked else ((argv[0], "--version"), (argv[0], "-V")):
+        done = _done(tried, b"")
         if not done.returncode:
             return done.stdout.decode(errors="replace").strip()
         if asked:

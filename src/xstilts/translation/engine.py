@@ -1,8 +1,7 @@
 """Machine translation through CTranslate2: any converted encoder-decoder, with its Hugging Face tokenizer.
 
-Deterministic: beam search without sampling, the same on one machine. OPUS-MT models translate one pair of languages;
-NLLB and M2M-100 are told the language by the token that begins the translation, OPUS-MT models of several languages by
-one that stands before the source.
+Deterministic: beam search without sampling, the same on one machine. NLLB and M2M-100 are told the language by the
+token that begins the translation, OPUS-MT models of several languages by one that stands before the source.
 """
 
 from __future__ import annotations
@@ -19,17 +18,9 @@ from xstilts.translation.project import Translated
 
 
 class Engine:
-    """Translates sentences into one language.
+    """Translates sentences into one language, with options as `EngineSpec.options` gives them.
 
-    Args:
-        folder: of the converted model.
-        tokenizer: Hugging Face name or folder.
-        options: as `EngineSpec.options` gives them.
-        device: torch's name of it.
-        batch_tokens: tokens translated at a time.
-
-    Raises:
-        BackboneError: ctranslate2 is not installed, or the model or the tokenizer cannot be loaded.
+    Raises `BackboneError` where CTranslate2 is not installed, or the model or the tokenizer cannot be loaded.
     """
 
     def __init__(
@@ -43,20 +34,19 @@ class Engine:
         try:
             self._translator = ctranslate2.Translator(str(folder), device=kind, device_index=int(number or 0))
         except (RuntimeError, ValueError) as error:
-            raise BackboneError(f"CTranslate2 model '{folder}' cannot be loaded: {_line(error)}") from None
+            reason = str(error).strip().partition("\n")[0]
+            raise BackboneError(f"CTranslate2 model '{folder}' cannot be loaded: {reason}") from None
         named = {"src_lang": options["source_language"]} if options["source_language"] else {}
         self._tokenizer: Any = from_pretrained(AutoTokenizer, tokenizer, **named)
         self._options, self._batch_tokens = options, batch_tokens
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
         """One entry a sentence; None where it has more than `max_tokens`."""
-        before, begin = self._options["source_token"], self._options["target_token"]
+        before, begin, longest = (self._options[name] for name in ("source_token", "target_token", "max_tokens"))
         coded = [self._tokenizer.encode(text, verbose=False) for text in texts]
         pieces = [[*([before] if before else []), *self._tokenizer.convert_ids_to_tokens(ids)] for ids in coded]
-        fitting = sorted(
-            (i for i, row in enumerate(pieces) if len(row) <= self._options["max_tokens"]),
-            key=lambda i: -len(pieces[i]),
-        )
+        fitting = [i for i, row in enumerate(pieces) if len(row) <= longest]
+        fitting.sort(key=lambda i: -len(pieces[i]))
         results = self._translator.translate_batch(
             [pieces[i] for i in fitting],
             target_prefix=[[begin]] * len(fitting) if begin else None,
@@ -64,7 +54,7 @@ class Engine:
             max_batch_size=self._batch_tokens,
             batch_type="tokens",
             max_input_length=0,
-            max_decoding_length=self._options["max_tokens"],
+            max_decoding_length=longest,
             return_scores=True,
         )
         found: list[Translated | None] = [None] * len(texts)
@@ -73,7 +63,3 @@ class Engine:
             text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
             found[i] = Translated(text, float(result.scores[0]))  # over the length: CTranslate2's default penalty is 1
         return found
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

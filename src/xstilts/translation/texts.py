@@ -1,16 +1,10 @@
-"""Texts as translation needs them: sentences, words with their places, and running text from words.
-
-Translation models are made for sentences, and English is what is split here: after a full stop, question or exclamation
-mark before a blank and a capital, digit or opening mark, unless an abbreviation stands there. A wrong split costs
-context, never an offset. Words of a translation are runs of letters, marks and digits; scripts that are written without
-blanks are cut into characters, as PAN-X and WikiAnn have them.
-"""
+"""Texts as translation needs them: sentences, words with their places, and running text from words."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from xstilts.core.languages import LANGUAGES
@@ -33,50 +27,54 @@ class Range(NamedTuple):
         return self.start < other.end and other.start < self.end
 
 
-def sentences(text: str, whole: Iterable[Range] = ()) -> list[Range]:
-    """The sentences of an English text, without the blanks around them; none ends inside a range of `whole`."""
-    held = list(whole)
+def cut(text: str, places: Sequence[Range]) -> list[str]:
+    """The pieces of a text at some places."""
+    return [text[one.start : one.end] for one in places]
+
+
+def sentences(text: str, whole: Range | None = None) -> list[Range]:
+    """The sentences of an English text, without the blanks around them; none ends inside `whole`.
+
+    They end at `.`, `?` or `!` before a capital, digit or opening mark, but not after abbreviations.
+    """
     cuts = [0]
     for match in _END.finditer(text):
         before = text[cuts[-1] : match.start()].rpartition(" ")[2].lower().strip("(\"'")
         short = match.group().startswith(".") and (before in _ABBREVIATIONS or re.fullmatch(r"[a-z]", before))
-        if not short and not any(one.start < match.end() and match.start() < one.end for one in held):
+        if not short and not (whole and whole.overlaps(Range(*match.span()))):
             cuts.append(match.end())
-    found = []
-    for start, end in zip(cuts, [*cuts[1:], len(text)]):
-        piece = text[start:end]
-        if piece.strip():
-            found.append(Range(start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())))
-    return found
+    pieces = [(start, text[start:end]) for start, end in zip(cuts, [*cuts[1:], len(text)])]
+    return [
+        Range(start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip()))
+        for start, piece in pieces
+        if piece.strip()
+    ]
 
 
 def words_of(text: str, language: str) -> list[Range]:
-    """The words of a text, left to right; every mark of punctuation is one."""
+    """The words of a text: runs of letters, marks and digits, and every mark of punctuation.
+
+    Scripts that are written without blanks are cut into characters, as in PAN-X, but for Latin names and digits.
+    """
     unspaced = language in LANGUAGES and LANGUAGES[language].script in _UNSPACED
     found: list[Range] = []
     open_word = False
     for place, character in enumerate(text):
         joins = unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Mc", "Cf")
-        letter = character.isalnum() or character == "_"
+        letter = (character.isalnum() or character == "_") and (character.isascii() or not unspaced)
         if character.isspace():
             open_word = False
-        elif found and found[-1].end == place and (joins or (letter and open_word and not _alone(character, unspaced))):
+        elif found and found[-1].end == place and (joins or (letter and open_word)):
             found[-1] = Range(found[-1].start, place + 1)
         else:
             found.append(Range(place, place + 1))
-            open_word = letter and not _alone(character, unspaced)
+            open_word = letter
     return found
-
-
-def _alone(character: str, unspaced: bool) -> bool:
-    """Whether a letter is a word of its own; Latin names and digits stay whole in any text."""
-    return unspaced and not character.isascii()
 
 
 def running_text(words: Sequence[str]) -> tuple[str, list[Range]]:
     """English words as running text, and the place of each: marks stand at their words, as models were trained on."""
-    text, places = "", []
-    glued = True
+    text, places, glued = "", [], True
     for word in words:
         attached = word in _CLOSING or word in ("n't", "...") or (len(word) > 1 and word[0] in "'\u2019")
         text += "" if glued or attached else " "
