@@ -21,16 +21,16 @@ def table() -> str:
             size(one.parameters),
             f"{family(one).kind} ({one.model_type})",
             family(one).route,
-            f"{one.retrieval.pooling}, layer {layer(one)} of {depth(one)}",
+            f"{one.pooling}, layer {layer(one)} of {depth(one)}",
             one.licence,
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [f"- `{one.name}`: {one.note}" for one in by_family() if one.note]
     sources: dict[str, list[str]] = {}
     for one in by_family():
-        sources.setdefault(one.retrieval.source, []).append(one.name)
+        sources.setdefault(one.pooling_source, []).append(one.name)
     pooled = [f"- {', '.join(f'`{name}`' for name in names)}: {source}" for source, names in sources.items()]
-    padded = [f"- {one.name}: {one.why_padded}" for one in FAMILIES if one.checkpoints and not one.packed]
+    padded = [f"- {one.name}: {one.why_padded}" for one in FAMILIES if one.checkpoints and one.why_padded]
     parts = [lines, ["What to know:"], notes, ["Where pooling and layer come from:"], pooled, ["Why some are padded:"]]
     return "\n\n".join("\n".join(part) for part in (*parts, padded))
 

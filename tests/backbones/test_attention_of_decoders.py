@@ -23,7 +23,7 @@ from xstilts.backbones.names import Attention
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError
 from xstilts.data.examples import SpanExample
-from xstilts.evaluation.predict import Predictor
+from xstilts.stages.predicting import Predictor
 from xstilts.task_types import TASK_TYPES
 
 ROWS = sequences((9, 3, 7, 3, 1))
@@ -111,7 +111,7 @@ def test_a_causal_head_reads_the_token_that_has_seen_all(name: str, kind: str, d
     with torch.no_grad():
         states = backbone(batch.packed)
     head.requires_grad_(False)
-    place = batch.packed.place_S(backbone.summary)
+    place = batch.packed.summary_S(backbone.summary)
     assert batch.packed.ids_T[place].tolist() == [CODER.tokenizer.eos_token_id] * len(place)
     torch.nn.init.normal_(head.out.weight)
     changed = states.clone()
@@ -127,8 +127,8 @@ def test_ends_lie_where_the_next_segment_begins() -> None:
     rows = sequences((3, 8, 1, 8, 5))
     batch = pack(rows)
     assert [int(batch.ids_T[end]) for end in batch.ends_S] == [int(row[-1]) for row in rows]
-    assert batch.place_S("first") is batch.starts_S
-    assert batch.place_S("last") is batch.ends_S
+    assert batch.summary_S("first") is batch.starts_S
+    assert batch.summary_S("last") is batch.ends_S
 
 
 def test_no_answer_points_to_the_last_token_of_a_decoder() -> None:

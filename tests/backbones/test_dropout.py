@@ -11,14 +11,10 @@ from torch import Tensor, nn
 
 from backbones.tiny_models import sequences
 from xstilts.backbones.dropout import (
-    Draws,
     Dropout,
-    columns_of,
+    HashDropout,
     identities,
-    mix,
-    mix_number,
     segment_keys,
-    signed,
     site_of,
 )
 from xstilts.backbones.packing import pack
@@ -36,9 +32,9 @@ def tokens(count: int = ROWS) -> Tensor:
 
 def masks(p: float, seed: int = 3, path: str = PATHS[0], count: int = ROWS) -> Tensor:
     """What is kept, as numbers of mean 0 and variance 1."""
-    draws = Draws()
-    draws.begin(seed, tokens(count)[None])
-    kept = draws.drop(torch.ones(1, count, COLUMNS), p, site_of(path))[0] > 0
+    hashed = HashDropout()
+    hashed.begin(seed, tokens(count)[None])
+    kept = hashed.drop(torch.ones(1, count, COLUMNS), p, site_of(path))[0] > 0
     return (kept.double() - (1 - p)) / (p * (1 - p)) ** 0.5
 
 
@@ -78,9 +74,9 @@ def test_no_two_columns_tokens_or_sites_are_alike() -> None:
 
 
 def test_heads_of_attention_are_independent() -> None:
-    draws = Draws()
-    draws.begin(1, tokens(256).view(4, 64))
-    kept = draws.drop(torch.ones(4, 12, 64, 64), 0.5, 7) > 0
+    hashed = HashDropout()
+    hashed.begin(1, tokens(256).view(4, 64))
+    kept = hashed.drop(torch.ones(4, 12, 64, 64), 0.5, 7) > 0
     signs = kept.double() * 2 - 1
     assert sigmas(signs[:, 1:] * signs[:, :-1]) < 4
     assert sigmas(signs) < 4
@@ -88,26 +84,26 @@ def test_heads_of_attention_are_independent() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_mean_is_kept_and_gradients_are_those_of_torch(dtype: torch.dtype) -> None:
-    draws = Draws()
-    draws.begin(3, tokens()[None])
+    hashed = HashDropout()
+    hashed.begin(3, tokens()[None])
     x = torch.randn(1, ROWS, COLUMNS, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
-    dropped = draws.drop(x, 0.1, 5)
+    dropped = hashed.drop(x, 0.1, 5)
     dropped.sum().backward()
     kept = dropped != 0
     assert dropped.dtype == dtype
     torch.testing.assert_close(dropped[kept], (x.detach()[kept].double() / 0.9).to(dtype))
     assert x.grad is not None
     torch.testing.assert_close(x.grad, (kept.double() / 0.9).to(dtype))
-    ones = draws.drop(torch.ones_like(x), 0.1, 5)
+    ones = hashed.drop(torch.ones_like(x), 0.1, 5)
     assert float(ones.double().mean()) == pytest.approx(1, abs=0.003)
 
 
 def test_all_may_be_dropped_and_nothing() -> None:
-    draws = Draws()
-    draws.begin(3, tokens()[None])
+    hashed = HashDropout()
+    hashed.begin(3, tokens()[None])
     x = torch.ones(1, ROWS, 8)
-    assert not draws.drop(x, 1.0, 5).any()
-    assert draws.drop(x, 1 - 1e-12, 5).isfinite().all()
+    assert not hashed.drop(x, 1.0, 5).any()
+    assert hashed.drop(x, 1 - 1e-12, 5).isfinite().all()
     assert torch.equal(Dropout(0.0)(x), x)
 
 
@@ -126,13 +122,6 @@ def test_bits_are_what_they_were() -> None:
     """On every machine: another hash here is another number in every store (raise the version of `train`)."""
     digest = hashlib.sha256(np.packbits((masks(0.1, count=64) > 0).numpy()).tobytes()).hexdigest()
     assert digest[:16] == "a0e9c09a9c3e4c24"
-
-
-def test_mixing_is_one_function_for_numbers_and_tensors() -> None:
-    values = [0, 1, -1, 2**31 - 1, -(2**31), 12345]
-    found = mix(torch.tensor(values, dtype=torch.int32)).tolist()
-    assert found == [signed(mix_number(value)) for value in values]
-    assert columns_of(3, torch.device("cpu")).dtype == torch.int32
 
 
 def test_identities_are_of_row_part_and_position_whatever_the_pack() -> None:

@@ -10,8 +10,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
 
-from xstilts.backbones.families import CHECKPOINTS, FAMILIES, checkpoint_of, family_of, hint
-from xstilts.backbones.family import Checkpoint
+from xstilts.backbones.families import CHECKPOINTS, FAMILIES, Checkpoint, checkpoint_of, family_of, hint
 from xstilts.backbones.load import ENCODER_OF, check_fields, load_backbone
 from xstilts.cli.backbones import depth, described, family, layer, listed, rows
 from xstilts.core.errors import BackboneError
@@ -27,8 +26,7 @@ READ_BY_THE_MODEL = {"deberta-v2": {"position_buckets", "norm_rel_ebd", "share_a
 def test_families_do_not_overlap_and_unknown_ones_are_tried_packed() -> None:
     names = [name for one in FAMILIES for name in one.model_types]
     assert len(names) == len(set(names))
-    assert family_of("something-new").packed
-    assert family_of("something-new").first_position(None) == 0
+    assert family_of("something-new").route == "packed"
     assert len({one.hub for one in CHECKPOINTS}) == len(CHECKPOINTS)
     assert len({one.name.lower() for one in CHECKPOINTS}) == len(CHECKPOINTS)
 
@@ -47,7 +45,7 @@ def test_a_checkpoint_says_everything_about_itself(checkpoint: Checkpoint) -> No
     assert (checkpoint.revision is None) == (checkpoint.name in UNPINNED)
     assert checkpoint.revision is None or re.fullmatch(r"[0-9a-f]{40}", checkpoint.revision)
     assert re.search(r"\d{4}, .*arXiv \d{4}\.\d{5}$", checkpoint.citation)
-    for words in (checkpoint.licence, checkpoint.retrieval.source):
+    for words in (checkpoint.licence, checkpoint.pooling_source):
         assert words.strip() == words != ""
     assert checkpoint.model_type in family(checkpoint).model_types
     assert 0 < layer(checkpoint) <= depth(checkpoint)

@@ -13,8 +13,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedTokenizerFast
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.families import FAMILIES
-from xstilts.backbones.family import Checkpoint
+from xstilts.backbones.families import FAMILIES, Checkpoint
 from xstilts.backbones.load import ENCODER_OF
 from xstilts.backbones.names import Backend, Route
 from xstilts.backbones.packing import pack
@@ -25,12 +24,11 @@ VOCABULARY = 100
 
 @dataclass(frozen=True)
 class Arch:
-    """An architecture at toy size; `position` is the position id of a segment's first token."""
+    """An architecture at toy size."""
 
     model_type: str
     fields: dict[str, Any]
     packed: bool = True
-    position: int = 0
 
     def __str__(self) -> str:
         return self.model_type
@@ -89,16 +87,14 @@ def _of_families() -> Iterator[Arch]:
     for family in FAMILIES:
         first = {checkpoint.model_type: checkpoint for checkpoint in reversed(family.checkpoints)}
         for model_type, checkpoint in first.items():
-            fields = shrunk(checkpoint)
-            position = fields["pad_token_id"] + 1 if family.name == "xlm-roberta" else 0
-            yield Arch(model_type, fields, family.packed, position)
+            yield Arch(model_type, shrunk(checkpoint), family.route == "packed")
 
 
 OF_FAMILIES = tuple(_of_families())
 ARCHS = (
     *OF_FAMILIES,
-    Arch("roberta", SIZES, position=2),
-    Arch("xmod", {**SIZES, "languages": ["en_XX"], "default_language": "en_XX"}, position=2),
+    Arch("roberta", SIZES),
+    Arch("xmod", {**SIZES, "languages": ["en_XX"], "default_language": "en_XX"}),
     Arch("electra", {**SIZES, "embedding_size": 16}),
     Arch("t5", {**T5, "relative_attention_num_buckets": 8}),
     Arch("gemma3_text", {**SIZES, **GROUPED, "num_hidden_layers": 3, "sliding_window": WINDOW}),

@@ -12,10 +12,10 @@ import pytest
 from xstilts import __version__
 from xstilts.core.errors import DataError
 from xstilts.core.scores import Score
-from xstilts.evaluation.evaluate import Question, best_layer, default_variant, measure, signature, write_examples
+from xstilts.evaluation.evaluate import Evaluation, best_layer, default_variant, measure, signature, write_examples
 
-NLI = Question("xnli", "de", "test", "accuracy", "accuracy")
-QA = Question("xquad", "de", "test", "squad_v1", "f1")
+NLI = Evaluation("xnli", "de", "test", "accuracy", "accuracy")
+QA = Evaluation("xquad", "de", "test", "squad_v1", "f1")
 
 
 def golds(*values: Any) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def test_the_share_of_a_majority_stands_beside_the_main_value_alone() -> None:
 
 
 def test_every_variant_is_scored_and_one_of_them_counts() -> None:
-    question = Question("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
+    question = Evaluation("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
     rows = [
         row
         for layer in range(13)
@@ -119,7 +119,7 @@ def test_a_signature_names_protocol_and_version() -> None:
     assert text == f"xnli | de | test | n=5 | metric=accuracy | script=xtreme | xstilts={__version__}"
 
 
-TATOEBA = Question("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
+TATOEBA = Evaluation("tatoeba", "de", "test", "bitext_accuracy", "accuracy")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def f1(gold: str, predicted: str) -> float:
 
 
 @given(pairs=pairs(TAG | ODD))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_values_are_those_of_the_installed_seqeval(pairs: list[tuple[list[str], list[str]]]) -> None:
     golds, predictions = map(list, zip(*pairs, strict=True))
     with warnings.catch_warnings():
@@ -42,7 +42,7 @@ def test_values_are_those_of_the_installed_seqeval(pairs: list[tuple[list[str], 
 
 
 @given(pairs=pairs(st.just("O") | PREFIXED | st.sampled_from("BIES")))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bilou_and_bmes_tags_score_as_the_same_spans_in_bioes(pairs: list[tuple[list[str], list[str]]]) -> None:
     golds, predictions = map(list, zip(*pairs, strict=True))
     others = [

@@ -75,7 +75,7 @@ def test_every_metric_has_inputs_here() -> None:
 
 @EVERY_METRIC
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_perfect_predictions_score_100(metric: Metric, data: st.DataObject) -> None:
     golds = [gold for gold, _ in data.draw(examples(metric))]
     if has_something_to_find(metric, golds):
@@ -85,7 +85,7 @@ def test_perfect_predictions_score_100(metric: Metric, data: st.DataObject) -> N
 
 @EVERY_METRIC
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_values_lie_between_0_and_100_and_are_the_ones_announced(metric: Metric, data: st.DataObject) -> None:
     golds, predictions = map(list, zip(*data.draw(examples(metric)), strict=True))
     ratios = metric.function(golds, predictions, "en")
@@ -99,7 +99,7 @@ def test_values_lie_between_0_and_100_and_are_the_ones_announced(metric: Metric,
 
 @EVERY_METRIC
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_examples_does_not_matter(metric: Metric, data: st.DataObject) -> None:
     drawn = data.draw(examples(metric))
     shuffled = data.draw(st.permutations(drawn))
@@ -109,7 +109,7 @@ def test_the_order_of_examples_does_not_matter(metric: Metric, data: st.DataObje
 
 @EVERY_METRIC
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_majority_is_a_possible_value(metric: Metric, data: st.DataObject) -> None:
     golds = [gold for gold, _ in data.draw(examples(metric))]
     assert 0.0 <= metric.majority(golds) <= 100.0 + 1e-9
@@ -123,7 +123,7 @@ def test_no_examples_score_0(metric: Metric) -> None:
 
 @EVERY_METRIC
 @given(data=st.data())
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_a_missing_prediction_is_refused(metric: Metric, data: st.DataObject) -> None:
     golds, predictions = map(list, zip(*data.draw(examples(metric)), strict=True))
     with pytest.raises(ValueError, match=f"{len(golds) - 1} predictions for {len(golds)} examples"):

@@ -10,8 +10,7 @@ import pytest
 
 from xstilts.core.errors import UnknownName
 from xstilts.metrics import METRICS
-from xstilts.metrics.base import ratio
-from xstilts.metrics.classification import accuracy
+from xstilts.metrics.base import accuracy, ratio
 from xstilts.metrics.retrieval import bitext_f1, group_pairs, map_at_20
 from xstilts.metrics.span import mlqa, mlqa_words, squad_v1, squad_v2, squad_words
 from xstilts.metrics.tagging import span_f1, span_f1_seqeval_1, token_accuracy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ LINES = tuple(PlainText(str(i), text) for i, text in enumerate(TEXT))
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def as_part(features: Features) -> Features:
+    """The same as the only part of what a prepare stage joins."""
+    return replace(features, columns={**features.columns, "part": np.zeros(len(features), dtype=np.int32)})
 
 
 def whole(task_type: TaskType, features: Features) -> Batch:

@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xstilts.backbones.coder import Coder
 from xstilts.data.examples import Answer, SpanExample
+from xstilts.task_types.generated import SpanQAText, WindowAnswer
 from xstilts.task_types.span_qa import SpanQA, WindowScores
-from xstilts.task_types.text.span_qa import SpanQAText, WindowAnswer
 from xstilts.tasks.base import Encoding
 
 WHOLE = Encoding(max_length=600, max_answer=600)

@@ -11,8 +11,7 @@ from backbones.tiny_models import tiny_backbone
 from task_types.samples import CHOICES, CODER, LABELS, LIMITS, PAIRS, whole
 from xstilts.data.examples import ChoiceExample, TextExample
 from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.classification import Classification
-from xstilts.task_types.multiple_choice import MultipleChoice
+from xstilts.task_types.classification import Classification, MultipleChoice
 from xstilts.tasks.base import Encoding
 
 CLASSIFICATION, CHOICE = Classification(), MultipleChoice()

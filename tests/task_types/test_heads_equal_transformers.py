@@ -30,7 +30,7 @@ from task_types.samples import (
 )
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.evaluation.predict import Predictor
+from xstilts.stages.predicting import Predictor
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.base import Batch, TaskType
 from xstilts.task_types.features import Features

@@ -16,7 +16,8 @@ from xstilts.backbones.coder import Segment
 from xstilts.data.examples import PlainText
 from xstilts.task_types.base import Batch
 from xstilts.task_types.features import Features, FeaturesBuilder
-from xstilts.task_types.masked_lm import MaskedLM, MaskedLMHead, blocks, set_unigram_bias
+from xstilts.task_types.masked_lm import MaskedLM, MaskedLMHead, set_unigram_bias
+from xstilts.task_types.raw_text import blocks
 from xstilts.tasks.base import Encoding
 
 MLM = MaskedLM()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from task_types.samples import rng
 from xstilts.task_types import neighbours
-from xstilts.task_types.neighbours import nearest, nearest_neighbours, ratio_margins, unit
+from xstilts.task_types.neighbours import nearest_neighbours, ratio_margins, unit
 
 
 def cosines(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -50,10 +49,11 @@ def test_margins_are_the_formula_for_both_sides() -> None:
     random = rng(1)
     queries, candidates = random.normal(size=(9, 6)) + 1, random.normal(size=(3, 6)) + 1
     expected = literal_margins(cosines(queries, candidates))
-    for found, margins in zip(ratio_margins(unit(queries), unit(candidates)), (expected, expected.T), strict=True):
-        taken = np.take_along_axis(margins, found.indices.numpy(), axis=1)
-        np.testing.assert_allclose(found.values.numpy(), taken, rtol=1e-5)
-    assert found.indices.shape == (3, 4)
+    both = ratio_margins(unit(queries), unit(candidates))
+    for (found, indices), margins in zip(both, (expected, expected.T), strict=True):
+        taken = np.take_along_axis(margins, indices.numpy(), axis=1)
+        np.testing.assert_allclose(found.numpy(), taken, rtol=1e-5)
+    assert indices.shape == (3, 4)
 
 
 def test_a_candidate_that_is_near_to_all_loses_by_margin() -> None:
@@ -79,13 +79,3 @@ def test_centring_undoes_a_shift_between_languages() -> None:
     right = np.arange(40)
     assert (nearest_neighbours(shifted, english, centred=True) == right).all()
     assert (nearest_neighbours(shifted, english, centred=False) == right).mean() < 0.9
-
-
-def test_no_more_similarities_are_held_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "CELLS", 100)
-    queries, candidates = unit(rng(3).normal(size=(30, 4))), unit(rng(4).normal(size=(40, 4)))
-    assert [len(part) for part in neighbours._blocks(queries, candidates)] == [2] * 15
-    values, indices = nearest(queries, candidates, 5)
-    expected = (queries @ candidates.T).topk(5)
-    assert torch.equal(indices, expected.indices)
-    torch.testing.assert_close(values, expected.values)

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
 from backbones.tiny_models import BY_NAME, TEXT, decoder_tokenizer, t5_tokenizer, tiny_backbone
-from task_types.samples import CODER, LINES, PAIRS, PARALLEL, rng, whole
+from task_types.samples import CODER, LINES, PAIRS, PARALLEL, as_part, rng, whole
 from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.load import random_backbone
@@ -27,13 +27,11 @@ from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.machine import Machine
 from xstilts.data.examples import PlainText, TextExample
 from xstilts.task_types import TASK_TYPES, TaskType
-from xstilts.task_types.causal_lm import CausalLM
 from xstilts.task_types.features import Features
-from xstilts.task_types.masked_lm import Masking
+from xstilts.task_types.masked_lm import Masking, TranslationLM
+from xstilts.task_types.raw_text import CausalLM, SpanCorruption, corrupt, sentinels_of, spans
 from xstilts.task_types.sentences import pool
 from xstilts.task_types.simcse import SimCSE, triples, views_differ
-from xstilts.task_types.span_corruption import SpanCorruption, corrupt, sentinels_of, spans
-from xstilts.task_types.translation_lm import TranslationLM
 from xstilts.tasks import Encoding
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, Phase, make_optimizer, train
@@ -84,7 +82,7 @@ def loss_of(task_type: TaskType, backbone: Backbone, batch: Any) -> Tensor:
 
 
 def phase_of(name: str, config: TrainConfig) -> Phase:
-    features = Features.concat([features_of(name)])
+    features = as_part(features_of(name))
     source = Source.single("data", np.asarray(features.lengths))
     assert config.steps is not None
     plan = Plan((source,), (1.0,), config.batch_size, config.steps, 1)
@@ -149,7 +147,7 @@ def test_span_corruption_is_the_librarys_loss() -> None:
         read, written = corrupt(ids, spans(len(ids), 0.15, 3.0, draws), sentinels_of(coder))
         read = np.concatenate([coder.single.before, read, [coder.end_id]])
         labels = torch.from_numpy(np.append(written, coder.end_id))[None]
-        before = torch.cat([torch.tensor([[start_token(backbone)]]), labels[:, :-1]], 1)
+        before = torch.cat([torch.tensor([[start_token(backbone.config)]]), labels[:, :-1]], 1)
         with torch.no_grad():
             output = library(torch.from_numpy(read)[None], labels=labels, decoder_input_ids=before)
         expected += float(output.loss) * labels.shape[1]
@@ -289,7 +287,7 @@ def test_cosines_keep_their_digits_under_bf16(name: str) -> None:
 
 
 def test_supervised_simcse_takes_contradictions_of_the_same_premise_as_hard_negatives() -> None:
-    assert triples(NLI) == ([TEXT[4], "где дом ?"], ["где дом ?", "the dog"], ["Haus", None])
+    assert triples(NLI) == [(TEXT[4], "где дом ?", "Haus"), ("где дом ?", "the dog")]
     features, kind, backbone = features_of("simcse", NLI), SimCSE(), backbone_of("masked_lm")
     assert [len(features.instance(row)) for row in range(len(features))] == [3, 2]
     batch = whole(kind, features)

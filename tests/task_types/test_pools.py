@@ -11,7 +11,7 @@ import torch
 from backbones.tiny_models import tiny_backbone
 from task_types.samples import CODER, LIMITS, rng
 from xstilts.data.examples import PoolExample
-from xstilts.evaluation.predict import Predictor
+from xstilts.stages.predicting import Predictor
 from xstilts.task_types.features import Features
 from xstilts.task_types.neighbours import unit
 from xstilts.task_types.pools import Mining, Ranking, best_threshold, mine
@@ -39,10 +39,10 @@ def test_mined_pairs_are_one_to_one_and_have_the_literal_margin(n: int, m: int) 
     queries, candidates = dice.normal(size=(n, 8)) + 1, dice.normal(size=(m, 8)) + 1
     margins = literal_margins(queries, candidates, 4)
     pairs = mine(queries, candidates)
-    assert len({pair.query for pair in pairs}) == len({pair.candidate for pair in pairs}) == len(pairs)
-    assert [pair.score for pair in pairs] == sorted((pair.score for pair in pairs), reverse=True)
-    for pair in pairs:
-        assert pair.score == pytest.approx(margins[pair.query, pair.candidate], abs=1e-5)
+    assert len({query for query, _, _ in pairs}) == len({candidate for _, candidate, _ in pairs}) == len(pairs)
+    assert [score for _, _, score in pairs] == sorted((score for _, _, score in pairs), reverse=True)
+    for query, candidate, score in pairs:
+        assert score == pytest.approx(margins[query, candidate], abs=1e-5)
 
 
 def test_the_best_pair_of_all_is_mined_first() -> None:
@@ -50,7 +50,7 @@ def test_the_best_pair_of_all_is_mined_first() -> None:
     queries = dice.normal(size=(20, 16))
     order = dice.permutation(20)
     pairs = mine(queries, queries[order] + 0.1 * dice.normal(size=(20, 16)))
-    assert {(pair.query, int(order[pair.candidate])) for pair in pairs} == {(i, i) for i in range(20)}
+    assert {(query, int(order[candidate])) for query, candidate, _ in pairs} == {(i, i) for i in range(20)}
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_identical_texts_rank_first_and_the_variant_counts_the_pool() -> None:
     pool = [e for e in POOL if not e.query]
     queries = [e for e in POOL if e.query]
     predictor = Predictor(BACKBONE, torch.nn.Identity(), ranking, ())
-    rank = predictor.ranker(ranked(pool))
-    predictions = rank(ranked(queries))
+    names, vectors = [e.id for e in pool], unit(np.stack(predictor.outputs(ranked(pool))))
+    predictions = ranking.rank(ranked(queries), predictor.outputs(ranked(queries)), names, vectors)
     assert [p.value[0] for p in predictions] == ["e1", "e2", "e2", "sample:e"]
     assert all(sorted(p.value) == sorted(e.id for e in pool) for p in predictions)
     assert predictions[0].variant == "3 candidates, cosine, mean with special tokens"

@@ -13,9 +13,9 @@ from task_types.samples import CODER, LIMITS, PARALLEL, whole
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.packing import pack
 from xstilts.data.examples import ParallelExample
-from xstilts.evaluation.predict import Predictor
+from xstilts.stages.predicting import Predictor
 from xstilts.task_types.neighbours import nearest_neighbours
-from xstilts.task_types.sentences import Contrastive, Retrieval, mean_pool
+from xstilts.task_types.sentences import Contrastive, Retrieval, pool
 
 RETRIEVAL, CONTRASTIVE = Retrieval(), Contrastive()
 FEATURES = RETRIEVAL.encode(PARALLEL, CODER, LIMITS, ())
@@ -29,25 +29,15 @@ def plain_vectors(layer: int) -> tuple[np.ndarray, np.ndarray]:
         rows = []
         for text in texts:
             ids = torch.tensor([CODER.tokenizer(text)["input_ids"]])
-            library = BACKBONE._padded_inputs(_Alone(ids[0]))  # type: ignore[arg-type]
             BACKBONE.model.set_attn_implementation("eager")
             try:
                 with torch.no_grad():
-                    states = BACKBONE.model(**library, output_hidden_states=True).hidden_states[layer]
+                    states = BACKBONE.model(ids, output_hidden_states=True).hidden_states[layer]
             finally:
                 BACKBONE.model.set_attn_implementation("xstilts_packed")
             rows.append(states[0].mean(0).numpy())
         sides.append(np.stack(rows))
     return sides[0], sides[1]
-
-
-class _Alone:
-    """The part of a pack that the padded route reads, for one sentence."""
-
-    def __init__(self, ids: torch.Tensor) -> None:
-        self.ids_T, self.lengths = ids, (len(ids),)
-        self.segment_T, self.positions_T = torch.zeros_like(ids), torch.arange(len(ids))
-        self.types_T = torch.zeros_like(ids)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -85,7 +75,7 @@ def test_means_without_special_tokens_are_over_the_text_alone(tokenizer: str) ->
 def test_a_sentence_of_special_tokens_alone_is_their_mean() -> None:
     packed = pack([np.array([0, 7, 8, 2]), np.array([0, 2])])
     states = torch.arange(6.0)[:, None]
-    assert mean_pool(states, packed, frozenset({0, 2}))[:, 0].tolist() == [1.5, 4.5]
+    assert pool(states, packed, without=frozenset({0, 2}))[:, 0].tolist() == [1.5, 4.5]
 
 
 def test_special_tokens_cannot_be_left_out_before_the_tokenizer_is_known() -> None:
@@ -143,7 +133,7 @@ def test_pooling_follows_the_order_of_the_given_segments() -> None:
     packed, _ = FEATURES.packed(np.array([3, 0]))
     states = packed.ids_T[:, None].float()
     expected = [np.mean(FEATURES.tokens[k]) for k in (6, 7, 0, 1)]
-    np.testing.assert_allclose(mean_pool(states, packed)[:, 0].numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(pool(states, packed)[:, 0].numpy(), expected, rtol=1e-5)
 
 
 def test_retrieval_cannot_be_trained_on() -> None:

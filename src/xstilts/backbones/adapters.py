@@ -1,7 +1,7 @@
-"""Training a part of a backbone: low-rank adapters through PEFT (LoRA, Hu et al. 2022), and frozen layers.
+"""Training part of a backbone: low-rank adapters through PEFT (LoRA, Hu et al. 2022), and frozen layers.
 
-Each phase has its adapter, `phase0`, `phase1` ... Those of earlier phases stay, frozen, under the one in training: the
-same function as merging them, without rounding them into bf16 or 4-bit weights. An adapter is saved as PEFT reads it.
+Each phase has its own adapter, `phase0`, `phase1` ... Those of earlier phases stay in place, frozen: the same function
+as merging them, without rounding them into bf16 or 4-bit weights. Adapters are saved in PEFT's format.
 """
 
 from __future__ import annotations
@@ -22,36 +22,32 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _NOT_ADAPTED = r".*pooler.*"  # the library's poolers are not read by our heads
 
 
+def _number(name: str) -> int:
+    return int(name.removeprefix("phase"))
+
+
 def adapters_of(backbone: Backbone) -> list[str]:
     """Names of the adapters in the backbone, oldest first."""
-    return sorted(getattr(backbone.model, "peft_config", {}), key=lambda name: int(name[len("phase") :]))
+    return sorted(getattr(backbone.model, "peft_config", {}), key=_number)
 
 
 def _adapted_layers(backbone: Backbone) -> list[tuple[str, Any]]:
-    """Layers under adapters by path. Here and below PEFT is imported late: that takes a fifth of a worker's start."""
+    """(path, layer) of all layers with adapters. PEFT is imported late: it takes a fifth of a worker's start."""
     from peft.tuners.lora import LoraLayer
 
     return [(path, module) for path, module in backbone.model.named_modules() if isinstance(module, LoraLayer)]
 
 
 def add_adapter(backbone: Backbone, lora: LoRA) -> None:
-    """Put a new adapter, which changes nothing yet (B is zero), over those that are there.
+    """Add a new adapter, which changes nothing yet (B is zero); drawn from torch's generator.
 
-    Draws from torch's generator.
-
-    Raises:
-        BackboneError: no layer is called like one of `lora.targets`.
+    Raises `BackboneError` if no layer has a name in `lora.targets`.
     """
     from peft import LoraConfig
 
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=list(lora.targets) or "all-linear",
-        exclude_modules=_NOT_ADAPTED,
-    )
-    _inject(backbone, config)
+    sizes: dict[str, Any] = {"r": lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout}
+    targets = list(lora.targets) or "all-linear"
+    _inject(backbone, LoraConfig(**sizes, target_modules=targets, exclude_modules=_NOT_ADAPTED))
 
 
 def _inject(backbone: Backbone, config: Any) -> str:
@@ -64,35 +60,31 @@ def _inject(backbone: Backbone, config: Any) -> str:
             warnings.simplefilter("ignore")  # of PEFT, that there are adapters already
             inject_adapter_in_model(config, backbone.model, adapter_name=name)
     except ValueError as error:
-        linear = sorted({path.split(".")[-1] for path, part in backbone.model.named_modules() if _is_linear(part)})
+        modules = backbone.model.named_modules()
+        linear = sorted({path.split(".")[-1] for path, part in modules if "Linear" in type(part).__name__})
         raise BackboneError(
             f"the adapter fits no layer of this model ({str(error).splitlines()[0]}): its linear layers are called "
             f"{', '.join(linear)}"
         ) from None
     layers = _adapted_layers(backbone)
     for path, module in layers:
-        if not _is_linear(module.get_base_layer()):
+        if "Linear" not in type(module.get_base_layer()).__name__:
             raise BackboneError(f"adapters go on linear layers, and `targets` names {path.rpartition('.')[2]}")
     backbone.model.peft_config = {**before, name: config}
     for _, module in layers:
         module.set_adapter([one for one in (*before, name) if one in module.lora_A])
         for frozen in before.keys() & module.lora_dropout.keys():
-            module.lora_dropout[frozen] = nn.Identity()  # what is not trained is the model, as if it were merged
+            module.lora_dropout[frozen] = nn.Identity()  # a frozen adapter behaves as if it were merged
     for path, parameter in backbone.model.named_parameters():
         if ".lora_" in path and f".{name}." in path:
             parameter.data = parameter.data.float()
     return name
 
 
-def _is_linear(module: nn.Module) -> bool:
-    return "Linear" in type(module).__name__
-
-
 def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, embeddings: bool = False) -> None:
-    """Choose what is trained: one adapter or all weights, without the lowest `layers` and the embeddings below them.
+    """Choose what is trained: one adapter or all weights, but not the lowest `layers` nor embeddings below them.
 
-    Raises:
-        BackboneError: there are not so many layers.
+    Raises `BackboneError` if there are fewer layers.
     """
     for path, parameter in backbone.model.named_parameters():
         parameter.requires_grad_(adapter is None or (".lora_" in path and f".{adapter}." in path))
@@ -115,7 +107,7 @@ def layer_stack(backbone: Backbone) -> nn.ModuleList:
 
 
 def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
-    """The module of all embeddings and their norm, or that of words where it stands beside the layers."""
+    """The module of all embeddings and their norm; that of words alone where it is a sibling of the layers."""
     model, words = backbone.model, backbone.model.get_input_embeddings()
     path = next(path for path, module in model.named_modules() if module is words)
     parent: nn.Module = model.get_submodule(path.rpartition(".")[0])
@@ -123,24 +115,24 @@ def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
 
 
 def save_adapters(backbone: Backbone, directory: Path) -> None:
-    """Write `directory/phaseN/adapter_config.json` and `adapter_model.safetensors`, which PEFT loads."""
+    """Write `directory/phaseN/adapter_config.json` and `adapter_model.safetensors` in PEFT's format."""
     from peft import get_peft_model_state_dict
 
     for name in adapters_of(backbone):
         folder = directory / name
         folder.mkdir(parents=True)
         state: dict[str, torch.Tensor] = get_peft_model_state_dict(backbone.model, adapter_name=name)
-        # PEFT's files name modules as seen from its own wrapper.
+        # PEFT's files have module names as seen from its own wrapper.
         saved = {f"base_model.model.{key}": value.detach().cpu().contiguous() for key, value in state.items()}
         save_file(saved, folder / WEIGHTS, metadata={"format": "pt"})
         backbone.model.peft_config[name].save_pretrained(folder)
 
 
 def load_adapters(backbone: Backbone, directory: Path) -> None:
-    """Put the saved adapters into the backbone, in their order."""
+    """Put saved adapters into the backbone, oldest first."""
     from peft import LoraConfig, set_peft_model_state_dict
 
-    for folder in sorted(directory.iterdir(), key=lambda path: int(path.name[len("phase") :])):
+    for folder in sorted(directory.iterdir(), key=lambda path: _number(path.name)):
         config: Any = LoraConfig.from_pretrained(str(folder))
         name = _inject(backbone, config)
         state = {key.removeprefix("base_model.model."): value for key, value in load_file(folder / WEIGHTS).items()}
@@ -151,7 +143,7 @@ def load_adapters(backbone: Backbone, directory: Path) -> None:
             raise BackboneError(f"adapter {folder} is of another model: it has {result.unexpected_keys[0]}")
 
 
-class Joined(NamedTuple):
+class JoinedAdapter(NamedTuple):
     """Several adapters as one: the update of a layer's weight is `scale * B @ A`.
 
     Attributes:
@@ -163,10 +155,10 @@ class Joined(NamedTuple):
     layers: dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
-def join_adapters(backbone: Backbone) -> Joined:
-    """The sum of all adapters, exactly: their A stacked, their B side by side, zeros where one leaves a layer alone.
+def join_adapters(backbone: Backbone) -> JoinedAdapter:
+    """The exact sum of all adapters: their A stacked, their B side by side, zeros where one skips a layer.
 
-    The scale is that of the last adapter; the B of others with another one are multiplied by the ratio.
+    The scale is that of the last adapter; the B of adapters with another scale are multiplied by the ratio.
     """
     configs = [(name, backbone.model.peft_config[name]) for name in adapters_of(backbone)]
     scale = configs[-1][1].lora_alpha / configs[-1][1].r
@@ -180,13 +172,12 @@ def join_adapters(backbone: Backbone) -> Joined:
             else:
                 parts.append((torch.zeros(config.r, layer.in_features), torch.zeros(layer.out_features, config.r)))
         layers[path] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], dim=1)
-    return Joined(sum(config.r for _, config in configs), scale, layers)
+    return JoinedAdapter(sum(config.r for _, config in configs), scale, layers)
 
 
 def merge_adapters(backbone: Backbone) -> None:
     """Add all adapters to the weights they adapt, and remove them."""
-    names = adapters_of(backbone)
-    if not names:
+    if not (names := adapters_of(backbone)):
         return
     for path, module in _adapted_layers(backbone):
         module.merge(adapter_names=[name for name in names if name in module.lora_A])

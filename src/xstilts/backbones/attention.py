@@ -1,25 +1,26 @@
 """One attention function for every architecture that lets one be registered.
 
 transformers hands query, key and value of the whole pack, [1, heads, T, head size], to the function registered under
-`NAME`, together with the keywords given to the base model: `pack_layout` says where segments begin. Three back ends
-compute the same attention; they differ in speed and in attention dropout:
+`NAME`, with the keywords given to the base model; `pack_layout` says where segments begin. Three back ends compute the
+same attention; they differ in speed and in attention dropout:
 
-- `segments` (any device): runs of equally long segments are one call of torch's scaled dot product attention; runs of
-  almost equal length are one call with a key mask. Attention dropout is by hash (`dropout.py`) on a CPU, where torch
-  has no fused kernel for it (`runs.py`). A GPU's fused kernel draws its own masks, which depend on the micro-batch.
+- `segments` (any device): one call of torch's scaled dot product attention per run of equally long segments, with a key
+  mask where lengths differ a little. Attention dropout is by hash (`dropout.py`) on a CPU, where torch has no fused
+  kernel for it (`BlockAttention`). A GPU's fused kernel draws its own masks, which depend on the micro-batch.
 - `block_mask` (any device): one call over the whole pack under a block-diagonal mask. Quadratic in T; the exact
   reference. Attention dropout is by hash.
 - `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`. No attention dropout.
 
 A sliding window w lets a token see |i - j| < w (encoders) or 0 <= i - j < w (decoders), as transformers defines it.
+Shape suffixes as in `layout`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,13 +28,12 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from xstilts.backbones.dropout import columns_of, heads_of
-from xstilts.backbones.layout import Layout, band
-from xstilts.backbones.runs import Attend, Block
+from xstilts.backbones.layout import BlockPlaces, PackLayout, band
 
 Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 SITE = "dropout_site"
-"""Attribute of a module: its number among the places of the model where dropout happens."""
+"""Attribute of a module: its number among the model's places of dropout."""
 # On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13).
 # Up to this length bf16 training does without it.
 LONGEST_EXPLICIT = 512
@@ -48,12 +48,11 @@ def packed_attention(
     scaling: float | None = None,
     **extra: Any,
 ) -> tuple[Tensor, None]:
-    """Attention inside each segment of a pack; the signature is the one transformers calls.
+    """Attention inside each segment of a pack, in the signature that transformers calls.
 
-    Returns:
-        states [1, T, heads, head size], and None in place of attention weights.
+    Returns states [1, T, heads, head size], and None in place of attention weights.
     """
-    layout: Layout | None = extra.get("pack_layout")
+    layout: PackLayout | None = extra.get("pack_layout")
     assert layout is not None, "packed attention was called without a layout: the model dropped the keyword"
     dropout = float(extra.get("dropout") or 0.0)
     window = extra.get("sliding_window")
@@ -63,15 +62,14 @@ def packed_attention(
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    if layout.backend == "varlen":
-        assert bias is None, "varlen attention has no position bias"
-        return _varlen(layout, query, key, value, scaling, causal, window), None
     site = None
-    if dropout and layout.draws is not None:
-        layout.draws.attention = True
-        hashed = layout.draws.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
-        site = getattr(module, SITE) if hashed else None
+    if dropout and layout.hashed is not None:
+        layout.hashed.attention = True
+        by_hash = layout.hashed.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
+        site = getattr(module, SITE) if by_hash else None
     call = _Call(scaling, dropout, causal, window, bias, site)
+    if layout.backend == "varlen":
+        return _varlen(layout, query, key, value, call), None
     if layout.backend == "segments" and call.in_blocks(query, layout.lengths[0]):
         return _blocks(layout, query, key, value, call), None
     compute = _block_mask if layout.backend == "block_mask" else _segments
@@ -80,7 +78,7 @@ def packed_attention(
 
 @dataclass(frozen=True)
 class _Call:
-    """One layer's attention; `site`: where dropout is by hash."""
+    """One layer's attention; `site`: of its dropout, where that is by hash."""
 
     scaling: float | None
     dropout: float
@@ -90,20 +88,14 @@ class _Call:
     site: int | None
 
     def in_blocks(self, query: Tensor, longest: int) -> bool:
-        """Whether `runs.py` is faster: in training on a CPU with dropout by hash, and in bf16 without dropout."""
+        """Whether `BlockAttention` is faster: training on a CPU, with dropout by hash or in bf16 without dropout."""
         if query.device.type != "cpu" or not query.requires_grad or self.bias is not None or self.dropout >= 1:
             return False
         slow = query.dtype == torch.bfloat16 and longest <= LONGEST_EXPLICIT
         return self.site is not None or (slow and not self.dropout)
 
     def attend(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None,
-        longest: int,
-        drop: Drop | None,
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, longest: int, drop: Drop | None
     ) -> Tensor:
         """`drop`: dropout on probabilities [n, heads, L, L], if it is by hash."""
         if self.bias is not None:
@@ -111,9 +103,8 @@ class _Call:
             mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
         if drop is not None:
             return explicit(query, key, value, mask, self.scaling, drop)
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, dropout_p=self.dropout, scale=self.scaling
-        )
+        named: dict[str, Any] = {"attn_mask": mask, "dropout_p": self.dropout, "scale": self.scaling}
+        return F.scaled_dot_product_attention(query, key, value, **named)  # `controlled` reads `dropout_p` by name
 
 
 def explicit(
@@ -128,24 +119,103 @@ def explicit(
     return drop(weights) @ value
 
 
-def _blocks(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _blocks(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
     """States as transformers takes them, [1, T, heads, head size]."""
     heads, size = query.shape[1], query.shape[3]
     blocks = []
     for run in layout.runs:
         dropped = None
-        if call.site is not None and layout.draws is not None:
+        if call.site is not None and layout.hashed is not None:
             columns = columns_of(run.longest, query.device)
-            dropped = partial(layout.draws.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
+            dropped = partial(layout.hashed.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
         bias = layout.bias(run, call.causal, call.window, value.dtype)
         blocks.append(Block(len(run.lengths), run.longest, bias, dropped))
     factors = size**-0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
     states = (each[0].transpose(0, 1).to(value.dtype) for each in (query, key, value))
-    attended: Tensor = Attend.apply(*states, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
+    attended: Tensor = BlockAttention.apply(*states, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
     return attended[None]
 
 
-def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+class Block(NamedTuple):
+    """Segments padded to one length.
+
+    Attributes:
+        bias: added to scores [segments, heads, longest, longest], -inf where a token may not attend; None: nothing.
+        dropped: gives 1 where dropout takes a weight, else 0, int32, of as many elements; None without dropout.
+    """
+
+    segments: int
+    longest: int
+    bias: Tensor | None
+    dropped: Callable[[], Tensor] | None
+
+
+class BlockAttention(torch.autograd.Function):
+    """Attention over padded blocks of segments: states [T, heads, D] from query, key and value of that shape.
+
+    Step by step, autograd would make a gradient as large as the whole pack for each block, and keep what each step
+    read. Here one gather lays the pack out in blocks, another brings the result back, and one tensor of weights, in
+    fp32, is kept per block. Weights are not negative, so their sign says what dropout took.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        places: BlockPlaces,
+        blocks: Sequence[Block],
+        factors: tuple[float, float],
+    ) -> Tensor:
+        """`factors`: of scores, and of the weights that dropout keeps."""
+        ctx.places, ctx.factors, ctx.heads = places, factors, query.shape[1]
+        ctx.shapes = [(block.segments * ctx.heads, block.longest) for block in blocks]
+        query, key, value = (places.gather(states) for states in (query, key, value))
+        query.mul_(factors[0])
+        value.mul_(factors[1])
+        output, kept = torch.empty_like(value), []
+        for block, q, k, v, out in zip(blocks, *_cut(ctx.shapes, query, key, value, output), strict=True):
+            scores = torch.bmm(q, k.transpose(1, 2))
+            if block.bias is not None:
+                scores.view(block.segments, ctx.heads, block.longest, block.longest).add_(block.bias)
+            weights = torch.softmax(scores, -1, dtype=torch.float32)
+            if block.dropped is not None:
+                signs = block.dropped().mul_(-(2**31)).view_as(weights)
+                weights.view(torch.int32).bitwise_or_(signs)
+            torch.bmm(weights.clamp_min(0).to(v.dtype), v, out=out)
+            kept.append(weights)
+        ctx.save_for_backward(query, key, value, *kept)
+        return places.scatter(output, ctx.heads)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, *kept = ctx.saved_tensors
+        gradient = ctx.places.gather(gradients[0]).index_fill_(0, ctx.places.padding, 0)
+        ours = [torch.empty_like(states) for states in (query, key, value)]
+        parts = _cut(ctx.shapes, query, key, value, gradient, *ours)
+        for weights, q, k, v, grad, of_query, of_key, of_value in zip(kept, *parts, strict=True):
+            left = weights.clamp_min(0)
+            torch.bmm(left.to(v.dtype).transpose(1, 2), grad, out=of_value)
+            flow = left.mul_(torch.bmm(grad, v.transpose(1, 2)).float())
+            flow.addcmul_(weights.abs(), flow.sum(-1, keepdim=True), value=-1)
+            of_scores = flow.to(v.dtype)
+            torch.bmm(of_scores, k, out=of_query)
+            torch.bmm(of_scores.transpose(1, 2), q, out=of_key)
+        ours[0].mul_(ctx.factors[0])
+        ours[2].mul_(ctx.factors[1])
+        return *(ctx.places.scatter(states, ctx.heads) for states in ours), None, None, None
+
+
+def _cut(shapes: Sequence[tuple[int, int]], *all_PD: Tensor) -> Iterator[list[Tensor]]:
+    """Each tensor in its blocks, [segments x heads, longest, D]."""
+    sizes = [count * longest for count, longest in shapes]
+    for states_PD in all_PD:
+        parts = torch.split(states_PD, sizes)
+        yield [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _segments(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
     outputs = []
     heads, size = query.shape[1], query.shape[3]
     tokens = [run.end - run.begin for run in layout.runs]
@@ -159,14 +229,14 @@ def _segments(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _
             blocks = [block.index_select(1, rows) for block in blocks]
         q, k, v = (block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks)
         drop = None
-        if call.site is not None and layout.draws is not None:
-            drop = partial(layout.draws.drop, p=call.dropout, site=call.site, rows=layout.queries(run, heads))
+        if call.site is not None and layout.hashed is not None:
+            drop = partial(layout.hashed.drop, p=call.dropout, site=call.site, rows=layout.queries(run, heads))
         states = call.attend(q, k, v, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
         outputs.append(states if run.even else states.index_select(1, real))
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1))[None]
 
 
-def _block_mask(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _block_mask(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
     lengths = torch.tensor(layout.lengths, device=layout.device)
     segment = torch.repeat_interleave(torch.arange(len(layout.lengths), device=layout.device), lengths)
     position = torch.arange(len(segment), device=layout.device)
@@ -174,33 +244,24 @@ def _block_mask(layout: Layout, query: Tensor, key: Tensor, value: Tensor, call:
     inside = position - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
     if call.bias is not None:
         call = replace(call, bias=call.bias[:, :, inside[:, None], inside[None, :]])
-    drop, draws = None, layout.draws
-    if call.site is not None and draws is not None:
-        rows, columns = heads_of(draws.identity_T[None], query.shape[1]), columns_of(layout.lengths[0], layout.device)
-        drop = partial(draws.drop, p=call.dropout, site=call.site, rows=rows, columns=columns[inside])
+    drop, hashed = None, layout.hashed
+    if call.site is not None and hashed is not None:
+        rows, columns = heads_of(hashed.identity_T[None], query.shape[1]), columns_of(layout.lengths[0], layout.device)
+        drop = partial(hashed.drop, p=call.dropout, site=call.site, rows=rows, columns=columns[inside])
     return call.attend(query, key, value, mask[None, None], len(segment), drop)
 
 
-def _varlen(
-    layout: Layout, query: Tensor, key: Tensor, value: Tensor, scaling: float | None, causal: bool, window: int | None
-) -> Tensor:
+def _varlen(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
+    assert call.bias is None, "varlen attention has no position bias"
     assert layout.cu_seqlens is not None
-    side = -1 if window is None else window - 1
-    states: Any = varlen_attn(
-        query[0].transpose(0, 1),
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
-        layout.cu_seqlens,
-        layout.cu_seqlens,
-        layout.lengths[0],
-        layout.lengths[0],
-        scale=scaling,
-        window_size=(side, 0 if causal else side),
-    )
-    attended: Tensor = states[None]
-    return attended
+    side, longest = -1 if call.window is None else call.window - 1, layout.lengths[0]
+    states = [states[0].transpose(0, 1) for states in (query, key, value)]
+    given: Any = [*states, layout.cu_seqlens, layout.cu_seqlens, longest, longest]
+    attended: Any = varlen_attn(*given, scale=call.scaling, window_size=(side, 0 if call.causal else side))
+    packed: Tensor = attended[None]
+    return packed
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -1,14 +1,14 @@
-"""A backbone: a pretrained model that turns a packed batch into hidden states, [T, H], whatever its architecture.
+"""A backbone turns a packed batch into hidden states, [T, H], whatever its architecture.
 
 Two routes. *Packed*: the model runs once over the row of all tokens, with our attention (`attention.py`) and our
-position ids. *Padded*: for architectures whose attention cannot be replaced the pack is padded, run and packed again in
+position ids. *Padded*: for architectures whose attention cannot be replaced the pack is padded, run and packed again
 here. `check_packing` compares packed states with those of each sequence alone, under the library's own attention.
 
-A token of a decoder does not see what follows it. A tag or the border of a span depends on it, so there the default is
+A decoder's token does not see what follows it. A tag or the border of a span depends on it, so for those the default is
 attention to both sides of the segment, in training and prediction alike: removing the causal mask during fine-tuning
 improves sequence labelling in many (not all) settings of Dukić and Šnajder 2024 (arXiv 2401.14556), and LLM2Vec
-(BehnamGhader et al. 2024, arXiv 2404.05961) begins with the same step. A model that is read without having been trained
-so, as in retrieval, or at its last token, as in classification, stays causal.
+(BehnamGhader et al. 2024, arXiv 2404.05961) begins with the same step. Models that are read without such training
+(retrieval), or at the last token (classification), stay causal.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ import torch
 from torch import Tensor, nn
 
 from xstilts.backbones.attention import NAME
-from xstilts.backbones.dropout import Draws
-from xstilts.backbones.families import family_of
-from xstilts.backbones.family import Family
-from xstilts.backbones.layout import Layout
+from xstilts.backbones.dropout import HashDropout
+from xstilts.backbones.families import Family, family_of
+from xstilts.backbones.layout import PackLayout
 from xstilts.backbones.names import Attention, Backend, Route, Token
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
 
 TOLERANCE = 1e-4
-LONGEST_WINDOW = 1024
-"""Sliding windows up to this size are checked when a model is loaded; the check costs one sequence of that length."""
 HALF_TOLERANCE = 0.05
 """Of weights in 16 or 4 bits, relative to the largest state: rounding gives about 0.01, a neglected border 0.3."""
+LONGEST_WINDOW = 1024
+"""Sliding windows up to this size are checked when a model is loaded; the check costs one sequence of that length."""
 
 
 class Backbone(nn.Module):
@@ -45,6 +44,10 @@ class Backbone(nn.Module):
         tokenizer: its fast tokenizer, or a `partial` that loads it.
         route: packed or padded; None takes what the architecture allows.
         backend: how packed attention is computed.
+
+    Attributes:
+        hashed, decoder_hashed: dropout by hash while the backbone is trained (`controlled`); the second is of an
+            encoder-decoder's decoder.
     """
 
     def __init__(self, model: Any, tokenizer: Any, route: Route | None = None, backend: Backend = "segments") -> None:
@@ -53,25 +56,25 @@ class Backbone(nn.Module):
         self._tokenizer = tokenizer
         self.config: Any = model.config
         self.family: Family = family_of(self.config.model_type)
-        self.route: Route = route or ("packed" if self.family.packed else "padded")
+        self.route: Route = route or self.family.route
         self.backend: Backend = backend
         self.attention: Attention = "auto"
-        self.draws: Draws | None = None  # given by `controlled.control`, where the backbone is trained
-        self.answers: Draws | None = None  # the same of an encoder-decoder's decoder
+        self.hashed: HashDropout | None = None
+        self.decoder_hashed: HashDropout | None = None
         self.library_attention: str = self.body.config._attn_implementation
         if self.route == "packed":
             self.body.set_attn_implementation(NAME)
 
     @property
     def tokenizer(self) -> Any:
-        """The model's fast tokenizer, loaded when it is first asked for."""
+        """The model's fast tokenizer, loaded on first use."""
         if isinstance(self._tokenizer, partial):
             self._tokenizer = self._tokenizer()
         return self._tokenizer
 
     @property
     def writes(self) -> bool:
-        """Whether the model is whole, with an output layer over its vocabulary."""
+        """Whether the model is complete, with an output layer over its vocabulary."""
         return self.model.get_output_embeddings() is not None
 
     @property
@@ -118,7 +121,7 @@ class Backbone(nn.Module):
         self.attention = attention
 
     def sees(self, right_context: bool) -> Literal["causal", "bidirectional"]:
-        """What a token sees of its segment in a batch of a task type that needs the right context, or does not."""
+        """What a token sees of its segment, for a task type that needs the right context or does not."""
         if not self.decoder:
             return "bidirectional"
         if self.route == "padded":
@@ -128,19 +131,24 @@ class Backbone(nn.Module):
         return self.attention
 
     @cached_property
-    def room(self) -> int | None:
-        """Tokens of the longest segment that its table of positions has rows for; None where it has no such table."""
+    def max_positions(self) -> int | None:
+        """Tokens of the longest segment that its learned table of positions has rows for; None without such a table."""
         names = ("position_embeddings", "embed_positions", "wpe")
         tables = [part for name, part in self.body.named_modules() if name.rpartition(".")[2] in names]
-        rows = [one.num_embeddings - _offset(one) for one in tables if isinstance(one, nn.Embedding)]
+        rows = [
+            one.num_embeddings - (getattr(one, "offset", 0) if one.padding_idx is None else one.padding_idx + 1)
+            for one in tables
+            if isinstance(one, nn.Embedding)
+        ]
         return min(rows, default=None)
 
     def check_length(self, tokens: int, what: str = "a text") -> None:
-        """Refuse a segment that is longer than the table of positions. Raises `BackboneError`."""
-        if self.room is not None and tokens > self.room:
+        """Raises `BackboneError` for a segment longer than `max_positions`."""
+        most = self.max_positions
+        if most is not None and tokens > most:
             raise BackboneError(
-                f"{what} has {tokens} tokens, and {type(self.model).__name__} has positions for {self.room}: give the "
-                f"task `max_length: {self.room}` or less (docs/own-task.md), or take another model"
+                f"{what} has {tokens} tokens, and {type(self.model).__name__} has positions for {most}: give the "
+                f"task `max_length: {most}` or less (docs/own-task.md), or take another model"
             )
 
     @property
@@ -158,26 +166,27 @@ class Backbone(nn.Module):
     def _accepts(self) -> frozenset[str]:
         return frozenset(inspect.signature(self.body.forward).parameters)
 
+    @cached_property
+    def _first_position(self) -> int:
+        return self.family.offset(self.config.to_dict()) or 0
+
     def forward(self, batch: Packed, right_context: bool = False) -> Tensor:
         """Hidden states of the last layer, [T, H]; `right_context` matters for decoders alone (`sees`)."""
-        return self._states(batch, self.route, causal=self._override(right_context))[0]
+        return self._states(batch, self.route, right_context)[0]
 
     def hidden_states(self, batch: Packed, right_context: bool = False) -> list[Tensor]:
         """Hidden states of every layer, embedding output first: `layers + 1` tensors of [T, H]."""
-        return self._states(batch, self.route, all_layers=True, causal=self._override(right_context))
-
-    def _override(self, right_context: bool) -> bool | None:
-        """False where a decoder is to see both sides; None leaves the architecture as it is."""
-        return False if self.decoder and self.sees(right_context) == "bidirectional" else None
+        return self._states(batch, self.route, right_context, all_layers=True)
 
     def _states(
-        self, batch: Packed, route: Route, all_layers: bool = False, causal: bool | None = None
+        self, batch: Packed, route: Route, right_context: bool | None = None, all_layers: bool = False
     ) -> list[Tensor]:
+        """`right_context`: None leaves attention as the architecture has it."""
         packed = route == "packed"
         self.check_length(batch.lengths[0])
-        if self.draws is not None:
-            self._begin(self.draws, batch, packed)
-        inputs = self._packed_inputs(batch, causal) if packed else self._padded_inputs(batch)
+        if self.hashed is not None:
+            self._begin(self.hashed, batch, packed)
+        inputs = self._packed_inputs(batch, right_context) if packed else self._padded_inputs(batch)
         if all_layers:
             inputs["output_hidden_states"] = True
         if hasattr(self.config, "use_cache"):
@@ -191,39 +200,32 @@ class Backbone(nn.Module):
         keep = inputs["attention_mask"].bool()
         return [state[keep] for state in states]
 
-    def _begin(self, draws: Draws, batch: Packed, packed: bool) -> None:
+    def _begin(self, hashed: HashDropout, batch: Packed, packed: bool) -> None:
         """Tell the model's dropouts which tokens come."""
         if batch.seed is None or not self.training:
-            draws.begin(None)
+            hashed.begin(None)
         elif packed:
-            draws.begin(batch.seed, batch.identity_T[None])
+            hashed.begin(batch.seed, batch.identity_T[None])
         else:
-            identity_BL = batch.identity_T.new_zeros(len(batch.lengths), batch.lengths[0])
-            identity_BL[batch.segment_T, batch.positions_T] = batch.identity_T
-            draws.begin(batch.seed, identity_BL, batch.identity_T)
+            hashed.begin(batch.seed, batch.pad(batch.identity_T), batch.identity_T)
 
-    def _packed_inputs(self, batch: Packed, causal: bool | None = None) -> dict[str, Any]:
-        layout = Layout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.draws)
+    def _packed_inputs(self, batch: Packed, right_context: bool | None = None) -> dict[str, Any]:
+        both = right_context is not None and self.decoder and self.sees(right_context) == "bidirectional"
+        causal = False if both else None
+        layout = PackLayout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.hashed)
         inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
         if "position_ids" in self._accepts:
-            inputs["position_ids"] = (batch.positions_T + self.family.first_position(self.config))[None]
+            inputs["position_ids"] = (batch.positions_T + self._first_position)[None]
         if "token_type_ids" in self._accepts:
             inputs["token_type_ids"] = batch.types_T.clamp(max=self._last_type)[None]
         return inputs
 
     def _padded_inputs(self, batch: Packed) -> dict[str, Any]:
-        shape = (len(batch.lengths), batch.lengths[0])
-        row, column = batch.segment_T, batch.positions_T
-        pad = self.config.pad_token_id if self.config.pad_token_id is not None else 0
-        ids = torch.full(shape, int(pad), dtype=torch.long, device=batch.ids_T.device)
-        ids[row, column] = batch.ids_T
-        mask = torch.zeros(shape, dtype=torch.long, device=ids.device)
-        mask[row, column] = 1
-        if "token_type_ids" not in self._accepts:
-            return {"input_ids": ids, "attention_mask": mask}
-        types = torch.zeros_like(ids)
-        types[row, column] = batch.types_T.clamp(max=self._last_type)
-        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        ids = batch.pad(batch.ids_T, int(self.config.pad_token_id or 0))
+        inputs = {"input_ids": ids, "attention_mask": batch.pad(torch.ones_like(batch.ids_T))}
+        if "token_type_ids" in self._accepts:
+            inputs["token_type_ids"] = batch.pad(batch.types_T.clamp(max=self._last_type))
+        return inputs
 
     @property
     def _last_type(self) -> int:
@@ -231,35 +233,30 @@ class Backbone(nn.Module):
         return int(getattr(self.config, "type_vocab_size", None) or 1) - 1
 
 
-def _offset(table: nn.Embedding) -> int:
-    """Rows before that of the first token."""
-    return int(getattr(table, "offset", 0)) if table.padding_idx is None else table.padding_idx + 1
-
-
 @torch.no_grad()
 def packing_error(backbone: Backbone) -> float:
     """Largest difference between the packed states of three sequences and those of each run alone.
 
-    Alone means through the model's own padded forward with eager attention. The longest is longer than the model's
-    sliding window, if that has up to 1,024 tokens. In less than 32 bits it is relative to the largest state.
+    Alone means through the model's own padded forward pass with eager attention. One sequence is longer than the
+    model's sliding window, if that has up to 1,024 tokens. In less than 32 bits, relative to the largest state.
     """
-    generator = torch.Generator().manual_seed(0)
-    ordinary = [i for i in range(min(64, backbone.embeddings.shape[0])) if i != backbone.config.pad_token_id]
-    device = backbone.embeddings.device
-    sequences = [
-        torch.tensor(ordinary)[torch.randint(len(ordinary), (length,), generator=generator)]
-        for length in (5, max(11, _beyond_window(backbone.config)), 7)
-    ]
+    generator, config, device = torch.Generator().manual_seed(0), backbone.config, backbone.embeddings.device
+    ordinary = torch.tensor([i for i in range(min(64, len(backbone.embeddings))) if i != config.pad_token_id])
+    window = int(getattr(config, "sliding_window", None) or 0)
+    beyond = window + 4  # one end does not see the other
+    checked = 0 < window <= LONGEST_WINDOW and beyond <= config.max_position_embeddings
+    lengths = (5, max(11, beyond) if checked else 11, 7)
+    sequences = [ordinary[torch.randint(len(ordinary), (n,), generator=generator)].numpy() for n in lengths]
     training, implementation = backbone.training, backbone.body.config._attn_implementation
     backbone.eval()
-    batch = pack([sequence.numpy() for sequence in sequences]).to(device)
+    batch = pack(sequences).to(device)
     together = backbone._states(batch, backbone.route)[0].float()
     differences = []
     try:
         if backbone.route == "packed":
             backbone.body.set_attn_implementation("eager")
         for sequence, start in zip(sequences, batch.starts_S.tolist(), strict=True):
-            alone = backbone._states(pack([sequence.numpy()]).to(device), "padded")[0].float()
+            alone = backbone._states(pack([sequence]).to(device), "padded")[0].float()
             differences.append((together[start : start + len(sequence)] - alone).abs().max())
     finally:
         if backbone.route == "packed":
@@ -267,13 +264,6 @@ def packing_error(backbone: Backbone) -> float:
         backbone.train(training)
     error = torch.stack(differences).max()  # NaN if any is, unlike Python's max
     return float(error if backbone.full_precision else error / together.abs().max())
-
-
-def _beyond_window(config: Any) -> int:
-    """A length at which a token at one end does not see the other; 0 without a window, or where it is too long."""
-    window = int(getattr(config, "sliding_window", None) or 0)
-    length = window + 4
-    return length if 0 < window <= LONGEST_WINDOW and length <= config.max_position_embeddings else 0
 
 
 def check_packing(backbone: Backbone) -> None:

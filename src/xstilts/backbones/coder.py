@@ -1,11 +1,10 @@
-"""From text to token ids, for any fast tokenizer: pieces without special tokens, and the frame of special tokens.
+"""From text to token ids with any fast tokenizer: pieces without special tokens, and the frame of special tokens.
 
 Task types put inputs together themselves (windows, choices, tagged words), so the tokenizer is asked for pieces only.
-Its special tokens are found by probing: what it puts before, between and after two texts.
+Which special tokens it puts before, between and after two texts is found by probing.
 
-Tokenizers of decoders close no text. There the end-of-text token stands behind each text, after whatever the tokenizer
-puts at the beginning: `text <end>` and `text <end> text <end>` (Qwen3, BLOOM), `<begin> text <end>` (Llama),
-`</s> text </s>` (XGLM). A decoder is read at that last token, whose state has seen the whole segment.
+Tokenizers of decoders close no text, so the end-of-text token is put after each: `text <end>` and `text <end> text
+<end>` (Qwen3, BLOOM), `<begin> text <end>` (Llama), `</s> text </s>` (XGLM). A decoder is read at that last token.
 """
 
 from __future__ import annotations
@@ -21,16 +20,21 @@ import regex
 from xstilts.core.errors import BackboneError
 
 Ids = np.ndarray
+# Blanks at the left of a piece, with the invisible characters that SentencePiece reads as blanks before a word.
 _LEFT = regex.compile(r"[\s\u200b\u200e\u200f\ufeff]+(?=[^\s\u200b\u200e\u200f\ufeff])|\s+")
-"""Blanks at the left of a piece, with the invisible characters that SentencePiece reads as blanks before a word."""
 
 
 class Frame(NamedTuple):
-    """Special tokens around the pieces: `before` text `after`, or `before` text `between` pair `after`."""
+    """Special tokens around pieces: `before` text `after`, or `before` text `between` pair `after`."""
 
     before: Ids
     between: Ids
     after: Ids
+
+    @property
+    def tokens(self) -> int:
+        """Special tokens in all."""
+        return sum(len(part) for part in self)
 
 
 class Segment(NamedTuple):
@@ -47,10 +51,10 @@ def _ids(values: Sequence[int]) -> Ids:
 def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
     """Offsets that leave out no part of a grapheme.
 
-    A tokenizer whose normaliser composes or drops characters gives a piece the offsets of the first one alone: in
-    decomposed Greek the piece `ή` covers `η` without its accent. Hangul jamo, vowel signs and variation selectors get
-    lost in the same way. Each lost character goes to the piece before it in its grapheme, else to the piece behind it.
-    A piece that begins or ends inside a grapheme without losing a character stays as it is, as gold answers may do so.
+    Where a normaliser composes or drops characters, a piece has the offsets of the first of them alone: in decomposed
+    Greek the piece `ή` covers `η` without its accent; Hangul jamo, vowel signs and variation selectors are lost too.
+    Each lost character goes to the piece before it in its grapheme, else to the piece after it. A piece that begins or
+    ends inside a grapheme but loses nothing stays as it is, since gold answers may do so.
     """
     n = len(text)
     full = offsets[offsets[:, 0] < offsets[:, 1]]
@@ -108,10 +112,11 @@ class Coder:
             return Frame(self.single.before, self._end, self._end)
         ids, mask = self._probe("a", "a")
         inside = np.flatnonzero(mask == 0)
-        gap = int(np.flatnonzero(np.diff(inside) > 1)[0]) if np.any(np.diff(inside) > 1) else None
-        if gap is None:
+        gaps = np.flatnonzero(np.diff(inside) > 1)
+        if not len(gaps):
             raise BackboneError("this tokenizer puts no special token between two texts")
-        return Frame(ids[: inside[0]], ids[inside[gap] + 1 : inside[gap + 1]], ids[inside[-1] + 1 :])
+        between = ids[inside[gaps[0]] + 1 : inside[gaps[0] + 1]]
+        return Frame(ids[: inside[0]], between, ids[inside[-1] + 1 :])
 
     @cached_property
     def _end(self) -> Ids:
@@ -136,7 +141,7 @@ class Coder:
 
     @cached_property
     def frame_ids(self) -> frozenset[int]:
-        """The special tokens around texts; those of a pair are the same ones. An unknown word is text, not frame."""
+        """The special tokens around one text or two. An unknown word is text, not frame."""
         return frozenset(int(i) for i in (*self.single.before, *self.single.after))
 
     @property
@@ -158,11 +163,7 @@ class Coder:
         return [_ids(row) for row in coded["input_ids"]]
 
     def pieces_with_offsets(self, texts: Sequence[str]) -> list[tuple[Ids, np.ndarray]]:
-        """Token ids and [n, 2] code-point offsets of each text.
-
-        Blanks at the left of a piece are not part of it. Characters that no piece covers belong to a piece of the same
-        grapheme (`whole_graphemes`).
-        """
+        """Token ids and [n, 2] code-point offsets of each text: without blanks to the left, in `whole_graphemes`."""
         coded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         rows = []
         for text, ids, offsets in zip(texts, coded["input_ids"], coded["offset_mapping"], strict=True):
@@ -174,10 +175,10 @@ class Coder:
 
     @cached_property
     def _word_prefix(self) -> str:
-        """What stands before a word so that its pieces are those of running text.
+        """What must stand before a word so that its pieces are those of running text.
 
-        Byte-level tokenizers without `add_prefix_space` (ModernBERT, mmBERT) mark word starts by the blank before them;
-        without it NER loses points. SentencePiece and WordPiece need nothing.
+        Byte-level tokenizers without `add_prefix_space` (ModernBERT, mmBERT) mark a word's start by the blank before,
+        and NER loses points without. SentencePiece and WordPiece need nothing.
         """
         probe = ["the", "house", "in", "Berlin"]
         running = self.pieces([" ".join(probe)])[0].tolist()
@@ -188,18 +189,18 @@ class Coder:
         return ""
 
     def continued(self, text: str) -> Ids:
-        """Pieces of a text that goes on behind another word."""
+        """Pieces of a text that follows another word."""
         return np.concatenate(self.word_pieces(["a", *text.split()])[1:])
 
     @property
     def end_id(self) -> int:
-        """The token that ends a text that is written. Raises `BackboneError` where there is none."""
+        """The token that ends a generated text. Raises `BackboneError` where there is none."""
         if not len(self._end):
             raise BackboneError("this tokenizer has no token that ends a text: nothing can be written with it")
         return int(self._end[0])
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of some pieces, without special tokens and blanks around."""
+        """The text of some pieces, without special tokens, stripped."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text.strip()
 
@@ -212,22 +213,22 @@ class Coder:
         return [ids if len(ids) else _ids([int(fallback or 0)]) for ids in coded]
 
     def one(self, ids: Ids, max_length: int) -> Segment:
-        """One text in its frame, cut at the right to `max_length` tokens."""
-        room = max_length - len(self.single.before) - len(self.single.after)
-        joined = np.concatenate([self.single.before, ids[:room], self.single.after])
+        """One text in its frame, truncated on the right to `max_length` tokens."""
+        frame = self.single
+        joined = np.concatenate([frame.before, ids[: max_length - frame.tokens], frame.after])
         return Segment(joined, len(joined))
 
     def two(self, first: Ids, second: Ids, max_length: int) -> Segment:
         """Two texts in their frame; where too long the longer loses tokens first, as XTREME's scripts do."""
         frame = self.pair
-        first, second = self.cut(first, second, max_length - sum(len(part) for part in frame))
+        first, second = self.cut(first, second, max_length - frame.tokens)
         head = np.concatenate([frame.before, first, frame.between])
         return Segment(np.concatenate([head, second, frame.after]), len(head))
 
     @staticmethod
-    def cut(first: Ids, second: Ids, room: int) -> tuple[Ids, Ids]:
-        """Two texts cut at the right to `room` tokens together; the longer loses tokens first."""
-        excess = len(first) + len(second) - room
+    def cut(first: Ids, second: Ids, budget: int) -> tuple[Ids, Ids]:
+        """Two texts truncated on the right to `budget` tokens together; the longer loses tokens first."""
+        excess = len(first) + len(second) - budget
         if excess <= 0:
             return first, second
         longer = min(excess, abs(len(first) - len(second)))

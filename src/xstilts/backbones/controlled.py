@@ -1,9 +1,8 @@
-"""Every dropout of a model under control: modules replaced, functional calls answered, and what is left is found.
+"""Makes every dropout of a model one by hash, and finds what still draws random numbers.
 
-Three kinds of dropout are in transformers' models. Modules (`nn.Dropout`, those of PEFT's adapters too) are replaced by
-`dropout.Dropout`. Packed attention asks `dropout.py` itself. What the code of a model calls as a function (XGLM and
-BLOOM in their layers, the library's attention on the padded route and in decoders of mT5) is answered while the model
-runs, by `_Functional`. `uncontrolled` looks for draws that remain, such as those of a GPU's fused attention.
+Models in transformers have three kinds of dropout. Modules (`nn.Dropout`, also those of PEFT's adapters) are replaced
+by `dropout.Dropout`. Packed attention asks `HashDropout` itself. Functional calls (XGLM's and BLOOM's layers, the
+library's attention on the padded route and in mT5's decoder) are intercepted while the model runs, by `_Functional`.
 """
 
 from __future__ import annotations
@@ -20,67 +19,62 @@ from torch.overrides import TorchFunctionMode
 
 from xstilts.backbones.attention import SITE, explicit
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.dropout import Draws, Dropout, site_of
+from xstilts.backbones.dropout import Dropout, HashDropout, site_of
 from xstilts.backbones.packing import pack
 
 
-def control(backbone: Backbone, heads: Mapping[str, nn.Module]) -> None:
+def control_dropout(backbone: Backbone, heads: Mapping[str, nn.Module]) -> None:
     """Make all dropout of backbone and heads a function of the plan (`Packed.planned`). May be called again."""
-    new = backbone.draws is None
-    draws = backbone.draws = backbone.draws or Draws()
-    decoder = backbone.model.get_decoder() if backbone.writes and backbone.config.is_encoder_decoder else None
-    apart = set() if decoder is None else set(decoder.modules())
-    if decoder is not None:
-        backbone.answers = backbone.answers or Draws()
+    new = backbone.hashed is None
+    hashed = backbone.hashed = backbone.hashed or HashDropout()
+    of_decoder: set[nn.Module] = set()
+    if backbone.writes and backbone.config.is_encoder_decoder:
+        of_decoder = set(backbone.model.get_decoder().modules())
+        backbone.decoder_hashed = backbone.decoder_hashed or HashDropout()
     functional = backbone.route == "padded" or not backbone.family.model_types
     stacks = [path for path, module in backbone.model.named_modules() if isinstance(module, nn.ModuleList)]
     for path, module in backbone.model.named_modules():
-        own = backbone.answers if module in apart and backbone.answers is not None else draws
-        inside = any(path == stack or path.startswith(f"{stack}.") for stack in stacks)
-        _replace(path, module, own, shared=not inside)
+        own = backbone.decoder_hashed if module in of_decoder and backbone.decoder_hashed is not None else hashed
+        in_layer = any(path == stack or path.startswith(f"{stack}.") for stack in stacks)
+        for name, child in list(module._modules.items()):
+            if type(child) is nn.Dropout:
+                ours = Dropout(child.p).train(child.training)
+                ours.site, ours.shared, ours.hashed = site_of(f"{path}.{name}"), not in_layer, own
+                module._modules[name] = ours
         setattr(module, SITE, site_of(path))
-        if new and (functional or module in apart) and any(module.children()):
+        if new and (functional or module in of_decoder) and any(module.children()):
             module.forward = _framed(module.forward, own, site_of(path))
     for task, head in heads.items():
         for path, module in head.named_modules(prefix=f"heads.{task}"):
             if isinstance(module, Dropout):
-                module.site, module.draws = site_of(path), draws
+                module.site, module.hashed = site_of(path), hashed
 
 
-def _replace(path: str, parent: nn.Module, draws: Draws, shared: bool) -> None:
-    for name, child in list(parent._modules.items()):
-        if type(child) is not nn.Dropout:
-            continue
-        ours = Dropout(child.p).train(child.training)
-        ours.site, ours.shared, ours.draws = site_of(f"{path}.{name}"), shared, draws
-        parent._modules[name] = ours
-
-
-def _framed(forward: Callable[..., Any], draws: Draws, site: int) -> Callable[..., Any]:
-    """A module's forward that numbers the functional dropouts in it, whoever calls it: activation recomputation too."""
+def _framed(forward: Callable[..., Any], hashed: HashDropout, site: int) -> Callable[..., Any]:
+    """A module's forward that numbers the functional dropouts in it, also when activation recomputation calls it."""
 
     @wraps(forward)
     def framed(*given: Any, **named: Any) -> Any:
-        if draws.seed is None:
+        if hashed.seed is None:
             return forward(*given, **named)
-        outer, draws.frame = draws.frame, [site, 0]
+        outer, hashed.frame = hashed.frame, [site, 0]
         try:
             if outer is not None:
                 return forward(*given, **named)
-            with _Functional(draws):
+            with _Functional(hashed):
                 return forward(*given, **named)
         finally:
-            draws.frame = outer
+            hashed.frame = outer
 
     return framed
 
 
 class _Functional(TorchFunctionMode):
-    """Answers torch's functional dropout, and attention with dropout, by hash."""
+    """Computes torch's functional dropout, and attention with dropout, by hash."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, hashed: HashDropout) -> None:
         super().__init__()
-        self.draws = draws
+        self.hashed = hashed
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -91,7 +85,7 @@ class _Functional(TorchFunctionMode):
         return func(*args, **named)
 
     def _site(self) -> int:
-        frame = self.draws.frame
+        frame = self.hashed.frame
         assert frame is not None
         frame[1] += 1
         return frame[0] + frame[1] - 1
@@ -99,7 +93,7 @@ class _Functional(TorchFunctionMode):
     def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or p == 0:
             return x
-        dropped = self.draws.drop(x, p, self._site())
+        dropped = self.hashed.drop(x, p, self._site())
         return x.copy_(dropped) if inplace else dropped
 
     def _attention(
@@ -111,33 +105,32 @@ class _Functional(TorchFunctionMode):
         groups = query.shape[1] // key.shape[1]
         if groups > 1:
             key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        drop = partial(self.draws.drop, p=named["dropout_p"], site=self._site())
+        drop = partial(self.hashed.drop, p=named["dropout_p"], site=self._site())
         return explicit(query, key, value, attn_mask, named.get("scale"), drop)
 
 
 @torch.no_grad()
-def uncontrolled(backbone: Backbone, device: str) -> bool:
+def uncontrolled_dropout(backbone: Backbone, device: str) -> bool:
     """Whether training on that device draws random numbers that depend on the micro-batch.
 
-    The model is run once in training, wherever it is, and torch's generator must stay where it was. Of packed attention
-    it is known which kernel draws: a GPU's fused one.
+    Runs the model once in training mode, wherever it is, and checks that torch's generator did not advance. Whether
+    packed attention draws is known: a GPU's fused kernel does.
     """
-    assert backbone.draws is not None, "`control` comes first"
+    assert backbone.hashed is not None, "`control_dropout` comes first"
     probe = pack([np.arange(5, 9), np.arange(5, 12)])
     batch = probe.planned(1, np.arange(2), np.zeros(2, dtype=int)).to(backbone.embeddings.device)
     training, on = backbone.training, backbone.embeddings.device
     backbone.train()
-    backbone.draws.attention = False
+    backbone.hashed.attention = False
     with torch.random.fork_rng(devices=[on] if on.type == "cuda" else []):
-        before = _state(on)
+        before = _generator_states(on)
         backbone(batch)
-        drawn = not all(map(torch.equal, before, _state(on)))
+        drawn = not all(map(torch.equal, before, _generator_states(on)))
     backbone.train(training)
-    backbone.draws.begin(None)
-    fused = backbone.draws.attention and backbone.backend == "segments" and torch.device(device).type != "cpu"
+    backbone.hashed.begin(None)
+    fused = backbone.hashed.attention and backbone.backend == "segments" and torch.device(device).type != "cpu"
     return drawn or fused
 
 
-def _state(device: torch.device) -> list[Tensor]:
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+def _generator_states(device: torch.device) -> list[Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]

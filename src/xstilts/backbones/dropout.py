@@ -1,10 +1,9 @@
 """Dropout as a pure function: whether a value is kept depends on (seed of the step, site, token, column) alone.
 
-torch draws masks one after the other from one generator, so they depend on how a step is cut into micro-batches and
-spread over devices. Here a mask is an integer hash of what the value is: the *site* is a place in the model, and the
-*identity* of a token is its place in the planned batch (`Packed.identity_T`). All arithmetic is int32 with wrap-around,
-the same on every device and with any number of threads. Nothing is drawn and nothing is counted inside a layer, so
-activation recomputation gives the same masks.
+torch draws masks one after another from one generator, so they depend on how a step is split into micro-batches and
+devices. Here a mask is an integer hash: the *site* numbers a place in the model, the *identity* of a token its place in
+the planned batch (`Packed.identity_T`). The arithmetic is int32 with wrap-around, the same on every device and with any
+number of threads. No state is kept inside layers, so activation recomputation gives the same masks.
 Shape suffixes: R rows, C columns, B sequences, L longest, T tokens of a pack.
 """
 
@@ -20,12 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: multiples of it are spread evenly
+_GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: its multiples are spread evenly
 _FIRST, _SECOND = 0x85EBCA6B, 0xC2B2AE35  # of the finaliser of MurmurHash3 (Appleby, public domain)
 
 
 def signed(value: int) -> int:
-    """The int32 of the same 32 bits."""
+    """The int32 with the same 32 bits."""
     return (value + 2**31) % 2**32 - 2**31
 
 
@@ -39,7 +38,7 @@ def mix(values: Tensor) -> Tensor:
 
 
 def mix_number(value: int) -> int:
-    """The same of one number, unsigned."""
+    """`mix` of one number, unsigned."""
     value %= 2**32
     value = (value ^ (value >> 16)) * _FIRST % 2**32
     value = (value ^ (value >> 13)) * _SECOND % 2**32
@@ -47,12 +46,12 @@ def mix_number(value: int) -> int:
 
 
 def identities(segments: Tensor, positions: Tensor) -> Tensor:
-    """The identity of each token, int32, from its segment's key and its position inside the segment."""
+    """The identity of each token, int32, from its segment's key and its position in the segment."""
     return mix(segments + positions.int() * signed(_GOLDEN))
 
 
 def segment_keys(rows: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """One int32 for each segment, from its row in the planned batch and its number within that row."""
+    """One int32 per segment, from its row in the planned batch and its number within that row."""
     numbers = (int(row) * _GOLDEN + mix_number(int(part) + 1) for row, part in zip(rows, parts, strict=True))
     return np.fromiter((signed(mix_number(number)) for number in numbers), dtype=np.int32, count=len(rows))
 
@@ -69,29 +68,19 @@ def columns_of(count: int, device: torch.device) -> Tensor:
     return mix(torch.arange(count, dtype=torch.int32, device=device) + signed(_GOLDEN))
 
 
-def products(rows_R: Tensor, columns_C: Tensor, salt: int) -> Tensor:
-    """Random int32, [R, C], from hashes of rows and of columns; `salt`: of step and site.
-
-    An odd number for each row times one for each column, modulo 2^32: one pass, where mixing the bits of each value
-    takes five. Two rows, or two columns, depend on each other only where small multiples of their numbers are equal:
-    one pair of a million correlates by more than 1 %, and another one at the next step and site.
-    """
-    return ((rows_R ^ signed(salt)) | 1)[:, None] * ((columns_C ^ signed(mix_number(salt))) | 1)
-
-
-def least(p: float) -> int:
-    """The smallest int32 that dropout of probability `p` keeps."""
+def _least(p: float) -> int:
+    """The smallest int32 that dropout with probability `p` keeps."""
     return min(round(p * 2**32) - 2**31, 2**31 - 1)
 
 
 class _Drop(torch.autograd.Function):
-    """x over the share that is kept, where `bits` are at least `smallest`, else 0. On a CPU `bits` are used up."""
+    """x over the share that is kept where `bits` are at least `least`, else 0. On a CPU `bits` are overwritten."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bits: Tensor, smallest: int, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, bits: Tensor, least: int, scale: float) -> Tensor:
         ctx.scale = scale
-        # Numbers are faster than booleans there.
-        keep = bits.ge_(smallest).to(x.dtype) if x.device.type == "cpu" else bits >= smallest
+        # On a CPU numbers are faster than booleans.
+        keep = bits.ge_(least).to(x.dtype) if x.device.type == "cpu" else bits >= least
         ctx.save_for_backward(keep)
         return _times(x, keep, scale)
 
@@ -107,58 +96,65 @@ def _times(x: Tensor, keep: Tensor, scale: float) -> Tensor:
     return torch.addcmul(x.new_zeros(()), x, keep, value=scale)
 
 
-class Draws:
-    """What the dropouts of one model know of the micro-batch that it computes.
+class HashDropout:
+    """Dropout by hash for one model: the masks of the micro-batch that it computes.
 
     Attributes:
-        seed: of the step; None where the batch is of no plan, and dropout is torch's.
-        identity_BL: identities of the tokens in the form in which the model computes them: [1, T] packed, else padded.
-        identity_T: the same of the pack, for heads.
-        turn: number of the batch.
-        frame: site of the module that computes, and calls of functional dropout in it (`controlled.py`).
-        attention: whether a packed attention was asked for dropout.
+        seed: of the step; None outside a planned step, where dropout is torch's.
+        identity_BL: identities of the tokens as the model computes them: [1, T] packed, else padded.
+        identity_T: the same in pack order, for heads.
+        batch: number of the micro-batch.
+        frame: site of the running module, and number of functional dropouts called in it (`controlled.py`).
+        attention: whether packed attention was asked for dropout.
     """
 
     def __init__(self) -> None:
         self.seed: int | None = None
         self.identity_BL = self.identity_T = torch.zeros(1, 1, dtype=torch.int32)
-        self.turn = 0
+        self.batch = 0
         self.frame: list[int] | None = None
         self.attention = False
 
     def begin(self, seed: int | None, identity_BL: Tensor | None = None, identity_T: Tensor | None = None) -> None:
-        """Turn to the next batch."""
-        self.seed, self.turn = seed, self.turn + 1
+        """Start the next micro-batch."""
+        self.seed, self.batch = seed, self.batch + 1
         if identity_BL is not None:
             self.identity_BL = identity_BL
             self.identity_T = identity_BL[0] if identity_T is None else identity_T
 
     def drop(self, x: Tensor, p: float, site: int, rows: Tensor | None = None, columns: Tensor | None = None) -> Tensor:
-        """Dropout of probability `p` on the last dimension of `x`.
+        """Dropout with probability `p` on the last dimension of `x`.
 
         Args:
-            rows: identities of what lies along the other dimensions; none: the model's tokens.
-            columns: hashes of the columns (`columns_of`), where these are not 0, 1, 2 ...
+            rows: identities along the other dimensions; default: the model's tokens.
+            columns: hashes of the columns (`columns_of`), unless these are 0, 1, 2 ...
         """
         if p >= 1:
             return x * 0.0
         rows = self._rows(x.shape) if rows is None else rows
         columns = columns_of(x.shape[-1], x.device) if columns is None else columns
-        bits = self.bits(rows, columns, site).view(x.shape)
-        dropped: Tensor = _Drop.apply(x, bits, least(p), 1 / (1 - p))  # type: ignore[no-untyped-call]
+        bits = self._bits(rows, columns, site).view(x.shape)
+        dropped: Tensor = _Drop.apply(x, bits, _least(p), 1 / (1 - p))  # type: ignore[no-untyped-call]
         return dropped
 
-    def bits(self, rows: Tensor, columns: Tensor, site: int) -> Tensor:
-        """Random int32 of a site, [R, C]; what is below `least(p)` is dropped."""
-        assert self.seed is not None, "dropout outside of a plan"
-        return products(rows.reshape(-1), columns, mix_number(self.seed ^ mix_number(site)))
-
     def dropped(self, rows: Tensor, columns: Tensor, site: int, p: float) -> Tensor:
-        """What `drop` takes: 1, else 0, int32, [R, C]."""
-        return self.bits(rows, columns, site).lt_(least(p))
+        """1 where `drop` sets 0, else 0; int32, [R, C]."""
+        return self._bits(rows, columns, site).lt_(_least(p))
+
+    def _bits(self, rows: Tensor, columns: Tensor, site: int) -> Tensor:
+        """Random int32 of a site, [R, C]: an odd number per row times one per column, modulo 2^32.
+
+        That is one pass, where mixing the bits of each value takes five. Two rows, or two columns, depend on each other
+        only where small multiples of their numbers are equal: one pair in a million correlates by more than 1 %, and
+        another pair at the next step or site.
+        """
+        assert self.seed is not None, "dropout outside of a planned step"
+        salt = mix_number(self.seed ^ mix_number(site))
+        columns = (columns ^ signed(mix_number(salt))) | 1
+        return ((rows.reshape(-1) ^ signed(salt)) | 1)[:, None] * columns
 
     def _rows(self, shape: torch.Size) -> Tensor:
-        """Identities for states [B, L, C] or for scores [B, heads, L, C] (or [B heads, L, C]) of the model's tokens.
+        """Identities for states [B, L, C] or scores [B, heads, L, C] (or [B heads, L, C]) of the model's tokens.
 
         Anything else is a table that belongs to no token, such as embeddings of relative positions.
         """
@@ -166,49 +162,43 @@ class Draws:
         outer = prod(shape[:-2])
         if len(shape) > 2 and shape[-2] == longest and outer % sequences == 0:
             heads = outer // sequences
-            of_states = len(shape) == 3 and heads == 1
-            return self.identity_BL if of_states else heads_of(self.identity_BL, heads)
+            return self.identity_BL if len(shape) == 3 and heads == 1 else heads_of(self.identity_BL, heads)
         return mix(torch.arange(prod(shape[:-1]), dtype=torch.int32, device=self.identity_BL.device))
 
 
 class Dropout(nn.Module):
-    """Dropout by hash. Until it is told of `Draws`, and in batches of no plan, it is torch's.
+    """Dropout by hash in planned steps, else torch's.
 
     Attributes:
-        site: its number, of its path in the model.
-        shared: whether one forward pass of the model may call it several times, each time as another site; inside
-            layers that would count what activation recomputation calls again.
+        site: its number, from its path in the model.
+        shared: whether a forward pass may call it several times, each time as another site. Not inside layers, where
+            activation recomputation would be counted.
+        hashed: of the model; None until `controlled.control_dropout` gives it.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
         self.site, self.shared = 0, False
-        self.draws: Draws | None = None
+        self.hashed: HashDropout | None = None
         self._calls = (0, 0)
 
     def forward(self, x: Tensor, place: Tensor | slice | None = None, p: float | None = None) -> Tensor:
-        """Args:
-        place: for heads: which tokens of the pack the rows of `x` are.
-        p: the probability, if not its own.
-        """
+        """`place`: for heads, which tokens of the pack the rows of `x` are; `p`: the probability, if not its own."""
         p = self.p if p is None else p
         if not self.training or p == 0:
             return x
-        draws = self.draws
-        if draws is None or draws.seed is None:
+        hashed = self.hashed
+        if hashed is None or hashed.seed is None:
             return F.dropout(x, p)
         if place is not None:
-            return draws.drop(x, p, self.site, draws.identity_T[place])
-        turn, calls = self._calls
-        calls = calls + 1 if self.shared and turn == draws.turn else 0
-        self._calls = draws.turn, calls
-        return draws.drop(x, p, self.site + calls)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+            return hashed.drop(x, p, self.site, hashed.identity_T[place])
+        batch, calls = self._calls
+        calls = calls + 1 if self.shared and batch == hashed.batch else 0
+        self._calls = hashed.batch, calls
+        return hashed.drop(x, p, self.site + calls)
 
 
 def site_of(path: str) -> int:
-    """The number of a place in the model, which is the same whatever else the model holds."""
+    """The number of a place in the model, which depends on its path alone."""
     return zlib.crc32(path.encode())

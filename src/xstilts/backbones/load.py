@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -24,9 +23,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
-from xstilts.backbones.families import family_of
 from xstilts.backbones.names import Backend, Output, Route, check_folder
-from xstilts.backbones.pretrained import REFUSALS, from_config, from_pretrained
+from xstilts.backbones.pretrained import from_config, from_pretrained
 from xstilts.backbones.text import check_text
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
@@ -36,14 +34,11 @@ library_logging.set_verbosity_error()
 
 # Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
+SPECIAL = ("pad", "bos", "eos", "cls", "sep")
 NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
-"""What stands in a `config.json` beside the fields of the architecture."""
-FOUR_BITS: Mapping[str, Any] = {
-    "load_in_4bit": True,
-    "bnb_4bit_quant_type": "nf4",
-    "bnb_4bit_use_double_quant": True,
-}
-"""What `quantize: nf4` is in the words of transformers (QLoRA, Dettmers et al. 2023)."""
+"""Keys of a `config.json` that are no fields of the architecture."""
+FOUR_BITS = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+"""`quantize: nf4` as transformers calls it (QLoRA, Dettmers et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Weights:
         dtype: `float32`, `bfloat16`, or `auto`: as they were saved.
         quantize: `nf4`: linear layers in 4 bits (QLoRA, Dettmers et al. 2023), through bitsandbytes.
         device: where weights in 4 bits are made; others are moved later.
-        written_out: weights in 4 bits become 32 bits of the same values, which takes no bitsandbytes afterwards.
+        written_out: weights in 4 bits are turned into 32 bits of the same values, so that bitsandbytes is not needed.
     """
 
     dtype: str = "float32"
@@ -87,26 +82,19 @@ def load_backbone(
     Args:
         source: folder with `config.json`, weights and tokenizer, or a hub name.
         revision: commit or tag on the hub.
-        weights: how they are held; float32 if not given.
+        weights: how they are held; default: float32.
         output: `text` keeps the output layer, and of an encoder-decoder the decoder.
-        lazy: load the tokenizer when it is asked for; one of 250,000 pieces takes seconds.
+        lazy: load the tokenizer on first use; one of 250,000 pieces takes seconds.
 
     Raises:
-        BackboneError: no such model, a folder that is none, one that fails the packing check, or that should write text
-            and cannot.
+        BackboneError: there is no such model, it fails the packing check, or it should write text and cannot.
     """
     check_folder(source)
     weights = weights or Weights()
     options = weights.options()
-    config = from_pretrained(AutoConfig, source, revision=revision)
-    model, info = from_pretrained(
-        auto_class(config, output),
-        source,
-        revision=revision,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        **options,
-    )
+    auto = auto_class(from_pretrained(AutoConfig, source, revision=revision), output)
+    options |= {"revision": revision, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, info = from_pretrained(auto, source, **options)
     tokenizer = partial(from_pretrained, AutoTokenizer, source, revision=revision)
     _check_weights(source, info)
     if weights.quantize:
@@ -116,10 +104,10 @@ def load_backbone(
 
 
 def keep_layout(model: Any) -> None:
-    """Have bitsandbytes compute with the weights in 4 bits as they lie, on every CPU.
+    """Have bitsandbytes keep the layout of weights in 4 bits on every CPU.
 
-    On those with AVX-512 BF16 a layer that is not in training lays them out anew when it is first called: their scales
-    lose digits, and layers whose width is no multiple of a block fail.
+    With AVX-512 BF16 a layer outside training changes it on the first call: scales lose digits, and layers whose width
+    is no multiple of a block fail.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -127,7 +115,7 @@ def keep_layout(model: Any) -> None:
 
 
 def auto_class(config: Any, output: Output) -> Any:
-    """The auto class that builds what is needed of a model."""
+    """The auto class that builds the part of a model that is needed."""
     if output == "text":
         return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     return AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
@@ -136,19 +124,14 @@ def auto_class(config: Any, output: Output) -> Any:
 def _checked(backbone: Backbone, output: Output) -> Backbone:
     """The same backbone. Raises `BackboneError` where it cannot do what it is for."""
     check_packing(backbone)
+    if output == "text" and not (backbone.decoder or backbone.config.is_encoder_decoder):
+        kind = backbone.config.model_type
+        raise BackboneError(
+            f"`output: text` is for decoders and encoder-decoders, and {kind} is an encoder: leave it out"
+        )
     if output == "text":
-        if not (backbone.decoder or backbone.config.is_encoder_decoder):
-            raise BackboneError(
-                f"`output: text` is for decoders and encoder-decoders, and {backbone.config.model_type} is an encoder: "
-                "leave it out"
-            )
         check_text(backbone)
     return backbone
-
-
-def commit_of(source: str, revision: str | None) -> str:
-    """The commit of a hub repository, already loaded, for which a branch, a tag or nothing stands."""
-    return Path(hf_hub_download(source, "config.json", revision=revision)).parent.name
 
 
 def _check_weights(source: str, info: Mapping[str, Any]) -> None:
@@ -156,8 +139,7 @@ def _check_weights(source: str, info: Mapping[str, Any]) -> None:
 
     Poolers are exempt: checkpoints of masked language models have none, and our heads never read them.
     """
-    lacking = sorted(name for name in info["missing_keys"] if "pooler" not in name)
-    if lacking:
+    if lacking := sorted(name for name in info["missing_keys"] if "pooler" not in name):
         raise BackboneError(f"the weights of backbone '{source}' lack {len(lacking)} of its tensors: {lacking[0]} ...")
     if info["mismatched_keys"]:
         name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
@@ -168,11 +150,7 @@ def _check_weights(source: str, info: Mapping[str, Any]) -> None:
 
 
 def check_fields(architecture: str, fields: Mapping[str, Any]) -> None:
-    """Refuse configuration fields that an architecture does not have; transformers would keep and never read them.
-
-    Raises:
-        UnknownName: no such architecture or field.
-    """
+    """Refuse configuration fields that transformers would keep and never read. Raises `UnknownName`."""
     default = _default_config(architecture)
     for name in fields:
         if name.startswith("_") or not hasattr(default, name):
@@ -192,7 +170,6 @@ def random_backbone(
     tokenizer: Any,
     seed: int,
     route: Route | None = None,
-    backend: Backend = "segments",
     output: Output = "head",
 ) -> Backbone:
     """A backbone of random weights: where pretraining starts, and the control that every result needs.
@@ -202,21 +179,19 @@ def random_backbone(
         config: its configuration fields; vocabulary and special tokens are the tokenizer's.
 
     Raises:
-        UnknownName: no such architecture.
-        BackboneError: fields the architecture refuses.
+        UnknownName: there is no such architecture.
+        BackboneError: it refuses these fields.
     """
     _default_config(architecture)
-    special = {
-        f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "cls", "sep")
-    }
+    special = {name: getattr(tokenizer, name) for name in (f"{each}_token_id" for each in SPECIAL)}
     try:
         full = AutoConfig.for_model(architecture, **{**special, "vocab_size": len(tokenizer), **config})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "backbone"))
             model = from_config(auto_class(full, output), full)
-    except REFUSALS as error:
+    except Exception as error:  # transformers refuses fields in many ways
         raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
-    return _checked(Backbone(model, tokenizer, route, backend), output)
+    return _checked(Backbone(model, tokenizer, route), output)
 
 
 def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None = None) -> None:
@@ -233,26 +208,18 @@ def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None
 
 
 def describe(backbone: Backbone) -> dict[str, Any]:
-    """What a person wants to know of a backbone: architecture, sizes, route."""
-    parameters = sum(p.numel() for p in backbone.parameters())
+    """What a person wants to know of a backbone: architecture, sizes, route, and what a decoder's tokens see."""
+    seen = {backbone.sees(True), backbone.sees(False)} if backbone.decoder else set()
+    both = "bidirectional for tags, spans and masked LM, else causal"
     return {
         "architecture": backbone.config.model_type,
-        "parameters": parameters,
+        "parameters": sum(p.numel() for p in backbone.parameters()),
         "embedding_parameters": backbone.embeddings.numel(),
         "layers": backbone.layers,
         "hidden_size": backbone.hidden_size,
         "vocabulary": backbone.embeddings.shape[0],
         "route": backbone.route,
-        **_attention(backbone),
+        **({"attention": both if len(seen) == 2 else seen.pop()} if seen else {}),
         **({"output": "text"} if backbone.writes else {}),
-        "listed": family_of(backbone.config.model_type).model_types != (),
+        "listed": backbone.family.model_types != (),
     }
-
-
-def _attention(backbone: Backbone) -> dict[str, str]:
-    """What a decoder's tokens see, in words; of an encoder there is nothing to say."""
-    if not backbone.decoder:
-        return {}
-    seen = {backbone.sees(True), backbone.sees(False)}
-    both = "bidirectional for tags, spans and masked LM, else causal"
-    return {"attention": both if len(seen) == 2 else next(iter(seen))}

@@ -1,59 +1,48 @@
-"""What can be said of backbones without torch: routes, back ends, attention, adapters, what a model folder holds."""
+"""Names and options of backbones, and the contents of a model folder, without torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.files import read_json
+from xstilts.core.strict import Strict
 
-TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Files of weights in the order in which transformers looks for them: the first that is there is read."""
 ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
-"""The same of adapters, which it reads too where an `adapter_config.json` lies in the folder."""
+"""Likewise files of adapters, which it reads too where the folder has an `adapter_config.json`."""
 
 OWN_CODE = (
     "it needs code of its own (`auto_map` in config.json or tokenizer_config.json), and xstilts never runs a model's "
     "code: use a checkpoint whose architecture transformers has, or convert this one to it"
 )
 
+LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
+"""Configuration fields for the number of layers; an architecture has one of them."""
+WIDTH_FIELDS = ("hidden_size", "d_model", "n_embd")
+"""Likewise for the size of hidden states."""
+
 Backend = Literal["segments", "block_mask", "varlen"]
 """How packed attention is computed; see `xstilts.backbones.attention`."""
-
-LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
-"""Configuration fields that hold the number of layers; an architecture has one of them."""
-
-WIDTH_FIELDS = ("hidden_size", "d_model", "n_embd")
-"""The same of the size of hidden states."""
-
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
-
 Output = Literal["head", "text"]
 """How a backbone answers: through heads of ours, or in text, with the output layer it was pretrained with."""
-
 Attention = Literal["auto", "causal", "bidirectional"]
 """What a decoder's tokens see of their segment; see `Backbone.set_attention`."""
-
 Token = Literal["first", "last"]
 """The token of a segment that stands for all of it."""
-
 Pooling = Literal["mean", "first", "last"]
 """How the states of a sentence become one vector: their mean, or the state of its first or last token."""
-
 Similarity = Literal["cosine", "margin"]
 """By what sentence vectors are compared: their cosine, or its ratio to the cosines with their neighbours."""
 
 
-class LoRA(BaseModel):
-    """Low-rank adapters (Hu et al. 2022), by default on every linear layer, which QLoRA found to matter more than the
-    rank (Dettmers et al. 2023, section 4).
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class LoRA(Strict):
+    """Low-rank adapters (Hu et al. 2022), by default on every linear layer (Dettmers et al. 2023, section 4)."""
 
     rank: int = Field(default=16, gt=0, description="of the update of each layer")
     alpha: int = Field(default=32, gt=0, description="the update is scaled by alpha / rank")
@@ -66,10 +55,9 @@ class LoRA(BaseModel):
 
 
 def check_folder(source: str) -> None:
-    """Refuse a source that is written like a folder and is no model folder. Raises `BackboneError`."""
+    """Raises `BackboneError` for a source that looks like a folder and is no model folder."""
     path = Path(source)
-    looks_local = source.startswith((".", "/", "~")) or path.exists()
-    if not looks_local:
+    if not (source.startswith((".", "/", "~")) or path.exists()):
         return
     if not path.is_dir():
         raise BackboneError(f"backbone '{source}': no such folder")
@@ -86,14 +74,14 @@ def check_folder(source: str) -> None:
         if str(fields.get("model_type")) not in CONFIG_MAPPING:
             raise BackboneError(f"backbone '{source}' cannot be loaded: {OWN_CODE}")
     # Without these transformers makes a tokenizer that knows no words, and says nothing.
-    if not any(True for pattern in TOKENIZER_FILES for _ in path.glob(pattern)):
+    if not any(True for pattern in ("tokenizer*", "vocab*", "*.model") for _ in path.glob(pattern)):
         raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
     if not weight_files(path):
         raise BackboneError(f"backbone '{source}' has no weights ({', '.join(WEIGHTS)}): save the model into it")
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a folder from which transformers takes weights, with the shards of an index; empty: it has none."""
+    """The files from which transformers takes weights, with the shards of an index; empty where a folder has none."""
     named = json_fields(folder / "config.json").get("transformers_weights")
     found = _first(folder, WEIGHTS if named is None else (str(named),))
     for index in [path for path in found if path.name.endswith(".index.json")]:
@@ -109,7 +97,7 @@ def _first(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 
 def json_fields(file: Path) -> Mapping[str, Any]:
-    """A JSON object; empty where the file is not there or damaged, which the stage that loads the model says."""
+    """A JSON object; empty where the file is missing or damaged, which the stage that loads the model will say."""
     try:
         found = read_json(file) if file.is_file() else {}
     except DataError:

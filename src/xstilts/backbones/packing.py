@@ -1,10 +1,10 @@
-"""The packed batch: one row of token ids without padding.
+"""The packed batch: one row of token ids without padding, and how a batch is split into micro-batches.
 
 Shape suffixes: T tokens of the whole pack, S segments, L longest segment, H hidden size.
 
-A segment is one input sequence with its special tokens (a sentence, a pair, one choice of a question, one window of a
-passage). Segments lie one after the other, longest first, so that segments of equal length are neighbours and the
-attention of each such run is one call. Nobody above may rely on that order: collators read `starts`.
+A segment is one input sequence with its special tokens: a sentence, a pair, one choice of a question, one window of a
+passage. Segments are sorted longest first, so that attention can run over neighbours of equal length in one call.
+Callers must not rely on that order: `starts_S` says where each segment begins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ from torch import Tensor
 
 from xstilts.backbones.dropout import identities, segment_keys
 from xstilts.backbones.names import Token
+from xstilts.core.errors import OutOfMemory
+
+REMEDIES = (
+    "try --recompute, more --devices with --shard, `lora`, a shorter `max_length`, a smaller model or a larger device; "
+    "`xstilts plan` says what fits"
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,11 @@ class Packed:
 
     Attributes:
         ids_T: token ids, int64.
-        lengths: tokens of each segment, in the order in which they lie in the pack (longest first).
-        types_T: token type ids (0 first text, 1 second text), int64; only some architectures read them.
-        starts_S: for the i-th segment *as given to `pack`*, the position of its first token in the pack.
-        seed: of dropout in the step that the pack is a part of; None where it is part of no plan.
-        keys_S: what each segment is in that step, int32, in the order in which they lie in the pack.
+        lengths: tokens of each segment in pack order (longest first).
+        types_T: token type ids (0 first text, 1 second text), int64; some architectures read them.
+        starts_S: position of the first token of each segment, segments as given to `pack`.
+        seed: of dropout in the training step; None outside training.
+        keys_S: identifies each segment within that step, int32, in pack order.
     """
 
     ids_T: Tensor
@@ -43,7 +49,7 @@ class Packed:
 
     @cached_property
     def cu_seqlens(self) -> Tensor:
-        """Cumulative segment offsets, int32 [S + 1], on the device of the ids."""
+        """Cumulative segment offsets, int32 [S + 1]."""
         offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int32)
         return torch.from_numpy(offsets).to(self.ids_T.device)
 
@@ -54,41 +60,50 @@ class Packed:
 
     @cached_property
     def segment_T(self) -> Tensor:
-        """Index of the segment (in pack order) to which each token belongs."""
+        """Index, in pack order, of the segment of each token."""
         return torch.from_numpy(np.repeat(np.arange(len(self.lengths)), self.lengths)).to(self.ids_T.device)
 
     @cached_property
     def identity_T(self) -> Tensor:
-        """What each token is in its step, int32, however the step is cut into packs (`dropout.py`)."""
-        assert self.keys_S is not None, "a pack of no plan"
+        """What identifies each token within its step, int32, however the step is split into packs (`dropout.py`)."""
+        assert self.keys_S is not None, "`planned` comes first"
         return identities(self.keys_S[self.segment_T], self.positions_T)
 
+    @cached_property
+    def ends_S(self) -> Tensor:
+        """Position of each segment's last token, segments as given to `pack`."""
+        lengths = torch.tensor(self.lengths, device=self.ids_T.device)
+        return self.starts_S + lengths[self.segment_T[self.starts_S]] - 1
+
+    def summary_S(self, token: Token) -> Tensor:
+        """Position of each segment's first or last token, segments as given to `pack`."""
+        return self.starts_S if token == "first" else self.ends_S
+
+    def segments(self) -> list[np.ndarray]:
+        """Token ids of each segment, segments as given to `pack`."""
+        ids, ends = self.ids_T.cpu().numpy(), self.ends_S.tolist()
+        return [ids[begin : end + 1] for begin, end in zip(self.starts_S.tolist(), ends, strict=True)]
+
+    def pad(self, values_T: Tensor, fill: int = 0) -> Tensor:
+        """One value per token as a padded grid, [S, L, ...], segments in pack order."""
+        grid = values_T.new_full((len(self.lengths), self.lengths[0], *values_T.shape[1:]), fill)
+        grid[self.segment_T, self.positions_T] = values_T
+        return grid
+
     def planned(self, seed: int, rows: np.ndarray, parts: np.ndarray) -> Packed:
-        """The same pack, told for each segment (as given to `pack`) its row in the step, and its number in the row."""
+        """The same pack as part of a training step.
+
+        `rows`: row of each segment (as given to `pack`) in the step; `parts`: its number within that row.
+        """
         keys = np.empty(len(rows), dtype=np.int32)
         keys[self.segment_T[self.starts_S].numpy()] = segment_keys(rows, parts)
         return replace(self, seed=seed, keys_S=torch.from_numpy(keys))
 
-    @cached_property
-    def ends_S(self) -> Tensor:
-        """The position of each segment's last token, segments as given to `pack`."""
-        lengths = torch.tensor(self.lengths, device=self.ids_T.device)
-        return self.starts_S + lengths[self.segment_T[self.starts_S]] - 1
-
-    def segments(self) -> list[np.ndarray]:
-        """The tokens of each segment, segments as given to `pack`."""
-        ids, ends = self.ids_T.cpu().numpy(), self.ends_S.tolist()
-        return [ids[begin : end + 1] for begin, end in zip(self.starts_S.tolist(), ends, strict=True)]
-
-    def place_S(self, token: Token) -> Tensor:
-        """The position of each segment's first or last token, segments as given to `pack`."""
-        return self.starts_S if token == "first" else self.ends_S
-
     def to(self, device: torch.device | str) -> Packed:
         """The same pack on another device."""
+        ids_T, types_T, starts_S = (each.to(device) for each in (self.ids_T, self.types_T, self.starts_S))
         keys_S = None if self.keys_S is None else self.keys_S.to(device)
-        move = self.ids_T.to(device), self.types_T.to(device), self.starts_S.to(device)
-        return Packed(move[0], self.lengths, move[1], move[2], self.seed, keys_S)
+        return Packed(ids_T, self.lengths, types_T, starts_S, self.seed, keys_S)
 
 
 def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = None) -> Packed:
@@ -96,7 +111,7 @@ def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = Non
 
     Args:
         segments: integer arrays of token ids, each of at least one token.
-        type_splits: for each segment the position from which token type ids are 1; None for all 0.
+        type_splits: for each segment the position from which token type ids are 1; None: all are 0.
     """
     lengths = np.fromiter((len(segment) for segment in segments), dtype=np.int64, count=len(segments))
     assert len(lengths) > 0, "an empty pack"
@@ -110,17 +125,14 @@ def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = Non
     types = np.zeros_like(ids)
     if type_splits is not None:
         split_T = np.repeat(np.asarray(type_splits, dtype=np.int64)[order], ordered)
-        position_T = np.arange(len(ids)) - np.repeat(begin, ordered)
-        types = (position_T >= split_T).astype(np.int64)
-    return Packed(
-        torch.from_numpy(ids), tuple(int(n) for n in ordered), torch.from_numpy(types), torch.from_numpy(starts)
-    )
+        types = (np.arange(len(ids)) - np.repeat(begin, ordered) >= split_T).astype(np.int64)
+    return Packed(torch.from_numpy(ids), tuple(ordered.tolist()), torch.from_numpy(types), torch.from_numpy(starts))
 
 
 def micro_batches(lengths: np.ndarray, budget: int, ranks: int = 1) -> list[np.ndarray]:
-    """Positions of a batch's rows in groups of at most `budget` tokens, longest first; one row at the least.
+    """Positions of a batch's rows in groups of at most `budget` tokens (but at least one row), longest first.
 
-    For several ranks a multiple of their number of about equally large groups, unless there are fewer rows.
+    With several ranks the number of groups, of about equal size, is a multiple of `ranks` unless there are fewer rows.
     """
     order = np.argsort(-lengths, kind="stable")
     if ranks > 1:
@@ -137,3 +149,21 @@ def micro_batches(lengths: np.ndarray, budget: int, ranks: int = 1) -> list[np.n
         groups[-1].append(int(position))
         used += int(lengths[position])
     return [np.asarray(group) for group in groups]
+
+
+def halved_budget(lengths: np.ndarray, budget: int, device: str, place: str, ranks: int = 1) -> int:
+    """A budget of half the largest micro-batch's tokens, after the device ran out of memory; frees cached memory.
+
+    Args:
+        lengths: tokens of the rows still to be computed.
+
+    Raises:
+        OutOfMemory: that micro-batch is a single row.
+    """
+    torch.cuda.empty_cache()
+    largest = max(micro_batches(lengths, budget, ranks), key=lambda rows: int(lengths[rows].sum()))
+    tokens = int(lengths[largest].sum())
+    if len(largest) == 1:
+        text = f"{tokens} tokens, which cannot be divided"
+        raise OutOfMemory(f"{device} is out of memory at {place} with {text}: {REMEDIES}")
+    return tokens // 2

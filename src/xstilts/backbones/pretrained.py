@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
-import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoTokenizer
@@ -15,24 +13,8 @@ from xstilts.backbones.names import OWN_CODE
 from xstilts.core.errors import BackboneError
 
 PICKLE = "its pickled weights are damaged or hold more than tensors, and code in them is never run: save safetensors"
-REFUSALS = (
-    *(
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-        EOFError,
-        ImportError,
-        ArithmeticError,
-    ),
-    *(SafetensorError, StrictDataclassError, struct.error),
-    torch.serialization.pickle.UnpicklingError,  # type: ignore[attr-defined]  # of torch.load: we pickle nothing
-)
-"""What transformers raises for a model that is missing or damaged."""
-SAYING = (OSError, ValueError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
-"""Those whose texts are made for people."""
+READABLE = (OSError, ValueError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
+"""Errors whose texts are written for people."""
 
 
 def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
@@ -48,18 +30,14 @@ def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
     try:
         made = auto.from_pretrained(source, trust_remote_code=False, **options)
         _refuse_kernel(getattr(made, "config", made))
-    except REFUSALS as error:
+    except Exception as error:  # a damaged file raises anything
         what = f"tokenizer of '{source}'" if auto is AutoTokenizer else f"backbone '{source}'"
         raise BackboneError(f"{what} cannot be loaded: {_reason(error)}{hint(str(source))}") from None
     return made
 
 
 def from_config(auto: Any, config: Any, **options: Any) -> Any:
-    """A random model of a configuration, made by transformers' code alone.
-
-    Raises:
-        BackboneError: the configuration asks for other code.
-    """
+    """A random model, made by transformers' code alone. Raises `BackboneError` where `config` asks for other code."""
     _refuse_kernel(config)
     try:
         return auto.from_config(config, trust_remote_code=False, **options)
@@ -74,14 +52,14 @@ def _refuse_kernel(config: Any) -> None:
         raise BackboneError(f"its configuration asks for attention code from the hub ({asked}): remove that field")
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of a refusal; where it was not made for people, that a file is damaged, and the error's kind."""
+def _reason(error: Exception) -> str:
+    """The first line of a readable error; of any other its kind, and that a file is damaged."""
     first, *more = [*str(error).strip().splitlines(), ""]
     text = " ".join([first, *more[:1]]).strip() if first.endswith(":") else first
     if "trust_remote_code" in str(error):
         return OWN_CODE
     if type(error).__name__ == "UnpicklingError":
         return PICKLE
-    if text and isinstance(error, SAYING):
+    if text and isinstance(error, READABLE):
         return text
     return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"

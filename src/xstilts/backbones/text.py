@@ -1,7 +1,7 @@
 """Backbones that write: probabilities of answers to prompts, and answers generated under constraints.
 
-A decoder reads prompt and answer as one segment of a pack; an encoder-decoder reads the prompts as a pack with its
-encoder, and its decoder reads the answers, which are short, padded. Nothing above sees the difference.
+A decoder reads prompt and answer as one segment of a pack. An encoder-decoder reads the prompts as a pack with its
+encoder, and the answers, which are short, padded with its decoder. Callers see no difference.
 Shape suffixes: T tokens of the pack, S segments, N answers, A tokens of all answers, L longest, V vocabulary, H hidden.
 """
 
@@ -30,7 +30,7 @@ Allowed = Callable[[int, Sequence[int]], list[int]]
 def pack_answers(
     prompts: Sequence[Ids], answers: Sequence[Ids], owner: Sequence[int], decoder: bool
 ) -> tuple[Packed, dict[str, Tensor]]:
-    """Prompts with answers as one pack, and where their probabilities stand.
+    """Prompts with answers as one pack, and where the answers' probabilities are found.
 
     Args:
         prompts: tokens of each, with what the tokenizer puts at the beginning of a text.
@@ -43,24 +43,18 @@ def pack_answers(
         `answer_NL` (padded with -1) and `prompt_N`.
     """
     lengths = [len(answer) for answer in answers]
-    longest = max(lengths)
-    targets = {
-        "token_A": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
-        "answer_A": torch.arange(len(answers)).repeat_interleave(torch.tensor(lengths)),
-    }
+    token_A = torch.from_numpy(np.concatenate(answers).astype(np.int64))
+    targets = {"token_A": token_A, "answer_A": torch.arange(len(answers)).repeat_interleave(torch.tensor(lengths))}
     if decoder:
-        joined = [np.concatenate([prompts[k], answer[:-1]]) for k, answer in zip(owner, answers, strict=True)]
-        packed = pack(joined)
+        packed = pack([np.concatenate([prompts[k], answer[:-1]]) for k, answer in zip(owner, answers, strict=True)])
         before = packed.starts_S + torch.tensor([len(prompts[k]) - 1 for k in owner])
         targets["place_A"] = torch.cat([begin + torch.arange(n) for begin, n in zip(before, lengths, strict=True)])
         return packed, targets
-    packed = pack([np.concatenate([prompt, answers[0][-1:]]) for prompt in prompts])
-    grid = torch.full((len(answers), longest), -1)
-    for row, answer in enumerate(answers):
-        grid[row, : len(answer)] = torch.from_numpy(answer.astype(np.int64))
+    grid = torch.full((len(answers), max(lengths)), -1)
+    grid[torch.arange(grid.shape[1]) < torch.tensor(lengths)[:, None]] = token_A
     targets["place_A"] = (grid.flatten() >= 0).nonzero().squeeze(1)
     targets |= {"answer_NL": grid, "prompt_N": torch.tensor(owner)}
-    return packed, targets
+    return pack([np.concatenate([prompt, answers[0][-1:]]) for prompt in prompts]), targets
 
 
 def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
@@ -75,32 +69,27 @@ def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, tar
 
 def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
     """The decoder's logits over every place of the grid of answers, [N x L, V]."""
-    shape = (len(packed.lengths), packed.lengths[0])
-    states_SLH = states_TH.new_zeros(*shape, states_TH.shape[1])
-    states_SLH[packed.segment_T, packed.positions_T] = states_TH
-    mask_SL = torch.zeros(shape, dtype=torch.long, device=states_TH.device)
-    mask_SL[packed.segment_T, packed.positions_T] = 1
     row_N = packed.segment_T[packed.starts_S][targets["prompt_N"]]
+    mask_SL = packed.pad(torch.ones_like(packed.ids_T))
     answer_NL = targets["answer_NL"]
-    before_NL = torch.full_like(answer_NL, start_token(backbone))
+    before_NL = torch.full_like(answer_NL, start_token(backbone.config))
     before_NL[:, 1:] = answer_NL[:, :-1].clamp(min=0)
-    if backbone.answers is not None:
-        backbone.answers.begin(None)
+    if backbone.decoder_hashed is not None:
+        backbone.decoder_hashed.begin(None)
         if backbone.training and packed.keys_S is not None:
-            places_L = -1 - torch.arange(
-                answer_NL.shape[1], device=answer_NL.device
-            )  # those of the prompt are 0, 1 ...
-            backbone.answers.begin(packed.seed, identities(packed.keys_S[row_N][:, None], places_L))
-    read = {"encoder_outputs": (states_SLH[row_N],), "attention_mask": mask_SL[row_N]}
+            # Negative positions: the prompt's are 0, 1 ...
+            places_L = -1 - torch.arange(answer_NL.shape[1], device=answer_NL.device)
+            backbone.decoder_hashed.begin(packed.seed, identities(packed.keys_S[row_N][:, None], places_L))
+    read = {"encoder_outputs": (packed.pad(states_TH)[row_N],), "attention_mask": mask_SL[row_N]}
     output = backbone.model(**read, decoder_input_ids=before_NL, use_cache=False)
     logits: Tensor = output.logits.flatten(0, 1)
     return logits
 
 
-def start_token(backbone: Backbone) -> int:
+def start_token(config: Any) -> int:
     """What an encoder-decoder's decoder reads first."""
-    start = getattr(backbone.config, "decoder_start_token_id", None)
-    return int(backbone.config.pad_token_id if start is None else start)
+    start = getattr(config, "decoder_start_token_id", None)
+    return int(config.pad_token_id if start is None else start)
 
 
 @torch.inference_mode()
@@ -110,9 +99,9 @@ def generate(
     """Greedy answers, by transformers' own generation under its own attention.
 
     Args:
-        end: the token that ends an answer; also read behind the prompt by an encoder-decoder.
+        end: the token that ends an answer; an encoder-decoder also reads it after the prompt.
         longest: most tokens of an answer.
-        allowed: what may be written; anything if not given.
+        allowed: what may be written; default: anything.
 
     Returns:
         the tokens of each answer, without the end token.
@@ -128,17 +117,14 @@ def generate(
     known = width if backbone.decoder else 1
     options = GenerationConfig(max_new_tokens=longest, do_sample=False, eos_token_id=end, pad_token_id=pad)
     if not backbone.decoder:
-        options.decoder_start_token_id = start_token(backbone)
+        options.decoder_start_token_id = start_token(backbone.config)
     guide = None if allowed is None else lambda i, written: allowed(i, written[known:].tolist())
     with _library_attention(backbone):
         written = backbone.model.generate(
             ids.to(device), attention_mask=mask.to(device), generation_config=options, prefix_allowed_tokens_fn=guide
         )
-    return [_until(row[known:].tolist(), end) for row in written]
-
-
-def _until(tokens: list[int], end: int) -> list[int]:
-    return tokens[: tokens.index(end)] if end in tokens else tokens
+    answers = [row[known:].tolist() for row in written]
+    return [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in answers]
 
 
 @contextmanager
@@ -156,21 +142,17 @@ def _library_attention(backbone: Backbone) -> Iterator[None]:
         backbone.body.set_attn_implementation(NAME)
 
 
-def by_library(model: Any, decoder: bool, start: int, prompt: Ids, answer: Ids) -> Tensor:
-    """Log probability of every token of one answer, [A], by a transformers model's own forward pass.
-
-    Args:
-        decoder: whether it reads prompt and answer as one text.
-        start: what an encoder-decoder's decoder reads first.
-    """
+def by_library(model: Any, prompt: Ids, answer: Ids) -> Tensor:
+    """Log probability of every token of one answer, [A], by a transformers model's own forward pass."""
     device = model.get_input_embeddings().weight.device
     told = torch.from_numpy(answer.astype(np.int64)).to(device)
-    before = torch.from_numpy(np.append(prompt, answer if decoder else answer[-1:]).astype(np.int64)).to(device)
-    if decoder:
-        logits_AV = model(before[None]).logits[0, len(prompt) - 1 : -1]
-    else:
-        read = torch.cat([told.new_tensor([start]), told[:-1]])
+    if model.config.is_encoder_decoder:
+        before = torch.from_numpy(np.append(prompt, answer[-1:]).astype(np.int64)).to(device)
+        read = torch.cat([told.new_tensor([start_token(model.config)]), told[:-1]])
         logits_AV = model(before[None], decoder_input_ids=read[None]).logits[0]
+    else:
+        before = torch.from_numpy(np.append(prompt, answer).astype(np.int64)).to(device)
+        logits_AV = model(before[None]).logits[0, len(prompt) - 1 : -1]
     scores_A: Tensor = logits_AV.float().log_softmax(-1).gather(1, told[:, None]).squeeze(1)
     return scores_A
 
@@ -189,13 +171,11 @@ def check_text(backbone: Backbone) -> None:
     packed, targets = pack_answers([prompt], [answer], [0], backbone.decoder)
     packed, targets = packed.to(device), {name: value.to(device) for name, value in targets.items()}
     ours = log_probabilities(backbone, backbone(packed), packed, targets)
-    start = 0 if backbone.decoder else start_token(backbone)
     with _library_attention(backbone):
-        theirs = by_library(backbone.model, backbone.decoder, start, prompt, answer)
+        theirs = by_library(backbone.model, prompt, answer)
     backbone.train(training)
     error = float((ours - theirs).abs().max())
-    allowed = TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())
-    if not error <= allowed:
+    if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())):
         raise BackboneError(
             f"{type(backbone.model).__name__} gives answers other probabilities here than in transformers (difference "
             f"{error:.2g}): its output layer is not a plain projection; use it with heads"

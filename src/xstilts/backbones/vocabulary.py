@@ -1,7 +1,7 @@
 """Training a joint subword vocabulary: byte-pair encoding over NFKC text with marked word starts.
 
-The pieces and special tokens are laid out as XLM-R's (`<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4; pairs are
-`<s> A </s></s> B </s>`), so that any RoBERTa-like architecture can be started on it.
+Special tokens are XLM-R's (`<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4; pairs are `<s> A </s></s> B </s>`), so
+that any RoBERTa-like architecture can use it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """Pieces in all; `alphabet`: the most frequent characters that are kept (others become unknown).
+    """Size and contents of a vocabulary.
 
-    `ascii`: letters, digits and marks of English are kept in any case: prompts and labels are written in them.
-    `sentinels`: number of tokens `<extra_id_0>` ... that stand for spans (`task_types.span_corruption`).
+    Attributes:
+        alphabet: characters that are kept, the most frequent first; others become unknown.
+        ascii: keep letters, digits and punctuation of English in any case, for prompts and labels.
+        sentinels: number of tokens `<extra_id_0>` ... that stand for spans (`task_types.raw_text`).
     """
 
     pieces: int
@@ -36,10 +38,8 @@ def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
     """A fast tokenizer trained on `lines`."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.NFKC()
-    splits: list[Any] = [pre_tokenizers.Metaspace()]
-    if config.split_digits:
-        splits.append(pre_tokenizers.Digits(individual_digits=True))
-    splits.append(pre_tokenizers.Punctuation())
+    digits_apart = [pre_tokenizers.Digits(individual_digits=True)] if config.split_digits else []
+    splits = [pre_tokenizers.Metaspace(), *digits_apart, pre_tokenizers.Punctuation()]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splits)
     tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(
@@ -54,13 +54,7 @@ def train_tokenizer(lines: Iterable[str], config: VocabularyConfig) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
     )
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
+        tokenizer_object=tokenizer, **{f"{name}_token": token for name, token in names.items()}
     )

@@ -1,10 +1,10 @@
-"""From gold and predictions to scores: never loads a model, never imports torch."""
+"""Evaluation: gold and predictions in, scores and per-example values out. Loads no model and imports no torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 
 from xstilts import __version__
 from xstilts.core.errors import DataError
-from xstilts.core.files import read_json
+from xstilts.core.files import read_json, read_jsonl, write_jsonl
 from xstilts.core.scores import FREE, Score
+from xstilts.graph import environment
+from xstilts.graph.record import Record
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer
 
@@ -31,7 +33,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Question:
+class Evaluation:
     """What is measured: one task in one language.
 
     Attributes:
@@ -51,8 +53,57 @@ class Question:
     chosen_on: tuple[str, ...] = ()
 
 
+def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
+    """Write `scores.jsonl` and `examples.parquet` of an evaluate stage.
+
+    Where the layer of retrieval is to be chosen (`validate_on`), it is the one that is best for these very predictions
+    in the mean over those languages.
+
+    Raises:
+        DataError: gold and predictions have other languages or examples.
+    """
+    notes, layer = protocol_of(inputs["predictions"])
+    notes += environment.notes(Record.read(inputs["predictions"]).environment)
+    fields = {name: config[name] for name in ("task", "split", "metric", "main", "role")}
+    asked = Evaluation(**fields, language="", notes=notes, layer=layer)
+    if "validate_on" in config:
+        chosen_on = tuple(config["validate_on"])
+        scores = [m.score for m in _measured(asked, chosen_on, inputs) if m.score.metric == asked.main]
+        asked = replace(asked, layer=best_layer(scores), chosen_on=chosen_on)
+    languages = Record.read(inputs["data"]).config["languages"]
+    _check_languages(languages, inputs)
+    measurements = _measured(asked, languages, inputs)
+    write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
+    write_examples(directory / "examples.parquet", measurements)
+
+
+def _check_languages(languages: Sequence[str], inputs: Mapping[str, Path]) -> None:
+    prepared = read_json(inputs["data"] / "languages.json")
+    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
+    for found, place in ((prepared, inputs["data"]), (answered, inputs["predictions"])):
+        if set(found) != set(languages):
+            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
+            raise DataError(
+                f"expected the languages {expected}, found {there}: remove this folder and run again", place
+            )
+
+
+def _measured(asked: Evaluation, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:
+    measurements: list[Measurement] = []
+    for language in languages:
+        answers = [row for _, row in read_jsonl(inputs["predictions"] / "predictions" / f"{language}.jsonl")]
+        measurements += measure(replace(asked, language=language), golds_of(inputs["data"], language), answers)
+    return measurements
+
+
+def golds_of(data: Path, language: str) -> list[Mapping[str, Any]]:
+    """Objects with `id` and `gold` of one language of a prepare stage, in file order."""
+    records = read_jsonl(data / language / "records.jsonl")
+    return [row for _, row in records if "gold" in row]  # candidates of a pool have none
+
+
 def measure(
-    question: Question, golds: Sequence[Mapping[str, Any]], predictions: Sequence[Mapping[str, Any]]
+    asked: Evaluation, golds: Sequence[Mapping[str, Any]], predictions: Sequence[Mapping[str, Any]]
 ) -> list[Measurement]:
     """Every value of the task's metric, for every variant among the predictions.
 
@@ -61,82 +112,82 @@ def measure(
         predictions: objects with `id`, `prediction` and, where something was chosen, `variant`.
 
     Raises:
-        DataError: gold that is withheld, an example without prediction or with two, or a prediction for no example.
+        DataError: withheld gold, an example without prediction or with two, or a prediction for no example.
     """
-    metric = METRICS.get(question.metric)
-    withheld = sum(row["gold"] is None for row in golds)
-    if withheld:
+    metric = METRICS.get(asked.metric)
+    gold = [row["gold"] for row in golds]
+    if None in gold:
         raise DataError(
-            f"{question.task} ({question.split}, {question.language}): gold is withheld for {withheld} of {len(golds)} "
+            f"{asked.task} ({asked.split}, {asked.language}): gold is withheld for {gold.count(None)} of {len(golds)} "
             "examples, so nothing can be scored; put the official labelled file into the data folder"
         )
-    gold = [row["gold"] for row in golds]
     majority = metric.majority(gold)
-    mains = (question.main, *(("exact_match",) if "exact_match" in metric.values else ()))
+    mains = (asked.main, *(("exact_match",) if "exact_match" in metric.values else ()))
     ids = [row["id"] for row in golds]
-    variants = _by_variant(predictions, f"{question.task} ({question.language})") or {"": {}}
-    chosen = default_variant(list(variants), question.layer)
+    where = f"{asked.task} ({asked.language})"
+    variants = _by_variant(predictions, where) or {"": {}}
+    chosen = default_variant(list(variants), asked.layer)
     measurements = []
     for variant, answers in variants.items():
-        where = f"{question.task} ({question.language})"
         if missing := [name for name in ids if name not in answers]:
             raise DataError(f"{where}: no prediction for example '{missing[0]}'")
         if len(answers) > len(ids):
             strange = next(iter(answers.keys() - set(ids)))
             raise DataError(f"{where}: a prediction for '{strange}', which is no example with gold")
-        predicted = [answers[row["id"]] for row in golds]
-        values = metric.function(gold, predicted, question.language)
-        if variant == FREE and question.language != "en":
-            from xstilts.metrics.drift import english_shares  # reads a model of languages: only when asked
+        predicted = [answers[name] for name in ids]
+        values = metric.function(gold, predicted, asked.language)
+        if variant == FREE and asked.language != "en":
+            from xstilts.metrics.drift import english_shares  # loads a model of languages: only when asked
 
-            values |= english_shares(gold, predicted, question.language)
+            values |= english_shares(gold, predicted, asked.language)
         for name, ratio in values.items():
             score = Score(
-                task=question.task,
-                language=question.language,
-                split=question.split,
+                task=asked.task,
+                language=asked.language,
+                split=asked.split,
                 metric=name,
                 value=ratio.value,
                 n=len(golds),
-                majority=majority if name == question.main else 0.0,
+                majority=majority if name == asked.main else 0.0,
                 seed=0,
                 recipe="",
                 backbone="",
-                role=question.role,
+                role=asked.role,
                 main=name in mains and variant == chosen,
                 variant=variant,
-                signature=signature(question, metric.script, len(golds), variant),
-                chosen_on=question.language in question.chosen_on,
+                signature=signature(asked, metric.script, len(golds), variant),
+                chosen_on=asked.language in asked.chosen_on,
             )
             measurements.append(Measurement(score, tuple(ids), ratio))
     return measurements
 
 
-def signature(question: Question, script: str, n: int, variant: str) -> str:
+def _by_variant(predictions: Iterable[Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
+    variants: dict[str, dict[str, Any]] = {}
+    for row in predictions:
+        answers = variants.setdefault(row.get("variant", ""), {})
+        if row["id"] in answers:
+            raise DataError(f"{where}: two predictions for example '{row['id']}'")
+        answers[row["id"]] = row["prediction"]
+    return variants
+
+
+def signature(asked: Evaluation, script: str, n: int, variant: str) -> str:
     """The protocol of a number in one line, after sacreBLEU's idea."""
-    parts = [
-        question.task,
-        question.language,
-        question.split,
-        f"n={n}",
-        f"metric={question.metric}",
-        f"script={script}",
-    ]
-    if variant:
-        parts.append(variant)
-    notes = _reading(question) if layer_of(variant) is not None else question.notes
-    return " | ".join([*parts, *notes, f"xstilts={__version__}"])
+    parts = [asked.task, asked.language, asked.split, f"n={n}", f"metric={asked.metric}", f"script={script}"]
+    notes = asked.notes if layer_of(variant) is None else _reading(asked)
+    return " | ".join([*parts, *([variant] if variant else []), *notes, f"xstilts={__version__}"])
 
 
-def _reading(question: Question) -> list[str]:
+def _reading(asked: Evaluation) -> list[str]:
     """How retrieval read sentences: every choice, those of the protocol included."""
-    said = dict(note.split("=", 1) for note in question.notes)
+    said = dict(note.split("=", 1) for note in asked.notes)
     usual = {"pooling": "mean", "special_tokens": "true", "similarity": "cosine"}
     if said.get("pooling", "mean") != "mean":
         del usual["special_tokens"]
     layer = said.pop("layer", "7/12 of the depth")
-    if question.chosen_on:
-        layer = f"{question.layer} chosen on {', '.join(question.chosen_on)}"
+    if asked.chosen_on:
+        layer = f"{asked.layer} chosen on {', '.join(asked.chosen_on)}"
     return [f"{name}={value}" for name, value in {**usual, **said, "main layer": layer}.items()]
 
 
@@ -164,32 +215,21 @@ def best_layer(scores: Iterable[Score]) -> int:
 
 
 def protocol_of(predictions: Path) -> tuple[tuple[str, ...], int | None]:
-    """Notes and layer (see `Question`) that the predict stage in this directory left in `protocol.json`."""
+    """Notes and layer (see `Evaluation`) that the predict stage in this directory left in `protocol.json`."""
     path = predictions / "protocol.json"
     said = read_json(path) if path.exists() else {"notes": [], "layer": None}
     return tuple(said["notes"]), said["layer"]
 
 
-def _by_variant(predictions: Iterable[Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
-    variants: dict[str, dict[str, Any]] = {}
-    for row in predictions:
-        answers = variants.setdefault(row.get("variant", ""), {})
-        if row["id"] in answers:
-            raise DataError(f"{where}: two predictions for example '{row['id']}'")
-        answers[row["id"]] = row["prediction"]
-    return variants
-
-
 def write_examples(path: Path, measurements: Sequence[Measurement]) -> None:
     """Per-example values as Parquet: what the statistics resample. Only values of main metrics and variants."""
     kept = [m for m in measurements if m.score.main]
+    counts = [len(m.ids) for m in kept]
     columns: dict[str, Any] = {
-        name: pa.array(
-            np.repeat([getattr(m.score, name) for m in kept], [len(m.ids) for m in kept])
-        ).dictionary_encode()
+        name: pa.array(np.repeat([getattr(m.score, name) for m in kept], counts)).dictionary_encode()
         for name in ("task", "language", "split", "metric", "variant")
     }
     columns["id"] = pa.array([i for m in kept for i in m.ids])
-    columns["numerator"] = np.concatenate([m.ratio.numerator for m in kept])
-    columns["denominator"] = np.concatenate([m.ratio.denominator for m in kept])
+    for name in ("numerator", "denominator"):
+        columns[name] = np.concatenate([getattr(m.ratio, name) for m in kept])
     pq.write_table(pa.table(columns), path)

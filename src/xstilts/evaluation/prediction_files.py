@@ -1,6 +1,6 @@
-"""Readers of prediction files, and of XTREME's forms of gold; every fault with file and line.
+"""Readers of prediction files, and of XTREME's forms of gold; every error has file and line.
 
-They keep what the files say and judge nothing; what belongs together is checked in `score`.
+They keep what the files say and judge nothing; `score_checks` compares them.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
 
 
-class Item(NamedTuple):
-    """A value and the line where it begins (1-based), where that is known."""
+class Entry(NamedTuple):
+    """A value and the line where it starts (1-based), if known."""
 
     line: int | None
     value: Any
 
 
-Sentence = list[Item]
+Sentence = list[Entry]
 _FORM = '{"id": ..., "prediction": ...}'
-
-
 _ROW = frozenset({"prediction", "prediction_text", "label", "gold_label", "mentions", "contextual_mention"})
-"""What only the rows of a file have, and an object of all answers has not."""
+"""Keys of rows, which an object of all answers does not have."""
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether it holds rows as JSON objects: so named (`.jsonl`), or with one a line, or in a list.
+    """Whether a file holds rows as JSON objects: named so (`.jsonl`), one a line, or in a list.
 
     A list of articles is SQuAD's, and a single object in one line may hold all answers by id.
     """
@@ -56,7 +54,7 @@ def json_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
     return rows(read_text(path), path)
 
 
-def lines_of(path: Path) -> list[Item]:
+def lines_of(path: Path) -> list[Entry]:
     """All lines but empty ones at the end. Raises `DataError` for a file without any."""
     items = _written_lines(path)
     if not items:
@@ -64,8 +62,8 @@ def lines_of(path: Path) -> list[Item]:
     return items
 
 
-def _written_lines(path: Path) -> list[Item]:
-    items = [Item(line, text) for line, text in enumerate(common.lines_of(path), start=1)]
+def _written_lines(path: Path) -> list[Entry]:
+    items = [Entry(line, text) for line, text in enumerate(common.lines_of(path), start=1)]
     while items and not items[-1].value.strip():
         items.pop()
     return items
@@ -108,7 +106,7 @@ def json_rows(path: Path, joined: bool = False) -> list[tuple[int, str, Any]]:
 
 
 def variant_of(path: Path) -> str:
-    """Of a predict stage's file that has several variants (layers), the one that enters means; else nothing."""
+    """The variant that enters means in a predict stage's file with several (layers); else empty."""
     if not is_json_lines(path):
         return ""
     found = [row.get("variant") for _, _, row in json_objects(path) if isinstance(row, dict)]
@@ -123,18 +121,18 @@ def variant_of(path: Path) -> str:
     return chosen
 
 
-def ids_of(path: Path) -> list[Item]:
+def ids_of(path: Path) -> list[Entry]:
     """The ids of JSON lines, in their order; none in another form, or where rows have none."""
     if not is_json_lines(path):
         return []
     named = any(isinstance(row, dict) and ("id" in row or "idx" in row) for _, _, row in json_objects(path))
-    return [Item(line, name) for line, name, _ in json_rows(path)] if named else []
+    return [Entry(line, name) for line, name, _ in json_rows(path)] if named else []
 
 
-def predicted_labels(path: Path) -> list[Item]:
+def predicted_labels(path: Path) -> list[Entry]:
     """One label per line, or JSON lines in the order of gold."""
     if is_json_lines(path):
-        return [Item(line, scalar(value, "the label", path, line)) for line, _, value in json_rows(path)]
+        return [Entry(line, scalar(value, "the label", path, line)) for line, _, value in json_rows(path)]
     lines = lines_of(path)
     for line, text in lines:
         if "\t" in text:
@@ -143,16 +141,16 @@ def predicted_labels(path: Path) -> list[Item]:
             raise DataError(problem, path, line)
     if lines[0].value.strip().lower() in ("label", "labels", "prediction", "predictions"):
         raise DataError(f"expected labels alone, found the header {shown(lines[0].value)}: leave it out", path, 1)
-    return [Item(line, scalar(text, "the label", path, line)) for line, text in lines]
+    return [Entry(line, scalar(text, "the label", path, line)) for line, text in lines]
 
 
-def indices(path: Path) -> list[Item]:
+def indices(path: Path) -> list[Entry]:
     """Tatoeba: a candidate's number per line, also written `[12]` as the official retrieval script does."""
-    items: list[Item] = []
+    items: list[Entry] = []
     for line, text in predicted_labels(path):
         if (match := re.fullmatch(r"([0-9]{1,9})|\[ *([0-9]{1,9}) *\]", text)) is None:
             raise DataError(f"expected the number of a candidate, found {shown(text)}", path, line)
-        items.append(Item(line, int(match[1] or match[2])))
+        items.append(Entry(line, int(match[1] or match[2])))
     return items
 
 
@@ -163,14 +161,14 @@ def sentences(path: Path) -> list[Sentence]:
         for at, _, tags in said:
             if not isinstance(tags, list) or not tags:
                 raise DataError("expected a list of tags as prediction", path, at)
-        return [[Item(at, scalar(tag, "a tag", path, at)) for tag in tags] for at, _, tags in said]
+        return [[Entry(at, scalar(tag, "a tag", path, at)) for tag in tags] for at, _, tags in said]
     found: list[Sentence] = [[]]
     for line, text in lines_of(path):
         cells = text.split("\t")
         if len(cells) > 2:
             raise DataError(f"expected a tag, or a word and a tag, found {len(cells)} columns", path, line)
         if text.strip() or len(cells) > 1:
-            found[-1].append(Item(line, scalar(cells[-1], "the tag", path, line)))
+            found[-1].append(Entry(line, scalar(cells[-1], "the tag", path, line)))
         elif found[-1]:
             found.append([])
     return [sentence for sentence in found if sentence]

@@ -20,7 +20,7 @@ from xstilts.core.scores import Score
 from xstilts.data.readers.types import TYPES
 from xstilts.evaluation import score_match
 from xstilts.evaluation.prediction_files import variant_of
-from xstilts.evaluation.score_checks import Files, Matched
+from xstilts.evaluation.score_checks import Matched, ScoredFiles
 from xstilts.metrics import METRICS, Metric
 from xstilts.tasks import TASKS, Task
 
@@ -31,18 +31,18 @@ ALSO = {"udpos": ("span_f1_seqeval_1",)}
 def score_files(task: Task | str, language: str, gold: Path, predictions: Path, split: str = "test") -> list[Score]:
     """Every value of the task's metric, the main one first.
 
-    `majority` is 0 where no constant answer is defined (precision, recall, exact match). Questions without a prediction
-    count 0, as in the official scripts; the signature says how many they were.
+    `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
+    prediction count 0, as in the official scripts; the signature says how many there are.
 
     Args:
         task: the name of a registered task, or a task of an experiment file.
-        language: code of a language that the task has; of tagging tasks, whose data sets grow, any known one.
-        split: only written into the scores; the files decide.
+        language: code of a language of the task; for tagging, whose data sets grow, any known one.
+        split: only written into the scores.
 
     Raises:
         UnknownName: a task or language that cannot be scored.
-        ConfigError: an own task of a type that no file of predictions can be scored for.
-        DataError: files that are malformed, without gold, or do not belong together.
+        ConfigError: prediction files of this type of task cannot be scored.
+        DataError: files are malformed, have no gold, or do not belong together.
     """
     found = task if isinstance(task, Task) else registered(task)
     if not (match := TYPES.get(found.type).score):
@@ -54,7 +54,7 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
     if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES and code not in _MADE):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
-        matched: Matched = getattr(score_match, match)(Files(found, code, gold, predictions))
+        matched: Matched = getattr(score_match, match)(ScoredFiles(found, code, gold, predictions))
         variant = variant_of(predictions)
     note = f" | {variant}{matched.note}" if variant else matched.note
     scores: list[Score] = []

@@ -1,4 +1,4 @@
-"""What gold and predictions must have in common before they are compared; the rest is refused."""
+"""Checks that gold and predictions belong together, before they are compared."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError
 from xstilts.data.readers.common import shown
 from xstilts.data.readers.tagging import udpos
-from xstilts.evaluation.prediction_files import Item, ids_of
+from xstilts.evaluation.prediction_files import Entry, ids_of
 from xstilts.tasks import Task
 
 PLACEHOLDER_ROWS = 10
-"""From so many rows on, gold that is everywhere the same is a blanked file and not chance."""
+"""With this many rows, gold that is the same everywhere is a blanked file and not chance."""
 
 
-class Files(NamedTuple):
-    """What one call compares."""
+class ScoredFiles(NamedTuple):
+    """The files that one call compares."""
 
     task: Task
     language: str
@@ -26,7 +26,7 @@ class Files(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """One gold and one prediction per example, their number as the task counts it, and what else to tell."""
+    """One gold and one prediction per example, their number as the task counts it, and a note for the signature."""
 
     golds: list[Any]
     predictions: list[Any]
@@ -34,8 +34,8 @@ class Matched(NamedTuple):
     note: str = ""
 
 
-def check_gold(files: Files, items: Sequence[Item]) -> None:
-    """Refuse withheld and unknown labels, and files where XTREME's preprocessing has put one placeholder everywhere."""
+def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
+    """Refuse withheld and unknown labels, and files whose gold is one placeholder, as XTREME's preprocessing leaves."""
     task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
     if not items:
         raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
@@ -50,11 +50,10 @@ def check_gold(files: Files, items: Sequence[Item]) -> None:
         raise DataError(f"{same}: a test file with its gold taken away, use the official labels", files.gold)
 
 
-def count_unknown(files: Files, golds: Sequence[Item], predictions: Sequence[Item]) -> str:
-    """How many predicted labels the task does not have, for the signature: they count wrong, as in official scripts.
+def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:
+    """A note on predicted labels that the task does not have; they count as wrong, as in the official scripts.
 
-    Raises:
-        DataError: none is known: predictions of another task.
+    Raises `DataError` if no predicted label is known: predictions of another task.
     """
     labels = files.task.labels
     known = {item.value for item in golds} | set(labels)
@@ -66,23 +65,23 @@ def count_unknown(files: Files, golds: Sequence[Item], predictions: Sequence[Ite
     return f" | unknown labels={strange}" if strange else ""
 
 
-def check_count(files: Files, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
-    """Refuse another number of predictions than of gold."""
+def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
+    """Refuse predictions whose number is not that of gold."""
     if len(golds) != len(predictions):
         raise DataError(f"{len(predictions)} {what}, but {len(golds)} in {files.gold}", files.predictions)
 
 
-def values_of(items: Sequence[Item]) -> list[Any]:
+def values_of(items: Sequence[Entry]) -> list[Any]:
     """The values without their lines."""
     return [item.value for item in items]
 
 
-def in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[Any]:
-    """Predictions of JSON lines in the order of gold, by id where gold has the same ids, else as they stand.
+def in_order(files: ScoredFiles, ids: Sequence[str], predicted: list[Any]) -> list[Any]:
+    """Predictions of JSON lines in the order of gold: by id where gold has the same ids, else as they are.
 
     Raises:
-        DataError: the ids count rows, in another order than they are counted, while gold has no such ids; or in their
-            order, while gold has these ids in another one (as XNLI's pairs may be), so that both could be meant.
+        DataError: the ids are row numbers out of order, and gold has no such ids; or they are in order, but gold has
+            the same ids in another one (as XNLI's pairs may be), so that either could be meant.
     """
     items = ids_of(files.predictions)
     said = values_of(items)
@@ -105,7 +104,7 @@ def in_order(files: Files, ids: Sequence[str], predicted: list[Any]) -> list[Any
     return predicted
 
 
-def by_id(files: Files, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
+def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
     """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
     extra = [name for name in said if name not in golds]
     if extra:

@@ -1,4 +1,4 @@
-"""Gold and predictions side by side, one way a type of task; what does not belong together is refused."""
+"""Gold and predictions side by side, one function for each type of task."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from xstilts.core.files import kind_of, read_json
 from xstilts.data.examples import ParallelExample, PoolExample, asked, gold_of
 from xstilts.data.readers.common import records, shown
 from xstilts.data.readers.pairs import nli
-from xstilts.data.readers.parallel import tatoeba
 from xstilts.data.readers.tagging import relations, treebank, udpos
+from xstilts.data.readers.text import tatoeba
 from xstilts.data.readers.words import is_conllu
 from xstilts.evaluation import prediction_files as files_of
-from xstilts.evaluation.prediction_files import Item
+from xstilts.evaluation.prediction_files import Entry
 from xstilts.evaluation.score_checks import (
     PLACEHOLDER_ROWS,
-    Files,
     Matched,
+    ScoredFiles,
     by_id,
     check_count,
     check_gold,
@@ -31,56 +31,58 @@ from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS
 
 
-def match_labels(files: Files) -> Matched:
+def match_labels(files: ScoredFiles) -> Matched:
     """One label each, in the order of gold or by id."""
     golds, ids = _gold_labels(files)
     predictions = files_of.predicted_labels(files.predictions)
     if len(predictions) != len(golds) and files.task.read is nli:
         # SNLI's and MultiNLI's pairs on which annotators did not agree (`-`) are left out, predicted or not.
-        whole = [record.get("gold_label", record.get("label")) for _, record in records(files.gold)]
+        whole = [row.record.get("gold_label", row.record.get("label")) for row in records(files.gold)]
         if len(whole) == len(predictions):
             predictions = [item for item, label in zip(predictions, whole) if label != "-"]
             ids = []
-    check_gold(files, golds)
-    check_count(files, golds, predictions, "labels")
-    predictions = in_order(files, ids, predictions)
-    return Matched(values_of(golds), values_of(predictions), len(golds), count_unknown(files, golds, predictions))
+    return _matched_labels(files, golds, ids, predictions)
 
 
-def match_choices(files: Files) -> Matched:
+def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, from 0 but in `.lst` files; letters stand for them too."""
     golds, ids = _gold_labels(files)
     predictions = _numbered(files.predictions, files_of.predicted_labels(files.predictions))
-    check_gold(files, golds)
-    check_count(files, golds, predictions, "labels")
+    matched = _matched_labels(files, golds, ids, predictions)
     said, most = {item.value for item in predictions}, max(str(item.value) for item in golds)
     beyond = [item for item in predictions if item.value.isdecimal() and item.value > most]
     if len(golds) >= 3 * PLACEHOLDER_ROWS and beyond and "1" in said and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
-    note = count_unknown(files, golds, predictions)
-    return Matched(values_of(golds), values_of(in_order(files, ids, predictions)), len(golds), note)
+    return matched
 
 
-def _numbered(path: Path, items: list[Item]) -> list[Item]:
+def _matched_labels(files: ScoredFiles, golds: list[Entry], ids: list[str], predictions: list[Entry]) -> Matched:
+    check_gold(files, golds)
+    check_count(files, golds, predictions, "labels")
+    ordered = values_of(in_order(files, ids, predictions))
+    return Matched(values_of(golds), ordered, len(golds), count_unknown(files, golds, predictions))
+
+
+def _numbered(path: Path, items: list[Entry]) -> list[Entry]:
     """Choices counted from 0, as text; `.lst` files count from 1. Raises `DataError` for what is no such number."""
-    items = [Item(line, str(ord(name) - ord("A")) if re.fullmatch("[A-E]", name) else name) for line, name in items]
+    items = [Entry(line, str(ord(name) - ord("A")) if re.fullmatch("[A-E]", name) else name) for line, name in items]
     if kind_of(path) != "lst":
         return items
     for line, number in items:
         if not re.fullmatch("[1-9]", number):
             raise DataError(f"a .lst file counts choices from 1, found {shown(number)}", path, line)
-    return [Item(line, str(int(number) - 1)) for line, number in items]
+    return [Entry(line, str(int(number) - 1)) for line, number in items]
 
 
-def _gold_labels(files: Files) -> tuple[list[Item], list[str]]:
+def _gold_labels(files: ScoredFiles) -> tuple[list[Entry], list[str]]:
     """Labels with their lines, and ids where the file has them: labels alone, or what the task's reader reads."""
     task, path = files.task, files.gold
     if not files_of.is_json_lines(path):
         lines = files_of.lines_of(path)
         first = lines[0].value.strip()
         if first in task.labels or re.fullmatch("[0-9A-E]", first):
-            items = [Item(line, files_of.scalar(text, "the label", path, line)) for line, text in lines]
+            items = [Entry(line, files_of.scalar(text, "the label", path, line)) for line, text in lines]
             if task.type != "multiple_choice":
                 return items, []
             items = _numbered(path, items)
@@ -90,11 +92,11 @@ def _gold_labels(files: Files) -> tuple[list[Item], list[str]]:
     examples = [one for one in task.read(path, files.language) if asked(one)]
     golds = [gold_of(one) for one in examples]
     choices = task.type == "multiple_choice"
-    items = [Item(None, str(gold) if choices and gold is not None else gold) for gold in golds]
+    items = [Entry(None, str(gold) if choices and gold is not None else gold) for gold in golds]
     return items, [one.id for one in examples]
 
 
-def match_tags(files: Files) -> Matched:
+def match_tags(files: ScoredFiles) -> Matched:
     """A tag a word, sentence by sentence."""
     golds, ids = _gold_tags(files, files.gold)
     read = files.task.read
@@ -120,16 +122,16 @@ def match_tags(files: Files) -> Matched:
     return Matched([values_of(one) for one in golds], [values_of(one) for one in predictions], len(golds), note)
 
 
-def _gold_tags(files: Files, path: Path) -> tuple[list[list[Item]], list[str]]:
+def _gold_tags(files: ScoredFiles, path: Path) -> tuple[list[list[Entry]], list[str]]:
     """Sentences of tags: one or two columns or JSON lines, else what the task's reader reads, with its ids."""
     if files_of.is_json_lines(path) or (not _is_own(files) and _plain_columns(path)):
         return files_of.sentences(path), []
     read = treebank if files.task.read is udpos else files.task.read
     examples = list(read(path, files.language))
-    return [[Item(None, tag) for tag in gold_of(one) or [None]] for one in examples], [one.id for one in examples]
+    return [[Entry(None, tag) for tag in gold_of(one) or [None]] for one in examples], [one.id for one in examples]
 
 
-def _is_own(files: Files) -> bool:
+def _is_own(files: ScoredFiles) -> bool:
     return files.task.name not in TASKS
 
 
@@ -140,7 +142,7 @@ def _plain_columns(path: Path) -> bool:
     return len(cells) <= 2 and " " not in cells[-1].strip() and not first.startswith("# ")
 
 
-def match_answers(files: Files) -> Matched:
+def match_answers(files: ScoredFiles) -> Matched:
     """Answers by the question's id."""
     said = files_of.predicted_answers(files.predictions)
     if files_of.is_json_lines(files.gold) or _is_own(files):
@@ -168,13 +170,13 @@ TYDIQA_NAMES = {
 }  # fmt: skip
 
 
-def _one_language(files: Files, questions: dict[str, Any]) -> dict[str, Any]:
+def _one_language(files: ScoredFiles, questions: dict[str, Any]) -> dict[str, Any]:
     """TyDiQA's official dev file holds nine languages; the first part of an id names its own (`arabic-...`)."""
     others = tuple(f"{name}-" for code, name in TYDIQA_NAMES.items() if code != files.language)
     return {name: value for name, value in questions.items() if not name.startswith(others)}
 
 
-def match_numbers(files: Files) -> Matched:
+def match_numbers(files: ScoredFiles) -> Matched:
     """Numbers of candidates; or ids of translations, where gold is the official text."""
     if not files_of.is_json_lines(files.gold) and not _mostly_numbers(files.gold):
         return _translations(files)
@@ -189,7 +191,7 @@ def _mostly_numbers(path: Path) -> bool:
     return sum(numbers) * 10 >= len(numbers)
 
 
-def _translations(files: Files) -> Matched:
+def _translations(files: ScoredFiles) -> Matched:
     """Our rows say which line translates an id, XTREME's numbers which one translates the sorted English sentences."""
     examples = [one for one in files.task.read(files.gold, files.language) if isinstance(one, ParallelExample)]
     if files_of.is_json_lines(files.predictions):
@@ -217,7 +219,7 @@ def _translations(files: Files) -> Matched:
     return Matched(order, said, len(order), " | English sorted, as XTREME")
 
 
-def match_rankings(files: Files) -> Matched:
+def match_rankings(files: ScoredFiles) -> Matched:
     """Candidates, best first, by the query's id."""
     said, note = files_of.rankings(files.predictions), ""
     document = None if files_of.is_json_lines(files.gold) else read_json(files.gold)
@@ -234,7 +236,7 @@ def match_rankings(files: Files) -> Matched:
     return matched._replace(note=note + matched.note)
 
 
-def _relevant(files: Files) -> tuple[dict[str, list[str]], str]:
+def _relevant(files: ScoredFiles) -> tuple[dict[str, list[str]], str]:
     """Query id -> ids of what it wants, as the task's reader reads it, and a note on the pool."""
     name, path = files.task.name, files.gold
     if name == "lareqa" and (called := path.name.partition(".")[0]) != files.language:
@@ -246,7 +248,7 @@ def _relevant(files: Files) -> tuple[dict[str, list[str]], str]:
     return {one.id: list(one.gold or ()) for one in examples if one.query}, note
 
 
-def match_pairs(files: Files) -> Matched:
+def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     golds, predictions = files_of.pairs(files.gold), files_of.pairs(files.predictions)
     if not golds:

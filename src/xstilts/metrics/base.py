@@ -1,12 +1,13 @@
 """Metrics as ratios of sums: value = 100 * sum(numerator) / sum(denominator), one entry per example.
 
 Accuracy is correct / 1, token accuracy correct tokens / tokens, a question's F1 is f1 / 1, entity F1 is
-2 * true positives / (predicted + gold). One form for all makes resampling examples (bootstrap, permutation) one matrix
-product for every metric, with no second call of the metric.
+2 * true positives / (predicted + gold). So resampling examples (bootstrap, permutation) is one matrix product for every
+metric, without another call of the metric.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ class Metric:
         values: the names it returns; the first is the main one.
         function: (golds, predictions, language) -> value name -> `Ratio`; one gold and one prediction per example.
             Raises `ValueError` when their numbers differ.
-        majority: golds -> main value (0-100) of the best constant answer, or of chance where no answer is constant.
+        majority: golds -> main value (0-100) of the majority baseline, or of chance where no answer can be constant.
     """
 
     name: str
@@ -72,14 +73,29 @@ class Metric:
 
 
 METRICS: Registry[Metric] = Registry("metric")
+XTREME = "google-research/xtreme evaluate.py@838c13b"
 
 
-def register(metric: Metric) -> Metric:
-    """Put a metric into `METRICS` under its own name."""
-    return METRICS.add(metric.name, metric)
+def register(*metrics: Metric) -> None:
+    """Put metrics into `METRICS` under their own names."""
+    for metric in metrics:
+        METRICS.add(metric.name, metric)
 
 
 def check_lengths(golds: Sequence[Any], predictions: Sequence[Any]) -> None:
     """Raises `ValueError` when there is not one prediction per gold."""
     if len(golds) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions for {len(golds)} examples")
+
+
+def accuracy(golds: Sequence[Any], predictions: Sequence[Any], language: str = "en") -> dict[str, Ratio]:
+    """Share of predictions equal to gold (XTREME `accuracy`). Labels are strings or integers; `None` is wrong."""
+    check_lengths(golds, predictions)
+    return {"accuracy": ratio([gold == predicted for gold, predicted in zip(golds, predictions, strict=True)])}
+
+
+def _majority(golds: Sequence[Any]) -> float:
+    return 100.0 * max(Counter(golds).values()) / len(golds) if golds else 0.0
+
+
+register(Metric("accuracy", f"{XTREME}:accuracy", ("accuracy",), accuracy, _majority))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from xstilts.metrics.base import Metric, Ratio, check_lengths, ratio, register
-from xstilts.metrics.classification import XTREME, accuracy
+from xstilts.metrics.base import XTREME, Metric, Ratio, accuracy, check_lengths, ratio, register
 
 DEPTH = 20
 
@@ -55,11 +54,8 @@ def bitext_f1(
 ) -> dict[str, Ratio]:
     """F1, precision and recall of mined pairs (XTREME `bucc_f1`).
 
-    Args:
-        golds: for each source sentence the ids of its translations, mostly none; see `group_pairs`.
-        predictions: for each source sentence the ids mined for it.
+    Both sides have ids for each source sentence: of its translations, mostly none (see `group_pairs`), and those mined.
     """
-    del language
     check_lengths(golds, predictions)
     sets = [(set(gold), set(predicted)) for gold, predicted in zip(golds, predictions, strict=True)]
     hits = ratio([len(gold & predicted) for gold, predicted in sets]).numerator
@@ -89,7 +85,6 @@ def map_at_20(
 
     Source: XTREME-R, `third_party/utils_lareqa.py:average_precision_at_k` and `third_party/utils_mewslix.py:evaluate`.
     """
-    del language
     check_lengths(golds, predictions)
     for number, gold in enumerate(golds, start=1):
         if not gold:
@@ -98,14 +93,13 @@ def map_at_20(
     return {"map_at_20": ratio([_average_precision(gold, predicted) for gold, predicted in pairs])}
 
 
-def _none(golds: Sequence[Any]) -> float:
+def _no_baseline(golds: Sequence[Any]) -> float:
     """No constant answer names more than one pair among thousands."""
-    del golds
     return 0.0
 
 
-BITEXT_ACCURACY = register(Metric("bitext_accuracy", f"{XTREME}:accuracy", ("accuracy",), accuracy, _chance))
-BITEXT_F1 = register(Metric("bitext_f1", f"{XTREME}:bucc_f1", ("f1", "precision", "recall"), bitext_f1, _none))
-MAP_AT_20 = register(
-    Metric("map_at_20", "google-research/xtreme third_party@838c13b", ("map_at_20",), map_at_20, _none)
+register(
+    Metric("bitext_accuracy", f"{XTREME}:accuracy", ("accuracy",), accuracy, _chance),
+    Metric("bitext_f1", f"{XTREME}:bucc_f1", ("f1", "precision", "recall"), bitext_f1, _no_baseline),
+    Metric("map_at_20", "google-research/xtreme third_party@838c13b", ("map_at_20",), map_at_20, _no_baseline),
 )

@@ -19,8 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from xstilts.core.errors import UnknownName
-from xstilts.metrics.base import Metric, Ratio, check_lengths, ratio, register
-from xstilts.metrics.classification import XTREME
+from xstilts.metrics.base import XTREME, Metric, Ratio, check_lengths, ratio, register
 
 Words = Callable[[str], list[str]]
 Golds = Sequence[Sequence[str]]
@@ -99,13 +98,11 @@ def _compare(
 
 def squad_v1(golds: Golds, predictions: Predictions, language: str = "en") -> dict[str, Ratio]:
     """SQuAD 1.1 F1 and exact match, with the English normaliser whatever the language."""
-    del language
     return _compare(golds, predictions, squad_words, _f1)
 
 
 def squad_v2(golds: Golds, predictions: Predictions, language: str = "en") -> dict[str, Ratio]:
     """SQuAD 2.0 F1 and exact match; no gold answer (or none with a word in it) makes the empty prediction right."""
-    del language
     kept = [[answer for answer in answers if squad_words(answer)] or [""] for answers in golds]
     return _compare(kept, predictions, squad_words, _f1_or_none)
 
@@ -129,14 +126,9 @@ def _majority(words: Words, f1: Callable[[list[str], list[str]], float]) -> Call
 
 
 _VALUES = ("f1", "exact_match")
-SQUAD_V1 = register(
-    Metric("squad_v1", f"{XTREME}:squad_em_f1 (SQuAD evaluate-v1.1.py)", _VALUES, squad_v1, _majority(squad_words, _f1))
-)
-SQUAD_V2 = register(
-    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, _majority(squad_words, _f1_or_none))
-)
-MLQA = register(
-    Metric(
-        "mlqa", "facebookresearch/MLQA mlqa_evaluation_v1.py@24bf470", _VALUES, mlqa, _majority(mlqa_words("zh"), _f1)
-    )
+_SQUAD, _MLQA = f"{XTREME}:squad_em_f1 (SQuAD evaluate-v1.1.py)", "facebookresearch/MLQA mlqa_evaluation_v1.py@24bf470"
+register(
+    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, _majority(squad_words, _f1)),
+    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, _majority(squad_words, _f1_or_none)),
+    Metric("mlqa", _MLQA, _VALUES, mlqa, _majority(mlqa_words("zh"), _f1)),
 )

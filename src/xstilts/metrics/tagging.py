@@ -23,8 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xstilts.metrics.base import Metric, Ratio, check_lengths, ratio, register
-from xstilts.metrics.classification import XTREME
+from xstilts.metrics.base import XTREME, Metric, Ratio, check_lengths, ratio, register
 
 Sentences = Sequence[Sequence[str]]
 Rule = Callable[[str], tuple[str, str]]
@@ -140,7 +139,6 @@ def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[s
 
 def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """Share of words with the right tag; one entry per sentence."""
-    del language
     lengths = _check(golds, predictions)
     pairs = zip(golds, predictions, strict=True)
     right = [sum(a == b for a, b in zip(gold, predicted, strict=True)) for gold, predicted in pairs]
@@ -150,9 +148,7 @@ def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en
 def entity_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """Micro F1, precision and recall over entities, and token accuracy beside them.
 
-    Args:
-        golds: one sequence of tags per sentence, as `not_spans` lets pass.
-        predictions: as many tags for each sentence.
+    Both sides have one sequence of tags per sentence, as `not_spans` lets pass.
     """
     return _span_ratios(golds, predictions, any_scheme) | token_accuracy(golds, predictions, language)
 
@@ -160,16 +156,13 @@ def entity_f1(golds: Sentences, predictions: Sentences, language: str = "en") ->
 def span_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """Micro F1, precision and recall over spans as in XTREME's expected figures, and token accuracy beside them.
 
-    Args:
-        golds: one sequence of tags per sentence: BIO tags, or bare UPOS tags as XTREME feeds them.
-        predictions: as many tags for each sentence.
+    Both sides have one sequence of tags per sentence: BIO tags, or bare UPOS tags as XTREME feeds them.
     """
     return _span_ratios(golds, predictions, until_2020) | token_accuracy(golds, predictions, language)
 
 
 def span_f1_seqeval_1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
     """As `span_f1`, with the types of seqeval 0.0.13 to 1.2.2."""
-    del language
     return _span_ratios(golds, predictions, since_2020)
 
 
@@ -188,33 +181,11 @@ def _majority_span(rule: Rule) -> Callable[[Sentences], float]:
     return majority
 
 
-ENTITY_F1 = register(
-    Metric(
-        "entity_f1",
-        "seqeval 1.2.2, default mode",
-        ("f1", "precision", "recall", "token_accuracy"),
-        entity_f1,
-        _majority_span(any_scheme),
-    )
-)
-SPAN_F1 = register(
-    Metric(
-        "span_f1",
-        f"{XTREME}:f1 with seqeval 0.0.12",
-        ("f1", "precision", "recall", "token_accuracy"),
-        span_f1,
-        _majority_span(until_2020),
-    )
-)
-SPAN_F1_SEQEVAL_1 = register(
-    Metric(
-        "span_f1_seqeval_1",
-        f"{XTREME}:f1 with seqeval 1.2.2",
-        ("f1", "precision", "recall"),
-        span_f1_seqeval_1,
-        _majority_span(since_2020),
-    )
-)
-TOKEN_ACCURACY = register(
-    Metric("token_accuracy", "correct tags / words", ("token_accuracy",), token_accuracy, _majority_token)
+_SPANS = ("f1", "precision", "recall")
+_BOTH, _NEW = (*_SPANS, "token_accuracy"), f"{XTREME}:f1 with seqeval 1.2.2"
+register(
+    Metric("entity_f1", "seqeval 1.2.2, default mode", _BOTH, entity_f1, _majority_span(any_scheme)),
+    Metric("span_f1", f"{XTREME}:f1 with seqeval 0.0.12", _BOTH, span_f1, _majority_span(until_2020)),
+    Metric("span_f1_seqeval_1", _NEW, _SPANS, span_f1_seqeval_1, _majority_span(since_2020)),
+    Metric("token_accuracy", "correct tags / words", ("token_accuracy",), token_accuracy, _majority_token),
 )

@@ -1,6 +1,6 @@
-"""The machinery of task types: what turns examples into features, a head, a loss and predictions.
+"""Task types: what turns examples into features, a head, a loss and predictions.
 
-What else is said of a type, without torch, stands in `xstilts.data.readers.types`, which names the class.
+Facts about a type that need no torch are in `xstilts.data.readers.types`, which names the class.
 """
 
 from importlib import import_module

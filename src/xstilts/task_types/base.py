@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,28 +18,14 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.names import Token
 from xstilts.backbones.packing import Packed
+from xstilts.data.examples import Encoding
 from xstilts.task_types.features import Array, Features
 
-
-class Limits(Protocol):
-    """Lengths in sub-words with special tokens (`xstilts.tasks.base.Encoding` is one)."""
-
-    @property
-    def max_length(self) -> int: ...
-    @property
-    def stride(self) -> int: ...
-    @property
-    def max_question(self) -> int: ...
-    @property
-    def max_answer(self) -> int: ...
-    @property
-    def no_answer(self) -> bool: ...
-    @property
-    def join(self) -> bool: ...
-    @property
-    def paired(self) -> float: ...
+Labels = Sequence[str]
+"""A task's classes or tags in their fixed order."""
+Outputs = Sequence[Any]
+"""Raw outputs of all instances, in instance order."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +76,9 @@ class TaskType(ABC):
     splits_batches: ClassVar[bool] = True
     """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
     pretrained_head: ClassVar[bool] = False
-    """Whether the head is part of the pretrained model: it is loaded with it, and carried through other phases."""
+    """Whether the head is part of the pretrained model: loaded with it, and carried through other phases."""
     head_of: ClassVar[str] = ""
-    """The other type whose head this one trains on: shared with it in a phase, loaded and carried on as that type's."""
+    """The other type whose head is trained: shared with it in a phase, loaded and carried on as that type's."""
     right_context: ClassVar[bool] = False
     """Whether a token's output depends on what follows it: decoders then attend to both sides (`Backbone.sees`)."""
     all_layers: ClassVar[bool] = False
@@ -100,28 +86,28 @@ class TaskType(ABC):
     reads_states: ClassVar[bool] = True
     """Whether prediction reads hidden states at all; not where answers are generated."""
     protocol: ClassVar[str] = ""
-    """What a score must say of how answers came about, where they are not a head's."""
+    """How answers were made, for the signature of scores; empty: by a head."""
     pooled: ClassVar[bool] = False
-    """Whether all languages' queries search one pool of candidates, which is encoded once."""
+    """Whether the queries of all languages search one pool of candidates, which is encoded once."""
 
     def suited(self, backbone: Backbone) -> Self:
-        """The same type for this backbone; unless overridden, for any."""
+        """The same type, adapted to this backbone. Raises `BackboneError` for one it cannot work with."""
         return self
 
     @abstractmethod
-    def encode(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+    def encode(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         """Tokenised instances; gold that is withheld becomes -1 or empty, and can be predicted but not trained on."""
 
-    def encode_apart(self, examples: Sequence[Any], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
-        """What is predicted on; differs from `encode`, which training reads, where queries and candidates are apart."""
+    def encode_apart(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        """What prediction reads; differs from `encode`, for training, where queries and candidates are separate."""
         return self.encode(examples, coder, limits, labels)
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        """A fresh head on `backbone.hidden_size`, initialised from torch's generator; unless overridden, none."""
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        """A fresh head on `backbone.hidden_size`, initialised from torch's generator; by default none."""
         return nn.Identity()
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        """The given instances as one micro-batch, by default without targets; `rng` serves random masking alone."""
+        """The given instances as one micro-batch, by default without targets; `rng` is for random masking."""
         packed, _ = features.packed(rows)
         return Batch(packed, {}, len(rows), rows)
 
@@ -137,17 +123,15 @@ class TaskType(ABC):
         raise NotImplementedError(f"{self.name} is not trained on")
 
     def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        """States that a head reads, [N, H], and the classes they stand for, [N]; None where gold is no class."""
+        """States that a head reads, [N, H], and their classes, [N]; None where gold is no class."""
         return None
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         """Raw outputs, one per instance of `batch.rows`; `states` holds the last layer, or all where `all_layers`."""
         raise NotImplementedError(f"{self.name} predicts nothing")
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
-        """Predictions per example from the raw outputs of all instances, in instance order."""
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
+        """Predictions for every example from the raw outputs of all instances."""
         raise NotImplementedError(f"{self.name} predicts nothing")
 
 
@@ -156,22 +140,12 @@ def indices(values: Sequence[int] | Array) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.int64))
 
 
-def init_linear(module: nn.Module, std: float = 0.02) -> nn.Module:
-    """Normal weights of the given standard deviation and zero biases, as BERT and RoBERTa initialise heads."""
+def init_head(module: nn.Module, backbone: Backbone) -> nn.Module:
+    """Normal weights with the backbone's own standard deviation and zero biases, as BERT and RoBERTa start heads."""
+    std = float(getattr(backbone.config, "initializer_range", None) or 0.02)
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return module
-
-
-def token_of(head: nn.Module) -> Token:
-    """The token that a head reads of each segment."""
-    token: Token = head.token  # type: ignore[assignment]
-    return token
-
-
-def head_std(backbone: Backbone) -> float:
-    """The standard deviation the model itself was initialised with."""
-    return float(getattr(backbone.config, "initializer_range", None) or 0.02)

@@ -1,12 +1,11 @@
-"""Text classification, of one text or a pair: XNLI, PAWS-X, SIB-200.
+"""Text classification and multiple choice: a pooled token of each segment chooses.
 
-Shape suffixes: T tokens, H hidden, B examples, C classes. Head: dropout, dense, tanh, dropout, projection on the first
-token (of decoders the last), as RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
+Shape suffixes: T tokens, H hidden, B examples, C classes, S segments, K most choices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,16 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.coder import Coder
+from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Token
-from xstilts.data.examples import TextExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
+from xstilts.data.examples import ChoiceExample, Encoding, TextExample
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class PooledHead(nn.Module):
-    """Dropout, dense, tanh, dropout, projection; reads the states of one token a segment, [N, H], gives [N, C]."""
+    """Dropout, dense, tanh, dropout, projection; reads the states of one token a segment, [N, H], gives [N, C].
+
+    As RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
+    """
 
     def __init__(self, hidden: int, classes: int, dropout: float, token: Token = "first") -> None:
         super().__init__()
@@ -40,28 +42,46 @@ class PooledHead(nn.Module):
         return logits
 
 
+class ChoiceHead(nn.Module):
+    """RoBERTa's pooler (dense, tanh), dropout, projection; reads one token's state a segment, [S, H], gives [S]."""
+
+    def __init__(self, hidden: int, dropout: float, token: Token = "first") -> None:
+        super().__init__()
+        self.token: Token = token
+        self.dense = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, 1)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, states_SH: Tensor, place_S: Tensor | None = None) -> Tensor:
+        """`place_S`: which tokens of the pack are read."""
+        scores: Tensor = self.out(self.dropout(torch.tanh(self.dense(states_SH)), place_S))
+        return scores.squeeze(-1)
+
+
+def summary_states(head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """States of the one token of each segment that the head reads, [S, H], and its place in the pack, [S]."""
+    place_S = batch.packed.summary_S(head.token)  # type: ignore[arg-type]
+    return states_TH[place_S], place_S
+
+
 class Classification(TaskType):
-    """Text classification; the loss is cross-entropy per example."""
+    """Classification of a text or a pair (XNLI, PAWS-X, SIB-200); the loss is cross-entropy per example.
+
+    The head reads the first token (of decoders the last).
+    """
 
     name: ClassVar[str] = "classification"
 
-    def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
-        number = {label: i for i, label in enumerate(labels)}
-        builder = FeaturesBuilder()
-        firsts = coder.pieces([example.text for example in examples])
-        seconds = iter(coder.pieces([example.pair for example in examples if example.pair is not None]))
-        for example, first in zip(examples, firsts, strict=True):
-            if example.pair is None:
-                segment = coder.one(first, limits.max_length)
-            else:
-                segment = coder.two(first, next(seconds), limits.max_length)
+    def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder, number, most = FeaturesBuilder(), numbers_of(labels), limits.max_length
+        for example, first, second in with_pieces(examples, coder):
+            segment = coder.one(first, most) if second is None else coder.two(first, second, most)
             index = builder.record(id=example.id, gold=example.label)
-            builder.add(index, [segment], label=-1 if example.label is None else number[example.label])
+            builder.add(index, [segment], label=number[example.label])
         return builder.build()
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        head = PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary)
-        return init_linear(head, head_std(backbone))
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        return init_head(PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary), backbone)
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, _ = features.packed(rows)
@@ -69,8 +89,7 @@ class Classification(TaskType):
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, C]."""
-        place_B = batch.packed.place_S(token_of(head))
-        logits_BC: Tensor = head(states_TH[place_B], place_B)
+        logits_BC: Tensor = head(*summary_states(head, states_TH, batch))
         return logits_BC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
@@ -78,18 +97,29 @@ class Classification(TaskType):
         return F.cross_entropy(logits_BC, batch.targets["label_B"], reduction="sum")
 
     def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        return states_TH[batch.packed.place_S(token_of(head))], batch.targets["label_B"]
+        return summary_states(head, states_TH, batch)[0], batch.targets["label_B"]
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         return list(self.logits(head, states[-1], batch).float().log_softmax(-1).cpu().numpy())
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
-        return predicted(features, outputs, labels)
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
+        return most_probable(features, outputs, labels)
 
 
-def predicted(features: Features, rows: Sequence[Array], labels: Sequence[str]) -> list[Prediction]:
+def with_pieces(examples: Sequence[TextExample], coder: Coder) -> Iterator[tuple[TextExample, Ids, Ids | None]]:
+    """Each example with the pieces of its text, and of the second one of a pair."""
+    firsts = coder.pieces([example.text for example in examples])
+    seconds = iter(coder.pieces([example.pair for example in examples if example.pair is not None]))
+    for example, first in zip(examples, firsts, strict=True):
+        yield example, first, None if example.pair is None else next(seconds)
+
+
+def numbers_of(labels: Labels) -> dict[str | None, int]:
+    """Label -> its index; -1 for a withheld one (None)."""
+    return {None: -1, **{label: number for number, label in enumerate(labels)}}
+
+
+def most_probable(features: Features, rows: Sequence[Array], labels: Labels) -> list[Prediction]:
     """The most probable labels, from the log probabilities of all."""
     return [
         Prediction(record["id"], labels[int(np.argmax(row))], extra={"log_probabilities": _rounded(row)})
@@ -99,3 +129,75 @@ def predicted(features: Features, rows: Sequence[Array], labels: Sequence[str]) 
 
 def _rounded(values: Array) -> list[float]:
     return [round(float(value), 4) for value in values]
+
+
+class MultipleChoice(TaskType):
+    """Multiple choice (HellaSwag, CommonsenseQA, Social IQA, COPA, XCOPA).
+
+    One segment per choice: `context question </s> choice`. The head reads the first token of each (of decoders the
+    last); the loss is cross-entropy over the choices of a question.
+    """
+
+    name: ClassVar[str] = "multiple_choice"
+
+    def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder = FeaturesBuilder()
+        for example, context, choices in choices_with_pieces(examples, coder):
+            add_choices(builder, example, [coder.two(context, choice, limits.max_length) for choice in choices])
+        return builder.build()
+
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        return init_head(ChoiceHead(backbone.hidden_size, dropout, backbone.summary), backbone)
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed, offsets = features.packed(rows)
+        sizes = np.diff(offsets)
+        column = np.arange(sizes.max())
+        grid = np.where(column < sizes[:, None], offsets[:-1, None] + column, -1)
+        targets = {"label_B": indices(features.column("label")[rows]), "segment_BK": indices(grid)}
+        return Batch(packed, targets, len(rows), rows)
+
+    def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        """[B, K]; -inf where a question has fewer choices."""
+        scores_S: Tensor = head(*summary_states(head, states_TH, batch)).float()
+        segment_BK = batch.targets["segment_BK"]
+        return scores_S[segment_BK.clamp(min=0)].masked_fill(segment_BK < 0, float("-inf"))
+
+    def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.logits(head, states_TH, batch), batch.targets["label_B"], reduction="sum")
+
+    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """Each choice, right (1) or wrong (0)."""
+        segment_BK, label_B = batch.targets["segment_BK"], batch.targets["label_B"]
+        right_BK = torch.arange(segment_BK.shape[1], device=label_B.device) == label_B[:, None]
+        classes_BK = right_BK.long().masked_fill(label_B[:, None] < 0, -1)
+        states_SH, _ = summary_states(head, states_TH, batch)
+        return states_SH[segment_BK[segment_BK >= 0]], classes_BK[segment_BK >= 0]
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        return list(self.logits(head, states[-1], batch).cpu().numpy())
+
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
+        return best_choices(features, outputs)
+
+
+def choices_with_pieces(
+    examples: Sequence[ChoiceExample], coder: Coder
+) -> Iterator[tuple[ChoiceExample, Ids, list[Ids]]]:
+    """Each example with the pieces of its context and question, and of its choices."""
+    contexts = coder.pieces([f"{e.context} {e.question}".strip() for e in examples])
+    choices = iter(coder.pieces([choice for e in examples for choice in e.choices]))
+    for example, context in zip(examples, contexts, strict=True):
+        yield example, context, [next(choices) for _ in example.choices]
+
+
+def add_choices(builder: FeaturesBuilder, example: ChoiceExample, segments: Sequence[Segment]) -> None:
+    """Add a question with the segments of its instance."""
+    index = builder.record(id=example.id, gold=example.label, choices=len(example.choices))
+    builder.add(index, segments, label=-1 if example.label is None else example.label)
+
+
+def best_choices(features: Features, rows: Sequence[Array]) -> list[Prediction]:
+    """The choices of the highest score, from the scores of all."""
+    scored = [(record["id"], row[: record["choices"]]) for record, row in zip(features.records, rows, strict=True)]
+    return [Prediction(name, int(np.argmax(scores)), extra={"scores": _rounded(scores)}) for name, scores in scored]

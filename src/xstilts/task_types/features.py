@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self, cast
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Features:
         first_segment: [instances + 1] offsets into the segments.
         example: per instance, the index of its example.
         columns: further columns per instance, plain arrays or Ragged.
-        records: per example, what decoding and scoring need: `id`, `gold`, and the type's own fields.
+        stored: the records, or the file that has them.
     """
 
     tokens: Ragged
@@ -59,7 +59,12 @@ class Features:
     first_segment: Array
     example: Array
     columns: Mapping[str, Array | Ragged]
-    records: Sequence[Mapping[str, Any]]
+    stored: Sequence[Mapping[str, Any]] | Path
+
+    @cached_property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Per example, what decoding and scoring need: `id`, `gold`, and fields of the type; read on first use."""
+        return [row for _, row in read_jsonl(self.stored)] if isinstance(self.stored, Path) else self.stored
 
     def __len__(self) -> int:
         return len(self.first_segment) - 1
@@ -67,13 +72,16 @@ class Features:
     @cached_property
     def lengths(self) -> Array:
         """Tokens of each instance, all segments together."""
-        ends = self.tokens.offsets[np.asarray(self.first_segment)]
-        return np.diff(ends)
+        return np.diff(self.tokens.offsets[np.asarray(self.first_segment)])
 
     @property
     def longest(self) -> int:
         """Tokens of the longest segment."""
         return int(np.diff(self.tokens.offsets).max(initial=0))
+
+    def instance(self, row: int) -> list[Array]:
+        """The segments of one instance."""
+        return [self.tokens[k] for k in range(int(self.first_segment[row]), int(self.first_segment[row + 1]))]
 
     def segments(self, rows: Sequence[int] | Array) -> tuple[list[Array], list[int], Array]:
         """Segments of the given instances in order, their type splits, and [rows + 1] offsets of each row's first."""
@@ -81,15 +89,10 @@ class Features:
         splits: list[int] = []
         offsets = [0]
         for row in rows:
-            for k in range(int(self.first_segment[row]), int(self.first_segment[row + 1])):
-                ids.append(self.tokens[k])
-                splits.append(int(self.type_splits[k]))
+            ids += self.instance(int(row))
+            splits += self.type_splits[self.first_segment[row] : self.first_segment[row + 1]].tolist()
             offsets.append(len(ids))
         return ids, splits, np.asarray(offsets)
-
-    def instance(self, row: int) -> list[Array]:
-        """The segments of one instance."""
-        return [self.tokens[k] for k in range(int(self.first_segment[row]), int(self.first_segment[row + 1]))]
 
     def packed(self, rows: Sequence[int] | Array) -> tuple[Packed, Array]:
         """The given instances as one pack, and [rows + 1] offsets of each row's first segment in `starts_S`."""
@@ -97,73 +100,19 @@ class Features:
         return pack(ids, splits), offsets
 
     def column(self, name: str) -> Array:
-        value = self.columns[name]
-        assert not isinstance(value, Ragged)
-        return value
+        return cast(Array, self.columns[name])
 
     def ragged(self, name: str) -> Ragged:
-        value = self.columns[name]
-        assert isinstance(value, Ragged)
-        return value
-
-    @classmethod
-    def concat(cls, parts: Sequence[Features]) -> Features:
-        """All instances of several features, in order, with a column `part` saying which one each came from."""
-        names = parts[0].columns.keys()
-        columns: dict[str, Array | Ragged] = {}
-        for name in names:
-            cells = [part.columns[name] for part in parts]
-            if isinstance(cells[0], Ragged):
-                columns[name] = _concat_ragged([part.ragged(name) for part in parts])
-            else:
-                columns[name] = np.concatenate([part.column(name) for part in parts])
-        columns["part"] = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
-        segments = np.cumsum([0, *(len(part.type_splits) for part in parts)])
-        examples = np.cumsum([0, *(len(part.records) for part in parts)])
-        first = [part.first_segment[:-1] + base for part, base in zip(parts, segments[:-1], strict=True)]
-        return cls(
-            _concat_ragged([part.tokens for part in parts]),
-            np.concatenate([part.type_splits for part in parts]),
-            np.concatenate([*first, segments[-1:]]),
-            np.concatenate([part.example + base for part, base in zip(parts, examples[:-1], strict=True)]),
-            columns,
-            [record for part in parts for record in part.records],
-        )
+        return cast(Ragged, self.columns[name])
 
     def save(self, directory: Path) -> None:
-        """One `.npy` file per array, `records.jsonl`, and `features.json` naming the columns."""
-        directory.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Array] = {
-            "tokens": self.tokens.values,
-            "tokens.offsets": self.tokens.offsets,
-            "type_splits": self.type_splits,
-            "first_segment": self.first_segment,
-            "example": self.example,
-        }
-        for name, column in self.columns.items():
-            if isinstance(column, Ragged):
-                arrays[f"column.{name}"], arrays[f"column.{name}.offsets"] = column.values, column.offsets
-            else:
-                arrays[f"column.{name}"] = column
-        for name, array in arrays.items():
-            np.save(directory / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-        write_jsonl(directory / "records.jsonl", self.records)
-        ragged = [name for name, column in self.columns.items() if isinstance(column, Ragged)]
-        plain = [name for name in self.columns if name not in ragged]
-        write_json(
-            directory / "features.json",
-            {
-                "instances": len(self),
-                "examples": len(self.records),
-                "tokens": len(self.tokens.values),
-                "ragged": ragged,
-                "plain": plain,
-            },
-        )
+        """Write the files that `load` reads."""
+        with FeaturesWriter(directory) as writer:
+            writer.append(self)
 
     @classmethod
     def load(cls, directory: Path) -> Features:
-        """Memory-mapped features. Raises `DataError` when the folder is none."""
+        """Memory-mapped features. Raises `DataError` for a folder that has none or damaged ones."""
         about = read_json(directory / "features.json")
 
         def array(name: str) -> Array:
@@ -177,32 +126,8 @@ class Features:
         columns: dict[str, Array | Ragged] = {name: array(f"column.{name}") for name in about["plain"]}
         for name in about["ragged"]:
             columns[name] = Ragged(array(f"column.{name}"), array(f"column.{name}.offsets"))
-        records = _Lines(directory / "records.jsonl")
-        tokens = Ragged(array("tokens"), array("tokens.offsets"))
+        tokens, records = Ragged(array("tokens"), array("tokens.offsets")), directory / "records.jsonl"
         return cls(tokens, array("type_splits"), array("first_segment"), array("example"), columns, records)
-
-
-def _concat_ragged(columns: Sequence[Ragged]) -> Ragged:
-    bases = np.cumsum([0, *(column.offsets[-1] for column in columns)])
-    offsets = [column.offsets[:-1] + base for column, base in zip(columns, bases[:-1], strict=True)]
-    return Ragged(np.concatenate([column.values for column in columns]), np.concatenate([*offsets, bases[-1:]]))
-
-
-class _Lines(Sequence[Mapping[str, Any]]):
-    """Records read when first asked for: training never does."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @cached_property
-    def _rows(self) -> list[Mapping[str, Any]]:
-        return [row for _, row in read_jsonl(self.path)]
-
-    def __getitem__(self, i: Any) -> Any:
-        return self._rows[i]
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
 
 class FeaturesBuilder:
@@ -214,6 +139,9 @@ class FeaturesBuilder:
         self._example: list[int] = []
         self._cells: dict[str, list[Any]] = {}
         self._records: list[Mapping[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._example)
 
     def record(self, **fields: Any) -> int:
         """Add an example; returns its index."""
@@ -231,7 +159,7 @@ class FeaturesBuilder:
     def build(self) -> Features:
         columns: dict[str, Array | Ragged] = {}
         for name, cells in self._cells.items():
-            assert len(cells) == len(self._example), f"column {name} misses cells"
+            assert len(cells) == len(self), f"column {name} misses cells"
             is_ragged = isinstance(cells[0], (list, tuple, np.ndarray))
             columns[name] = Ragged.of(cells) if is_ragged else np.asarray(cells, dtype=np.int32)
         return Features(
@@ -244,8 +172,93 @@ class FeaturesBuilder:
         )
 
 
+class FeaturesWriter:
+    """Appends features to files, so that data may be larger than memory.
+
+    One `.npy` file per array, `records.jsonl`, and `features.json` with the names of the columns.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self._arrays: dict[str, _GrowingArray] = {}
+        self._ragged: dict[str, bool] = {}
+        self._records: list[Mapping[str, Any]] = []
+        self._part: int | None = None
+        self._examples = 0
+
+    def append(self, features: Features, part: int | None = None) -> None:
+        """Add instances; `part` is a number for a column `part`, which says what was joined.
+
+        Several calls may add to one part; they count examples from its first one.
+        """
+        if part is None or part != self._part:
+            self._part, self._examples = part, len(self._records)
+        self._records += features.records
+        columns = dict(features.columns)
+        if part is not None:
+            columns["part"] = np.full(len(features), part, dtype=np.int32)
+        self._ragged |= {name: isinstance(column, Ragged) for name, column in columns.items()}
+        arrays = {
+            "tokens": features.tokens.values,
+            "tokens.offsets": features.tokens.offsets,
+            "type_splits": features.type_splits,
+            "first_segment": features.first_segment,
+            "example": features.example + self._examples,
+        }
+        for name, column in columns.items():
+            if isinstance(column, Ragged):
+                arrays |= {f"column.{name}": column.values, f"column.{name}.offsets": column.offsets}
+            else:
+                arrays[f"column.{name}"] = column
+        for name, array in arrays.items():
+            if name not in self._arrays:
+                self._arrays[name] = _GrowingArray(self.directory / f"{name}.npy", array.dtype)
+            elif name == "first_segment" or name.endswith(".offsets"):
+                counted = "type_splits" if name == "first_segment" else name.removesuffix(".offsets")
+                array = array[1:] + self._arrays[counted].length - len(arrays[counted])
+            self._arrays[name].extend(array)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for array in self._arrays.values():
+            array.close()
+        if kind is not None:
+            return
+        write_jsonl(self.directory / "records.jsonl", self._records)
+        instances, tokens = self._arrays["example"].length, self._arrays["tokens"].length
+        ragged = [name for name, is_ragged in self._ragged.items() if is_ragged]
+        plain = [name for name in self._ragged if name not in ragged]
+        counts = {"instances": instances, "examples": len(self._records), "tokens": tokens}
+        write_json(self.directory / "features.json", {**counts, "ragged": ragged, "plain": plain})
+
+
+class _GrowingArray:
+    """A one-dimensional `.npy` file that grows; numpy leaves room in the header for a longer length."""
+
+    def __init__(self, path: Path, dtype: Any) -> None:
+        self.dtype, self.length = np.dtype(dtype), 0
+        self._stream: IO[bytes] = path.open("wb")
+        self._header()
+
+    def _header(self) -> None:
+        about = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
+        np.lib.format.write_array_header_1_0(self._stream, about)
+
+    def extend(self, values: Array) -> None:
+        self._stream.write(values.astype(self.dtype, copy=False).tobytes())
+        self.length += len(values)
+
+    def close(self) -> None:
+        self._stream.seek(0)
+        self._header()
+        self._stream.close()
+
+
 def tokens_of(parts: Iterable[Features]) -> Array:
-    """The token ids that occur, int64, rising."""
+    """The token ids that occur, int64, ascending."""
     values = [part.tokens.values for part in parts]
     used = np.zeros(1 + max((int(ids.max(initial=0)) for ids in values), default=0), dtype=bool)
     for ids in values:

@@ -1,12 +1,9 @@
-"""Masked language modelling (Devlin et al. 2019).
+"""Masked language modelling of raw text (Devlin et al. 2019) and of translation pairs (Conneau and Lample 2019).
 
 15 % of the tokens are to be predicted; of these 80 % become the mask token, 10 % a random one, 10 % stay. Drawn anew
-for every batch from the plan's generator.
-
-Lines are joined up to the length limit within their file's order, or stand alone (`Encoding.join`); no special token is
-ever masked. A share of the sequences (`Encoding.paired`) is cut behind a sentence and framed as two texts. Head: dense,
-GELU, layer norm, then the transposed input embeddings and a bias (RoBERTa's `lm_head`). The bias starts at the log
-frequency of each token, so that the first steps need not learn the unigram distribution.
+for every batch from the plan's generator. No special token is ever masked. Head: dense, GELU, layer norm, then the
+transposed input embeddings and a bias (RoBERTa's `lm_head`). The bias starts at the log frequency of each token, so
+that the first steps need not learn the unigram distribution.
 Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 """
 
@@ -24,17 +21,17 @@ from torch import Tensor, nn
 from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.coder import Coder, Segment
+from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.packing import Packed
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.seeds import generator
-from xstilts.data.examples import PlainText
-from xstilts.task_types.base import Batch, Limits, TaskType, head_std, indices, init_linear
-from xstilts.task_types.features import Array, Features
-from xstilts.task_types.raw_text import RawText, blocks, pieces_of
+from xstilts.data.examples import Encoding, ParallelExample
+from xstilts.task_types.base import Batch, Labels, TaskType, indices, init_head
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+from xstilts.task_types.raw_text import RawText, blocks
 
 COUNTED = 2**24
-"""Tokens that are counted at a time."""
+"""Tokens counted at a time."""
 
 
 class MaskedLMHead(nn.Module):
@@ -47,7 +44,7 @@ class MaskedLMHead(nn.Module):
         self.norm = nn.LayerNorm(size, eps=float(getattr(backbone.config, "layer_norm_eps", None) or 1e-5))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         # In a tuple the backbone is no part of the head: the tied weight is saved and counted with the backbone. It is
-        # asked for at each use, since sharding puts other tensors in its place.
+        # looked up at each use, since sharding puts other tensors in its place.
         self._tied = (backbone,)
 
     @property
@@ -74,14 +71,13 @@ class Masking(TaskType):
     masked: float = 0.8
     scrambled: float = 0.1
 
-    @staticmethod
-    def told(coder: Coder) -> dict[str, Any]:
-        """What masking must know of the tokenizer, as the first record of the features keeps it."""
+    def record(self, coder: Coder) -> dict[str, Any]:
+        """What masking must know of the tokenizer, kept in the first record of the features."""
         special = sorted(coder.special_ids)
         return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": special}
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(MaskedLMHead(backbone), head_std(backbone))
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        return init_head(MaskedLMHead(backbone), backbone)
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, _ = features.packed(rows)
@@ -101,7 +97,7 @@ class Masking(TaskType):
     def micro_batches(
         self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
     ) -> Iterator[Batch]:
-        """Masks are drawn once for the whole batch and then cut: they must not depend on what fits the machine."""
+        """Masks are drawn once for the whole batch and then split: they must not depend on what fits the machine."""
         whole = self.collate(features, rows, rng)
         place_M, token_M = whole.targets["place_M"], whole.targets["token_M"]
         first, begin = 0, 0
@@ -109,12 +105,8 @@ class Masking(TaskType):
             lengths = whole.packed.lengths[first : first + len(positions)]
             end = begin + sum(lengths)
             inside = (place_M >= begin) & (place_M < end)
-            part = Packed(
-                whole.packed.ids_T[begin:end],
-                lengths,
-                whole.packed.types_T[begin:end],
-                indices(np.cumsum([0, *lengths[:-1]])),
-            )
+            ids_T, types_T = whole.packed.ids_T[begin:end], whole.packed.types_T[begin:end]
+            part = Packed(ids_T, lengths, types_T, indices(np.cumsum([0, *lengths[:-1]])))
             targets = {"place_M": place_M[inside] - begin, "token_M": token_M[inside]}
             yield Batch(part, targets, len(targets["place_M"]), rows[positions])
             first, begin = first + len(positions), end
@@ -125,27 +117,48 @@ class Masking(TaskType):
 
 
 class MaskedLM(Masking, RawText):
-    """Masked language modelling of raw text."""
+    """Masked language modelling of raw text.
+
+    Lines are joined up to the length limit in their file's order, or stand alone (`Encoding.join`). A share of the
+    sequences (`Encoding.paired`) is cut after a sentence and framed as two texts.
+    """
 
     name: ClassVar[str] = "masked_lm"
 
-    def record(self, coder: Coder) -> dict[str, Any]:
-        return self.told(coder)
-
-    def instances(
-        self, texts: Iterable[PlainText], count: int, coder: Coder, limits: Limits
-    ) -> Iterator[Sequence[Segment]]:
+    def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
         frame = coder.pair if limits.paired else coder.single
-        room = limits.max_length - sum(len(part) for part in frame)
         rng = generator(0, "paired", count)
         ends = coder.sentence_ends if limits.paired else np.zeros(0, dtype=np.int32)
-        for block in blocks(pieces_of(texts, coder), room, limits.join):
+        for block in blocks(lines, limits.max_length - frame.tokens, limits.join):
             cuts = np.flatnonzero(np.isin(block[:-1], ends)) + 1
             if len(cuts) and rng.random() < limits.paired:
                 cut = int(rng.choice(cuts))
                 yield [coder.two(block[:cut], block[cut:], limits.max_length)]
             else:
                 yield [coder.one(block, limits.max_length)]
+
+
+class TranslationLM(Masking):
+    """Masked language modelling over a sentence and its translation together.
+
+    Which of the two stands first is drawn for each pair when features are made: neither language is always the second.
+    Positions continue over the border, as in any pair of texts of the tokenizer (XLM starts again, and adds embeddings
+    of the language). The head is masked LM's.
+    """
+
+    name: ClassVar[str] = "translation_lm"
+    head_of: ClassVar[str] = "masked_lm"
+
+    def encode(self, examples: Sequence[ParallelExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder = FeaturesBuilder()
+        index = builder.record(id="text", gold=None, **self.record(coder))
+        sources = coder.pieces([example.source for example in examples])
+        targets = coder.pieces([example.target for example in examples])
+        turned = generator(0, "translation_lm", len(examples)).random(len(examples)) < 0.5
+        for source, target, turn in zip(sources, targets, turned, strict=True):
+            first, second = (target, source) if turn else (source, target)
+            builder.add(index, [coder.two(first, second, limits.max_length)])
+        return builder.build()
 
 
 @torch.no_grad()
@@ -161,16 +174,15 @@ def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing
 
 
 def published_head(source: str, revision: str | None, backbone: Backbone) -> dict[str, Tensor] | None:
-    """The masked-LM head that was pretrained with a model, under our names; None where it is of another form.
+    """The masked-LM head that was pretrained with a model, under our names; None where it has another form.
 
     XLM-R, BERT, ELECTRA's generator, DeBERTa and ModernBERT have ours: dense, norm, tied output layer with a bias.
     EuroBERT has an untied output layer and RemBERT an embedding of its own: a fresh head is trained for them.
     """
     if type(backbone.config) not in MODEL_FOR_MASKED_LM_MAPPING:
         return None
-    model, info = from_pretrained(
-        AutoModelForMaskedLM, source, revision=revision, dtype=torch.float32, output_loading_info=True
-    )
+    options = {"revision": revision, "dtype": torch.float32, "output_loading_info": True}
+    model, info = from_pretrained(AutoModelForMaskedLM, source, **options)
     shared = {id(parameter) for parameter in model.base_model.parameters()}
     own = {name: value.detach() for name, value in model.named_parameters() if id(value) not in shared}
     if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers has drawn a head at random

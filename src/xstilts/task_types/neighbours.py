@@ -5,8 +5,6 @@ Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,18 +14,9 @@ from xstilts.backbones.names import Similarity
 from xstilts.task_types.features import Array
 
 NEIGHBOURS = 4
-"""Whose mean cosine the margin divides by: k of Artetxe and Schwenk 2019 (arXiv 1811.01136), and of XTREME's BUCC."""
-CELLS = 1 << 28
-"""Similarities held at a time: 1 GiB, so that a million candidates need little more than their vectors."""
-ROWS = 1024
-"""Queries compared at a time, where there are few candidates."""
-
-
-class Margins(NamedTuple):
-    """Each vector's nearest neighbours on the other side, nearest first: their margins and their indices, [Q, K]."""
-
-    values: Tensor
-    indices: Tensor
+"""k of the ratio margin in Artetxe and Schwenk 2019 (arXiv 1811.01136) and in XTREME's BUCC."""
+CELLS, ROWS = 1 << 28, 1024
+"""Similarities held at a time (1 GiB), and queries compared at a time where there are few candidates."""
 
 
 def unit(vectors: Array, centred: bool = False) -> Tensor:
@@ -42,8 +31,8 @@ def nearest(queries_QH: Tensor, candidates_CH: Tensor, k: int) -> tuple[Tensor, 
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
-def ratio_margins(x_QH: Tensor, y_CH: Tensor, neighbours: int = NEIGHBOURS) -> tuple[Margins, Margins]:
-    """Ratio margins of the queries' nearest candidates, and of the candidates' nearest queries.
+def ratio_margins(x_QH: Tensor, y_CH: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(ratio margins, indices), [Q, K] each, of the queries' nearest candidates; the same of the candidates' queries.
 
     The margin of a pair is its cosine over the mean of both sentences' mean cosine with their nearest neighbours on the
     other side (Artetxe and Schwenk 2019, arXiv 1811.01136, `ratio` of their margins).
@@ -51,12 +40,12 @@ def ratio_margins(x_QH: Tensor, y_CH: Tensor, neighbours: int = NEIGHBOURS) -> t
     Args:
         x_QH, y_CH: vectors of length 1.
     """
-    there, which = nearest(x_QH, y_CH, min(neighbours, len(y_CH)))
-    back, whose = nearest(y_CH, x_QH, min(neighbours, len(x_QH)))
+    there, which = nearest(x_QH, y_CH, min(NEIGHBOURS, len(y_CH)))
+    back, whose = nearest(y_CH, x_QH, min(NEIGHBOURS, len(x_QH)))
     mean_Q, mean_C = there.mean(-1), back.mean(-1)
     forward = there / ((mean_Q[:, None] + mean_C[which]) / 2)
     backward = back / ((mean_C[:, None] + mean_Q[whose]) / 2)
-    return Margins(forward, which), Margins(backward, whose)
+    return (forward, which), (backward, whose)
 
 
 def nearest_neighbours(
@@ -73,12 +62,12 @@ def nearest_neighbours(
     if similarity == "cosine":
         best = torch.cat([(part @ y_CH.T).argmax(-1) for part in _blocks(x_QH, y_CH)])
     else:
-        margins, _ = ratio_margins(x_QH, y_CH)
-        highest = margins.values == margins.values.max(-1, keepdim=True).values
-        best = margins.indices.where(highest, len(y_CH)).min(-1).values
+        (margins, which), _ = ratio_margins(x_QH, y_CH)
+        highest = margins == margins.max(-1, keepdim=True).values
+        best = which.where(highest, len(y_CH)).min(-1).values
     return best.numpy()
 
 
 def _blocks(queries_QH: Tensor, candidates_CH: Tensor) -> tuple[Tensor, ...]:
-    """The queries in parts of which each fits with all candidates."""
+    """The queries in parts that each fit with all candidates."""
     return torch.split(queries_QH, max(1, min(ROWS, CELLS // len(candidates_CH))))

@@ -5,30 +5,22 @@ Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xstilts.backbones.coder import Coder
-from xstilts.data.examples import PoolExample
+from xstilts.backbones.coder import Coder, Segment
+from xstilts.data.examples import Encoding, PoolExample
 from xstilts.metrics.retrieval import DEPTH, protocol_layer
-from xstilts.task_types.base import Batch, Limits, Prediction
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.neighbours import NEIGHBOURS, nearest, ratio_margins, unit
-from xstilts.task_types.sentences import VectorType, collate_pairs, cosines, sentence_vectors, words
-
-
-class Mined(NamedTuple):
-    """A mined pair: index of the query, of the candidate, and its margin."""
-
-    query: int
-    candidate: int
-    score: float
+from xstilts.task_types.sentences import PairType, VectorType, diagonal_loss
 
 
 @dataclass(frozen=True)
@@ -36,8 +28,8 @@ class Mining(VectorType):
     """Translation pairs between two sets of sentences of which most have no translation.
 
     Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24), unless
-    `pooling`, `special_tokens` or `layer` say otherwise. Pairs are those of `mine`; a threshold that maximises F1 on
-    the sample set cuts them off. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`,
+    `pooling`, `special_tokens` or `layer` say otherwise. Pairs are those of `mine` above the threshold that maximises
+    F1 on the sample set. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`,
     `bucc_optimize`, `bucc_extract`), where a sentence that occurs twice on its side is never part of a pair.
     """
 
@@ -45,18 +37,14 @@ class Mining(VectorType):
     all_layers: ClassVar[bool] = True
     layer: int | None = None
 
-    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
-        """An instance per different sentence of each side; columns say which side, and whether it occurs again."""
+    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        """An instance per distinct sentence of each side; columns say which side, and whether it occurs again."""
         builder = FeaturesBuilder()
-        times: dict[tuple[bool, bool, str], int] = {}
-        for example in examples:
-            key = (example.sample, example.query, example.text)
-            times[key] = times.get(key, 0) + 1
+        keys = [(example.sample, example.query, example.text) for example in examples]
+        times, seen = Counter(keys), set()
         pieces = coder.pieces([example.text for example in examples])
-        seen: set[tuple[bool, bool, str]] = set()
-        for example, ids in zip(examples, pieces, strict=True):
+        for example, key, ids in zip(examples, keys, pieces, strict=True):
             index = builder.record(**_record(example))
-            key = (example.sample, example.query, example.text)
             if key not in seen:
                 seen.add(key)
                 cells = {"sample": example.sample, "query": example.query, "repeated": times[key] > 1}
@@ -65,30 +53,22 @@ class Mining(VectorType):
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         layer = protocol_layer(len(states) - 1) if self.layer is None else self.layer
-        return [(layer, vector) for vector in sentence_vectors(states[layer], batch.packed, self).cpu().numpy()]
+        return [(layer, vector) for vector in self.vectors(states[layer], batch.packed).cpu().numpy()]
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         vectors = np.stack([vector for _, vector in outputs])
-        variant = f"layer={outputs[0][0]} raw, {words(self)}, ratio margin k={NEIGHBOURS}"
-        tuned = features.column("sample").astype(bool)
+        variant = f"layer={outputs[0][0]} raw, {self.description}, ratio margin k={NEIGHBOURS}"
+        tuned = bool(features.column("sample").any())
         pairs = self._pairs(features, vectors, sample=False)
-        sample = self._pairs(features, vectors, sample=True) if tuned.any() else pairs
-        gold = {
-            (record["id"], wanted)
-            for record in features.records
-            if ("tune" in record if tuned.any() else "gold" in record)
-            for wanted in record.get("tune", record.get("gold")) or ()
-        }
+        sample = self._pairs(features, vectors, sample=True) if tuned else pairs
+        key = "tune" if tuned else "gold"
+        gold = {(record["id"], wanted) for record in features.records for wanted in record.get(key) or ()}
         threshold = best_threshold(sample, gold)
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {record["id"]: [] for record in features.records if "gold" in record}
         for (query, candidate), score in pairs.items():
             if score >= threshold:
-                found.setdefault(query, []).append(candidate)
-        asked = [record["id"] for record in features.records if "gold" in record]
-        extra = {"threshold": threshold}
-        return [Prediction(name, found.get(name, []), variant, extra) for name in asked]
+                found[query].append(candidate)
+        return [Prediction(name, candidates, variant, {"threshold": threshold}) for name, candidates in found.items()]
 
     def _pairs(self, features: Features, vectors: Array, sample: bool) -> dict[tuple[str, str], float]:
         """Mined pairs by id, best first, without sentences that occur twice."""
@@ -98,28 +78,26 @@ class Mining(VectorType):
         names = [features.records[int(i)]["id"] for i in features.example]
         repeated = features.column("repeated")
         pairs = {}
-        for pair in mine(vectors[queries], vectors[candidates]):
-            query, candidate = queries[pair.query], candidates[pair.candidate]
+        for i, j, score in mine(vectors[queries], vectors[candidates]):
+            query, candidate = queries[i], candidates[j]
             if not repeated[query] and not repeated[candidate]:
-                pairs[names[query], names[candidate]] = pair.score
+                pairs[names[query], names[candidate]] = score
         return pairs
 
 
 def _record(example: PoolExample) -> dict[str, Any]:
-    """`gold` stands in records that are measured alone; `tune` in those of the sample set."""
+    """Queries have `gold`, those of the sample set `tune` in its place; candidates have neither."""
     if not example.query:
         return {"id": example.id}
     gold = None if example.gold is None else list(example.gold)
     return {"id": example.id, "tune" if example.sample else "gold": gold}
 
 
-def mine(queries: Array, candidates: Array) -> list[Mined]:
-    """One-to-one pairs by ratio margin, best first (`retrieval='max'`, `margin='ratio'` of the official script).
+def mine(queries: Array, candidates: Array) -> list[tuple[int, int, float]]:
+    """One-to-one pairs (query, candidate, ratio margin) of [Q, H] and [C, H], best first.
 
-    Each sentence proposes the neighbour with the highest margin; proposals are taken greedily, each sentence once.
-
-    Args:
-        queries: [Q, H]; candidates: [C, H].
+    Each sentence proposes the neighbour with the highest margin; proposals are taken greedily, each sentence once
+    (`retrieval='max'`, `margin='ratio'` of the official script).
     """
     (forward, which), (backward, whose) = ratio_margins(unit(queries), unit(candidates))
     best_Q, best_C = forward.max(-1), backward.max(-1)
@@ -135,7 +113,7 @@ def mine(queries: Array, candidates: Array) -> list[Mined]:
             taken_Q.add(query)
             taken_C.add(candidate)
             if (score := float(scores[i])) > 0:
-                mined.append(Mined(query, candidate, score))
+                mined.append((query, candidate, score))
     return mined
 
 
@@ -157,63 +135,54 @@ def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tupl
 
 
 @dataclass(frozen=True)
-class Ranking(VectorType):
+class Ranking(PairType):
     """Candidates for each query by cosine, among all languages' candidates.
 
     A dual encoder of one backbone, trained on English pairs of query and wanted candidate with the batch's other
     candidates as negatives. Vectors are means of the last layer, special tokens included, unless `pooling` or
     `special_tokens` say otherwise; XTREME-R's baseline (`third_party/bert.py`) takes the pooler's output and learns the
-    temperature, which begins at 0.01.
+    temperature, which starts at 0.01.
     """
 
     name: ClassVar[str] = "ranking"
     pooled: ClassVar[bool] = True
-    splits_batches: ClassVar[bool] = False
     temperature: float = 0.01
 
-    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+    def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         """Training pairs: one instance of two segments for each query, with the first candidate it wants."""
         builder = FeaturesBuilder()
         segments = _segments(examples, coder, limits)
         by_id = {example.id: segment for example, segment in zip(examples, segments, strict=True)}
         for example, segment in zip(examples, segments, strict=True):
             if example.query and example.gold:
-                index = builder.record(**_record(example))
-                builder.add(index, [segment, by_id[example.gold[0]]])
+                builder.add(builder.record(**_record(example)), [segment, by_id[example.gold[0]]])
         return builder.build()
 
-    def encode_apart(
-        self, examples: Sequence[PoolExample], coder: Coder, limits: Limits, labels: Sequence[str]
-    ) -> Features:
+    def encode_apart(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         """One instance of one segment for each query or candidate."""
         builder = FeaturesBuilder()
         for example, segment in zip(examples, _segments(examples, coder, limits), strict=True):
             builder.add(builder.record(**_record(example)), [segment])
         return builder.build()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        return collate_pairs(features, rows)
-
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        scores_BB = cosines(states_TH, batch, self) / self.temperature
-        return F.cross_entropy(scores_BB, torch.arange(len(scores_BB), device=scores_BB.device), reduction="sum")
+        return diagonal_loss(self.cosines(states_TH, batch) / self.temperature)
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        return list(sentence_vectors(states[-1], batch.packed, self).cpu().numpy())
+        return list(self.vectors(states[-1], batch.packed).cpu().numpy())
 
-    def rank(self, features: Features, outputs: Sequence[Any], names: Sequence[str], y_CH: Tensor) -> list[Prediction]:
+    def rank(self, features: Features, outputs: Outputs, names: Sequence[str], y_CH: Tensor) -> list[Prediction]:
         """The ids of the 20 nearest candidates of each query, best first.
 
-        Args:
-            names: the candidates' ids; y_CH: their vectors, of length 1.
+        `names`: the candidates' ids; `y_CH`: their vectors, of length 1.
         """
         _, best = nearest(unit(np.stack(outputs)), y_CH, min(DEPTH, len(names)))
-        variant = f"{len(names)} candidates, cosine, {words(self)}"
+        variant = f"{len(names)} candidates, cosine, {self.description}"
         ids = [record["id"] for record in features.records]
         return [Prediction(ids[i], [names[j] for j in row], variant) for i, row in enumerate(best.tolist())]
 
 
-def _segments(examples: Sequence[PoolExample], coder: Coder, limits: Limits) -> list[Any]:
+def _segments(examples: Sequence[PoolExample], coder: Coder, limits: Encoding) -> list[Segment]:
     texts = coder.pieces([example.text for example in examples])
     pairs = coder.pieces([example.pair or "" for example in examples])
     return [

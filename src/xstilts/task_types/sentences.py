@@ -3,9 +3,9 @@
 A sentence vector is the mean of the hidden states of all its tokens, special tokens included, as jiant pools (XTREME's
 own script does the same unless told `--pool_skip_special_token`); or, where the backbone asks for it, the mean without
 special tokens, or the state of the first or last token. Retrieval reads every layer in one pass and reports each, raw
-and centred on the mean of its language, so that no layer is chosen in the dark; the one that enters means is the
-backbone's, or chosen by evaluation on languages set apart for it, else the protocol's (`protocol_layer`).
-Shape suffixes: T tokens, H hidden, S sentences, B pairs.
+and centred on the mean of its language, so that no layer is chosen unseen; the one that enters means is the backbone's,
+or chosen by evaluation on languages set apart for it, else the protocol's (`protocol_layer`).
+Shape suffixes: T tokens, H hidden, S sentences, B pairs, N further texts.
 """
 
 from __future__ import annotations
@@ -23,31 +23,20 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
 from xstilts.backbones.names import Pooling, Similarity
 from xstilts.backbones.packing import Packed
-from xstilts.data.examples import ParallelExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, indices
+from xstilts.data.examples import Encoding, ParallelExample
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.neighbours import nearest_neighbours
 
 
-def encode_pairs(examples: Sequence[ParallelExample], coder: Coder, limits: Limits) -> Features:
-    """One instance of two segments per translation pair: source (the other language) first, target (English) second."""
-    builder = FeaturesBuilder()
-    sources = coder.pieces([example.source for example in examples])
-    targets = coder.pieces([example.target for example in examples])
-    for example, source, target in zip(examples, sources, targets, strict=True):
-        index = builder.record(id=example.id, gold=example.id)
-        builder.add(index, [coder.one(source, limits.max_length), coder.one(target, limits.max_length)])
-    return builder.build()
-
-
 @dataclass(frozen=True)
 class VectorType(TaskType):
-    """A task type that makes vectors of segments.
+    """A task type that makes one vector of each segment.
 
     Attributes:
         pooling: how.
-        special_tokens: whether a mean is over them too.
-        frame: their ids, where it is not (`with_tokenizer`).
+        special_tokens: whether a mean includes them.
+        frame: their ids, where it does not (`with_tokenizer`).
     """
 
     pooling: Pooling = "mean"
@@ -61,34 +50,26 @@ class VectorType(TaskType):
         """The same, told which tokens are special if its vectors leave them out."""
         return self if self.special_tokens else replace(self, frame=Coder(tokenizer).frame_ids)
 
+    def vectors(self, states_TH: Tensor, packed: Packed) -> Tensor:
+        """One vector for each segment, [S, H] float32, segments as given to `pack`."""
+        assert self.special_tokens or self.frame is not None, "`with_tokenizer` tells which tokens are special"
+        return pool(states_TH, packed, self.pooling, self.frame or frozenset())
 
-def sentence_vectors(states_TH: Tensor, packed: Packed, how: VectorType) -> Tensor:
-    """One vector for each segment, [S, H] float32, segments as given to `pack`."""
-    if how.special_tokens:
-        return pool(states_TH, packed, how.pooling)
-    assert how.pooling == "mean", "one token has no mean"
-    assert how.frame is not None, "`with_tokenizer` tells which tokens are special"
-    return mean_pool(states_TH, packed, how.frame)
-
-
-def words(how: VectorType) -> str:
-    """How vectors are made, for the name of a variant."""
-    if how.pooling == "mean":
-        return f"mean {'with' if how.special_tokens else 'without'} special tokens"
-    return f"{how.pooling} token"
+    @property
+    def description(self) -> str:
+        """How vectors are made, for the name of a variant."""
+        if self.pooling == "mean":
+            return f"mean {'with' if self.special_tokens else 'without'} special tokens"
+        return f"{self.pooling} token"
 
 
-def pool(states_TH: Tensor, packed: Packed, pooling: Pooling) -> Tensor:
-    """One vector for each segment, special tokens included, [S, H] float32, segments as given to `pack`."""
-    return mean_pool(states_TH, packed) if pooling == "mean" else states_TH[packed.place_S(pooling)].float()
+def pool(states_TH: Tensor, packed: Packed, pooling: Pooling = "mean", without: frozenset[int] = frozenset()) -> Tensor:
+    """One vector for each segment, [S, H] float32, segments as given to `pack`.
 
-
-def mean_pool(states_TH: Tensor, packed: Packed, without: frozenset[int] = frozenset()) -> Tensor:
-    """Mean over the tokens of each segment, [S, H] float32, segments as given to `pack`.
-
-    Args:
-        without: ids of tokens that are left out, but where a segment has no others.
+    `without`: ids of tokens that a mean leaves out, unless a segment has no others.
     """
+    if pooling != "mean":
+        return states_TH[packed.summary_S(pooling)].float()
     segment_T, lengths = packed.segment_T, torch.tensor(packed.lengths, device=states_TH.device)
     if without:
         kept_T = ~torch.isin(packed.ids_T, torch.tensor(sorted(without), device=packed.ids_T.device))
@@ -102,17 +83,21 @@ def mean_pool(states_TH: Tensor, packed: Packed, without: frozenset[int] = froze
     return means[packed.segment_T[packed.starts_S]]
 
 
-def collate_pairs(features: Features, rows: Array) -> Batch:
-    """Instances of two segments; `source_B` says where each instance's first one is."""
-    packed, offsets = features.packed(rows)
-    return Batch(packed, {"source_B": indices(offsets[:-1])}, len(rows), rows)
+class PairType(VectorType):
+    """A type whose instances are pairs of segments, trained by cosine against the batch's other second segments."""
 
+    splits_batches: ClassVar[bool] = False
 
-def cosines(states_TH: Tensor, batch: Batch, how: VectorType) -> Tensor:
-    """Cosine of every first segment with every second one of the batch, [B, B]; right pairs on the diagonal."""
-    vectors_SH = F.normalize(sentence_vectors(states_TH, batch.packed, how), dim=-1)
-    source_B = batch.targets["source_B"]
-    return dots(vectors_SH[source_B], vectors_SH[source_B + 1])
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        """`first_B`: number of each instance's first segment."""
+        packed, offsets = features.packed(rows)
+        return Batch(packed, {"first_B": indices(offsets[:-1])}, len(rows), rows)
+
+    def cosines(self, states_TH: Tensor, batch: Batch) -> Tensor:
+        """Cosine of every first segment with every second one of the batch, [B, B]; right pairs on the diagonal."""
+        vectors_SH = F.normalize(self.vectors(states_TH, batch.packed), dim=-1)
+        first_B = batch.targets["first_B"]
+        return dots(vectors_SH[first_B], vectors_SH[first_B + 1])
 
 
 def dots(x_NH: Tensor, y_MH: Tensor) -> Tensor:
@@ -122,6 +107,22 @@ def dots(x_NH: Tensor, y_MH: Tensor) -> Tensor:
     """
     with torch.autocast(x_NH.device.type, enabled=False):
         return x_NH @ y_MH.T
+
+
+def diagonal_loss(scores_BN: Tensor) -> Tensor:
+    """Cross-entropy of each row where entry [i, i] is right, summed."""
+    return F.cross_entropy(scores_BN, torch.arange(len(scores_BN), device=scores_BN.device), reduction="sum")
+
+
+def encode_pairs(examples: Sequence[ParallelExample], coder: Coder, limits: Encoding) -> Features:
+    """One instance of two segments per translation pair: source (the other language) first, target (English) second."""
+    builder = FeaturesBuilder()
+    sources = coder.pieces([example.source for example in examples])
+    targets = coder.pieces([example.target for example in examples])
+    for example, source, target in zip(examples, sources, targets, strict=True):
+        index = builder.record(id=example.id, gold=example.id)
+        builder.add(index, [coder.one(source, limits.max_length), coder.one(target, limits.max_length)])
+    return builder.build()
 
 
 @dataclass(frozen=True)
@@ -140,18 +141,14 @@ class Retrieval(VectorType):
     layer: int | None = None
     similarity: Similarity = "cosine"
 
-    def encode(
-        self, examples: Sequence[ParallelExample], coder: Coder, limits: Limits, labels: Sequence[str]
-    ) -> Features:
+    def encode(self, examples: Sequence[ParallelExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         return encode_pairs(examples, coder, limits)
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        pooled = np.stack([sentence_vectors(layer, batch.packed, self).cpu().numpy() for layer in states], axis=1)
+        pooled = np.stack([self.vectors(layer, batch.packed).cpu().numpy() for layer in states], axis=1)
         return list(pooled.reshape(len(batch.rows), 2, len(states), -1))
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         vectors = np.stack(outputs)
         ids = [record["id"] for record in features.records]
         predictions = []
@@ -164,26 +161,18 @@ class Retrieval(VectorType):
 
 
 @dataclass(frozen=True)
-class Contrastive(VectorType):
+class Contrastive(PairType):
     """InfoNCE on translation pairs: cosine over temperature, the batch's other pairs as negatives, both directions.
 
     As InfoXLM and LaBSE train, with the temperature of SimCSE (Gao et al. 2021).
     """
 
     name: ClassVar[str] = "contrastive"
-    splits_batches: ClassVar[bool] = False
     temperature: float = 0.05
 
-    def encode(
-        self, examples: Sequence[ParallelExample], coder: Coder, limits: Limits, labels: Sequence[str]
-    ) -> Features:
+    def encode(self, examples: Sequence[ParallelExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         return encode_pairs(examples, coder, limits)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        return collate_pairs(features, rows)
-
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        scores_BB = cosines(states_TH, batch, self) / self.temperature
-        gold_B = torch.arange(len(scores_BB), device=scores_BB.device)
-        there = F.cross_entropy(scores_BB, gold_B, reduction="sum")
-        return (there + F.cross_entropy(scores_BB.T, gold_B, reduction="sum")) / 2
+        scores_BB = self.cosines(states_TH, batch) / self.temperature
+        return (diagonal_loss(scores_BB) + diagonal_loss(scores_BB.T)) / 2

@@ -1,9 +1,9 @@
 """SimCSE (Gao et al. 2021): contrastive training without translations; mSimCSE (Wang et al. 2022) is that on English.
 
 Raw text, unsupervised: a sentence is read twice, and two passes through dropout are a right pair. NLI, supervised: a
-premise with each hypothesis that it entails is a right pair, and a hypothesis that contradicts the same premise, where
-there is a further one, is a hard negative. Cosine over temperature 0.05 against all second texts of the batch, hard
-negatives among them, in one direction. There is no layer between the vector and the loss; the authors' has one in
+premise and each hypothesis that it entails are a right pair, and a hypothesis that contradicts the same premise, if
+there is one left, is a hard negative. Cosine over temperature 0.05 against all second texts of the batch, hard
+negatives included, in one direction. There is no layer between the vector and the loss; the authors have one in
 training.
 Shape suffixes: T tokens, H hidden, S segments, B instances, N second texts and hard negatives.
 """
@@ -26,15 +26,15 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, DataError
-from xstilts.data.examples import PlainText, TextExample
-from xstilts.task_types.base import Batch, Limits, indices
+from xstilts.data.examples import Encoding, PlainText, TextExample
+from xstilts.task_types.base import Batch, Labels, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
-from xstilts.task_types.raw_text import RawText, pieces_of
-from xstilts.task_types.sentences import VectorType, dots, sentence_vectors
+from xstilts.task_types.raw_text import RawText
+from xstilts.task_types.sentences import VectorType, diagonal_loss, dots
 
 
 class ViewsHead(nn.Module):
-    """No layers but a dropout; knows whether the backbone gives the same text two vectors in training."""
+    """No layers but a dropout; `differ`: whether the backbone in training gives one text two vectors."""
 
     def __init__(self, differ: bool) -> None:
         super().__init__()
@@ -46,9 +46,7 @@ class ViewsHead(nn.Module):
 class SimCSE(VectorType, RawText):
     """SimCSE; the loss is cross-entropy per sentence.
 
-    Attributes:
-        temperature: of the cosines.
-        dropout: on the states that are pooled; for raw text and backbones that have none of their own.
+    `dropout` is on the states that are pooled, for raw text with backbones that have none of their own.
     """
 
     name: ClassVar[str] = "simcse"
@@ -59,35 +57,34 @@ class SimCSE(VectorType, RawText):
     def record(self, coder: Coder) -> dict[str, Any]:
         return {}
 
-    def instances(
-        self, texts: Iterable[PlainText], count: int, coder: Coder, limits: Limits
-    ) -> Iterator[Sequence[Segment]]:
-        """One instance a line, lines are never joined: twice the same segment."""
-        for pieces in pieces_of(texts, coder):
+    def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
+        """One instance per line, never joined: the same segment twice."""
+        for pieces in lines:
             if len(pieces):
                 yield [coder.one(pieces, limits.max_length)] * 2
 
     def encode(
-        self, examples: Sequence[PlainText | TextExample], coder: Coder, limits: Limits, labels: Sequence[str]
+        self, examples: Sequence[PlainText | TextExample], coder: Coder, limits: Encoding, labels: Labels
     ) -> Features:
         texts = [example for example in examples if isinstance(example, PlainText)]
         if texts or not examples:
             return super().encode(texts, coder, limits, labels)
         builder = FeaturesBuilder()
         index = builder.record(id="text", gold=None, pairs=True)
-        told = triples([example for example in examples if isinstance(example, TextExample)])
-        for parts in zip(*map(coder.pieces, told[:2]), _where(told[2], coder), strict=True):
-            builder.add(index, [coder.one(pieces, limits.max_length) for pieces in parts if pieces is not None])
+        rows = triples([example for example in examples if isinstance(example, TextExample)])
+        pieces = iter(coder.pieces([text for row in rows for text in row]))
+        for row in rows:
+            builder.add(index, [coder.one(next(pieces), limits.max_length) for _ in row])
         return builder.build()
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return ViewsHead(views_differ(backbone))
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         ids, splits, offsets = features.segments(rows)
         first = offsets[:-1]
         hard = np.setdiff1d(np.arange(offsets[-1]), [first, first + 1])
-        pairs = bool(features.records[0].get("pairs"))  # of NLI; a hypothesis may repeat its premise, which is no view
+        pairs = bool(features.records[0].get("pairs"))  # of NLI, where a hypothesis may repeat its premise
         twice = [not pairs and np.array_equal(ids[place], ids[place + 1]) for place in first]
         second = np.concatenate([first + 1, hard])
         targets = {"first_B": indices(first), "second_N": indices(second), "twice_B": torch.tensor(twice)}
@@ -101,36 +98,9 @@ class SimCSE(VectorType, RawText):
                 "`options: {dropout: 0.1}` beside the task, a dropout in the backbone's `config`, or an NLI task"
             )
         states_TH = head.dropout(states_TH, slice(None), self.dropout)
-        vectors_SH = F.normalize(sentence_vectors(states_TH, batch.packed, self), dim=-1)
+        vectors_SH = F.normalize(self.vectors(states_TH, batch.packed), dim=-1)
         first_BH, second_NH = vectors_SH[batch.targets["first_B"]], vectors_SH[batch.targets["second_N"]]
-        scores_BN = dots(first_BH, second_NH) / self.temperature
-        gold_B = torch.arange(len(scores_BN), device=scores_BN.device)
-        return F.cross_entropy(scores_BN, gold_B, reduction="sum")
-
-
-def triples(examples: Sequence[TextExample]) -> tuple[list[str], list[str], list[str | None]]:
-    """Premises, hypotheses they entail, and contradictions of the same premise, one for each as far as there are any.
-
-    Raises:
-        DataError: no premise entails anything.
-    """
-    entailed: dict[str, list[str]] = defaultdict(list)
-    denied: dict[str, list[str]] = defaultdict(list)
-    for example in examples:
-        if example.pair is not None and example.label in ("entailment", "contradiction"):
-            (entailed if example.label == "entailment" else denied)[example.text].append(example.pair)
-    rows: list[tuple[str, str, str | None]] = []
-    for premise, hypotheses in entailed.items():
-        rows += [(premise, *each) for each in zip_longest(hypotheses, denied[premise][: len(hypotheses)])]
-    if not rows:
-        raise DataError("simcse on NLI needs pairs with the label 'entailment', and there are none")
-    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-
-
-def _where(texts: Sequence[str | None], coder: Coder) -> Iterator[Ids | None]:
-    """The pieces of each text, None where there is none."""
-    coded = iter(coder.pieces([text for text in texts if text is not None]))
-    return (None if text is None else next(coded) for text in texts)
+        return diagonal_loss(dots(first_BH, second_NH) / self.temperature)
 
 
 @torch.no_grad()
@@ -142,3 +112,23 @@ def views_differ(backbone: Backbone) -> bool:
         one, two = backbone(probe), backbone(probe)
     backbone.train(training)
     return not torch.equal(one, two)
+
+
+def triples(examples: Sequence[TextExample]) -> list[tuple[str, ...]]:
+    """(premise, a hypothesis it entails), with a contradiction of the same premise as long as there are any left.
+
+    Raises `DataError` if no premise entails anything.
+    """
+    entailed: dict[str, list[str]] = defaultdict(list)
+    denied: dict[str, list[str]] = defaultdict(list)
+    for example in examples:
+        if example.pair is not None and example.label in ("entailment", "contradiction"):
+            (entailed if example.label == "entailment" else denied)[example.text].append(example.pair)
+    rows = [
+        (premise, hypothesis, *([] if negative is None else [negative]))
+        for premise, hypotheses in entailed.items()
+        for hypothesis, negative in zip_longest(hypotheses, denied[premise][: len(hypotheses)])
+    ]
+    if not rows:
+        raise DataError("simcse on NLI needs pairs with the label 'entailment', and there are none")
+    return rows

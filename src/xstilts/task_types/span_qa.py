@@ -1,11 +1,11 @@
 """Span question answering: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
 
-`question </s> passage`, the passage in overlapping windows, each `stride` tokens after the one before; an answer begins
-where its window sees most of both sides (`most_context`). Both as BERT's run_squad.py has them (`doc_stride`,
-`_check_is_max_context`), which XTREME's and jiant's scripts follow. Offsets are code points of the untouched passage. A
-window without the answer points to its first token (of decoders to its last, which alone has seen the window). Head:
-projection to start and end scores per token, as transformers' question answering; the softmax runs over all tokens of
-the window.
+`question </s> passage`, the passage in overlapping windows, each `stride` tokens after the one before; a predicted
+answer begins in the window that sees most of both sides of its first token (`most_context`). Both are as in BERT's
+run_squad.py (`doc_stride`, `_check_is_max_context`), which XTREME's and jiant's scripts follow. Offsets are code points
+of the untouched passage. A window without the answer points to its first token (of decoders to its last, which alone
+has seen the window). Head: projection to start and end scores per token, as transformers' question answering; the
+softmax runs over all tokens of the window.
 Shape suffixes: T tokens, B windows, L longest window.
 """
 
@@ -22,11 +22,10 @@ from torch import Tensor, nn
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.names import Token
-from xstilts.data.examples import SpanExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear, token_of
+from xstilts.data.examples import Encoding, SpanExample
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
-NO_TOKEN = -1
 N_BEST = 20
 """Candidates kept per window, as in SQuAD's scripts and jiant."""
 
@@ -40,7 +39,7 @@ class Candidate(NamedTuple):
 
 
 class WindowScores(NamedTuple):
-    """Scores of the tokens of one window, where its passage begins, and the score of there being no answer in it."""
+    """Scores of the tokens of one window, where its passage begins, and the score of no answer."""
 
     start: Array
     end: Array
@@ -52,9 +51,9 @@ class Window(NamedTuple):
     """A window of an example's passage.
 
     Attributes:
-        ids: the passage's pieces, with their code points in `offsets`.
-        span: the answer's first and last piece in it.
-        begins: the pieces [first, last) in it at which a predicted answer may begin.
+        ids: its pieces, with their code points in `offsets`.
+        span: the answer's first and last piece.
+        begins: the pieces [first, last) at which a predicted answer may begin.
     """
 
     example: int
@@ -84,38 +83,30 @@ class SpanQA(TaskType):
     name: ClassVar[str] = "span_qa"
     right_context: ClassVar[bool] = True
 
-    def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Limits, labels: Sequence[str]) -> Features:
+    def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder = FeaturesBuilder()
-        frame = coder.pair
-        around = sum(len(part) for part in frame)
-        for window in passage_windows(examples, builder, coder, limits, around):
-            first = len(frame.before) + len(window.question) + len(frame.between)
+        for window in passage_windows(examples, builder, coder, limits, coder.pair.tokens):
+            first = len(coder.pair.before) + len(window.question) + len(coder.pair.between)
             start, end = (window.span[0] + first, window.span[1] + first) if window.span else (0, 0)
             segment = coder.two(window.question, window.ids, limits.max_length)
-            offset = window.offsets.reshape(-1)
-            begins = list(window.begins)
-            builder.add(window.example, [segment], start=start, end=end, first=first, offset=offset, begins=begins)
+            cells = {"offset": window.offsets.reshape(-1), "begins": list(window.begins)}
+            builder.add(window.example, [segment], start=start, end=end, first=first, **cells)
         return builder.build()
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(SpanHead(backbone.hidden_size, backbone.summary), head_std(backbone))
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        return init_head(SpanHead(backbone.hidden_size, backbone.summary), backbone)
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, _ = features.packed(rows)
         lengths = features.lengths[rows]
         column = np.arange(int(lengths.max()))
-        token_BL = np.where(column < lengths[:, None], packed.starts_S.numpy()[:, None] + column, NO_TOKEN)
-        targets = {
-            "token_BL": indices(token_BL),
-            "start_B": indices(features.column("start")[rows]),
-            "end_B": indices(features.column("end")[rows]),
-            "first_B": indices(features.column("first")[rows]),
-            "length_B": indices(lengths),
-        }
+        token_BL = np.where(column < lengths[:, None], packed.starts_S.numpy()[:, None] + column, -1)
+        targets = {f"{name}_B": indices(features.column(name)[rows]) for name in ("start", "end", "first")}
+        targets |= {"token_BL": indices(token_BL), "length_B": indices(lengths)}
         return Batch(packed, targets, len(rows), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Start and end scores, [B, L] each; -inf behind the end of a window."""
+        """Start and end scores, [B, L] each; -inf after the end of a window."""
         token_BL = batch.targets["token_BL"]
         scores = head(states_TH).float()[token_BL.clamp(min=0)].masked_fill((token_BL < 0)[..., None], float("-inf"))
         return scores[..., 0], scores[..., 1]
@@ -123,7 +114,7 @@ class SpanQA(TaskType):
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         start_BL, end_BL = self.logits(head, states_TH, batch)
         start_B, end_B = batch.targets["start_B"], batch.targets["end_B"]
-        if token_of(head) == "last":
+        if head.token == "last":
             nothing_B, last_B = (start_B == 0) & (end_B == 0), batch.targets["length_B"] - 1
             start_B, end_B = start_B.where(~nothing_B, last_B), end_B.where(~nothing_B, last_B)
         start = F.cross_entropy(start_BL, start_B, reduction="sum")
@@ -132,32 +123,29 @@ class SpanQA(TaskType):
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         start_BL, end_BL = (scores.cpu().numpy() for scores in self.logits(head, states[-1], batch))
         lengths, firsts = batch.targets["length_B"].tolist(), batch.targets["first_B"].tolist()
-        null = 0 if token_of(head) == "first" else -1
+        null = 0 if head.token == "first" else -1
         rows = zip(start_BL, end_BL, lengths, firsts, strict=True)
         return [
             WindowScores(start[:n], end[:n], first, float(start[:n][null] + end[:n][null]))
             for start, end, n, first in rows
         ]
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         offset, begins = features.ragged("offset"), features.ragged("begins")
         found: dict[int, list[Candidate]] = defaultdict(list)
-        null: dict[int, float] = {}
+        null: dict[int, float] = defaultdict(lambda: float("inf"))
         for row, (start, end, first, nothing) in enumerate(outputs):
-            example = int(features.example[row])
-            spans = offset[row].reshape(-1, 2)
+            example, spans = int(features.example[row]), offset[row].reshape(-1, 2)
             allowed = range(*begins[row])
-            found[example].extend(best_spans(start[first:], end[first:], spans, limits.max_answer, allowed))
-            null[example] = min(null.get(example, float("inf")), nothing)
+            found[example] += best_spans(start[first:], end[first:], spans, limits.max_answer, allowed)
+            null[example] = min(null[example], nothing)
         return best_answers(features, found, null, limits)
 
 
 def passage_windows(
-    examples: Sequence[SpanExample], builder: FeaturesBuilder, coder: Coder, limits: Limits, around: int
+    examples: Sequence[SpanExample], builder: FeaturesBuilder, coder: Coder, limits: Encoding, special: int
 ) -> Iterator[Window]:
-    """All windows of all passages, after a record for each example; `around` tokens stand about question and window."""
+    """All windows of all passages, with `special` tokens beside question and window; adds a record per example."""
     questions = coder.pieces([example.question.strip() for example in examples])
     distinct = list(dict.fromkeys(example.passage for example in examples))
     passages = dict(zip(distinct, coder.pieces_with_offsets(distinct), strict=True))
@@ -167,7 +155,7 @@ def passage_windows(
         ids, offsets = passages[example.passage]
         span = answer_tokens(example, offsets)
         question = asked[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
-        cut = list(windows(len(ids), limits.max_length - len(question) - around, limits.stride))
+        cut = list(windows(len(ids), limits.max_length - len(question) - special, limits.stride))
         for (begin, end), begins in zip(cut, most_context(cut), strict=True):
             inside = span is not None and begin <= span[0] and span[1] < end
             own = (span[0] - begin, span[1] - begin) if span and inside else None
@@ -175,9 +163,9 @@ def passage_windows(
 
 
 def best_answers(
-    features: Features, found: Mapping[int, Sequence[Candidate]], null: Mapping[int, float], limits: Limits
+    features: Features, found: Mapping[int, Sequence[Candidate]], null: Mapping[int, float], limits: Encoding
 ) -> list[Prediction]:
-    """The best span of all windows of each example; nothing where that may be and scores higher in every window."""
+    """The best span of all windows of each example; nothing where that is allowed and scores higher in every window."""
     predictions = []
     for i, record in enumerate(features.records):
         ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
@@ -191,12 +179,12 @@ def best_answers(
     return predictions
 
 
-def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int]]:
     """Token ranges [begin, end) of a passage; each begins `stride` tokens after the one before (at most a window)."""
-    step = max(1, min(stride, room))
+    step = max(1, min(stride, size))
     begin = 0
     while True:
-        end = min(begin + room, length)
+        end = min(begin + size, length)
         yield begin, end
         if end == length:
             return
@@ -204,10 +192,10 @@ def windows(length: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
 
 
 def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """For each of a passage's windows the tokens [first, last) in it that no other window shows with more context.
+    """For each window of a passage its tokens [first, last) that no other window shows with more context.
 
-    Context is what is seen to the left or right, whichever is less, plus a hundredth of the window's length; of equal
-    windows the first has the token. So each token belongs to one window, and each window has a stretch of them.
+    Context is the smaller of the tokens seen to the left and right, plus a hundredth of the window's length; of equal
+    windows the first has the token. So each token belongs to one window, and each window has one stretch of them.
     """
     length = cut[-1][1]
     best_T, owner_T = np.full(length, -np.inf), np.zeros(length, dtype=np.int64)
@@ -238,7 +226,7 @@ def best_spans(start: Array, end: Array, offsets: Array, max_answer: int, begins
     n = len(offsets)
     if not begins:
         return []
-    # The scores' closing special tokens lie behind the passage and are no candidates.
+    # Special tokens after the passage are no candidates.
     starts = begins.start + np.argsort(-start[begins.start : begins.stop], kind="stable")[:N_BEST]
     ends = np.argsort(-end[:n], kind="stable")[:N_BEST]
     candidates = [

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.dropout import Dropout
-from xstilts.data.examples import TaggedExample
-from xstilts.task_types.base import Batch, Limits, Prediction, TaskType, head_std, indices, init_linear
+from xstilts.data.examples import Encoding, TaggedExample
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.classification import numbers_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
@@ -42,26 +43,21 @@ class Tagging(TaskType):
     name: ClassVar[str] = "tagging"
     right_context: ClassVar[bool] = True
 
-    def encode(
-        self, examples: Sequence[TaggedExample], coder: Coder, limits: Limits, labels: Sequence[str]
-    ) -> Features:
-        number = {label: i for i, label in enumerate(labels)}
-        room = limits.max_length - len(coder.single.before) - len(coder.single.after)
-        builder = FeaturesBuilder()
+    def encode(self, examples: Sequence[TaggedExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder, number = FeaturesBuilder(), numbers_of(labels)
+        budget = limits.max_length - coder.single.tokens
         for example in examples:
-            tags = example.tags
-            index = builder.record(id=example.id, gold=None if tags is None else list(tags), words=len(example.words))
-            pieces = [ids[:room] for ids in coder.word_pieces(example.words)]
-            for begin, end in cut(pieces, room):
-                lengths = [len(ids) for ids in pieces[begin:end]]
-                starts = len(coder.single.before) + np.cumsum([0, *lengths[:-1]])
-                gold = [-1] * (end - begin) if tags is None else [number[tag] for tag in tags[begin:end]]
+            index = add_sentence(builder, example)
+            tags = example.tags or (None,) * len(example.words)
+            pieces = [ids[:budget] for ids in coder.word_pieces(example.words)]
+            for begin, end in cut(pieces, budget):
+                starts = len(coder.single.before) + np.cumsum([0, *map(len, pieces[begin : end - 1])])
                 segment = coder.one(np.concatenate(pieces[begin:end]), limits.max_length)
-                builder.add(index, [segment], word_start=starts, tag=gold)
+                builder.add(index, [segment], word_start=starts, tag=[number[tag] for tag in tags[begin:end]])
         return builder.build()
 
-    def head(self, backbone: Backbone, labels: Sequence[str], dropout: float) -> nn.Module:
-        return init_linear(TokenHead(backbone.hidden_size, len(labels), dropout), head_std(backbone))
+    def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
+        return init_head(TokenHead(backbone.hidden_size, len(labels), dropout), backbone)
 
     def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
         packed, offsets = features.packed(rows)
@@ -92,14 +88,18 @@ class Tagging(TaskType):
         best_W = self.logits(head, states[-1], batch).argmax(-1).cpu().numpy()
         return np.split(best_W, np.cumsum(batch.targets["words_B"].cpu().numpy())[:-1])
 
-    def decode(
-        self, features: Features, outputs: Sequence[Any], labels: Sequence[str], limits: Limits
-    ) -> list[Prediction]:
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         return joined_tags(features, outputs, labels)
 
 
-def joined_tags(features: Features, outputs: Sequence[Array], labels: Sequence[str]) -> list[Prediction]:
-    """The tags of whole sentences, from the numbers of the tags of their parts."""
+def add_sentence(builder: FeaturesBuilder, example: TaggedExample) -> int:
+    """Add the record of a sentence; returns its index."""
+    gold = None if example.tags is None else list(example.tags)
+    return builder.record(id=example.id, gold=gold, words=len(example.words))
+
+
+def joined_tags(features: Features, outputs: Sequence[Array], labels: Labels) -> list[Prediction]:
+    """The tags of whole sentences, from the tag numbers of their parts."""
     tags: list[list[str]] = [[] for _ in features.records]
     for example, best in zip(features.example, outputs, strict=True):
         tags[int(example)].extend(labels[int(tag)] for tag in best)
@@ -108,11 +108,11 @@ def joined_tags(features: Features, outputs: Sequence[Array], labels: Sequence[s
     return [Prediction(record["id"], row) for record, row in zip(features.records, tags, strict=True)]
 
 
-def cut(pieces: Sequence[Ids], room: int) -> Iterator[tuple[int, int]]:
-    """Word ranges [begin, end) whose pieces fit into `room` tokens each, left to right."""
+def cut(pieces: Sequence[Ids], budget: int) -> Iterator[tuple[int, int]]:
+    """Word ranges [begin, end) whose pieces fit into `budget` tokens each, left to right."""
     begin, used = 0, 0
     for i, ids in enumerate(pieces):
-        if used + len(ids) > room:
+        if used + len(ids) > budget:
             yield begin, i
             begin, used = i, 0
         used += len(ids)

@@ -1,0 +1,252 @@
+"""Span question answering and tagging in text: the answer is generated, under constraints.
+
+Question answering, `question: Who won? passage: ... answer: Denver Broncos`. The answer copies pieces of the window, so
+that it has a place in the passage, in code points. A window without the answer is answered by the end token at once.
+The model also answers without constraint: these answers are scored by themselves (variant `free`), and tell whether it
+drifts into English.
+
+Tagging, `words: 1 Anna 2 sleeps 3 . tags: NOUN, PUNCT, VERB, ... answer: 1 NOUN 2 VERB 3 PUNCT`. Marks before the words
+transferred best across languages in Raman et al. 2022 (arXiv 2203.08378, "sentinel + tag"); numbers stand for their
+sentinel tokens, which decoders do not have. Every word gets one tag, and none is lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from torch import Tensor, nn
+
+from xstilts.backbones.coder import Coder, Ids
+from xstilts.backbones.packing import pack
+from xstilts.backbones.text import Allowed, generate
+from xstilts.core.scores import FREE
+from xstilts.data.examples import Encoding, SpanExample, TaggedExample
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, indices
+from xstilts.task_types.features import Array, Features, FeaturesBuilder
+from xstilts.task_types.span_qa import Candidate, best_answers, passage_windows
+from xstilts.task_types.tagging import add_sentence, cut, joined_tags
+from xstilts.task_types.text import TextHead, TextType, closed, label_pieces, prompt
+
+
+class WindowAnswer(NamedTuple):
+    """What is written for one window.
+
+    Attributes:
+        span: first and last piece of the answer in the window; None where the window is empty.
+        score: its log probability; `nothing`: that of no answer.
+        free: an answer without constraint; `free_score`: its log probability.
+    """
+
+    span: tuple[int, int] | None
+    score: float
+    nothing: float
+    free: str
+    free_score: float
+
+
+@dataclass(frozen=True)
+class SpanQAText(TextType):
+    """Question answering by constrained generation; `longest`: most pieces of an answer."""
+
+    name: ClassVar[str] = "span_qa_text"
+    reads_states: ClassVar[bool] = False
+    protocol: ClassVar[str] = "output=text, answers generated from pieces of the passage"
+    longest: int = 30
+
+    def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder = FeaturesBuilder()
+        for window in passage_windows(examples, builder, coder, limits, 0):
+            parts: list[str | Ids] = ["question:", window.question, "passage:", window.ids]
+            end = len(prompt(coder, parts).ids)
+            right = window.ids[window.span[0] : window.span[1] + 1] if window.span else window.ids[:0]
+            builder.add(
+                window.example,
+                [prompt(coder, [*parts, "answer:"]), closed(coder, right)],
+                label=0,
+                passage=[end - len(window.ids), end],
+                offset=window.offsets.reshape(-1),
+            )
+        return builder.build()
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed = pack([features.instance(int(row))[0] for row in rows])
+        places = np.stack([features.ragged("passage")[int(row)] for row in rows])
+        return Batch(packed, {"passage_B2": indices(places)}, len(rows), rows)
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        assert isinstance(head, TextHead)
+        end, prompts = head.coder.end_id, batch.packed.segments()
+        places = batch.targets["passage_B2"].tolist()
+        passages = [ids[first:last].tolist() for ids, (first, last) in zip(prompts, places, strict=True)]
+        copied = generate(head.backbone, prompts, end, self.longest + 1, copying(passages, end, self.longest))
+        free = generate(head.backbone, prompts, end, self.longest)
+        scores = self.score(head, prompts, [[copy, [], own] for copy, own in zip(copied, free, strict=True)])
+        return [
+            WindowAnswer(_place(copy, passage), score, nothing, head.coder.text(own), free_score)
+            for copy, passage, own, (score, nothing, free_score) in zip(copied, passages, free, scores, strict=True)
+        ]
+
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
+        offset = features.ragged("offset")
+        found: dict[int, list[Candidate]] = defaultdict(list)
+        null: dict[int, float] = defaultdict(lambda: float("inf"))
+        free: dict[int, tuple[float, str]] = defaultdict(lambda: (-float("inf"), ""))
+        for row, answer in enumerate(outputs):
+            example = int(features.example[row])
+            if answer.span:
+                spans = offset[row].reshape(-1, 2)[answer.span[0] : answer.span[1] + 1]
+                found[example].append(Candidate(answer.score, int(spans[0, 0]), int(spans[-1, 1])))
+            null[example] = min(null[example], answer.nothing)
+            free[example] = max(free[example], (answer.free_score, answer.free))
+        best = best_answers(features, found, null, limits)
+        return [*best, *(Prediction(record["id"], free[i][1], FREE) for i, record in enumerate(features.records))]
+
+
+def copying(passages: Sequence[Sequence[int]], end: int, longest: int) -> Allowed:
+    """What may follow so that each answer is a piece of its passage of 1 to `longest` tokens."""
+
+    def allowed(number: int, written: Sequence[int]) -> list[int]:
+        passage, n = passages[number], len(written)
+        if end in written or n >= longest or not passage:
+            return [end]
+        follow = {passage[k + n] for k in _occurrences(written, passage) if k + n < len(passage)}
+        return sorted(follow | {end}) if n else sorted(follow)
+
+    return allowed
+
+
+def _occurrences(tokens: Sequence[int], passage: Sequence[int]) -> list[int]:
+    """The places at which some tokens begin in the passage."""
+    n, wanted = len(tokens), list(tokens)
+    return [k for k in range(len(passage) - n + 1) if list(passage[k : k + n]) == wanted]
+
+
+def _place(tokens: Sequence[int], passage: Sequence[int]) -> tuple[int, int] | None:
+    """First and last place of some tokens where they occur first in the passage."""
+    if not tokens:
+        return None
+    begin = _occurrences(tokens, passage)[0]
+    return begin, begin + len(tokens) - 1
+
+
+@dataclass(frozen=True)
+class TaggingText(TextType):
+    """Tagging by constrained generation."""
+
+    name: ClassVar[str] = "tagging_text"
+    reads_states: ClassVar[bool] = False
+    protocol: ClassVar[str] = "output=text, tags generated for numbered words"
+
+    def encode(self, examples: Sequence[TaggedExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
+        builder, answers = FeaturesBuilder(), TagAnswers.of(coder, labels)
+        kinds = f"tags: {', '.join(sorted(labels))}. answer:"
+        for example in examples:
+            tags, index = example.tags, add_sentence(builder, example)
+            pieces = [ids[: limits.max_length] for ids in coder.word_pieces(["a", *example.words])[1:]]
+            for begin, end in cut(pieces, limits.max_length):
+                parts: list[str | Ids] = ["words:"]
+                for number, ids in enumerate(pieces[begin:end]):
+                    parts += [answers.number(number), ids]
+                right = [] if tags is None else [closed(coder, answers.written(tags[begin:end]))]
+                segments = [prompt(coder, [*parts, kinds]), *right]
+                builder.add(index, segments, label=-1 if tags is None else 0, words=end - begin)
+        return builder.build()
+
+    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+        packed = pack([features.instance(int(row))[0] for row in rows])
+        return Batch(packed, {"words_B": indices(features.column("words")[rows])}, len(rows), rows)
+
+    def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
+        """The number of each word's tag."""
+        assert isinstance(head, TextHead)
+        words, end = batch.targets["words_B"].tolist(), head.coder.end_id
+        answers = TagAnswers.of(head.coder, head.labels)
+        parsers = [TagParser(answers, count, end) for count in words]
+
+        def allowed(number: int, written: Sequence[int]) -> list[int]:
+            return parsers[number].after(written)
+
+        written = generate(head.backbone, batch.packed.segments(), end, max(p.longest for p in parsers), allowed)
+        return [np.asarray(parser.tags(tokens)) for parser, tokens in zip(parsers, written, strict=True)]
+
+    def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
+        return joined_tags(features, outputs, labels)
+
+
+@dataclass(frozen=True)
+class TagAnswers:
+    """How answers such as `1 NOUN 2 VERB` are written: pieces of numbers and tags in running text."""
+
+    coder: Coder
+    labels: tuple[str, ...]
+    tags: tuple[tuple[int, ...], ...]
+    _numbers: dict[int, Ids] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, coder: Coder, labels: Labels) -> TagAnswers:
+        return cls(coder, tuple(labels), tuple(tuple(ids.tolist()) for ids in label_pieces(coder, labels)))
+
+    def number(self, word: int) -> Ids:
+        """Pieces of the number of a word; the first word, 0, has number 1."""
+        if word not in self._numbers:
+            self._numbers[word] = self.coder.continued(str(word + 1))
+        return self._numbers[word]
+
+    def written(self, tags: Sequence[str]) -> Ids:
+        """The tags of all words of a sentence."""
+        own = dict(zip(self.labels, self.tags, strict=True))
+        parts = [part for word, tag in enumerate(tags) for part in (self.number(word), np.asarray(own[tag]))]
+        return np.concatenate(parts).astype(np.int32)
+
+
+class _Reading(NamedTuple):
+    """A way to read what was written: the tags so far, and the pieces that are left of the last one."""
+
+    tags: tuple[int, ...]
+    left: tuple[int, ...]
+
+
+class TagParser:
+    """Follows an answer to a sentence of `words` words as it is written; `end` ends it.
+
+    Several readings are kept while one tag starts like another.
+    """
+
+    def __init__(self, answers: TagAnswers, words: int, end: int) -> None:
+        self.answers, self.words, self.end = answers, words, end
+        self._known, self._readings = 0, self._next(())
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of an answer, the end token included."""
+        numbers = sum(len(self.answers.number(word)) for word in range(self.words))
+        return numbers + self.words * max(len(tag) for tag in self.answers.tags) + 1
+
+    def after(self, written: Sequence[int]) -> list[int]:
+        """What may follow."""
+        return sorted({reading.left[0] for reading in self._follow(written)}) or [self.end]
+
+    def tags(self, written: Sequence[int]) -> tuple[int, ...]:
+        """The number of each word's tag, from a whole answer."""
+        return next(reading.tags for reading in self._follow(written) if reading.left == (self.end,))
+
+    def _follow(self, written: Sequence[int]) -> list[_Reading]:
+        if len(written) < self._known:  # an answer that has ended, without the padding after it
+            self._known, self._readings = 0, self._next(())
+        for token in written[self._known :]:
+            rest = [(one.tags, one.left[1:]) for one in self._readings if one.left[0] == token]
+            more = ([_Reading(tags, left)] if left else self._next(tags) for tags, left in rest)
+            self._readings = [reading for readings in more for reading in readings]
+        self._known = len(written)
+        return self._readings
+
+    def _next(self, tags: tuple[int, ...]) -> list[_Reading]:
+        """The readings of the next word, or of the end."""
+        if len(tags) == self.words:
+            return [_Reading(tags, (self.end,))]
+        number = self.answers.number(len(tags)).tolist()
+        return [_Reading((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]
