@@ -17,8 +17,7 @@ from typing import Any
 from data.reader_samples import LODZ, question, squad_file
 from stages.pool_files import WORDS, pair, sentences, squad, write
 from xstilts.core.languages import LANGUAGES
-from xstilts.data.readers.pairs import NLI_LABELS
-from xstilts.data.readers.topics import TOPICS
+from xstilts.data.readers.pairs import NLI_LABELS, TOPICS
 from xstilts.microworld import TINY, write_domain, write_world
 from xstilts.microworld.domain import DomainSize
 from xstilts.tasks import TASKS, Split, Task

@@ -19,7 +19,7 @@ from contracts.writers import writer
 from xstilts.backbones import attention, layout
 from xstilts.backbones.adapters import add_adapter
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.controlled import control, uncontrolled
+from xstilts.backbones.controlled import control_dropout, uncontrolled_dropout
 from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Backend, LoRA, Route
 from xstilts.backbones.packing import Packed, pack
@@ -49,7 +49,7 @@ def noisy(arch: Arch) -> dict[str, float]:
 
 def backbone_of(arch: Arch, route: Route | None = None, backend: Backend = "segments", **changes: Any) -> Backbone:
     backbone = tiny_backbone(arch, route=route, backend=backend, **{**noisy(arch), **changes})
-    control(backbone, {})
+    control_dropout(backbone, {})
     return backbone.train()
 
 
@@ -78,7 +78,7 @@ def near(found: Tensor, expected: Tensor) -> None:
 def test_states_in_training_do_not_depend_on_the_micro_batches(arch: Arch) -> None:
     backbone = backbone_of(arch)
     assert noisy(arch)
-    assert not uncontrolled(backbone, "cpu")
+    assert not uncontrolled_dropout(backbone, "cpu")
     expected = torch.cat(states(backbone, CUTS[0]))
     for cut in CUTS[1:]:
         near(torch.cat(states(backbone, cut)), expected)
@@ -112,7 +112,7 @@ def test_dropout_of_adapters_is_under_control_too() -> None:
         for path, parameter in backbone.named_parameters():
             if "lora_B" in path:
                 parameter.fill_(0.1)
-    control(backbone, {})
+    control_dropout(backbone, {})
     backbone.train()
     expected = torch.cat(states(backbone, CUTS[0]))
     near(torch.cat(states(backbone, CUTS[1])), expected)
@@ -122,7 +122,7 @@ def test_dropout_of_adapters_is_under_control_too() -> None:
 @pytest.mark.parametrize("kind", ["qwen3", "mt5"])
 def test_probabilities_of_answers_do_not_depend_on_the_micro_batches(kind: str) -> None:
     backbone = writer(kind, **{"dropout_rate" if kind == "mt5" else "attention_dropout": 0.3})
-    control(backbone, {})
+    control_dropout(backbone, {})
     backbone.train()
     answers = [np.array([5, 6, 2]), np.array([7, 2]), np.array([4, 4, 9, 2])]
 
@@ -142,28 +142,28 @@ def test_a_module_that_is_called_twice_drops_other_values_each_time() -> None:
     twice = backbone.model.encoder.dropout if hasattr(backbone.model, "encoder") else backbone.model.dropout
     assert isinstance(twice, Dropout)
     assert twice.shared
-    backbone.draws.begin(1, planned(range(9)).identity_T[None])  # type: ignore[union-attr]
+    backbone.hashed.begin(1, planned(range(9)).identity_T[None])  # type: ignore[union-attr]
     ones = torch.ones(1, sum(map(len, ROWS)), 32)
     assert not torch.equal(twice(ones), twice(ones))
 
 
 def test_draws_that_remain_are_found() -> None:
     backbone = backbone_of(next(arch for arch in ARCHS if arch.model_type == "xlm-roberta"))
-    assert not uncontrolled(backbone, "cpu")
-    assert uncontrolled(backbone, "cuda:0")  # its fused attention would draw
+    assert not uncontrolled_dropout(backbone, "cpu")
+    assert uncontrolled_dropout(backbone, "cuda:0")  # its fused attention would draw
     backbone.backend = "block_mask"
-    assert not uncontrolled(backbone, "cuda:0")
+    assert not uncontrolled_dropout(backbone, "cuda:0")
     draw = torch.nn.Module()
     draw.forward = lambda x, *_, **__: x + 0 * torch.rand(1)
     backbone.model.embeddings.LayerNorm = draw
-    assert uncontrolled(backbone, "cpu")
+    assert uncontrolled_dropout(backbone, "cpu")
     xglm = next(arch for arch in ARCHS if arch.model_type == "xglm")
-    assert uncontrolled(backbone_of(xglm, layerdrop=0.5), "cpu")
+    assert uncontrolled_dropout(backbone_of(xglm, layerdrop=0.5), "cpu")
 
 
 @pytest.mark.parametrize("arch", [arch for arch in ARCHS if arch.packed], ids=str)
 def test_attention_in_blocks_is_attention_step_by_step(arch: Arch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """States and gradients of `runs.py`, and those of autograd through each step."""
+    """States and gradients of `BlockAttention`, and those of autograd through each step."""
     found = []
     for in_blocks in (attention._Call.in_blocks, lambda *_: False):
         monkeypatch.setattr(attention._Call, "in_blocks", in_blocks)

@@ -50,7 +50,6 @@ BACKENDS: tuple[Backend, ...] = ("segments", "block_mask")
 PACKED = tuple(arch for arch in ARCHS if arch.packed)
 CASES = [(arch, backend) for arch in ARCHS for backend in (BACKENDS if arch.packed else BACKENDS[:1])]
 every_arch = pytest.mark.parametrize("arch", ARCHS, ids=str)
-every_packed = pytest.mark.parametrize("arch", PACKED, ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +63,7 @@ def padded(model: Any, rows: Sequence[np.ndarray], more: int = 0) -> list[Tensor
 
     Eager attention gives NaN behind short windows; architectures that cannot be packed have no other.
     """
-    model.set_attn_implementation("sdpa" if family_of(model.config.model_type).packed else "eager")
+    model.set_attn_implementation("sdpa" if family_of(model.config.model_type).route == "packed" else "eager")
     pad = model.config.pad_token_id or 0
     ids = torch.full((len(rows), max(map(len, rows)) + more), pad)
     mask = torch.zeros_like(ids)
@@ -128,7 +127,6 @@ def test_the_route_is_what_the_family_allows_and_is_said(arch: Arch) -> None:
     ours = tiny_backbone(arch)
     about = describe(ours)
     assert about["route"] == ours.route == ("packed" if arch.packed else "padded")
-    assert bool(family_of(arch.model_type).why_padded) == (not arch.packed)
     decoder = arch.model_type in ("qwen3", "llama", "gemma3_text", "xglm", "bloom")
     assert ours.decoder == decoder
     assert ("attention" in about) == decoder
@@ -147,24 +145,6 @@ def test_hidden_states_of_every_layer_are_the_librarys(arch: Arch) -> None:
     for row, start in zip(rows, batch.starts_S.tolist(), strict=True):
         expected = library(input_ids=torch.from_numpy(row)[None], output_hidden_states=True).hidden_states
         assert_close([layer[start : start + len(row)] for layer in layers], [state[0] for state in expected])
-
-
-@every_packed
-def test_positions_begin_anew_in_every_segment(arch: Arch) -> None:
-    ours = tiny_backbone(arch)
-    batch = pack(sequences((3, 5, 3)))
-    given_ids = ours._packed_inputs(batch).get("position_ids")
-    if arch.model_type in ("t5", "mt5"):
-        assert given_ids is None  # positions are relative
-    else:
-        p = arch.position
-        assert given_ids.tolist() == [[p, p + 1, p + 2, p + 3, p + 4, p, p + 1, p + 2, p, p + 1, p + 2]]
-
-
-def test_xlm_r_counts_positions_from_two() -> None:
-    assert {arch.model_type: arch.position for arch in ARCHS if arch.position} == dict.fromkeys(
-        ("xlm-roberta", "xlm-roberta-xl", "roberta", "xmod"), 2
-    )
 
 
 WINDOWED = {"modernbert": "local_attention", "gemma3_text": "sliding_window"}

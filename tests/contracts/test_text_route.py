@@ -32,7 +32,7 @@ from xstilts.backbones.text import generate, log_probabilities, pack_answers
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Answer, ChoiceExample, SpanExample, TaggedExample
-from xstilts.evaluation.predict import Predictor
+from xstilts.stages.predicting import Predictor
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding

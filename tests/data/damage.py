@@ -170,7 +170,6 @@ def edits_of(seed: int) -> list[Edit]:
 FUZZ: Any = settings(
     max_examples=40,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

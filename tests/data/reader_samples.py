@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xstilts.data.readers import choices, pairs, parallel, pools, squad, tagging, text, topics
+from xstilts.data.readers import choices, pairs, pools, squad, tagging, text
 from xstilts.data.readers.common import Reader
 
 
@@ -180,22 +180,18 @@ SAMPLES: dict[str, Sample] = {
         "# sent_id = 1\n# text = # Ann\n1\t#\tO\t-\t-\n2\tAnn\tB-PER\t-\tz\n\n1\tUN\tB-ORG\t-\tz\n",
     ),
     "sib200": Sample(
-        topics.sib200,
+        pairs.sib200,
         "dev.tsv",
         'index_id\tcategory\ttext\n5\tscience/technology\t"He said ""no""\tand"\n3\ttravel\tB\n',
     ),
     "tatoeba": Sample(
-        parallel.tatoeba, "tatoeba.deu-eng.deu", "Eins.\nZwei.\n", "de", {"tatoeba.deu-eng.eng": "One.\nTwo.\n"}
+        text.tatoeba, "tatoeba.deu-eng.deu", "Eins.\nZwei.\n", "de", {"tatoeba.deu-eng.eng": "One.\nTwo.\n"}
     ),
     "ntrex": Sample(
-        parallel.ntrex,
-        "newstest2019-ref.deu.txt",
-        "Eins.\r\nZwei.\r\n",
-        "de",
-        {"newstest2019-src.eng.txt": "1.\r\n2.\r\n"},
+        text.ntrex, "newstest2019-ref.deu.txt", "Eins.\r\nZwei.\r\n", "de", {"newstest2019-src.eng.txt": "1.\r\n2.\r\n"}
     ),
     "ebible pairs": Sample(
-        parallel.ebible_pairs,
+        text.ebible_pairs,
         "deu-x.txt",
         "Eins\n\nDrei\nVier\n<range>\nSechs\n",
         "de",

@@ -77,7 +77,7 @@ def test_choices_are_called_by_number_letter_or_the_names_of_their_row(
         ([hub(list("ABC"), 1)], None, ":1: unknown label '1'; labels are A, B, C"),
         ([hub(["A", "A"], "A")], None, ":1: two choices have the same label: A, A"),
         ([{**hub(["A", "B"], "A"), "choices": {"text": ["x"], "label": ["A", "B"]}}], None, "two lists `text` and"),
-        ([{**row(2, 0), "choices": [{"label": "A"}, {"label": "B"}]}], None, "a choice is no text"),
+        ([{**row(2, 0), "choices": [{"label": "A"}, {"label": "B"}]}], None, "'choices' should be a list of texts"),
     ],
 )
 def test_what_is_open_or_wrong_is_asked_for(

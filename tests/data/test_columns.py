@@ -21,7 +21,7 @@ from xstilts.data.examples import (
     TextExample,
 )
 from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in, relabelled
-from xstilts.data.readers.tables import Header, languages_said, languages_told
+from xstilts.data.readers.tables import Header, languages_told
 from xstilts.tasks import TASKS
 
 PASSAGE = "Łódź is a city. Łódź has 🙂 trams."
@@ -49,10 +49,7 @@ def read(folder: Path, name: str, content: str, kind: str, spoken: str = "en", /
 )
 def test_one_table_in_each_form(tmp_path: Path, name: str, text: str) -> None:
     one, two = read(tmp_path, name, text, "classification", text="body", label="queue")
-    assert (one, two) == (
-        TextExample(one.id, 'My "card"\nis lost', None, "x"),
-        TextExample(two.id, "ü", None, "y"),
-    )
+    assert (one, two) == (TextExample(one.id, 'My "card"\nis lost', None, "x"), TextExample(two.id, "ü", None, "y"))
 
 
 def test_tabs_have_no_quotes(tmp_path: Path) -> None:
@@ -71,17 +68,11 @@ def test_ids_and_labels_may_be_numbers_in_json(tmp_path: Path) -> None:
 
 def test_what_the_language_column_says_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("lang,text\npt,a\npt_BR,b\nund,c\n,d\nzh-TW,e\npt,f\n")
-    said = languages_said(tmp_path / "a.csv", Header({"language": ("lang",), "text": ("text",)}))
-    assert {code: dict(spellings) for code, spellings in said.items()} == {
-        "pt": {"pt": 2, "pt_BR": 1},
-        "": {"und": 1, "": 1},
-        "zh-Hant": {"zh-TW": 1},
-    }
-    assert languages_told(said) == [
+    assert languages_told(tmp_path / "a.csv", Header({"language": ("lang",), "text": ("text",)})) == [
         "2 rows are in no known language and are left out: 'und' (1), '' (1)",
         "'pt' (2), 'pt_BR' (1) are read as one language, 'pt'",
     ]
-    assert languages_said(tmp_path / "a.csv", Header({"text": ("text",)})) == {}
+    assert languages_told(tmp_path / "a.csv", Header({"text": ("text",)})) == []
 
 
 def test_rows_of_other_languages_are_left_out_where_a_column_says_so(tmp_path: Path) -> None:
@@ -113,9 +104,7 @@ def test_choices_in_a_list_and_in_columns(tmp_path: Path) -> None:
 )
 def test_answers_in_every_form(tmp_path: Path, gold: dict[str, Any]) -> None:
     text = lines({"question": "Where?", "context": PASSAGE, **gold})
-    assert read(tmp_path, "a.jsonl", text, "span_qa") == [
-        SpanExample("1", "Where?", PASSAGE, (Answer("Łódź", 16),)),
-    ]
+    assert read(tmp_path, "a.jsonl", text, "span_qa") == [SpanExample("1", "Where?", PASSAGE, (Answer("Łódź", 16),))]
 
 
 def test_answers_in_columns_and_none(tmp_path: Path) -> None:
@@ -160,226 +149,79 @@ def test_parallel_and_raw_text(tmp_path: Path) -> None:
 TABLE = "text,label\n"
 SPAN = {"question": "q", "passage": PASSAGE}
 FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
-    "a missing column": (
-        "a.csv",
-        "body,quue\nx,y\n",
-        "classification",
-        {"text": "body", "label": "queue"},
-        "a.csv:1: no column 'queue' for label; columns here: body, quue; did you mean 'quue'?",
-    ),
-    "a missing column without a near one": (
-        "a.jsonl",
-        lines({"body": "x", "label": "y"}),
-        "classification",
-        {},
-        "a.jsonl:1: no column 'text' for text; columns here: body, label; say `columns: {text: ...}`",
-    ),
-    "a named column is needed": (
-        "a.csv",
-        TABLE + "x,y\n",
-        "classification",
-        {"pair": "pair"},
-        "a.csv:1: no column 'pair' for pair",
-    ),
-    "a column that stops": (
-        "a.jsonl",
-        lines({"text": "x", "label": "y", "pair": "z"}, {"text": "x", "label": "y"}),
-        "classification",
-        {},
-        "a.jsonl:2: 'pair' (pair) is in some rows and not in others",
-    ),
-    "a column that begins late": (
-        "a.jsonl",
-        lines({"text": "x", "label": "y"}, {"text": "x", "label": "y", "pair": "z"}),
-        "classification",
-        {},
-        "a.jsonl:2: 'pair' (pair) is in some rows and not in others",
-    ),
+    "a missing column": ("a.csv", "body,quue\nx,y\n", "classification", {"text": "body", "label": "queue"},
+        "a.csv:1: no column 'queue' for label; columns here: body, quue; did you mean 'quue'?"),
+    "a missing column without a near one": ("a.jsonl", lines({"body": "x", "label": "y"}), "classification", {},
+        "a.jsonl:1: no column 'text' for text; columns here: body, label; say `columns: {text: ...}`"),
+    "a named column is needed": ("a.csv", TABLE + "x,y\n", "classification", {"pair": "pair"},
+        "a.csv:1: no column 'pair' for pair"),
+    "a column that stops": ("a.jsonl", lines({"text": "x", "label": "y", "pair": "z"}, {"text": "x", "label": "y"}),
+        "classification", {}, "a.jsonl:2: 'pair' (pair) is in some rows and not in others"),
+    "a column that begins late": ("a.jsonl",
+        lines({"text": "x", "label": "y"}, {"text": "x", "label": "y", "pair": "z"}), "classification", {},
+        "a.jsonl:2: 'pair' (pair) is in some rows and not in others"),
     "a column twice": ("a.tsv", "text\ttext\n", "classification", {}, "a.tsv:1: column 'text' occurs twice"),
-    "a short row": (
-        "a.csv",
-        TABLE + "x,y\n\nx\n",
-        "classification",
-        {},
-        "a.csv:4: expected 2 columns as in the header",
-    ),
-    "no table": (
-        "a.txt",
-        TABLE,
-        "classification",
-        {},
-        "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; if its first line is a header",
-    ),
+    "a short row": ("a.csv", TABLE + "x,y\n\nx\n", "classification", {},
+        "a.csv:4: expected 2 columns as in the header"),
+    "no table": ("a.txt", TABLE, "classification", {},
+        "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; if its first line is a header"),
     "columns of plain text": ("a.txt", "x\n", "masked_lm", {"text": "body"}, "a.txt: columns are read from"),
-    "an unknown label": (
-        "a.csv",
-        TABLE + "a,x\nb,z\n",
-        "classification",
-        {"labels": ("x", "y")},
-        "a.csv:3: unknown label 'z'; labels are x, y",
-    ),
+    "an unknown label": ("a.csv", TABLE + "a,x\nb,z\n", "classification", {"labels": ("x", "y")},
+        "a.csv:3: unknown label 'z'; labels are x, y"),
     "no label": ("a.csv", TABLE + "a,\n", "classification", {}, "a.csv:2: 'label' is empty: leave out rows"),
-    "a label of no kind": (
-        "a.jsonl",
-        lines({"text": "a", "label": 0.5}),
-        "classification",
-        {},
-        "a.jsonl:1: 'label' should be a name",
-    ),
-    "a text that is none": (
-        "a.jsonl",
-        lines({"text": None, "label": 0}),
-        "classification",
-        {},
-        "a.jsonl:1: 'text' should be text, found None",
-    ),
-    "an id twice": ("a.csv", "id,text,label\n1,a,x\n1,b,x\n", "classification", {}, "a.csv: id '1' occurs twice"),
-    "a choice too far": (
-        "a.jsonl",
-        lines({"context": "c", "choices": ["a", "b"], "label": 2}),
-        "multiple_choice",
-        {},
-        "a.jsonl:1: label should be a number from 0 to 1, found",
-    ),
-    "a named choice too far": (
-        "a.jsonl",
-        lines({"context": "c", "choices": ["a", "b"], "label": "C"}),
-        "multiple_choice",
-        {"labels": ("A", "B", "C")},
-        "a.jsonl:1: unknown label 'C'; labels are A, B",
-    ),
-    "choices in one column": (
-        "a.csv",
-        "context,choices,label\nc,u,0\n",
-        "multiple_choice",
-        {},
-        "a.csv:2: 'choices' should be a list of texts, found 'u'",
-    ),
-    "an empty choice": (
-        "a.csv",
-        "context,a,b,label\nc,u,,0\n",
-        "multiple_choice",
-        {"choices": ["a", "b"]},
-        "a.csv:2: choices should be two or more texts",
-    ),
-    "a choice column missing": (
-        "a.csv",
-        "context,one,two,label\nc,u,v,0\n",
-        "multiple_choice",
+    "a label of no kind": ("a.jsonl", lines({"text": "a", "label": 0.5}), "classification", {},
+        "a.jsonl:1: 'label' should be a name"),
+    "a text that is none": ("a.jsonl", lines({"text": None, "label": 0}), "classification", {},
+        "a.jsonl:1: 'text' should be text, found None"),
+    "an id twice": ("a.csv", "id,text,label\n1,a,x\n1,b,x\n", "classification", {},
+        "a.csv:3: id '1' occurs twice (first in line 2)"),
+    "a choice too far": ("a.jsonl", lines({"context": "c", "choices": ["a", "b"], "label": 2}), "multiple_choice", {},
+        "a.jsonl:1: label should be a number from 0 to 1, found"),
+    "a named choice too far": ("a.jsonl", lines({"context": "c", "choices": ["a", "b"], "label": "C"}),
+        "multiple_choice", {"labels": ("A", "B", "C")}, "a.jsonl:1: unknown label 'C'; labels are A, B"),
+    "choices in one column": ("a.csv", "context,choices,label\nc,u,0\n", "multiple_choice", {},
+        "a.csv:2: 'choices' should be a list of texts, found 'u'"),
+    "an empty choice": ("a.csv", "context,a,b,label\nc,u,,0\n", "multiple_choice", {"choices": ["a", "b"]},
+        "a.csv:2: choices should be two or more texts"),
+    "a choice column missing": ("a.csv", "context,one,two,label\nc,u,v,0\n", "multiple_choice",
         {"choices": ["one", "twoo"]},
-        "a.csv:1: no column 'twoo' for choices; columns here: context, one, two, label; did you mean 'two'?",
-    ),
-    "nothing to choose by": (
-        "a.jsonl",
-        lines({"choices": ["a", "b"], "label": 0}),
-        "multiple_choice",
-        {},
-        "a.jsonl:1: neither context nor",
-    ),
-    "an answer elsewhere": (
-        "a.jsonl",
-        lines({**SPAN, "answers": [{"text": "trams", "start": 28}]}),
-        "span_qa",
-        {},
-        "a.jsonl:1: answer 'trams' is not at 28 of the passage; it is at 27",
-    ),
-    "an answer nowhere": (
-        "a.jsonl",
-        lines({**SPAN, "answers": [{"text": "Tram", "start": -1}]}),
-        "span_qa",
-        {},
-        "a.jsonl:1: answer 'Tram' is not at -1 of the passage; the passage does not have it",
-    ),
-    "an answer without start": (
-        "a.jsonl",
-        lines({**SPAN, "answers": [{"text": "trams"}]}),
-        "span_qa",
-        {},
-        "a.jsonl:1: an answer is text and a st",
-    ),
-    "answers of no kind": (
-        "a.jsonl",
-        lines({**SPAN, "answers": "trams"}),
-        "span_qa",
-        {},
-        "a.jsonl:1: answers should be a list of {text",
-    ),
-    "no answers": (
-        "a.jsonl",
-        lines(SPAN),
-        "span_qa",
-        {},
-        "a.jsonl:1: no column 'answers' or 'answer' or 'answer_start'",
-    ),
-    "a question without answer": (
-        "a.jsonl",
-        lines({**SPAN, "answers": []}),
-        "span_qa",
-        {},
-        "a.jsonl:1: a question without answer; `metric: squad",
-    ),
-    "another number of columns": (
-        "a.bio",
-        "a O\nb c O\n",
-        "tagging",
-        {},
-        "a.bio:2: expected 2 columns, found 3, set apart by",
-    ),
-    "a column behind the last": (
-        "a.bio",
-        "a O\n",
-        "tagging",
-        {"tags": 4},
-        "a.bio:1: expected 4 columns, found 2, set apart by blanks",
-    ),
+        "a.csv:1: no column 'twoo' for choices; columns here: context, one, two, label; did you mean 'two'?"),
+    "nothing to choose by": ("a.jsonl", lines({"choices": ["a", "b"], "label": 0}), "multiple_choice", {},
+        "a.jsonl:1: neither context nor"),
+    "an answer elsewhere": ("a.jsonl", lines({**SPAN, "answers": [{"text": "trams", "start": 28}]}), "span_qa", {},
+        "a.jsonl:1: answer 'trams' is not at 28 of the passage; it is at 27"),
+    "an answer nowhere": ("a.jsonl", lines({**SPAN, "answers": [{"text": "Tram", "start": -1}]}), "span_qa", {},
+        "a.jsonl:1: answer 'Tram' is not at -1 of the passage; the passage does not have it"),
+    "an answer without start": ("a.jsonl", lines({**SPAN, "answers": [{"text": "trams"}]}), "span_qa", {},
+        "a.jsonl:1: an answer is text and a st"),
+    "answers of no kind": ("a.jsonl", lines({**SPAN, "answers": "trams"}), "span_qa", {},
+        "a.jsonl:1: answers should be a list of {text"),
+    "no answers": ("a.jsonl", lines(SPAN), "span_qa", {},
+        "a.jsonl:1: no column 'answers' or 'answer' or 'answer_start'"),
+    "a question without answer": ("a.jsonl", lines({**SPAN, "answers": []}), "span_qa", {},
+        "a.jsonl:1: a question without answer; `metric: squad"),
+    "another number of columns": ("a.bio", "a O\nb c O\n", "tagging", {},
+        "a.bio:2: expected 2 columns, found 3, set apart by"),
+    "a column behind the last": ("a.bio", "a O\n", "tagging", {"tags": 4},
+        "a.bio:1: expected 4 columns, found 2, set apart by blanks"),
     "an unknown tag": ("a.bio", "a O\n\nb X\n", "tagging", {"labels": ("O", "Y")}, "a.bio:3: unknown label 'X'"),
     "an empty word": ("a.bio", "a\tO\n\tO\n", "tagging", {}, "a.bio:2: an empty word or tag"),
-    "names for numbers": (
-        "a.bio",
-        "a O\n",
-        "tagging",
-        {"tags": "ner"},
-        "a.bio: columns of words and tags have numbers",
-    ),
-    "numbers for names": (
-        "a.jsonl",
-        lines({"words": ["a"], "tags": ["O"]}),
-        "tagging",
-        {"tags": 2},
-        "a.jsonl:1: no column 2 for tags",
-    ),
-    "a language of lines": (
-        "a.bio",
-        "a O\n",
-        "tagging",
-        {"language": "l"},
-        "a.bio: lines of words and tags have no column for language",
-    ),
-    "a tag too few": (
-        "a.jsonl",
-        lines({"words": ["a", "b"], "tags": ["O"]}),
-        "tagging",
-        {},
-        "a.jsonl:1: expected a tag for every word",
-    ),
-    "an unknown tag in a list": (
-        "a.jsonl",
-        lines({"words": ["a"], "tags": ["X"]}),
-        "tagging",
-        {"labels": ("O", "Y")},
-        "a.jsonl:1: unknown label 'X'",
-    ),
+    "names for numbers": ("a.bio", "a O\n", "tagging", {"tags": "ner"},
+        "a.bio: columns of words and tags have numbers"),
+    "numbers for names": ("a.jsonl", lines({"words": ["a"], "tags": ["O"]}), "tagging", {"tags": 2},
+        "a.jsonl:1: no column 2 for tags"),
+    "a language of lines": ("a.bio", "a O\n", "tagging", {"language": "l"},
+        "a.bio: lines of words and tags have no column for language"),
+    "a tag too few": ("a.jsonl", lines({"words": ["a", "b"], "tags": ["O"]}), "tagging", {},
+        "a.jsonl:1: expected a tag for every word"),
+    "an unknown tag in a list": ("a.jsonl", lines({"words": ["a"], "tags": ["X"]}), "tagging", {"labels": ("O", "Y")},
+        "a.jsonl:1: unknown label 'X'"),
     "an empty sentence": ("a.tsv", "source\ttarget\n \tb\n", "retrieval", {}, "a.tsv:2: an empty sentence"),
-    "half a character": (
-        "a.jsonl",
-        lines({"text": "a", "label": "x"}).replace('"a"', r'"\ud800"'),
-        "classification",
-        {},
-        "a.jsonl:1: 'text' holds '\\ud800', which is no text",
-    ),
+    "half a character": ("a.jsonl", lines({"text": "a", "label": "x"}).replace('"a"', r'"\ud800"'), "classification",
+        {}, "a.jsonl:1: 'text' holds '\\ud800', which is no text"),
     "UTF-16": ("a.bio", "a\0 \0O\0", "tagging", {}, "a.bio:1: holds a NUL byte"),
     "nothing": ("a.csv", "", "classification", {}, "a.csv: holds no examples"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -10,13 +10,13 @@ import pytest
 
 from xstilts.core.errors import DataError
 from xstilts.data.found import Found
-from xstilts.stages.own import OwnTask, own_task
+from xstilts.experiment.own import OwnTask
 from xstilts.tasks import TASKS
 
 
 def found(folder: Path, text: str, name: str = "a.jsonl", **own: Any) -> Found:
     (folder / name).write_text(text)
-    return own_task("mine", OwnTask(files={"train": (name,)}, **own)).found(folder, "train")
+    return OwnTask(files={"train": (name,)}, **own).task("mine").found(folder, "train")
 
 
 def rows(*values: dict[str, Any]) -> str:
@@ -30,7 +30,7 @@ def test_classes_with_counts_and_notes(tmp_path: Path) -> None:
     assert (seen.rows, dict(seen.labels)) == (8, {"-1": 1, "B": 1, "b": 3, "rare": 1, "s": 2})
     assert "'-1', 'B', 'rare' occur once" in seen.notes
     assert "blanks removed around 2 labels, such as 'b '" in seen.notes
-    assert "'b' (3) and 'B' (1) differ only by case" in seen.notes
+    assert "'b' (3) and 'B' (1) look like one label" in seen.notes
     assert "'-1' looks like a marker of missing gold" in seen.notes
     assert "1 row has an empty text" in seen.notes
 

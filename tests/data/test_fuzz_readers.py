@@ -28,14 +28,14 @@ from xstilts.data.examples import (
     TaggedExample,
     TextExample,
 )
-from xstilts.data.readers import pairs, tagging, topics
+from xstilts.data.readers import pairs, tagging
 
 LABELS = {
     pairs.nli: pairs.NLI_LABELS,
     pairs.xnli: pairs.NLI_LABELS,
     pairs.pawsx: pairs.PARAPHRASE_LABELS,
     pairs.qqp: pairs.PARAPHRASE_LABELS,
-    topics.sib200: topics.TOPICS,
+    pairs.sib200: pairs.TOPICS,
     tagging.udpos: tagging.UPOS,
     tagging.panx: tagging.NER,
     tagging.masakhaner: tagging.MASAKHANER,

@@ -49,17 +49,17 @@ def test_normal_forms_are_one_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "line", "told"),
     [
-        (["b", "b", "s", "B"], 4, r"'b' \(2\) and 'B' \(1\) differ only by case: write them alike, or give `labels:`"),
-        (["New York", "x", "New  York", "New  York"], 1, r"'New  York' \(2\) and 'New York' \(1\) .* only by blanks"),
-        (["a b", "x", "a b", "a\u00a0b"], 4, r"'a b' \(2\) and 'a\\xa0b' \(1\) differ only by blanks"),
-        (["ab", "ab", "a\u200bb"], 3, r"'ab' \(2\) and 'a\\u200bb' \(1\) differ only by invisible characters"),
-        (["Ａ", "A", "A", "b"], 1, r"'A' \(2\) and 'Ａ' \(1\) differ only by characters that look alike"),
-        (["0", "1", "1.0", "1"], 3, r"'1' \(2\) and '1\.0' \(1\) differ only by the way a number is written"),
-        (["bilim", "BİLİM", "bilim", "x"], 2, r"'bilim' \(2\) and 'BİLİM' \(1\) differ only by case"),
-        (["ısı", "ısı", "ISI", "x"], 3, r"'ısı' \(2\) and 'ISI' \(1\) differ only by case"),
-        (["❤", "❤", "❤\ufe0f"], 3, r"'\\u2764' \(2\) and '\\u2764\\ufe0f' \(1\) differ only by invisible"),
-        (["a", "a", "'a'", "b"], 3, r"'a' \(2\) and \"'a'\" \(1\) differ only by quotes"),
-        (["STRASSE", "straße", "straße", "x"], 1, "'straße' .2. and 'STRASSE' .1. differ only by case"),
+        (["b", "b", "s", "B"], 4, r"'b' \(2\) and 'B' \(1\) look like one label: write them alike, or give `labels:`"),
+        (["New York", "x", "New  York", "New  York"], 1, r"'New  York' \(2\) and 'New York' \(1\) .* one label"),
+        (["a b", "x", "a b", "a\u00a0b"], 4, r"'a b' \(2\) and 'a\\xa0b' \(1\) look like one label"),
+        (["ab", "ab", "a\u200bb"], 3, r"'ab' \(2\) and 'a\\u200bb' \(1\) look like one label"),
+        (["Ａ", "A", "A", "b"], 1, r"'A' \(2\) and 'Ａ' \(1\) look like one label"),
+        (["0", "1", "1.0", "1"], 3, r"'1' \(2\) and '1\.0' \(1\) look like one label"),
+        (["bilim", "BİLİM", "bilim", "x"], 2, r"'bilim' \(2\) and 'BİLİM' \(1\) look like one label"),
+        (["ısı", "ısı", "ISI", "x"], 3, r"'ısı' \(2\) and 'ISI' \(1\) look like one label"),
+        (["❤", "❤", "❤\ufe0f"], 3, r"'\\u2764' \(2\) and '\\u2764\\ufe0f' \(1\) look like one label"),
+        (["a", "a", "'a'", "b"], 3, r"'a' \(2\) and \"'a'\" \(1\) look like one label"),
+        (["STRASSE", "straße", "straße", "x"], 1, "'straße' .2. and 'STRASSE' .1. look like one label"),
     ],
 )
 def test_labels_that_differ_by_next_to_nothing_are_shown_with_their_counts(
@@ -70,7 +70,7 @@ def test_labels_that_differ_by_next_to_nothing_are_shown_with_their_counts(
 
 
 def test_types_of_tags_that_differ_by_case_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train\.jsonl:3: 'B-PER' \(2\) and 'I-per' \(1\) differ only by case"):
+    with pytest.raises(DataError, match=r"train\.jsonl:3: 'B-PER' \(2\) and 'I-per' \(1\) look like one label"):
         find(tmp_path, ["B-PER", "B-PER", "I-per", "O"], "tagging")
     assert len(find(tmp_path, ["B-PER", "I-PER", "E-PER", "O"], "tagging")) == 4
 

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
-from xstilts.data.leaks import find_leaks, texts_of
+from xstilts.data.leaks import find_leaks
 
 PASSAGE = "The old mill by the river was sold in spring to a baker from the town who had long wanted it."
 SHORT = "A dog runs over the bridge."
@@ -86,7 +86,3 @@ def test_marks_are_parts_of_words() -> None:
     assert len(hindi.split()) == 13
     assert find_leaks([text("a", f"{hindi} नहीं")], [text("b", hindi)]).ids == ("b",)
     assert find_leaks([text("a", hindi.rsplit(" ", 1)[0] + " नहीं")], [text("b", hindi)]).ids == ()
-
-
-def test_every_kind_of_example_has_texts() -> None:
-    assert texts_of(ParallelExample("a", "one", "two")) == ("one", "two")

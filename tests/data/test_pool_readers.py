@@ -150,8 +150,8 @@ def test_braces_of_the_text_do_not_pass_for_the_mentions(tmp_path: Path) -> None
             {"context": article(TEXT), "mentions": [mention(TEXT, 18, 22, mention_span={"start": 9, "end": 99})]},
             "not within its text of 32",
         ),
-        ({"context": article(TEXT)}, "'mentions' to be of type list"),
-        ([], "'context' to be of type dict"),
+        ({"context": article(TEXT)}, "'mentions' should be a list"),
+        ([], "expected a JSON object"),
     ],
 )
 def test_damaged_mewslix_is_refused_with_its_line(tmp_path: Path, row: Any, problem: str) -> None:

@@ -12,8 +12,8 @@ from reader_samples import CONLLU, LODZ, SAMPLES, Sample, jsonl, question, squad
 
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Answer, ParallelExample, TextExample
-from xstilts.data.readers import choices, pairs, parallel, squad, tagging
-from xstilts.data.readers.gold import attach_labels
+from xstilts.data.readers import choices, pairs, squad, tagging, text
+from xstilts.tasks.base import attach_labels
 
 
 def read(name: str, folder: Path) -> list[Any]:
@@ -220,7 +220,7 @@ def test_xtremes_sorted_tatoeba_is_refused(tmp_path: Path) -> None:
     (tmp_path / "de-en.en").write_text("".join(f"{letter}.\n" for letter in "ABCDEFGHIJ"))
     (tmp_path / "de-en.de").write_text("".join(f"{letter}.\n" for letter in "JIHGFEDCBA"))
     with pytest.raises(DataError, match=r"de-en\.en: the English side is sorted"):
-        list(parallel.tatoeba(tmp_path / "de-en.de", "de"))
+        list(text.tatoeba(tmp_path / "de-en.de", "de"))
 
 
 def test_raw_text_comes_from_its_lines(tmp_path: Path) -> None:

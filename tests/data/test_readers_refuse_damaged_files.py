@@ -9,7 +9,7 @@ import pytest
 from reader_samples import CONLLU, LODZ, SAMPLES, Sample, jsonl, question, squad_file
 
 from xstilts.core.errors import DataError
-from xstilts.data.readers import choices, pairs, parallel, squad, tagging, text, topics
+from xstilts.data.readers import choices, pairs, squad, tagging, text
 
 MALFORMED: dict[str, tuple[Any, str, str, str]] = {
     "truncated JSON": (squad.squad, "a.json", squad_file(question(LODZ))[:-3], "a.json:1: not JSON"),
@@ -42,7 +42,7 @@ MALFORMED: dict[str, tuple[Any, str, str, str]] = {
     "a question id twice": (squad.squad, "a.json", squad_file(question(LODZ), question(LODZ)), "id 'q1' occurs twice"),
     "an endless number": (squad.squad, "a.json", f"[{'1' * 5000}]", "a.json: not JSON (a number with thousands of"),
     "an endless number in a line": (pairs.nli, "a.jsonl", f"[{'1' * 5000}]", "a.jsonl:1: not JSON (a number with"),
-    "not SQuAD": (squad.squad, "a.json", "[]", "the file should be dict, found list"),
+    "not SQuAD": (squad.squad, "a.json", "[]", "'the file' should be an object, found list"),
     "a missing column": (pairs.nli, "a.tsv", "sentence1\tsentence2\nA\tB\n", "a.tsv:2: no field gold_label or label"),
     "a cut row": (pairs.pawsx, "a.tsv", "id\tsentence1\tsentence2\tlabel\n1\tA\tB\n", "a.tsv:2: no field label"),
     "a long row": (pairs.pawsx, "a.tsv", "id\tsentence1\tsentence2\tlabel\n1\tA\tB\t1\t1\n", "a.tsv:2: expected 4 col"),
@@ -112,15 +112,15 @@ MALFORMED: dict[str, tuple[Any, str, str, str]] = {
     "an empty word": (tagging.panx, "dev-en.tsv", "\tO\n", "dev-en.tsv:1: an empty word"),
     "another language's prefix": (tagging.panx, "dev", "de:Ann\tB-PER\n", "dev:1: expected a word after 'en:'"),
     "an unknown entity": (tagging.masakhaner, "dev.txt", "Ann B-MISC\n", "dev.txt:1: unknown label 'B-MISC'"),
-    "SIB-200 without header": (topics.sib200, "dev.tsv", "5\ttravel\tA\n", "dev.tsv:1: expected the header index_id"),
+    "SIB-200 without header": (pairs.sib200, "dev.tsv", "5\ttravel\tA\n", "dev.tsv:1: expected the header index_id"),
     "an unknown topic": (
-        topics.sib200,
+        pairs.sib200,
         "dev.tsv",
         "index_id\tcategory\ttext\n5\tart\tA\n",
         "dev.tsv:2: unknown label 'art'",
     ),
-    "no English side": (parallel.tatoeba, "tatoeba.deu-eng.deu", "A\n", "its English side tatoeba.deu-eng.eng"),
-    "no English Bible": (parallel.ebible_pairs, "deu-x.txt", "A\n", "no English Bible"),
+    "no English side": (text.tatoeba, "tatoeba.deu-eng.deu", "A\n", "its English side tatoeba.deu-eng.eng"),
+    "no English Bible": (text.ebible_pairs, "deu-x.txt", "A\n", "no English Bible"),
     "a treebank without text": (
         text.conllu_text,
         "a.conllu",

@@ -8,7 +8,7 @@ from xstilts.core.languages import LANGUAGES as TABLE
 from xstilts.microworld import LANGUAGES, TARGETS, World
 from xstilts.microworld.concepts import FUNCTION_WORDS, part_of_speech
 from xstilts.microworld.lexicon import draw_lexicons
-from xstilts.microworld.meaning import NP, WHERE, Clause, Sentence, ask, plain
+from xstilts.microworld.meaning import NP, WHERE, Clause, Utterance
 
 BOUGHT = Clause("buy", NP("Anna Weber"), NP("apple", adjective="old"), "in", NP("market", definite=True), "today")
 
@@ -18,7 +18,7 @@ def world() -> World:
     return World(0)
 
 
-def english(world: World, *sentences: Sentence) -> str:
+def english(world: World, *sentences: Utterance) -> str:
     return world.render(sentences, "en")
 
 
@@ -27,14 +27,14 @@ def roles(world: World, code: str, clause: Clause) -> list[str]:
 
 
 def test_english_reads_as_english(world: World) -> None:
-    assert english(world, plain(BOUGHT)) == "Anna Weber bought an old apple in the market today ."
+    assert english(world, Utterance(BOUGHT)) == "Anna Weber bought an old apple in the market today ."
     denied = BOUGHT._replace(negated=True, front="time")
-    assert english(world, plain(denied)) == "today Anna Weber did not buy an old apple in the market ."
+    assert english(world, Utterance(denied)) == "today Anna Weber did not buy an old apple in the market ."
     was = Clause("was", NP("dog", 3, definite=True), state="big", negated=True)
-    assert english(world, plain(was)) == "the 3 dogs was not big ."
-    linked = Sentence(Clause("was", NP("Omar"), state="sad"), "so", Clause("cry", NP("he")))
+    assert english(world, Utterance(was)) == "the 3 dogs was not big ."
+    linked = Utterance(Clause("was", NP("Omar"), state="sad"), "so", Clause("cry", NP("he")))
     assert english(world, linked) == "Omar was sad so he cried ."
-    assert english(world, ask(BOUGHT._replace(oblique=WHERE, adposition=""))) == (
+    assert english(world, Utterance(BOUGHT._replace(oblique=WHERE, adposition=""), question=True)) == (
         "Anna Weber bought an old apple where today ?"
     )
 
@@ -65,7 +65,7 @@ def test_adjectives_articles_and_cases_follow_the_language(world: World) -> None
 
 
 def test_names_and_digits_are_shared_except_in_the_other_script(world: World) -> None:
-    sentence = plain(Clause("see", NP("Omar"), NP("dog", 7)))
+    sentence = Utterance(Clause("see", NP("Omar"), NP("dog", 7)))
     for code in LANGUAGES:
         words = world.render((sentence,), code).split()
         assert ("Omar" in words) == (code != "qae")
@@ -77,7 +77,7 @@ def test_names_carry_entity_tags_in_every_language(world: World) -> None:
     for grammar in world.grammars.values():
         phrase = dict(grammar.clause(BOUGHT))["subject"]
         assert [word.entity for word in phrase] == ["B-PER", "I-PER"]
-        assert [word.entity for word in grammar.words([plain(BOUGHT)])].count("O") >= 5
+        assert [word.entity for word in grammar.words([Utterance(BOUGHT)])].count("O") >= 5
 
 
 def test_no_two_words_of_a_language_have_one_stem_and_new_words_are_its_own() -> None:

@@ -100,26 +100,23 @@ def test_excluded_concepts_are_never_drawn(dice: Dice) -> None:
 
 
 def test_every_nli_class_can_be_made_and_no_class_repeats_its_premise(sampler: Sampler, dice: Dice) -> None:
-    for label in NLI_LABELS:
-        pairs = [nli_item(label, sampler, dice) for _ in range(200)]
-        assert all(pair.first != pair.second and pair.label == label for pair in pairs)
-    denied = Counter(
-        label for label in NLI_LABELS for _ in range(300) if nli_item(label, sampler, dice).second.first.negated
-    )
+    pairs = [nli_item(number, sampler, dice) for number in range(900)]
+    assert all(pair.first != pair.second and pair.label == NLI_LABELS[n % 3] for n, pair in enumerate(pairs))
+    denied = Counter(pair.label for pair in pairs if pair.second.first.negated)
     assert min(denied.values()) > 20, "negation alone must not give the class away"
 
 
 def test_paraphrases_of_both_classes_are_reworded(sampler: Sampler, dice: Dice) -> None:
     for _ in range(300):
-        same = paraphrase_item("1", sampler, dice)
+        same = paraphrase_item(1, sampler, dice)
         assert relations.concept(same.first.first.verb) == relations.concept(same.second.first.verb)
         assert same.first.first.negated == same.second.first.negated
-        assert paraphrase_item("0", sampler, dice).label == "0"
+        assert paraphrase_item(0, sampler, dice).label == "0"
 
 
 def test_wrong_endings_differ_from_the_right_one_in_what_happens(sampler: Sampler, dice: Dice) -> None:
     for number in range(300):
-        item = choice_item(number % 4, sampler, dice)
+        item = choice_item(number, sampler, dice)
         outcomes = {relations.concept(e.first.verb) + relations.concept(e.first.state) for e in item.endings}
         assert len(outcomes) == 4
 
@@ -127,7 +124,7 @@ def test_wrong_endings_differ_from_the_right_one_in_what_happens(sampler: Sample
 def test_readings_ask_one_thing_of_one_sentence(sampler: Sampler, dice: Dice) -> None:
     roles = Counter()  # type: ignore[var-annotated]
     for _ in range(400):
-        item = reading_item(sampler, dice)
+        item = reading_item(0, sampler, dice)
         asked, told = item.question.first, item.passage[item.sentence].first
         assert asked.verb == told.verb
         assert getattr(asked, item.role) != getattr(told, item.role)

@@ -10,12 +10,12 @@ import pytest
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import sha256
-from xstilts.sources.check import Finding, check
+from xstilts.sources.check import SplitCheck, check
 from xstilts.sources.lock import NAME, Locked, load_lock
 from xstilts.tasks import TASKS
 
 
-def found(root: Path, *names: str, quick: bool = False) -> dict[tuple[str, str, str], Finding]:
+def found(root: Path, *names: str, quick: bool = False) -> dict[tuple[str, str, str], SplitCheck]:
     tasks = [TASKS.get(name) for name in names]
     return {(f.task, f.split, f.language): f for part in check(tasks, root, quick=quick) for f in part}
 
@@ -36,8 +36,8 @@ def xcopa(root: Path, rows: int, *, labels: bool = True) -> Path:
 def test_a_whole_file_is_there_and_the_other_languages_are_missing(tmp_path: Path) -> None:
     xcopa(tmp_path, 100)
     result = found(tmp_path, "xcopa")
-    assert result["xcopa", "validation", "sw"] == Finding("xcopa", "validation", "sw", "there", 100, 100)
-    assert result["xcopa", "validation", "it"] == Finding("xcopa", "validation", "it", "missing", None, 100)
+    assert result["xcopa", "validation", "sw"] == SplitCheck("xcopa", "validation", "sw", "there", 100, 100)
+    assert result["xcopa", "validation", "it"] == SplitCheck("xcopa", "validation", "it", "missing", None, 100)
     assert {f.status for key, f in result.items() if key[1] == "test"} == {"missing"}
 
 
@@ -74,7 +74,9 @@ def test_gold_in_some_rows_only_is_damage(tmp_path: Path) -> None:
 def test_parts_of_a_release_are_parts_and_not_damage(tmp_path: Path) -> None:
     row = '{"uid": "u", "context": "a", "hypothesis": "b", "label": "e"}'
     put(tmp_path, "anli/anli_v0.1/R1/dev.jsonl", [row])
-    assert found(tmp_path, "anli")["anli", "validation", "en"] == Finding("anli", "validation", "en", "part", 1, 3200)
+    assert found(tmp_path, "anli")["anli", "validation", "en"] == SplitCheck(
+        "anli", "validation", "en", "part", 1, 3200
+    )
 
 
 def test_a_fetched_file_that_changed_or_went_away_is_damage(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_fetched_file_that_changed_or_went_away_is_damage(tmp_path: Path) -> N
     lock = load_lock(tmp_path)
     name = path.relative_to(tmp_path).as_posix()
     lock.files[name] = Locked("xcopa", "validation", "sw", "https://x", path.stat().st_size, sha256(path))
-    lock.save()
+    lock.save(tmp_path)
     assert found(tmp_path, "xcopa")["xcopa", "validation", "sw"].status == "there"
     path.write_text(path.read_text().replace('"b"', '"B"', 1))
     changed = found(tmp_path, "xcopa")["xcopa", "validation", "sw"]

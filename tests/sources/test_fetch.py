@@ -20,9 +20,9 @@ import pytest
 
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Answer, ChoiceExample, SpanExample, TaggedExample, TextExample
-from xstilts.data.readers.topics import TOPICS
+from xstilts.data.readers.pairs import TOPICS
 from xstilts.sources.direct import Bytes, download, mirrored, unpack
-from xstilts.sources.fetch import Kept, Request, Written, fetch, plan
+from xstilts.sources.fetch import Fetched, Request, fetch, plan
 from xstilts.sources.forms import written
 from xstilts.sources.lock import load_lock
 from xstilts.sources.manifest import Parquet
@@ -44,7 +44,7 @@ def files(root: Path) -> list[str]:
 
 def get(task: str, root: Path, **more: Any) -> list[str]:
     events = list(fetch(TASKS.get(task), Request(root, **more)))
-    return [event.path for event in events if isinstance(event, Written)]
+    return [event.path for event in events if isinstance(event, Fetched) and not event.kept]
 
 
 def pairs(*premises: str) -> list[dict[str, Any]]:
@@ -189,7 +189,7 @@ def test_what_the_hub_cannot_give_is_one_line(cache: Path, tmp_path: Path) -> No
         ),
         ("pawsx", [{"id": 1, "sentence1": "a\tb", "sentence2": "c", "label": 0}], {}, "row 1: a tab or line end"),
         ("wikiann", [{"tokens": ["a"], "ner_tags": []}], {}, "row 1: 1 words and 0 tags"),
-        ("social_iqa", [{"label": "4"}], {}, "row 1: label '4' is none of 1, 2, 3"),
+        ("social_iqa", [{"label": "4"}], {}, "row 1: class '4' is none of 1, 2, 3"),
         ("nli", [], {}, "hold no rows"),
     ],
 )
@@ -213,12 +213,12 @@ def test_a_mirror_folder_stands_for_https(tmp_path: Path) -> None:
     (mirror / TATOEBA / "tatoeba.swh-eng.eng").write_text("Hello .\nYes .\n")
     root = tmp_path / "data"
     request = Request(root, ("sw",), mirror=str(mirror))
-    assert {event.path for event in fetch(TASKS.get("tatoeba"), request) if isinstance(event, Written)} == {
+    assert {event.path for event in fetch(TASKS.get("tatoeba"), request) if isinstance(event, Fetched)} == {
         "tatoeba/v1/tatoeba.swh-eng.swh",
         "tatoeba/v1/tatoeba.swh-eng.eng",
     }
     assert len(TASKS.get("tatoeba").load(root, "test", "sw")) == 2
-    assert [type(event) for event in fetch(TASKS.get("tatoeba"), request)] == [Kept, Kept]
+    assert [getattr(event, "kept", False) for event in fetch(TASKS.get("tatoeba"), request)] == [True, True]
     (root / "tatoeba/v1/tatoeba.swh-eng.eng").write_text("Hello .\nNo .\n")
     with pytest.raises(DataError, match="is not what was fetched"):
         list(fetch(TASKS.get("tatoeba"), request))

@@ -9,7 +9,7 @@ import pytest
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import languages_there
 from xstilts.sources.forms import FORMS
-from xstilts.sources.manifest import ALL, Direct, Item, Parquet, by_hand, direct_items, hub_items, official_rows
+from xstilts.sources.manifest import ALL, DataFile, Direct, Parquet, by_hand, direct_files, hub_files, official_rows
 from xstilts.tasks import TASKS, Task
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -19,7 +19,7 @@ BESIDE = re.compile(r"\.eng$|src\.eng\.txt$|-labels\.lst$|\.(en|gold)$")
 
 @every_task
 def test_what_is_fetched_lies_where_the_tasks_own_reader_looks(task: Task, tmp_path) -> None:
-    for number, item in enumerate([*direct_items(task.name), *hub_items(task.name)]):
+    for number, item in enumerate([*direct_files(task.name), *hub_files(task.name)]):
         assert item.split in task.files
         assert item.language == ALL or item.language in task.languages
         if BESIDE.search(item.path):
@@ -58,7 +58,7 @@ def test_downloads_are_pinned_by_commit_or_checksum() -> None:
     loose = {
         item.origin.url.partition("#")[0]
         for task in TASKS
-        for item in direct_items(task.name)
+        for item in direct_files(task.name)
         if isinstance(item.origin, Direct)
         and not re.fullmatch("[0-9a-f]{64}", item.origin.sha256)
         and not re.search("/[0-9a-f]{40}/", item.origin.url)
@@ -67,7 +67,7 @@ def test_downloads_are_pinned_by_commit_or_checksum() -> None:
 
 
 def test_every_form_is_used_and_known() -> None:
-    used = {item.origin.form for task in TASKS for item in hub_items(task.name) if isinstance(item.origin, Parquet)}
+    used = {item.origin.form for task in TASKS for item in hub_files(task.name) if isinstance(item.origin, Parquet)}
     assert used == set(FORMS)
 
 
@@ -78,8 +78,8 @@ def test_a_task_that_cannot_be_fetched_says_where_to_get_it_and_where_to_put_it(
 
 
 def test_a_data_sets_own_names_are_mapped_to_codes() -> None:
-    items = {item.language: item for item in direct_items("sib200") if item.split == "test"}
-    assert items["zh-Hant"] == Item(
+    items = {item.language: item for item in direct_files("sib200") if item.split == "test"}
+    assert items["zh-Hant"] == DataFile(
         "sib200", "test", "zh-Hant", "sib200/annotated/zho_Hant/test.tsv", items["zh-Hant"].origin
     )
     assert set(items) == set(TASKS.get("sib200").languages) <= set(LANGUAGES)

@@ -6,6 +6,7 @@ every offset behind it. `None` as gold means the file has none (a blanked test s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,43 @@ class PlainText:
     text: str
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How a task's texts become inputs. Lengths are in sub-words with special tokens.
+
+    Attributes:
+        stride: tokens from the start of one window of a passage to the start of the next (`doc_stride`).
+        no_answer: whether a question may have no answer (SQuAD 2.0).
+        join: whether raw lines are joined up to `max_length` (masked LM); else each line is one sequence.
+        paired: share of masked-LM sequences framed as two texts, as later tasks will have pairs.
+    """
+
+    max_length: int = 128
+    stride: int = 128
+    max_question: int = 64
+    max_answer: int = 30
+    no_answer: bool = False
+    join: bool = True
+    paired: float = 0.0
+
+
 Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PoolExample | PlainText
+
+
+_TEXTS: Mapping[type, tuple[str, ...]] = {
+    **dict.fromkeys((TextExample, PoolExample), ("text", "pair")),
+    ChoiceExample: ("context", "question"),
+    SpanExample: ("passage", "question"),
+    TaggedExample: ("words",),
+    ParallelExample: ("source", "target"),
+    PlainText: ("text",),
+}
+
+
+def texts_of(example: Example) -> list[str]:
+    """The texts of an example: no choices, and words as one text."""
+    values = (getattr(example, name) for name in _TEXTS[type(example)])
+    return [value if isinstance(value, str) else " ".join(value) for value in values if value is not None]
 
 
 def asked(example: Example) -> bool:

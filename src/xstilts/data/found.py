@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from xstilts.data.examples import (
     ChoiceExample,
     Example,
-    ParallelExample,
-    PlainText,
     PoolExample,
     SpanExample,
     TaggedExample,
     TextExample,
     gold_of,
+    texts_of,
 )
 from xstilts.data.readers.labels import few, notes_on
+
+_WITHHELD = "no gold"
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,31 @@ def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Ite
     labels: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     rows = empty = 0
-    tags = texts = False
+    kind: type[Example] | None = None
     for example in examples:
-        rows += 1
-        empty += not all(text.strip() for text in _texts(example))
-        tags = tags or isinstance(example, TaggedExample)
-        texts = texts or isinstance(example, TextExample)
-        labels.update(_labels(example))
+        rows, kind = rows + 1, type(example)
+        texts = example.choices if isinstance(example, ChoiceExample) else texts_of(example)
+        empty += not all(map(str.strip, texts))
+        gold = gold_of(example)
         match example:
-            case TaggedExample():
-                sizes["words"] += len(example.words)
-            case ChoiceExample():
-                sizes[f"{len(example.choices)} choices"] += 1
             case PoolExample():
                 sizes["queries" if example.query else "candidates"] += 1
+            case _ if gold is None:
+                labels[_WITHHELD] += 1
+            case TextExample():
+                labels[gold] += 1
+            case TaggedExample():
+                labels.update(gold)
+            case ChoiceExample():
+                labels[f"choice {gold + 1}"] += 1
+            case SpanExample():
+                labels["answerable" if gold else "unanswerable"] += 1
+        if isinstance(example, TaggedExample):
+            sizes["words"] += len(example.words)
+        elif isinstance(example, ChoiceExample):
+            sizes[f"{len(example.choices)} choices"] += 1
     names = {label: count for label, count in sorted(labels.items()) if label != _WITHHELD}
-    notes = notes_on(names, cleaned, tags) if tags or texts else []
+    notes = notes_on(names, cleaned, kind is TaggedExample) if kind in (TextExample, TaggedExample) else []
     if names and (never := [label for label in known if label not in names]):
         notes.append(f"no row has the label {few(never)}")
     if empty:
@@ -71,37 +81,3 @@ def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Ite
     if labels[_WITHHELD]:
         names[_WITHHELD] = labels[_WITHHELD]
     return Found(rows, names, dict(sorted(sizes.items())), tuple(notes))
-
-
-_WITHHELD = "no gold"
-
-
-def _labels(example: Example) -> Iterable[str]:
-    gold = gold_of(example)
-    if gold is None:
-        return () if isinstance(example, PoolExample) else (_WITHHELD,)
-    match example:
-        case TextExample():
-            return (gold,)
-        case TaggedExample():
-            return tuple(gold)
-        case ChoiceExample():
-            return (f"choice {gold + 1}",)
-        case SpanExample():
-            return ("answerable" if gold else "unanswerable",)
-    return ()
-
-
-def _texts(example: Example) -> tuple[str, ...]:
-    match example:
-        case TextExample():
-            return (example.text,) if example.pair is None else (example.text, example.pair)
-        case ChoiceExample():
-            return example.choices
-        case SpanExample():
-            return (example.question, example.passage)
-        case ParallelExample():
-            return (example.source, example.target)
-        case PlainText() | PoolExample():
-            return (example.text,)
-    return ()

@@ -15,16 +15,7 @@ from unicodedata import normalize
 
 import regex
 
-from xstilts.data.examples import (
-    ChoiceExample,
-    Example,
-    ParallelExample,
-    PlainText,
-    PoolExample,
-    SpanExample,
-    TaggedExample,
-    TextExample,
-)
+from xstilts.data.examples import Example, texts_of
 
 WORDS, SHORTEST_WORDS = 13, 5
 CHARACTERS, SHORTEST_CHARACTERS = 30, 12
@@ -40,23 +31,6 @@ class Leaks:
 
     examples: int
     ids: tuple[str, ...]
-
-
-def texts_of(example: Example) -> tuple[str, ...]:
-    """What of an example can be recognised; choices and single words cannot."""
-    match example:
-        case TextExample() | PoolExample():
-            return (example.text, example.pair or "")
-        case ChoiceExample():
-            return (example.context, example.question)
-        case SpanExample():
-            return (example.passage, example.question)
-        case TaggedExample():
-            return (" ".join(example.words),)
-        case ParallelExample():
-            return (example.source, example.target)
-        case PlainText():
-            return (example.text,)
 
 
 def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:

@@ -63,9 +63,9 @@ def check_pattern(pattern: str) -> None:
     """Raises `ValueError` for a field that does not stand for the language, or two that do."""
     for part in pattern.split(" + "):
         fields = set(re.findall(r"\{([^}]*)\}", part))
-        for field in sorted(fields - set(FIELDS)):
+        if unknown := sorted(fields - set(FIELDS)):
             known = ", ".join(f"{{{name}}}" for name in FIELDS)
-            raise ValueError(f"'{part}' has the unknown field {{{field}}}; known: {known}")
+            raise ValueError(f"'{part}' has the unknown field {{{unknown[0]}}}; known: {known}")
         if len(fields) > 1:
             raise ValueError(f"'{part}' names the language in more than one way")
         if part.count("*") > STARS:
@@ -102,14 +102,22 @@ def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str])
     """
     found: set[str] = set()
     for pattern in patterns:
-        found.update(set.intersection(*(_codes_there(root, part, allowed) for part in pattern.split(" + "))))
+        found |= set.intersection(*(_codes(root, part, allowed) for part in pattern.split(" + ")))
     return [code for code in allowed if code in found]
 
 
-def _codes_there(root: Root, pattern: str, allowed: Sequence[str]) -> set[str]:
-    if fields := _FIELD.findall(pattern):
-        return {code for folder in _searched(root, pattern) for code in _codes(folder, pattern, fields[0])}
-    return set(allowed) if any(_matches(folder, pattern) for folder in _searched(root, pattern)) else set()
+def _codes(root: Root, pattern: str, allowed: Iterable[str]) -> set[str]:
+    """Languages that have files of a pattern."""
+    folders = _searched(root, pattern)
+    if field := _field(pattern):
+        forms = {form for folder in folders for form in _by_form(folder, pattern)}
+        return {code for form in forms if (code := _code_in(form, field))}
+    return set(allowed) if any(_matches(folder, pattern) for folder in folders) else set()
+
+
+def _field(pattern: str) -> str:
+    """The field of a pattern; empty where it has none."""
+    return next(iter(_FIELD.findall(pattern)), "")
 
 
 def files_of(root: Root, pattern: str, code: str) -> list[Path]:
@@ -118,57 +126,40 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     Raises:
         DataError: no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
     """
-    return next((files for folder in _searched(root, pattern) if (files := _files_in(folder, pattern, code))), [])
+    for folder in _searched(root, pattern):
+        if not (field := _field(pattern)):
+            files = _matches(folder, pattern)
+        else:
+            there = _by_form(folder, pattern)
+            forms = [form for form in any_language(code).forms(field) if form in there][:1]
+            forms = forms or sorted(form for form in there if _code_in(form, field) == code)
+            if len(forms) > 1:
+                problem = f"files for {' and '.join(forms)} are all in '{code}'"
+                raise DataError(f"{problem}: keep one, or put their rows into one file", folder)
+            files = there[forms[0]] if forms else []
+        if files:
+            return sorted(files)
+    return []
 
 
-def _files_in(root: Path, pattern: str, code: str) -> list[Path]:
-    if "*" not in pattern:
-        for name in _names(pattern, code):
-            if files := sorted(_matches(root, name)):
-                return files
-    if not (fields := _FIELD.findall(pattern)):
-        return sorted(_matches(root, pattern))
-    there = _by_form(root, pattern, fields[0])
-    for form in any_language(code).forms(fields[0]):
-        if form in there:
-            return sorted(there[form])
-    spellings = sorted(form for form in there if _code_in(form, fields[0]) == code)
-    if len(spellings) > 1:
-        listed = " and ".join(spellings)
-        raise DataError(f"files for {listed} are all in '{code}': keep one, or put their rows into one file", root)
-    return [path for form in spellings for path in sorted(there[form])]
-
-
-def _names(pattern: str, code: str) -> Iterator[str]:
-    """The pattern with its fields filled in, once for every form of the language."""
-    fields = set(_FIELD.findall(pattern))
-    if not fields:
-        yield pattern
-        return
-    assert len(fields) == 1, f"one kind of field in a pattern: {pattern}"
-    (field,) = fields
-    assert field in FIELDS, f"unknown field in {pattern}"
-    for form in any_language(code).forms(field):
-        yield pattern.replace(f"{{{field}}}", form)
-
-
-def _entries(folder: Path, name: str, *, last: bool) -> list[Path]:
-    """Entries of `folder` called `name`, which may hold `*`: folders, or files (packed too) for the last name."""
+def _matches(root: Path, pattern: str) -> list[Path]:
+    """Files of a pattern without fields; of one that is there plain and packed, the plain one."""
+    *folders, name = Path(pattern).parts
+    places = [root]
+    for folder in folders:
+        if "*" in folder:
+            inside = [entry for place in places if place.is_dir() for entry in place.iterdir()]
+            places = [entry for entry in inside if fnmatchcase(entry.name, folder) and not entry.name.startswith(".")]
+        else:
+            places = [place / folder for place in places]
     if "*" not in name:
-        path = find(folder / name) if last else folder / name
-        return [path] if path and (last or path.is_dir()) else []
-    if not folder.is_dir():
-        return []
-    there = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
-    if not last:
-        return [path for entry, path in there.items() if fnmatchcase(entry, name) and path.is_dir()]
-    found: dict[str, Path] = {}
-    packings = {entry: _packed(entry) for entry in there}
-    plain_first = ["", *(f".{suffix}" for suffix in SUFFIXES)]
-    for entry in sorted(there, key=lambda entry: plain_first.index(packings[entry])):
-        stem = entry if _packed(name) else entry.removesuffix(packings[entry])
-        if fnmatchcase(stem, name) and there[entry].is_file():
-            found.setdefault(stem, there[entry])
+        return [path for place in places if (path := find(place / name))]
+    found: dict[Path, Path] = {}
+    entries = [entry for place in places if place.is_dir() for entry in place.iterdir()]
+    for entry in sorted(entries, key=lambda entry: ["", *SUFFIXES].index(_packed(entry.name)[1:])):
+        stem = entry.name if _packed(name) else entry.name.removesuffix(_packed(entry.name))
+        if fnmatchcase(stem, name) and not stem.startswith(".") and entry.is_file():
+            found.setdefault(entry.with_name(stem), entry)
     return list(found.values())
 
 
@@ -177,49 +168,30 @@ def _packed(name: str) -> str:
     return next((f".{suffix}" for suffix in SUFFIXES if name.endswith(f".{suffix}")), "")
 
 
-def _matches(root: Path, name: str) -> list[Path]:
-    folders, parts = [_base(root, name)], name.removeprefix("/").split("/")
-    for part in parts[:-1]:
-        folders = [entry for folder in folders for entry in _entries(folder, part, last=False)]
-    return [path for folder in folders for path in _entries(folder, parts[-1], last=True)]
-
-
-def _base(root: Path, pattern: str) -> Path:
-    """Where the pattern begins."""
-    return Path("/") if pattern.startswith("/") else root
-
-
 def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
     """Languages of files that the table does not have, or calls otherwise: what they are called -> the code to use."""
     found = {}
-    for part in (part for pattern in patterns for part in pattern.split(" + ") if _FIELD.search(part)):
-        field = _FIELD.findall(part)[0]
-        forms = {form for folder in _searched(root, part) for form in _by_form(folder, part, field)}
+    for part in (part for pattern in patterns for part in pattern.split(" + ") if _field(part)):
+        forms = {form for folder in _searched(root, part) for form in _by_form(folder, part)}
         for form in sorted(forms):
             code = meant(form)
-            unread = _code_in(form, field) is None or (form != code and code in forms)
+            unread = _code_in(form, _field(part)) is None or (form != code and code in forms)
             if code and (code not in LANGUAGES or unread):
                 found[form] = code
     return found
 
 
-def _codes(root: Path, pattern: str, field: str) -> set[str]:
-    """Languages for which files of the pattern exist: match with `*` for the field, then read the field back."""
-    return {code for form in _by_form(root, pattern, field) if (code := _code_in(form, field))}
-
-
-def _by_form(root: Path, pattern: str, field: str) -> dict[str, list[Path]]:
+def _by_form(root: Path, pattern: str) -> dict[str, list[Path]]:
     """What stands in the place of the field in the names of files of the pattern, and the files so called."""
     listed = _LISTED.get({})
-    if (found := listed.get((root, pattern))) is not None:
-        return found
-    found = listed[root, pattern] = {}
-    for path in _matches(root, _FIELD.sub("*", pattern)):
-        name = path.relative_to(_base(root, pattern)).as_posix()
-        name = name if _packed(pattern) else name.removesuffix(_packed(name))
-        if form := _form_in(name, pattern.removeprefix("/")):
-            found.setdefault(form, []).append(path)
-    return found
+    if (root, pattern) not in listed:
+        found = listed[root, pattern] = {}
+        for path in _matches(root, _FIELD.sub("*", pattern)):
+            name = (path if pattern.startswith("/") else path.relative_to(root)).as_posix()
+            name = name if _packed(pattern) else name.removesuffix(_packed(name))
+            if form := _form_in(name, str(Path(pattern))):
+                found.setdefault(form, []).append(path)
+    return listed[root, pattern]
 
 
 @lru_cache(maxsize=100_000)
@@ -251,29 +223,18 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     """What was looked for, and the nearest thing that exists."""
     if not root.is_dir():
         return "the data folder does not exist"
-    parts = [part for pattern in patterns for part in pattern.split(" + ")]
-    looked = [next(_names(part, code), part) for part in parts]
+    fields = {part: _field(part) for pattern in patterns for part in pattern.split(" + ")}
+    forms = {field: [*any_language(code).forms(field), f"{{{field}}}"][0] for field in fields.values() if field}
+    looked = [_FIELD.sub(forms.get(field, ""), part) for part, field in fields.items()]
     shown = ", ".join(looked[:3]) + (f" and {len(looked) - 3} more" if len(looked) > 3 else "")
+    problem = f"no file {shown} (packed or not)"
     if there := languages_there(root, patterns, list(LANGUAGES)):
-        near = f"files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"
-    else:
-        near = _deepest(root, looked)
-    return f"no file {shown} (packed or not); {near}"
-
-
-def _deepest(root: Path, looked: Sequence[str]) -> str:
-    """The longest existing folder on the way to any of the paths, and what it holds."""
-    best = root
-    for name in looked:
-        folder = _base(root, name)
-        for part in name.removeprefix("/").split("/")[:-1]:
-            if "*" in part or not (folder / part).is_dir():
-                break
-            folder = folder / part
-        if len(folder.parts) > len(best.parts):
-            best = folder
+        return f"{problem}; files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"
+    # Else the longest folder that exists on the way to any of them, and what it holds.
+    folders = [next(folder for folder in (root / name).parents if folder.is_dir()) for name in looked]
+    best = max([root, *folders], key=lambda folder: len(folder.parts))
     entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))
     holds = ", ".join(entries[:8]) + (" ..." if len(entries) > 8 else "")
     inside = best != root and best.is_relative_to(root)
     where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix() if inside else best}'"
-    return f"{where} holds {holds or 'nothing'}"
+    return f"{problem}; {where} holds {holds or 'nothing'}"

@@ -10,12 +10,7 @@ from typing import Any
 from xstilts.core.files import read_jsonl
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
 
-_KINDS: Mapping[str, Any] = {
-    "text": TextExample,
-    "choice": ChoiceExample,
-    "span": SpanExample,
-    "tagged": TaggedExample,
-}
+_KINDS: Mapping[str, Any] = {"text": TextExample, "choice": ChoiceExample, "span": SpanExample, "tagged": TaggedExample}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 

@@ -17,7 +17,7 @@ average several worlds none of which was used for tuning: world 0 is for develop
 """
 
 from xstilts.microworld.domain import write_domain
-from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS, Language
+from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS, LanguageType
 from xstilts.microworld.world import DEFAULT, TINY, VERSION, World, WorldSize, write_translations, write_world
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "TARGETS",
     "TINY",
     "VERSION",
-    "Language",
+    "LanguageType",
     "World",
     "WorldSize",
     "write_domain",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,12 @@ T = TypeVar("T")
 _BLOCK = 1024
 
 
-class Table:
-    """Strings with weights, for weighted draws."""
+class WeightedTable(Generic[T]):
+    """Items with weights, for weighted draws."""
 
     __slots__ = ("cumulative", "items")
 
-    def __init__(self, items: Sequence[str], weights: Sequence[float]) -> None:
+    def __init__(self, items: Sequence[T], weights: Sequence[float]) -> None:
         assert items, "a table needs at least one item"
         self.items = tuple(items)
         self.cumulative = tuple(accumulate(weights))
@@ -55,7 +55,7 @@ class Dice:
     def pick(self, items: Sequence[T]) -> T:
         return items[int(self.random() * len(items))]
 
-    def draw(self, table: Table) -> str:
+    def draw(self, table: WeightedTable[T]) -> T:
         cumulative = table.cumulative
         return table.items[min(bisect(cumulative, self.random() * cumulative[-1]), len(cumulative) - 1)]
 

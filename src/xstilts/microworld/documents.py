@@ -7,13 +7,10 @@ a masked word can be found in the sentence before, in other words, which is what
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, TOPICS
-from xstilts.microworld.dice import Dice, Table
-from xstilts.microworld.meaning import NP, WHERE, Clause, Sentence, ask, plain
+from xstilts.microworld.dice import Dice, WeightedTable
+from xstilts.microworld.meaning import NP, WHERE, Clause, Utterance
 from xstilts.microworld.relations import (
-    concept,
     drop,
     front,
     generalise,
@@ -27,75 +24,69 @@ from xstilts.microworld.relations import (
 )
 from xstilts.microworld.sampler import Sampler
 
-Piece = Callable[[Sampler, str, NP, Dice], list[Sentence]]
+Said = list[Clause | Utterance]
+"""What a piece says; a clause is a sentence of its own."""
 
 
-def script_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def script_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """A cause and its effect, in one sentence or in two."""
     cause, effect = sampler.script(dice.pick(sampler.scripts[topic]), topic, dice)
     if effect.subject == cause.subject and cause.subject.noun in PRONOUN and dice.chance(0.6):
         effect = effect._replace(subject=NP(PRONOUN[cause.subject.noun]))
     kind = dice.random()
     if kind < 0.45:
-        return [plain(cause), plain(effect)]
-    if kind < 0.8:
-        return [Sentence(cause, "so", effect)]
-    return [Sentence(effect, "because", cause)]
+        return [cause, effect]
+    return [Utterance(cause, "so", effect) if kind < 0.8 else Utterance(effect, "because", cause)]
 
 
-def restated_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def restated_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event, then the same with less detail, more generally, or in other words."""
-    event = sampler.event(topic, dice, hero)
-    again: Clause | None = event
+    again = event = sampler.event(topic, dice, hero)
     for _ in range(dice.between(1, 2)):
-        again = dice.pick((drop, generalise, synonym, front))(again or event, sampler, topic, dice) or again
-    again = again or event
-    return [plain(event), plain(refer(again) if dice.chance(0.5) else again)]
+        again = dice.pick((drop, generalise, synonym, front))(again, sampler, topic, dice) or again
+    return [event, refer(again) if dice.chance(0.5) else again]
 
 
-def contrast_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def contrast_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event, and a negated one with another object, place or quality."""
     event = sampler.event(topic, dice, hero) if dice.chance(0.7) else sampler.state(topic, dice, hero)
     for change in dice.shuffled((replace_object, move, oppose)):
-        other = change(event, sampler, topic, dice)
-        if other is not None:
+        if other := change(event, sampler, topic, dice):
             other = other._replace(negated=True)
-            return [plain(event), plain(refer(other) if dice.chance(0.5) else other)]
-    return [plain(event)]
+            return [event, refer(other) if dice.chance(0.5) else other]
+    return [event]
 
 
-def role_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def role_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """What somebody is, then what the so-named did."""
     role = NP(sampler.word(dice.draw(sampler.roles[topic]), dice))
     if hero.noun not in PRONOUN:
-        return [plain(sampler.event(topic, dice, hero))]
-    event = sampler.event(topic, dice, role._replace(definite=True))
-    return [plain(Clause("is", hero, role)), plain(event)]
+        return [sampler.event(topic, dice, hero)]
+    return [Clause("is", hero, role), sampler.event(topic, dice, role._replace(definite=True))]
 
 
-def definition_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def definition_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """A hypernym of something, and an event with it."""
     event = sampler.event(topic, dice, hero)
-    if event.object is None or kind_of(event.object.noun) not in HYPERNYMS:
-        return [plain(event)]
-    noun = event.object.noun
-    return [plain(event), plain(Clause("is", NP(noun), NP(kind_of(noun))))]
+    noun = event.object.noun if event.object else ""
+    return [event, Clause("is", NP(noun), NP(kind_of(noun)))] if kind_of(noun) in HYPERNYMS else [event]
 
 
-def quality_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def quality_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """A thing with a quality, and not its opposite."""
     noun = dice.pick(tuple(CLASS_OF))
     table = sampler.adjectives[noun]
     if table is None:
-        return [plain(sampler.state(topic, dice, hero))]
+        return [sampler.state(topic, dice, hero)]
     quality = dice.draw(table)
     clause = Clause("was", NP(sampler.word(noun, dice), definite=True), state=sampler.word(quality, dice))
+    opposite = clause._replace(state=ANTONYM[quality])
     if dice.chance(0.5):
-        return [plain(clause), plain(clause._replace(state=ANTONYM[quality], negated=True))]
-    return [plain(clause._replace(negated=True)), plain(clause._replace(state=ANTONYM[concept(quality)]))]
+        return [clause, opposite._replace(negated=True)]
+    return [clause._replace(negated=True), opposite]
 
 
-def question(clause: Clause, dice: Dice) -> Sentence:
+def question(clause: Clause, dice: Dice) -> Utterance:
     """A question for one role of a clause, in situ."""
     ways = [clause._replace(subject=NP("who"))]
     if clause.object is not None:
@@ -105,43 +96,34 @@ def question(clause: Clause, dice: Dice) -> Sentence:
         ways.append(clause._replace(oblique=WHERE, adposition="", front=""))
     if clause.time:
         ways.append(clause._replace(time="when", front=""))
-    return ask(dice.pick(ways))
+    return Utterance(dice.pick(ways), question=True)
 
 
-def question_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def question_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event and a question about it, the question first or last; sometimes another event between."""
     event = sampler.event(topic, dice, hero)
     asked = question(event, dice)
     if dice.chance(0.5):
-        return [asked, plain(event)]
-    return [plain(event), plain(sampler.event(topic, dice)), asked] if dice.chance(0.5) else [plain(event), asked]
+        return [asked, event]
+    return [event, sampler.event(topic, dice), asked] if dice.chance(0.5) else [event, asked]
 
 
-def event_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> list[Sentence]:
+def event_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event, or a state, affirmed or denied."""
     clause = sampler.event(topic, dice, hero) if dice.chance(0.8) else sampler.state(topic, dice, hero)
-    return [plain(clause if dice.chance(0.9) else negate(clause, sampler, topic, dice) or clause)]
+    return [clause if dice.chance(0.9) else negate(clause, sampler, topic, dice)]
 
 
-_PIECES: dict[str, tuple[Piece, float]] = {
-    "script": (script_piece, 0.28),
-    "restated": (restated_piece, 0.26),
-    "contrast": (contrast_piece, 0.12),
-    "role": (role_piece, 0.08),
-    "definition": (definition_piece, 0.06),
-    "quality": (quality_piece, 0.06),
-    "question": (question_piece, 0.14),
-    "event": (event_piece, 0.14),
+_PIECES = {
+    **{script_piece: 0.28, restated_piece: 0.26, contrast_piece: 0.12, role_piece: 0.08},
+    **{definition_piece: 0.06, quality_piece: 0.06, question_piece: 0.14, event_piece: 0.14},
 }
-_TABLE = Table(list(_PIECES), [weight for _, weight in _PIECES.values()])
+_TABLE = WeightedTable(tuple(_PIECES), tuple(_PIECES.values()))
 
 
-def document(sampler: Sampler, dice: Dice, topic: str = "") -> list[Sentence]:
+def document(sampler: Sampler, dice: Dice, topic: str = "") -> list[Utterance]:
     """A document of one to three pieces about one topic and, mostly, one person."""
     topic = topic or dice.pick(TOPICS)
     hero = sampler.person(topic, dice)
-    sentences: list[Sentence] = []
-    for _ in range(dice.between(1, 3)):
-        piece, _ = _PIECES[dice.draw(_TABLE)]
-        sentences += piece(sampler, topic, hero, dice)
-    return sentences
+    said = [one for _ in range(dice.between(1, 3)) for one in dice.draw(_TABLE)(sampler, topic, hero, dice)]
+    return [Utterance(one) if isinstance(one, Clause) else one for one in said]

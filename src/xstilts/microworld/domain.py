@@ -13,7 +13,7 @@ from xstilts.microworld.dice import Dice
 from xstilts.microworld.documents import document
 from xstilts.microworld.formats import write_conllu, write_lines, write_panx, write_parallel
 from xstilts.microworld.languages import LANGUAGES, TARGETS
-from xstilts.microworld.meaning import Sentence
+from xstilts.microworld.meaning import Utterance
 from xstilts.microworld.sampler import Sampler
 from xstilts.microworld.stories import entity_sentence, retrieval_sentence, tagging_sentence
 from xstilts.microworld.world import World, distinct, renderings
@@ -45,8 +45,8 @@ def write_domain(directory: Path, seed: int, size: DomainSize = DEFAULT_DOMAIN) 
     english = world.grammars["en"]
     dice = Dice(seed, "domain", "test")
 
-    def sentences(make: Callable[[Sampler, Dice, str], Sentence]) -> list[Sentence]:
-        return distinct(lambda _: make(world.full, dice, TOPIC), lambda one: renderings(world, (one,)), size.test)
+    def sentences(make: Callable[[int, Sampler, Dice, str], Utterance]) -> list[Utterance]:
+        return distinct(lambda n: make(n, world.full, dice, TOPIC), lambda one: renderings(world, (one,)), size.test)
 
     tagged, named, pairs = map(sentences, (tagging_sentence, entity_sentence, retrieval_sentence))
     for code in LANGUAGES:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.microworld.grammar import Grammar
-from xstilts.microworld.meaning import Sentence
-from xstilts.microworld.pairs import Pair
-from xstilts.microworld.stories import Choice, Reading, Themed
+from xstilts.microworld.meaning import Utterance
+from xstilts.microworld.pairs import PairItem
+from xstilts.microworld.stories import ChoiceItem, ReadingItem, TopicItem
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -23,7 +23,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def write_pairs(path: Path, grammar: Grammar, items: Sequence[Pair], split: str) -> None:
+def write_pairs(path: Path, grammar: Grammar, items: Sequence[PairItem], split: str) -> None:
     """XTREME's form of XNLI and PAWS-X: sentence, sentence, label."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter="\t")
@@ -32,35 +32,31 @@ def write_pairs(path: Path, grammar: Grammar, items: Sequence[Pair], split: str)
     path.write_bytes(stream.getvalue().encode())
 
 
-def write_topics(path: Path, grammar: Grammar, items: Sequence[Themed], split: str) -> None:
+def write_topics(path: Path, grammar: Grammar, items: Sequence[TopicItem], split: str) -> None:
     """SIB-200: `index_id`, `category`, `text` with header."""
-    rows = [f"{number}\t{item.topic}\t{grammar.text(*item.text)}" for number, item in enumerate(items)]
+    rows = [f"{number}\t{item.topic}\t{grammar.text(*item.said)}" for number, item in enumerate(items)]
     write_lines(path, ["index_id\tcategory\ttext", *rows])
 
 
-def write_choices(path: Path, grammar: Grammar, items: Sequence[Choice], split: str) -> None:
+def write_choices(path: Path, grammar: Grammar, items: Sequence[ChoiceItem], split: str) -> None:
     """HellaSwag's JSON lines."""
     rows = []
     for number, item in enumerate(items):
-        context = grammar.text(*item.context)
-        rows.append(
-            {
-                "ind": number,
-                "activity_label": item.topic,
-                "ctx_a": context,
-                "ctx_b": "",
-                "ctx": context,
-                "split": split,
-                "split_type": "indomain",
-                "label": item.label,
-                "endings": [grammar.text(ending) for ending in item.endings],
-                "source_id": f"microworld~{number}",
-            }
-        )
+        context, endings = grammar.text(*item.context), [grammar.text(ending) for ending in item.endings]
+        row = {
+            "ind": number,
+            "activity_label": item.topic,
+            "ctx_a": context,
+            "ctx_b": "",
+            "ctx": context,
+            "split": split,
+        }
+        row |= {"split_type": "indomain", "label": item.label, "endings": endings, "source_id": f"microworld~{number}"}
+        rows.append(row)
     write_jsonl(path, rows)
 
 
-def write_conllu(path: Path, grammar: Grammar, items: Sequence[Sentence], split: str) -> None:
+def write_conllu(path: Path, grammar: Grammar, items: Sequence[Utterance], split: str) -> None:
     """CoNLL-U with forms and UPOS; what the world does not know is `_`."""
     blocks = []
     for number, sentence in enumerate(items, start=1):
@@ -71,13 +67,13 @@ def write_conllu(path: Path, grammar: Grammar, items: Sequence[Sentence], split:
     write_text(path, "".join(blocks))
 
 
-def write_panx(path: Path, grammar: Grammar, items: Sequence[Sentence], split: str) -> None:
+def write_panx(path: Path, grammar: Grammar, items: Sequence[Utterance], split: str) -> None:
     """XTREME's PAN-X: word, tab, tag; a blank line between sentences."""
     blocks = ["".join(f"{w.form}\t{w.entity}\n" for w in grammar.words([sentence])) for sentence in items]
     write_text(path, "\n".join(blocks))
 
 
-def locate_answer(grammar: Grammar, item: Reading) -> tuple[str, str, int] | None:
+def locate_answer(grammar: Grammar, item: ReadingItem) -> tuple[str, str, int] | None:
     """Passage, answer and its offset in code points; None when the answer occurs more than once."""
     phrases = grammar.phrases(item.passage[item.sentence])
     answer = [word.form for role, words in phrases if role == item.role for word in words]
@@ -88,7 +84,7 @@ def locate_answer(grammar: Grammar, item: Reading) -> tuple[str, str, int] | Non
     return passage, text, passage.index(text)
 
 
-def write_squad(path: Path, grammar: Grammar, items: Sequence[Reading], split: str) -> None:
+def write_squad(path: Path, grammar: Grammar, items: Sequence[ReadingItem], split: str) -> None:
     """SQuAD 1.1; ids are the same in all languages, as in XQuAD."""
     articles = []
     for number, item in enumerate(items):
@@ -105,7 +101,7 @@ def write_squad(path: Path, grammar: Grammar, items: Sequence[Reading], split: s
 
 
 def write_parallel(
-    folder: Path, name: str, target: Grammar, english: Grammar, texts: Sequence[Sequence[Sentence]]
+    folder: Path, name: str, target: Grammar, english: Grammar, texts: Sequence[Sequence[Utterance]]
 ) -> None:
     """LASER's Tatoeba files `name.qaa-eng.qaa` and `name.qaa-eng.eng`, aligned line by line."""
     stem = f"{name}.{target.language.code}-eng"

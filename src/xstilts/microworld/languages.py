@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Language:
+class LanguageType:
     """A language type; its words are drawn anew in every world.
 
     Attributes:
@@ -49,13 +49,13 @@ class Language:
         return round(self.lexical_distance + 0.1 * sum(differs), 2)
 
 
-SOURCE = Language("en", "English (microworld)")
+SOURCE = LanguageType("en", "English (microworld)")
 TARGETS = (
-    Language("qaa", "Aran", lexical_distance=0.2, adjective_first=False),
-    Language("qab", "Bero", lexical_distance=0.6, articles=False),
-    Language("qad", "Dulo", order="VSO", lexical_distance=0.6, adjective_first=False),
-    Language("qac", "Ceti", order="SOV", lexical_distance=0.6, articles=False, cases=True),
-    Language("qae", "Ekua", order="SOV", lexical_distance=1.0, articles=False, cases=True, script="Georgian"),
+    LanguageType("qaa", "Aran", lexical_distance=0.2, adjective_first=False),
+    LanguageType("qab", "Bero", lexical_distance=0.6, articles=False),
+    LanguageType("qad", "Dulo", order="VSO", lexical_distance=0.6, adjective_first=False),
+    LanguageType("qac", "Ceti", order="SOV", lexical_distance=0.6, articles=False, cases=True),
+    LanguageType("qae", "Ekua", order="SOV", lexical_distance=1.0, articles=False, cases=True, script="Georgian"),
 )
-LANGUAGES: dict[str, Language] = {language.code: language for language in (SOURCE, *TARGETS)}
+LANGUAGES: dict[str, LanguageType] = {language.code: language for language in (SOURCE, *TARGETS)}
 """Code -> language, by growing distance from English."""

@@ -7,11 +7,12 @@ one accusative suffix a language. Names and digits are shared by all; another sc
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 from xstilts.microworld import concepts
 from xstilts.microworld.dice import Dice
-from xstilts.microworld.languages import LANGUAGES, Language
+from xstilts.microworld.languages import LANGUAGES, TARGETS, LanguageType
 
 _GEORGIAN = {ord("a") + i: chr(0x10D0 + i) for i in range(26)}
 _SHIFTS = (("p", "b"), ("t", "d"), ("k", "g"), ("s", "z"), ("o", "u"), ("e", "i"), ("a", "o"), ("r", "l"), ("c", "k"))
@@ -31,30 +32,18 @@ class Word(NamedTuple):
 class Suffixes(NamedTuple):
     """The inflection of a language, in Latin letters."""
 
-    plural: str
-    past: str
-    accusative: str
+    plural: str = ""
+    past: str = ""
+    accusative: str = ""
 
 
-def _suffixes(dice: Dice, vowels: list[str]) -> Suffixes:
-    consonants = dice.sample([coda for coda in dict.fromkeys(_CODAS) if coda], 3)
-    plural, past, accusative = (dice.pick(vowels) + consonant for consonant in consonants)
-    return Suffixes(plural, past, accusative)
-
-
-def _cognate(stem: str, shifts: list[tuple[str, str]], ending: str) -> str:
-    changed = stem
-    for old, new in shifts:
-        changed = changed.replace(old, new)
-    return changed + ending
-
-
-def draw_stems(language: Language, seed: int, taken: set[str]) -> tuple[dict[str, str], Suffixes]:
+def draw_stems(language: LanguageType, seed: int, taken: set[str]) -> tuple[dict[str, str], Suffixes]:
     """Latin stems of all lexemes and the suffixes of one language; new words are added to `taken`."""
     dice = Dice(seed, "lexicon", language.code)
     onsets, vowels = dice.sample(_ONSETS, 14), dice.sample(_VOWELS, 4)
     shifts, ending = dice.sample(_SHIFTS, 4), dice.pick(vowels)
-    suffixes = _suffixes(dice, vowels)
+    consonants = dice.sample([coda for coda in dict.fromkeys(_CODAS) if coda], 3)
+    suffixes = Suffixes(*(dice.pick(vowels) + consonant for consonant in consonants))
     near = 1 - language.lexical_distance
     stems: dict[str, str] = {}
     for lexeme in sorted(concepts.part_of_speech()):
@@ -62,72 +51,58 @@ def draw_stems(language: Language, seed: int, taken: set[str]) -> tuple[dict[str
         if kind < 0.5 * near:
             stems[lexeme] = lexeme
             continue
-        stem = _cognate(lexeme, shifts, ending) if kind < 0.8 * near else ""
+        stem = ""
+        if kind < 0.8 * near:  # a cognate
+            stem = reduce(lambda changed, shift: changed.replace(*shift), shifts, lexeme) + ending
         while not stem or stem in taken:
-            short = lexeme in concepts.FUNCTION_WORDS
-            count = dice.between(1, 2) if short else dice.between(2, 3)
+            least = 1 if lexeme in concepts.FUNCTION_WORDS else 2
+            count = dice.between(least, least + 1)
             stem = "".join(dice.pick(onsets) + dice.pick(vowels) for _ in range(count)) + dice.pick(_CODAS)
         taken.add(stem)
         stems[lexeme] = stem
     return stems, suffixes
 
 
-def _english_plural(noun: str) -> str:
-    return noun + ("es" if noun.endswith(("s", "sh", "ch", "x")) else "s")
-
-
 class Lexicon:
     """All forms of one language as `Word`s; `bare` holds names and function words, by (lexeme, accusative)."""
 
-    def __init__(self, language: Language, stems: dict[str, str], suffixes: Suffixes) -> None:
+    def __init__(self, language: LanguageType, stems: dict[str, str], suffixes: Suffixes) -> None:
         self.language = language
         self.stems, self.suffixes = stems, suffixes
         upos = concepts.part_of_speech()
         self.nouns: dict[tuple[str, bool, bool], Word] = {}
         self.bare: dict[tuple[str, bool], tuple[Word, ...]] = {}
         self.words: dict[str, Word] = {}
+        ending = self.written(suffixes.accusative) if language.cases else ""
         for lexeme, kind in upos.items():
-            if kind == "NOUN":
-                for plural in (False, True):
-                    for accusative in (False, True):
-                        self.nouns[lexeme, plural, accusative] = Word(self._noun(lexeme, plural, accusative), kind)
             form = self._past(lexeme) if kind == "VERB" else self.written(stems[lexeme])
             self.words[lexeme] = Word(form, kind)
-            if kind in ("PRON", "ADV"):
-                self.bare[lexeme, False] = (self.words[lexeme],)
-                self.bare[lexeme, True] = (Word(form + self._accusative(), kind),)
+            for accusative, end in ((False, ""), (True, ending)):
+                if kind == "NOUN":
+                    self.nouns[lexeme, False, accusative] = Word(form + end, kind)
+                    self.nouns[lexeme, True, accusative] = Word(self._plural(lexeme) + end, kind)
+                self.bare[lexeme, accusative] = (Word(form + end, kind),)
         for name, kind in concepts.ENTITY_OF.items():
-            for accusative in (False, True):
-                self.bare[name, accusative] = self._name(name, kind, accusative)
+            for accusative, end in ((False, ""), (True, ending)):
+                parts = (self.written(name) + end).split()
+                tags = [f"B-{kind}"] + [f"I-{kind}"] * (len(parts) - 1)
+                self.bare[name, accusative] = tuple(Word(part, "PROPN", tag) for part, tag in zip(parts, tags))
         self.affirmed = {verb: (self.words[verb],) for verb, kind in upos.items() if kind in ("VERB", "AUX")}
         self.negated = {verb: self._negated(verb, upos[verb]) for verb in self.affirmed}
-        self.numerals = {number: Word(str(number), "NUM") for number in range(2, 10)}
 
     def written(self, latin: str) -> str:
         """A Latin form in the language's script."""
         return latin.lower().translate(_GEORGIAN) if self.language.script == "Georgian" else latin
 
-    def _accusative(self) -> str:
-        return self.written(self.suffixes.accusative) if self.language.cases else ""
-
-    def _noun(self, lexeme: str, plural: bool, accusative: bool) -> str:
-        stem = self.stems[lexeme]
+    def _plural(self, noun: str) -> str:
         if self.language.code == "en":
-            return _english_plural(stem) if plural else stem
-        form = self.written(stem + self.suffixes.plural if plural else stem)
-        return form + self._accusative() if accusative else form
+            return noun + ("es" if noun.endswith(("s", "sh", "ch", "x")) else "s")
+        return self.written(self.stems[noun] + self.suffixes.plural)
 
     def _past(self, verb: str) -> str:
         if self.language.code == "en":
-            return concepts.SYNONYM_PAST[verb] if verb in concepts.SYNONYM_PAST else concepts.VERBS[verb].past
+            return concepts.SYNONYM_PAST.get(verb) or concepts.VERBS[verb].past
         return self.written(self.stems[verb] + self.suffixes.past)
-
-    def _name(self, name: str, kind: str, accusative: bool) -> tuple[Word, ...]:
-        parts = self.written(name).split()
-        if accusative:
-            parts[-1] += self._accusative()
-        tags = [f"B-{kind}"] + [f"I-{kind}"] * (len(parts) - 1)
-        return tuple(Word(part, "PROPN", tag) for part, tag in zip(parts, tags))
 
     def _negated(self, verb: str, kind: str) -> tuple[Word, ...]:
         """English `did not buy`, `was not`; elsewhere a particle before the verb, after it where the verb is last."""
@@ -142,9 +117,5 @@ def draw_lexicons(seed: int) -> dict[str, Lexicon]:
     upos = concepts.part_of_speech()
     taken = {*upos, *(verb.past for verb in concepts.VERBS.values()), "an", "did"}
     taken |= {part.lower() for name in concepts.ENTITY_OF for part in name.split()}
-    english = Lexicon(LANGUAGES["en"], {lexeme: lexeme for lexeme in upos}, Suffixes("", "", ""))
-    lexicons = {"en": english}
-    for code, language in LANGUAGES.items():
-        if code != "en":
-            lexicons[code] = Lexicon(language, *draw_stems(language, seed, taken))
-    return lexicons
+    lexicons = {"en": Lexicon(LANGUAGES["en"], {lexeme: lexeme for lexeme in upos}, Suffixes())}
+    return lexicons | {one.code: Lexicon(one, *draw_stems(one, seed, taken)) for one in TARGETS}

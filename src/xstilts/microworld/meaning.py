@@ -39,23 +39,18 @@ class Clause(NamedTuple):
     front: str = ""
 
 
-class Sentence(NamedTuple):
-    """One or two clauses; `link` (`so`, `and`, `because`) joins the second to the first."""
+class Utterance(NamedTuple):
+    """One or two clauses; `link` (`so`, `and`, `because`) joins the second. A question holds its word in situ."""
 
     first: Clause
     link: str = ""
     second: Clause | None = None
     question: bool = False
 
-
-def plain(clause: Clause) -> Sentence:
-    """The clause as a statement."""
-    return Sentence(clause)
-
-
-def ask(clause: Clause) -> Sentence:
-    """The clause, holding a question word in situ, as a question."""
-    return Sentence(clause, question=True)
+    @property
+    def said(self) -> tuple[Utterance, ...]:
+        """All that an item says; here itself."""
+        return (self,)
 
 
 WHERE = NP("where")

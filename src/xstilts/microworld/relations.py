@@ -8,14 +8,15 @@ tasks. Another place, time or quality in the same event counts as a contradictio
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, CONCEPT, ENTITY_OF, HYPERNYMS, PRONOUN, SYNONYM, TIMES, VERBS
+from xstilts.microworld.concepts import ANTONYM, CLASS_OF, CONCEPT, ENTITY_OF, HYPERNYMS, PRONOUN, SWAPS, TIMES, VERBS
 from xstilts.microworld.dice import Dice
 from xstilts.microworld.meaning import NP, Clause
 from xstilts.microworld.sampler import Sampler
 
 Relation = Callable[[Clause, Sampler, str, Dice], Clause | None]
+T = TypeVar("T", NP, Clause)
 
 
 def concept(word: str) -> str:
@@ -56,31 +57,18 @@ def generalise(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clau
     return dice.pick(ways) if ways else None
 
 
-def _swap_synonym(word: str) -> str | None:
-    return SYNONYM.get(word) or CONCEPT.get(word)
-
-
-def _reworded(np: NP | None) -> list[NP]:
-    if np is None:
-        return []
-    ways = []
-    if other := _swap_synonym(np.noun):
-        ways.append(np._replace(noun=other))
-    if other := _swap_synonym(np.adjective):
-        ways.append(np._replace(adjective=other))
-    return ways
+def _reworded(parts: T, fields: tuple[str, ...]) -> list[T]:
+    """The same with another word of the same meaning in one field, once for each that has one."""
+    swaps: dict[str, Any] = {field: SWAPS[word] for field in fields if (word := getattr(parts, field)) in SWAPS}
+    return [parts._replace(**{field: word}) for field, word in swaps.items()]
 
 
 def synonym(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
     """A synonym in place of a word: the same."""
-    ways = []
-    if other := _swap_synonym(clause.verb):
-        ways.append(clause._replace(verb=other))
-    if clause.state and (other := _swap_synonym(clause.state)):
-        ways.append(clause._replace(state=other))
-    ways += [clause._replace(subject=np) for np in _reworded(clause.subject)]
-    ways += [clause._replace(object=np) for np in _reworded(clause.object)]
-    ways += [clause._replace(oblique=np) for np in _reworded(clause.oblique)]
+    ways = _reworded(clause, ("verb", "state"))
+    for role in ("subject", "object", "oblique"):
+        np = getattr(clause, role)
+        ways += [clause._replace(**{role: other}) for other in (_reworded(np, ("noun", "adjective")) if np else [])]
     return dice.pick(ways) if ways else None
 
 
@@ -92,7 +80,7 @@ def front(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | 
     return clause._replace(front=dice.pick(ways)) if ways else None
 
 
-def negate(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
+def negate(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause:
     """The opposite: contradicts."""
     return clause._replace(negated=not clause.negated)
 

@@ -11,18 +11,11 @@ from collections.abc import Iterable
 
 from xstilts.core.seeds import derive_seed
 from xstilts.microworld import concepts
-from xstilts.microworld.concepts import CLASS_OF, NAMES, NOUNS, PLACES, ROLES, STATES, TOPICS, VERBS
-from xstilts.microworld.dice import Dice, Table
+from xstilts.microworld.concepts import CLASS_OF, NAMES, NOUNS, PLACES, ROLES, STATES, TOPICS, VERBS, Script, ScriptStep
+from xstilts.microworld.dice import Dice, WeightedTable
 from xstilts.microworld.meaning import NP, Clause
-from xstilts.microworld.scripts import SCRIPTS, Script, Step
 
 _SYNONYM_RATE = 0.35
-
-
-def content_concepts() -> tuple[str, ...]:
-    """Everything that can be held out: nouns, verbs, adjectives and names; a synonym goes with its lexeme."""
-    adjectives = [word for pair in (*STATES, *concepts.QUALITIES) for word in pair]
-    return (*CLASS_OF, *VERBS, *adjectives, *concepts.ENTITY_OF)
 
 
 class Sampler:
@@ -44,7 +37,7 @@ class Sampler:
         self.adjectives = {noun: self._adjectives(noun) for noun in CLASS_OF}
         self.states = {t: self._table(self._kept([a for pair in STATES for a in pair]), t) for t in TOPICS}
         self.times = {t: self._table(concepts.TIMES, t) for t in TOPICS}
-        self.scripts = {t: [s for s in SCRIPTS if s.topic in (t, "any") and self._usable(s)] for t in TOPICS}
+        self.scripts = {t: [s for s in concepts.SCRIPTS if s.topic in (t, "any") and self._usable(s)] for t in TOPICS}
 
     def _kept(self, words: Iterable[str]) -> list[str]:
         return [word for word in words if word not in self.excluded]
@@ -52,7 +45,7 @@ class Sampler:
     def _hash(self, *parts: str) -> int:
         return derive_seed(self.seed, "microworld", *parts)
 
-    def _table(self, items: Iterable[str], context: str, favoured: tuple[str, ...] = ()) -> Table:
+    def _table(self, items: Iterable[str], context: str, favoured: tuple[str, ...] = ()) -> WeightedTable[str]:
         """Zipf-like by the world's order x attraction to `context` x 8 for the favoured."""
         items = list(items)
         ranks = {item: rank for rank, item in enumerate(sorted(items, key=lambda item: self._hash("rank", item)))}
@@ -62,21 +55,21 @@ class Sampler:
             * (8.0 if item in favoured else 1.0)
             for item in items
         ]
-        return Table(items, weights)
+        return WeightedTable(items, weights)
 
-    def _verbs(self, doable: list[str], topic: str) -> Table:
+    def _verbs(self, doable: list[str], topic: str) -> WeightedTable[str]:
         """The topic's verbs, and those of no topic at a quarter of their weight."""
         table = self._table([verb for verb in doable if VERBS[verb].topic in (topic, "any")], topic)
         weights = [b - a for a, b in zip((0.0, *table.cumulative), table.cumulative)]
         rates = [1.0 if VERBS[verb].topic == topic else 0.25 for verb in table.items]
-        return Table(table.items, [weight * rate for weight, rate in zip(weights, rates)])
+        return WeightedTable(table.items, [weight * rate for weight, rate in zip(weights, rates)])
 
     def _candidates(self, spec: Iterable[str]) -> list[str]:
         """Nouns and name classes that classes and nouns stand for."""
         words = [noun for name in spec for noun in NOUNS.get(name, (name,))]
         return self._kept(words)
 
-    def _adjectives(self, noun: str) -> Table | None:
+    def _adjectives(self, noun: str) -> WeightedTable[str] | None:
         pairs = [pair for pair, classes in concepts.QUALITIES.items() if CLASS_OF[noun] in classes]
         words = self._kept(word for pair in pairs for word in pair)
         return self._table(words, noun) if words else None
@@ -161,7 +154,7 @@ class Sampler:
         cast = self.cast(script, topic, dice)
         return self.step(script.cause, cast, topic, dice), self.step(script.effect, cast, topic, dice)
 
-    def step(self, step: Step, cast: dict[str, NP], topic: str, dice: Dice) -> Clause:
+    def step(self, step: ScriptStep, cast: dict[str, NP], topic: str, dice: Dice) -> Clause:
         """One step of a script with its parts taken from `cast`, or drawn anew."""
         subject = cast[step.subject]
         if step.verb == "was":

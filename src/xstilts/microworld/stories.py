@@ -4,40 +4,49 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from xstilts.microworld.concepts import TOPICS, VERBS
+from xstilts.microworld.concepts import SCRIPTS, TOPICS, VERBS, Script
 from xstilts.microworld.dice import Dice
 from xstilts.microworld.documents import question
-from xstilts.microworld.meaning import NP, Clause, Sentence, plain
+from xstilts.microworld.meaning import NP, Clause, Utterance
 from xstilts.microworld.relations import concept
 from xstilts.microworld.sampler import Sampler
-from xstilts.microworld.scripts import SCRIPTS, Script
 
 ENDINGS = 4
 ROLES = ("subject", "object", "oblique", "time")
 
 
-class Choice(NamedTuple):
+class ChoiceItem(NamedTuple):
     """A context, `ENDINGS` endings, the index of the right one, and its topic."""
 
-    context: tuple[Sentence, ...]
-    endings: tuple[Sentence, ...]
+    context: tuple[Utterance, ...]
+    endings: tuple[Utterance, ...]
     label: int
     topic: str
 
+    @property
+    def said(self) -> tuple[Utterance, ...]:
+        """The context and all endings."""
+        return self.context + self.endings
 
-class Reading(NamedTuple):
+
+class ReadingItem(NamedTuple):
     """A passage, a question about sentence number `sentence`, and the role that answers it."""
 
-    passage: tuple[Sentence, ...]
-    question: Sentence
+    passage: tuple[Utterance, ...]
+    question: Utterance
     sentence: int
     role: str
 
+    @property
+    def said(self) -> tuple[Utterance, ...]:
+        """The passage and the question."""
+        return (*self.passage, self.question)
 
-class Themed(NamedTuple):
+
+class TopicItem(NamedTuple):
     """A text and its topic."""
 
-    text: tuple[Sentence, ...]
+    said: tuple[Utterance, ...]
     topic: str
 
 
@@ -51,8 +60,9 @@ def _outcomes(verb: str, state: str = "") -> set[tuple[str, str]]:
     return likely | {(verb, state)}
 
 
-def choice_item(label: int, sampler: Sampler, dice: Dice) -> Choice:
+def choice_item(number: int, sampler: Sampler, dice: Dice) -> ChoiceItem:
     """What somebody did or was, and four things that may have come of it, about the same persons and thing."""
+    label = number % ENDINGS
     topic = dice.pick(TOPICS)
     script = dice.pick(sampler.scripts[topic])
     cast = sampler.cast(script, topic, dice)
@@ -61,21 +71,17 @@ def choice_item(label: int, sampler: Sampler, dice: Dice) -> Choice:
         context.insert(0, sampler.event(topic, dice, cast["X"]))
     usable = [s for t in TOPICS for s in sampler.scripts[t] if "O" not in s.effect or s.thing == script.thing]
     seen = {outcome for clause in context for outcome in _outcomes(concept(clause.verb), concept(clause.state))}
-    endings = [plain(sampler.step(script.effect, cast, topic, dice))]
+    endings = [Utterance(sampler.step(script.effect, cast, topic, dice))]
     for other in dice.shuffled(usable):
         if len(endings) < ENDINGS and _outcome(other) not in seen:
             seen.add(_outcome(other))
-            endings.append(plain(sampler.step(other.effect, cast, topic, dice)))
+            endings.append(Utterance(sampler.step(other.effect, cast, topic, dice)))
     assert len(endings) == ENDINGS, "too few scripts are left for wrong endings"
     endings[0], endings[label] = endings[label], endings[0]
-    return Choice(tuple(map(plain, context)), tuple(endings), label, topic)
+    return ChoiceItem(tuple(map(Utterance, context)), tuple(endings), label, topic)
 
 
-def _answer_role(clause: Clause, asked: Clause) -> str:
-    return next(role for role in ROLES if getattr(clause, role) != getattr(asked, role))
-
-
-def reading_item(sampler: Sampler, dice: Dice) -> Reading:
+def reading_item(number: int, sampler: Sampler, dice: Dice) -> ReadingItem:
     """Two or three events of different persons with different verbs, and a question about one."""
     topic = dice.pick(TOPICS)
     clauses: list[Clause] = []
@@ -86,50 +92,52 @@ def reading_item(sampler: Sampler, dice: Dice) -> Reading:
             clauses.append(event)
     target = dice.between(0, len(clauses) - 1)
     asked = question(clauses[target], dice)
-    return Reading(tuple(map(plain, clauses)), asked, target, _answer_role(clauses[target], asked.first))
+    role = next(role for role in ROLES if getattr(clauses[target], role) != getattr(asked.first, role))
+    return ReadingItem(tuple(map(Utterance, clauses)), asked, target, role)
 
 
-def topic_item(topic: str, sampler: Sampler, dice: Dice) -> Themed:
+def topic_item(number: int, sampler: Sampler, dice: Dice) -> TopicItem:
     """Two or three sentences on a topic, the first of them with a verb of its own."""
+    topic = TOPICS[number % len(TOPICS)]
     hero = sampler.person(topic, dice)
-    sentences = [plain(sampler.event(topic, dice, hero))]
+    sentences = [Utterance(sampler.event(topic, dice, hero))]
     while VERBS[concept(sentences[0].first.verb)].topic != topic:
-        sentences = [plain(sampler.event(topic, dice, hero))]
+        sentences = [Utterance(sampler.event(topic, dice, hero))]
     scripts = [s for s in sampler.scripts[topic] if s.topic == topic]
     if scripts and dice.chance(0.5):
-        sentences += map(plain, sampler.script(dice.pick(scripts), topic, dice))
+        sentences += map(Utterance, sampler.script(dice.pick(scripts), topic, dice))
     else:
-        sentences.append(plain(sampler.event(topic, dice, hero)))
-    return Themed(tuple(dice.shuffled(sentences)), topic)
+        sentences.append(Utterance(sampler.event(topic, dice, hero)))
+    return TopicItem(tuple(dice.shuffled(sentences)), topic)
 
 
-def retrieval_sentence(sampler: Sampler, dice: Dice, topic: str = "") -> Sentence:
+def retrieval_sentence(number: int, sampler: Sampler, dice: Dice, topic: str = "") -> Utterance:
     """A sentence with enough in it to be told from five hundred others: two linked clauses."""
     topic = topic or dice.pick(TOPICS)
     if dice.chance(0.4):
         cause, effect = sampler.script(dice.pick(sampler.scripts[topic]), topic, dice)
-        return Sentence(cause, "so", effect)
+        return Utterance(cause, "so", effect)
     first = sampler.event(topic, dice)
-    return Sentence(first, "and", sampler.event(topic, dice, first.subject if dice.chance(0.3) else None))
+    return Utterance(first, "and", sampler.event(topic, dice, first.subject if dice.chance(0.3) else None))
 
 
-def tagging_sentence(sampler: Sampler, dice: Dice, domain: str = "") -> Sentence:
+def tagging_sentence(number: int, sampler: Sampler, dice: Dice, domain: str = "") -> Utterance:
     """Any kind of sentence: an event, a state, a role, or a question; in a domain on that topic alone."""
     topic = domain or dice.pick(TOPICS)
     kind = dice.random()
     if kind < 0.4:
-        return retrieval_sentence(sampler, dice, domain)
+        return retrieval_sentence(number, sampler, dice, domain)
     if kind < 0.5:
-        return plain(sampler.state(topic, dice))
+        return Utterance(sampler.state(topic, dice))
     if kind < 0.6:
-        return plain(Clause("is", sampler.name("PER", topic, dice), NP(dice.draw(sampler.roles[topic]))))
+        return Utterance(Clause("is", sampler.name("PER", topic, dice), NP(dice.draw(sampler.roles[topic]))))
     event = sampler.event(topic, dice)
     if kind < 0.7:
         return question(event, dice)
-    return plain(event._replace(negated=dice.chance(0.3)))
+    return Utterance(event._replace(negated=dice.chance(0.3)))
 
 
-def entity_sentence(sampler: Sampler, dice: Dice, topic: str = "") -> Sentence:
+def entity_sentence(number: int, sampler: Sampler, dice: Dice, topic: str = "") -> Utterance:
     """One or two events among persons, groups and named places."""
     topic = topic or dice.pick(TOPICS)
     clauses = []
@@ -140,4 +148,4 @@ def entity_sentence(sampler: Sampler, dice: Dice, topic: str = "") -> Sentence:
         if event.adposition in ("", "in") and dice.chance(0.45):
             event = event._replace(adposition="in", oblique=sampler.name("LOC", topic, dice))
         clauses.append(event)
-    return Sentence(clauses[0], "and", clauses[1]) if dice.chance(0.5) else plain(clauses[0])
+    return Utterance(clauses[0], "and", clauses[1]) if dice.chance(0.5) else Utterance(clauses[0])

@@ -9,28 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from xstilts.core.files import write_json
-from xstilts.microworld import concepts
-from xstilts.microworld.catalogue import CHOICE, NER, NLI, PARAPHRASE, QA, TAGGING, TOPIC, Kind
+from xstilts.microworld import concepts, formats, pairs, stories
 from xstilts.microworld.dice import Dice
 from xstilts.microworld.documents import document
-from xstilts.microworld.formats import locate_answer, write_lines, write_parallel
 from xstilts.microworld.grammar import Grammar
 from xstilts.microworld.languages import LANGUAGES, TARGETS
 from xstilts.microworld.lexicon import draw_lexicons
-from xstilts.microworld.meaning import Sentence
+from xstilts.microworld.meaning import Utterance
 from xstilts.microworld.sampler import Sampler
-from xstilts.microworld.stories import Reading, retrieval_sentence
 
 VERSION = 1
 """Raised when the bytes of a world change."""
 
-KINDS: tuple[Kind[Any], ...] = (NLI, PARAPHRASE, CHOICE, QA, TOPIC, TAGGING, NER)
-Text = tuple[Sentence, ...]
+Text = tuple[Utterance, ...]
 T = TypeVar("T")
+
+
+class Kind(NamedTuple):
+    """One labelled task.
+
+    Attributes:
+        name: also the field of `WorldSize` that counts its training items.
+        file: path of a split (`train`, `dev`, `test`) in a language, below the world's folder.
+        make: an item from (number, sampler, dice); numbers go through the classes in turn, so that they are balanced.
+        write: a file of items from (path, grammar, items, split).
+    """
+
+    name: str
+    file: str
+    make: Callable[[int, Sampler, Dice], Any]
+    write: Callable[[Path, Grammar, Sequence[Any], str], None]
+
+
+KINDS = (
+    Kind("nli", "nli/{split}-{language}.tsv", pairs.nli_item, formats.write_pairs),
+    Kind("paraphrase", "paraphrase/{split}-{language}.tsv", pairs.paraphrase_item, formats.write_pairs),
+    Kind("choice", "choice/{split}-{language}.jsonl", stories.choice_item, formats.write_choices),
+    Kind("qa", "qa/{split}-{language}.json", stories.reading_item, formats.write_squad),
+    Kind("topic", "topic/{language}/{split}.tsv", stories.topic_item, formats.write_topics),
+    Kind("tagging", "tagging/{split}-{language}.conllu", stories.tagging_sentence, formats.write_conllu),
+    Kind("ner", "ner/{split}-{language}.tsv", stories.entity_sentence, formats.write_panx),
+)
 
 
 @dataclass(frozen=True)
@@ -65,21 +89,9 @@ class WorldSize:
 
 DEFAULT = WorldSize()
 TINY = WorldSize(
-    documents=60,
-    validation_documents=10,
-    parallel=20,
-    parallel_validation=10,
-    nli=30,
-    paraphrase=30,
-    choice=20,
-    qa=20,
-    topic=28,
-    tagging=20,
-    ner=20,
-    validation=10,
-    test=20,
-    retrieval=30,
-)
+    documents=60, validation_documents=10, parallel=20, parallel_validation=10, nli=30, paraphrase=30, choice=20, qa=20,
+    topic=28, tagging=20, ner=20, validation=10, test=20, retrieval=30,
+)  # fmt: skip
 """For tests of programs, not of transfer."""
 
 
@@ -92,8 +104,8 @@ def held_out_concepts(seed: int, share: float) -> frozenset[str]:
     verbs = [[verb for verb, spec in concepts.VERBS.items() if spec.topic == t] for t in (*concepts.TOPICS, "any")]
     groups: list[Sequence[str]] = [*concepts.NOUNS.values(), *concepts.NAMES.values(), *verbs]
     chosen = [word for group in groups for word in dice.sample(group, round(share * len(group)))]
-    for pairs in (concepts.STATES, tuple(concepts.QUALITIES)):
-        chosen += [word for pair in dice.sample(pairs, round(share * len(pairs))) for word in pair]
+    for opposites in (concepts.STATES, tuple(concepts.QUALITIES)):
+        chosen += [word for pair in dice.sample(opposites, round(share * len(opposites))) for word in pair]
     return frozenset(chosen)
 
 
@@ -117,11 +129,10 @@ class World:
         """Text of some sentences in a language: the exact translator."""
         return self.grammars[code].text(*sentences)
 
-    def is_sound(self, item: object) -> bool:
-        """Whether an item can be asked in every language: a reading's answer must occur once in its passage."""
-        if not isinstance(item, Reading):
-            return True
-        return all(locate_answer(grammar, item) for grammar in self.grammars.values())
+    def key(self, item: Any) -> set[str]:
+        """An item in English; empty where a reading's answer does not occur exactly once in its passage everywhere."""
+        grammars = self.grammars.values() if isinstance(item, stories.ReadingItem) else ()
+        return {self.render(item.said, "en")} if all(formats.locate_answer(one, item) for one in grammars) else set()
 
 
 def distinct(
@@ -139,29 +150,20 @@ def distinct(
     return items
 
 
-def _items_of(world: World, kind: Kind[T], size: WorldSize) -> dict[str, list[T]]:
+def _items_of(world: World, kind: Kind, size: WorldSize) -> dict[str, list[Any]]:
     """The items of one labelled task by split: no English item occurs twice in any of them."""
     seen: set[str] = set()
     drawn = {}
-    plan = (
-        ("test", size.test, world.full),
-        ("dev", size.validation, world.full),
-        ("train", getattr(size, kind.name), world.training),
-    )
+    trained = getattr(size, kind.name)
+    plan = (("test", size.test, world.full), ("dev", size.validation, world.full), ("train", trained, world.training))
     for split, count, sampler in plan:
         dice = Dice(world.seed, kind.name, split)
-
-        def make(number: int, sampler: Sampler = sampler, dice: Dice = dice) -> T:
-            return kind.make(number, sampler, dice)
-
-        def key(item: T) -> set[str]:
-            return {world.render(kind.sentences(item), "en")} if world.is_sound(item) else set()
-
-        drawn[split] = dice.shuffled(distinct(make, key, count, seen))
+        make = partial(lambda sampler, dice, number: kind.make(number, sampler, dice), sampler, dice)
+        drawn[split] = dice.shuffled(distinct(make, world.key, count, seen))
     return drawn
 
 
-def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize) -> dict[str, int]:
+def _write_kind(directory: Path, world: World, kind: Kind, size: WorldSize) -> dict[str, int]:
     """All files of one labelled task. Gives counts for the manifest."""
     counts = {}
     for split, items in _items_of(world, kind, size).items():
@@ -169,7 +171,7 @@ def _write_kind(directory: Path, world: World, kind: Kind[Any], size: WorldSize)
             kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], items, split)
         counts[split] = len(items)
         if split == "test":
-            counts["test, held out"] = sum(mentions(kind.sentences(item), world.held_out) for item in items)
+            counts["test, held out"] = sum(mentions(item.said, world.held_out) for item in items)
     return counts
 
 
@@ -194,7 +196,7 @@ def _write_text(directory: Path, world: World, size: WorldSize) -> None:
         for folder, count in (("text", size.documents), ("text_validation", size.validation_documents)):
             dice = Dice(world.seed, folder, code)
             lines = (grammar.text(*document(world.full, dice)) for _ in range(count))
-            write_lines(directory / folder / f"{code}.txt", lines)
+            formats.write_lines(directory / folder / f"{code}.txt", lines)
 
 
 def renderings(world: World, text: Text) -> set[str]:
@@ -208,16 +210,16 @@ def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
     seen: set[str] = set()
 
     def make(number: int) -> Text:
-        return (retrieval_sentence(world.full, dice),)
+        return (stories.retrieval_sentence(number, world.full, dice),)
 
     sentences = distinct(make, lambda text: renderings(world, text), size.retrieval, seen)
     for language in TARGETS:
         grammar = world.grammars[language.code]
-        write_parallel(directory / "tatoeba", "tatoeba", grammar, english, sentences)
+        formats.write_parallel(directory / "tatoeba", "tatoeba", grammar, english, sentences)
         for split, count in (("train", size.parallel), ("validation", size.parallel_validation)):
             draw = Dice(world.seed, "parallel", split, language.code)
             texts = [tuple(_two_sentences(world, draw, seen)) for _ in range(count)]
-            write_parallel(directory / "parallel", split, grammar, english, texts)
+            formats.write_parallel(directory / "parallel", split, grammar, english, texts)
 
 
 def _two_sentences(world: World, dice: Dice, seen: set[str]) -> Text:

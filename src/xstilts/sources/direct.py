@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import lzma
 import os
-import struct
 import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from xstilts import __version__
+from xstilts.core import packed
 from xstilts.core.errors import DataError
 
 TIMEOUT = 60
 CHUNK = 1 << 18
 MOST_BYTES, MOST_ENTRIES = 2**34, 100_000
 """Of a download, and of an archive unpacked: several times what any data set has, and less than fills most disks."""
-DAMAGE = (
-    *(OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, zlib.error, lzma.LZMAError),
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError),
-)
+DAMAGE = (*packed.DAMAGE, LookupError, zipfile.LargeZipFile, tarfile.TarError)
 """What the standard library raises for archives that are damaged, encrypted or made to confuse it."""
 
 
@@ -102,13 +97,15 @@ def _request(source: str) -> urllib.request.Request:
 def unpack(archive: Path, url: str, members: Mapping[str, Path]) -> None:
     """Write members of a zip or tar archive to their paths, each whole or not at all.
 
+    The names written to are the caller's, so that no entry's own can lead out of the folder.
+
     Raises:
         DataError: not an archive, a damaged one, one without a member, or one that unpacks to more than any data set
             has; `url` names it in the message.
     """
     left = MOST_BYTES
     try:
-        with _opened(archive) as holder:
+        with zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive) as holder:
             entries = _entries(holder)
             for member, path in members.items():
                 with beside(path) as part:
@@ -136,45 +133,30 @@ def beside(path: Path) -> Generator[Path, None, None]:
         part.unlink(missing_ok=True)
 
 
-def _opened(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
-    return zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive)
-
-
-def _entries(holder: zipfile.ZipFile | tarfile.TarFile) -> list[zipfile.ZipInfo | tarfile.TarInfo]:
+def _entries(holder: zipfile.ZipFile | tarfile.TarFile) -> list[Any]:
     """What the archive holds; of a tar nothing beyond the limits is unpacked to find out."""
-    found: list[zipfile.ZipInfo | tarfile.TarInfo] = []
+    found: list[Any] = []
     size = 0
     for entry in holder.infolist() if isinstance(holder, zipfile.ZipFile) else holder:
         found.append(entry)
-        size += entry.size if isinstance(entry, tarfile.TarInfo) else 0
+        size += getattr(entry, "size", 0)  # of a tar's alone
         if len(found) > MOST_ENTRIES or size > MOST_BYTES:
             raise EOFError(f"it holds more than {MOST_ENTRIES:,} files or {MOST_BYTES:,} bytes")
     return found
 
 
-def _name(entry: zipfile.ZipInfo | tarfile.TarInfo) -> str:
-    return entry.name if isinstance(entry, tarfile.TarInfo) else entry.filename
-
-
-def _member(
-    holder: zipfile.ZipFile | tarfile.TarFile,
-    entries: list[zipfile.ZipInfo | tarfile.TarInfo],
-    member: str,
-    url: str,
-) -> IO[bytes]:
-    """One file of the archive. Its name is ours, so that no entry's own can lead out of the folder."""
-    matching = [entry for entry in entries if _name(entry).removeprefix("./") == member]
+def _member(holder: zipfile.ZipFile | tarfile.TarFile, entries: list[Any], member: str, url: str) -> IO[bytes]:
+    """One file of the archive."""
+    names = [entry.name if isinstance(entry, tarfile.TarInfo) else entry.filename for entry in entries]
+    matching = [entry for name, entry in zip(names, entries) if name.removeprefix("./") == member]
     if not matching:
-        there = ", ".join(_name(entry)[:80] for entry in entries[:5]) or "nothing"
+        there = ", ".join(name[:80] for name in names[:5]) or "nothing"
         raise DataError(f"the archive has no file {member}; it begins with {there}", url)
-    found, *more = matching
-    if more:
+    if len(matching) > 1:
         raise DataError(f"the archive has {len(matching)} files {member}, and which one is meant is not known", url)
     if isinstance(holder, zipfile.ZipFile):
-        assert isinstance(found, zipfile.ZipInfo)
-        return holder.open(found)
-    assert isinstance(found, tarfile.TarInfo)
-    stream = holder.extractfile(found) if found.isreg() else None
+        return holder.open(matching[0])
+    stream = holder.extractfile(matching[0]) if matching[0].isreg() else None
     if stream is None:
         raise DataError(f"{member} of the archive is no file but a link, a folder or a device", url)
     return stream

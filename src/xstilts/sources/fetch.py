@@ -7,8 +7,7 @@ each dataset repository, which later fetches use exactly.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,8 +18,8 @@ from xstilts.core.files import sha256, write_text
 from xstilts.sources.direct import Bytes, beside, download, unpack
 from xstilts.sources.forms import FORMS, written
 from xstilts.sources.hub import read_parquet, snapshot
-from xstilts.sources.lock import Lock, Locked, load_lock
-from xstilts.sources.manifest import ALL, Direct, Item, Parquet, by_hand, direct_items, hub_items
+from xstilts.sources.lock import NAME, Lock, Locked, load_lock
+from xstilts.sources.manifest import ALL, DataFile, Direct, Parquet, by_hand, direct_files, hub_files
 from xstilts.tasks import Task
 
 Via = Literal["official", "hub"]
@@ -45,123 +44,90 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Written:
-    """A file that was fetched."""
+class Fetched:
+    """A file that was fetched, or `kept` because it was there already."""
 
     path: str
-    bytes: int
-    origin: str
+    bytes: int = 0
+    origin: str = ""
+    kept: bool = False
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A file that was there already."""
-
-    path: str
-
-
-Event = Bytes | Written | Kept
-
-
-def plan(task: Task, request: Request) -> list[Item]:
+def plan(task: Task, request: Request) -> list[DataFile]:
     """The files to fetch of one task; none where it has none of the languages.
 
     Raises:
         DataError: the task cannot be fetched that way; the message says how else.
     """
-    direct, hub = direct_items(task.name), hub_items(task.name)
-    via = request.via or ("hub" if request.revision or not direct else "official")
+    direct, hub = direct_files(task.name), hub_files(task.name)
     if not direct and not hub:
         raise DataError(by_hand(task))
-    items = direct if via == "official" else hub
-    if not items:
+    via = request.via or ("hub" if request.revision or not direct else "official")
+    files = direct if via == "official" else hub
+    if not files:
         other = "the official files (leave out --via and --revision)" if direct else "the hub (--via hub)"
         raise DataError(f"{task.name} cannot be fetched from {via}: use {other}")
-    return [item for item in items if not request.languages or item.language in (*request.languages, ALL)]
+    return [file for file in files if not request.languages or file.language in (*request.languages, ALL)]
 
 
-def fetch(task: Task, request: Request) -> Iterator[Event]:
+def fetch(task: Task, request: Request) -> Iterator[Bytes | Fetched]:
     """Fetch what is not there yet of one task.
 
     Raises:
         DataError: a file cannot be had or is not what it should be; files written before stay, this one does not.
     """
-    items = plan(task, request)
+    files = plan(task, request)
     request.root.mkdir(parents=True, exist_ok=True)
     lock = load_lock(request.root)
-    todo: list[Item] = []
-    for item in items:
-        if (request.root / item.path).exists() or (request.root / f"{item.path}.gz").exists():
-            _check_kept(item, request.root, lock)
-            yield Kept(item.path)
+    archives: dict[str, list[tuple[DataFile, Direct]]] = {}  # each is downloaded once
+    for file in files:
+        path = request.root / file.path
+        if path.exists() or path.with_name(f"{path.name}.gz").exists():
+            if file.path in lock.files and path.exists() and sha256(path) != lock.files[file.path].sha256:
+                raise DataError("is not what was fetched (its checksum differs); delete it to fetch it again", path)
+            yield Fetched(file.path, kept=True)
+        elif isinstance(file.origin, Direct):
+            archives.setdefault(urldefrag(file.origin.url).url, []).append((file, file.origin))
         else:
-            todo.append(item)
-    for url, members in _by_address(todo).items():
-        yield from _official(url, members, request, lock)
-    for item in todo:
-        if isinstance(item.origin, Parquet):
-            yield _converted(item, item.origin, request, lock)
+            yield _noted(file, _converted(file, file.origin, request, lock), request.root, lock)
+    for url, wanted in archives.items():
+        checksum = wanted[0][1].sha256
+        members = {urldefrag(origin.url).fragment: request.root / file.path for file, origin in wanted}
+        if "" in members:
+            yield from download(url, members[""], request.mirror, checksum)
+        else:
+            with beside(request.root / Path(url).name) as archive:
+                yield from download(url, archive, request.mirror, checksum)
+                unpack(archive, url, members)
+        for file, origin in wanted:
+            yield _noted(file, origin.url, request.root, lock)
 
 
-def _check_kept(item: Item, root: Path, lock: Lock) -> None:
-    """A file that was fetched before must still be what it was."""
-    path = root / item.path
-    if item.path in lock.files and path.exists() and sha256(path) != lock.files[item.path].sha256:
-        raise DataError("is not what was fetched (its checksum differs); delete it to fetch it again", path)
-
-
-def _by_address(items: Sequence[Item]) -> dict[str, list[Item]]:
-    """Address of a file or archive -> the items in it, so that an archive is downloaded once."""
-    found: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        if isinstance(item.origin, Direct):
-            found[urldefrag(item.origin.url).url].append(item)
-    return dict(found)
-
-
-def _official(url: str, items: list[Item], request: Request, lock: Lock) -> Iterator[Event]:
-    assert isinstance(items[0].origin, Direct)
-    known = items[0].origin.sha256
-    members = {
-        urldefrag(item.origin.url).fragment: request.root / item.path
-        for item in items
-        if isinstance(item.origin, Direct)
-    }
-    if "" in members:
-        yield from download(url, members[""], request.mirror, known)
-    else:
-        with beside(request.root / Path(url).name) as archive:
-            yield from download(url, archive, request.mirror, known)
-            unpack(archive, url, members)
-    for item in items:
-        assert isinstance(item.origin, Direct)
-        yield _note(item, item.origin.url, request.root, lock)
-
-
-def _converted(item: Item, origin: Parquet, request: Request, lock: Lock) -> Written:
+def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) -> str:
+    """Write a file from Parquet; where it comes from."""
     locked = lock.revisions.get(origin.repository)
     revision, files = snapshot(origin, request.revision or locked)
     if locked and revision != locked:
         raise DataError(
             f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}; "
             "fetch into another data folder, or delete the lock and the files",
-            lock.path,
+            request.root / NAME,
         )
     source = f"hub:{origin.repository}@{revision}:{origin.config}/{origin.split}"
-    rows, names = read_parquet(files, FORMS[origin.form].columns)
+    rows, names = read_parquet(files, FORMS[origin.form].columns.split())
     try:
-        text = written(origin.form, rows, names, item.language)
+        text = written(origin.form, rows, names, file.language)
     except DataError as error:
         raise DataError(error.problem, source) from None
-    write_text(request.root / item.path, text)
+    write_text(request.root / file.path, text)
     lock.revisions[origin.repository] = revision
-    return _note(item, source, request.root, lock)
+    return source
 
 
-def _note(item: Item, origin: str, root: Path, lock: Lock) -> Written:
+def _noted(file: DataFile, origin: str, root: Path, lock: Lock) -> Fetched:
     """Put a written file into the lock."""
-    path = root / item.path
+    path = root / file.path
     size = path.stat().st_size
-    lock.files[item.path] = Locked(item.task, item.split, item.language, origin, size, sha256(path))
-    lock.save()
-    return Written(item.path, size, origin)
+    lock.files[file.path] = Locked(file.task, file.split, file.language, origin, size, sha256(path))
+    lock.save(root)
+    return Fetched(file.path, size, origin)

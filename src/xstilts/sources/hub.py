@@ -30,55 +30,28 @@ def snapshot(origin: Parquet, revision: str | None) -> tuple[str, list[Path]]:
     Raises:
         DataError: the repository, revision or split cannot be had, or a part of the split is absent.
     """
-    tried = []
-    for asked in [revision] if revision else ["main", CONVERTED]:
-        folder = _folder(origin, asked, last=asked in (revision, CONVERTED))
-        if folder is not None and (files := _files(folder, origin)):
-            return folder.name, _whole(files, origin)
-        tried.append(asked)
-    raise DataError(
-        f"no Parquet of {origin.config} ({origin.split}) at {' or '.join(map(str, tried))}", f"hub:{origin.repository}"
-    )
-
-
-def _folder(origin: Parquet, revision: str, *, last: bool) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    try:
-        found = snapshot_download(
-            origin.repository, repo_type="dataset", revision=revision, allow_patterns=_patterns(origin)
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        if not last:
-            return None
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{revision} cannot be had ({reason})", f"hub:{origin.repository}") from None
-    return Path(found)
-
-
-def _patterns(origin: Parquet) -> list[str]:
-    config, split = origin.config, origin.split
-    own = [f"{config}/{split}-*.parquet", f"{config}/{split}/*.parquet"]
-    return [*own, f"data/{split}-*.parquet"] if config in ONLY_CONFIGS else own
-
-
-def _files(folder: Path, origin: Parquet) -> list[Path]:
-    for pattern in _patterns(origin):
-        if files := sorted(folder.glob(pattern)):
-            return files
-    return []
-
-
-def _whole(files: list[Path], origin: Parquet) -> list[Path]:
-    """The files, if their numbers say that none is absent."""
-    numbers = [int(match[1]) for file in files if (match := re.search(r"(\d{4,5})(-of-\d{5})?\b", file.name))]
-    total = re.search(r"-of-(\d{5})", files[0].name)
-    count = int(total[1]) if total else len(files)
-    if numbers != list(range(count)):
-        names = ", ".join(file.name for file in files[:4])
-        raise DataError(f"parts of {origin.config} ({origin.split}) are absent: {names}", f"hub:{origin.repository}")
-    return files
+    config, split, problem = origin.config, origin.split, ""
+    patterns = [f"{config}/{split}-*.parquet", f"{config}/{split}/*.parquet"]
+    patterns += [f"data/{split}-*.parquet"] * (config in ONLY_CONFIGS)
+    for asked in [revision] if revision else ["main", CONVERTED]:
+        try:
+            path = snapshot_download(origin.repository, repo_type="dataset", revision=asked, allow_patterns=patterns)
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+            problem = f"{asked} cannot be had ({' '.join(str(error).split())[:200]})"
+            continue
+        folder = Path(path)
+        if files := next(filter(None, (sorted(folder.glob(pattern)) for pattern in patterns)), []):
+            numbers = [int(match[1]) for file in files if (match := re.search(r"(\d{4,5})(-of-\d{5})?\b", file.name))]
+            total = re.search(r"-of-(\d{5})", files[0].name)
+            if numbers == list(range(int(total[1]) if total else len(files))):
+                return folder.name, files
+            problem = f"parts of {config} ({split}) are absent: {', '.join(file.name for file in files[:4])}"
+            break
+        problem = f"no Parquet of {config} ({split}) at {asked}"
+    raise DataError(problem, f"hub:{origin.repository}")
 
 
 def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
@@ -95,8 +68,7 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[di
     for file in files:
         try:
             schema = pq.read_schema(file)
-            absent = [column for column in columns if column not in schema.names]
-            if absent:
+            if absent := [column for column in columns if column not in schema.names]:
                 raise DataError(f"no column {', '.join(absent)}; columns are {', '.join(schema.names)}", file)
             rows += pq.read_table(file, columns=list(columns)).to_pylist()
         except (pa.ArrowException, OSError) as error:
@@ -107,15 +79,13 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[di
 
 def class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """Column -> names of its class numbers, as the `datasets` library notes them in a Parquet file."""
-    try:
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    except (ValueError, AttributeError, RecursionError):
-        return {}
     found = {}
-    for column, feature in features.items() if isinstance(features, dict) else ():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else feature
-        if isinstance(inner, list) and inner:
-            inner = inner[0]
-        if isinstance(inner, dict) and isinstance(inner.get("names"), list):
-            found[column] = [str(name) for name in inner["names"]]
+    try:
+        for column, feature in json.loads(metadata[b"huggingface"])["info"]["features"].items():
+            inner = feature.get("feature", feature) if isinstance(feature, dict) else feature
+            inner = inner[0] if isinstance(inner, list) and inner else inner
+            if isinstance(inner, dict) and isinstance(inner.get("names"), list):
+                found[column] = [str(name) for name in inner["names"]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
     return found

@@ -16,7 +16,7 @@ In all three, `languages` are the data set's own names (`deu_Latn`), `*` is all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,6 @@ from pathlib import Path
 from xstilts.core.languages import code_of
 from xstilts.tasks import TASKS, Task
 
-Row = Mapping[str, str]
 ALL = "*"
 
 
@@ -38,7 +37,7 @@ class Direct:
 
 @dataclass(frozen=True)
 class Parquet:
-    """A split of a dataset repository on the hub, and the form that its rows are written in."""
+    """A split of a dataset repository on the hub, and the form in which its rows are written."""
 
     repository: str
     config: str
@@ -47,8 +46,8 @@ class Parquet:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One file of a task: where it goes below the data folder, and where it comes from; language `*` is all."""
+class DataFile:
+    """One file of a task: its path below the data folder, and where it comes from; language `*` is all."""
 
     task: str
     split: str
@@ -67,24 +66,14 @@ def official_rows(task: str, split: str) -> dict[str, int]:
     return found
 
 
-def direct_items(task: str) -> list[Item]:
+def direct_files(task: str) -> list[DataFile]:
     """The task's official files that can be downloaded as they are."""
-    return [
-        Item(task, row["split"], code, path, Direct(_fill(row["url"], name), row["sha256"]))
-        for row in _table("files")
-        if row["task"] == task
-        for name, code, path in _paths(row)
-    ]
+    return _files(task, "files", lambda row: Direct(row["url"], row["sha256"]))
 
 
-def hub_items(task: str) -> list[Item]:
-    """The task's Parquet copies on the hub."""
-    return [
-        Item(task, row["split"], code, path, _parquet(row, name))
-        for row in _table("hub")
-        if row["task"] == task
-        for name, code, path in _paths(row)
-    ]
+def hub_files(task: str) -> list[DataFile]:
+    """The files of the task that can be made from Parquet on the hub."""
+    return _files(task, "hub", lambda row: Parquet(row["repository"], row["config"], row["hub_split"], row["form"]))
 
 
 def by_hand(task: Task) -> str:
@@ -93,22 +82,18 @@ def by_hand(task: Task) -> str:
     return f"{task.name} cannot be fetched: get it from {task.source} and put its files at {paths} of the data folder"
 
 
-def _parquet(row: Row, name: str) -> Parquet:
-    return Parquet(row["repository"], _fill(row["config"], name), row["hub_split"], row["form"])
-
-
-def _paths(row: Row) -> Iterator[tuple[str, str, str]]:
-    """Triples (the data set's name of a language, its code, path)."""
-    for name in row["languages"].split():
-        yield name, ALL if name == ALL else code_of(name), _fill(row["path"], name)
-
-
-def _fill(pattern: str, name: str) -> str:
-    return pattern.replace("{language}", name)
+def _files(task: str, table: str, origin: Callable[[dict[str, str]], Direct | Parquet]) -> list[DataFile]:
+    found = []
+    for row in _table(table):
+        for name in row["languages"].split() if row["task"] == task else ():
+            filled = {column: cell.replace("{language}", name) for column, cell in row.items()}
+            code = ALL if name == ALL else code_of(name)
+            found.append(DataFile(task, row["split"], code, filled["path"], origin(filled)))
+    return found
 
 
 @cache
-def _table(name: str) -> tuple[Row, ...]:
+def _table(name: str) -> list[dict[str, str]]:
     lines = Path(__file__).with_name(f"{name}.tsv").read_text("utf-8").rstrip("\n").split("\n")
-    header = lines[0].split("\t")
-    return tuple(dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:])
+    header, *rows = (line.split("\t") for line in lines)
+    return [dict(zip(header, row, strict=True)) for row in rows]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import product
 
 from xstilts.tasks.anli import ANLI
-from xstilts.tasks.base import Split, register
+from xstilts.tasks.base import Split
 from xstilts.tasks.mnli import MNLI
 from xstilts.tasks.snli import SNLI
 
@@ -18,14 +18,12 @@ def _files(split: Split) -> tuple[str, ...]:
     return tuple(" + ".join(parts) for parts in product(*(task.files[split] for task in (SNLI, MNLI, ANLI))))
 
 
-ANLI_PLUS = register(
-    replace(
-        MNLI,
-        name="anli_plus",
-        files={"train": _files("train"), "validation": _files("validation")},
-        citation="Phang et al., AACL 2020; Nie et al., ACL 2020",
-        licence="of SNLI, MultiNLI and ANLI (CC BY-NC 4.0)",
-        source="SNLI, MultiNLI and ANLI",
-        protocol="accuracy over the three development sets together",
-    )
+ANLI_PLUS = replace(
+    MNLI,
+    name="anli_plus",
+    files={"train": _files("train"), "validation": _files("validation")},
+    citation="Phang et al., AACL 2020; Nie et al., ACL 2020",
+    licence="of SNLI, MultiNLI and ANLI (CC BY-NC 4.0)",
+    source="SNLI, MultiNLI and ANLI",
+    protocol="accuracy over the three development sets together",
 )

@@ -8,45 +8,26 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.packed import unpacked_name
 from xstilts.core.registry import Registry
-from xstilts.data.examples import Example, gold_of
+from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
+from xstilts.data.examples import Encoding as Encoding
 from xstilts.data.found import Found, found_in
 from xstilts.data.locate import Root, files_of, languages_there, locate
 from xstilts.data.readers.columns import ColumnReader
-from xstilts.data.readers.gold import attach_labels
+from xstilts.data.readers.common import Reader, lines_of, one_of
+from xstilts.metrics import METRICS
 
 Split = Literal["train", "validation", "test"]
 Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
 """Types that pretrain on data which has no labels, or needs none; raw text and translation pairs have several."""
-Reader = Callable[[Path, str], Iterable[Example]]
-"""(file, language) -> examples; raises `DataError` with file and line."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How inputs are cut, in sub-words with special tokens.
-
-    Attributes:
-        stride: tokens from the beginning of a passage's window to that of the next (`doc_stride`).
-        no_answer: whether a question may have no answer (SQuAD 2.0).
-        paired: share of masked-LM sequences framed as two texts, so that pairs are no news to a task.
-        join: whether raw lines are joined up to `max_length` (masked LM); otherwise each line is one sequence.
-    """
-
-    max_length: int = 128
-    stride: int = 128
-    max_question: int = 64
-    max_answer: int = 30
-    no_answer: bool = False
-    join: bool = True
-    paired: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ class Task:
         languages: languages with the `test` (or else `validation`) split in the official release; all for raw text.
         labels: classes or tags in their fixed order; empty for types without.
         open_labels: there is no fixed list of tags; they are those of the files (`found_labels`).
-        metric: name in `xstilts.metrics`; `main` its value that enters means; both empty for what is only trained on.
+        metric: name in `xstilts.metrics`; empty for what is only trained on.
         train_on: task whose English training split is used when this one is a target and has none of its own.
         evaluate_on: the split that is measured; XTREME-R sets without labelled test data say `validation`.
         gold: split -> patterns of a file with the labels, one a line, for data files that come without; optional.
@@ -73,12 +54,11 @@ class Task:
     type: str
     read: Reader
     files: Mapping[Split, tuple[str, ...]]
-    languages: tuple[str, ...]
-    metric: str
-    main: str
-    citation: str
-    licence: str
-    source: str
+    citation: str = ""
+    licence: str = ""
+    source: str = ""
+    languages: tuple[str, ...] = ("en",)
+    metric: str = ""
     labels: tuple[str, ...] = ()
     open_labels: bool = False
     train_on: str | None = None
@@ -89,6 +69,11 @@ class Task:
     gold: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     like: str = ""
+
+    @property
+    def main(self) -> str:
+        """The value of the metric that enters means; empty without a metric."""
+        return METRICS.get(self.metric).main if self.metric else ""
 
     def available(self, root: Root, split: Split) -> list[str]:
         """Languages whose files for `split` are there now; nothing is opened."""
@@ -134,18 +119,14 @@ class Task:
         `load`, but only when their place is reached.
         """
         paths = self.paths(root, split, language)
-        found = False
         for path, prefix in zip(paths, _prefixes(paths)):
             for example in self.read(path, language):
-                found = True
                 yield replace(example, id=prefix + example.id) if prefix else example
-        if not found:
-            raise DataError(f"{self.name} ({split}, {language}) holds no examples", paths[0])
 
     def found(self, root: Root, split: Split, language: str = "en") -> Found:
         """Rows, labels with counts and what is odd about them; reads the files once. Errors as of `load`."""
         cleaned: Counter[str] = Counter()
-        read = self.read.counting(cleaned) if isinstance(self.read, ColumnReader) else self.read
+        read = partial(self.read, cleaned=cleaned) if isinstance(self.read, ColumnReader) else self.read
         task = replace(self, read=read)
         examples = task.load(root, split, language) if self.gold else task.stream(root, split, language)
         return found_in(examples, cleaned, self.labels)
@@ -173,12 +154,35 @@ def _prefixes(paths: list[Path]) -> list[str]:
     return [f"{name.removesuffix(Path(name).suffix)}:" for name in names]
 
 
+def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]) -> list[Example]:
+    """The examples with the gold of a file of its own, one label a line: classes of texts, numbers of choices from 1.
+
+    Raises:
+        DataError: another number of lines than of examples, or an unknown label.
+    """
+    lines = lines_of(path)
+    if len(lines) != len(examples):
+        raise DataError(f"has {len(lines)} labels for {len(examples)} examples", path)
+    labelled: list[Example] = []
+    for number, (example, label) in enumerate(zip(examples, lines), start=1):
+        if isinstance(example, ChoiceExample):
+            places = [str(place) for place in range(1, len(example.choices) + 1)]
+            labelled.append(replace(example, label=places.index(one_of(label, places, path, number))))
+        else:
+            assert isinstance(example, TextExample), "only classes and choices have labels in a file of their own"
+            labelled.append(replace(example, label=one_of(label, labels, path, number)))
+    return labelled
+
+
 TASKS: Registry[Task] = Registry("task")
 
 
-def register(task: Task) -> Task:
-    """Make a task known under its name."""
-    return TASKS.add(task.name, task)
+def by_split(
+    *patterns: str, train: str = "train", validation: str = "dev", test: str = "test"
+) -> dict[Split, tuple[str, ...]]:
+    """`Task.files` of patterns with `{split}`, which a data set calls so; an empty name: it has no such split."""
+    names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
+    return {split: tuple(one.replace("{split}", name) for one in patterns) for split, name in names.items() if name}
 
 
 def check_split(task: Task, split: Split) -> None:

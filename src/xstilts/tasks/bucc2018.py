@@ -8,26 +8,23 @@ set, F1 on the training set (whose gold is public; XTREME calls it test). Layout
 
 from xstilts.core.languages import languages
 from xstilts.data.readers.pools import bucc
-from xstilts.tasks.base import Encoding, Task, register
+from xstilts.tasks.base import Encoding, Task
 
-BUCC2018 = register(
-    Task(
-        name="bucc2018",
-        type="mining",
-        read=bucc,
-        files={
-            "validation": ("bucc2018/{language}-en.sample.{language}", "bucc2018/{language}-en.dev.{language}"),
-            "test": ("bucc2018/{language}-en.training.{language}", "bucc2018/{language}-en.test.{language}"),
-        },
-        beside=("bucc2018/{language}-en.*",),
-        languages=languages("de fr ru zh"),
-        metric="bitext_f1",
-        main="f1",
-        citation="Zweigenbaum et al., LREC 2018",
-        licence="not stated (Wikipedia and news commentary)",
-        source="https://comparable.limsi.fr/bucc2018/",
-        encoding=Encoding(max_length=512),
-        protocol="margin mining as XTREME's utils_retrieve.py, threshold from the sample set",
-        defects="Sentences that occur twice are never mined though gold may name them, as in XTREME's script.",
-    )
+BUCC2018 = Task(
+    name="bucc2018",
+    type="mining",
+    read=bucc,
+    files={
+        "validation": ("bucc2018/{language}-en.sample.{language}", "bucc2018/{language}-en.dev.{language}"),
+        "test": ("bucc2018/{language}-en.training.{language}", "bucc2018/{language}-en.test.{language}"),
+    },
+    beside=("bucc2018/{language}-en.*",),
+    languages=languages("de fr ru zh"),
+    metric="bitext_f1",
+    citation="Zweigenbaum et al., LREC 2018",
+    licence="not stated (Wikipedia and news commentary)",
+    source="https://comparable.limsi.fr/bucc2018/",
+    encoding=Encoding(max_length=512),
+    protocol="margin mining as XTREME's utils_retrieve.py, threshold from the sample set",
+    defects="Sentences that occur twice are never mined though gold may name them, as in XTREME's script.",
 )

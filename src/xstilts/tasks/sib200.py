@@ -1,12 +1,12 @@
 """SIB-200: one of seven topics for FLORES-200 sentences in 205 languages and scripts; 701, 99 and 204 rows each.
 
 Protocol: train on English, accuracy on the test split; the rows are the same in all languages. Layout: the repository's
-`data/annotated/{flores}/train.tsv`, `dev.tsv`, `test.tsv` as `sib200/annotated/` (`deu_Latn`, `zho_Hans` ...).
+`data/annotated/` as `sib200/annotated/` (`deu_Latn`, `zho_Hans` ...).
 """
 
 from xstilts.core.languages import languages
-from xstilts.data.readers.topics import TOPICS, sib200
-from xstilts.tasks.base import Task, register
+from xstilts.data.readers.pairs import TOPICS, sib200
+from xstilts.tasks.base import Task, by_split
 
 _FLORES = languages(
     "ace ace-Arab acm acq aeb af ajp ak am apc ar ar-Latn ars ary arz as ast awa ay az azb ba ban be bem "
@@ -20,23 +20,16 @@ _FLORES = languages(
 )
 
 
-def _files(split: str) -> tuple[str, ...]:
-    return (f"sib200/annotated/{{flores}}/{split}.tsv", f"sib200/data/annotated/{{flores}}/{split}.tsv")
-
-
-SIB200 = register(
-    Task(
-        name="sib200",
-        type="classification",
-        read=sib200,
-        files={"train": _files("train"), "validation": _files("dev"), "test": _files("test")},
-        languages=_FLORES,
-        labels=TOPICS,
-        metric="accuracy",
-        main="accuracy",
-        citation="Adelani et al., EACL 2024",
-        licence="CC BY-SA 4.0 (text, FLORES-200)",
-        source="https://github.com/dadelani/sib-200",
-        protocol="accuracy, trained on English",
-    )
+SIB200 = Task(
+    name="sib200",
+    type="classification",
+    read=sib200,
+    files=by_split("sib200/annotated/{flores}/{split}.tsv", "sib200/data/annotated/{flores}/{split}.tsv"),
+    languages=_FLORES,
+    labels=TOPICS,
+    metric="accuracy",
+    citation="Adelani et al., EACL 2024",
+    licence="CC BY-SA 4.0 (text, FLORES-200)",
+    source="https://github.com/dadelani/sib-200",
+    protocol="accuracy, trained on English",
 )

@@ -6,25 +6,12 @@ Labels count from 0; a file without gold gives `None`. Sources: the official fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_text
-from xstilts.data.examples import ChoiceExample, Example
-from xstilts.data.readers.common import (
-    Ids,
-    Record,
-    checked,
-    index,
-    lines_of,
-    one_of,
-    records_with,
-    shown,
-    text,
-    written,
-)
+from xstilts.data.examples import ChoiceExample
+from xstilts.data.readers.common import Placed, Row, checked, lines_of, records_with, shown
 
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What was the effect?"}
 """The wording of XTREME-R's `run_xcopa.py`, English for every language."""
@@ -34,7 +21,7 @@ BLANKED = 20
 
 
 @checked
-def hellaswag(path: Path, language: str) -> Iterator[Example]:
+def hellaswag(path: Path, language: str) -> Placed:
     """HellaSwag's JSON lines (no `label` in the official test), or text of six lines a row.
 
     The six lines are `activity: context`, the label, four endings. The id is the row's number.
@@ -43,95 +30,70 @@ def hellaswag(path: Path, language: str) -> Iterator[Example]:
         yield from _six_lines(path)
         return
     rows, labelled = records_with(path, "label")
-    for number, (line, record) in enumerate(rows, start=1):
-        endings = _texts(record.get("endings"), path, line, "endings")
-        label = index(record["label"], len(endings), path, line) if labelled else None
-        yield ChoiceExample(str(number), text(record, ["ctx"], path, line), "", endings, label)
+    for number, row in enumerate(rows, start=1):
+        endings = row.texts("endings")
+        if len(endings) < 2:
+            raise row.error(f"expected two or more endings, found {len(endings)}")
+        label = row.index("label", len(endings)) if labelled else None
+        yield row.line, ChoiceExample(str(number), row.text("ctx"), "", endings, label)
 
 
-def _six_lines(path: Path) -> Iterator[Example]:
+def _six_lines(path: Path) -> Placed:
     lines = lines_of(path)
     if len(lines) % 6:
         raise DataError(f"expected six lines a row, found {len(lines) % 6} left over", path, len(lines))
     for start in range(0, len(lines), 6):
-        label = index(lines[start + 1], 4, path, start + 2)
-        yield ChoiceExample(str(start // 6 + 1), lines[start], "", tuple(lines[start + 2 : start + 6]), label)
+        context, label, *endings = lines[start : start + 6]
+        place = Row({"label": label}, path, start + 2).index("label", 4)
+        yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(endings), place)
 
 
 @checked
-def commonsense_qa(path: Path, language: str) -> Iterator[Example]:
+def commonsense_qa(path: Path, language: str) -> Placed:
     """CommonsenseQA's JSON lines. The answer is found by its letter: some questions have the same text twice."""
     rows, labelled = records_with(path, "answerKey")
-    ids = Ids(path)
-    for line, record in rows:
-        question = _object(record.get("question"), path, line, "question")
-        entries = question.get("choices")
-        if not isinstance(entries, list):
-            raise DataError("'choices' should be a list", path, line)
-        choices = [_object(entry, path, line, "choice") for entry in entries]
-        letters = [text(choice, ["label"], path, line) for choice in choices]
-        if len(set(letters)) < len(letters):
-            raise DataError(f"two choices have one letter: {shown(' '.join(letters))}", path, line)
-        words = _texts([choice.get("text") for choice in choices], path, line, "choices")
-        label = None
-        if labelled:
-            label = letters.index(one_of(text(record, ["answerKey"], path, line), letters, path, line))
-        name, stem = ids.new(text(record, ["id"], path, line), line), text(question, ["stem"], path, line)
-        yield ChoiceExample(name, "", stem, words, label)
+    for row in rows:
+        question = row.row("question")
+        choices = question.rows("choices")
+        letters = [choice.text("label") for choice in choices]
+        if len(set(letters)) < max(len(letters), 2):
+            raise row.error(f"expected two or more choices, each with a letter of its own: {shown(' '.join(letters))}")
+        label = letters.index(row.label(letters, "answerKey")) if labelled else None
+        texts = tuple(choice.text("text") for choice in choices)
+        yield row.line, ChoiceExample(row.text("id"), "", question.text("stem"), texts, label)
 
 
 @checked
-def social_iqa(path: Path, language: str) -> Iterator[Example]:
+def social_iqa(path: Path, language: str) -> Placed:
     """Social IQa v1.4 with `correct` A, B, C, or the hub archive, whose labels are in a `.lst` file of their own."""
     rows, labelled = records_with(path, "correct")
-    for number, (line, record) in enumerate(rows, start=1):
-        choices = tuple(text(record, [f"answer{letter}"], path, line) for letter in "ABC")
-        label = None
-        if labelled:
-            label = "ABC".index(one_of(text(record, ["correct"], path, line), tuple("ABC"), path, line))
-        context, question = text(record, ["context"], path, line), text(record, ["question"], path, line)
-        yield ChoiceExample(str(number), context, question, choices, label)
+    for number, row in enumerate(rows, start=1):
+        choices = tuple(row.text(f"answer{letter}") for letter in "ABC")
+        label = "ABC".index(row.label(tuple("ABC"), "correct")) if labelled else None
+        yield row.line, ChoiceExample(str(number), row.text("context"), row.text("question"), choices, label)
 
 
 @checked
-def copa(path: Path, language: str) -> Iterator[Example]:
+def copa(path: Path, language: str) -> Placed:
     """COPA and XCOPA in SuperGLUE's JSON lines; the id is `idx`.
 
     XTREME's test files have label 0 in every row: a file of 20 rows or more without any 1 has its gold withheld.
     """
     rows, labelled = records_with(path, "label")
-    labels = [index(record["label"], 2, path, line) if labelled else None for line, record in rows]
+    labels = [row.index("label", 2) if labelled else None for row in rows]
     withheld = len(rows) >= BLANKED and not any(labels)
-    ids = Ids(path)
-    for (line, record), label in zip(rows, labels):
-        if isinstance(record.get("idx"), bool) or not isinstance(record.get("idx"), int):
-            raise DataError("'idx' should be a whole number", path, line)
-        question = COPA_QUESTIONS[one_of(text(record, ["question"], path, line), tuple(COPA_QUESTIONS), path, line)]
-        choices = (text(record, ["choice1"], path, line), text(record, ["choice2"], path, line))
-        gold = None if withheld else label
-        name, premise = ids.new(str(record["idx"]), line), text(record, ["premise"], path, line)
-        yield ChoiceExample(name, premise, question, choices, gold)
+    for row, label in zip(rows, labels):
+        question = COPA_QUESTIONS[row.label(tuple(COPA_QUESTIONS), "question")]
+        choices = (row.text("choice1"), row.text("choice2"))
+        name = str(row.part("idx", int))
+        yield row.line, ChoiceExample(name, row.text("premise"), question, choices, None if withheld else label)
 
 
 @checked
-def cosmos_qa(path: Path, language: str) -> Iterator[Example]:
+def cosmos_qa(path: Path, language: str) -> Placed:
     """Cosmos QA: CSV with header, or the official test's JSON lines without labels."""
     rows, labelled = records_with(path, "label")
-    ids = Ids(path)
-    for line, record in rows:
-        choices = tuple(text(record, [f"answer{number}"], path, line) for number in range(4))
-        label = index(record["label"], 4, path, line) if labelled else None
-        context, question = text(record, ["context"], path, line), text(record, ["question"], path, line)
-        yield ChoiceExample(ids.new(text(record, ["id"], path, line), line), context, question, choices, label)
-
-
-def _object(value: Any, path: Path, line: int, what: str) -> Record:
-    if not isinstance(value, dict):
-        raise DataError(f"'{what}' should be an object, found {type(value).__name__}", path, line)
-    return value
-
-
-def _texts(value: Any, path: Path, line: int, what: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(entry, str) for entry in value):
-        raise DataError(f"'{what}' should be a list of two or more texts", path, line)
-    return tuple(written(entry, what, path, line) for entry in value)
+    for row in rows:
+        choices = tuple(row.text(f"answer{number}") for number in range(4))
+        label = row.index("label", 4) if labelled else None
+        yield row.line, ChoiceExample(row.text("id"), row.text("context"), row.text("question"), choices, label)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
+from xstilts.core.files import kind_of
 from xstilts.data.examples import Example, TaggedExample, gold_of
-from xstilts.data.readers import pairs, tagging, topics
-from xstilts.data.readers.common import Reader, checked
-from xstilts.data.readers.dialects import RECORDS, dialect_of
+from xstilts.data.readers import pairs, tagging
+from xstilts.data.readers.common import Placed, check
+from xstilts.data.readers.dialects import RECORDS, TABLES, dialect_of
 from xstilts.data.readers.labels import doubt
 from xstilts.data.readers.shapes import Gold
-from xstilts.data.readers.tables import TABLES, Header, Name, languages_said, languages_told, suffix, table_rows
+from xstilts.data.readers.tables import Header, Name, languages_told, table_rows
 from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.types import TYPES
 from xstilts.data.readers.words import sentences
@@ -52,14 +53,63 @@ class ColumnReader:
     separator: str = ""
     count_from: int | None = None
 
-    def __call__(self, path: Path, language: str) -> Iterator[Example]:
+    def __call__(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Iterator[Example]:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
+
+        Args:
+            cleaned: counts labels as the file writes them, where they are read without the blanks around them.
 
         Raises:
             DataError: with file and line: a column that is not there, a label that is not known, an answer that is not
                 at its place, and whatever else does not fit.
         """
-        return self.counting(Counter())(path, language)
+        return (example for _, example in self.placed(path, language, cleaned))
+
+    def placed(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Placed:
+        """The same with their lines."""
+        return check(self._examples(path, language, Counter() if cleaned is None else cleaned), path, language)
+
+    def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Placed:
+        kind = TYPES.get(self.type)
+        gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
+        if self.type == "tagging" and kind_of(path) not in RECORDS:
+            yield from self._sentences(path, gold)
+        elif kind.raw and kind_of(path) not in TABLES and self.columns["text"] == kind.fields["text"]:
+            yield from ((None, example) for example in plain_lines(path, language))
+        else:
+            assert kind.make is not None
+            for row in table_rows(path, self.header, language):
+                example = kind.make(row, gold)
+                if example is not None:
+                    yield row.line, example
+            gold.check_counting(path)
+
+    def _sentences(self, path: Path, gold: Gold) -> Placed:
+        """Lines of words and tags; the id is the sentence's number."""
+        if "language" in self.columns:
+            problem = "lines of words and tags have no column for language; put {language} into the file's name"
+            raise DataError(problem, path)
+        columns = [next((name for name in self.columns[one] if isinstance(name, int)), 0) for one in ("words", "tags")]
+        if not all(columns):
+            field = "tags" if columns[0] else "words"
+            problem = f"columns of words and tags have numbers here (`columns: {{{field}: 2}}`), not names"
+            raise DataError(problem, path)
+        for count, sentence in enumerate(sentences(path, columns), start=1):
+            words, tags = [], []
+            for line, fields in sentence:
+                word, tag = (fields[number - 1] for number in columns)
+                if columns[0] != columns[1]:
+                    tag = gold.label(tag, path, line)
+                if not word or not tag:
+                    raise DataError("an empty word or tag", path, line)
+                words.append(word)
+                tags.append(tag)
+            yield sentence[0][0], TaggedExample(str(count), tuple(words), tuple(tags))
+
+    @property
+    def header(self) -> Header:
+        """What the columns of a table are called, and how it is written."""
+        return Header(self.columns, self.optional, self.quoted, self.separator)
 
     def to_json(self) -> dict[str, Any]:
         """The value for keys and workers."""
@@ -77,46 +127,21 @@ class ColumnReader:
         told = {name: entry for name, entry in value.items() if name != "rules"}
         return cls(**{**told, **tuples, "columns": columns, "quoted": quoted})
 
-    def counting(self, cleaned: Counter[str]) -> Reader:
-        """A reader of the same that counts labels which it reads without the blanks around them, as they are."""
-        return checked(lambda path, language: self._examples(path, language, cleaned))
-
-    def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Iterator[Example]:
-        kind = TYPES.get(self.type)
-        gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
-        table = suffix(path) in TABLES
-        if self.type == "tagging" and suffix(path) not in RECORDS:
-            yield from _sentences(self, path, gold)
-        elif kind.raw and not table and self.columns["text"] == kind.fields["text"]:
-            yield from plain_lines(path, language)
-        else:
-            header = Header(self.columns, self.optional)
-            assert kind.make is not None
-            for row in table_rows(path, header, language, self.quoted, self.separator):
-                example = kind.make(row, gold)
-                if example is not None:
-                    yield example
-            gold.check_counting(path)
-
     def dialect(self, path: Path) -> str:
-        """How a file is written, as far as its name does not say it: `semicolons, UTF-16`; else empty."""
-        return dialect_of(path, self.quoted, self.separator).words if suffix(path) in TABLES else ""
+        """How a table is written, as far as its name does not say it: `semicolons, UTF-16`; else empty."""
+        return dialect_of(path, self.quoted, self.separator) if kind_of(path) in TABLES else ""
 
-    def header(self, path: Path, language: str) -> str:
+    def columns_told(self, path: Path, language: str) -> str:
         """Which columns of a table hold what, and which are not read; empty for lines."""
-        header = Header(self.columns, self.optional)
-        rows = table_rows(path, header, language, self.quoted, self.separator) if suffix(path) in TABLES else iter(())
-        if (row := next(rows, None)) is None:
+        if kind_of(path) not in TABLES or (row := next(table_rows(path, self.header, language), None)) is None:
             return ""
         read = [field if field == name else f"{field} from '{name}'" for field, name in row.columns.items()]
         other = [f"'{name}'" for name in row.record if name not in row.columns.values()]
         return ", ".join(read) + (f"; not read: {', '.join(other)}" if other else "")
 
     def languages_told(self, path: Path) -> list[str]:
-        """What a person should know of a file's language column; nothing where there is none."""
-        if "language" not in self.columns:
-            return []
-        return languages_told(languages_said(path, Header(self.columns, self.optional), self.quoted, self.separator))
+        """What a person should know of a table's `language` column: what was taken for one language, and for none."""
+        return languages_told(path, self.header) if "language" in self.columns else []
 
 
 def column_reader(
@@ -151,58 +176,21 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
             slip of the pen (`doubt`), with the first row of such a one.
     """
     counts: Counter[str] = Counter()
+    first: dict[str, tuple[Path, int | None]] = {}
     for path in paths:
-        for example in replace(reader, labels=())(path, language):
+        for line, example in replace(reader, labels=()).placed(path, language):
             gold = gold_of(example)
-            counts.update((gold,) if isinstance(gold, str) else gold or ())
+            for label in (gold,) if isinstance(gold, str) else gold or ():
+                counts[label] += 1
+                first.setdefault(label, (path, line))
             if len(counts) > _MOST_LABELS:
                 shown = ", ".join(sorted(counts)[:3])
                 raise DataError(f"more than {_MOST_LABELS} different labels ({shown} ...); give `labels:`", path)
     if found := doubt(counts, reader.type == "tagging"):
-        others = tuple(counts.keys() - {found.label}) or ("",)
-        path, line = _first(replace(reader, labels=others), paths, language)
-        raise DataError(found.problem, path, line)
+        raise DataError(found[1], *first[found[0]])
     if len(counts) < 2:
         raise DataError(f"only one label, {', '.join(map(repr, counts))}; give `labels:`", paths[0])
     return tuple(sorted(counts))
-
-
-def _first(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[Any, int | None]:
-    """Where the first label is that the reader does not know."""
-    for path in paths:
-        try:
-            for _ in reader(path, language):
-                pass
-        except DataError as error:
-            return error.path, error.line
-    raise AssertionError("a label that was found is not there")
-
-
-def _sentences(reader: ColumnReader, path: Path, gold: Gold) -> Iterator[Example]:
-    """Lines of words and tags; the id is the sentence's number."""
-    columns = [_number(reader, field, path) for field in ("words", "tags")]
-    for count, sentence in enumerate(sentences(path, columns), start=1):
-        words, tags = [], []
-        for line, fields in sentence:
-            word, tag = (fields[number - 1] for number in columns)
-            if columns[0] != columns[1]:
-                tag = gold.label(tag, path, line)
-            if not word or not tag:
-                raise DataError("an empty word or tag", path, line)
-            words.append(word)
-            tags.append(tag)
-        yield TaggedExample(str(count), tuple(words), tuple(tags))
-
-
-def _number(reader: ColumnReader, field: str, path: Path) -> int:
-    if "language" in reader.columns:
-        raise DataError(
-            "lines of words and tags have no column for language; put {language} into the file's name", path
-        )
-    for name in reader.columns[field]:
-        if isinstance(name, int):
-            return name
-    raise DataError(f"columns of words and tags have numbers here (`columns: {{{field}: 2}}`), not names", path)
 
 
 _NLI = ColumnReader(
@@ -224,7 +212,7 @@ _OFFICIAL: Mapping[Any, ColumnReader] = {
     pairs.xnli: _NLI,
     pairs.pawsx: ColumnReader("classification", _PAWSX),
     pairs.qqp: ColumnReader("classification", _QQP),
-    topics.sib200: ColumnReader("classification", _TOPICS, quoted=True),
+    pairs.sib200: ColumnReader("classification", _TOPICS, quoted=True),
     tagging.masakhaner: ColumnReader("tagging", {"words": (1,), "tags": (2,)}),
     tagging.uner: ColumnReader("tagging", {"words": (2,), "tags": (3,)}),
 }

@@ -1,16 +1,18 @@
-"""What readers share: rows with their line numbers, fields by name, unique ids.
+"""What readers share: rows with their place in a file, lines, cells in csv quoting, and unique ids.
 
-A reader is a generator `(path, language) -> examples` under `checked`. It raises `DataError` with file and line for
-whatever is not in the official format; nothing is skipped but what its docstring names.
+A reader is a generator `(path, language) -> (line, example)` under `checked`. It raises `DataError` with file and line
+for whatever is not in the official format; nothing is skipped but what its docstring names.
 """
 
 from __future__ import annotations
 
 import csv
 import functools
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +22,149 @@ from xstilts.core.packed import find
 from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
+Placed = Iterator[tuple[int | None, Example]]
+"""Examples with the line where each begins; None in a document that is not read by line."""
 Record = dict[str, Any]
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """What JSON's escapes can write and no text holds: NUL, and half a surrogate pair, which no UTF-8 file could keep."""
+_KINDS = {dict: "an object", list: "a list", int: "a whole number"}
 
 
-def checked(read: Reader) -> Reader:
+def checked(read: Callable[[Path, str], Placed]) -> Reader:
     """The reader, refusing a file without examples, an empty id and one that occurs twice."""
 
     @functools.wraps(read)
     def reader(path: Path, language: str) -> Iterator[Example]:
-        seen: dict[str, int] = {}
-        found = False
-        for number, example in enumerate(read(path, language), start=1):
-            if not example.id.strip():
-                raise DataError(f"example {number} has an empty id", path)
-            if example.id in seen:
-                raise DataError(f"id {example.id!r} occurs twice (examples {seen[example.id]} and {number})", path)
-            seen[example.id] = number
-            found = found or asked(example)  # candidates alone are no data
-            yield example
-        if not found:
-            raise DataError(f"holds no examples for language '{language}'", path)
+        return (example for _, example in check(read(path, language), path, language))
 
     return reader
 
 
+def check(examples: Placed, path: Path, language: str) -> Placed:
+    """The examples that a reader finds in a file. Raises `DataError` as `checked` says."""
+    ids, found = Ids(path), False
+    for number, (line, example) in enumerate(examples, start=1):
+        ids.add(example.id, line, number)
+        found = found or asked(example)  # candidates alone are no data
+        yield line, example
+    if not found:
+        raise DataError(f"holds no examples for language '{language}'", path)
+
+
 class Ids:
-    """The ids that a file of lines gives its examples: none empty, none twice."""
+    """The ids in a file: none empty, none twice."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines: dict[str, int] = {}
+        self._places: dict[str, int] = {}
 
-    def new(self, name: str, line: int) -> str:
-        """The id, if it is one and has not been there before."""
+    def add(self, name: str, line: int | None, number: int = 0) -> str:
+        """The id, if it is one and was not there before; `number` is its example's, where there are no lines."""
+        place = "line" if line else "example"
         if not name.strip():
-            raise DataError("an empty id", self._path, line)
-        if name in self._lines:
-            raise DataError(f"id {shown(name)} occurs twice (first in line {self._lines[name]})", self._path, line)
-        self._lines[name] = line
+            raise DataError("an empty id" if line else f"example {number} has an empty id", self._path, line)
+        if name in self._places:
+            first = f"first in {place} {self._places[name]}"
+            raise DataError(f"id {shown(name)} occurs twice ({first})", self._path, line)
+        self._places[name] = line or number
         return name
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record of a file.
+
+    Attributes:
+        line: where it begins; of Parquet the row's number; None in a document that is not read by line.
+        number: its id where it has none: the line, or in a JSON list the row's number.
+        columns: field -> the column that holds it; other fields are columns.
+    """
+
+    record: Record
+    path: Path
+    line: int | None
+    number: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def error(self, problem: str) -> DataError:
+        """A fault of this row."""
+        return DataError(problem, self.path, self.line)
+
+    def column(self, field: str) -> str:
+        """The column that holds a field."""
+        return self.columns.get(field, field)
+
+    def value(self, field: str) -> Any:
+        """What is in the field's column."""
+        return self.record[self.column(field)]
+
+    def written(self, words: str, what: str) -> str:
+        """The text, if it can be written to a file: JSON can escape NUL and halves of surrogate pairs."""
+        if match := _NO_TEXT.search(words):
+            raise self.error(f"{what!r} holds {match[0]!a}, which is no text")
+        return words
+
+    def text(self, *fields: str) -> str:
+        """The first of the fields that the row has; it must be text."""
+        for name in map(self.column, fields):
+            if name in self.record:
+                if not isinstance(self.record[name], str):
+                    raise self.error(f"'{name}' should be text, found {type(self.record[name]).__name__}")
+                return self.written(self.record[name], name)
+        have = ", ".join(map(str, self.record)) or "none"
+        raise self.error(f"no field {' or '.join(fields)}; fields here: {have[:200]!r}")
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """A field that must be a list of texts."""
+        name, value = self.column(field), self.record.get(self.column(field))
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise self.error(f"'{name}' should be a list of texts, found {str(value)[:60]!r}")
+        return tuple(self.written(entry, name) for entry in value)
+
+    def label(self, labels: Sequence[str], *fields: str) -> str:
+        """The first of the fields that the row has; it must be one of the labels."""
+        return one_of(self.text(*fields), labels, self.path, self.line)
+
+    def index(self, field: str, size: int) -> int:
+        """A field that must be the number of a choice, from 0 and below `size`, as a number or as its digits."""
+        value = self.record[field]
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
+            value = int(value)
+        if type(value) is not int or not 0 <= value < size:
+            found = shown(value if isinstance(value, (list, dict)) else str(value))
+            raise self.error(f"label should be a number from 0 to {size - 1}, found {found}")
+        return value
+
+    def part(self, field: str, kind: type) -> Any:
+        """A field that must be a list, an object or a whole number."""
+        value = self.record.get(field)
+        if type(value) is not kind:
+            raise self.error(f"'{field}' should be {_KINDS[kind]}, found {type(value).__name__}")
+        return value
+
+    def row(self, field: str) -> Row:
+        """A field that must be an object, as a row of its own."""
+        return Row(self.part(field, dict), self.path, self.line)
+
+    def rows(self, field: str) -> list[Row]:
+        """A field that must be a list of objects."""
+        entries = self.part(field, list)
+        if odd := [entry for entry in entries if not isinstance(entry, dict)]:
+            raise self.error(f"'{field}' should hold objects alone, found {type(odd[0]).__name__}")
+        return [Row(entry, self.path, self.line) for entry in entries]
+
+    def id(self) -> str:
+        """Its `id`, text or a whole number, else its number."""
+        return self.name("id") if "id" in self.columns else str(self.number)
+
+    def name(self, field: str) -> str:
+        """A label or an id: text, or in JSON a number or a truth value as JSON writes it."""
+        value = self.value(field)
+        if not isinstance(value, str | int) or value == "":
+            found = "an empty one" if value == "" else type(value).__name__
+            raise self.error(f"'{self.column(field)}' should be a name or a whole number, found {found}")
+        return self.written(value if isinstance(value, str) else json.dumps(value), self.column(field))
 
 
 _NUL = "holds a NUL byte: no text, or in UTF-16"
@@ -98,33 +201,38 @@ def lines_in(path: Path) -> Iterator[str]:
         yield line.removesuffix("\n").removesuffix("\r")
 
 
-def records(path: Path) -> Iterator[tuple[int, Record]]:
-    """Pairs (line, fields by name) of a `.jsonl`, a `.csv` (quoted), or any other file: tab-separated, never quoted."""
+def json_rows(path: Path) -> Iterator[Row]:
+    """The objects of JSON lines."""
+    for line, value in read_jsonl(path):
+        if not isinstance(value, dict):
+            raise DataError(f"expected a JSON object, found {type(value).__name__}", path, line)
+        yield Row(value, path, line)
+
+
+def records(path: Path) -> Iterator[Row]:
+    """Rows of a `.jsonl`, a `.csv` (quoted), or any other file: tab-separated, never quoted."""
     kind = kind_of(path)
     if kind == "jsonl":
-        for line, value in read_jsonl(path):
-            if not isinstance(value, dict):
-                raise DataError(f"expected a JSON object, found {type(value).__name__}", path, line)
-            yield line, value
+        yield from json_rows(path)
         return
-    rows = csv_rows(path, ",") if kind == "csv" else tab_rows(path)
-    _, header = next(rows, (1, []))
+    cells = csv_cells(text_of(path), ",", path) if kind == "csv" else tab_rows(path)
+    _, header = next(cells, (1, []))
     if double := next((name for name in header if name and header.count(name) > 1), ""):
         raise DataError(f"column {shown(double)} occurs twice in the header", path, 1)
-    for line, row in rows:
+    for line, row in cells:
         # SNLI's and MultiNLI's training text files leave out the empty columns at the end of a row.
         if len(row) > len(header) or (kind == "csv" and len(row) < len(header)):
             raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
-        yield line, dict(zip(header, row))
+        yield Row(dict(zip(header, row)), path, line)
 
 
-def records_with(path: Path, name: str) -> tuple[list[tuple[int, Record]], bool]:
+def records_with(path: Path, name: str) -> tuple[list[Row], bool]:
     """`records`, and whether they have the field `name`, which is in all of them or in none (gold is withheld)."""
     rows = list(records(path))
-    first = bool(rows) and name in rows[0][1]
-    for line, record in rows:
-        if (name in record) != first:
-            raise DataError(f"{'no' if first else 'a'} field {name} here, unlike in line {rows[0][0]}", path, line)
+    first = bool(rows) and name in rows[0].record
+    for row in rows:
+        if (name in row.record) != first:
+            raise row.error(f"{'no' if first else 'a'} field {name} here, unlike in line {rows[0].line}")
     return rows, first
 
 
@@ -137,48 +245,24 @@ def beside(path: Path, name: str, what: str = "") -> Path:
 
 
 def tab_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Tab-separated lines without quoting."""
-    for line, text in enumerate(lines_of(path), start=1):
-        yield line, text.split("\t")
+    """(Line, cells) of tab-separated lines without quoting."""
+    return ((line, text.split("\t")) for line, text in enumerate(lines_of(path), start=1))
 
 
-def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows of Python's csv writer: fields with a quote are quoted, inner quotes doubled; fields may hold line ends."""
-    yield from csv_cells(text_of(path), delimiter, path)
-
-
-def csv_cells(words: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """`csv_rows` of a text."""
+def csv_cells(words: str, delimiter: str, path: Path, start: int = 1) -> Iterator[tuple[int, list[str]]]:
+    """(Line, cells) of rows as Python's csv writer writes them: fields with a quote or a line end are quoted."""
+    first = start
     csv.field_size_limit(sys.maxsize)  # else 131,072 characters
     pieces = words.split("\n")
     lines = [f"{piece}\n" for piece in pieces[:-1]] + [piece for piece in pieces[-1:] if piece]
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    start = 1
     try:
         for row in reader:
             yield start, row
-            start = reader.line_num + 1
+            start = first + reader.line_num
     except csv.Error as error:
         fault = str(error).replace("\t", "\\t")
         raise DataError(f"not in csv quoting ({fault})", path, start) from None
-
-
-def text(record: Record, names: Sequence[str], path: Path, line: int) -> str:
-    """The first of the fields `names` that the record has; it must be text."""
-    for name in names:
-        if name in record:
-            if not isinstance(record[name], str):
-                raise DataError(f"'{name}' should be text, found {type(record[name]).__name__}", path, line)
-            return written(record[name], name, path, line)
-    asked, have = " or ".join(names), ", ".join(map(str, record)) or "none"
-    raise DataError(f"no field {asked}; fields here: {have[:200]!r}", path, line)
-
-
-def written(words: str, what: str, path: Path, line: int | None = None) -> str:
-    """The text, if it can be written to a file: JSON can escape NUL and halves of surrogate pairs."""
-    if match := _NO_TEXT.search(words):
-        raise DataError(f"{what!r} holds {match[0]!a}, which is no text", path, line)
-    return words
 
 
 def shown(value: Any) -> str:
@@ -188,19 +272,9 @@ def shown(value: Any) -> str:
     return type(value).__name__ if isinstance(value, (list, dict)) else f"{value!r:.60}"
 
 
-def one_of(label: str, labels: Sequence[str], path: Path, line: int) -> str:
+def one_of(label: str, labels: Sequence[str], path: Path, line: int | None) -> str:
     """The label, if it is one of `labels`."""
     if label not in labels:
         known = repr(", ".join(labels[:8]))[1:-1] + (" ..." if len(labels) > 8 else "")  # some are a file's own
         raise DataError(f"unknown label {shown(label)}; labels are {known:.200}", path, line)
     return label
-
-
-def index(value: Any, size: int, path: Path, line: int) -> int:
-    """A 0-based choice number below `size`, given as a number or as its digits."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < size:
-        found = shown(value if isinstance(value, (list, dict)) else str(value))
-        raise DataError(f"label should be a number from 0 to {size - 1}, found {found}", path, line)
-    return value

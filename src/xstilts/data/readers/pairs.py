@@ -1,22 +1,23 @@
-"""Two sentences with a label: NLI (SNLI, MultiNLI, ANLI, XNLI, AmericasNLI) and paraphrase (PAWS-X, QQP).
+"""Texts with a label: NLI (SNLI, MultiNLI, ANLI, XNLI, AmericasNLI), paraphrase (PAWS-X, QQP), topics (SIB-200).
 
-Two families of files: with a header or named fields (the official archives, GLUE, JSON lines), never quoted when
-tab-separated; and XTREME's own form: no header, CRLF, Python's csv quoting, two columns where gold is withheld, else
-three.
+Three families of files: with a header or named fields (the official archives, GLUE, JSON lines), never quoted when
+tab-separated; XTREME's own form: no header, CRLF, Python's csv quoting, two columns where gold is withheld, else
+three; and SIB-200 (Adelani et al., EACL 2024), tab-separated with csv quoting, as pandas writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.languages import code_of
-from xstilts.data.examples import Example, TextExample
-from xstilts.data.readers.common import Ids, Record, checked, csv_rows, lines_of, one_of, records, shown, text
+from xstilts.core.errors import DataError
+from xstilts.core.languages import LANGUAGES, meant
+from xstilts.data.examples import TextExample
+from xstilts.data.readers.common import Placed, Row, checked, csv_cells, lines_of, one_of, records, shown, text_of
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
+TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
 NLI_SPELLINGS: Mapping[str, str] = {
     "e": "entailment",  # ANLI
@@ -27,40 +28,49 @@ NLI_SPELLINGS: Mapping[str, str] = {
 
 
 @checked
-def nli(path: Path, language: str) -> Iterator[Example]:
+def nli(path: Path, language: str) -> Placed:
     """NLI files with named fields: the official JSON lines and tables, GLUE's, and premise/hypothesis/label.
 
     Where there is a `language` field, other languages are left out. Rows whose label is `-` (no majority among the
     annotators; 785 of 550,152 in SNLI's training split) are left out, as in every published result. The id is ANLI's
     `uid`, else XNLI's `pairID`, else the line's number. Which of these fields there are, the first row says.
     """
-    ids, first = Ids(path), None
-    for line, record in records(path):
-        first = record if first is None else first
-        if "language" in first and _code(text(record, ["language"], path, line), path, line) != language:
-            continue
-        label = text(record, ["gold_label", "label"], path, line)
+    return _nli(path, language)
+
+
+def _nli(path: Path, language: str) -> Placed:
+    first: Row | None = None
+    for row in records(path):
+        first = first or row
+        if "language" in first.record:
+            if (code := meant(row.text("language"))) not in LANGUAGES:
+                raise row.error(f"unknown language {shown(row.text('language'))}")
+            if code != language:
+                continue
+        label = row.text("gold_label", "label")
         if label == "-":
             continue
-        yield TextExample(
-            ids.new(_nli_id(first, record, path, line), line),
-            text(record, ["premise", "sentence1", "context"], path, line),
-            text(record, ["hypothesis", "sentence2", "hypo", "statement"], path, line),
-            one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, line),
+        named = "uid" if "uid" in first.record else "pairID" if {"language", "pairID"} <= first.record.keys() else ""
+        yield (
+            row.line,
+            TextExample(
+                row.text(named) if named else str(row.line),
+                row.text("premise", "sentence1", "context"),
+                row.text("hypothesis", "sentence2", "hypo", "statement"),
+                one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, row.line),
+            ),
         )
 
 
 @checked
-def xnli(path: Path, language: str) -> Iterator[Example]:
+def xnli(path: Path, language: str) -> Placed:
     """XNLI: the official file of 15 languages, or XTREME's file of one (test labels are in a file of their own)."""
-    if _first(path).startswith("language\t") or ".jsonl" in path.suffixes:
-        yield from nli(path, language)
-    else:
-        yield from _headerless(path, NLI_LABELS)
+    named = _first(path).startswith("language\t") or ".jsonl" in path.suffixes
+    return _nli(path, language) if named else _headerless(path, NLI_LABELS)
 
 
 @checked
-def pawsx(path: Path, language: str) -> Iterator[Example]:
+def pawsx(path: Path, language: str) -> Placed:
     """PAWS-X: the official four columns with header, or XTREME's form.
 
     Rows whose sentence is the placeholder `NS` (not translated) are kept, as the official scripts do.
@@ -68,47 +78,48 @@ def pawsx(path: Path, language: str) -> Iterator[Example]:
     if not _first(path).startswith("id\t"):
         yield from _headerless(path, PARAPHRASE_LABELS)
         return
-    ids = Ids(path)
-    for line, record in records(path):
-        first, second = text(record, ["sentence1"], path, line), text(record, ["sentence2"], path, line)
-        label = one_of(text(record, ["label"], path, line), PARAPHRASE_LABELS, path, line)
-        yield TextExample(ids.new(text(record, ["id"], path, line), line), first, second, label)
+    for row in records(path):
+        name, first, second = (row.text(field) for field in ("id", "sentence1", "sentence2"))
+        yield row.line, TextExample(name, first, second, row.label(PARAPHRASE_LABELS, "label"))
 
 
 @checked
-def qqp(path: Path, language: str) -> Iterator[Example]:
+def qqp(path: Path, language: str) -> Placed:
     """QQP in GLUE's form: a header, six columns, never quoted. The id is the line's number."""
-    for line, record in records(path):
-        first, second = text(record, ["question1"], path, line), text(record, ["question2"], path, line)
-        label = one_of(text(record, ["is_duplicate"], path, line), PARAPHRASE_LABELS, path, line)
-        yield TextExample(str(line), first, second, label)
+    for row in records(path):
+        first, second = row.text("question1"), row.text("question2")
+        yield row.line, TextExample(str(row.line), first, second, row.label(PARAPHRASE_LABELS, "is_duplicate"))
 
 
-def _headerless(path: Path, labels: Sequence[str]) -> Iterator[Example]:
+@checked
+def sib200(path: Path, language: str) -> Placed:
+    """Columns `index_id`, `category`, `text`; ids and row order are the same in all languages."""
+    return topics(path, TOPICS)
+
+
+def topics(path: Path, labels: Sequence[str]) -> Placed:
+    """Rows of SIB-200's form with classes of its own."""
+    cells = csv_cells(text_of(path), "\t", path)
+    _, header = next(cells, (1, []))
+    if header != ["index_id", "category", "text"]:
+        raise DataError(f"expected the header index_id, category, text, found {', '.join(header)[:80]!r}", path, 1)
+    for line, row in cells:
+        if len(row) != 3:
+            raise DataError(f"expected 3 columns, found {len(row)}", path, line)
+        yield line, TextExample(row[0], row[2], None, one_of(row[1], labels, path, line))
+
+
+def _headerless(path: Path, labels: Sequence[str]) -> Placed:
     """XTREME's form; the id is the row's number. All rows have a label or none has."""
     columns = 0
-    for number, (line, row) in enumerate(csv_rows(path, "\t"), start=1):
+    for number, (line, row) in enumerate(csv_cells(text_of(path), "\t", path), start=1):
         columns = columns or len(row)
         if len(row) != columns or columns not in (2, 3):
-            raise DataError(
-                f"expected {columns if columns in (2, 3) else '2 or 3'} columns, found {len(row)}", path, line
-            )
+            expected = columns if columns in (2, 3) else "2 or 3"
+            raise DataError(f"expected {expected} columns, found {len(row)}", path, line)
         label = one_of(row[2], labels, path, line) if columns == 3 else None
-        yield TextExample(str(number), row[0], row[1], label)
+        yield line, TextExample(str(number), row[0], row[1], label)
 
 
 def _first(path: Path) -> str:
     return next(iter(lines_of(path)), "")
-
-
-def _code(form: str, path: Path, line: int) -> str:
-    try:
-        return code_of(form)
-    except UnknownName:
-        raise DataError(f"unknown language {shown(form)}", path, line) from None
-
-
-def _nli_id(first: Record, record: Record, path: Path, line: int) -> str:
-    if "uid" in first:
-        return text(record, ["uid"], path, line)
-    return text(record, ["pairID"], path, line) if "language" in first and "pairID" in first else str(line)

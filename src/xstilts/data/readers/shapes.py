@@ -23,9 +23,9 @@ from xstilts.data.examples import (
     TaggedExample,
     TextExample,
 )
-from xstilts.data.readers.common import one_of, shown, written
+from xstilts.data.readers.common import Row, one_of, shown
 from xstilts.data.readers.labels import clean
-from xstilts.data.readers.tables import Row, missing
+from xstilts.data.readers.tables import missing
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Gold:
             self.cleaned[raw] += 1
         return label
 
-    def label(self, raw: str, path: Path, line: int) -> str:
+    def label(self, raw: str, path: Path, line: int | None) -> str:
         """The same, which is among those allowed; perhaps empty, where any is."""
         label = self.clean(raw)
         return one_of(label, self.labels, path, line) if self.labels else label
@@ -63,8 +63,7 @@ class Gold:
     def choice(self, row: Row, names: Sequence[str], size: int) -> int:
         """Which choice is right, from 0: by its name, else by letter or number."""
         label = self.clean(_name(row))
-        if names or self.labels:
-            known = names or self.labels[:size]
+        if known := names or self.labels[:size]:
             if label in known:
                 return known.index(label)
             hint = "" if names else "; leave out `labels` if choices are called by letter or number (`count_from`)"
@@ -76,9 +75,8 @@ class Gold:
             return found
         first = self.count_from or 0
         if not re.fullmatch("[0-9]{1,3}", label) or not first <= int(label) < first + size:
-            hint = ""
-            if self.count_from is None and label == str(size):
-                hint = "; if they count from 1, say `count_from: 1`"
+            guess = self.count_from is None and label == str(size)
+            hint = "; if they count from 1, say `count_from: 1`" * guess
             raise row.error(f"label should be a number from {first} to {first + size - 1}, found {shown(label)}{hint}")
         self.numbers += self.count_from is None
         self.zeros += self.count_from is None and int(label) == 0
@@ -96,7 +94,7 @@ def _name(row: Row) -> str:
     """What the row says of its label."""
     value = row.value("label")
     if value is None or value != value or (isinstance(value, str) and not clean(value)):
-        raise row.error(f"'{row.columns['label']}' is empty: leave out rows without gold")
+        raise row.error(f"'{row.column('label')}' is empty: leave out rows without gold")
     return row.name("label")
 
 
@@ -122,7 +120,7 @@ def make_choice(row: Row, gold: Gold | None) -> Example:
 def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The choices, and what the row itself calls them: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
     if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
-        while len(several) > 2 and _blank(row.value(several[-1])):  # fewer choices than columns
+        while len(several) > 2 and not str(row.value(several[-1]) or "").strip():  # fewer choices than columns
             several.pop()
         return tuple(row.text(field) for field in several), ()
     value = row.value("choices")
@@ -133,25 +131,17 @@ def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     texts, names = value.get("text"), value.get("label")
     if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
         raise row.error("choices should be a list of texts, or two lists `text` and `label` of the same length")
-    if not all(isinstance(text, str) for text in texts):
-        raise row.error("a choice is no text")
     called = tuple(clean(str(name)) for name in names)
     if len(set(called)) < len(called):
         raise row.error(f"two choices have the same label: {', '.join(called)[:60]}")
-    return tuple(written(text, "choices", row.path, row.line) for text in texts), called
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return Row({"choices": texts}, row.path, row.line).texts("choices"), called
 
 
 def make_span(row: Row, gold: Gold | None) -> Example:
     """A question and a passage, with the answers in it."""
     passage = row.text("passage")
-    if gold is None:
-        return SpanExample(row.id(), row.text("question"), passage, None)
-    answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row))
-    if not answers and not gold.no_answer:
+    answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row)) if gold else None
+    if gold and not answers and not gold.no_answer:
         raise row.error("a question without answer; `metric: squad_v2` is for such data")
     return SpanExample(row.id(), row.text("question"), passage, answers)
 
@@ -159,9 +149,8 @@ def make_span(row: Row, gold: Gold | None) -> Example:
 def _answers(row: Row) -> list[tuple[Any, Any]]:
     """Pairs (text, start): of a list of objects, of an object of two lists, or of two columns, empty for no answer."""
     if "answers" not in row.columns:
-        for field in ("answer", "answer_start"):
-            if field not in row.columns:
-                raise missing("answers", ("answers", "answer", "answer_start"), row.record, row.path, row.line)
+        if not {"answer", "answer_start"} <= row.columns.keys():
+            raise missing("answers", ("answers", "answer", "answer_start"), row.record, row.path, row.line)
         pair = (row.value("answer"), row.value("answer_start"))
         return [] if pair[0] in ("", None) else [pair]
     value = row.value("answers")
@@ -178,7 +167,7 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
     """An answer that is at its place, in code points."""
     if isinstance(start, str) and start.isascii() and start.isdigit() and len(start) < 10:
         start = int(start)
-    if not isinstance(text, str) or not text or not isinstance(start, int) or isinstance(start, bool):
+    if not isinstance(text, str) or not text or type(start) is not int:
         raise row.error(f"an answer is text and a start in code points, found {str(text)[:40]!r} and {start!r}")
     if start < 0 or passage[start : start + len(text)] != text:
         place = passage.find(text)
@@ -190,14 +179,12 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
 def make_words(row: Row, gold: Gold | None) -> Example:
     """A sentence of words with a tag each."""
     words = row.texts("words")
-    if gold is None:
-        if not words or not all(words):
-            raise row.error("words should be a list of texts, none of them empty")
-        return TaggedExample(row.id(), words, None)
-    tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags"))
-    if len(words) != len(tags) or not words or not all(words):
-        raise row.error(f"expected a tag for every word, found {len(words)} words, none of them empty, and {len(tags)}")
-    if not all(tags):
+    tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags")) if gold else None
+    if not words or not all(words):
+        raise row.error("words should be a list of texts, none of them empty")
+    if tags is not None and len(tags) != len(words):
+        raise row.error(f"expected a tag for every word, found {len(words)} words and {len(tags)} tags")
+    if tags and not all(tags):
         raise row.error("an empty tag")
     return TaggedExample(row.id(), words, tags)
 

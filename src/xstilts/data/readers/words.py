@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of
@@ -26,53 +26,55 @@ NO_EMPTY_LINE = "put an empty line after each sentence"
 _NUMBER = re.compile(r"[0-9]+(?:[-.][0-9]+)?")
 _METADATA = re.compile(r"# ?\S+ = ")
 
-
-class Row(NamedTuple):
-    """One line, in its columns."""
-
-    line: int
-    fields: list[str]
+Line = tuple[int, list[str]]
+"""A line's number and its columns; none of an empty line."""
 
 
-def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Row]]:
-    """The sentences of a file, each the rows of its words; `-DOCSTART-` alone is none.
+def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Runs of lines that are not empty, with their numbers."""
+    for filled, lines in groupby(enumerate(lines_of(path), start=1), key=lambda line: bool(line[1])):
+        if filled:
+            yield list(lines)
+
+
+def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
+    """The sentences of a file, each the lines of its words; `-DOCSTART-` alone is none.
 
     Args:
         columns: the numbers of the columns that will be asked for, that of the words first.
 
     Raises:
-        DataError: rows of different length, a column that is not there, words numbered out of order, CoNLL-U whose
+        DataError: lines of different length, a column that is not there, words numbered out of order, CoNLL-U whose
             first column is taken for the words, sentences without an empty line between them.
     """
-    lines = list(enumerate(lines_of(path), start=1))
-    first = next((text for _, text in lines if text.strip() and not text.startswith("#")), "")
-    tabs = "\t" in first
-    rows = [Row(line, _split(text, tabs)) for line, text in lines]
-    numbered = _numbered(rows, columns[0], path)
+    texts = lines_of(path)
+    tabs = "\t" in next((text for text in texts if text.strip() and not text.startswith("#")), "")
+    split = [_split(text, tabs) for text in texts]
+    numbered = _numbered(split, columns[0], path)
     width = 0
-    sentence: list[Row] = []
-    for row in [*rows, Row(len(rows) + 1, [])]:
-        if not row.fields:
+    sentence: list[Line] = []
+    for line, fields in enumerate([*split, []], start=1):
+        if not fields:
             if len(sentence) > MOST_WORDS:
-                raise DataError(f"a sentence of {len(sentence):,} words: {NO_EMPTY_LINE}", path, sentence[0].line)
+                raise DataError(f"a sentence of {len(sentence):,} words: {NO_EMPTY_LINE}", path, sentence[0][0])
             if sentence and not _left_out(sentence, columns[0], numbered):
                 yield sentence
             sentence = []
             continue
-        if row.fields[0].startswith("#") and _comment(lines[row.line - 1][1], tabs, numbered, bool(sentence)):
+        text = texts[line - 1]
+        if fields[0].startswith("#") and (
+            numbered or (tabs and "\t" not in text) or (not sentence and _METADATA.match(text))
+        ):
             continue
-        width = width or len(row.fields)
-        if len(row.fields) != width or max(columns) > width:
-            found = f"found {len(row.fields)}, " + ("set apart by tabs" if tabs else "set apart by blanks")
-            raise DataError(f"expected {max(width, *columns)} columns, {found}", path, row.line)
+        width = width or len(fields)
+        if len(fields) != width or max(columns) > width:
+            found = f"found {len(fields)}, set apart by " + ("tabs" if tabs else "blanks")
+            raise DataError(f"expected {max(width, *columns)} columns, {found}", path, line)
         if numbered and columns[0] == 1 and width > 2:
-            raise DataError(
-                "column 1 numbers the words, as in CoNLL-U: say where the words are, `columns: {words: 2, tags: 4}`",
-                path,
-                row.line,
-            )
-        if not numbered or row.fields[0].isdigit():
-            sentence.append(row)
+            problem = "column 1 numbers the words, as in CoNLL-U: say where the words are"
+            raise DataError(f"{problem}, `columns: {{words: 2, tags: 4}}`", path, line)
+        if not numbered or fields[0].isdigit():
+            sentence.append((line, fields))
 
 
 def _split(text: str, tabs: bool) -> list[str]:
@@ -81,49 +83,43 @@ def _split(text: str, tabs: bool) -> list[str]:
     return text.split("\t") if tabs else re.split(" +", text.strip(" "))
 
 
-def _comment(text: str, tabs: bool, numbered: bool, within: bool) -> bool:
-    return numbered or (tabs and "\t" not in text) or (not within and bool(_METADATA.match(text)))
-
-
-def _numbered(rows: Sequence[Row], words: int, path: Path) -> bool:
+def _numbered(lines: Sequence[list[str]], words: int, path: Path) -> bool:
     """Whether the first column numbers the words of each sentence.
 
     Raises:
-        DataError: it does in most rows, with ranges or empty nodes among them, but not in every row; or in every row
+        DataError: it does in most lines, with ranges or empty nodes among them, but not in every line; or in every line
             if an empty line were added where the numbers begin again.
     """
-    called = kind_of(path) in ("conllu", "conllup")
-    fault: Row | None = None
-    again: Row | None = None
-    number = most = marks = numbers = rows_seen = 0
-    for row in rows:
-        if not row.fields:
+    fault = again = 0  # lines
+    number = most = marks = numbers = seen = 0
+    for line, fields in enumerate(lines, start=1):
+        if not fields:
             number = 0
-        elif not row.fields[0].startswith("#"):
-            name = row.fields[0]
-            if number > (again is None) and re.fullmatch(r"1(-[0-9]+)?", name):
-                again, number = again or row, 0
+        elif not fields[0].startswith("#"):
+            name = fields[0]
+            if number > (not again) and re.fullmatch(r"1(-[0-9]+)?", name):
+                again, number = again or line, 0
             number += name.isdigit()
             right = name == str(number) or bool(re.fullmatch(rf"{number + 1}-[0-9]+|{number}\.[0-9]+", name))
-            most = max(most, number) if fault is None and right else most
-            fault = fault or (None if right else row)
-            marks += not name.isdigit() and bool(re.fullmatch(r"[0-9]+[-.][0-9]+", name))
+            most = max(most, number) if not fault and right else most
+            fault = fault or (0 if right else line)
+            marks += not name.isdigit() and bool(_NUMBER.fullmatch(name))
             numbers += bool(_NUMBER.fullmatch(name))
-            rows_seen += 1
-    if fault is None:
-        if again is not None and words > 1:
-            raise DataError(f"the words are numbered from 1 again: {NO_EMPTY_LINE}", path, again.line)
-        return marks > 0 or most > 1 or (called and most > 0)
-    if words > 1 and most and marks and 2 * numbers > rows_seen:
-        found = shown(fault.fields[0])
-        raise DataError(f"the first column numbers the words, but here it is {found}", path, fault.line)
+            seen += 1
+    if not fault:
+        if again and words > 1:
+            raise DataError(f"the words are numbered from 1 again: {NO_EMPTY_LINE}", path, again)
+        return marks > 0 or most > (0 if kind_of(path) in ("conllu", "conllup") else 1)
+    if words > 1 and most and marks and 2 * numbers > seen:
+        found = shown(lines[fault - 1][0])
+        raise DataError(f"the first column numbers the words, but here it is {found}", path, fault)
     return False
 
 
-def _left_out(sentence: Sequence[Row], words: int, numbered: bool) -> bool:
+def _left_out(sentence: Sequence[Line], words: int, numbered: bool) -> bool:
     """Whether it is `-DOCSTART-`, or a sentence of a treebank that is released without its text."""
-    forms = {row.fields[words - 1] for row in sentence}
-    return forms == {"-DOCSTART-"} or (numbered and len(sentence[0].fields) == CONLLU and forms == {"_"})
+    forms = {fields[words - 1] for _, fields in sentence}
+    return forms == {"-DOCSTART-"} or (numbered and len(sentence[0][1]) == CONLLU and forms == {"_"})
 
 
 def is_conllu(path: Path) -> bool:
