@@ -22,8 +22,8 @@ from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.families import CHECKPOINTS
 from xstilts.backbones.load import auto_class
 from xstilts.backbones.packing import Packed, pack
+from xstilts.planning.costing import KEPT, layer_bytes
 from xstilts.planning.counts import counts_of
-from xstilts.planning.formulas import KEPT, layer_bytes
 
 SHOWN = (
     "xlm-r-base",

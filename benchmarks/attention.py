@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from benchmarks.data import SIZES, encode, make_tokenizer
 from benchmarks.lengths import made
 from xstilts.backbones.attention import packed_attention
-from xstilts.backbones.layout import Layout
+from xstilts.backbones.layout import PackLayout
 
 Pass = Callable[[], Tensor]
 
@@ -61,7 +61,7 @@ def passes(case: Case, size: str, device: str) -> dict[str, Pass]:
     module = nn.Identity()  # packed_attention asks it whether attention is causal; it is not
 
     def of(backend: Any) -> Pass:
-        layout = Layout(case.lengths, torch.device(device), backend, offsets)
+        layout = PackLayout(case.lengths, torch.device(device), backend, offsets)
         return lambda: packed_attention(module, q, k, v, None, dropout=case.dropout, pack_layout=layout)[0]
 
     longest = case.lengths[0]

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from transformers import AutoConfig, AutoModel
 
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.controlled import control
-from xstilts.backbones.dropout import Draws
+from xstilts.backbones.controlled import control_dropout
+from xstilts.backbones.dropout import HashDropout
 from xstilts.backbones.packing import Packed, pack
 
 SEGMENTS, TOKENS, HIDDEN = 32, 35, 384
@@ -39,7 +39,7 @@ def steps(precision: str) -> dict[str, Callable[[], None]]:
     """For each kind a function that computes the gradients of one step."""
     config = AutoConfig.for_model("xlm-roberta", **SIZES, vocab_size=1000, max_position_embeddings=64)
     backbone = Backbone(AutoModel.from_config(config), None)
-    control(backbone, {})
+    control_dropout(backbone, {})
     backbone.train()
 
     def step(batch: Packed) -> None:
@@ -52,12 +52,12 @@ def steps(precision: str) -> dict[str, Callable[[], None]]:
 
 def layers() -> dict[str, Callable[[], None]]:
     """The same for one dropout alone."""
-    draws, x = Draws(), torch.randn(1, SEGMENTS * TOKENS, HIDDEN, requires_grad=True)
-    draws.begin(1, batches()["hash"].identity_T[None])
+    hashed, x = HashDropout(), torch.randn(1, SEGMENTS * TOKENS, HIDDEN, requires_grad=True)
+    hashed.begin(1, batches()["hash"].identity_T[None])
     gradient = torch.ones_like(x)
     return {
         "torch": lambda: F.dropout(x, 0.1).backward(gradient),
-        "hash": lambda: draws.drop(x, 0.1, 7).backward(gradient),
+        "hash": lambda: hashed.drop(x, 0.1, 7).backward(gradient),
     }
 
 

@@ -24,7 +24,7 @@ from xstilts.data.readers.squad import squad
 from xstilts.microworld import SOURCE, World
 from xstilts.microworld.concepts import TOPICS
 from xstilts.microworld.dice import Dice
-from xstilts.microworld.meaning import plain
+from xstilts.microworld.meaning import Utterance
 from xstilts.tasks import TASKS, Encoding, Task
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -117,4 +117,4 @@ def _words(seed: int) -> Any:
     """Endless running text of the microworld's English, word by word."""
     world, dice = World(seed), Dice(seed, "benchmark")
     while True:
-        yield from world.render((plain(world.full.event(dice.pick(TOPICS), dice)),), SOURCE.code).split()
+        yield from world.render((Utterance(world.full.event(dice.pick(TOPICS), dice)),), SOURCE.code).split()

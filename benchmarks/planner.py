@@ -133,7 +133,7 @@ def planned(given: argparse.Namespace) -> dict[str, float]:
         batch=segments,
         precision=given.precision,
     )
-    machine = Hardware(device(given.planned_as), Machine(micro_batch_tokens=given.tokens), Utilisation.measured(1.0))
+    machine = Hardware(device(given.planned_as), Machine(micro_batch_tokens=given.tokens), Utilisation(1.0, 1.0, 1.0))
     cost = training(shape_of(given.backbone), Tuning(rank=given.lora), load, machine)
     cores = torch.get_num_threads() if given.planned_as == "cpu" else 1
     return {"seconds": 3600 * cost.hours.usual / cores, "memory": cost.memory.total, "flops": cost.flops}

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from xstilts.graph.pool import waiting
 
 REPOSITORY = Path(__file__).parents[1]
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # As in the foreground: what a shell starts in the background ignores Ctrl-C, and so does all that it starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

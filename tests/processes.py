@@ -36,11 +36,12 @@ def alive(pid: int) -> bool:
         return False
 
 
-def running(variable: str) -> list[str]:
-    """Processes with a variable in their environment."""
+def running(variable: str, word: str = "") -> list[int]:
+    """Processes with a variable in their environment, and a word in their command line."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if variable.encode() in path.read_bytes().split(b"\0"):
-                found.append(path.parent.name)
+            told = (path / "environ").read_bytes().split(b"\0")
+            if variable.encode() in told and word.encode() in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
     return found

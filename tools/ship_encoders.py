@@ -17,7 +17,7 @@ import torch
 
 from xstilts.backbones.load import load_backbone, save_backbone
 from xstilts.core.files import read_json, write_json
-from xstilts.expand import Expansion, Model
+from xstilts.expand import Expansion, StartModel
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld.encoders import folder
@@ -30,7 +30,7 @@ ENGLISH = {"mlm": "english", "xlmr": "xlmr-english"}
 """Backbones whose English-only control is shipped too, and its name."""
 
 
-def shipped_name(model: Model, backbone: str) -> str:
+def shipped_name(model: StartModel, backbone: str) -> str:
     """Folder of a model in the package; empty for controls that are not shipped."""
     if model.control == "english":
         return ENGLISH.get(backbone, "")

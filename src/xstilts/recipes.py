@@ -14,25 +14,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
-from xstilts.core.codes import CodesOrAll
 from xstilts.core.errors import UnknownName
 from xstilts.core.languages import language
-from xstilts.core.yaml_lines import check_fields
+from xstilts.core.strict import CodesOrAll, Strict, check_fields, mistake
 from xstilts.data.readers.types import TYPES
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import CAP, Sampling, probabilities
 from xstilts.translation.spec import SOURCE, EngineSpec
-
-
-class Strict(BaseModel):
-    """A value of an experiment file: unknown keys are errors, nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def swept(options: Mapping[str, Any]) -> tuple[float, ...]:
@@ -45,14 +37,14 @@ def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     check, rates = check_fields(TrainConfig), values.get("learning_rate")
     if values.get("patience") is not None and values.get("select") in ("last", "average"):
         problem = f"patience: nothing is measured on the way with `select: {values['select']}`; leave it out"
-        raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": ["patience"]})
+        raise mistake(problem, "patience")
     if not isinstance(rates, list):
         return check(values)
     for rate in rates:
         check({**values, "learning_rate": rate})
     if len(set(swept(values))) < max(2, len(rates)):
         problem = f"learning_rate: a sweep is a list of two or more different rates (found: {rates})"
-        raise PydanticCustomError("options", "{problem}", {"problem": problem, "key": ["learning_rate"]})
+        raise mistake(problem, "learning_rate")
     return values
 
 

@@ -19,7 +19,7 @@ from xstilts.graph.stage import Stage
 from xstilts.stages import describe
 from xstilts.stages.models import open_backbone
 from xstilts.task_types.features import Features
-from xstilts.task_types.sentences import mean_pool
+from xstilts.task_types.sentences import pool
 
 TRAIN = {"steps": 8, "batch_size": 4, "learning_rate": 1e-3, "select": "last"}
 
@@ -83,6 +83,6 @@ def test_the_text_of_a_task_is_its_prompts_and_not_their_answers(pools: Path, tm
     backbone = open_backbone(compute.store.directory(start)).eval()
     prompts = pack([features.instance(row)[0] for row in range(len(features))])
     with torch.inference_mode():
-        expected = mean_pool(backbone(prompts), prompts).mean(0)
+        expected = pool(backbone(prompts), prompts).mean(0)
     found = read_json(compute.store.directory(stage) / "profile.json")["vector"]
     assert found == pytest.approx(expected.tolist(), abs=1e-5)

@@ -13,11 +13,11 @@ from typing import Any
 
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
+from xstilts.evaluation.evaluate import run_evaluate
 from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.loading import load
-from xstilts.stages.evaluating import run_evaluate
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import XTREME
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stages.tiny_experiment import tiny_experiment
-from xstilts.cli.choose import Asked
+from xstilts.cli.choose import split_words
 from xstilts.microworld import TINY, write_world
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -86,5 +86,5 @@ def test_every_study_that_comes_with_xstilts_can_be_chosen_from(typed: Typed, tm
 
 
 def test_candidates_may_be_recipes_of_several_phases() -> None:
-    asked = Asked("micro_topic", sources="[micro_nli, micro_qa], micro_choice,micro_choice, [{micro_nli, micro_qa}]")
-    assert asked.candidates == ["[micro_nli, micro_qa]", "micro_choice", "[{micro_nli, micro_qa}]"]
+    found = split_words("[micro_nli, micro_qa], micro_choice,micro_choice, [{micro_nli, micro_qa}]")
+    assert found == ["[micro_nli, micro_qa]", "micro_choice", "[{micro_nli, micro_qa}]"]

@@ -75,7 +75,7 @@ def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.Monke
     machine(monkeypatch, gpus=2)
     for device, devices in (("cuda", 1), ("cuda:1", 1), ("cuda", 2)):
         check_device(Machine(device, devices=devices))
-    check_device(Machine("cuda", devices=8, ranks=("elsewhere",)))
+    check_device(Machine("cuda", devices=8, ranks="elsewhere"))
     with pytest.raises(ConfigError, match=r"^--device cuda:7: .* \(there is: cpu, cuda:0, cuda:1\)$"):
         check_device(Machine("cuda:7"))
     with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here \(cuda:0, cuda:1\)$"):

@@ -28,7 +28,7 @@ def test_a_log_tells_once_a_minute_how_far_a_long_stage_is(capsys: pytest.Captur
         yield Progress(long, None, "of no known length")
         yield Done(long, 150.0)
 
-    summary = follow(events(), [long, short], "log", clock=lambda: now[0])
+    follow(events(), [long, short], "log", clock=lambda: now[0])
     assert capsys.readouterr().out.splitlines() == [
         "[0/2, 6 min left] train a long one: 30%, mnli loss 60, 2 min left",
         "[1/2, 53 s left] train a short one (2.0 s)",
@@ -36,7 +36,6 @@ def test_a_log_tells_once_a_minute_how_far_a_long_stage_is(capsys: pytest.Captur
         "[1/2, 35 s left] train a long one: of no known length",
         "[2/2] train a long one (150.0 s)",
     ]
-    assert summary.counts["done"] == 2
 
 
 MESSAGES = "waiting: held by process 7 on host since 05:12", "its process ended with SIGKILL: trying once more"

@@ -58,10 +58,11 @@ def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
 def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     code, out, err = xstilts("study", "tiny.yaml", "--data", "world", "--workers", "0", "--to", "pages/tiny.md")
     assert (code, err) == (0, "")
-    assert (place / "runs/reports/tiny/index.html").exists()
+    assert "It helps." in (place / "runs/reports/tiny/index.html").read_text(encoding="utf-8")
     page = (place / "pages/tiny.md").read_text(encoding="utf-8")
-    assert page.startswith("# A tiny study\n\n## Question\n\nDoes it help?\n")
-    assert "`xstilts study tiny.yaml --data world`" in page
+    assert page.startswith("# A tiny study\n\nDoes it help?\n\n**Of 2 claims, 2 are undecided (helps, open).**\n")
+    assert "```\nxstilts study tiny.yaml --data world\n```" in page
+    assert "```\nname: tiny\n" in page
     assert "micro_topic: micro_topic | " in page
     assert "Minutes of computing, summed over workers:" in page
     assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["helps", "undecided"], ["open", "undecided"]]
@@ -74,6 +75,15 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert (rows["open"]["verdict"], rows["open"]["reason"]) == ("undecided", "nothing tells")
     assert (place / "again.md").read_text(encoding="utf-8") == page.replace("(tiny.svg)", "(again.svg)")
     assert (place / "again.svg").read_bytes() == (place / "pages/tiny.svg").read_bytes()
+
+    code, out, _ = xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")
+    assert "Too few seeds to say (2 of at least 3): of 1 recipe, [micro_nli] is at" in " ".join(out.split())
+    assert max(map(len, out.split("report: ")[0].splitlines())) <= 100
+    assert "It helps." in (place / "runs/reports/tiny/index.html").read_text(encoding="utf-8")
+    assert "nothing is new" in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
+    (place / "tiny.yaml").write_text(STUDY.replace("It helps.", "It helps much."), encoding="utf-8")
+    assert "nothing is new" not in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
+    (place / "tiny.yaml").write_text(STUDY, encoding="utf-8")
 
     code, out, _ = xstilts("status", "tiny.yaml", "--data", "world", "--json")
     assert all(row["finished"] == row["of"] for row in json.loads(out)["stages"])

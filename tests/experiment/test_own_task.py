@@ -17,9 +17,9 @@ from xstilts.data.readers.types import TYPES
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.session.loading import load
-from xstilts.stages.own import reading, revive
 from xstilts.stages.preparing import task_of
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.as_json import form_of, task_from_json, task_to_json
 
 DOCS = Path(__file__).parents[2] / "docs" / "own-task.md"
 START = """\
@@ -365,7 +365,7 @@ def test_a_worker_gets_the_task_that_was_described(root: Path) -> None:
         assert (found.files, found.encoding) == (task.files, task.encoding)
         assert [e.id for e in found.load(root, "train", "en")] == ["2", "3", "4"]
     (row,) = stages(expansion, "tokenizer")[0].settings["tasks"]
-    raw = revive(row["name"], row, row["files"], row["languages"])
+    raw = task_from_json(row)
     assert [e.text for e in raw.load(root, "train", "en")] == ["one two"]  # type: ignore[union-attr]
 
 
@@ -375,21 +375,21 @@ def test_a_worker_knows_languages_that_the_model_task_lacks(root: Path) -> None:
     experiment = tiny_experiment(tasks={"mine": {**own, "labels": ["maybe", "no"]}})
     task = experiment.task("mine")
     assert task.languages == ("de",)
-    again = revive("mine", json.loads(json.dumps(reading(task))), {"test": ["{language}.jsonl"]}, ["de"])
+    again = task_from_json(json.loads(json.dumps(task_to_json(task, ["de"]))))
     assert again.read == task.read
     assert len(again.load(root, "test", "de")) == 1
 
 
 def test_a_dialect_reaches_the_reader_and_is_no_part_of_keys_unless_given(tmp_path: Path) -> None:
-    plain = reading(mine(tmp_path, GOOD))["read"]
+    plain = form_of(mine(tmp_path, GOOD))["read"]
     assert (plain["quoted"], "separator" in plain) == (False, False)
     for quoted in ("true", "false"):
         task = mine(tmp_path, GOOD + f"    quoted: {quoted}\n    separator: semicolon\n")
         assert isinstance(task.read, ColumnReader)
         assert (task.read.quoted, task.read.separator) == (quoted == "true", ";")
-        told = json.loads(json.dumps(reading(task)))
+        told = json.loads(json.dumps(task_to_json(task, task.languages)))
         assert told["read"] != plain
-        assert revive("mine", told, task.files, task.languages).read == task.read
+        assert task_from_json(told).read == task.read
     with pytest.raises(
         ConfigError, match=r"own\.yaml:9: .*`quoted` goes with `type`; files like snli's are in its own"
     ):

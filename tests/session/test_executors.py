@@ -33,7 +33,7 @@ def eight_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         (Machine("cuda:1"), "GPU-8f,GPU-c1", ("GPU-c1",)),
         (Machine("cuda", devices=4), None, ("0,1,2,3", "4,5,6,7")),
         (Machine("cuda", devices=3), "7,6,5,4", ("7,6,5",)),
-        (Machine("cuda", devices=16, ranks=("elsewhere",)), "0,1", ("0,1",)),
+        (Machine("cuda", devices=16, ranks="elsewhere"), "0,1", ("0,1",)),
     ],
 )
 def test_gpus_are_lent_as_the_user_lets_us_see_them(machine: Machine, visible: str | None, lent: tuple[str]) -> None:
@@ -46,6 +46,8 @@ def test_a_machine_of_eight_gpus_computes_eight_stages_on_them_and_as_many_besid
     assert "prepare" not in needs_of(Machine("cuda"))
     assert places_of(Machine("cuda", workers=3)) == Local(3, tuple("01234567"))
     assert needs_of(Machine("cuda", devices=4))["predict"] == Needs(4)
+    several = needs_of(Machine("cuda", devices=4, threads=2, executor="ray"))
+    assert (several["train"], several["predict"]) == (Needs(4, 2), Needs(1, 2)), "for training alone"
     assert places_of(Machine("cpu")) == Local(cores(), ())
     assert needs_of(Machine("cpu")) == {}
 
@@ -72,7 +74,7 @@ def test_slurm_is_told_how_many_and_on_what(monkeypatch: pytest.MonkeyPatch) -> 
         ({"slurm_options": "-p x"}, "--slurm-options needs --executor slurm"),
         ({"executor": "slurm", "address": "a:1"}, "--address needs --executor ray"),
         (
-            {"executor": "ray", "ranks": ("b",)},
+            {"executor": "ray", "ranks": "b:1"},
             "--executor ray with torchrun: leave out one of the two",
         ),
         ({"executor": "ray", "workers": 0}, "--workers 0 runs everything in this process: leave out --executor ray"),

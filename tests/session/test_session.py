@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -162,7 +163,7 @@ def test_labels_that_are_in_doubt_are_shown_with_the_rest(folder: Path) -> None:
     with (folder / "train.csv").open("a", encoding="utf-8") as file:
         file.write("red 9,Warm\n")
     found = xs.check(experiment(folder))
-    assert any("differ only by case" in line for line in found.problems)
+    assert any("look like one label" in line for line in found.problems)
     counts = next(one.labels for one in found.files if one.split == "train" and one.task == "colours")
     assert counts == {"warm": 8, "cold": 8, "Warm": 1}
 
@@ -182,6 +183,20 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeyp
     monkeypatch.setitem(VERSIONS, "evaluate", 99)
     with pytest.raises(ConfigError, match="has changed since it was run here"):
         grid_of(asked, store)
+
+
+def test_results_of_one_machine_are_read_on_another(folder: Path, tmp_path: Path) -> None:
+    asked, remote = experiment(folder), f"memory://{uuid4()}"
+    one, two = tmp_path / "one", tmp_path / "two"
+    first = xs.run(asked, one, workers=0, device="cpu", remote=remote).result()
+    assert first.counts["cached"] == first.counts["failed"] == 0
+    second = xs.run(asked, two, workers=0, device="cpu", remote=remote).result()
+    assert second.counts == {"cached": first.counts["done"]}
+    assert not (two / "train").exists(), "nothing that scores do not need is fetched"
+    assert list(xs.scores(asked, two)) == list(xs.scores(asked, one))
+    assert xs.scores(asked, two).equals(xs.scores(asked, one))
+    pages = [xs.report(asked, store).with_name("scores.csv").read_text() for store in (one, two)]
+    assert pages[0] == pages[1]
 
 
 def test_a_second_experiment_of_one_name_is_said(folder: Path, tmp_path: Path) -> None:
@@ -207,7 +222,7 @@ def test_a_cause_is_told_once_with_all_that_it_stops(tmp_path: Path) -> None:
         result.add(event)
     for stage in later:
         result.add(Skipped(stage, bad))
-    assert [cause.line for cause in result.causes] == [
+    assert result.causes == [
         "prepare data 0: a.csv:3: no label; and 1 more of its kind; and 7 stages that need it",
         "prepare data 2: b.csv: empty",
     ]

@@ -17,21 +17,20 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 
 PLACES = 48
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
-MARKS = ("<a>", "</a>", "<b>", "</b>", "[", "]")
+MARKS = ("[", "]")
 PUNCTUATION = (".", ",", "?")
 
 
-def write_model(folder: Path, dictionary: Mapping[str, str], lost: tuple[str, ...] = ()) -> Path:
+def write_model(folder: Path, dictionary: Mapping[str, str]) -> Path:
     """A CTranslate2 model with its tokenizer in one folder.
 
     Args:
         dictionary: English word -> its translation, one word each.
-        lost: marks that come out as `,`.
     """
     words = list(dict.fromkeys([*SPECIAL, *MARKS, *PUNCTUATION, *dictionary, *dictionary.values()]))
     tokenizer = _tokenizer(words)
     number = {word: i for i, word in enumerate(words)}
-    says = {i: number[dictionary.get(word, "," if word in lost else word)] for word, i in number.items()}
+    says = {i: number[dictionary.get(word, word)] for word, i in number.items()}
     model = _model(len(words), says)
     model.save_pretrained(folder / "hf")
     tokenizer.save_pretrained(folder / "hf")

@@ -14,10 +14,11 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.reports import Analysis
+from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings
-from xstilts.reports.page import page
+from xstilts.reports.html import page
 from xstilts.reports.tables import badges
-from xstilts.session.failed import failed_runs
+from xstilts.session.about import failed_runs
 from xstilts.session.grid import Grid
 from xstilts.session.results import analysis_of
 from xstilts.stages import training
@@ -50,7 +51,7 @@ def diverges(stage: Stage, directory: Path, inputs: dict[str, Path], settings: d
 def told(expansion: Expansion, store: Store) -> tuple[Analysis, str]:
     """The report's numbers, and its sentences with its page."""
     analysis = analysis_of(Grid.from_expansion(expansion), store, "xstilts run")
-    return analysis, " ".join([*findings(analysis), page(analysis, {})])
+    return analysis, " ".join([*findings(analysis), page(contents(analysis), {})])
 
 
 def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_pat
     assert failed.splitlines()[1:] == ["the loss of micro_topic is nan at step 1"]
     assert failed_runs(Grid.from_expansion(expansion), store) == (Flag("failed", BASELINE, "micro_topic", (2,), 3),)
     analysis, text = told(expansion, store)
-    assert "micro_topic failed (1 of 3 seeds)" in badges(analysis.flags, BASELINE)
+    assert "micro_topic failed (1 of 3 seeds)" in badges(analysis, BASELINE)
     assert "Flagged as failed: 1 run ([]: micro_topic failed (1 of 3 seeds)). They have no scores and are in no" in text
     assert "None was dropped, but 1 failed and have no scores." in text
     run_all(expansion, tmp_path)
@@ -85,6 +86,6 @@ def test_runs_that_collapsed_or_began_again_are_counted(
     analysis, text = told(expansion, Store(tmp_path))
     flags = {flag.kind: (len(flag.seeds), flag.measured) for flag in analysis.flags}
     assert flags["restarted"] == flags["collapsed"] == (1, 3)
-    assert "micro_topic restarted (1 of 3 seeds)" in badges(analysis.flags, BASELINE)
+    assert "micro_topic restarted (1 of 3 seeds)" in badges(analysis, BASELINE)
     assert "Another seed stands in the place of one that diverged or collapsed, so that means look better." in text
     assert "1 collapsed to a constant answer, 1 began again from another seed. None was dropped." in text

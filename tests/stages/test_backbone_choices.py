@@ -14,7 +14,7 @@ from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import BACKBONE, run, run_all, scores, tiny_experiment
 from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json, read_jsonl
-from xstilts.evaluation.evaluate import Question, measure
+from xstilts.evaluation.evaluate import Evaluation, measure
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
@@ -195,7 +195,7 @@ def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:
     said = [{"id": "a", "prediction": "a", "variant": f"layer={k} {kind}"} for k in range(5) for kind in ("raw", "x")]
     asked = {"task": "t", "language": "de", "split": "test", "metric": "bitext_accuracy", "main": "accuracy"}
     for layer, main in ((None, "layer=2 raw"), (4, "layer=4 raw")):
-        found = measure(Question(**asked, notes=("pooling=last",), layer=layer), golds, said)
+        found = measure(Evaluation(**asked, notes=("pooling=last",), layer=layer), golds, said)
         assert [m.score.variant for m in found if m.score.main] == [main]
         assert all("| pooling=last |" in m.score.signature for m in found)
 

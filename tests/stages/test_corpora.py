@@ -18,9 +18,10 @@ from xstilts.data.examples import PlainText
 from xstilts.data.readers.common import lines_in, lines_of
 from xstilts.data.readers.text import plain_lines
 from xstilts.stages.preparing import run_prepare
-from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import Features
+from xstilts.task_types import TASK_TYPES, raw_text
+from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.tasks import TASKS, Encoding
+from xstilts.tasks.as_json import task_to_json
 
 SENTENCES = [f"{TEXT[i % 6]} . {TEXT[(i * 7) % 5]} {i}" for i in range(400)]
 TOKENIZER = train_tokenizer(TEXT * 3, VocabularyConfig(200, sentinels=8))
@@ -49,21 +50,25 @@ def prepare(root: Path, to: Path, kind: str, encoding: Encoding, **changes: Any)
         "labelled": False,
         **changes,
     }
-    files = {"train": list(TASKS.get("text_common_voice").files["train"])}
-    run_prepare(config, {"roots": [str(root)], "files": files}, to, {"tokenizer": to / "tokenizer"}, lambda row: None)
+    task = task_to_json(TASKS.get("text_common_voice"), config["languages"])
+    run_prepare(config, {"roots": [str(root)], "task": task}, to, {"tokenizer": to / "tokenizer"}, lambda row: None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("encoding", [JOINED, APART], ids=["joined", "apart"])
-def test_streamed_features_are_those_of_memory_byte_for_byte(kind: str, encoding: Encoding, tmp_path: Path) -> None:
+def test_streamed_features_are_those_of_memory_byte_for_byte(
+    kind: str, encoding: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, coder, shards = tmp_path / "data", Coder(TOKENIZER), {"en": SENTENCES[:250], "de": SENTENCES[250:]}
+    monkeypatch.setattr(raw_text, "INSTANCES", 7)
     lay(root, "en/a.txt", ["", *shards["en"][:100], " "])
     lay(root, "en/b.txt", shards["en"][100:])
     lay(root, "de/a.txt", shards["de"])
     prepare(root, tmp_path / "streamed", kind, encoding)
     examples = {code: [PlainText(str(i), line) for i, line in enumerate(lines)] for code, lines in shards.items()}
-    parts = [TASK_TYPES.get(kind).encode(own, coder, encoding, ()) for own in examples.values()]
-    Features.concat(parts).save(tmp_path / "memory")
+    with FeaturesWriter(tmp_path / "memory") as writer:
+        for number, own in enumerate(examples.values()):
+            writer.append(TASK_TYPES.get(kind).encode(own, coder, encoding, ()), number)
     written = {path.name: path.read_bytes() for path in (tmp_path / "streamed" / "all").iterdir()}
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "memory").iterdir()}
 

@@ -17,8 +17,9 @@ from xstilts.microworld import TINY, write_world
 from xstilts.reports.analysis import analyse
 from xstilts.reports.findings import findings
 from xstilts.reports.methods import methods
+from xstilts.session.about import describe
 from xstilts.session.grid import Grid
-from xstilts.session.results import collect, describe
+from xstilts.session.results import collect
 from xstilts.stages.changes import chain
 from xstilts.stats.flags import oracles
 

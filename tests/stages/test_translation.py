@@ -22,12 +22,13 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.microworld.encoders import encoder_path
+from xstilts.session.about import translated as said
 from xstilts.session.grid import Grid
-from xstilts.session.results import translated as said
 from xstilts.stages import translating
 from xstilts.stages.rows import rows_of
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
+from xstilts.translation.spec import PROJECTION
 
 EXACT = {"exact": {"engine": "microworld"}}
 
@@ -124,8 +125,8 @@ def test_a_world_that_is_not_the_one_described_is_refused(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converted model that says every English word of some tasks in another way, and loses the mark `<b>`."""
-    return write_model(tmp_path_factory.mktemp("model"), dictionary(root), lost=("<b>",))
+    """A converted model that says every English word of some tasks in another way."""
+    return write_model(tmp_path_factory.mktemp("model"), dictionary(root))
 
 
 def dictionary(root: Path) -> dict[str, str]:
@@ -139,9 +140,12 @@ def dictionary(root: Path) -> dict[str, str]:
     return {word: f"{word[::-1]}u" for text in texts for word in text.split() if word[0].isalnum()}
 
 
-def test_a_real_engine_translates_and_projects(root: Path, model: Path, tmp_path: Path) -> None:
+def test_a_real_engine_translates_and_projects(
+    root: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xstilts.translation.spec.PROJECTION", {**PROJECTION, "coverage": 0.1})
     engine = {"engine": "ctranslate2", "model": str(model), "max_tokens": 47, "beam": 2}
-    aligner = {"aligner": str(encoder_path(1, "mlm")), "coverage": 0.1}
+    aligner = {"aligner": str(encoder_path(1, "mlm"))}
     kinds = ("micro_qa", "micro_ner", "micro_tagging")
     made = experiment({"mt": {**engine, **aligner}}, *(component(kind, "mt", "qab") for kind in kinds))
     expansion = Expansion(made, root)
@@ -162,7 +166,7 @@ def test_a_real_engine_translates_and_projects(root: Path, model: Path, tmp_path
 
     counts, examples = translated(tmp_path, expansion, "micro_ner")
     assert counts["projected"]["markers"] >= 1
-    assert set(counts["projected"]) <= {"markers", "alignment"}, "sentences with two entities lose a mark"
+    assert set(counts["projected"]) <= {"markers", "alignment"}, "entities of several types are not marked"
     assert counts["kept"] + sum(counts["dropped"].values()) == TINY.ner
     tagged = {one.id: one for one in TASKS.get("micro_ner").load(root, "train")}
     alone = [one for one in examples if str(getattr(one, "tags", ())).count("B-") == 1]
@@ -199,8 +203,6 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
     class Dying:
         """Translates, and dies at its second call."""
 
-        projector = type("P", (), {"forget": lambda self: None})()
-
         def __init__(self, calls: int) -> None:
             self.calls = calls
 
@@ -212,7 +214,8 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
             return [Carried(one, method="markers") for one in examples]
 
     config = {"task": "micro_qa", "language": "qaa", "engine": "ctranslate2"}
-    settings = {"roots": [str(root)], "files": {"train": ["qa/{split}-{language}.json".replace("{split}", "train")]}}
+    told = {"name": "micro_qa", "files": {"train": ["qa/train-{language}.json"]}, "languages": ["en"]}
+    settings = {"roots": [str(root)], "task": told}
     arguments = (config, settings, tmp_path, {}, ({}, lambda _: None))
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(2))
     with pytest.raises(KeyboardInterrupt):
@@ -241,7 +244,7 @@ def test_one_translation_serves_all_seeds_and_tokenizers_and_follows_the_model(
         return {stage.key for stage in stages(Expansion(made, root), "translate")}
 
     assert len(keys()) == 2
-    assert keys() == keys(markers="none", coverage=0.1, aligner=str(encoder_path(1, "mlm"))), "NLI has no spans"
+    assert keys() == keys(aligner=str(encoder_path(1, "mlm"))), "NLI has no spans"
     assert keys(beam=5).isdisjoint(keys())
     assert keys(quality={"copied": 0.5}).isdisjoint(keys())
     assert len(keys(target_tokens={"qab": ".", "qac": "."}) & keys()) == 0
@@ -259,13 +262,16 @@ def test_several_languages_are_not_all_translated_into_one(translations: Any, me
         Expansion(experiment({"mt": translations}, component("micro_nli", "mt", "qaa", "qab")), root)
 
 
-SHOUTS = "import sys\nfor line in sys.stdin: sys.stdout.write(' '.join(w[::-1] for w in line.split()) + chr(10))\n"
+SHOUTS = """import sys
+for line in sys.stdin:
+    sys.stdout.write(" ".join(word.strip("[]")[::-1] for word in line.split()) + chr(10))
+"""
 
 
 def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_path: Path) -> None:
     script = tmp_path / "engine.py"
     script.write_text(SHOUTS)
-    aligner = {"markers": "none", "aligner": str(encoder_path(1, "mlm"))}
+    aligner = {"aligner": str(encoder_path(1, "mlm"))}
 
     def expanded(**options: Any) -> Expansion:
         spec = {"command": [sys.executable, str(script), "{language}"], **aligner, **options}
@@ -281,7 +287,7 @@ def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_pa
     assert run([made], tmp_path / "store")["Failed"] == []
     counts = read_json(Store(tmp_path / "store").directory(made) / "counts.json")
     assert counts["kept"] + sum(counts["dropped"].values()) == TINY.qa
-    assert set(counts["projected"]) == {"alignment"}
+    assert set(counts["projected"]) == {"alignment"}, "it loses brackets"
     assert keys(version=[sys.executable, "-c", "print(7)"]).isdisjoint(first)
     script.write_text(SHOUTS + "\n")
     assert keys().isdisjoint(first), "the script itself is in the key"

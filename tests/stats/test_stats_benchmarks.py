@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from xstilts.core.benchmark import Benchmark
-from xstilts.core.scores import Score
+from xstilts.core.scores import Benchmark, Score
 from xstilts.stats.benchmarks import Averages, averages
 from xstilts.stats.table import ScoreTable
 

@@ -27,7 +27,7 @@ from safetensors.numpy import load_file
 
 from xstilts.choosing.runs import Run, Runs
 from xstilts.core.files import read_json
-from xstilts.expand import Model, Replicate
+from xstilts.expand import Replicate, StartModel
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.metrics.transferability import cosine, mean_cosine
@@ -68,7 +68,9 @@ def profiles(runs: Runs, first: Sequence[Run], wanted: Sequence[str]) -> list[Pr
     return [_profiles(runs, run, baselines[run.seed], starts[run.seed], wanted) for run in first]
 
 
-def _profiles(runs: Runs, run: Run, baseline: Run, start: tuple[Replicate, Model], wanted: Sequence[str]) -> Profiles:
+def _profiles(
+    runs: Runs, run: Run, baseline: Run, start: tuple[Replicate, StartModel], wanted: Sequence[str]
+) -> Profiles:
     replicate, model = start
     parts = list(_parts(runs, run.source, model))
     texts = tuple(_profile("text", model.stage, data, task) for _, data, task in parts) if "text" in wanted else ()
@@ -89,7 +91,7 @@ def _profiles(runs: Runs, run: Run, baseline: Run, start: tuple[Replicate, Model
     return Profiles(run, texts, aim, tuple(_profile("fisher", *part) for part in learned), own, fit)
 
 
-def _parts(runs: Runs, source: Stage, model: Model) -> Iterator[tuple[Stage, Stage, Task]]:
+def _parts(runs: Runs, source: Stage, model: StartModel) -> Iterator[tuple[Stage, Stage, Task]]:
     """Of each task of a recipe the stage that trained it, and its data."""
     while source != model.stage:
         for number, component in enumerate(source.config["components"]):

@@ -8,8 +8,8 @@ from typing import cast
 
 from xstilts.core.errors import ConfigError
 from xstilts.data.locate import Root
-from xstilts.expand import Cell, Expansion, Model, Replicate
-from xstilts.expand.data import Files
+from xstilts.expand import Cell, Expansion, Replicate, StartModel
+from xstilts.expand.data import DataFiles
 from xstilts.expand.phases import Phases
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
@@ -50,7 +50,7 @@ class Runs:
         store: where prepared data is counted, since steps may be given as epochs.
 
     Raises:
-        ConfigError: the target has no English examples to judge by. Others as `Files`.
+        ConfigError: the target has no English examples to judge by. Others as `DataFiles`.
     """
 
     def __init__(self, experiment: Experiment, root: Root | None, store: Store) -> None:
@@ -58,7 +58,7 @@ class Runs:
         self.experiment = self.expansion.experiment
         self.store = store
         (self.spec,), (self.target,) = self.experiment.backbones, self.experiment.targets
-        self._files = Files(self.experiment, root)
+        self._files = DataFiles(self.experiment, root)
         self._phases = Phases(self._files)
         self.planner = Planner(store, Hardware(device("cpu")))
         self.head = self.experiment.trained_on(self.target)
@@ -118,7 +118,7 @@ class Runs:
                 yield Run(recipe, replicate.seed, source, trained, self._scored(recipe, trained, replicate, model))
 
     def _train(
-        self, start: Stage, phase: PhaseSpec, model: Model, share: float, before: Sequence[Component] = ()
+        self, start: Stage, phase: PhaseSpec, model: StartModel, share: float, before: Sequence[Component] = ()
     ) -> Stage:
         stage = self._phases.train(start, phase, model, earlier=before)
         if share >= 1:
@@ -127,7 +127,7 @@ class Runs:
         short = phase.model_copy(update={"train": {**phase.train, "steps": max(1, round(share * steps))}})
         return self._phases.train(start, short, model, earlier=before)
 
-    def _scored(self, recipe: Recipe, trained: Stage, replicate: Replicate, model: Model) -> Cell:
+    def _scored(self, recipe: Recipe, trained: Stage, replicate: Replicate, model: StartModel) -> Cell:
         assert self.judge is not None
         task = self.judge
         languages = self._files.own_languages(task, Component(task=task.name), self.split, replicate)
@@ -136,12 +136,12 @@ class Runs:
         stage = describe.evaluate(predicted, data, task, self.split, "target")
         return Cell(replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
 
-    def task(self, name: str, model: Model) -> Task:
+    def task(self, name: str, model: StartModel) -> Task:
         """A task in the form in which this model does it; `mnli:simcse`: by that objective."""
         task, _, objective = name.partition(":")
         return self._phases.task(task, model, cast("Objective", objective) if objective else None)
 
-    def pairs(self, replicate: Replicate, model: Model) -> tuple[Stage, str, Task]:
+    def pairs(self, replicate: Replicate, model: StartModel) -> tuple[Stage, str, Task]:
         """Of a target that is not trained: prepared data with its English sentences, the set to read, and the task.
 
         They come from its test files; which sentences belong together is not looked at.
@@ -165,7 +165,7 @@ class Runs:
         codes = self._files.own_languages(self.judge, Component(task=self.judge.name), self.split, self.replicates[0])
         return f"{self.judge.name} {self.split}, {', '.join(codes)}"
 
-    def starts(self) -> Iterator[tuple[Replicate, Model]]:
+    def starts(self) -> Iterator[tuple[Replicate, StartModel]]:
         """The backbone with each seed."""
         return zip(self.replicates, self._models, strict=True)
 

@@ -41,7 +41,7 @@ VERBS = {
     "choose": (RUN, "choose", "Rank intermediate tasks for a target task, without training the full grid."),
     "study": (RUN, "study", "Run a study: an experiment with a question, and published claims to judge."),
     "scores": (READ, "scores", "Print every score of an experiment, with the signature of its protocol."),
-    "report": (READ, "scores", "Write the report from the results so far: HTML page, Markdown, CSV, plots."),
+    "report": (READ, "scores", "Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures."),
     "claims": (READ, "study", "Print the verdict on each claim of a study, from the results so far."),
     "submission": (READ, "submission", "Write the predictions of one recipe as a folder for XTREME's leaderboard."),
     "export": (USE, "export", "Write a trained model as a Hugging Face folder with a model card."),
@@ -61,7 +61,7 @@ app = typer.Typer(
 )
 
 
-class Verb(TyperCommand):
+class LazyCommand(TyperCommand):
     """A verb whose file is not imported before it is called."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
@@ -92,16 +92,13 @@ def main() -> None:
     os.environ.update(waiting(os.environ))  # for what computes here: before anything loads torch
     group: Any = typer.main.get_command(app)
     for name, (panel, _, summary) in VERBS.items():
-        group.add_command(Verb(name, help=summary, rich_help_panel=panel))
+        group.add_command(LazyCommand(name, help=summary, rich_help_panel=panel))
     try:
         group()
-    except XstiltsError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)
-    except OSError as error:
-        if not (fault := disk_fault(error)):
+    except (XstiltsError, OSError) as error:
+        if not (fault := str(error) if isinstance(error, XstiltsError) else disk_fault(error)):
             raise
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(2)

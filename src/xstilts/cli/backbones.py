@@ -1,13 +1,11 @@
-"""Backbones that have a short name: as a table, one by one, and as the page in the documentation."""
+"""Backbones with a short name: as a table, one by one, and as the page in the documentation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from xstilts.backbones.families import CHECKPOINTS, FAMILIES
-from xstilts.backbones.family import Checkpoint, Family
+from xstilts.backbones.families import CHECKPOINTS, FAMILIES, Checkpoint, Family
 from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.metrics.retrieval import protocol_layer
 from xstilts.microworld.encoders import NAMES, WORLDS, folder
@@ -25,7 +23,7 @@ def depth(checkpoint: Checkpoint) -> int:
 
 def layer(checkpoint: Checkpoint) -> int:
     """The hidden state that retrieval reads."""
-    given = checkpoint.retrieval.layer
+    given = checkpoint.layer
     return protocol_layer(depth(checkpoint)) if given is None else given
 
 
@@ -35,75 +33,61 @@ def size(parameters: int) -> str:
 
 
 def by_family() -> list[Checkpoint]:
-    """Families in alphabetical order, each with its checkpoints as its file has them."""
+    """All checkpoints, family by family."""
     return [checkpoint for one in FAMILIES for checkpoint in one.checkpoints]
 
 
-def facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    """All that is known of it."""
-    own = family(checkpoint)
+def facts(one: Checkpoint) -> dict[str, Any]:
+    """What the list says of a checkpoint as JSON."""
+    own = family(one)
     return {
-        "name": checkpoint.name,
-        "hub": checkpoint.hub,
-        "revision": checkpoint.revision,
-        "parameters": checkpoint.parameters,
-        "family": own.name,
-        "architecture": own.kind,
-        "route": own.route,
-        "pooling": checkpoint.retrieval.pooling,
-        "layer": layer(checkpoint),
-        "layers": depth(checkpoint),
-        "licence": checkpoint.licence,
+        **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
+        **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
+        **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
     }
 
 
 def listed() -> list[dict[str, Any]]:
-    """Every checkpoint with its facts, then the encoders of the microworlds: shipped, or in the repository alone."""
-    return [facts(one) for one in by_family()] + list(_shipped())
-
-
-def _shipped() -> Iterator[dict[str, Any]]:
-    for world, name in product(WORLDS, sorted(NAMES)):
-        where = "shipped" if folder(world, name).is_dir() else "repository"
-        yield {"name": f"microworld:{name}", "world": str(world), "where": where}
+    """Facts of every checkpoint, then the encoders of the microworlds: shipped, or in the repository alone."""
+    return [facts(one) for one in by_family()] + [
+        {
+            "name": f"microworld:{name}",
+            "world": str(world),
+            "where": "shipped" if folder(world, name).is_dir() else "repository",
+        }
+        for world, name in product(WORLDS, sorted(NAMES))
+    ]
 
 
 def rows() -> list[dict[str, str]]:
-    """The same as one readable table."""
-    table = [
-        {
-            "name": one.name,
-            "hub": one.hub,
-            "parameters": size(one.parameters),
-            "architecture": family(one).kind,
-            "route": family(one).route,
-            "revision": one.revision[:12] if one.revision else "unpinned",
-            "retrieval": f"{one.retrieval.pooling}, layer {layer(one)} of {depth(one)}",
-        }
-        for one in by_family()
-    ]
-    blank = dict.fromkeys(table[0], "-")
-    shipped = [{**blank, "name": row["name"], "hub": f"{row['where']}, world {row['world']}"} for row in _shipped()]
-    return [*table, *shipped]
+    """The same as a table for people."""
+    names = ("name", "hub", "parameters", "architecture", "route", "revision", "retrieval")
+    shown = []
+    for one in listed():
+        if "world" in one:
+            own = {"hub": f"{one['where']}, world {one['world']}"}
+        else:
+            own = {name: one[name] for name in ("hub", "architecture", "route")}
+            own |= {"parameters": size(one["parameters"]), "revision": (one["revision"] or "unpinned")[:12]}
+            own["retrieval"] = f"{one['pooling']}, layer {one['layer']} of {one['layers']}"
+        shown.append({**dict.fromkeys(names, "-"), "name": one["name"], **own})
+    return shown
 
 
 def described(name: str) -> dict[str, Any]:
     """One checkpoint, for a person: facts, sources, what to know, and the configuration of its architecture."""
     one = CHECKPOINTS.get(name)
     own = family(one)
-    found = facts(one)
-    read = "mean with special tokens" if found["pooling"] == "mean" else f"{found['pooling']} token"
-    where = f"layer {found['layer']} of {found['layers']} unless `retrieval:` says otherwise"
-    retrieval = f"{read}, cosine, {where}; source: {one.retrieval.source}"
-    route = own.route if own.packed else f"{own.route}: {own.why_padded}"
+    read = "mean with special tokens" if one.pooling == "mean" else f"{one.pooling} token"
+    where = f"layer {layer(one)} of {depth(one)} unless `retrieval:` says otherwise"
     return {
         "name": one.name,
         "hub": one.hub,
         "revision": one.revision or "unpinned: the stage that loads it records the commit",
         "parameters": f"{one.parameters:,} ({size(one.parameters)}) without heads",
         "architecture": f"{own.kind} ({one.model_type})",
-        "route": route,
-        "retrieval": retrieval,
+        "route": f"{own.route}: {own.why_padded}" if own.why_padded else own.route,
+        "retrieval": f"{read}, cosine, {where}; source: {one.pooling_source}",
         "licence": one.licence,
         "citation": one.citation,
         "note": one.note or "-",

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 
 import typer
 
-from xstilts.cli.options import DataOption, FileArgument, Folders, JsonOption, LimitOption, SetOption, sets_of
-from xstilts.cli.output import emit, lines, some
-from xstilts.session.check import Files
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show, some
+from xstilts.session.check import FileCheck
 from xstilts.session.check import check as find
 from xstilts.session.lengths import PhaseLength
 from xstilts.session.loading import load
 
 
 def check(
-    file: FileArgument,
-    data: DataOption = None,
-    sets: SetOption = None,
-    limit: LimitOption = None,
-    as_json: JsonOption = False,
+    file: opt.File, data: opt.Data = None, sets: opt.Set = None, limit: opt.Limit = None, as_json: opt.Json = False
 ) -> None:
     """Read all files of an experiment and show what is in them, without training.
 
@@ -36,10 +32,12 @@ def check(
       xstilts check first.yaml
       xstilts check table1 --data official --json
     """
-    show_check(file, data, as_json, sets=sets_of(sets, limit))
+    show_check(file, data, as_json, sets=opt.sets_of(sets, limit))
 
 
-def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()) -> None:
+def show_check(
+    file: Path, data: opt.Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()
+) -> None:
     """Print the check of an experiment file, or of `only` some of its tasks."""
     experiment = load(file, sets)
     for name in only:
@@ -50,45 +48,43 @@ def show_check(file: Path, data: Folders, as_json: bool, only: Collection[str] =
     if as_json:
         files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
         phases = [asdict(one) for one in found.phases]
-        emit({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems})
+        show({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems}, as_json)
     else:
         lines(found_lines(found.files))
-        if found.phases:
-            lines(["training phases", *map(_phase, found.phases)])
+        lines([*["training phases"] * bool(found.phases), *map(_phase, found.phases)])
         lines(f"note: {notice}" for notice in found.notices)
-        for problem in found.problems:
-            sys.stderr.write(f"error: {problem}\n")
+        sys.stderr.writelines(f"error: {problem}\n" for problem in found.problems)
     if found.problems:
         raise typer.Exit(2)
 
 
 def _phase(one: PhaseLength) -> str:
-    steps = f"{one.steps:,} step{'s' * (one.steps != 1)}"
     names = " and ".join(name.replace("_", " ") for name in one.by_default)
     return (
-        f"  {one.phase}: {steps} of {one.batch_size} examples, drawn from {one.examples:,} ({one.epochs:g} epochs), "
-        f"learning rate {one.learning_rate:g}{f'; {names} by default' if names else ''}"
+        f"  {one.phase}: {one.steps:,} step{'s' * (one.steps != 1)} of {one.batch_size} examples, drawn from "
+        f"{one.examples:,} ({one.epochs:g} epochs), learning rate {one.learning_rate:g}"
+        f"{f'; {names} by default' if names else ''}"
     )
 
 
-def found_lines(files: Sequence[Files]) -> Iterator[str]:
+def found_lines(files: Iterable[FileCheck]) -> Iterator[str]:
     """What was found, by task and split."""
     for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
         yield task
         for split, of_split in groupby(of_task, key=lambda one: one.split):
-            parts = list(of_split)
-            rows = {one.language: one.rows for one in parts}
-            several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
-            yield f"  {split:<11}{several}{some(f'{code} {count:,}' for code, count in rows.items())}"
-            if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
-                yield f"  {'':<11}in {some(paths)}"
-            for columns in dict.fromkeys(one.columns for one in parts if one.columns):
-                yield f"  {'':<11}columns: {columns}"
-            labels: Counter[str] = Counter()
-            for one in parts:
-                labels.update(one.labels)
-            if labels:
-                counts = (f"{label} {count:,}" for label, count in labels.most_common())
-                yield f"  {'':<11}{len(labels)} label{'s' * (len(labels) != 1)}: {some(counts)}"
-            for note in dict.fromkeys(note for one in parts for note in one.notes):
-                yield f"  {'':<11}note: {note}"
+            first, *more = _of_split(list(of_split))
+            yield f"  {split:<11}{first}"
+            yield from (f"{'':<13}{line}" for line in more)
+
+
+def _of_split(parts: Sequence[FileCheck]) -> Iterator[str]:
+    rows = {one.language: one.rows for one in parts}
+    several = f"{len(rows)} languages, {sum(rows.values()):,} rows: " if len(rows) > 1 else ""
+    yield several + some(f"{code} {count:,}" for code, count in rows.items())
+    if paths := dict.fromkeys(path.name for one in parts for path in one.paths):
+        yield f"in {some(paths)}"
+    yield from dict.fromkeys(f"columns: {one.columns}" for one in parts if one.columns)
+    if labels := sum((Counter(one.labels) for one in parts), Counter[str]()):
+        counts = (f"{label} {count:,}" for label, count in labels.most_common())
+        yield f"{len(labels)} label{'s' * (len(labels) != 1)}: {some(counts)}"
+    yield from dict.fromkeys(f"note: {note}" for one in parts for note in one.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from xstilts.cli.options import DataOption, ExperimentOption, JsonOption
-from xstilts.cli.output import emit, lines, some
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show, some
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import any_language
-from xstilts.sources.check import Finding, check
+from xstilts.sources.check import SplitCheck, check
 from xstilts.sources.direct import Bytes
-from xstilts.sources.fetch import Event, Kept, Request, Written, fetch, plan
+from xstilts.sources.fetch import Fetched, Request, fetch, plan
 from xstilts.tasks import TASKS, Task
 
 data = typer.Typer(
@@ -27,11 +28,11 @@ data = typer.Typer(
 
 @data.command("check")
 def check_(
-    tasks: Annotated[list[str] | None, typer.Argument(help="Names of tasks. Default: all.", show_default=False)] = None,
-    folders: DataOption = None,
+    tasks: Annotated[list[str] | None, typer.Argument(help="Names of tasks. Default: all.")] = None,
+    folders: opt.Data = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only look whether the files exist.")] = False,
-    experiment: ExperimentOption = None,
-    as_json: JsonOption = False,
+    experiment: opt.Experiment = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Read the files of data sets: which are complete, damaged or missing?
 
@@ -52,25 +53,18 @@ def check_(
 
 @data.command("fetch")
 def fetch_(
-    tasks: Annotated[list[str], typer.Argument(help="Names of tasks.", show_default=False)],
-    folders: DataOption = None,
-    languages: Annotated[
-        str, typer.Option(help="Languages, separated by commas: en,de,sw. Default: all.", show_default=False)
-    ] = "",
+    tasks: Annotated[list[str], typer.Argument(help="Names of tasks.")],
+    folders: opt.Data = None,
+    languages: Annotated[str, typer.Option(help="Languages, separated by commas: en,de,sw. Default: all.")] = "",
     via: Annotated[
         Literal["official", "hub"] | None,
-        typer.Option(
-            help="Official files, or Parquet from the Hugging Face hub. Default: official where known.",
-            show_default=False,
-        ),
+        typer.Option(help="Official files, or Parquet from the Hugging Face hub. Default: official where known."),
     ] = None,
     revision: Annotated[
-        str | None,
-        typer.Option(help="Commit, branch or tag on the hub. Default: that of the lock file.", show_default=False),
+        str | None, typer.Option(help="Commit, branch or tag on the hub. Default: that of the lock file.")
     ] = None,
     mirror: Annotated[
-        str | None,
-        typer.Option(help="URL or folder that mirrors the official files, as HOST/PATH.", show_default=False),
+        str | None, typer.Option(help="URL or folder that mirrors the official files, as HOST/PATH.")
     ] = None,
 ) -> None:
     """Download data sets into the data folder and read them once.
@@ -83,7 +77,16 @@ def fetch_(
       xstilts data fetch panx --languages en,de,sw --data official
     """
     codes = tuple(any_language(code.strip()).code for code in languages.split(",") if code.strip())
-    fetch_data(tasks, Request(folder(folders), codes, via, revision, mirror))
+    request, found = Request(_folder(folders), codes, via, revision, mirror), [TASKS.get(name) for name in tasks]
+    for code in codes:
+        known = {language for task in found for language in task.languages}
+        if code not in known:
+            raise UnknownName(f"language of {', '.join(tasks)}", code, known)
+    planned = [task for task in found if plan(task, request)]
+    for task in planned:
+        _follow(fetch(task, request), task)
+    lines([f"in {request.root}, now read:"])
+    check_data([task.name for task in planned], [request.root], only=codes)
 
 
 def check_data(
@@ -101,41 +104,28 @@ def check_data(
         only: languages that are shown; none: all.
     """
     tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
-    findings: list[Finding] = []
-    found = check(tasks, folder(given), quick=quick)
-    total = sum(len(task.files) for task in tasks)
-    for part in _shown(found, total) if sys.stdout.isatty() and not as_json else found:
-        part = [finding for finding in part if not only or finding.language in only]
-        findings += part
-        if part and not as_json:
-            lines(finding_lines(part))
-    if as_json:
-        emit([finding.row() for finding in findings])
+    findings: list[SplitCheck] = []
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(), transient=True, disable=as_json or not sys.stdout.isatty()) as bars:
+        found = check(tasks, _folder(given), quick=quick)
+        for part in bars.track(found, total=sum(len(task.files) for task in tasks)):
+            part = [finding for finding in part if not only or finding.language in only]
+            findings += part
+            if part and not as_json:
+                lines(finding_lines(part))
     there = {finding.task for finding in findings if finding.status != "missing"}
     absent = [name for name in names if name not in there]
     damaged = sum(finding.status == "damaged" for finding in findings)
-    if not as_json:
+    if as_json:
+        show([asdict(finding) for finding in findings], as_json)
+    else:
         counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
         lines([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
     if damaged or absent:
         raise typer.Exit(1)
 
 
-def fetch_data(names: Sequence[str], request: Request) -> None:
-    """Fetch tasks, saying what was written, then check what is there; exit code 1 when that is damaged."""
-    tasks = [TASKS.get(name) for name in names]
-    for code in request.languages:
-        known = {language for task in tasks for language in task.languages}
-        if code not in known:
-            raise UnknownName(f"language of {', '.join(names)}", code, known)
-    planned = [task for task in tasks if plan(task, request)]
-    for task in planned:
-        _follow(fetch(task, request), task)
-    lines([f"in {request.root}, now read:"])
-    check_data([task.name for task in planned], [request.root], only=request.languages)
-
-
-def folder(given: Sequence[Path] | None) -> Path:
+def _folder(given: Sequence[Path] | None) -> Path:
     """The data folder. Raises `DataError` unless exactly one is given."""
     if not given:
         raise DataError("no data folder: give --data FOLDER or set XSTILTS_DATA")
@@ -144,36 +134,23 @@ def folder(given: Sequence[Path] | None) -> Path:
     return given[0]
 
 
-def finding_lines(findings: Sequence[Finding]) -> list[str]:
+def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
     """One line for one split of one task, and one more for each damaged file, by its problem."""
-    whole = [finding for finding in findings if finding.status not in ("missing", "damaged")]
-    first = findings[0]
+    first, whole = findings[0], [one for one in findings if one.status not in ("missing", "damaged")]
     notes = [f"{len(whole)} of {len(findings)} languages" if len(findings) > 1 else first.status]
-    rows = sum(finding.rows or 0 for finding in whole)
+    rows, official = sum(one.rows or 0 for one in whole), sum(one.official or 0 for one in whole)
     if rows:
-        notes.append(f"{rows:,} rows" + ("" if all(f.official == f.rows for f in whole) else _official(whole)))
+        counted = any(one.official != one.rows for one in whole) and all(one.official is not None for one in whole)
+        notes.append(f"{rows:,} rows" + (f" of {official:,}" if counted else ""))
     for status, words in (("part", "part of the release"), ("withheld", "gold withheld"), ("missing", "missing")):
-        codes = [finding.language for finding in findings if finding.status == status]
+        codes = [one.language for one in findings if one.status == status]
         if codes and len(findings) > 1:
             notes.append(f"{words}: {some(codes, ' ')}")
-    problems = dict.fromkeys(finding.problem for finding in findings if finding.problem)
-    return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *(f"  damaged: {problem}" for problem in problems)]
+    problems = dict.fromkeys(f"  damaged: {one.problem}" for one in findings if one.problem)
+    return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *problems]
 
 
-def _official(findings: Sequence[Finding]) -> str:
-    if any(finding.official is None for finding in findings):
-        return ""
-    return f" of {sum(finding.official or 0 for finding in findings):,}"
-
-
-def _shown(found: Iterator[list[Finding]], total: int) -> Iterator[list[Finding]]:
-    """The same findings, with a bar while they are looked for."""
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(), transient=True) as bars:
-        yield from bars.track(found, total=total)
-
-
-def _follow(events: Iterator[Event], task: Task) -> None:
+def _follow(events: Iterator[Bytes | Fetched], task: Task) -> None:
     """A bar with bytes for a person, a line a file for a log."""
     kept = 0
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bars:
@@ -181,9 +158,8 @@ def _follow(events: Iterator[Event], task: Task) -> None:
         for event in events:
             if isinstance(event, Bytes):
                 bars.update(bar, completed=event.done, total=event.total or None, description=event.url[-60:])
-            elif isinstance(event, Written):
-                lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
-            elif isinstance(event, Kept):
+            elif event.kept:
                 kept += 1
-    if kept:
-        lines([f"{task.name}: {kept} files were there already"])
+            else:
+                lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
+    lines([f"{task.name}: {kept} files were there already"] * bool(kept))

@@ -1,38 +1,37 @@
-"""`xstilts export`: a finished model as a folder for other libraries, and a line on what was written."""
+"""`xstilts export`: a finished model as a folder for other libraries."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, get_args
 
-import typer
+from typer import Option
 
-from xstilts.cli.options import JsonOption, StageArgument, StoreOption, TaskOption
-from xstilts.cli.output import emit
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show
 from xstilts.core.errors import UnknownName
 from xstilts.export.card import Words
-from xstilts.export.finished import find_model
-from xstilts.export.write import Asked, Kind
+from xstilts.export.finished import Finished
+from xstilts.export.write import Kind
 from xstilts.export.write import export as write
+from xstilts.graph.store import Store
 
 
 def export(  # noqa: PLR0913, PLR0917
-    stage: StageArgument,
-    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.", show_default=False)],
-    store: StoreOption = Path("runs"),
-    task: TaskOption = None,
+    stage: opt.Stage,
+    to: Annotated[Path, Option(help="Folder to write; must be new or empty.")],
+    store: opt.Store = Path("runs"),
+    task: opt.Task = None,
     form: Annotated[
-        str | None,
-        typer.Option("--as", help="transformers, sentence-transformers or peft. Default: what suits the head."),
+        str | None, Option("--as", help="transformers, sentence-transformers or peft. Default: what suits the head.")
     ] = None,
     layer: Annotated[
-        int | None, typer.Option(help="Layer of the sentence vectors; the layers above it are left out.")
+        int | None, Option(help="Layer of the sentence vectors; the layers above it are left out.")
     ] = None,
     experiment: Annotated[
-        Path | None, typer.Option(help="Experiment file whose title and limitations go into the card.")
+        Path | None, Option(help="Experiment file whose title and limitations go into the card.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Write a trained model as a Hugging Face folder with a model card.
 
@@ -51,36 +50,26 @@ def export(  # noqa: PLR0913, PLR0917
     """
     if form is not None and form not in get_args(Kind):
         raise UnknownName("form of a folder", form, get_args(Kind))
-    words = _words(experiment)
-    found = find_model(store, stage)
-    made = write(found, Asked(task, form, layer), to, words)  # type: ignore[arg-type]
+    words = Words()
+    if experiment is not None:
+        from xstilts.session.loading import load
+
+        read = load(experiment)
+        words = Words(read.title or read.name, read.question, read.limitations)
+    found = Finished.find(Store(store, must_exist=True), stage)
+    made = write(found, to, task, form, layer, words)  # type: ignore[arg-type]
     if as_json:
-        emit(
-            {
-                "folder": str(to),
-                "stage": found.model.key,
-                "head": made.head.task,
-                "type": made.head.type,
-                "load_with": made.loader,
-                "class": made.library,
-                "layer": made.layer or None,
-                "largest_difference": made.difference,
-            }
-        )
+        told: dict[str, object] = {
+            "folder": str(to),
+            "stage": found.model.key,
+            "head": made.head.task,
+            "type": made.head.type,
+        }
+        told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
+        show({**told, "largest_difference": made.difference}, as_json)
         return
-    sys.stdout.write(
-        f"{to}: {made.loader}.from_pretrained loads it ({made.library})\n"
-        if not made.layer
-        else f"{to}: SentenceTransformer loads it ({made.pooling} of layer {made.layer})\n"
-    )
+    loads = f"{made.auto}.from_pretrained loads it ({made.library})"
+    if made.layer:
+        loads = f"SentenceTransformer loads it ({made.pooling} of layer {made.layer})"
     apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
-    sys.stdout.write(f"read back, its values {apart}; README.md is its card\n")
-
-
-def _words(file: Path | None) -> Words:
-    if file is None:
-        return Words()
-    from xstilts.session.loading import load
-
-    experiment = load(file)
-    return Words(experiment.title or experiment.name, experiment.question, experiment.limitations)
+    lines([f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"])

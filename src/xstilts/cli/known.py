@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument
 
 from xstilts.backbones.families import CHECKPOINTS
-from xstilts.cli import backbones
-from xstilts.cli.options import ExperimentOption, JsonOption, StoreOption
-from xstilts.cli.output import facts
-from xstilts.cli.output import show as show_rows
+from xstilts.cli import backbones, output
+from xstilts.cli import options as opt
 from xstilts.core.errors import StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.graph.store import Store
@@ -25,9 +23,9 @@ STAGE = ("key", "kind", "label", "version", "config", "inputs", "started", "fini
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="tasks, languages, backbones, metrics or models.")] = "tasks",
-    store: StoreOption = Path("runs"),
-    as_json: JsonOption = False,
+    what: Annotated[str, Argument(help="tasks, languages, backbones, metrics or models.")] = "tasks",
+    store: opt.Store = Path("runs"),
+    as_json: opt.Json = False,
 ) -> None:
     """List the tasks, languages, backbones or metrics that xstilts knows, or your models.
 
@@ -36,7 +34,7 @@ def list_(
       xstilts list models --store runs/demo    keys of trained models
     """
     lists: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
-        "tasks": _tasks,
+        "tasks": lambda: map(_row, TASKS),
         "languages": _languages,
         "metrics": _metrics,
         "backbones": backbones.listed if as_json else backbones.rows,
@@ -44,16 +42,16 @@ def list_(
     }
     if what not in lists:
         raise UnknownName("list", what, lists)
-    show_rows(list(lists[what]()), as_json)
+    output.show(list(lists[what]()), as_json)
 
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="Name of a task, language, metric or backbone, or the key of a finished stage.")
+        str, Argument(help="Name of a task, language, metric or backbone, or the key of a finished stage.")
     ],
-    store: StoreOption = Path("runs"),
-    experiment: ExperimentOption = None,
-    as_json: JsonOption = False,
+    store: opt.Store = Path("runs"),
+    experiment: opt.Experiment = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Describe a task, language, metric, backbone or finished stage.
 
@@ -64,39 +62,45 @@ def show(
       xstilts show xquad
       xstilts show 3f2a9c --store runs/demo
     """
-    own = None
     if experiment:
         from xstilts.session.loading import load  # of own tasks alone: it takes a second
 
         own = load(experiment)
-    if own and name in own.tasks:
-        found = _task(own.task(name))
-    elif name in TASKS:
-        found = _task(TASKS.get(name))
-    elif (code := meant(name)) in LANGUAGES:
-        found = next(row for row in _languages() if row["code"] == code)
-        found["tasks"] = [task.name for task in TASKS if code in task.languages and task.metric]
-    elif name in METRICS:
-        found = next(row for row in _metrics() if row["name"] == name)
-    elif name in CHECKPOINTS:
-        found = backbones.described(name)
+        found = _task(own.task(name)) if name in own.tasks else _known(name, store)
     else:
-        found = _stage(name, store)
-    facts(found, as_json)
+        found = _known(name, store)
+    output.show(found, as_json)
 
 
-def _tasks() -> Iterable[dict[str, Any]]:
-    for task in TASKS:
-        yield {
-            "name": task.name,
-            "type": task.type,
-            "languages": len(task.languages),
-            "metric": task.metric or "-",
-            "trains on": task.train_on or ("itself" if "train" in task.files else "-"),
-            "splits": ",".join(task.files),
-            "benchmarks": ",".join(name for name, one in BENCHMARKS.items() if task.name in one.languages) or "-",
-            "licence": task.licence,
-        }
+def _known(name: str, store: Path) -> dict[str, Any]:
+    if name in TASKS:
+        return _task(TASKS.get(name))
+    if (code := meant(name)) in LANGUAGES:
+        tasks = [task.name for task in TASKS if code in task.languages and task.metric]
+        return {**next(row for row in _languages() if row["code"] == code), "tasks": tasks}
+    if name in METRICS:
+        return next(row for row in _metrics() if row["name"] == name)
+    if name in CHECKPOINTS:
+        return backbones.described(name)
+    try:
+        record = Store(store, must_exist=True).find(name)
+    except StoreError:
+        known = [*TASKS.names(), *LANGUAGES, *METRICS.names(), *CHECKPOINTS.names()]
+        raise UnknownName("task, language, metric, backbone or finished stage", name, known) from None
+    return {**{field: getattr(record, field) for field in STAGE}, "directory": str(record.directory)}
+
+
+def _row(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "type": task.type,
+        "languages": len(task.languages),
+        "metric": task.metric or "-",
+        "trains on": task.train_on or ("itself" if "train" in task.files else "-"),
+        "splits": ",".join(task.files),
+        "benchmarks": ",".join(name for name, one in BENCHMARKS.items() if task.name in one.languages) or "-",
+        "licence": task.licence,
+    }
 
 
 def _languages() -> Iterable[dict[str, Any]]:
@@ -106,8 +110,7 @@ def _languages() -> Iterable[dict[str, Any]]:
 
 
 def _metrics() -> Iterable[dict[str, Any]]:
-    for metric in METRICS:
-        yield {"name": metric.name, "values": ",".join(metric.values), "script": metric.script}
+    return ({"name": one.name, "values": ",".join(one.values), "script": one.script} for one in METRICS)
 
 
 def _models(store: Path) -> Iterable[dict[str, Any]]:
@@ -122,7 +125,10 @@ def _models(store: Path) -> Iterable[dict[str, Any]]:
             }
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task, most: int = 6) -> dict[str, Any]:
+    """Everything about a task, with `most` alternative places of its files."""
+    more = {split: max(0, len(patterns) - most) for split, patterns in task.files.items()}
+    places = {split: " or ".join(patterns[:most]) for split, patterns in task.files.items()}
     return {
         "name": task.name,
         "type": task.type,
@@ -132,23 +138,9 @@ def _task(task: Task) -> dict[str, Any]:
         "measured on": task.evaluate_on,
         "languages": list(task.languages),
         "labels": list(task.labels),
-        "files": [f"{split}: {_alternatives(patterns)}" for split, patterns in task.files.items()],
+        "files": [f"{s}: {text}{f' or {more[s]} more combinations' * bool(more[s])}" for s, text in places.items()],
         "defects": task.defects or "none known",
         "source": task.source,
         "licence": task.licence,
         "citation": task.citation,
     }
-
-
-def _alternatives(patterns: tuple[str, ...], most: int = 6) -> str:
-    more = f" or {len(patterns) - most} more combinations" if len(patterns) > most else ""
-    return " or ".join(patterns[:most]) + more
-
-
-def _stage(name: str, store: Path) -> dict[str, Any]:
-    try:
-        record = Store(store, must_exist=True).find(name)
-    except StoreError:
-        known = [*TASKS.names(), *LANGUAGES, *METRICS.names(), *CHECKPOINTS.names()]
-        raise UnknownName("task, language, metric, backbone or finished stage", name, known) from None
-    return {**{field: getattr(record, field) for field in STAGE}, "directory": str(record.directory)}

@@ -1,54 +1,50 @@
-"""`xstilts predict`: a finished model's answers for a user's file, with a bar for a person and lines for a log."""
+"""`xstilts predict`: a finished model's answers for a user's file."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
+from typer import Option
 
-from xstilts.cli.options import DeviceOption, JsonOption, StageArgument, StoreOption, TaskOption, TokensOption
-from xstilts.cli.output import emit
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
-from xstilts.export.finished import find_model
-from xstilts.export.inputs import Question, check_pairs, parse_columns, read_examples, reads_pairs
-from xstilts.export.predicting import answering_head, open_answering
+from xstilts.export.finished import Finished
+from xstilts.export.predicting import (
+    answering_head,
+    check_pairs,
+    open_answering,
+    parse_columns,
+    read_examples,
+    reads_pairs,
+)
+from xstilts.graph.store import Store
 from xstilts.session.run import check_device
 
 
 def predict(  # noqa: PLR0913, PLR0917
-    stage: StageArgument,
-    file: Annotated[
-        Path,
-        typer.Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.", show_default=False),
-    ],
-    to: Annotated[
-        Path, typer.Option(help="File for the predictions (JSON lines: id, prediction, scores); - for stdout.")
-    ],
-    store: StoreOption = Path("runs"),
-    task: TaskOption = None,
+    stage: opt.Stage,
+    file: Annotated[Path, Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.")],
+    to: Annotated[Path, Option(help="File for the predictions (JSON lines: id, prediction, scores); - for stdout.")],
+    store: opt.Store = Path("runs"),
+    task: opt.Task = None,
     columns: Annotated[
-        str,
-        typer.Option(
-            help="Names of columns, as FIELD=COLUMN separated by commas: text=body,pair=title.", show_default=False
-        ),
+        str, Option(help="Names of columns, as FIELD=COLUMN separated by commas: text=body,pair=title.")
     ] = "",
     form: Annotated[
-        str,
-        typer.Option("--format", help="jsonl, csv, tsv, parquet, txt or words. Default: by suffix, else by content."),
+        str, Option("--format", help="jsonl, csv, tsv, parquet, txt or words. Default: by suffix, else by content.")
     ] = "",
-    language: Annotated[str | None, typer.Option(help="Only rows whose column `language` has this code.")] = None,
-    device: DeviceOption = "auto",
-    micro_batch_tokens: TokensOption = 16_384,
-    as_json: JsonOption = False,
+    language: Annotated[str | None, Option(help="Only rows whose column `language` has this code.")] = None,
+    device: opt.Device = "auto",
+    micro_batch_tokens: opt.Tokens = 16_384,
+    as_json: opt.Json = False,
 ) -> None:
     """Predict with a trained model on a file of your own, in any language.
 
@@ -66,46 +62,26 @@ def predict(  # noqa: PLR0913, PLR0917
     device = check_device(Machine(device)).device
     if to.is_dir():
         raise XstiltsError(f"{to} is a folder: name a file with --to")
-    found = find_model(store, stage)
+    found = Finished.find(Store(store, must_exist=True), stage)
     head = answering_head(found, task)
-    asked = Question(file, parse_columns(columns, head.kind), language, form)
-    examples = read_examples(asked, head.kind)
+    examples = read_examples(file, head.kind, parse_columns(columns, head.kind), language, form)
     if head.type == "classification":
         check_pairs(examples, reads_pairs(found, head), file)
-    answer = open_answering(found, head, device, micro_batch_tokens)
-    with progress(len(examples)) as advance:
-        rows = list(_told(answer(examples), advance))
+    answer, rows = open_answering(found, head, device, micro_batch_tokens), list[dict[str, Any]]()
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("predicting", total=len(examples))
+        for part in answer(examples):
+            tenths = 10 * len(rows) // len(examples)
+            rows += part
+            bars.advance(bar, len(part))
+            if bars.disable and len(part) < len(examples) and 10 * len(rows) // len(examples) > tenths:  # for a log
+                sys.stderr.write(f"{len(rows)}/{len(examples)} predicted\n")
     if str(to) == "-":  # answers alone, for a pipe
-        sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
     write_jsonl(to, rows)
     if as_json:
-        emit({"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type})
+        told = {"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type}
+        show(told, as_json)
     else:
-        sys.stdout.write(f"{len(rows)} predictions of {head.task} ({head.type}) in {to}\n")
-
-
-def _told(parts: Iterable[list[dict[str, Any]]], advance: Callable[[int], None]) -> Iterator[dict[str, Any]]:
-    for part in parts:
-        yield from part
-        advance(len(part))
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error for a person; for a log a line at every tenth."""
-    if sys.stderr.isatty():
-        columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("predicting", total=total)
-            yield lambda count: bars.advance(task, count)
-        return
-    done = 0
-
-    def tell(count: int) -> None:
-        nonlocal done
-        before, done = 10 * done // total, done + count
-        if 10 * done // total > before and total > count:
-            sys.stderr.write(f"{done}/{total} predicted\n")
-
-    yield tell
+        lines([f"{len(rows)} predictions of {head.task} ({head.type}) in {to}"])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from xstilts.cli.output import lines
 from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
-from xstilts.session.run import Result
 from xstilts.stages import RESUMABLE
 
 Style = Literal["person", "log", "json"]
@@ -22,96 +23,96 @@ EVERY = 60.0
 """Seconds after which a log has another line of a stage that is still running."""
 
 
+@dataclass
+class Span:
+    """What was seen of a running stage: when it began and with which share done; the share done now, and since when."""
+
+    began: float
+    first: float
+    share: float | None = None
+    told: float = 0.0
+
+
 class Clock:
-    """How long what is missing will take, from the seconds that each kind of stage has taken for its work so far.
+    """Estimates how long a run will take, from the seconds that each kind of stage has taken for its work so far.
 
     Args:
         stages: all of the run.
         now: seconds from any start.
-        work: how much computing train and predict stages are, in one unit; of others `cost` counts, as seconds.
+        work: how much computing stages are, for all stages of some kinds and in one unit; others count with their
+            `cost`, in seconds.
     """
 
     def __init__(
         self, stages: Iterable[Stage], now: Callable[[], float], work: Mapping[Stage, float] | None = None
     ) -> None:
         self.now, self.began, self._work = now, now(), work or {}
-        self._missing = set(stages)
-        self._waiting: dict[tuple[str, bool], tuple[float, float]] = {}  # (kind, in `work`) -> missing stages, work
-        for stage in self._missing:
-            _add(self._waiting, self._group(stage), 1, self._size(stage))
-        self._first: dict[Stage, tuple[float, float]] = {}  # time, and the share done by then
-        self._share: dict[Stage, float] = {}
-        self._told: dict[Stage, float] = {}  # when that was
-        self._seen: dict[str, tuple[float, float]] = {}  # of finished stages, kind -> seconds, and work done in them
+        self._computing = {stage.kind for stage in self._work}
+        self._missing, self.ended = Counter(stage.kind for stage in stages), 0
+        self._left = dict.fromkeys(self._missing, 0.0)  # kind -> work of missing stages
+        for stage in stages:
+            self._left[stage.kind] += self._size(stage)
+        self._running: dict[Stage, Span] = {}
+        self._seen: dict[str, tuple[float, float]] = {}  # kind -> seconds and work of finished stages
 
     def see(self, event: Event) -> None:
         """Take an event into account."""
         if isinstance(event, Notice):
             return
-        stage = event.stage
-        if isinstance(event, Started):  # it may come twice: a worker was killed
-            self._first.pop(stage, None)
-            self._share.pop(stage, None)
+        stage, now = event.stage, self.now()
+        if isinstance(event, Started):  # twice if its worker was killed
+            self._running.pop(stage, None)
             if stage.kind not in RESUMABLE:
-                self._first[stage] = self.now(), 0.0
-        elif isinstance(event, Step) and event.fraction is not None:
-            self._first.setdefault(stage, (self.now(), event.fraction))  # an earlier run may have begun it
-            self._share[stage], self._told[stage] = event.fraction, self.now()
-        elif isinstance(event, Done | Cached | Failed | Skipped):
+                self._running[stage] = Span(now, 0.0)
+        elif isinstance(event, Step):
+            if event.fraction is not None:  # at first what an earlier run had done
+                span = self._running.setdefault(stage, Span(now, event.fraction))
+                span.share, span.told = event.fraction, now
+        else:
+            span = self._running.pop(stage, Span(now - getattr(event, "seconds", 0.0), 0.0))
             if isinstance(event, Done):
-                began, before = self._first.get(stage, (self.now() - event.seconds, 0.0))
-                _add(self._seen, stage.kind, self.now() - began, (1.0 - before) * self._size(stage))
-            if stage in self._missing:
-                self._missing.remove(stage)
-                _add(self._waiting, self._group(stage), -1, -self._size(stage))
-            for known in (self._first, self._share):
-                known.pop(stage, None)
+                _add(self._seen, stage, now - span.began, (1.0 - span.first) * self._size(stage))
+            self._missing[stage.kind] -= 1
+            self._left[stage.kind] -= self._size(stage)
+            self.ended += 1
 
     def of(self, stage: Stage) -> str:
-        """What a running stage still needs, in words; empty where nothing is known."""
-        if stage not in self._share:
+        """Time left of a running stage, in words; empty where nothing is known."""
+        span = self._running.get(stage)
+        if span is None or span.share is None or span.share <= span.first:
             return ""
-        began, before = self._first[stage]
-        done, seconds = self._share[stage] - before, self.now() - began
-        return _left(seconds, seconds * (1 - self._share[stage]) / done) if done > 0 else ""
+        seconds = self.now() - span.began
+        return _in_words(seconds, seconds * (1 - span.share) / (span.share - span.first))
 
     @property
     def overall(self) -> str:
-        """What the run still needs, in words, if as many stages are computed at a time as so far."""
-        seen = dict(self._seen)
-        busy, elapsed = sum(seconds for seconds, _ in seen.values()), self.now() - self.began
-        for stage, (began, before) in self._first.items():
-            busy += self.now() - began
-            if stage in self._share:
-                _add(seen, stage.kind, self._told[stage] - began, (self._share[stage] - before) * self._size(stage))
+        """Time left of the run, in words, if as many stages are computed at a time as so far."""
+        seen, left, elapsed = dict(self._seen), dict(self._left), self.now() - self.began
+        busy = sum(seconds for seconds, _ in seen.values())
+        for stage, span in self._running.items():
+            busy += self.now() - span.began
+            if span.share is not None:
+                _add(seen, stage, span.told - span.began, (span.share - span.first) * self._size(stage))
+                left[stage.kind] -= span.share * self._size(stage)
         speeds = {kind: seconds / done for kind, (seconds, done) in seen.items() if done > 0}
-        computing = max((speeds.get(kind, 0.0) for kind, known in self._waiting if known), default=0.0)
-        left = 0.0
-        for (kind, known), (count, work) in self._waiting.items():
-            speed = speeds.get(kind, computing if known else 1.0)
-            if count and not speed:
-                return ""
-            begun = sum(
-                share * self._size(one) for one, share in self._share.items() if self._group(one) == (kind, known)
-            )
-            left += speed * (work - begun)
-        at_once = max(1.0, min(busy / elapsed if elapsed else 1.0, len(self._missing)))
-        return _left(elapsed, left / at_once)
-
-    def _group(self, stage: Stage) -> tuple[str, bool]:
-        return stage.kind, stage in self._work
+        usual = max((speed for kind, speed in speeds.items() if kind in self._computing), default=0.0)
+        speeds = {kind: speeds.get(kind, usual if kind in self._computing else 1.0) for kind in left}
+        if any(count and not speeds[kind] for kind, count in self._missing.items()):
+            return ""
+        at_once = max(1.0, min(busy / elapsed if elapsed else 1.0, self._missing.total()))
+        return _in_words(elapsed, sum(speeds[kind] * work for kind, work in left.items()) / at_once)
 
     def _size(self, stage: Stage) -> float:
         return self._work.get(stage) or float(stage.settings.get("cost", 1.0))
 
 
-def _add(sums: dict[Any, tuple[float, float]], name: Any, first: float, second: float) -> None:
-    before = sums.get(name, (0.0, 0.0))
-    sums[name] = before[0] + first, before[1] + second
+def _add(seen: dict[str, tuple[float, float]], stage: Stage, seconds: float, work: float) -> None:
+    before = seen.get(stage.kind, (0.0, 0.0))
+    seen[stage.kind] = before[0] + seconds, before[1] + work
 
 
-def _left(seconds: float, left: float) -> str:
-    """`12 min left`; empty before a twentieth is done, and where it is hardly worth saying."""
+def _in_words(seconds: float, left: float) -> str:
+    """`12 min left`; empty before a twentieth is done, and for the last seconds."""
     if left < 10 or seconds / (seconds + left) < 0.05:
         return ""
     if left < 100:
@@ -126,33 +127,25 @@ def follow(
     style: Style,
     clock: Callable[[], float] = time.monotonic,
     work: Mapping[Stage, float] | None = None,
-) -> Result:
-    """Consume the events of a run of `stages`, showing them; returns how it ended. `clock`, `work`: as of `Clock`."""
-    summary, times = Result(), Clock(stages, clock, work)
+) -> None:
+    """Consume the events of a run of `stages` and show them. `clock`, `work`: as of `Clock`."""
+    times, told = Clock(stages, clock, work), dict[Stage, float]()
     if style == "person":
-        _follow_person(events, len(stages), summary, times)
-    else:
-        told: dict[Stage, float] = {}
-        for event in events:
-            summary.add(event)
-            times.see(event)
-            if style == "json":
-                line = _json(event)
-            elif line := _plain(event, told, times):
-                left = ", ".join(filter(None, (f"{sum(summary.counts.values())}/{len(stages)}", times.overall)))
-                line = f"[{left}] {line}"
-            if line:
-                sys.stdout.write(line + "\n")
-                sys.stdout.flush()
-    summary.seconds = clock() - times.began
-    return summary
+        _show_bars(events, len(stages), times)
+        return
+    for event in events:
+        times.see(event)
+        if style == "json":
+            lines([_json(event)])
+        elif line := _plain(event, told, times):
+            lines([f"[{', '.join(filter(None, (f'{times.ended}/{len(stages)}', times.overall)))}] {line}"])
 
 
 def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
-    """A line for a stage that ended or has something to say, and now and then for one that runs long.
+    """A line for a stage that ended or has a message, and now and then for one that runs long.
 
     Args:
-        told: when a stage's last line was.
+        told: when each stage had its last line.
     """
     now = times.now()
     if isinstance(event, Done | Failed | Skipped):
@@ -160,51 +153,42 @@ def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
     if isinstance(event, Started):
         told[event.stage] = now
     elif isinstance(event, Step) and event.fraction is None:
-        return f"{event.stage}: {event.message}" if event.message else ""
+        return str(event) if event.message else ""
     elif isinstance(event, Step) and now - told.get(event.stage, now) >= EVERY:
         told[event.stage] = now
-        return f"{event.stage}: " + ", ".join(
-            filter(None, (f"{event.fraction:.0%}", event.message, times.of(event.stage)))
-        )
+        return ", ".join(filter(None, (str(event), times.of(event.stage))))
     return ""
 
 
 def _json(event: Event) -> str:
-    if isinstance(event, Notice):
-        return json.dumps({"event": "notice", "message": event.message})
-    stage = event.stage
-    name = type(event).__name__.lower()
-    row: dict[str, object] = {"event": name, "kind": stage.kind, "key": stage.key, "label": stage.label}
+    row: dict[str, Any] = {"event": type(event).__name__.lower()}
+    if not isinstance(event, Notice):
+        row |= {"kind": event.stage.kind, "key": event.stage.key, "label": event.stage.label}
     if isinstance(event, Done):
         row["seconds"] = round(event.seconds, 3)
-    elif isinstance(event, Failed):
-        row["error"] = event.error
-    elif isinstance(event, Step):
-        row |= {"fraction": event.fraction, "message": event.message}
+    row |= {name: getattr(event, name) for name in ("error", "fraction", "message") if hasattr(event, name)}
     return json.dumps(row)
 
 
-def _follow_person(events: Iterable[Event], total: int, summary: Result, times: Clock) -> None:
+def _show_bars(events: Iterable[Event], total: int, times: Clock) -> None:
     left = TextColumn("{task.fields[left]}")
     columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TimeElapsedColumn(), left)
     console = Console()
-    room = max(30, console.width - 44)  # of a description; else the times are cut
+    width = max(30, console.width - 44)  # of a description; a longer one would cut off the times
     with Progress(*columns, console=console, transient=True) as bars:
         overall = bars.add_task("stages", total=total, left="")
         running: dict[Stage, TaskID] = {}
         for event in events:
-            summary.add(event)
             times.see(event)
-            if isinstance(event, Started):
-                if event.stage not in running:  # else its worker was killed
-                    running[event.stage] = bars.add_task(f"  {event.stage}"[:room], total=100, left="")
+            if isinstance(event, Started) and event.stage not in running:
+                running[event.stage] = bars.add_task(f"  {event.stage}"[:width], total=100, left="")
             elif isinstance(event, Step) and event.fraction is None and event.message:
-                console.print(f"{event.stage}: {event.message}", markup=False)
+                console.print(str(event), markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
                 said, done = f"  {event.message}"[:38], round(100 * event.fraction)
-                label = f"  {event.stage}"[: room - len(said)] + said
+                label = f"  {event.stage}"[: width - len(said)] + said
                 bars.update(running[event.stage], completed=done, description=label, left=times.of(event.stage))
-            elif isinstance(event, (Done, Failed, Skipped, Cached)):
+            elif isinstance(event, Done | Failed | Skipped | Cached):
                 bars.advance(overall)
                 if event.stage in running:
                     bars.remove_task(running.pop(event.stage))

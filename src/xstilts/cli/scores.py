@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from xstilts.cli.options import DataOption, ExperimentOption, FileArgument, JsonOption, StoreOption, command
-from xstilts.cli.output import emit, show, table
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show, table
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import meant
 from xstilts.graph.store import Store
+from xstilts.session.about import mixtures
 from xstilts.session.benchmarks import official_means
 from xstilts.session.grid import grid_of
-from xstilts.session.loading import load
-from xstilts.session.results import collect, mixtures, score_rows, write_report
+from xstilts.session.loading import load, load_study
+from xstilts.session.results import collect, score_rows
+from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks.benchmarks import benchmark as benchmark_named
 
@@ -26,15 +29,15 @@ SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed
 
 
 def scores(
-    file: FileArgument,
-    data: DataOption = None,
-    store: StoreOption = Path("runs"),
-    task: Annotated[str | None, typer.Option(help="Only scores of this task.")] = None,
-    language: Annotated[str | None, typer.Option(help="Only scores in this language.")] = None,
+    file: opt.File,
+    data: opt.Data = None,
+    store: opt.Store = Path("runs"),
+    task: Annotated[str | None, Option(help="Only scores of this task.")] = None,
+    language: Annotated[str | None, Option(help="Only scores in this language.")] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="Print the official means of xtreme or xtreme-r instead, and what they cover.")
+        str | None, Option(help="Print the official means of xtreme or xtreme-r instead, and what they cover.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Print every score of an experiment, with the signature of its protocol.
 
@@ -50,8 +53,7 @@ def scores(
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
-    for line in mixtures(grid, place):
-        sys.stderr.write(f"note: {line}\n")
+    sys.stderr.writelines(f"note: {line}\n" for line in mixtures(grid, place))
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return
@@ -65,33 +67,27 @@ def scores(
 
 
 def report(
-    file: FileArgument,
-    data: DataOption = None,
-    store: StoreOption = Path("runs"),
-    to: Annotated[
-        Path | None, typer.Option(help="Folder for the report. Default: reports/NAME in the store.", show_default=False)
-    ] = None,
+    file: opt.File,
+    data: opt.Data = None,
+    store: opt.Store = Path("runs"),
+    to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
 ) -> None:
-    """Write the report from the results so far: HTML page, Markdown, CSV, plots.
+    """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
     Example:
       xstilts report first.yaml --to report
     """
-    page = write_report(load(file), Store(store, must_exist=True), data, command("report", file, data), to)
-    sys.stdout.write(f"{page}\n")
+    experiment, spec = load_study(file)
+    lines([str(write_report(experiment, store, to, data, opt.command("report", file, data), spec))])
 
 
 def score(
-    task: Annotated[
-        str, typer.Argument(help="Name of a task, e.g. xquad, xnli, panx, udpos, mlqa, tatoeba, bucc2018.")
-    ],
-    language: Annotated[str, typer.Option(help="Language code, e.g. de.")],
-    gold: Annotated[Path, typer.Option(help="File with the gold answers.")],
-    predictions: Annotated[
-        Path, typer.Option(help="File with predictions, as for an XTREME submission or from `predict`.")
-    ],
-    experiment: ExperimentOption = None,
-    as_json: JsonOption = False,
+    task: Annotated[str, Argument(help="Name of a task, e.g. xquad, xnli, panx, udpos, mlqa, tatoeba, bucc2018.")],
+    language: Annotated[str, Option(help="Language code, e.g. de.")],
+    gold: Annotated[Path, Option(help="File with the gold answers.")],
+    predictions: Annotated[Path, Option(help="File with predictions, as for an XTREME submission or from `predict`.")],
+    experiment: opt.Experiment = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Score predictions of any model with the official metric of a task.
 
@@ -105,35 +101,31 @@ def score(
     """
     found = score_rows(task, language, gold, predictions, load(experiment) if experiment else None)
     if as_json:
-        emit([row.row() for row in found])
-        return
-    for row in found:
-        sys.stdout.write(f"{row.metric:<18}{row.value:8.2f}   {row.signature}\n")
+        show([row.row() for row in found], as_json)
+    else:
+        lines(f"{row.metric:<18}{row.value:8.2f}   {row.signature}" for row in found)
 
 
 def show_averages(found: Averages, as_json: bool) -> None:
     """One row per mean of each run, then what was not counted."""
     if as_json:
-        rows = [_standing(standing) for standing in found.standings]
-        emit({"benchmark": found.benchmark.title, "runs": rows, "not_counted": list(found.aside)})
+        runs = [_standing(standing) for standing in found.standings]
+        show({"benchmark": found.benchmark.title, "runs": runs, "not_counted": list(found.aside)}, as_json)
         return
     table([row for standing in found.standings for row in _rows(standing)])
-    if not found.standings:
-        sys.stdout.write(f"no score counts for {found.benchmark.title}\n")
-    for reason in found.aside:
-        sys.stdout.write(f"not counted: {reason}\n")
+    lines([] if found.standings else [f"no score counts for {found.benchmark.title}"])
+    lines(f"not counted: {reason}" for reason in found.aside)
 
 
 def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
     groups = [group for group in standing.groups if group.measured]
     means: list[TaskMean | Mean] = [*standing.overall.measured, *groups, standing.overall]
     for one in means:
-        name = one.task if isinstance(one, TaskMean) else one.label
         values = one.values if isinstance(one, TaskMean) and len(one.values) > 1 else {}
         yield {
             "backbone": standing.run.backbone,
             "recipe": standing.run.recipe,
-            "mean": name,
+            "mean": one.task if isinstance(one, TaskMean) else one.label,
             "value": f"{one.value:.2f}",
             "of": ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()) or "-",
             "seeds": len(one.seeds),
@@ -147,26 +139,10 @@ def _standing(standing: Standing) -> dict[str, Any]:
         "recipe": standing.run.recipe,
         "overall": _mean(standing.overall),
         "groups": [_mean(group) for group in standing.groups],
-        "tasks": [
-            {
-                "task": task.task,
-                "value": task.value,
-                "values": dict(task.values),
-                "complete": task.complete,
-                "languages": list(task.languages),
-                "missing": list(task.missing),
-                "seeds": list(task.seeds),
-            }
-            for task in standing.tasks
-        ],
+        "tasks": [{**asdict(task), "value": task.value, "complete": task.complete} for task in standing.tasks],
     }
 
 
 def _mean(mean: Mean) -> dict[str, Any]:
-    return {
-        "name": mean.label,
-        "value": mean.value,
-        "complete": mean.complete,
-        "coverage": mean.coverage,
-        "seeds": list(mean.seeds),
-    }
+    names = ("value", "complete", "coverage", "seeds")
+    return {"name": mean.label, **{name: getattr(mean, name) for name in names}}

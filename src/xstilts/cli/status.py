@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from xstilts.cli.options import DataOption, JsonOption, StoreOption
-from xstilts.cli.output import emit, facts, show, table
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show
 from xstilts.core.errors import StoreError
-from xstilts.graph.record import Record
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed
 from xstilts.session.loading import load
@@ -22,12 +20,10 @@ from xstilts.session.why import Described, Known
 
 
 def status(
-    file: Annotated[
-        Path | None, typer.Argument(help="Experiment file. Default: everything in the store.", show_default=False)
-    ] = None,
-    data: DataOption = None,
-    store: StoreOption = Path("runs"),
-    as_json: JsonOption = False,
+    file: Annotated[Path | None, Argument(help="Experiment file. Default: everything in the store.")] = None,
+    data: opt.Data = None,
+    store: opt.Store = Path("runs"),
+    as_json: opt.Json = False,
 ) -> None:
     """Show which stages are finished, missing or running, and how much disk they take.
 
@@ -40,43 +36,40 @@ def status(
       xstilts status first.yaml --store runs
     """
     place = Store(store, must_exist=True)
-    now = running(place)
-    records = place.stages()
+    now, records, sizes, total = running(place), place.stages(), dict[str, int](), Counter[str]()
     if file is None:
         sizes = place.sizes()
-        kinds = Counter(record.kind for record in records)
-        rows = [
-            {"kind": kind, "finished": n, "minutes": _minutes(records, kind), "MB": _megabytes(sizes.get(kind, 0))}
-            for kind, n in kinds.items()
-        ]
-        if "unfinished" in sizes:
-            row = {"kind": "unfinished", "finished": 0, "minutes": 0.0, "MB": _megabytes(sizes["unfinished"])}
-            rows.append(row)
     else:
-        stages = grid_of(load(file), place, data).stages
-        keys = {stage.key for stage in stages}
-        now = [one for one in now if one.key in keys]
-        records = [record for record in records if record.key in keys]
-        total, there = Counter(stage.kind for stage in stages), Counter(record.kind for record in records)
-        rows = [
-            {"kind": kind, "finished": there[kind], "of": total[kind], "minutes": _minutes(records, kind)}
-            for kind in total
-        ]
+        stages = {stage.key: stage.kind for stage in grid_of(load(file), place, data).stages}
+        now = [one for one in now if one.key in stages]
+        records = [record for record in records if record.key in stages]
+        total = Counter(stages.values())
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        seconds[record.kind].append(record.seconds)
+    rows = [
+        {
+            "kind": kind,
+            "finished": len(seconds[kind]),
+            **({"of": total[kind]} if file else {}),
+            "minutes": round(sum(seconds[kind]) / 60, 1),
+            **({} if file else {"MB": _megabytes(sizes.get(kind, 0))}),
+        }
+        for kind in total or [*seconds, *({"unfinished"} & sizes.keys())]
+    ]
     if as_json:
-        emit({"stages": rows, "running": [one.json() for one in now]})
+        show({"stages": rows, "running": [one.json() for one in now]}, as_json)
         return
-    table(rows)
+    show(rows)
     if now:
-        sys.stdout.write("\n")
-        table([one.row() for one in now])
+        lines([""])
+        show([one.row() for one in now])
 
 
 def why(
-    stage: Annotated[
-        str, typer.Argument(help="Key of a stage (first digits are enough), or its name as a run prints it.")
-    ],
-    store: StoreOption = Path("runs"),
-    as_json: JsonOption = False,
+    stage: Annotated[str, Argument(help="Key of a stage (first digits are enough), or its name as a run prints it.")],
+    store: opt.Store = Path("runs"),
+    as_json: opt.Json = False,
 ) -> None:
     """Explain a stage: what it reads, what reads it, and why it is not finished.
 
@@ -92,7 +85,7 @@ def why(
     known = Known(place)
     one, now = known.find(stage), {found.key: found for found in running(place)}
     near = known.nearest(one)
-    found = {
+    found: dict[str, Any] = {
         "stage": str(one),
         "key": one.key,
         "state": _state(one, known, now),
@@ -101,21 +94,19 @@ def why(
     }
     if one.key in known.finished:
         found["directory"] = str(known.finished[one.key].directory)
-    parts = [(role, known.stages.get(key, key)) for role, key in one.inputs.items()]
-    parts += [("is read by", reader) for reader in known.readers(one)]
-    rows = [
-        {"reads": role, "key": other.key, "state": _state(other, known, now).split()[0], "stage": str(other)}
-        if isinstance(other, Described)
-        else {"reads": role, "key": other, "state": "gone", "stage": "-"}
-        for role, other in parts
-    ]
+    parts = [*one.inputs.items(), *(("is read by", reader.key) for reader in known.readers(one))]
+    rows = []
+    for role, key in parts:
+        other = known.stages.get(key)
+        state = _state(other, known, now).split()[0] if other else "gone"
+        rows.append({"reads": role, "key": key, "state": state, "stage": str(other or "-")})
     if as_json:
-        emit({**found, "stages": rows})
+        show({**found, "stages": rows}, as_json)
         return
-    facts(found, as_json=False)
+    show(found)
     if rows:
-        sys.stdout.write("\n")
-        table(rows)
+        lines([""])
+        show(rows)
 
 
 def _state(one: Described, known: Known, now: dict[str, Running]) -> str:
@@ -128,9 +119,9 @@ def _state(one: Described, known: Known, now: dict[str, Running]) -> str:
 
 
 def clean(
-    store: StoreOption = Path("runs"),
-    remove: Annotated[bool, typer.Option("--remove", help="Delete them, not only list them.")] = False,
-    as_json: JsonOption = False,
+    store: opt.Store = Path("runs"),
+    remove: Annotated[bool, Option("--remove", help="Delete them, not only list them.")] = False,
+    as_json: opt.Json = False,
 ) -> None:
     """List stages in the store that no experiment needs; --remove deletes them.
 
@@ -146,13 +137,11 @@ def clean(
     if not experiments:
         raise StoreError(f"{place.root} remembers no experiment: run one first, so that needed stages are known")
     found = place.unneeded(set().union(*experiments.values()))
-    sizes: dict[str, list[int]] = {}
+    sizes: dict[str, list[int]] = defaultdict(list)
     for path, size in found.items():
-        sizes.setdefault(path.parent.name, []).append(size)
-    show(
-        [{"kind": kind, "folders": len(own), "MB": _megabytes(sum(own))} for kind, own in sorted(sizes.items())],
-        as_json,
-    )
+        sizes[path.parent.name].append(size)
+    rows = [{"kind": kind, "folders": len(own), "MB": _megabytes(sum(own))} for kind, own in sorted(sizes.items())]
+    show(rows, as_json)
     used = place.remove(found) if remove else []
     sys.stderr.write(
         f"{'Removed' if remove else 'Not needed'}: {len(found) - len(used)} folders, "
@@ -160,14 +149,8 @@ def clean(
         f"Needed are the stages of {', '.join(experiments)}.{'' if remove else ' Remove the rest with --remove.'}\n"
     )
     if used:
-        raise StoreError(
-            f"a run is using {len(used)} of these folders, which were kept: try again later ({used[0]} ...)"
-        )
-
-
-def _minutes(records: Iterable[Record], kind: str) -> float:
-    """What computing the finished stages of a kind took, summed over workers."""
-    return round(sum(record.seconds for record in records if record.kind == kind) / 60, 1)
+        problem = f"a run is using {len(used)} of these folders, which were kept: try again later ({used[0]} ...)"
+        raise StoreError(problem)
 
 
 def _megabytes(size: int) -> float:

@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from xstilts.cli.options import (
-    DataOption,
-    DeviceOption,
-    JsonOption,
-    StoreOption,
-    TokensOption,
-    WorkersOption,
-    command,
-)
-from xstilts.cli.output import emit, table
+from xstilts.cli import options as opt
+from xstilts.cli.output import lines, show
 from xstilts.cli.run import run_experiment
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.reports.cells import GAP
-from xstilts.reports.study import study_of, write_study
-from xstilts.reports.study_tables import chance, measured
-from xstilts.session.loading import load_study
+from xstilts.reports.cells import share
+from xstilts.reports.study import measured, study_of
+from xstilts.reports.write import write_study
+from xstilts.session.grid import grid_of
+from xstilts.session.loading import Loaded, load_study
 from xstilts.session.reported import report_folder
-from xstilts.session.results import analysis, minutes
+from xstilts.session.results import analysis_of
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
 from xstilts.studies.verdicts import Verdict
 
-ToOption = Annotated[Path | None, typer.Option("--to", help="File for the page (Markdown).", show_default=False)]
+To = Annotated[Path | None, Option("--to", help="File for the page (Markdown).")]
 
 
 def study(  # noqa: PLR0913, PLR0917
     name: Annotated[
-        str | None,
-        typer.Argument(help="Name of a study, or a study file of your own. Default: list them.", show_default=False),
+        str | None, Argument(help="Name of a study, or a study file of your own. Default: list them.")
     ] = None,
-    data: DataOption = None,
-    store: StoreOption = Path("runs"),
-    workers: WorkersOption = None,
-    device: DeviceOption = "auto",
-    micro_batch_tokens: TokensOption = 8192,
-    plan: Annotated[bool, typer.Option("--plan", help="Estimate what it will take, without running it.")] = False,
-    to: ToOption = None,
-    as_json: JsonOption = False,
+    data: opt.Data = None,
+    store: opt.Store = Path("runs"),
+    workers: opt.Workers = None,
+    device: opt.Device = "auto",
+    micro_batch_tokens: opt.Tokens = 8192,
+    plan: Annotated[bool, Option("--plan", help="Estimate what it will take, without running it.")] = False,
+    to: To = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Run a study: an experiment with a question, and published claims to judge.
 
-    Writes a page with question, answer, method, results, limitations and a
-    verdict on every claim to reports/NAME/study.md in the store, beside the
-    usual report. Finished stages are reused. Without NAME, lists the studies
-    that come with xstilts. To write your own: docs/studies/README.md.
+    Writes a report with question, answer, results and a verdict on every
+    claim to reports/NAME in the store: index.html, and study.md as Markdown.
+    Finished stages are reused. Without NAME, lists the studies that come with
+    xstilts. To write your own: docs/studies/README.md.
 
     Examples:
       xstilts study
@@ -72,30 +62,29 @@ def study(  # noqa: PLR0913, PLR0917
         from xstilts.planning.devices import device as find_device
 
         kind = "cpu" if device in ("cpu", "auto") else "h100" if device.startswith("cuda") else device
-        use = Machine(micro_batch_tokens=micro_batch_tokens)
-        show_plan(load_study(name).experiment, data, store, Hardware(find_device(kind), use), as_json)
+        hardware = Hardware(find_device(kind), Machine(micro_batch_tokens=micro_batch_tokens))
+        show_plan(load_study(name).experiment, data, store, hardware, as_json)
         return
     machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)
-    experiment, spec = _loaded(name)
-    grid, found = run_experiment(experiment, data, store, machine, as_json, command("study", name, data), True)
-    if found is None:
+    loaded = Loaded(*_loaded(name))
+    found = run_experiment(loaded, data, store, machine, as_json, opt.command("study", name, data), anew=True)
+    if found is None or (judged := found[1]) is None:
         return
-    page = study_of(spec, found, minutes(grid, Store(store, must_exist=True)))
-    place = to or report_folder(experiment, store) / "study.md"
-    write_study(page, place)
+    place, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
+    write_study(found[0], judged, place)
     if as_json:
-        emit({"page": str(place), "claims": [claim_row(one) for one in page.verdicts]})
-        return
-    sys.stdout.write(f"study: {place}\n\n")
-    _print_claims(page.verdicts)
+        show({"page": str(place), "claims": [claim_row(one) for one in verdicts]}, as_json)
+    else:
+        lines([f"study: {place}", ""])
+        show([_short_row(one) for one in verdicts])
 
 
 def claims(
-    name: Annotated[str, typer.Argument(help="Name of a study, or a study file of your own.", show_default=False)],
-    data: DataOption = None,
-    store: StoreOption = Path("runs"),
-    to: ToOption = None,
-    as_json: JsonOption = False,
+    name: Annotated[str, Argument(help="Name of a study, or a study file of your own.")],
+    data: opt.Data = None,
+    store: opt.Store = Path("runs"),
+    to: To = None,
+    as_json: opt.Json = False,
 ) -> None:
     """Print the verdict on each claim of a study, from the results so far.
 
@@ -106,27 +95,22 @@ def claims(
     """
     experiment, spec = _loaded(name)
     place = Store(store, must_exist=True)
-    found, grid = analysis(experiment, place, data, command("study", name, data))
-    page = study_of(spec, found, minutes(grid, place))
+    grid = grid_of(experiment, place, data)
+    found = analysis_of(grid, place, opt.command("study", name, data))
+    page = study_of(spec, found)
     if to is not None:
-        write_study(page, to)
-    if as_json:
-        emit([claim_row(one) for one in page.verdicts])
-    else:
-        _print_claims(page.verdicts)
+        write_study(found, page, to)
+    show([claim_row(one) if as_json else _short_row(one) for one in page.verdicts], as_json)
 
 
 def show_studies(as_json: bool) -> None:
     """The studies that come with xstilts, with question and cost."""
-    rows = []
-    for name in studies():
-        _, spec = _loaded(name)
-        rows.append({"study": name, "question": spec.question, "cost": spec.cost})
+    found = [(name, _loaded(name)[1]) for name in studies()]
+    rows = [{"study": name, "question": spec.question, "cost": spec.cost} for name, spec in found]
     if as_json:
-        emit(rows)
-        return
-    for row in rows:
-        sys.stdout.write(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}\n")
+        show(rows, as_json)
+    else:
+        lines(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}" for row in rows)
 
 
 def claim_row(one: Verdict) -> dict[str, Any]:
@@ -146,19 +130,9 @@ def claim_row(one: Verdict) -> dict[str, Any]:
     }
 
 
-def _print_claims(verdicts: Sequence[Verdict]) -> None:
-    table(
-        [
-            {
-                "claim": one.claim.id,
-                "verdict": one.word,
-                "confidence": chance(one.confidence),
-                "p, Holm": GAP if one.p_adjusted is None else f"{one.p_adjusted:.3f}",
-                "statement": one.claim.statement,
-            }
-            for one in verdicts
-        ]
-    )
+def _short_row(one: Verdict) -> dict[str, str]:
+    row = {"claim": one.claim.id, "verdict": one.word, "probability": share(one.confidence)}
+    return {**row, "p, Holm": share(one.p_adjusted), "statement": one.claim.statement}
 
 
 def _loaded(name: str) -> tuple[Experiment, StudySpec]:

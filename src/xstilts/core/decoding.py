@@ -68,24 +68,20 @@ def _guess(raw: bytes, at: int) -> str:
     """What the file may be. Never used to read it: one-byte encodings cannot be told apart with certainty."""
     if raw[257:262] == b"ustar":
         return "it is a tar archive: unpack it"
-    for magic, what in _OTHERS.items():
-        if raw.startswith(magic):
-            return f"it is {what}"
-    if raw.startswith(_UTF32):
-        return f"it is UTF-32; {_iconv('UTF-32')}"
-    if is_utf16(raw):
-        return f"it is UTF-16; {_iconv('UTF-16')}"
+    if what := next((what for magic, what in _OTHERS.items() if raw.startswith(magic)), ""):
+        return f"it is {what}"
+    if raw.startswith((*_UTF32, *_UTF16)):
+        name = "UTF-32" if raw.startswith(_UTF32) else "UTF-16"
+        return f"it is {name}; {_iconv(name)}"
     near = raw[max(0, at - _WINDOW) : at + _WINDOW]
     if b"\0" in near:
         return "it is not text"
-    text = near.decode(errors="replace")
-    bad = text.count("\ufffd")
-    if sum(not letter.isascii() for letter in text) > 2 * bad:
+    text, high = near.decode(errors="replace"), re.findall(rb"[\x80-\xff]+", near)
+    if sum(not letter.isascii() for letter in text) > 2 * text.count("\ufffd"):
         return "the text around it is UTF-8, so the file is damaged or mixes encodings"
-    if not set(near) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # these Windows-1252 does not have
-        words = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", near)))
-        if words * 10 <= len(re.findall(rb"[\x80-\xff]", near)):  # accents among ASCII letters, not another script
-            return f"looks like Windows-1252 (or 1250, 1254 ... by language); {_iconv('WINDOWS-1252')}"
+    accents = 10 * sum(len(part) for part in high if len(part) > 2) <= sum(map(len, high))  # else another script
+    if accents and not set(near) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # these Windows-1252 does not have
+        return f"looks like Windows-1252 (or 1250, 1254 ... by language); {_iconv('WINDOWS-1252')}"
     return f"find out its encoding and {_iconv('ENCODING')}"
 
 

@@ -29,55 +29,45 @@ def shown(text: str) -> str:
 
 
 class XstiltsError(ValueError):
-    """A mistake the user can mend. The command line prints its text in one line and exits with code 2."""
+    """A mistake the user can mend. The command line prints its text in one line and exits with code 2.
+
+    Args:
+        problem: what was asked, what was found, what to do.
+        path: the file or folder concerned.
+        line: 1-based line number, where there is one.
+    """
+
+    def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
+        place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(f"{place}{problem}")
+        self.problem, self.path, self.line = problem, path, line
 
     def __str__(self) -> str:
         return shown(super().__str__())
 
 
 class UnknownName(XstiltsError):
-    """A name that is not known; the message offers the nearest ones, or the command that `lists` them."""
+    """A name that is not known. The message has a `hint`, else the nearest names, else the command that `lists` all."""
 
     def __init__(
         self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = "", hint: str = ""
     ) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
-        if hint:
-            pass
-        elif near:
-            hint = f"did you mean {' or '.join(near)}?"
+        if near := difflib.get_close_matches(asked, names, n=3, cutoff=0.5):
+            hint = hint or f"did you mean {' or '.join(near)}?"
         elif len(names) <= 12:
-            hint = f"known: {', '.join(names) or 'none'}"
-        else:
-            hint = f"{len(names)} are known; `{lists}` shows them"
+            hint = hint or f"known: {', '.join(names) or 'none'}"
         named = asked if len(asked) <= 100 else f"{asked[:100]}..."
-        super().__init__(f"unknown {kind} '{named}': {hint}{more}")
-        self.kind, self.asked, self.known = kind, asked, names
+        super().__init__(f"unknown {kind} '{named}': {hint or f'{len(names)} are known; `{lists}` shows them'}{more}")
+        self.asked = asked
 
 
 class DataError(XstiltsError):
-    """A data file that is missing, damaged, or not in its official format.
-
-    Args:
-        problem: what was expected and what was found.
-        path: the file or folder concerned.
-        line: 1-based line number, where there is one.
-    """
-
-    def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
-        place = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
-        super().__init__(f"{place}{problem}")
-        self.problem, self.path, self.line = problem, path, line
+    """A data file that is missing, damaged, or not in its official format."""
 
 
 class ConfigError(XstiltsError):
-    """An experiment file with a wrong key or value; carries file and line like `DataError`."""
-
-    def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
-        place = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
-        super().__init__(f"{place}{problem}")
-        self.problem, self.path, self.line = problem, path, line
+    """An experiment file with a wrong key or value."""
 
 
 class BackboneError(XstiltsError):

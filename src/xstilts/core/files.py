@@ -22,7 +22,7 @@ from secrets import token_hex
 from typing import Any, BinaryIO
 
 from xstilts.core.decoding import decode, not_utf8
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.json_text import parse
 from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
 
@@ -46,17 +46,15 @@ def held() -> Iterator[None]:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes as a stream, unpacked; `-` is standard input. Raises `DataError` when missing or damaged."""
-    with _faults(path), _stored(path) as (stream, size):
-        yield unpacked(stream, path, size)
+def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
+    """The file's bytes as a stream, unpacked unless `packed`; `-` is standard input.
 
-
-@contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """Name the file in what opening and unpacking raise."""
+    Raises:
+        DataError: it is missing or damaged.
+    """
     try:
-        yield
+        with _stored(path) as (stream, size):
+            yield stream if packed else unpacked(stream, path, size)
     except DataError:
         raise
     except FileNotFoundError:
@@ -88,7 +86,7 @@ def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 def packing(path: Path) -> str:
     """The suffix that suits how a file is packed, whatever it is called; empty where it is not."""
-    with _faults(path), _stored(path) as (stream, _):
+    with open_bytes(path, packed=True) as stream:
         return packing_of(stream.read(16))
 
 
@@ -157,6 +155,28 @@ def write_jsonl(path: Path, values: Iterable[Any]) -> None:
     write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
+@contextmanager
+def new_folder(to: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `to` when the body succeeds, and is removed when it does not.
+
+    Raises:
+        XstiltsError: `to` is not a new or empty folder.
+    """
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise XstiltsError(f"{to} exists and is not an empty folder: name another one with --to")
+    to = to.absolute()
+    scratch = to.with_name(f".{to.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        if to.exists():
+            to.rmdir()
+        scratch.rename(to)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def link(source: str | Path, target: str | Path) -> None:
     """Make a hard link, or a copy where the file system allows none."""
     try:
@@ -187,8 +207,5 @@ def flush(path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """Hex SHA-256 of the file's stored bytes."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -72,27 +72,23 @@ class Language:
             field: one of `FIELDS`: `language` (`de`), `iso3` and `tatoeba` (`deu`), `flores` (`deu_Latn`), `ntrex`
                 (`deu`, `tgk-Cyrl`, `zho-CN`), `common_voice` (`de`, `sv-SE`). A second script has no plain `iso3` form.
         """
-        second_script = "-" in self.code
         three = (self.iso3, *(form for form in self.also if re.fullmatch("[a-z]{3}", form)))
-        plain = () if second_script else three
+        plain = () if "-" in self.code else three
         regional = tuple(form for form in self.also if "-" in form)
-        if field == "language":
-            return (self.code,)
-        if field in {"iso3", "tatoeba"}:
-            return plain
-        if field == "flores":
-            return tuple(f"{form}_{self.script}" for form in three)
-        if field == "ntrex":
-            return (*plain, *(f"{form}-{self.script}" for form in three), *regional)
-        assert field == "common_voice", f"no such field: {field}"
-        return (self.code, *regional)
+        return {
+            "language": (self.code,),
+            "iso3": plain,
+            "tatoeba": plain,
+            "flores": tuple(f"{form}_{self.script}" for form in three),
+            "ntrex": (*plain, *(f"{form}-{self.script}" for form in three), *regional),
+            "common_voice": (self.code, *regional),
+        }[field]
 
 
 def _read_table() -> Mapping[str, Language]:
     rows = Path(__file__).with_name("languages.tsv").read_text("utf-8").rstrip("\n").split("\n")[1:]
     table = {}
-    for row in rows:
-        code, iso3, name, family, script, also = row.split("\t")
+    for code, iso3, name, family, script, also in (row.split("\t") for row in rows):
         table[code] = Language(code, iso3, name, family, script, tuple(also.split()))
     return MappingProxyType(table)
 
@@ -109,9 +105,7 @@ def _read_forms() -> Mapping[str, str]:
     forms: dict[str, str] = {}
     for code, entry in LANGUAGES.items():
         known = [code, *(form for field in FIELDS for form in entry.forms(field))]
-        if "-" not in code:
-            known += entry.also
-        for form in known:
+        for form in (*known, *(() if "-" in code else entry.also)):
             taken = forms.setdefault(_folded(form), code)
             assert taken == code, f"'{form}' names both {taken} and {code}"
     for code, entry in LANGUAGES.items():

@@ -22,7 +22,7 @@ class Machine:
             on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
         micro_batch_tokens: tokens computed at a time.
         devices: devices that train one phase together.
-        ranks: addresses where the training processes behind the first one wait; empty: they are started here.
+        ranks: `HOST:PORT` of the store at which the processes that train together wait; empty: they are started here.
         shard: whether each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
         offload: whether sharded weights and moments wait in the host's memory.
         recompute: whether activations inside layers are computed twice instead of kept.
@@ -32,6 +32,7 @@ class Machine:
         executor: who gives places to workers: this machine, or the cluster that it belongs to.
         slurm_options: more words for `srun`.
         address: of a Ray cluster; empty: `RAY_ADDRESS`, else one of this process alone.
+        remote: URL of a folder where stages are fetched from if they are finished there, and pushed to otherwise.
 
     Raises:
         ConfigError: shards of a single device, offloading without shards, an unknown executor or one that does not
@@ -43,7 +44,7 @@ class Machine:
     threads: int | None = None
     micro_batch_tokens: int = 8192
     devices: int = 1
-    ranks: tuple[str, ...] = ()
+    ranks: str = ""
     shard: bool = False
     offload: bool = False
     recompute: bool = False
@@ -52,25 +53,23 @@ class Machine:
     executor: str = "local"
     slurm_options: str = ""
     address: str = ""
+    remote: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ranks", tuple(self.ranks))  # JSON has lists
-        if self.shard and self.devices == 1:
-            raise ConfigError("--shard divides layers among devices: give --devices 2 or more")
-        if self.offload and not self.shard:
-            raise ConfigError("--offload is for shards: give --shard and --devices too")
-        if self.executor not in EXECUTORS:
-            raise ConfigError(f"--executor {self.executor}: choose one of {', '.join(EXECUTORS)}")
-        if self.slurm_options and self.executor != "slurm":
-            raise ConfigError("--slurm-options needs --executor slurm")
-        if self.address and self.executor != "ray":
-            raise ConfigError("--address needs --executor ray")
-        if self.executor != "local" and self.ranks:
-            raise ConfigError(f"--executor {self.executor} with torchrun: leave out one of the two")
-        if self.executor != "local" and self.workers == 0:
-            raise ConfigError(f"--workers 0 runs everything in this process: leave out --executor {self.executor}")
+        named, local = f"--executor {self.executor}", self.executor == "local"
+        problems = {
+            "--shard divides layers among devices: give --devices 2 or more": self.shard and self.devices == 1,
+            "--offload is for shards: give --shard and --devices too": self.offload and not self.shard,
+            f"{named}: choose one of {', '.join(EXECUTORS)}": self.executor not in EXECUTORS,
+            "--slurm-options needs --executor slurm": self.slurm_options and self.executor != "slurm",
+            "--address needs --executor ray": self.address and self.executor != "ray",
+            f"{named} with torchrun: leave out one of the two": self.ranks and not local,
+            f"--workers 0 runs everything in this process: leave out {named}": self.workers == 0 and not local,
+        }
+        if problem := next((text for text, found in problems.items() if found), ""):
+            raise ConfigError(problem)
 
     def settings(self) -> dict[str, Any]:
         """What stages are told, as JSON; `Machine(**settings)` is the inverse."""
-        ours = ("workers", "threads", "executor", "slurm_options", "address")
+        ours = ("workers", "threads", "executor", "slurm_options", "address", "remote")
         return {name: value for name, value in asdict(self).items() if name not in ours}

@@ -18,14 +18,18 @@ from typing import Any, BinaryIO, cast
 
 from xstilts.core.errors import DataError
 
-SUFFIXES = ("gz", "bz2", "xz", "zst", "zip")
-"""Suffixes of packed files, in the order in which they are looked for beside a name without one."""
 DAMAGE = (
     EOFError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 """What unpacking a damaged file can raise; `DataError` is a ValueError, so let it through first."""
 MOST, RATIO = 1 << 30, 200
 _FORMATS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "Zstandard", "zip": "zip"}
+SUFFIXES = tuple(_FORMATS)
+"""Suffixes of packed files, in the order in which they are looked for beside a name without one."""
+_SHEETS = {
+    "xl/workbook.xml": "is an Excel workbook: save the sheet as 'CSV UTF-8'",
+    "content.xml": "is an OpenDocument file: save the sheet as CSV in UTF-8",
+}
 
 
 def packing_of(head: bytes) -> str:
@@ -53,30 +57,24 @@ def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
         DataError: it is packed otherwise than its name says, or an archive of no file or several. The stream raises it
             too, for a bomb; for damage it raises one of `DAMAGE`.
     """
-    head = stream.read(16)
+    packing, named = packing_of(stream.read(16)), path.suffix.lower().removeprefix(".")
     stream.seek(0)
-    packing = packing_of(head)
-    named = path.suffix.lower().removeprefix(".")
+    if not packing and named in SUFFIXES:
+        raise DataError(f"cannot be read (its name ends in .{named}, but it is not in {_FORMATS[named]} form)", path)
     if not packing:
-        if named in SUFFIXES:
-            raise DataError(
-                f"cannot be read (its name ends in .{named}, but it is not in {_FORMATS[named]} form)", path
-            )
         return stream
-    if packing == "gz":
-        inner: Any = gzip.GzipFile(fileobj=stream)
-    elif packing == "bz2":
-        inner = bz2.BZ2File(stream)
-    elif packing == "xz":
-        inner = lzma.LZMAFile(stream)  # noqa: SIM115
-    elif packing == "zst":
+    inner: Any
+    if packing == "zst":
         import pyarrow as pa  # heavy, and seldom asked for
 
         inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
-    else:
+    elif packing == "zip":
         archive = zipfile.ZipFile(stream)
         entry = _only(archive, path)
         inner, size = archive.open(entry), entry.compress_size
+    else:
+        opened: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+        inner = opened[packing](stream)
     return cast(BinaryIO, io.BufferedReader(_Limited(inner, path, size), 1 << 20))
 
 
@@ -103,24 +101,20 @@ def find(path: Path) -> Path | None:
 
 def _only(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     """The one file in an archive, besides what macOS adds."""
-    names = archive.namelist()
-    if "xl/workbook.xml" in names:
-        raise DataError("is an Excel workbook: save the sheet as 'CSV UTF-8'", path)
-    if "content.xml" in names:
-        raise DataError("is an OpenDocument file: save the sheet as CSV in UTF-8", path)
+    problem = next((said for name, said in _SHEETS.items() if name in archive.namelist()), "")
     files = [
         entry
         for entry in archive.infolist()
-        if not entry.is_dir()
-        and not entry.filename.startswith("__MACOSX/")
-        and not entry.filename.endswith(".DS_Store")
+        if not (entry.is_dir() or entry.filename.startswith("__MACOSX/") or entry.filename.endswith(".DS_Store"))
     ]
-    if len(files) != 1:
-        shown = ", ".join(entry.filename for entry in files[:5])[:200] + (" ..." if len(files) > 5 else "")
-        what = f"{len(files)} files ({shown!r})" if files else "no file"
-        raise DataError(f"is a zip archive of {what}; expected one: unpack it and name the file", path)
-    if files[0].flag_bits & 1:
-        raise DataError("is an encrypted zip archive: unpack it first", path)
+    if not problem and len(files) != 1:
+        names = ", ".join(entry.filename for entry in files[:5])[:200] + (" ..." if len(files) > 5 else "")
+        what = f"{len(files)} files ({names!r})" if files else "no file"
+        problem = f"is a zip archive of {what}; expected one: unpack it and name the file"
+    elif not problem and files[0].flag_bits & 1:
+        problem = "is an encrypted zip archive: unpack it first"
+    if problem:
+        raise DataError(problem, path)
     return files[0]
 
 

@@ -11,12 +11,7 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """An ordered mapping from name to value whose look-up failures name the nearest entries.
-
-    >>> colours = Registry[int]("colour")
-    >>> colours.add("red", 1)
-    1
-    """
+    """A mapping from name to value whose look-up failures name the nearest entries."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 GRACE_SECONDS = 20.0
 """How long a process that was asked to stop may take to save its work before it is killed."""
@@ -22,31 +22,36 @@ def say_saving(number: int) -> None:
 
 
 @contextmanager
+def _handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """A block with another handler of some signals. Outside the main thread it does nothing: Python allows no more."""
+    main = threading.current_thread() is threading.main_thread()
+    before = {int(number): signal.getsignal(number) for number in numbers if main}
+    try:
+        for number in before:
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def told_when_stopped() -> Iterator[None]:
     """A block in which the first SIGINT or SIGTERM says that it was heard, and raises KeyboardInterrupt(number).
 
     The handlers are restored by then. Those that a caller has set are left alone, as is any thread but the main one.
     """
-    plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    before = {number: handler for number, handler in plain.items() if signal.getsignal(number) == handler}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    plain: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ours = [number for number, handler in plain.items() if signal.getsignal(number) == handler]
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        restore()
+        for each in ours:
+            signal.signal(each, plain[each])
         say_saving(number)
         raise KeyboardInterrupt(number)
 
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with _handled(ours, stop):
         yield
-    finally:
-        restore()
 
 
 @contextmanager
@@ -54,28 +59,22 @@ def stop_requests(act: Callable[[], None] = lambda: None) -> Iterator[list[int]]
     """Yields the signals received so far; the first says a line and calls `act`, and the block decides when to leave.
 
     A second SIGINT does what it did before the block. A signal that is ignored stays ignored. Outside the main thread
-    nothing is caught, since Python allows handlers there alone.
+    nothing is caught.
     """
     received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) not in (signal.SIG_IGN, None)]
+    interrupt = signal.getsignal(signal.SIGINT)
 
     def note(number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT:
-            signal.signal(number, before[number])
+            signal.signal(number, interrupt)
         received.append(number)
         if len(received) == 1:
             say_saving(number)
             act()
 
-    before = {int(number): signal.signal(number, note) for number in numbers}
-    try:
+    with _handled(numbers, note):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def request_stop() -> bool:

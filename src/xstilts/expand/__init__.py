@@ -7,6 +7,6 @@ training; `data` finds the files and languages that all of them read.
 from xstilts.expand.cells import Cell, Expansion
 from xstilts.expand.data import Replicate
 from xstilts.expand.models import CONTROL_NAMES
-from xstilts.expand.phases import Model
+from xstilts.expand.phases import StartModel
 
-__all__ = ["CONTROL_NAMES", "Cell", "Expansion", "Model", "Replicate"]
+__all__ = ["CONTROL_NAMES", "Cell", "Expansion", "Replicate", "StartModel"]

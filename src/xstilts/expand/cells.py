@@ -13,9 +13,9 @@ from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.data.locate import Root, listed_once
 from xstilts.data.readers.types import TYPES
-from xstilts.expand.data import Files, Replicate
+from xstilts.expand.data import DataFiles, Replicate
 from xstilts.expand.models import Models
-from xstilts.expand.phases import Model, Phases
+from xstilts.expand.phases import Phases, StartModel
 from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
@@ -39,9 +39,8 @@ class Cell:
 
     def name(self, score: Score) -> Score:
         """A score of the stage under this cell's labels; one stage may stand in several cells."""
-        return replace(
-            score, seed=self.seed, backbone=self.backbone, recipe=self.recipe, role=self.role, stage=self.stage.key
-        )
+        names = {"seed": self.seed, "backbone": self.backbone, "recipe": self.recipe, "role": self.role}
+        return replace(score, **names, stage=self.stage.key)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,10 @@ class Trained:
 
 
 class Expansion:
-    """The cells of an experiment. Arguments and errors as of `Files`."""
+    """The cells of an experiment. Arguments and errors as of `DataFiles`."""
 
     def __init__(self, experiment: Experiment, root: Root | None = None) -> None:
-        self._files = Files(experiment, root)
+        self._files = DataFiles(experiment, root)
         self._phases = Phases(self._files)
         self._models = Models(self._phases)
         self.roots, self.experiment = self._files.roots, self._files.experiment
@@ -83,7 +82,7 @@ class Expansion:
         stages = [describe_leaks(*pair) for pair in pairs.values()]
         return list({stage.key: stage for stage in stages if stage is not None}.values())
 
-    def models(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
+    def models(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
         """A backbone and its controls."""
         return self._models.of(spec, replicate)
 
@@ -97,7 +96,7 @@ class Expansion:
                     for recipe in recipes:
                         yield from self._recipe(model, recipe)
 
-    def _recipe(self, model: Model, recipe: Recipe) -> Iterator[Cell]:
+    def _recipe(self, model: StartModel, recipe: Recipe) -> Iterator[Cell]:
         shared, own = recipe.divided()
         trained = Trained(model.stage)
         for phase in shared:
@@ -114,14 +113,14 @@ class Expansion:
             yield Cell(model.replicate.seed, model.name, recipe.label, target.task, "target", scored)
 
     def _trained(
-        self, trained: Trained, phase: PhaseSpec, model: Model, target: tuple[TargetSpec, Task] | None = None
+        self, trained: Trained, phase: PhaseSpec, model: StartModel, target: tuple[TargetSpec, Task] | None = None
     ) -> Trained:
         stage = self._phases.train(trained.stage, phase, model, earlier=trained.parts, target=target)
         now = {part.name: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
     def _through(
-        self, trained: Trained, own: Sequence[PhaseSpec], target: TargetSpec, model: Model
+        self, trained: Trained, own: Sequence[PhaseSpec], target: TargetSpec, model: StartModel
     ) -> tuple[Trained, str]:
         """The rest of the recipe for one target, and the name of its head; fine-tuning where the recipe has no more.
 
@@ -142,7 +141,7 @@ class Expansion:
         learned = {name: place for name, place in trained.learned.items() if name != head}
         return Trained(trained.stage, learned), head
 
-    def _intermediate(self, stage: Stage, part: Component, model: Model) -> Stage | None:
+    def _intermediate(self, stage: Stage, part: Component, model: StartModel) -> Stage | None:
         """The intermediate task's own score, where it has a metric."""
         task = self._phases.task(part.task, model, part.objective)
         if not task.metric:
@@ -152,33 +151,27 @@ class Expansion:
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
         return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
-    def _target(self, stage: Stage, target: TargetSpec, head: str, model: Model) -> Stage:
+    def _target(self, stage: Stage, target: TargetSpec, head: str, model: StartModel) -> Stage:
         """Every language of a target, measured on a finished model."""
         task = self._phases.task(target.task, model)
         split = target.split or task.evaluate_on
         languages = self._files.languages(task, split, target.languages, model.replicate)
-        asked = [code for code in target.languages or () if code != self.experiment.source]
-        if absent := [code for code in asked if code not in languages]:
-            problem = f"{task.name} has no {split} files for {', '.join(absent)}, which `languages` of the target names"
-            raise DataError(problem)
+        named = [code for code in target.languages or () if code != self.experiment.source]
         chosen_on = part_for(TYPES.get(task.type).judged_by, model.retrieval).get("validate_on", ())
-        if absent := [code for code in chosen_on if code not in languages]:
-            problem = f"{task.name} has no {split} files for {', '.join(absent)}, on which its layer is to be chosen"
-            raise DataError(problem)
+        needed = {"which `languages` of the target names": named, "on which its layer is to be chosen": chosen_on}
+        for why, codes in needed.items():
+            if absent := [code for code in codes if code not in languages]:
+                raise DataError(f"{task.name} has no {split} files for {', '.join(absent)}, {why}")
         data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
         return self._score(stage, data, task, (head, "target", split), model)
 
-    def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: Model) -> Stage:
+    def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: StartModel) -> Stage:
         """Predictions and scores of a cell: (its head, its role, what is measured)."""
         (head, role, split), retrieval = cell, model.retrieval
-        phase = PhaseSpec(tasks=(Component(task=head or task.name),))
-        options = self.experiment.options(phase, model.train)
-        predictions = describe.predict(
-            stage, data, task, head, options, part_for(TYPES.get(task.type).read_by, retrieval)
-        )
-        return describe.evaluate(
-            predictions, data, task, split, role, part_for(TYPES.get(task.type).judged_by, retrieval)
-        )
+        options = self.experiment.options(PhaseSpec(tasks=(Component(task=head or task.name),)), model.train)
+        kind = TYPES.get(task.type)
+        predictions = describe.predict(stage, data, task, head, options, part_for(kind.read_by, retrieval))
+        return describe.evaluate(predictions, data, task, split, role, part_for(kind.judged_by, retrieval))
 
 
 def training_data(model: Stage) -> Iterator[Stage]:

@@ -10,17 +10,18 @@ from typing import Any
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.data.locate import Root, folders_of, strangers
-from xstilts.expand.translations import translator
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component
 from xstilts.stages import describe
 from xstilts.stages.checksums import DataSource
 from xstilts.stages.describe import DataRequest
+from xstilts.stages.resolve import resolve
+from xstilts.stages.translations import Translator
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 from xstilts.tasks.microworld import DOMAIN
-from xstilts.translation.spec import SOURCE
+from xstilts.translation.spec import SOURCE, TRANSLATING
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Replicate:
     data: DataSource
 
 
-class Files:
+class DataFiles:
     """What of an experiment's files is read.
 
     Args:
@@ -47,7 +48,7 @@ class Files:
 
     def __init__(self, experiment: Experiment, root: Root | None) -> None:
         self.roots = () if root is None or experiment.worlds else folders_of(root)
-        registered = [name for name in dict.fromkeys(experiment.task_names()) if name not in experiment.tasks]
+        registered = [name for name in experiment.task_names() if name not in experiment.tasks]
         if not experiment.worlds and not self.roots and registered:
             made = any(name.startswith("micro_") for name in registered)
             drawn = " (`worlds: [1]`, or --world 1 of choose, draws those of a microworld)" if made else ""
@@ -56,8 +57,7 @@ class Files:
         if absent := [folder for folder in self.roots if not folder.is_dir()]:
             raise DataError("no such data folder", absent[0])
         self.own_roots = (experiment.folder, *self.roots)
-        silent = [name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks]
-        silent = [name for name in silent if experiment.tasks[name].finds_labels]
+        silent = [name for name in experiment.own_names if experiment.tasks[name].finds_labels]
         if experiment.worlds and silent:
             raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find them in")
         self._prepared: dict[tuple[Any, ...], tuple[Task, Stage]] = {}
@@ -97,15 +97,32 @@ class Files:
 
     def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
         """The features of a task's training split in languages of which all but English are translations."""
-        engine = translator(self.experiment, part.translated_by, replicate.world)
+        engine = self._translator(part.translated_by, replicate.world)
         languages = part.spoken(SOURCE)
         engine.spec.check_languages(task.name, [code for code in languages if code != SOURCE])
         stages = {code: engine.stage(task, code, self.source(replicate, task)) for code in languages if code != SOURCE}
-        holdout = self._holdout(task)
-        request = DataRequest(
-            task, "train", languages, holdout, self.experiment.limit, combined=True, translations=stages
-        )
+        held, limit = self._holdout(task), self.experiment.limit
+        request = DataRequest(task, "train", languages, held, limit, combined=True, translations=stages)
         return describe.prepare(request, self.source(replicate, task), tokenizer)
+
+    def _translator(self, name: str, world: int | None) -> Translator:
+        """An engine of the experiment's `translations`, with its aligner and the tasks that hold translations.
+
+        The aligner is the one it names, else the first backbone that has a source and no text output.
+        """
+        spec, task = self.experiment.translations[name], self.experiment.task
+        sources = {one.source: one.revision for one in self.experiment.backbones if one.source}
+        named = [one.source for one in self.experiment.backbones if one.source and one.output == "head"]
+        source = spec.aligner or next(iter(named), None)
+        aligner = resolve(source, sources.get(source), world) if source and spec.engine in TRANSLATING else None
+        holders = {name: task(holder) for name, holder in spec.tasks.items()}
+        for translated, holder in holders.items():
+            if holder.type != task(translated).type or "train" not in holder.files:
+                raise ConfigError(
+                    f"translation '{name}': '{holder.name}' cannot hold translations of '{translated}': "
+                    "it has another type, or no training files"
+                )
+        return Translator(name, spec, aligner, holders)
 
     def source(self, replicate: Replicate, *tasks: Task) -> DataSource:
         """Where the files of tasks are: own ones beside the experiment file too; a world's domain is a world apart."""
@@ -138,7 +155,7 @@ class Files:
         spoken = part.spoken(self.experiment.source)
         if spoken != ("all",):
             return spoken
-        there = tuple(self._available(task, "train", replicate))
+        there = tuple(self.available(task, "train", replicate))
         if not there:
             raise DataError(f"{task.name} has no train files for any language{self._elsewhere(task, 'train')}")
         return there
@@ -152,7 +169,7 @@ class Files:
         """
         if elsewhere := [task.name for task in tasks if replicate.world is not None and task.name.startswith(DOMAIN)]:
             raise ConfigError(f"a vocabulary of a microworld reads its `micro_text`: leave '{elsewhere[0]}' out")
-        there = dict.fromkeys(code for task in tasks for code in self._available(task, "train", replicate))
+        there = dict.fromkeys(code for task in tasks for code in self.available(task, "train", replicate))
         absent = [code for code in wanted if code not in there and code != "all"]
         if absent or not there:
             names = ", ".join(task.name for task in tasks)
@@ -165,7 +182,7 @@ class Files:
         self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
     ) -> tuple[str, ...]:
         """Those to be measured whose files are there. Raises `DataError` when there are none."""
-        there = self._available(task, split, replicate)
+        there = self.available(task, split, replicate)
         asked = wanted or self.experiment.languages
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
@@ -176,7 +193,7 @@ class Files:
             raise DataError(problem + looked + self._elsewhere(task, split), self._place(task))
         return languages
 
-    def _available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:
+    def available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:
         """Languages whose files are there; a world has all of its task's languages.
 
         Own training and validation files that are not by language are in the source language.

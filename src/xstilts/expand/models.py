@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xstilts.backbones.family import Kind
+from xstilts.backbones.families import Kind
 from xstilts.backbones.names import check_folder
 from xstilts.core.errors import ConfigError
 from xstilts.expand.data import Replicate
 from xstilts.expand.objectives import SENTINELS, usual, writes
-from xstilts.expand.phases import Model, Phases
+from xstilts.expand.phases import Phases, StartModel
 from xstilts.experiment import BackboneSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET, Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
-from xstilts.stages.resolve import kind_of, resolve, retrieval_of, room_of, width_of, within_depth
+from xstilts.stages.resolve import kind_of, max_positions_of, resolve, retrieval_of, width_of, within_depth
 
 CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
 
@@ -27,7 +27,7 @@ class Models:
 
     phases: Phases
 
-    def of(self, spec: BackboneSpec, replicate: Replicate) -> list[Model]:
+    def of(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
         """The backbone and its controls. Raises `ConfigError` for a way of pretraining that does not fit it."""
         experiment = self.phases.files.experiment
         seed = replicate.seed if spec.seed is None else spec.seed
@@ -54,9 +54,9 @@ class Models:
                 for used in (self._first(spec, known), use)
             )
         retrieval = retrieval_of(source, spec.retrieval)
-        base = Model(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
+        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
         asked = (source, spec.architecture, spec.config)
-        base = replace(base, room=room_of(*asked), width=width_of(*asked))
+        base = replace(base, max_positions=max_positions_of(*asked), width=width_of(*asked))
         models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
             control = replace(models[0], stage=random)
@@ -67,7 +67,7 @@ class Models:
             models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
         return models
 
-    def _of_source(self, how: str, spec: BackboneSpec, use: Use, model: Model) -> Model:
+    def _of_source(self, how: str, spec: BackboneSpec, use: Use, model: StartModel) -> StartModel:
         """A control that is a pretrained model, with all that is its own."""
         source, revision = resolve(how, None, model.replicate.world)
         check_folder(source)
@@ -77,7 +77,7 @@ class Models:
             tokenizer=describe.tokenizer_of(source, revision),
             retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
             kind=kind_of(source, None, spec.output),
-            room=room_of(source, None, {}),
+            max_positions=max_positions_of(source, None, {}),
             width=width_of(source, None, {}),
         )
 
@@ -87,7 +87,7 @@ class Models:
             return Use(spec.route, spec.attention, spec.output)
         return Use(spec.route, output="text")
 
-    def _pretrained(self, phases: Sequence[PhaseSpec], base: Model, use: Use, seed: int) -> Stage:
+    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: Use, seed: int) -> Stage:
         """The backbone after phases of pretraining, run as recipes do."""
         stage, output = base.stage, base.stage.config.get("output", "head")
         earlier: dict[str, Component] = {}

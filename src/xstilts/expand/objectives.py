@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xstilts.backbones.family import Kind
+from xstilts.backbones.families import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.data.readers.types import TYPES
@@ -65,7 +65,7 @@ def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Outp
         raise ConfigError(f"`objective: {asked}` is not for '{task.name}': {fit}, {asked} is for {meant}")
     if asked in _WRITE.values():
         _check_writer(asked, kind, output, model)
-    return replace(task, type=asked, labels=(), metric="", main="")
+    return replace(task, type=asked, labels=(), metric="")
 
 
 def check_options(task: Task, options: Mapping[str, float]) -> None:

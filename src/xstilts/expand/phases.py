@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xstilts.backbones.family import Kind
+from xstilts.backbones.families import Kind
 from xstilts.backbones.names import Output
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.data.readers.types import TYPES
-from xstilts.expand.data import Files, Replicate
+from xstilts.expand.data import DataFiles, Replicate
 from xstilts.expand.objectives import check_options, in_form, usual
-from xstilts.expand.selection import oracle_judges, source_judges
 from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
@@ -28,7 +27,7 @@ from xstilts.training.defaults import ENOUGH, fitted, left_open
 
 
 @dataclass(frozen=True)
-class Model:
+class StartModel:
     """A start for recipes.
 
     Attributes:
@@ -40,7 +39,7 @@ class Model:
         control: its kind if it is one.
         output: whether it answers through heads or in text.
         kind: of its architecture; None where only loading it tells.
-        room: tokens that it has positions for; None likewise, or where there is no limit.
+        max_positions: tokens of its longest text; None likewise, or where there is no limit.
         width: size of its hidden states; None where only loading it tells.
     """
 
@@ -53,7 +52,7 @@ class Model:
     control: str = ""
     output: Output = "head"
     kind: Kind | None = None
-    room: int | None = None
+    max_positions: int | None = None
     width: int | None = None
 
 
@@ -61,35 +60,36 @@ class Model:
 class Phases:
     """Makes train stages."""
 
-    files: Files
+    files: DataFiles
 
-    def task(self, name: str, model: Model, objective: Objective | None = None) -> Task:
+    def task(self, name: str, model: StartModel, objective: Objective | None = None) -> Task:
         """A task in the form in which this model does it.
 
         Raises:
             ConfigError: an objective that fits neither, or texts that are longer than the model has positions for.
         """
         task = in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
-        self._check_room(task, model)
+        self._check_length(task, model)
         return task
 
-    def _check_room(self, task: Task, model: Model) -> None:
+    def _check_length(self, task: Task, model: StartModel) -> None:
         """Refuse a length that was asked for, or that texts of this type fill; of others the texts tell when read."""
         own, asked = self.files.experiment.tasks.get(task.name), task.encoding.max_length
         fills = TYPES.get(task.type).fills and (task.encoding.join or not TYPES.get(task.type).raw)
-        if model.room is not None and asked > model.room and (fills or (own is not None and own.max_length)):
-            enough = f"`max_length: {model.room}` or less"
+        most = model.max_positions
+        if most is not None and asked > most and (fills or (own is not None and own.max_length)):
+            enough = f"`max_length: {most}` or less"
             remedy = f"give it {enough}" if own else f"declare a task of your own with `like: {task.name}` and {enough}"
             raise ConfigError(
                 f"task '{task.name}' has texts of up to {asked} tokens (max_length), and backbone '{model.name}' has "
-                f"positions for {model.room}: {remedy} (docs/own-task.md), or take another model"
+                f"positions for {most}: {remedy} (docs/own-task.md), or take another model"
             )
 
     def train(
         self,
         stage: Stage,
         phase: PhaseSpec,
-        model: Model,
+        model: StartModel,
         seed: int | None = None,
         earlier: Sequence[Component] = (),
         target: tuple[TargetSpec, Task] | None = None,
@@ -124,21 +124,72 @@ class Phases:
         return describe.choose(trained, [run.learning_rate for run in runs], path)
 
     def _judges(
-        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: Model, target: tuple[TargetSpec, Task] | None
+        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: tuple[TargetSpec, Task] | None
     ) -> tuple[Judge, ...]:
         """What the weights are chosen by, and the run of a sweep; nothing where nothing is to be chosen."""
-        options = runs[0]
-        if options.select == "oracle":
-            return oracle_judges(self.files, options, target, phase.tasks, model.tokenizer, model.replicate)
-        if options.select != "validation" and len(runs) == 1:
+        if runs[0].select == "oracle":
+            return (self._oracle(phase, runs[0].subset, model, target),)
+        if runs[0].select != "validation" and len(runs) == 1:
             return ()
-        tasks = [(part, self.task(part.task, model, part.objective)) for part in phase.tasks]
-        judges = source_judges(self.files, options, tasks, model.tokenizer, model.replicate)
+        judges = tuple(
+            filter(None, (self._judge(part, place, runs[0].subset, model) for place, part in enumerate(phase.tasks)))
+        )
         if len(runs) > 1 and not judges:
             raise ConfigError(f"phase {phase.label}: nothing is measured to choose a learning rate by; give one")
         return judges
 
-    def _part(self, part: Component, model: Model) -> ComponentData:
+    def _judge(self, part: Component, place: int, subset: int, model: StartModel) -> Judge | None:
+        """Validation data of a task of a mixture in the source language, else where it is trained; None: no metric.
+
+        Raises:
+            ConfigError: it has no validation data.
+        """
+        task = self.task(part.task, model, part.objective)
+        if not task.metric:
+            return None
+        split = self.files.validation_split(task)
+        if split != "validation":
+            raise ConfigError(
+                f"'{task.name}' has no validation split, by which to choose weights: set examples apart "
+                "(`holdout: 500` or so), or keep the last ones (`train: {select: last}`, and one learning rate)"
+            )
+        languages = self.files.own_languages(task, part, split, model.replicate)
+        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, subset)
+        return Judge(task, split, place, data)
+
+    def _oracle(
+        self, phase: PhaseSpec, subset: int, model: StartModel, target: tuple[TargetSpec, Task] | None
+    ) -> Judge:
+        """Validation data of a target in the languages in which it is measured.
+
+        Raises:
+            ConfigError: a phase that is no target's, or a target without validation data in other languages.
+        """
+        if target is None:
+            raise ConfigError(
+                "`select: oracle` chooses by a target's languages, and a phase before the target has none: give it "
+                "under `targets:`, as in `{task: xnli, train: {select: oracle}}`"
+            )
+        (spec, task), files = target, self.files
+        head, names = files.experiment.trained_on(spec), [part.name for part in phase.tasks]
+        if head not in names:
+            raise ConfigError(
+                f"`select: oracle` chooses by '{task.name}', and its last phase trains on {', '.join(names)} alone, "
+                f"not on '{head}', whose head answers for it"
+            )
+        measured = files.languages(task, spec.split or task.evaluate_on, spec.languages, model.replicate)
+        there = files.available(task, "validation", model.replicate) if "validation" in task.files else []
+        found = tuple(code for code in there if code in measured)
+        if not set(found) - {files.experiment.source}:
+            raise ConfigError(
+                f"`select: oracle` needs validation data of '{task.name}' in the languages it is measured in, and "
+                "there is none: choose by the source language (`select: validation`), or keep the last weights "
+                "(`select: last`)"
+            )
+        data = files.prepared(task, "validation", found, model.tokenizer, model.replicate, subset)
+        return Judge(task, "validation", names.index(head), data)
+
+    def _part(self, part: Component, model: StartModel) -> ComponentData:
         task = self.task(part.task, model, part.objective)
         check_options(task, part.options)
         if part.translated_by:

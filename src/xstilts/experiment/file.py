@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
-from xstilts.core.codes import Code, Codes
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import LANGUAGES, language
-from xstilts.core.yaml_lines import Lines, place_of
+from xstilts.core.strict import Code, Codes, Strict, mistake, place_of
 from xstilts.data.locate import Root
 from xstilts.data.readers.types import TYPES
+from xstilts.experiment.own import OwnTask
 from xstilts.experiment.specs import BackboneSpec, TargetSpec
-from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, Strict, check_translated
-from xstilts.stages.own import OwnTask, own_task, with_labels
+from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, check_translated
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language
 from xstilts.training.config import TrainConfig
@@ -32,8 +30,8 @@ TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 class Experiment(Strict):
     """What an experiment file holds."""
 
-    _tags: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
-    """Tags of registered tasks that have no fixed list, once `labelled` has found them."""
+    _made: dict[str, Task] = PrivateAttr(default_factory=dict)
+    """Its own tasks, and registered ones whose labels `labelled` has found."""
     _file: Path | None = PrivateAttr(default=None)
 
     name: str = Field(
@@ -79,8 +77,7 @@ class Experiment(Strict):
     @classmethod
     def _baseline_first(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
         """The baseline is always measured; it comes first."""
-        rest = tuple(recipe for recipe in recipes if recipe.phases)
-        return (Recipe(), *rest)
+        return (Recipe(), *(recipe for recipe in recipes if recipe.phases))
 
     @model_validator(mode="after")
     def _names(self) -> Experiment:
@@ -91,14 +88,14 @@ class Experiment(Strict):
             ("seed", [str(seed) for seed in self.seeds]),
         ):
             twice = [label for label, count in Counter(labels).items() if count > 1]
+            hint = ": give one of them a `name`" if kind in ("backbone", "recipe") else ""
             if twice:
-                hint = ": give one of them a `name`" if kind in ("backbone", "recipe") else ""
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice{hint}")
         for name in (*self.task_names(), *self.tasks):
             self.task(name)
         self._check_languages()
         if TARGET in self.tasks:
-            raise _at(("tasks", TARGET), f"'{TARGET}' stands for the target in recipes: give the task another name")
+            raise mistake(f"'{TARGET}' stands for the target in recipes: give the task another name", "tasks", TARGET)
         for target in self.targets:
             task = self.task(target.task)
             asked = target.train_languages or (self.source,)
@@ -116,14 +113,11 @@ class Experiment(Strict):
             if part.translated_by:
                 check_translated(part, self.task(part.task), self.translations)
                 continue
-            own = self.tasks.get(part.task)
-            spoken = part.spoken(self.source)
+            own, spoken = self.tasks.get(part.task), part.spoken(self.source)
             one = own and own.spoken == spoken and len(spoken) == 1
             if own and spoken != ("en",) and "train" in own.files and not (one or own.by_language("train")):
-                listed = ", ".join(spoken)
-                raise _in_files(
-                    part.task, f"'{part.task}' is trained on {listed}: put {{language}} into the file's name"
-                )
+                problem = f"'{part.task}' is trained on {', '.join(spoken)}: put {{language}} into the file's name"
+                raise mistake(problem, "tasks", part.task, "files", "train")
         for part in self._recipe_parts():
             self._check_intermediate(part)
         for number, backbone in enumerate(self.backbones):
@@ -133,14 +127,11 @@ class Experiment(Strict):
 
     def _check_languages(self) -> None:
         """A language that is not in the table must be one of a task of this file, else it is a slip of the pen."""
-        asked = [self.source, *(self.languages or ())]
-        for target in self.targets:
-            asked += [*(target.languages or ()), *(target.train_languages or ())]
-        for backbone in self.backbones:
-            asked += backbone.tokenizer.languages if backbone.tokenizer else ()
-        asked += [code for part in self._components() for code in part.languages or ()]
         own = {"all", *(code for task in self.tasks.values() for code in task.languages or ())}
-        for code in asked:
+        tokenizers = [backbone.tokenizer.languages for backbone in self.backbones if backbone.tokenizer]
+        targets = [codes for target in self.targets for codes in (target.languages, target.train_languages)]
+        asked = [*targets, *tokenizers, *(part.languages for part in self._components()), self.languages]
+        for code in (self.source, *(code for codes in asked for code in codes or ())):
             if code not in own:
                 language(code)
 
@@ -148,10 +139,8 @@ class Experiment(Strict):
         """Training data that are not in the source language (pairs with English, say) need their languages named."""
         task = self.task(part.task)
         if "train" in task.files and part.spoken(self.source) == (self.source,) and self.source not in task.languages:
-            example = f"{{task: {part.task}, languages: [{task.languages[0]}]}}, or [all]"
-            raise ValueError(
-                f"'{part.task}' has no {_named(self.source)} data: name the languages it is trained on, as in {example}"
-            )
+            problem = f"'{part.task}' has no {_named(self.source)} data: name the languages it is trained on"
+            raise ValueError(f"{problem}, as in {{task: {part.task}, languages: [{task.languages[0]}]}}, or [all]")
 
     def _check_intermediate(self, part: Component) -> None:
         """Its own score must be measurable, since a task that was not learned explains nothing."""
@@ -160,23 +149,26 @@ class Experiment(Strict):
             return
         if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
             problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
-            raise _in_files(name, problem) if own else ValueError(problem)
+            raise mistake(problem, "tasks", name, "files", "train") if own else ValueError(problem)
 
     def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:
         """A layer is chosen on languages that are measured, and zero-shot languages must be left."""
         key = ("backbones", backbone, "retrieval", "layer", "validate_on")
         choosing = [target for target in self.targets if TYPES.get(self.task(target.task).type).judged_by]
         if not choosing:
-            raise _at(key, "no target chooses among layers: those of nearest neighbours do, such as tatoeba and ntrex")
+            problem = "no target chooses among layers: those of nearest neighbours do, such as tatoeba and ntrex"
+            raise mistake(problem, *key)
         for target in choosing:
             task = self.task(target.task)
             measured = target.languages or self.languages or task.languages
             for code in languages:
                 check_language(task, code)
                 if code not in measured:
-                    raise _at(key, f"'{task.name}' is not measured in '{code}': add it to `languages`, or leave it out")
+                    problem = f"'{task.name}' is not measured in '{code}': add it to `languages`, or leave it out"
+                    raise mistake(problem, *key)
             if not set(measured) & set(task.languages) - set(languages):
-                raise _at(key, f"the layer is chosen on all languages of '{task.name}': none is left to be zero-shot")
+                problem = f"the layer is chosen on all languages of '{task.name}': none is left to be zero-shot"
+                raise mistake(problem, *key)
 
     def _components(self) -> list[Component]:
         phases = [phase for backbone in self.backbones for phase in backbone.pretrain]
@@ -186,22 +178,33 @@ class Experiment(Strict):
         phases = [phase for recipe in self.recipes for phase in recipe.phases]
         return [part for phase in phases for part in phase.tasks if part.task != TARGET]
 
+    @property
+    def sampled(self) -> list[str]:
+        """A note where only a sample of the data is read (`limit`)."""
+        said = f"only a sample of {self.limit} examples of each split and language is read (`limit`)"
+        return [f"{said}: a trial, not a result"] if self.limit else []
+
+    @property
+    def own_names(self) -> list[str]:
+        """The tasks of this file that stages will read."""
+        return [name for name in self.task_names() if name in self.tasks]
+
     def task_names(self) -> Sequence[str]:
-        """All tasks that stages will read, some more than once. Raises `UnknownName`."""
+        """All tasks that stages will read. Raises `UnknownName`."""
         mixed = [part.task for part in self._components()]
         mixed += [name for engine in self.translations.values() for pair in engine.tasks.items() for name in pair]
         targets = [target.task for target in self.targets]
         targets += [on for target in self.targets if (on := target.train_on or self.task(target.task).train_on)]
         raw = [name for backbone in self.backbones if backbone.tokenizer for name in backbone.tokenizer.tasks]
-        return [*mixed, *targets, *self.tuning, *raw]
+        return list(dict.fromkeys([*mixed, *targets, *self.tuning, *raw]))
 
     def task(self, name: str) -> Task:
         """A task of this file, or a registered one. Raises `UnknownName`."""
-        if name in self.tasks:
-            return own_task(name, self.tasks[name])
-        if name not in TASKS:
+        if name in self.tasks and name not in self._made:
+            self._made[name] = self.tasks[name].task(name)
+        if name not in self._made and name not in TASKS:
             raise UnknownName("task", name, [*TASKS.names(), *self.tasks])
-        return replace(TASKS.get(name), labels=self._tags[name]) if name in self._tags else TASKS.get(name)
+        return self._made.get(name) or TASKS.get(name)
 
     def trained_on(self, target: TargetSpec) -> str:
         """The task whose training data a target is trained on; empty where it is not trained."""
@@ -247,11 +250,12 @@ class Experiment(Strict):
         Raises:
             DataError: a training file that is missing or cannot be read.
         """
-        silent = {name: self.tasks[name] for name in self.task_names() if name in self.tasks}
-        found = {name: with_labels(name, spec, own) for name, spec in silent.items() if spec.finds_labels}
+        silent = {name: self.tasks[name] for name in self.own_names if self.tasks[name].finds_labels}
+        found = {name: spec.with_labels(name, own) for name, spec in silent.items()}
         labelled = self.model_copy(update={"tasks": {**self.tasks, **found}})
-        named = {*self.task_names()} - {*self.tasks}
-        labelled._tags = {name: TASKS.get(name).found_labels(official) for name in named if TASKS.get(name).open_labels}
+        registered = [TASKS.get(name) for name in self.task_names() if name not in self.tasks]
+        untold = [task for task in registered if task.open_labels]
+        labelled._made = {task.name: replace(task, labels=task.found_labels(official)) for task in untold}
         return labelled
 
     def options(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> TrainConfig:
@@ -263,17 +267,7 @@ class Experiment(Strict):
         try:
             return phase.runs(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
         except ValidationError as error:
-            raise ConfigError(f"phase {phase.label}: {place_of(error, Lines(), TrainConfig)[0]}") from None
-
-
-def _at(key: tuple[str | int, ...], problem: str) -> PydanticCustomError:
-    """A mistake that is named by the line of `key`."""
-    return PydanticCustomError("options", "{problem}", {"problem": problem, "key": key})
-
-
-def _in_files(name: str, problem: str) -> PydanticCustomError:
-    """A mistake in the training files of an own task."""
-    return _at(("tasks", name, "files", "train"), problem)
+            raise ConfigError(f"phase {phase.label}: {place_of(error)[0]}") from None
 
 
 def _named(code: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from xstilts.backbones.names import Attention, Output
-from xstilts.core.codes import Codes, CodesOrAll
-from xstilts.recipes import Options, PhaseSpec, Strict, check_replay
+from xstilts.core.strict import Codes, CodesOrAll, Strict
+from xstilts.recipes import Options, PhaseSpec, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
 
 ControlKind = Literal["random", "english"]

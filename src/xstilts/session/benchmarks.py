@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xstilts.core.benchmark import Benchmark
+from xstilts.core.scores import Benchmark
 from xstilts.experiment import Experiment
 from xstilts.stats.benchmarks import Averages, averages
 from xstilts.stats.table import ScoreTable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.languages import LANGUAGES
@@ -21,7 +21,7 @@ from xstilts.graph.store import Store
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
 from xstilts.session.tables import frame
-from xstilts.stages.own import revive
+from xstilts.stages.rows import roots_of, split_of, task_of
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
@@ -29,11 +29,8 @@ FIRST = 200
 """Rows of an official file that `run` reads before it starts; own files are read whole."""
 
 
-LIMITED = "only a sample of {} examples of each split and language is read (`limit`): a trial, not a result"
-
-
 @dataclass(frozen=True)
-class Files:
+class FileCheck:
     """The files of one split of a task in one language.
 
     Attributes:
@@ -73,7 +70,7 @@ class Check:
         refused: why the experiment as a whole cannot be run; empty where it can.
     """
 
-    files: tuple[Files, ...]
+    files: tuple[FileCheck, ...]
     phases: tuple[PhaseLength, ...] = ()
     notices: tuple[str, ...] = ()
     refused: str = ""
@@ -87,25 +84,23 @@ class Check:
                 place, cause = one.cause
                 causes.setdefault((one.task, cause), {}).setdefault(place, one.problem)
         lines = []
-        for problem, *more in (list(found.values()) for found in causes.values()):
+        for problem, *more in (found.values() for found in causes.values()):
             lines.append(problem + (f"; and {len(more)} more file{'s' * (len(more) > 1)}" if more else ""))
-        known = {one.problem for one in self.files}
-        return list(dict.fromkeys([*lines, *([] if self.refused in known else filter(None, [self.refused]))]))
+        known = self.refused in {"", *(one.problem for one in self.files)}
+        return list(dict.fromkeys(lines if known else [*lines, self.refused]))
 
     def table(self) -> Any:
         """`files` as a data frame."""
         columns = ("task", "split", "language", "rows", "labels", "columns", "notes", "problem", "paths")
-        rows = (
+        rows = [
             {
-                **{name: getattr(found, name) for name in columns[:4]},
-                "labels": ", ".join(f"{label} {count}" for label, count in found.labels.items()),
-                "columns": found.columns,
-                "notes": "; ".join(found.notes),
-                "problem": found.problem,
-                "paths": ", ".join(path.name for path in found.paths),
+                **{name: getattr(one, name) for name in columns},
+                "labels": ", ".join(f"{label} {count}" for label, count in one.labels.items()),
+                "notes": "; ".join(one.notes),
+                "paths": ", ".join(path.name for path in one.paths),
             }
-            for found in self.files
-        )
+            for one in self.files
+        ]
         return frame(rows, columns)
 
 
@@ -122,21 +117,32 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     try:
         grid = Grid.of(experiment, roots)
     except DataError as error:
-        return Check(tuple(_found(*read) for read in _own(experiment, roots)), refused=str(error))
-    files = tuple(_found(*read) for read in _reads(grid))
-    refused = next(_all_held_out(grid, files), "")
+        return Check(tuple(map(_found, _own(experiment, roots))), refused=str(error))
+    files, held = tuple(map(_found, _reads(grid.stages))), _held_out(grid.stages)
+    taken = [one for one in files if one.split == "train" and not one.problem]
+    taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
+    refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
     told = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
     return Check(files, phases, told, refused)
 
 
-def _all_held_out(grid: Grid, files: Iterable[Files]) -> Iterator[str]:
-    """Tasks whose `holdout` takes all training examples."""
-    held = _held_out(grid.stages)
-    for one in files:
-        if one.split == "train" and not one.problem and one.rows <= held.get((one.task, one.language), 0):
-            yield _nothing_left(one.task, held[one.task, one.language], one.rows)
+def look(grid: Grid, store: Store) -> None:
+    """The cheap part of `check`, of what is not finished in the store.
+
+    Raises:
+        DataError: a file that cannot be read, or a `holdout` that takes all training examples.
+    """
+    waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
+    held_out = _held_out(waiting)
+    for task, roots, split, language in _reads(waiting):
+        if not TYPES.get(task.type).raw:
+            held = held_out.get((task.name, language), 0) if split == "train" else 0
+            most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
+            rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
+            if rows <= held:
+                raise DataError(_nothing_left(task.name, held, rows))
 
 
 def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
@@ -149,51 +155,12 @@ def _nothing_left(task: str, held: int, rows: int) -> str:
     return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
 
 
-def _spelled(experiment: Experiment, files: Iterable[Files]) -> Iterator[str]:
-    """How own files spell languages in a column, and rows whose language is not known."""
-    read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
-    for path, name in read.items():
-        reader = experiment.task(name).read
-        for note in reader.languages_told(path) if isinstance(reader, ColumnReader) else []:
-            yield f"{path.name}: {note}"
-
-
-def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
-    """What the own tasks of an experiment read, whatever else is wrong with it."""
-    for name in (name for name in dict.fromkeys(experiment.task_names()) if name in experiment.tasks):
-        task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
-        for split in task.files:
-            one = split != spec.measured and not spec.by_language(split)
-            there = [experiment.source] if one else task.available(places, split)
-            yield from ((task, places, split, code) for code in there)
-
-
-def look(grid: Grid, store: Store) -> None:
-    """The cheap part of `check`, of what is not finished in the store.
-
-    Raises:
-        DataError: a file that cannot be read, or a `holdout` that takes all training examples.
-    """
-    waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
-    held_out = _held_out(waiting)
-    for task, roots, split, language in _reads(grid, waiting):
-        if TYPES.get(task.type).raw:
-            continue
-        held = held_out.get((task.name, language), 0) if split == "train" else 0
-        most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
-        rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
-        if rows <= held:
-            raise DataError(_nothing_left(task.name, held, rows))
-
-
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
     """What is missing or not read, a sentence each."""
-    lines = [LIMITED.format(experiment.limit)] if experiment.limit else []
+    lines = list(experiment.sampled)
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    for target in experiment.targets:
-        lines += _absent(target, experiment, grid)
-    return lines
+    return [*lines, *(line for target in experiment.targets for line in _absent(target, experiment, grid))]
 
 
 def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
@@ -211,42 +178,63 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
         count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
         yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
-    roots = tuple(map(Path, stage.settings["roots"]))
-    odd = strangers(roots, task.files.get(split, ())) if own and own.type else {}
+    odd = strangers(roots_of(stage), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a language that is measured
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
     if odd:
         yield f"{task.name} is read without the files for {in_codes(odd)}"
 
 
-Read = tuple[Task, tuple[Path, ...], Split, str]
-"""(task, data folders, split, language)."""
+def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
+    """How own files spell languages in a column, and rows whose language is not known."""
+    read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
+    for path, name in read.items():
+        reader = experiment.task(name).read
+        for note in reader.languages_told(path) if isinstance(reader, ColumnReader) else []:
+            yield f"{path.name}: {note}"
 
 
-def _reads(grid: Grid, stages: Iterable[Stage] | None = None) -> Iterator[Read]:
+class Read(NamedTuple):
+    """What is read: a split of a task in one language, in some data folders."""
+
+    task: Task
+    roots: tuple[Path, ...]
+    split: Split
+    language: str
+
+
+def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
+    """What the own tasks of an experiment read, whatever else is wrong with it."""
+    for name in experiment.own_names:
+        task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
+        for split in task.files:
+            one = split != spec.measured and not spec.by_language(split)
+            there = [experiment.source] if one else task.available(places, split)
+            yield from (Read(task, places, split, code) for code in there)
+
+
+def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
     """What prepare stages read, each once; nothing of microworlds."""
     seen = set()
-    for stage in grid.stages if stages is None else stages:
-        if stage.kind != "prepare" or "world" in stage.inputs:
-            continue
-        config = stage.config
-        split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
-        task = revive(config["task"], config, stage.settings["files"], config["languages"])
-        for code in config["languages"]:
-            if f"translation_{code}" not in stage.inputs and (task.name, split, code) not in seen:
-                seen.add((task.name, split, code))
-                yield task, tuple(map(Path, stage.settings["roots"])), split, code
+    for stage in stages:
+        if stage.kind == "prepare" and "world" not in stage.inputs:
+            for code in stage.config["languages"]:
+                about = (stage.config["task"], split_of(stage), code)
+                if f"translation_{code}" not in stage.inputs and about not in seen:
+                    seen.add(about)
+                    yield Read(task_of(stage), roots_of(stage), split_of(stage), code)
 
 
-def _found(task: Task, roots: Sequence[Path], split: Split, language: str) -> Files:
+def _found(read: Read) -> FileCheck:
+    task, roots, split, language = read
     paths: tuple[Path, ...] = ()
     try:
         paths = tuple(task.paths(roots, split, language))
         found = task.found(roots, split, language)
     except XstiltsError as error:
-        return Files(task.name, split, language, paths, problem=str(error))
-    if not isinstance(task.read, ColumnReader):
-        return Files(task.name, split, language, paths, found.rows, found.labels, found.notes)
-    notes = [f"{path.name}: {words}" for path in paths if (words := task.read.dialect(path))]
-    columns = task.read.header(paths[0], language)
-    return Files(task.name, split, language, paths, found.rows, found.labels, (*notes, *found.notes), columns=columns)
+        return FileCheck(task.name, split, language, paths, problem=str(error))
+    notes, columns, reader = list(found.notes), "", task.read
+    if isinstance(reader, ColumnReader):
+        notes = [f"{path.name}: {words}" for path in paths if (words := reader.dialect(path))] + notes
+        columns = reader.columns_told(paths[0], language)
+    return FileCheck(task.name, split, language, paths, found.rows, found.labels, tuple(notes), columns=columns)

@@ -27,7 +27,8 @@ def carry_out(
     """Compute what is missing of some stages.
 
     Raises:
-        ConfigError: the executor of `machine` is not here, or needs to be told more.
+        ConfigError: the executor or the remote of `machine` is not here, or needs to be told more.
+        StoreError: the remote cannot be reached.
         StageError: it can start no worker, or one that does not see the store.
     """
     settings = machine.settings()
@@ -38,7 +39,13 @@ def carry_out(
     workers: Workers = Here(work)
     if places is not None:
         workers = Pool(stages, work, places, needs_of(machine), threads_of(machine))
-    yield from execute(stages, work, workers)
+    if not machine.remote:
+        yield from execute(stages, work, workers)
+        return
+    from xstilts.graph.remote import Remote
+    from xstilts.graph.sharing import execute_shared
+
+    yield from execute_shared(stages, work, workers, Remote(machine.remote))
 
 
 def places_of(machine: Machine) -> Places:
@@ -46,8 +53,12 @@ def places_of(machine: Machine) -> Places:
     if machine.executor == "ray":
         from xstilts.graph.on_ray import Ray
 
-        most = next(iter(needs_of(machine).values()), Needs(0, threads_of(machine)))
-        return Ray(machine.address or os.environ.get("RAY_ADDRESS", ""), machine.workers, most)
+        meeting, most = None, needs_of(machine).get("train", Needs(0, threads_of(machine)))
+        if most.gpus > 1:
+            from xstilts.stages.ranks import held, wait_for_stages
+
+            meeting = held, wait_for_stages
+        return Ray(machine.address or os.environ.get("RAY_ADDRESS", ""), machine.workers, most, meeting)
     if machine.executor == "slurm":
         size = machine.workers or int(os.environ.get("SLURM_NTASKS", 0))
         if not size:
@@ -82,7 +93,10 @@ def gpus_of(machine: Machine, visible: str | None) -> tuple[str, ...]:
 
 def needs_of(machine: Machine) -> Mapping[str, Needs]:
     """What kinds of stages need: those that compute on a device have it to themselves."""
-    return {} if machine.device == "cpu" else dict.fromkeys(COMPUTING, Needs(machine.devices, threads_of(machine)))
+    if machine.device == "cpu":
+        return {}
+    one, all_ = (Needs(count, threads_of(machine)) for count in (1, machine.devices))
+    return dict.fromkeys(COMPUTING, one if machine.executor == "ray" else all_) | {"train": all_}
 
 
 def threads_of(machine: Machine) -> int | None:

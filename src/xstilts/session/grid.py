@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import ConfigError, DataError, StoreError, XstiltsError
+from xstilts.core.errors import ConfigError, DataError, StoreError, UnknownName, XstiltsError
 from xstilts.core.files import read_json, write_text
 from xstilts.core.keys import content_key
 from xstilts.data.readers.types import TYPES
@@ -52,25 +52,15 @@ class Grid:
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data = None) -> Grid:
-        """Expand an experiment.
-
-        Raises:
-            ConfigError, DataError: see `xstilts.expand.Expansion`.
-        """
+        """Expand an experiment. Raises `ConfigError` and `DataError` as `xstilts.expand.Expansion` does."""
         return cls.from_expansion(Expansion(experiment, folders(data)))
 
     @classmethod
     def from_expansion(cls, expansion: Expansion) -> Grid:
         """The grid of an experiment that is expanded already."""
         worlds = {one.seed: one.world for one in expansion.replicates if one.world is not None}
-        return cls(
-            expansion.experiment,
-            tuple(expansion.cells),
-            tuple(expansion.checks()),
-            dict(expansion.controls),
-            worlds,
-            expansion.roots,
-        )
+        cells, checks = tuple(expansion.cells), tuple(expansion.checks())
+        return cls(expansion.experiment, cells, checks, dict(expansion.controls), worlds, expansion.roots)
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -82,25 +72,43 @@ class Grid:
         """The stages that a run asks for."""
         return [*(cell.stage for cell in self.cells), *self.checks]
 
+    def select(self, wanted: Mapping[str, Any], how: str) -> list[Cell]:
+        """The target cells with these values of their fields; None stands for the only value there is.
+
+        Args:
+            how: what a user can do where there are several, `choose one with --{}`.
+
+        Raises:
+            UnknownName, ConfigError: a value that no cell has, or one that is left open; controls are not meant then.
+        """
+        cells = [cell for cell in self.cells if cell.role == "target"]
+        for field, value in wanted.items():
+            known = list(dict.fromkeys(getattr(cell, field) for cell in cells))
+            open_to = [value] if value is not None else [one for one in known if one not in self.controls]
+            name = "target" if field == "task" else field
+            if len(open_to) > 1:
+                choices = ", ".join(map(str, open_to))
+                raise ConfigError(f"the experiment has the {name}s {choices}: {how.format(name)}")
+            if open_to[0] not in known:
+                raise UnknownName(name, str(value), map(str, known))
+            cells = [cell for cell in cells if getattr(cell, field) == open_to[0]]
+        return cells
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """The cells as JSON."""
+        return [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells]
+
     def remember(self, store: Store, asked: Experiment) -> str:
         """Write the grid into the store; returns a warning where that replaces the grid of another file, else ''."""
-        path, mark = _place(store, asked), fingerprint(asked)
-        file = str(asked.file) if asked.file else ""
+        path, file = _place(store, asked), str(asked.file or "")
         before = _read(path)
-        replaced = before.get("file", "")
-        if before and replaced != file and before["fingerprint"] != mark:
-            warning = (
-                f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: its report is "
-                "replaced by this one's; give one of them another `name:`"
-            )
-        else:
-            warning = ""
         found = {
-            "fingerprint": mark,
+            "fingerprint": fingerprint(asked),
             "file": file,
             "data": [str(folder) for folder in self.data],
             "experiment": self.experiment.model_dump(mode="json"),
-            "cells": [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells],
+            "cells": self.rows,
             "checks": [stage.key for stage in self.checks],
             "controls": dict(self.controls),
             "worlds": [list(pair) for pair in self.worlds.items()],
@@ -108,7 +116,13 @@ class Grid:
         }
         if found != before:
             write_text(path, json.dumps(found, ensure_ascii=False))  # thousands of stages: no indents
-        return warning
+        replaced = before.get("file", "")
+        if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
+            return ""
+        return (
+            f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: its report is "
+            "replaced by this one's; give one of them another `name:`"
+        )
 
 
 def grids(store: Store) -> dict[str, dict[str, Any]]:
@@ -157,18 +171,17 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
         return None
     try:
         stages = from_rows(found["stages"])
-        labelled = Experiment(**found["experiment"])
-        cells = tuple(
-            Cell(seed, backbone, recipe, task, role, stages[key])
-            for seed, backbone, recipe, task, role, key in found["cells"]
+        words = {name: getattr(experiment, name) for name in WORDS}
+        return Grid(
+            Experiment(**found["experiment"]).model_copy(update=words),
+            tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
+            tuple(stages[key] for key in found["checks"]),
+            dict(found["controls"]),
+            {int(seed): int(world) for seed, world in found["worlds"]},
+            tuple(map(Path, found["data"])),
         )
-        checks = tuple(stages[key] for key in found["checks"])
-        worlds = {int(seed): int(world) for seed, world in found["worlds"]}
-        controls, data = dict(found["controls"]), tuple(map(Path, found["data"]))
     except (AssertionError, KeyError, TypeError, ValueError):  # written by another version: expanded anew
         return None
-    words = {name: getattr(experiment, name) for name in WORDS}
-    return Grid(labelled.model_copy(update=words), cells, checks, controls, worlds, data)
 
 
 def fingerprint(experiment: Experiment) -> str:
@@ -181,11 +194,9 @@ def folders(data: Data) -> tuple[Path, ...]:
     """Data folders as a tuple. Raises `DataError` for one that does not exist."""
     given = [] if data is None else [data] if isinstance(data, str | Path) else list(data)
     paths = tuple(Path(folder).expanduser() for folder in given)
-    for path in paths:
-        if not path.is_dir():
-            raise DataError(
-                "is a file: name the folder that holds it" if path.exists() else "no such data folder", path
-            )
+    if absent := [path for path in paths if not path.is_dir()]:
+        what = "is a file: name the folder that holds it" if absent[0].exists() else "no such data folder"
+        raise DataError(what, absent[0])
     return paths
 
 

@@ -7,17 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.data.examples import Example
-from xstilts.expand import Cell
 from xstilts.experiment import Experiment
 from xstilts.export.finished import Finished
-from xstilts.export.inputs import examples_of
 from xstilts.graph.store import Store
-from xstilts.session.grid import Grid, grid_of
+from xstilts.session.grid import grid_of
 
 if TYPE_CHECKING:
-    from xstilts.export.predicting import Answering
+    from xstilts.export.predicting import Answer
 
 
 class Model:
@@ -37,7 +33,7 @@ class Model:
         return f"<Model {self.found.model.key}: {self.head.task} ({self.head.type})>"
 
     @cached_property
-    def _answer(self) -> Answering:
+    def _answer(self) -> Answer:
         from xstilts.export.predicting import open_answering
 
         return open_answering(self.found, self.head, self._device)
@@ -52,8 +48,9 @@ class Model:
         Raises:
             DataError: an input that lacks a field, with its number.
         """
-        examples: list[Example] = examples_of(inputs, self.head.kind)
-        return [row for part in self._answer(examples) for row in part]
+        from xstilts.export.predicting import examples_of
+
+        return [row for part in self._answer(examples_of(inputs, self.head.kind)) for row in part]
 
 
 def model(
@@ -78,25 +75,8 @@ def model(
         StoreError: the model is not finished.
     """
     place = Store(Path(store), must_exist=True)
-    cell = only_cell(grid_of(experiment, place), {"recipe": recipe, "task": target, "seed": seed, "backbone": backbone})
+    wanted = {"recipe": recipe, "task": target, "seed": seed, "backbone": backbone}
+    cell = grid_of(experiment, place).select(wanted, "name one with {}=")[0]
     predictions = cell.stage.inputs["predictions"]
     place.existing(predictions)
     return Model(Finished.find(place, predictions.key), device)
-
-
-def only_cell(grid: Grid, asked: Mapping[str, Any]) -> Cell:
-    """The one target cell with these names; None stands for the only value there is.
-
-    Raises:
-        UnknownName, ConfigError: none, or several.
-    """
-    cells = [cell for cell in grid.cells if cell.role == "target"]
-    for name, value in asked.items():
-        known = list(dict.fromkeys(getattr(cell, name) for cell in cells))
-        called = {"task": "target"}.get(name, name)
-        if value is None and len(known) > 1:
-            raise ConfigError(f"the experiment has the {called}s {', '.join(map(str, known))}: name one with {called}=")
-        if value is not None and value not in known:
-            raise UnknownName(called, str(value), map(str, known))
-        cells = [cell for cell in cells if value is None or getattr(cell, name) == value]
-    return cells[0]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
-from xstilts.graph.events import Event, Failed, Notice, Skipped
+from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.check import look, notices
@@ -22,34 +23,6 @@ from xstilts.session.grid import Data, Grid
 from xstilts.session.lengths import lengths_of, short_phases, work_of
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One reason why stages failed.
-
-    Attributes:
-        stage, error, log: of the first stage that failed so.
-        also: further stages that failed for the same reason.
-        needing: stages that were skipped because they need one of these.
-    """
-
-    stage: Stage
-    error: str
-    log: Path | None
-    also: int
-    needing: int
-
-    @property
-    def line(self) -> str:
-        """One line for people."""
-        more = [f"{self.also} more of its kind" * bool(self.also), _stages(self.needing) * bool(self.needing)]
-        place = f" (see {self.log})" if self.log else ""
-        return f"{self.stage}: {self.error}{place}" + "".join(f"; and {part}" for part in more if part)
-
-
-def _stages(count: int) -> str:
-    return f"{count} stage{'s' * (count != 1)} that need{'s' * (count == 1)} it"
 
 
 @dataclass
@@ -70,9 +43,8 @@ class Result:
 
     def add(self, event: Event) -> None:
         """Count an event."""
-        name = type(event).__name__.lower()
-        if name in ("done", "cached", "failed", "skipped"):
-            self.counts[name] += 1
+        if isinstance(event, Done | Cached | Failed | Skipped):
+            self.counts[type(event).__name__.lower()] += 1
         if isinstance(event, Failed):
             self.failures.append(event)
         elif isinstance(event, Skipped):
@@ -88,21 +60,20 @@ class Result:
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
     @property
-    def causes(self) -> list[Cause]:
-        """Why stages failed, each reason once."""
+    def causes(self) -> list[str]:
+        """Why stages failed, a line for each reason, with the first stage that failed so and how many more it stops."""
         found: dict[str, list[Failed]] = {}
         for failure in self.failures:
             found.setdefault(failure.error, []).append(failure)
-        return [
-            Cause(
-                same[0].stage,
-                error,
-                same[0].log,
-                len(same) - 1,
-                sum(one.because in {failure.stage for failure in same} for one in self.skipped),
-            )
-            for error, same in found.items()
-        ]
+        lines = []
+        for error, same in found.items():
+            line = f"{same[0].stage}: {error}" + (f" (see {same[0].log})" if same[0].log else "")
+            if also := len(same) - 1:
+                line += f"; and {also} more of its kind"
+            if needing := sum(one.because in {failure.stage for failure in same} for one in self.skipped):
+                line += f"; and {needing} stage{'s' * (needing != 1)} that need{'s' * (needing == 1)} it"
+            lines.append(line)
+        return lines
 
     @property
     def mistake(self) -> bool:
@@ -110,37 +81,26 @@ class Result:
         return bool(self.failures) and all(failure.mistake for failure in self.failures)
 
 
+@dataclass
 class Run:
     """A run that is described and not yet begun: iterate over its events, or ask for its `result()`.
 
     Attributes:
-        outcome: what is known of it so far.
         notices: what is missing or was assumed, a sentence each.
         work: how much computing stages are, of those of which that can be said.
+        outcome: what is known of it so far.
     """
 
-    def __init__(
-        self,
-        grid: Grid,
-        store: Store,
-        machine: Machine,
-        said: Iterable[str] = (),
-        work: Mapping[Stage, float] | None = None,
-    ) -> None:
-        self.grid, self.store = grid, store
-        self.outcome = Result()
-        self.notices = tuple(said)
-        self.work = work or {}
-        self._machine = machine
-
-    @property
-    def total(self) -> int:
-        """Stages of the run, finished ones too."""
-        return len(self.grid.stages)
+    grid: Grid
+    store: Store
+    machine: Machine
+    notices: Sequence[str] = ()
+    work: Mapping[Stage, float] = field(default_factory=dict)
+    outcome: Result = field(default_factory=Result)
 
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
-        for event in self._events():
+        for event in chain(map(Notice, self.notices), carry_out(self.grid.targets, self.store, self.machine)):
             self.outcome.add(event)
             self.outcome.seconds = time.monotonic() - began
             yield event
@@ -154,13 +114,8 @@ class Run:
         for _ in self:
             pass
         if causes := self.outcome.causes:
-            more = f"; and {len(causes) - 1} more causes" if len(causes) > 1 else ""
-            raise StageError(causes[0].line + more)
+            raise StageError(causes[0] + (f"; and {len(causes) - 1} more causes" if len(causes) > 1 else ""))
         return self.outcome
-
-    def _events(self) -> Iterator[Event]:
-        yield from map(Notice, self.notices)
-        yield from carry_out(self.grid.targets, self.store, self._machine)
 
 
 def run(
@@ -198,9 +153,9 @@ def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, d
     missing = [stage for stage in grid.stages if not store.has(stage)]
     lengths = lengths_of(missing, store)
     said = [*notices(experiment, grid, data), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
-    said += [f"computed on {machine.device}"] if machine.device != "cpu" else []
-    said += in_words_by_default(missing)
-    return Run(grid, store, machine, [*said, *([warning] if warning else [])], work_of(missing, lengths))
+    said += [f"computed on {machine.device}"] * (machine.device != "cpu")
+    said += [*in_words_by_default(missing), *filter(None, [warning])]
+    return Run(grid, store, machine, said, work_of(missing, lengths))
 
 
 def computing(
@@ -212,13 +167,11 @@ def computing(
     """
 
     def compute(stages: Iterable[Stage]) -> None:
-        result = Result()
         for event in carry_out(list(stages), store, machine):
-            result.add(event)
             if tell is not None:
                 tell(event)
             if isinstance(event, Failed):
-                raise StageError(result.causes[0].line)
+                raise StageError(Result(failures=[event]).causes[0])
 
     return compute
 
@@ -246,23 +199,24 @@ def check_device(machine: Machine) -> Machine:
     import torch  # takes seconds: only who asks for a device waits
 
     found = torch.accelerator.current_accelerator(check_available=True)
-    kind = found.type if found else "cuda"
-    count = torch.accelerator.device_count() if found else 0
+    kind, count = (found.type, torch.accelerator.device_count()) if found else ("cuda", 0)
     if device == "auto":
         device = kind if count and kind in ("cuda", "mps") else "cpu"
-    here = ["cpu", *(f"{kind}:{number}" for number in range(count))]
-    if device not in [*here, *([kind] if count else [])]:
-        blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
-        why = blind if torch.version.cuda else "this torch is built without CUDA: install one that has it"
-        more = f"; {why}" if not count and device.partition(":")[0] in ("cuda", "gpu") else ""
-        raise ConfigError(f"--device {device}: no such device here (there is: {', '.join(here)}){more}")
-    if devices > 1 and not machine.ranks and device != "cpu":
-        if device != kind:
-            raise ConfigError(
-                f"--device {device} with --devices {devices}: each has one of its own, say --device {kind}"
+    here = [f"{kind}:{number}" for number in range(count)]
+    problem = ""
+    if device not in ["cpu", *here, *([kind] if count else [])]:
+        problem = f"--device {device}: no such device here (there is: {', '.join(['cpu', *here])})"
+        if not count and device.partition(":")[0] in ("cuda", "gpu"):
+            blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
+            problem += (
+                f"; {blind if torch.version.cuda else 'this torch is built without CUDA: install one that has it'}"
             )
-        if devices > count:
-            raise ConfigError(f"--devices {devices}: there are {count} here ({', '.join(here[1:])})")
+    elif devices > 1 and not machine.ranks and device not in ("cpu", kind):
+        problem = f"--device {device} with --devices {devices}: each has one of its own, say --device {kind}"
+    elif devices > max(1, count) and not machine.ranks and device == kind:
+        problem = f"--devices {devices}: there are {count} here ({', '.join(here)})"
+    if problem:
+        raise ConfigError(problem)
     return replace(machine, device=device)
 
 

@@ -30,7 +30,7 @@ class Running:
     label: str = ""
     fraction: float | None = None
     message: str = ""
-    host: str = ""
+    host: str = "?"
     process: int = 0
     since: str = ""
     told: str = ""
@@ -41,12 +41,11 @@ class Running:
 
     def row(self) -> dict[str, str]:
         """A row for people."""
-        done = "-" if self.fraction is None else f"{self.fraction:.0%}"
         return {
             "running": self.kind,
             "key": self.key[:8],
             "stage": self.label,
-            "done": done,
+            "done": "-" if self.fraction is None else f"{self.fraction:.0%}",
             "since": _local(self.since),
             "process": f"{self.process} on {self.host}",
             "last word": f"{self.message} ({_local(self.told)})" if self.told else "-",
@@ -61,14 +60,12 @@ def running(store: Store) -> list[Running]:
 
 def _running(lock: Path) -> Running:
     key = lock.name.removeprefix(".").removesuffix(".lock")
-    who = _fields(lock)
-    said: dict[str, Any] = {}
-    for path in lock.parent.glob(f".{key}.*partial/{PROGRESS}"):
-        said = max(said, _fields(path), key=lambda one: str(one.get("told", "")))
-    names = ("label", "fraction", "message", "told")
-    told = {name: said[name] for name in names if name in said}
+    progress = map(_fields, lock.parent.glob(f".{key}.*partial/{PROGRESS}"))
+    said = max(progress, key=lambda one: str(one.get("told", "")), default={})
+    told = {name: said[name] for name in ("label", "fraction", "message", "told") if name in said}
+    names = {"host": "host", "pid": "process", "since": "since"}
     return Running(
-        key, lock.parent.name, **told, host=who.get("host", "?"), process=who.get("pid", 0), since=who.get("since", "")
+        key, lock.parent.name, **told, **{names[name]: who for name, who in _fields(lock).items() if name in names}
     )
 
 

@@ -19,6 +19,7 @@ LOOKED_INTO = 30
 """Stages that differ in least themselves, of which the inputs are compared too."""
 WAITS = "it waits for"
 """How a reason begins that is no change of the stage itself."""
+Facts = frozenset[tuple[str, str]]
 
 
 class Described(NamedTuple):
@@ -33,12 +34,6 @@ class Described(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label or self.key}"
-
-    @property
-    def facts(self) -> frozenset[tuple[str, str]]:
-        """All of it but the label, as pairs."""
-        own = (("code version", str(self.version)), *flat(self.config))
-        return frozenset((*own, *self.inputs.items()))
 
 
 class Known:
@@ -56,16 +51,13 @@ class Known:
     def __init__(self, store: Store, stages: Iterable[Stage] = ()) -> None:
         self.finished = {record.key: record for record in _sound(store)}
         rows = {name: found.get("stages", ()) for name, found in grids(store).items()}
-        told = (row for own in rows.values() for row in own)
-        names = Described._fields
-        self.stages = {row["key"]: Described(*(row[name] for name in names)) for row in told}
-        self.stages |= {key: Described(*(getattr(one, name) for name in names)) for key, one in self.finished.items()}
-        for stage in stages:
-            self.stages[stage.key] = Described(
-                stage.key, stage.kind, stage.version, stage.label, stage.config, stage.input_keys()
-            )
         self.experiments = {name: {row["key"] for row in own} for name, own in rows.items()}
-        self._facts: dict[str, frozenset[tuple[str, str]]] = {}
+        names = Described._fields
+        told = [Described(*(row[name] for name in names)) for own in rows.values() for row in own]
+        told += [Described(*(getattr(one, name) for name in names)) for one in self.finished.values()]
+        told += [Described(s.key, s.kind, s.version, s.label, s.config, s.input_keys()) for s in stages]
+        self.stages = {one.key: one for one in told}
+        self._facts: dict[str, Facts] = {}
         self._known: dict[tuple[str, str], dict[str, Described]] = {}
 
     def find(self, name: str) -> Described:
@@ -95,17 +87,18 @@ class Known:
 
     def nearest(self, one: Described) -> Described | None:
         """The finished stage of its kind that differs in least, of several the latest; None where there is none."""
-        others = [self.stages[key] for key, record in self.finished.items() if record.kind == one.kind]
-        others.sort(key=lambda other: self.finished[other.key].finished, reverse=True)
-        others = [other for other in others if other.key != one.key]
-        others.sort(key=lambda other: len(self._of(one) ^ self._of(other)))
+        records = [record for record in self.finished.values() if record.kind == one.kind and record.key != one.key]
+        records.sort(key=lambda record: record.finished, reverse=True)
+        others = sorted((self.stages[record.key] for record in records), key=lambda o: len(self._of(one) ^ self._of(o)))
         if others and others[0].inputs != one.inputs:  # of inputs that differ, what differs in them counts
             others = sorted(others[:LOOKED_INTO], key=lambda other: len(self.differences(one, other)))
         return others[0] if others else None
 
-    def _of(self, one: Described) -> frozenset[tuple[str, str]]:
+    def _of(self, one: Described) -> Facts:
+        """All that its key is made of."""
         if one.key not in self._facts:
-            self._facts[one.key] = one.facts
+            own = (("code version", str(one.version)), *flat(one.config))
+            self._facts[one.key] = frozenset((*own, *one.inputs.items()))
         return self._facts[one.key]
 
     def differences(self, one: Described, other: Described) -> dict[str, Described]:
@@ -132,8 +125,7 @@ class Known:
         """The same in a line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
-        more = f"; and {len(told) - MOST} more differences" if len(told) > MOST else ""
-        return "; ".join(told[:MOST]) + more
+        return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more differences" if len(told) > MOST else "")
 
     def why(self, one: Described) -> str:
         """Why a stage is not finished."""
@@ -148,8 +140,8 @@ class Known:
 def reasons(stages: Sequence[Stage], store: Store) -> dict[str, str]:
     """Key -> why it is not finished, of stages that are not; nothing where the store has no finished stage at all."""
     known = Known(store, stages)
-    missing = [stage for stage in stages if stage.key not in known.finished]
-    return {stage.key: known.why(known.stages[stage.key]) for stage in missing} if known.finished else {}
+    missing = [stage.key for stage in stages if stage.key not in known.finished]
+    return {key: known.why(known.stages[key]) for key in missing} if known.finished else {}
 
 
 def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -16,11 +16,9 @@ import torch
 
 from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
-from xstilts.evaluation.evaluate import Question, measure
-from xstilts.evaluation.predict import Predictor
+from xstilts.evaluation.evaluate import Evaluation, golds_of, measure
 from xstilts.stages.accidents import constant
-from xstilts.stages.evaluating import golds_of
-from xstilts.stages.predicting import answers
+from xstilts.stages.predicting import Predictor
 from xstilts.training.checkpoint import fill_weights, trained_weights
 from xstilts.training.distributed import team
 from xstilts.training.loop import Phase
@@ -67,10 +65,10 @@ class Panel:
             self.phase.config.precision,
         )
         rows = []
-        for language, predictions in answers(predictor, data):
-            question = Question(judge["task"], language, judge["split"], judge["metric"], judge["main"])
+        for language, predictions in predictor.by_language(data):
+            asked = Evaluation(judge["task"], language, judge["split"], judge["metric"], judge["main"])
             only = constant([each.value for each in predictions])
-            for one in measure(question, golds_of(data, language), [each.row() for each in predictions]):
+            for one in measure(asked, golds_of(data, language), [each.row() for each in predictions]):
                 score = one.score
                 if score.main:
                     row = {"task": score.task, "language": language, "metric": score.metric, "value": score.value}

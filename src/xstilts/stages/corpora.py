@@ -12,7 +12,7 @@ from xstilts.core.files import write_json
 from xstilts.data.examples import PlainText
 from xstilts.data.locate import Root
 from xstilts.task_types import TaskType
-from xstilts.task_types.features_writer import FeaturesWriter
+from xstilts.task_types.features import FeaturesWriter
 from xstilts.task_types.raw_text import RawText
 from xstilts.tasks import Task
 
@@ -31,16 +31,14 @@ def write_corpus(
     directory: Path,
     report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """What `run_prepare` writes of raw text, byte for byte as `Features.concat(...).save` would."""
+    """What `run_prepare` writes of raw text, byte for byte as if it were held in memory."""
     languages = config["languages"]
     with FeaturesWriter(directory / "all") as writer:
         for done, language in enumerate(languages):
             # Framing as pairs draws by the number of texts, which takes a pass of its own.
             count = sum(1 for _ in _texts(task, root, config, language)) if task.encoding.paired else 0
-            writer.begin(id="text", gold=None, **task_type.record(coder))
-            texts = _texts(task, root, config, language)
-            for segments in task_type.instances(texts, count, coder, task.encoding):
-                writer.add(segments)
+            for features in task_type.stream(_texts(task, root, config, language), count, coder, task.encoding):
+                writer.append(features, done)
             report({"fraction": (done + 1) / len(languages), "message": language})
     write_json(directory / "languages.json", languages)
     write_json(directory / "encoding.json", config["encoding"])

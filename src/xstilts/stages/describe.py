@@ -19,8 +19,8 @@ from xstilts.stages.checksums import (
     roots_of,
     there,
 )
-from xstilts.stages.own import custom_files, reading
 from xstilts.stages.selection import OPTIONS, Judge, Selection
+from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.tasks.base import Split, Task
 from xstilts.training.config import TrainConfig
 
@@ -72,7 +72,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         "trained": {**config, **drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})},
         "data": [checksums(data, task, "train", there(data, task, config["languages"])) for task in tasks],
     }
-    if columns := {task.name: told["read"] for task in tasks if "read" in (told := reading(task))}:
+    if columns := {task.name: form["read"] for task in tasks if "read" in (form := form_of(task))}:
         full["read"] = columns
     inputs = {"world": data.world} if data.world else {}
     return make(
@@ -81,10 +81,7 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
         inputs,
         f"tokenizer of {config['vocabulary']} pieces",
         roots=roots_of(data),
-        tasks=[
-            {"name": task.name, **reading(task), "files": custom_files(task), "languages": list(task.languages)}
-            for task in tasks
-        ],
+        tasks=[task_to_json(task, task.languages) for task in tasks],
         cost=20.0,
     )
 
@@ -145,12 +142,13 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     }
     config |= {"sampled": "by id"} if request.limit and (task.type, request.combined) != ("masked_lm", True) else {}
     version = {"encoding_version": TYPES.get(task.type).encoding}
-    config |= reading(task) | drop_defaults(version, {"encoding_version": 1})
+    config |= form_of(task) | drop_defaults(version, {"encoding_version": 1})
     inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
     inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
     languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
     label = f"{task.name} {request.split}, {languages}"
-    return make("prepare", config, inputs, label, roots=roots_of(data), files=custom_files(task), cost=3.0)
+    told = task_to_json(task, request.languages)
+    return make("prepare", config, inputs, label, roots=roots_of(data), task=told, cost=3.0)
 
 
 def source_split(request: DataRequest) -> Split:

@@ -11,8 +11,8 @@ from xstilts.core.files import write_json
 from xstilts.data.examples import Example
 from xstilts.data.leaks import find_leaks
 from xstilts.stages.checksums import read_in
-from xstilts.stages.own import revive
 from xstilts.stages.preparing import select
+from xstilts.tasks.as_json import task_from_json
 
 SHOWN = 50
 
@@ -42,7 +42,7 @@ def _read(
     """The examples of one side, each id with its language."""
     told, hints = config[side], settings[side]
     root = read_in(hints, inputs, side)
-    task = revive(told["task"], told, hints["files"], told["languages"])
+    task = task_from_json(hints["task"])
     for language in told["languages"]:
         for example in select(task, root, told, language):
             yield replace(example, id=f"{language}:{example.id}")

@@ -31,6 +31,6 @@ def describe_leaks(training: Stage, test: Stage) -> Stage | None:
         own = {name: stage.config[name] for name in named if name in stage.config}
         config[side] = {**own, "languages": languages, "files": files}
     worlds = {side: stage.inputs["world"] for side, (stage, _) in sides.items() if "world" in stage.inputs}
-    hints = {side: {name: stage.settings[name] for name in ("roots", "files")} for side, (stage, _) in sides.items()}
+    hints = {side: {name: stage.settings[name] for name in ("roots", "task")} for side, (stage, _) in sides.items()}
     label = f"{training.config['task']} in {test.config['task']}"
     return make("leaks", config, worlds, label, cost=2.0, **hints)

@@ -1,29 +1,108 @@
-"""Predict stages: one model load, every language, one file each."""
+"""Prediction in packed micro-batches of similar length, and predict stages: one model load for all languages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
-from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.backbone import Backbone, autocast
 from xstilts.backbones.load import Weights
+from xstilts.backbones.packing import halved_budget, micro_batches
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.core.scores import COLLAPSED, RESTARTS
-from xstilts.evaluation.predict import AT_ONCE, Predictor
+from xstilts.core.seeds import generator
+from xstilts.data.examples import Encoding
 from xstilts.graph.perform import Report
 from xstilts.stages.accidents import tell
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
 from xstilts.task_types.features import Features, tokens_of
-from xstilts.task_types.neighbours import NEIGHBOURS
-from xstilts.tasks import Encoding
+from xstilts.task_types.neighbours import NEIGHBOURS, unit
+from xstilts.task_types.pools import Ranking
 from xstilts.training.model import HeadSpec
+
+AT_ONCE = 16_384
+"""Tokens computed at a time unless the machine says otherwise; more than in training, since nothing is kept."""
+
+
+@dataclass
+class Predictor:
+    """A trained backbone with one head.
+
+    Attributes:
+        tokens: computed at a time; halved when the device runs out of memory.
+    """
+
+    backbone: Backbone
+    head: nn.Module
+    task_type: TaskType
+    labels: Sequence[str]
+    device: str = "cpu"
+    tokens: int = AT_ONCE
+    precision: str = "fp32"
+
+    def __call__(self, features: Features, limits: Encoding) -> list[Prediction]:
+        """Predictions for every example, in file order."""
+        return self.task_type.decode(features, self.outputs(features), self.labels, limits)
+
+    def by_language(self, data: Path) -> Iterator[tuple[str, list[Prediction]]]:
+        """(language, predictions) for every language of a prepare stage; a pool of candidates is encoded once."""
+        limits = Encoding(**read_json(data / "encoding.json"))
+        pool = Features.load(data / "pool") if self.task_type.pooled else None
+        names = [] if pool is None else [row["id"] for row in pool.records]
+        candidates_CH = None if pool is None else unit(np.stack(self.outputs(pool)))
+        for language in read_json(data / "languages.json"):
+            features = Features.load(data / language)
+            if candidates_CH is None:
+                yield language, self(features, limits)
+            else:
+                assert isinstance(self.task_type, Ranking)
+                yield language, self.task_type.rank(features, self.outputs(features), names, candidates_CH)
+
+    @torch.inference_mode()
+    def outputs(self, features: Features) -> list[Any]:
+        """The task type's raw outputs for every instance, in instance order.
+
+        Raises:
+            OutOfMemory: for a single instance.
+        """
+        self.backbone.to(self.device).eval()
+        self.head.to(self.device).eval()
+        outputs: list[Any] = [None] * len(features)
+        groups = micro_batches(features.lengths, self.tokens)
+        while groups:
+            results = self._computed(features, groups[0])
+            if results is None:
+                rest = np.concatenate(groups)
+                self.tokens = halved_budget(features.lengths[rest], self.tokens, self.device, "prediction")
+                groups = [rest[rows] for rows in micro_batches(features.lengths[rest], self.tokens)]
+                continue
+            for row, result in zip(groups.pop(0), results, strict=True):
+                outputs[row] = result
+        return outputs
+
+    def _computed(self, features: Features, rows: np.ndarray) -> list[Any] | None:
+        """Outputs of some instances; None when out of memory."""
+        try:
+            batch = self.task_type.collate(features, rows, generator(0, "predict")).to(self.device)
+            with autocast(self.precision, self.device):
+                if not self.task_type.reads_states:
+                    states = []
+                elif self.task_type.all_layers:
+                    states = self.backbone.hidden_states(batch.packed, self.task_type.right_context)
+                else:
+                    states = [self.backbone(batch.packed, self.task_type.right_context)]
+                return self.task_type.outputs(self.head, states, batch)
+        except torch.OutOfMemoryError:
+            return None
 
 
 def run_predict(
@@ -48,7 +127,7 @@ def run_predict(
     head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     at_once = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
-    for done, (language, predictions) in enumerate(answers(predictor, inputs["data"])):
+    for done, (language, predictions) in enumerate(predictor.by_language(inputs["data"])):
         if predictor.tokens < at_once:
             tell(report, f"out of memory: going on with {predictor.tokens} tokens at a time, not {at_once}")
             at_once = predictor.tokens
@@ -58,26 +137,17 @@ def run_predict(
         report({"fraction": (done + 1) / len(languages), "message": language})
 
 
-def answers(predictor: Predictor, data: Path) -> Iterator[tuple[str, list[Prediction]]]:
-    """Pairs (language, predictions) for every language of a prepare stage."""
-    limits = Encoding(**read_json(data / "encoding.json"))
-    rank = predictor.ranker(Features.load(data / "pool")) if predictor.task_type.pooled else None
-    for language in read_json(data / "languages.json"):
-        features = Features.load(data / language)
-        yield language, rank(features) if rank else predictor(features, limits)
-
-
-SAID: Mapping[tuple[str, Any], str] = {
+RENAMED: Mapping[tuple[str, Any], str] = {
     ("special_tokens", False): "special_tokens=false",
     ("similarity", "margin"): f"similarity=ratio margin k={NEIGHBOURS}",
 }
-"""Choices that are put in other words than their name and value."""
+"""Choices that a signature does not write as `name=value`."""
 
 
 def _write_protocol(
     directory: Path, backbone: Backbone, task_type: TaskType, config: Mapping[str, Any], about: Mapping[str, Any]
 ) -> None:
-    """What scores must say of these predictions: a decoder's attention, what was chosen against the protocol, which
+    """What scores must say of these predictions: a decoder's attention, choices that differ from the protocol, which
     weights were kept, and accidents of their training.
 
     Args:
@@ -90,7 +160,7 @@ def _write_protocol(
     layer = chosen.get("layer")
     if layer is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
-    notes = [SAID.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
+    notes = [RENAMED.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
     if task_type.protocol:
         notes.append(task_type.protocol)
     elif backbone.decoder:

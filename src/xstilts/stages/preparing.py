@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import read_examples
 from xstilts.stages.checksums import read_in
 from xstilts.stages.corpora import streams, write_corpus
-from xstilts.stages.own import revive
 from xstilts.task_types import TASK_TYPES
-from xstilts.task_types.features import Features
+from xstilts.task_types.features import FeaturesWriter
 from xstilts.tasks import Encoding, Task
+from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.spec import SOURCE
 
 
@@ -38,7 +39,7 @@ def run_tokenizer(
         return
     trained = config["trained"]
     root = read_in(settings, inputs)
-    tasks = [revive(row["name"], row, row["files"], row["languages"]) for row in settings["tasks"]]
+    tasks = list(map(task_from_json, settings["tasks"]))
 
     def lines() -> Iterator[str]:
         # Equal text per language: a larger language must not take the pieces of the others.
@@ -74,12 +75,11 @@ def run_prepare(
     if streams(task_type, task, config):
         write_corpus(task_type, task, root, config, coder, directory, report)
         return
-    parts: dict[str, Features] = {}
     pool: dict[str, Example] = {}
     english: set[str] = set()  # ids: a translation of a held-out example must not be trained on
     encode = task_type.encode if config["combined"] else task_type.encode_apart
     languages = config["languages"]
-    with parsed_once():
+    with parsed_once(), FeaturesWriter(directory / "all") if config["combined"] else nullcontext() as writer:
         for done, language in enumerate(languages):
             if translated := inputs.get(f"translation_{language}"):
                 english = english or {example.id for example in select(task, root, config, SOURCE)}
@@ -91,22 +91,20 @@ def run_prepare(
                 pool.update({example.id: example for example in examples if not asked(example)})
                 examples = [example for example in examples if asked(example)]
             features = encode(examples, coder, task.encoding, task.labels)
-            if config["combined"]:
-                parts[language] = features
-            else:
+            if writer is None:
                 features.save(directory / language)
+            else:
+                writer.append(features, done)
             report({"fraction": (done + 1) / len(languages), "message": language})
     if pool:
         encode(list(pool.values()), coder, task.encoding, task.labels).save(directory / "pool")
-    if parts:
-        Features.concat(list(parts.values())).save(directory / "all")
     write_json(directory / "languages.json", languages)
     write_json(directory / "encoding.json", config["encoding"])
 
 
 def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task as the stage describes it: a registered or a column reader, the experiment's own files and encoding."""
-    task = revive(config["task"], config, settings["files"], config["languages"])
+    task = task_from_json(settings["task"])
     return replace(task, labels=tuple(config["labels"]), encoding=Encoding(**config["encoding"]))
 
 

@@ -29,7 +29,7 @@ from xstilts.core.seeds import generator
 from xstilts.metrics.transferability import h_score, logme, uniformity
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types.features import Array, Features
-from xstilts.task_types.sentences import mean_pool
+from xstilts.task_types.sentences import pool
 from xstilts.training.model import HeadSpec
 
 MOST_ITEMS = 4096
@@ -69,7 +69,7 @@ def _text(
     for positions in micro_batches(features.lengths[rows], machine.micro_batch_tokens):
         packed, offsets = features.packed(rows[positions])
         with autocast(config["precision"], machine.device):
-            pooled = mean_pool(backbone(packed.to(machine.device)), packed.to(machine.device)).cpu().numpy()
+            pooled = pool(backbone(packed.to(machine.device)), packed.to(machine.device)).cpu().numpy()
         kept = offsets[1:] - 1 if config["type"] == "retrieval" else offsets[:-1] if prompts else np.arange(len(pooled))
         vectors.append(pooled[kept])
     all_SH = np.concatenate(vectors).astype(np.float64)

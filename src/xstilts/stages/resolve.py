@@ -6,20 +6,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
-from xstilts.backbones.family import Kind, Retrieval
+from xstilts.backbones.families import CHECKPOINTS, Kind, checkpoint_of, family_of
 from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, json_fields
-from xstilts.core.codes import Codes
 from xstilts.core.errors import ConfigError
+from xstilts.core.strict import Codes, Strict
 from xstilts.graph.stage import drop_defaults
 
 
-class LayerSpec(BaseModel):
+class LayerSpec(Strict):
     """The hidden state whose retrieval enters means; in a file, its number will do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: int | None = Field(default=None, ge=0, description="0: embeddings")
     validate_on: Codes | None = Field(
@@ -38,10 +35,8 @@ class LayerSpec(BaseModel):
         return self
 
 
-class RetrievalSpec(BaseModel):
+class RetrievalSpec(Strict):
     """How a sentence becomes a vector, where it is not as the checkpoint's authors (else XTREME) had it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pooling: Pooling | None = Field(
         default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
@@ -99,18 +94,18 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
     return None if both is None else "encoder-decoder" if both else "decoder"
 
 
-def room_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
+def max_positions_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
     """Tokens of the longest text that a model has positions for; None: as many as one likes, or only loading it tells.
 
     Args:
         fields: configuration of a random start.
     """
     config = _config_of(source, architecture, fields)
-    return family_of(str(config["model_type"])).room(config)
+    return family_of(str(config["model_type"])).max_positions(config)
 
 
 def width_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
-    """Size of a model's hidden states; None where only loading it tells. Arguments as of `room_of`."""
+    """Size of a model's hidden states; None where only loading it tells. Arguments as of `max_positions_of`."""
     config = _config_of(source, architecture, fields)
     return next((config[name] for name in WIDTH_FIELDS if isinstance(config.get(name), int)), None)
 
@@ -145,13 +140,12 @@ def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
         ConfigError: no special tokens, where the vector is the state of one token.
     """
     known = checkpoint_of(source) if source else None
-    usual = known.retrieval if known else Retrieval()
     number = asked.layer.number if asked.layer else None
     validate_on = asked.layer.validate_on if asked.layer else None
     chosen = {
-        "pooling": asked.pooling or usual.pooling,
+        "pooling": asked.pooling or (known.pooling if known else "mean"),
         "special_tokens": asked.special_tokens,
-        "layer": usual.layer if number is None else number,
+        "layer": known.layer if known and number is None else number,
         "similarity": asked.similarity,
         "validate_on": sorted(set(validate_on)) if validate_on else None,
     }

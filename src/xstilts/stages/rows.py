@@ -13,8 +13,8 @@ from xstilts.graph.stage import Stage
 from xstilts.microworld.domain import DEFAULT_DOMAIN
 from xstilts.microworld.world import DEFAULT
 from xstilts.sources.manifest import official_rows
-from xstilts.stages.own import revive
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 from xstilts.tasks.microworld import DOMAIN
 from xstilts.translation.spec import SOURCE
@@ -59,7 +59,7 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
 
 
 def _official(prepared: Stage, split: Split, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
-    name, root, files = prepared.config["task"], roots_of(prepared), prepared.settings["files"]
+    name, root, files = prepared.config["task"], roots_of(prepared), prepared.settings["task"]["files"]
     registered = name in TASKS and list(TASKS.get(name).files.get(split, ())) == list(files.get(split, ()))
     known = official_rows(name, split) if registered else {}
     unknown = [code for code in languages if code not in known]
@@ -81,18 +81,15 @@ def is_empty(path: Path) -> bool:
 def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
     if TYPES.get(prepared.config["type"]).raw:  # raw text is large, and its size on disk tells its tokens
         return 0
-    config, hints = prepared.config, prepared.settings
-    told = {name: config[name] for name in ("like", "read") if name in config}
-    asked = [config["task"], told, hints["files"], config["languages"], hints["roots"], config["files"].get(code)]
+    asked = [prepared.settings["task"], prepared.settings["roots"], prepared.config["files"].get(code)]
     return _examples(json.dumps(asked), split, code, most)
 
 
 @lru_cache(maxsize=4096)
 def _examples(asked: str, split: Split, code: str, most: int | None) -> int:
     """Examples of some files, whichever tokenizer they are prepared for."""
-    name, told, files, languages, roots, _ = json.loads(asked)
-    task = revive(name, told, files, languages)
-    return sum(1 for _ in islice(task.stream(tuple(map(Path, roots)), split, code), most))
+    told, roots, _ = json.loads(asked)
+    return sum(1 for _ in islice(task_from_json(told).stream(tuple(map(Path, roots)), split, code), most))
 
 
 def _world_rows(name: str, split: Split) -> int:
@@ -121,4 +118,4 @@ def roots_of(prepared: Stage) -> tuple[Path, ...]:
 
 def task_of(prepared: Stage) -> Task:
     """The task that it reads."""
-    return revive(prepared.config["task"], prepared.config, prepared.settings["files"], prepared.config["languages"])
+    return task_from_json(prepared.settings["task"])

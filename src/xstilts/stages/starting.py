@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
@@ -15,7 +16,6 @@ from xstilts.backbones.load import (
     NOT_FIELDS,
     Weights,
     check_fields,
-    commit_of,
     describe,
     load_backbone,
     random_backbone,
@@ -57,7 +57,7 @@ def run_start(
         backbone = load_backbone(source, revision, route, weights=Weights("auto"), output=output)
         save_heads(_pretrained_heads(Path(source), revision, backbone), directory)
         if not Path(source).is_dir():
-            found = commit_of(source, revision)
+            found = Path(hf_hub_download(source, "config.json", revision=revision)).parent.name  # is loaded already
             commit = {"hub": source, "commit": found}
             write_json(directory / "pointer.json", {"source": source, "revision": found})
         elif not _taken_in(Path(source), directory / "backbone", config.get("files", ())):

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.controlled import uncontrolled
-from xstilts.backbones.memory import REMEDIES
+from xstilts.backbones.controlled import uncontrolled_dropout
+from xstilts.backbones.packing import REMEDIES
 from xstilts.core.errors import FailedRun, OutOfMemory
 from xstilts.core.files import read_json, write_json
 from xstilts.core.machine import Machine
@@ -114,7 +114,7 @@ def _run(
     _set_biases(model, phase)
     heads = restore_heads(model, inputs["model"], _kept_heads(config, inputs, options))
     losses: nn.Module = Losses(model, phase)
-    draws = uncontrolled(backbone, machine.device)
+    draws = uncontrolled_dropout(backbone, machine.device)
     _tell_dependence(directory, machine, draws)
     active = narrow(model, tokens_of((*phase.features, *judged)))
     losses = spread(losses, backbone, machine)

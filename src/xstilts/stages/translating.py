@@ -24,9 +24,9 @@ from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import from_row, to_row
 from xstilts.microworld import write_translations
 from xstilts.stages.checksums import read_in
-from xstilts.stages.own import revive
 from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS, Task
+from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier
 from xstilts.translation.command import Command
@@ -55,7 +55,7 @@ def run_translate(
     """
     machine, report = Machine(**run[0]), run[1]
     root = read_in(settings, inputs)
-    task = revive(config["task"], config, settings["files"], ("en",))
+    task = task_from_json(settings["task"])
     with parsed_once():
         sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
     if config["engine"] in TRANSLATING:
@@ -97,7 +97,6 @@ def _by_machine(
         if done is None:
             carrier = carrier or _carrier(config, settings, machine, part.parent)
             carried = carrier(asked)
-            carrier.projector.forget()
             write_jsonl(part, map(_row, carried))
             done = _done(part, len(asked))
             assert done is not None
@@ -140,17 +139,16 @@ def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Ma
     aligner = None
     if "aligner" in config:
         encoder = load_backbone(settings["aligner"], settings["revision"])
-        aligner = Aligner(encoder, config["layer"], machine.device, tokens)
-    projector = Projector(language, engine, aligner, config.get("markers", "none"))
-    return Carrier(projector, Judge(Quality(**config["quality"]), language), config.get("coverage", 0.0))
+        aligner = Aligner(encoder, machine.device, tokens)
+    judge = Judge(Quality(**config["quality"]), language)
+    return Carrier(Projector(language, engine, aligner), judge, config.get("coverage", 0.0))
 
 
 def _from_files(
     config: Mapping[str, Any], settings: Mapping[str, Any], root: Root, sources: Sequence[Example]
 ) -> list[Carried]:
     language = config["language"]
-    holder = revive(config["holder"], config.get("holder_read", {}), settings["translated"], (language,))
-    holder = replace(holder, languages=(language,))
+    holder = replace(task_from_json(settings["holder"]), languages=(language,))
     judge = Judge(Quality(**config["quality"]), language)
     return given(holder, holder.paths(root, "train", language), language, sources, judge)
 

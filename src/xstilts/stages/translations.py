@@ -15,8 +15,8 @@ from xstilts.microworld import TARGETS, VERSION
 from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
 from xstilts.stages.describe import make
 from xstilts.stages.digests import digest
-from xstilts.stages.own import custom_files, reading
 from xstilts.tasks import Task
+from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.translation.command import printed_version
 from xstilts.translation.spec import EngineSpec
 
@@ -52,10 +52,10 @@ class Translator:
             "type": kind.name,
             "language": language,
             "files": checksums(data, task, "train", ("en",)),
-            **reading(task),
+            **form_of(task),
             **self.spec.options(kind.projected, language),
         }
-        settings: dict[str, Any] = {"roots": roots_of(data), "files": custom_files(task)}
+        settings: dict[str, Any] = {"roots": roots_of(data), "task": task_to_json(task, ("en",))}
         how = {"ctranslate2": self._machine, "command": self._command, "files": self._files, "microworld": self._exact}[
             self.spec.engine
         ]
@@ -104,9 +104,9 @@ class Translator:
         if data.world:
             raise ConfigError(f"translation '{self.name}' reads files, and a microworld has none: take `microworld`")
         config = {"translated": checksums(data, holder, "train", (language,)), "holder": holder.name}
-        if told := reading(holder):
-            config["holder_read"] = told
-        return config, {"translated": custom_files(holder)}
+        if form := form_of(holder):
+            config["holder_read"] = form
+        return config, {"holder": task_to_json(holder, (language,))}
 
     def _holder(self, task: Task) -> Task:
         """The task whose training files are the translations."""

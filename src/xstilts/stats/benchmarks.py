@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from xstilts.core.benchmark import Benchmark
-from xstilts.core.scores import Score
+from xstilts.core.scores import Benchmark, Score
 from xstilts.stats.table import Run, ScoreTable
 
 

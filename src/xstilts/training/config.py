@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from xstilts.backbones.names import Backend, LoRA
+from xstilts.core.strict import Strict
 
 Select = Literal["validation", "last", "average", "oracle"]
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Strict):
     """One training phase. Defaults: AdamW as in jiant's XTREME scripts (decay 0.01, epsilon 1e-8, clip 1.0, linear
     decay after 10 % warm-up). Epochs and rate that an experiment leaves open are set by `xstilts.training.defaults`.
 
@@ -22,8 +23,6 @@ class TrainConfig(BaseModel):
     other languages (Keung et al. 2020); the last; the average of the run's snapshots (Schmidt et al. 2023; how many is
     ours); or the best on the target's own languages, which is no zero-shot result.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: float = Field(
         default=2.0,

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.controlled import control
-from xstilts.backbones.memory import halved
-from xstilts.backbones.packing import micro_batches
+from xstilts.backbones.controlled import control_dropout
+from xstilts.backbones.packing import halved_budget, micro_batches
 from xstilts.core.errors import FailedRun, OutOfMemory
 from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed, generator
@@ -97,7 +96,7 @@ class Losses(nn.Module):
         super().__init__()
         self.model = model
         self.phase = phase
-        control(model.backbone, {task: model.heads[task] for task in phase.tasks})
+        control_dropout(model.backbone, {task: model.heads[task] for task in phase.tasks})
 
     def forward(self, source: int, batch: Batch) -> Tensor:
         """The sum over the batch's items, a scalar."""
@@ -181,7 +180,7 @@ def _fewer_tokens(phase: Phase, step: int, settings: Machine) -> int:
         lengths = lengths.sum(keepdims=True)
     place = f"step {step} of {phase.tasks[source]}"
     size = team().size
-    tokens = halved(lengths, settings.micro_batch_tokens, settings.device, place, size)
+    tokens = halved_budget(lengths, settings.micro_batch_tokens, settings.device, place, size)
     if size > 1:  # the others wait for it in the middle of a sum: all begin again
         raise OutOfMemory(f"{settings.device} is out of memory at {place}", tokens)
     return tokens

@@ -19,7 +19,7 @@ from xstilts.core.errors import BackboneError, ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.microworld import TINY, write_world
-from xstilts.stages.resolve import room_of
+from xstilts.stages.resolve import max_positions_of
 from xstilts.stages.training import run_train
 
 
@@ -54,22 +54,23 @@ def sized(architecture: str, positions: int | None, **more: Any) -> dict[str, An
 def test_the_family_tells_from_the_configuration_what_the_loaded_model_has(arch: Arch) -> None:
     backbone = tiny_backbone(arch)
     if family_of(arch.model_type).model_types:  # of others the loaded model alone tells
-        assert family_of(arch.model_type).room(backbone.config.to_dict()) == backbone.room
-    if backbone.room is not None:
-        backbone(pack([[5] * backbone.room]))
+        assert family_of(arch.model_type).max_positions(backbone.config.to_dict()) == backbone.max_positions
+    if backbone.max_positions is not None:
+        backbone(pack([[5] * backbone.max_positions]))
         with pytest.raises(
-            BackboneError, match=f"has {backbone.room + 1} tokens, and .* has positions for {backbone.room}"
+            BackboneError,
+            match=f"has {backbone.max_positions + 1} tokens, and .* has positions for {backbone.max_positions}",
         ):
-            backbone(pack([[5] * (backbone.room + 1)]))
+            backbone(pack([[5] * (backbone.max_positions + 1)]))
 
 
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta", "xlm-roberta-xl", "rembert", "deberta-v2"])
 def test_what_a_configuration_leaves_out_is_the_library_s_default(name: str) -> None:
-    assert room_of(None, name, {}) == family_of(name).room(AutoConfig.for_model(name).to_dict())
+    assert max_positions_of(None, name, {}) == family_of(name).max_positions(AutoConfig.for_model(name).to_dict())
 
 
 @pytest.mark.parametrize(
-    ("backbone", "room"),
+    ("backbone", "most"),
     [
         (sized("bert", 64), 64),
         (sized("xlm-roberta", 64), 62),
@@ -80,12 +81,12 @@ def test_what_a_configuration_leaves_out_is_the_library_s_default(name: str) -> 
     ],
 )
 def test_a_length_that_was_asked_for_is_refused_before_anything_runs(
-    backbone: dict[str, Any], room: int, root: Path
+    backbone: dict[str, Any], most: int, root: Path
 ) -> None:
-    expand(root, backbone, room)
-    line = rf"^task 'mine' has texts of up to {room + 1} tokens \(max_length\), and backbone 'tiny' has positions "
-    with pytest.raises(ConfigError, match=line + f"for {room}: give it `max_length: {room}` or less"):
-        expand(root, backbone, room + 1)
+    expand(root, backbone, most)
+    line = rf"^task 'mine' has texts of up to {most + 1} tokens \(max_length\), and backbone 'tiny' has positions "
+    with pytest.raises(ConfigError, match=line + f"for {most}: give it `max_length: {most}` or less"):
+        expand(root, backbone, most + 1)
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "qwen3", "bloom", "mt5"])

@@ -1,0 +1,120 @@
+"""Values of experiment files: models without unknown keys, and their mistakes in words, each with its line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from xstilts.core.errors import UnknownName
+from xstilts.core.languages import any_language
+
+KeyPath = tuple[str | int, ...]
+"""Keys and numbers of items that lead to a value."""
+
+
+@dataclass
+class Lines:
+    """1-based lines: of each key and item, and of the first place where a text stands."""
+
+    places: dict[KeyPath, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
+    nodes: int = 0
+
+    def nearest(self, place: KeyPath) -> int | None:
+        """The line of a place, or of the nearest one around it that has a line."""
+        return next((self.places[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.places), None)
+
+
+class Strict(BaseModel):
+    """A value of an experiment file: unknown keys are errors, nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, values: Any) -> Any:
+        names = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in values if isinstance(values, dict) else ():
+            if key not in names:
+                near = difflib.get_close_matches(str(key), names, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+                raise PydanticCustomError("unknown_key", "{hint}", {"hint": hint, "key": [key]})
+        return values
+
+
+def mistake(problem: str, *key: str | int) -> PydanticCustomError:
+    """An error of a validator about one field of its model, or a place in it, by whose line it is named."""
+    return PydanticCustomError("mistake", "{problem}", {"problem": problem, "key": key})
+
+
+def check_fields(model: type[BaseModel]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A validator for a dictionary of some of `model`'s fields, whose errors name the field's own line."""
+
+    def check(values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            model(**values)
+        except ValidationError as error:
+            raise mistake(place_of(error)[0], *key_of(error)[:1]) from None
+        return values
+
+    return check
+
+
+def key_of(error: ValidationError) -> KeyPath:
+    """Where in the document the first mistake is; empty where it is about the document as a whole."""
+    first = _first(error)
+    return (*_location(first), *first.get("ctx", {}).get("key", ()))
+
+
+def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, int | None]:
+    """The first mistake in one line of words, and its line in the file."""
+    first, lines = _first(error), lines or Lines()
+    context, where = first.get("ctx", {}), ".".join(map(str, _location(first)))
+    line = lines.nearest(key_of(error))
+    cause = context.get("error")
+    if isinstance(cause, UnknownName):
+        return str(cause), lines.values.get(cause.asked, line)
+    if line is None:  # of the document as a whole: the first name that its message quotes and the document holds
+        named = re.findall(r"'([^']+)'", first["msg"])
+        line = next((lines.values[name] for name in named if name in lines.values), None)
+    if first["type"] == "unknown_key":
+        return f"unknown key '{context['key'][0]}'{f' in {where}' if where else ''}: {first['msg']}", line
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    found = "" if first["type"] in ("value_error", "missing", "mistake") else f" (found: {first['input']!r:.100})"
+    return (f"{where}: {message}{found}" if where else message), line
+
+
+def _first(error: ValidationError) -> Any:
+    """The mistake to tell: an unknown key before others, which may be its consequence."""
+    found = error.errors()
+    return next((one for one in found if one["type"] == "unknown_key"), found[0])
+
+
+def _location(mistake: Mapping[str, Any]) -> KeyPath:
+    return tuple(part for part in mistake["loc"] if not str(part).startswith("function-"))
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this word as true or false: put it in quotes")
+    return value
+
+
+def _once(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
+
+
+Word = Annotated[str, BeforeValidator(_word)]
+"""Text that YAML has not taken for a truth value (`no`)."""
+Code = Annotated[Word, AfterValidator(lambda form: any_language(form).code)]
+"""A language in any spelling, as our code: of the table, or one that a task of one's own names."""
+CodeOrAll = Annotated[Word, AfterValidator(lambda form: form if form == "all" else any_language(form).code)]
+Codes = Annotated[tuple[Code, ...], AfterValidator(_once)]
+CodesOrAll = Annotated[tuple[CodeOrAll, ...], AfterValidator(_once)]
+"""Each once: two spellings of one language are one."""

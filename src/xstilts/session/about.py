@@ -1,0 +1,176 @@
+"""What a report says of an experiment besides its scores: names, notes and limitations in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import yaml
+
+from xstilts import __version__
+from xstilts.core.files import read_json
+from xstilts.core.languages import LANGUAGES
+from xstilts.expand import CONTROL_NAMES
+from xstilts.experiment import BackboneSpec
+from xstilts.graph.environment import remarks
+from xstilts.graph.stage import Stage, graph
+from xstilts.graph.store import Store
+from xstilts.reports import About, Named
+from xstilts.session.benchmarks import nearest_benchmark
+from xstilts.session.grid import Grid
+from xstilts.stages.selection import in_words, in_words_by_default
+from xstilts.stages.translations import words_for
+from xstilts.stats.flags import Flag
+from xstilts.stats.table import Run, ScoreTable
+from xstilts.translation.spec import SOURCE
+
+
+def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
+    """What the report says of the experiment."""
+    experiment = grid.experiment
+    micro = bool(experiment.worlds)
+    varied = "the order of examples, the initial head, dropout" + ", the constructed world with its own encoder" * micro
+    return About(
+        title=experiment.title or experiment.name,
+        question=experiment.question,
+        description=experiment.description,
+        experiment=experiment.name,
+        backbones=tuple(Named(spec.name, note=spec.note or _note(spec)) for spec in experiment.backbones),
+        recipes=tuple(recipe.label for recipe in experiment.recipes),
+        targets=tuple(target.task for target in experiment.targets),
+        languages=_languages(table, micro),
+        controls={name: CONTROL_NAMES[kind] for name, kind in grid.controls.items()},
+        seeds=experiment.seeds,
+        command=command,
+        limitations=(
+            *experiment.sampled,
+            *experiment.limitations,
+            *coverage(grid),
+            *translated(grid, store),
+            *leaks_found(grid.checks, store),
+            *mixtures(grid, store),
+        ),
+        source=experiment.source,
+        trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},
+        version=__version__,
+        seed_means=varied,
+        worlds=grid.worlds,
+        averages=nearest_benchmark(experiment, table),
+        selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
+        failed=failed_runs(grid, store),
+        facts=facts(grid, store),
+        config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
+    )
+
+
+def facts(grid: Grid, store: Store) -> tuple[str, ...]:
+    """With what the finished stages were computed, and how long that took."""
+    records = store.records(grid.stages)
+    told = []
+    for name in ("processor", "device", "python", "torch", "transformers"):
+        values = dict.fromkeys(str(one.environment[name]) for one in records if name in one.environment)
+        told += [f"{name}: {', '.join(values)}"] if values else []
+    if spent := minutes(grid, store):
+        kinds = ", ".join(f"{kind} {number:.1f}" for kind, number in spent.items())
+        told.append(f"Minutes of computing, summed over workers: {sum(spent.values()):.0f} ({kinds}).")
+    return tuple(told)
+
+
+def minutes(grid: Grid, store: Store) -> Mapping[str, float]:
+    """What computing the finished stages took, by kind, summed over workers."""
+    keys = {stage.key for stage in grid.stages}
+    found: dict[str, float] = {}
+    for record in store.stages():
+        if record.key in keys:
+            found[record.kind] = found.get(record.kind, 0.0) + record.seconds / 60
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def mixtures(grid: Grid, store: Store) -> list[str]:
+    """Versions, devices and settings that differ between finished stages, a sentence each; none where all are alike."""
+    return remarks(store.records(grid.stages))
+
+
+def coverage(grid: Grid) -> Iterator[str]:
+    """Targets that were not measured in all of their official languages: their mean is not the official one."""
+    for target in grid.experiment.targets:
+        task, own = grid.experiment.task(target.task), grid.experiment.tasks.get(target.task)
+        cell = next(cell for cell in grid.cells if cell.task == task.name and cell.role == "target")
+        measured = cell.stage.inputs["data"].config["languages"]
+        if len(measured) < len(task.languages) and not (own and own.type and own.languages is None):
+            yield f"{task.name} is measured in {len(measured)} of its {len(task.languages)} languages."
+
+
+def translated(grid: Grid, store: Store) -> list[str]:
+    """Languages that a recipe has seen labels in, and what its translations left out."""
+    lines = []
+    for recipe in grid.experiment.recipes:
+        parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
+        codes = dict.fromkeys(code for part in parts for code in part.spoken(SOURCE) if code != SOURCE)
+        if codes:
+            zero = f"its scores in {', '.join(codes)} are not zero-shot."
+            lines.append(f"{recipe.label} is trained on translations: {zero}")
+    made = [store.finished(stage) for stage in grid.stages if stage.kind == "translate"]
+    counts = [words_for(read_json(folder / "counts.json")) for folder in made if folder is not None]
+    return [*lines, *(f"Translation of {words}." for words in dict.fromkeys(counts))]
+
+
+def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
+    """One sentence for each pair of training and test data, over all replicates; last how many pairs were clean."""
+    pairs: dict[tuple[str, str], list[int]] = {}
+    for folder in filter(None, map(store.finished, checks)):
+        found = read_json(folder / "leaks.json")
+        total = pairs.setdefault((found["train"], found["test"]), [0, 0])
+        total[0] += found["leaked"]
+        total[1] += found["compared"]
+    leaky = {pair: total for pair, total in pairs.items() if total[0]}
+    lines = [
+        f"Leak: {leaked} of the {examples} test examples of {test} with a long enough text ({leaked / examples:.1%}) "
+        f"share thirteen words in a row, or the whole of a shorter text, with the training data of {train}."
+        for (train, test), (leaked, examples) in sorted(leaky.items(), key=lambda item: -item[1][0] / item[1][1])
+    ]
+    if clean := len(pairs) - len(leaky):
+        lines.append(
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
+            "were pretrained on elsewhere are not compared."
+        )
+    return lines
+
+
+def failed_runs(grid: Grid, store: Store) -> tuple[Flag, ...]:
+    """A flag for each recipe and target of which seeds have no scores, for a stage that they need failed last time."""
+    failures = {path.stem for path in (store.root / "failures").glob("*.txt")}
+
+    def failed(scored: Stage) -> bool:
+        return not store.has(scored) and any(one.key in failures and not store.has(one) for one in graph([scored]))
+
+    seeds: dict[tuple[Run, str], dict[int, bool]] = {}
+    for cell in grid.cells if failures else ():
+        if cell.role == "target":
+            seeds.setdefault((Run(cell.backbone, cell.recipe), cell.task), {})[cell.seed] = failed(cell.stage)
+    return tuple(
+        Flag("failed", run, task, tuple(seed for seed, has in found.items() if has), len(found))
+        for (run, task), found in seeds.items()
+        if any(found.values())
+    )
+
+
+def _note(spec: BackboneSpec) -> str:
+    return spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
+
+
+def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
+    """English first; microworld languages by growing distance, others by family and name."""
+    codes = table.distinct("language")
+    if micro:
+        from xstilts.microworld import LANGUAGES as MADE
+
+        made = {code: one for code, one in MADE.items() if code in codes}
+        notes = {
+            code: f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}"
+            for code, one in made.items()
+        }
+        return tuple(Named(code, one.name, notes[code]) for code, one in made.items())
+    known = {code: LANGUAGES[code] for code in codes if code in LANGUAGES}
+    named = [Named(code, one.name, one.family, one.script) for code, one in known.items()]
+    named += [Named(code) for code in codes if code not in known]
+    return tuple(sorted(named, key=lambda one: (one.key != "en", one.note != "Indo-European", one.note, one.name)))
