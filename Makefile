@@ -121,6 +121,9 @@ real-studies: setup  # DATA=folder of official files; models/ of `make real-enco
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
 	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md
+	$(BIN)/xstilts report experiments/real.yaml --store build/kept --to build/kept/report
+	cp build/kept/report/heatmap.svg docs/results/real-heatmap.svg
+	cp build/kept/report/tatoeba-accuracy-by-layer-raw.svg docs/results/real-layers.svg
 
 plans: setup
 	$(BIN)/python tools/study_plans.py
