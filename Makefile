@@ -90,7 +90,7 @@ bench-study: setup  # MODEL=folder DATA=folder
 
 results: setup
 	$(BIN)/xstilts demo
-	cp runs/demo/reports/demo/report.md docs/results/demo.md
+	mkdir -p docs/results/demo && cp runs/demo/reports/demo/report.md runs/demo/reports/demo/*.svg docs/results/demo/
 	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
 	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
 	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
