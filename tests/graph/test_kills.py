@@ -22,28 +22,18 @@ from xstilts.graph.store import Store
 
 KILLS = 30
 MOMENTS = """
-import os, signal, sys
+import sys
 from pathlib import Path
-from graph.toy import run, stage
+from graph.toy import killed_at, run, stage
 from xstilts.graph.perform import Work, perform
 from xstilts.graph.store import Store
 
-CALLS = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.scandir", "os.truncate"}
 ONE = stage("one", parts=2, sleep=0.02, resumes=True)  # times of files are not finer than some ms
 
 def attempt(root, moment):
-    "Whether an attempt was killed at its so-manieth call to the file system."
-    if (child := os.fork()) == 0:
-        left = [moment]
-        def kill(event, _):
-            if event in CALLS:
-                left[0] -= 1
-                if not left[0]:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(kill)
-        perform(Work(Store(root), run, {}, ["add"]), ONE, lambda: None, lambda data: None)
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    "Whether an attempt was killed at its given call to the file system."
+    work = Work(Store(root), run, {}, ["add"])
+    return killed_at(moment, lambda: perform(work, ONE, lambda: None, lambda data: None))
 
 def parts(folder):
     return (folder / "parts.txt").read_text() if (folder / "parts.txt").exists() else ""

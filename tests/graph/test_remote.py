@@ -260,32 +260,17 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_leaves_nothing(url: 
 
 
 MOMENTS = """
-import os, signal, sys
+import sys
 from pathlib import Path
-from graph.toy import run, stage
+from graph.toy import killed_at, run, stage
 from xstilts.graph.perform import Work, perform
 from xstilts.graph.remote import Remote
 from xstilts.graph.store import Store
 
-CALLS = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.scandir", "os.truncate"}
 ONE = stage("one", parts=2)
 what, root = sys.argv[1], Path(sys.argv[2])
 local = Store(root / "local")
 perform(Work(local, run, {}), ONE, lambda: None, lambda data: None)
-
-def killed_at(moment, act):
-    "Whether a process was killed at its so-manieth call to the file system."
-    if (child := os.fork()) == 0:
-        left = [moment]
-        def kill(event, _):
-            if event in CALLS:
-                left[0] -= 1
-                if not left[0]:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(kill)
-        act()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 def look(remote, to):
     "What a machine sees: nothing, or all of it."

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
 from xstilts.graph.workers import Here
 
+FILE_SYSTEM_CALLS = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.scandir", "os.truncate"}
+"""Audit events of the calls at which `killed_at` may kill."""
 RUNNER = "graph.toy:run"
 TESTS = Path(__file__).parents[1]
 SCRIPT = """
@@ -144,3 +146,20 @@ def named(events: Iterable[Event], kind: type) -> list[str]:
 
 def messages(events: Iterable[Event]) -> list[str]:
     return [event.message for event in events if isinstance(event, Progress)]
+
+
+def killed_at(moment: int, act: Callable[[], object]) -> bool:
+    """Do something in a forked process that is killed at its `moment`-th file-system call; whether it came so far."""
+    if (child := os.fork()) == 0:
+        left = [moment]
+
+        def kill(event: str, _: object) -> None:
+            if event in FILE_SYSTEM_CALLS:
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        act()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
