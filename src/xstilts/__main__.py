@@ -1,0 +1,5 @@
+"""`python -m xstilts`: the command line."""
+
+from xstilts.cli import main
+
+main()
