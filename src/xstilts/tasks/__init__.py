@@ -1,13 +1,85 @@
-"""Tasks: one file each, a docstring with the protocol and a value. A value in a new file here is registered."""
+"""Tasks: one entry each in the `.toml` files beside this one, and those of the microworld.
 
+The keys of an entry are the fields of `Task`, with these differences:
+
+- `from`: another entry whose keys it takes over, except for where its files are;
+- `patterns`: patterns with `{split}`, filled in as `splits` says (as of `by_split`); `files` adds more behind them;
+- `joins`: tasks whose files are read as one task, in every combination of their patterns;
+- `read`, `labels`: `module:name` in `xstilts.data.readers`;
+- `languages`: codes separated by blanks; `xtreme` and `xtreme-r` stand for the task's languages in that benchmark,
+  `all` for every known language, `-en` leaves one out.
+"""
+
+import tomllib
 from importlib import import_module
-from pkgutil import iter_modules
+from itertools import product
+from pathlib import Path
+from typing import Any
 
-from xstilts.tasks.base import TASKS, Encoding, Split, Task, check_language
-
-for _module in iter_modules(__path__):
-    for _value in vars(import_module(f"{__name__}.{_module.name}")).values():
-        if isinstance(_value, Task) and not (_value.name in TASKS and TASKS.get(_value.name) is _value):
-            TASKS.add(_value.name, _value)
+from xstilts.core.languages import LANGUAGES, languages
+from xstilts.tasks import microworld
+from xstilts.tasks.base import TASKS, Encoding, Split, Task, by_split, check_language
+from xstilts.tasks.benchmarks import BENCHMARKS
 
 __all__ = ["TASKS", "Encoding", "Split", "Task", "check_language"]
+_OF_FILES = ("joins", "patterns", "splits", "files")
+
+
+def _register(rows: dict[str, dict[str, Any]]) -> None:
+    for name, row in rows.items():
+        row = _inherited(rows, row)
+        made = {
+            "read": _reader_part(row["read"]),
+            "labels": _reader_part(row["labels"]) if "labels" in row else (),
+            "languages": _languages(name, row.get("languages", "en")),
+            "files": _files(row),
+            "gold": {split: tuple(patterns) for split, patterns in row.get("gold", {}).items()},
+            "beside": tuple(row.get("beside", ())),
+            "encoding": Encoding(**row.get("encoding", {})),
+        }
+        others = {key: value for key, value in row.items() if key not in _OF_FILES}
+        TASKS.add(name, Task(name, **{**others, **made}))
+
+
+def _inherited(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> dict[str, Any]:
+    if "from" not in row:
+        return row
+    parent = _inherited(rows, rows[row["from"]])
+    there = {key: value for key, value in parent.items() if key not in _OF_FILES}
+    return {**there, **{key: value for key, value in row.items() if key != "from"}}
+
+
+def _reader_part(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"xstilts.data.readers.{module}"), name)
+
+
+def _languages(task: str, words: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for word in words.split():
+        if word == "all":
+            found += LANGUAGES
+        elif word in BENCHMARKS:
+            found += BENCHMARKS[word].languages[task]
+        elif word.startswith("-"):
+            found.remove(word[1:])
+        else:
+            found += languages(word)
+    return tuple(found)
+
+
+def _files(row: dict[str, Any]) -> dict[Split, tuple[str, ...]]:
+    if "joins" in row:
+        parts = [TASKS.get(name).files for name in row["joins"]]
+        shared = [split for split in parts[0] if all(split in files for files in parts)]
+        return {split: tuple(map(" + ".join, product(*(files[split] for files in parts)))) for split in shared}
+    splits = row.get("splits", {"train": "train", "validation": "dev", "test": "test"})
+    files, more = by_split(*row.get("patterns", ()), **splits), row.get("files", {})
+    found = {split: (*files.get(split, ()), *more.get(split, ())) for split in (*files, *more)}
+    return {split: patterns for split, patterns in found.items() if patterns}
+
+
+for _path in sorted(Path(__file__).parent.glob("*.toml")):
+    _register(tomllib.loads(_path.read_text("utf-8")))
+for _task in microworld.TASKS:
+    TASKS.add(_task.name, _task)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.packed import unpacked_name
@@ -177,12 +177,12 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
 TASKS: Registry[Task] = Registry("task")
 
 
-def by_split(
-    *patterns: str, train: str = "train", validation: str = "dev", test: str = "test"
-) -> dict[Split, tuple[str, ...]]:
-    """`Task.files` of patterns with `{split}`, which a data set calls so; an empty name: it has no such split."""
-    names: dict[Split, str] = {"train": train, "validation": validation, "test": test}
-    return {split: tuple(one.replace("{split}", name) for one in patterns) for split, name in names.items() if name}
+def by_split(*patterns: str, **splits: str) -> dict[Split, tuple[str, ...]]:
+    """`Task.files` of patterns with `{split}`. `splits`: our name of a split -> what the data set calls it."""
+    return {
+        cast(Split, split): tuple(pattern.replace("{split}", name) for pattern in patterns)
+        for split, name in splits.items()
+    }
 
 
 def check_split(task: Task, split: Split) -> None:
