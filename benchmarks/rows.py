@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.files import read_jsonl, write_jsonl
-from xstilts.data.examples import gold_of
-from xstilts.data.records import read_examples, to_row
+from xstilts.data.examples import gold_of, read_examples, to_row
 from xstilts.experiment import Experiment
 from xstilts.metrics import METRICS
 from xstilts.stages.preparing import select

@@ -11,8 +11,7 @@ import pytest
 
 from xstilts.backbones.load import random_backbone, save_backbone
 from xstilts.core.files import read_jsonl, write_jsonl
-from xstilts.data.examples import Answer, Example, SpanExample, TaggedExample, TextExample
-from xstilts.data.records import to_row
+from xstilts.data.examples import Answer, Example, SpanExample, TaggedExample, TextExample, to_row
 from xstilts.tasks import Encoding
 
 pytest.importorskip("accelerate", reason="the Trainer needs accelerate, which comes with the dev extra")

@@ -20,9 +20,8 @@ from xstilts.data.examples import (
     TaggedExample,
     TextExample,
 )
-from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in
 from xstilts.data.readers.tables import Header, languages_told
-from xstilts.tasks import TASKS
 
 PASSAGE = "Łódź is a city. Łódź has 🙂 trams."
 
@@ -201,9 +200,9 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
     "a question without answer": ("a.jsonl", lines({**SPAN, "answers": []}), "span_qa", {},
         "a.jsonl:1: a question without answer; `metric: squad"),
     "another number of columns": ("a.bio", "a O\nb c O\n", "tagging", {},
-        "a.bio:2: expected 2 columns, found 3, set apart by"),
+        "a.bio:2: expected 2 columns, found 3, separated by"),
     "a column behind the last": ("a.bio", "a O\n", "tagging", {"tags": 4},
-        "a.bio:1: expected 4 columns, found 2, set apart by blanks"),
+        "a.bio:1: expected 4 columns, found 2, separated by blanks"),
     "an unknown tag": ("a.bio", "a O\n\nb X\n", "tagging", {"labels": ("O", "Y")}, "a.bio:3: unknown label 'X'"),
     "an empty word": ("a.bio", "a\tO\n\tO\n", "tagging", {}, "a.bio:2: an empty word or tag"),
     "names for numbers": ("a.bio", "a O\n", "tagging", {"tags": "ner"},
@@ -245,29 +244,3 @@ def test_labels_are_found_and_sorted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TABLE + "".join(f"x,{number}\n" for number in range(500)))
     with pytest.raises(DataError, match=r"a\.csv: more than 200 different labels"):
         labels_in(reader, [tmp_path / "a.csv"], "en")
-
-
-OFFICIAL = {
-    "snli": ("a.jsonl", lines({"sentence1": "a", "sentence2": "b", "gold_label": "no"})),
-    "xnli": ("a.tsv", "language\tsentence1\tsentence2\tgold_label\nde\ta\tb\tyes\nen\ta\tb\tno\n"),
-    "pawsx": ("a.tsv", "id\tsentence1\tsentence2\tlabel\n9\ta\tb\tno\n"),
-    "qqp": ("a.tsv", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n9\t1\t2\ta\tb\tno\n"),
-    "sib200": ("a.tsv", 'index_id\tcategory\ttext\n9\tno\t"a"\n'),
-    "masakhaner": ("a.txt", "a no\n"),
-}
-
-
-@pytest.mark.parametrize("like", OFFICIAL)
-def test_official_columns_with_other_labels(tmp_path: Path, like: str) -> None:
-    name, text = OFFICIAL[like]
-    (tmp_path / name).write_text(text)
-    reader = relabelled(TASKS.get(like).read, ["yes", "no"])
-    assert reader is not None
-    (found,) = reader(tmp_path / name, "en")
-    if isinstance(found, TextExample):
-        assert (found.text, found.pair, found.label) == ("a", None if like == "sib200" else "b", "no")
-    else:
-        assert found == TaggedExample("1", ("a",), ("no",))
-    (tmp_path / name).write_text(text.replace("no", "maybe"))
-    with pytest.raises(DataError, match="unknown label 'maybe'; labels are yes, no"):
-        list(reader(tmp_path / name, "en"))

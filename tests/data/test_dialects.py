@@ -121,11 +121,11 @@ def test_tabs_with_csv_quoting(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         texts(spoken)
     assert str(caught.value) == (
-        f"{spoken}:3: cannot tell of '\"No.\"': do quotes around a field belong to the text (`quoted: false`) or not "
-        "(`quoted: true`)?"
+        f"{spoken}:3: unclear whether the quotes in '\"No.\"' belong to the text (`quoted: false`) or not "
+        "(`quoted: true`): give that key"
     )
     lone = put(tmp_path, "d.tsv", 'text\tlabel\n"Go\tx\naway"\ty\n')  # one field over two lines, or two quotes
-    with pytest.raises(DataError, match="cannot tell of '\"Go'"):
+    with pytest.raises(DataError, match="unclear whether the quotes in '\"Go'"):
         texts(lone)
     assert texts(lone, quoted=False) == [('"Go', "x"), ('away"', "y")]
     long = put(tmp_path, "e.tsv", 'text\tlabel\n"one\ntwo\tthree"\tx\n')
@@ -170,9 +170,8 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         texts(path)
     assert "columns here: text;label;" in str(caught.value)
-    assert "its columns seem to end at semicolons, but not all rows have 2: say `separator: semicolon`" in str(
-        caught.value
-    )
+    doubt = "if its columns are separated by semicolons, say so, as in `separator: semicolon`"
+    assert doubt in str(caught.value)
     with pytest.raises(DataError, match=r"a\.csv:2: expected 2 columns as in the header, found 3"):
         texts(path, separator=";")
 
@@ -180,7 +179,7 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "text,label,,\nx,y,1,\n", "a.csv:2: column 3 has no name in the header, and here it holds '1'"),
+        ("a.csv", "text,label,,\nx,y,1,\n", "a.csv:2: column 3 has no name in the header, but here it holds '1'"),
         ("a.csv", "text,label\nx,y,\n", "a.csv:2: expected 2 columns as in the header, found 3"),
         ("a.csv", "text,label\nx,y\ntext,label\nz,y\n", "a.csv:3: the header appears again (were files"),
         ("a.tsv", "text\tlabel\nx\ty\n\ufefftext\tlabel\r\n", "a.tsv:3: the header appears again"),
@@ -198,7 +197,7 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
             '{"version": "1.1", "data": [{"title": "t", "paragraphs": []}]}',
             "a.json:1: is SQuAD's JSON, not rows: use `like: squad_v1` (or squad_v2)",
         ),
-        ("a.parquet", "text,label\n", "a.parquet: is not Parquet, though its name says so, or it is cut off"),
+        ("a.parquet", "text,label\n", "a.parquet: is not Parquet as its name says, or it is cut off"),
         ("a.txt", "text\tlabel\nx\ty\n", "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; "
          "if its first line is a header, call it .tsv"),
         ("a.csv", "text,label\nx,y\n".encode("utf-16-le"), "a.csv:1: holds a NUL byte: looks like UTF-16 without"),

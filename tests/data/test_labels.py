@@ -99,7 +99,7 @@ def test_types_of_tags_that_differ_by_case_are_refused(tmp_path: Path) -> None:
 )
 def test_markers_of_missing_gold_are_no_class(tmp_path: Path, labels: list[str | int], marker: str) -> None:
     line = len(labels)
-    with pytest.raises(DataError, match=rf"train\.jsonl:{line}: label '{marker}' \(1\) .* leave such rows out of the"):
+    with pytest.raises(DataError, match=rf"train\.jsonl:{line}: label '{marker}' \(1\) .* remove such rows from the"):
         find(tmp_path, labels)
 
 

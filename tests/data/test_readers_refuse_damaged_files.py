@@ -17,7 +17,7 @@ MALFORMED: dict[str, tuple[Any, str, str, str]] = {
         squad.squad,
         "a.json",
         squad_file(question([{"text": "Łódź", "answer_start": 12}])),
-        "question 'q1': answer 'Łódź' is not at offset 12, there is ' Łód'",
+        "question 'q1': answer 'Łódź' is not at offset 12, but ' Łód' is",
     ),
     "an answer outside": (squad.squad, "a.json", squad_file(question([{"text": "x", "answer_start": 99}])), "'q1'"),
     "a negative offset": (squad.squad, "a.json", squad_file(question([{"text": " ", "answer_start": -1}])), "'q1'"),
@@ -82,7 +82,7 @@ MALFORMED: dict[str, tuple[Any, str, str, str]] = {
         ":1:",
     ),
     "one ending": (choices.hellaswag, "a.jsonl", jsonl({"ctx": "A", "endings": ["x"], "label": 0}), "two or more"),
-    "five lines of six": (choices.hellaswag, "a.txt", "A\n0\nw\nx\ny\n", "a.txt:5: expected six lines a row"),
+    "five lines of six": (choices.hellaswag, "a.txt", "A\n0\nw\nx\ny\n", "a.txt:5: expected six lines per row"),
     "an unknown letter": (
         choices.commonsense_qa,
         "a.jsonl",

@@ -164,13 +164,13 @@ def test_the_first_fetch_writes_the_commit_and_later_ones_use_exactly_it(cache: 
 def test_a_split_of_which_a_part_is_absent_is_refused(cache: Path, tmp_path: Path) -> None:
     content = {f"sw/{s}-0000{n}-of-00003.parquet": pairs("x") for s in ("validation", "test") for n in (0, 2)}
     hub_cache.put(cache, "facebook/xnli", content, NLI)
-    with pytest.raises(DataError, match=r"hub:facebook/xnli: parts of sw \(validation\) are absent"):
+    with pytest.raises(DataError, match=r"hub:facebook/xnli: parts of sw \(validation\) are missing"):
         get("xnli", tmp_path / "data", languages=("sw",), via="hub")
     assert files(tmp_path / "data") == []
 
 
 def test_what_the_hub_cannot_give_is_one_line(cache: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="hub:facebook/xnli: refs/convert/parquet cannot be had") as caught:
+    with pytest.raises(DataError, match="hub:facebook/xnli: refs/convert/parquet is not available") as caught:
         get("xnli", tmp_path / "data", via="hub")
     assert "\n" not in str(caught.value)
 
@@ -220,7 +220,7 @@ def test_a_mirror_folder_stands_for_https(tmp_path: Path) -> None:
     assert len(TASKS.get("tatoeba").load(root, "test", "sw")) == 2
     assert [getattr(event, "kept", False) for event in fetch(TASKS.get("tatoeba"), request)] == [True, True]
     (root / "tatoeba/v1/tatoeba.swh-eng.eng").write_text("Hello .\nNo .\n")
-    with pytest.raises(DataError, match="is not what was fetched"):
+    with pytest.raises(DataError, match="differs from what was fetched"):
         list(fetch(TASKS.get("tatoeba"), request))
 
 
@@ -260,7 +260,7 @@ def test_tar_archives_are_read_too_and_a_member_that_is_not_there_is_named(tmp_p
         tar.addfile(info, io.BytesIO(b"abc"))
     unpack(archive, "https://x/a", {"x-final/de/test_2k.tsv": tmp_path / "out.tsv"})
     assert (tmp_path / "out.tsv").read_bytes() == b"abc"
-    with pytest.raises(DataError, match=r"https://x/a: the archive has no file b; it begins with \./x-final"):
+    with pytest.raises(DataError, match=r"https://x/a: the archive has no file b; it begins with x-final"):
         unpack(archive, "https://x/a", {"b": tmp_path / "b"})
 
 
@@ -295,7 +295,7 @@ def test_a_download_by_http_is_whole_or_not_at_all(server: str, tmp_path: Path) 
     steps = list(download("https://host/whole", tmp_path / "whole", server, digest))
     assert steps[-1] == Bytes("https://host/whole", 10, 10)
     assert (tmp_path / "whole").read_bytes() == b"0123456789"
-    with pytest.raises(DataError, match=r"4 of 10 bytes came|could not be downloaded"):
+    with pytest.raises(DataError, match=r"received 4 of 10 bytes|could not be downloaded"):
         list(download("https://host/half", tmp_path / "half", server))
     with pytest.raises(DataError, match=r"http://127\.0\.0\.1:.*/host/gone: could not be downloaded"):
         list(download("https://host/gone", tmp_path / "gone", server))

@@ -34,9 +34,8 @@ def _tar(path: Path, *entries: tuple[str, bytes, str]) -> None:
             archive.addfile(info, io.BytesIO(b"abc") if kind == tarfile.REGTYPE else None)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def _zip(path: Path, *names: str, compression: int = zipfile.ZIP_DEFLATED, size: int = 3) -> None:
-    with zipfile.ZipFile(path, "w", compression) as archive:
+def _zip(path: Path, *names: str, size: int = 3) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(name, b"a" * size)
 
@@ -50,12 +49,11 @@ def _encrypted(path: Path) -> None:
 
 
 ARCHIVES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a link to itself": (lambda p: _tar(p, (WANTED, tarfile.SYMTYPE, "test.tsv")), "is no file but a link"),
-    "a link out of it": (lambda p: _tar(p, (WANTED, tarfile.SYMTYPE, "/etc/passwd")), "is no file but a link"),
-    "a link to nothing": (lambda p: _tar(p, (WANTED, tarfile.LNKTYPE, "gone")), "is no file but a link"),
-    "a device": (lambda p: _tar(p, (WANTED, tarfile.CHRTYPE, "")), "is no file but a link, a folder or a device"),
-    "a folder": (lambda p: _tar(p, (WANTED, tarfile.DIRTYPE, "")), "is no file but"),
-    "two of a name": (lambda p: _tar(p, *[(WANTED, tarfile.REGTYPE, "")] * 2), "has 2 files data/test.tsv"),
+    "a link to itself": (lambda p: _tar(p, (WANTED, tarfile.SYMTYPE, "test.tsv")), "a damaged archive"),
+    "a link out of it": (lambda p: _tar(p, (WANTED, tarfile.SYMTYPE, "/etc/passwd")), "a damaged archive"),
+    "a link to nothing": (lambda p: _tar(p, (WANTED, tarfile.LNKTYPE, "gone")), "a damaged archive"),
+    "a device": (lambda p: _tar(p, (WANTED, tarfile.CHRTYPE, "")), "data/test.tsv of the archive is not a file"),
+    "a folder": (lambda p: _tar(p, (WANTED, tarfile.DIRTYPE, "")), "data/test.tsv of the archive is not a file"),
     "a name that climbs": (
         lambda p: _tar(p, ("../" + WANTED, tarfile.REGTYPE, "")),
         "no file data/test.tsv; it begins",
@@ -63,14 +61,12 @@ ARCHIVES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a password": (_encrypted, "encrypted, password required"),
     "no archive": (lambda p: p.write_bytes(b"abc"), "a damaged archive"),
     "a bomb in a zip": (lambda p: _zip(p, WANTED, size=20_000), "more than 10,000 bytes"),
-    "many files": (lambda p: _zip(p, *map(str, range(101))), "more than 100 files"),
 }
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_an_archive_made_to_do_harm_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "MOST_BYTES", 10_000)
-    monkeypatch.setattr(direct, "MOST_ENTRIES", 100)
     make, said = ARCHIVES[name]
     (tmp_path / "in").mkdir()
     make(tmp_path / "in" / "a")
@@ -81,12 +77,12 @@ def test_an_archive_made_to_do_harm_is_one_line(name: str, tmp_path: Path, monke
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
-def test_a_tar_that_announces_terabytes_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_tar_that_announces_terabytes_is_damaged(tmp_path: Path) -> None:
     info = tarfile.TarInfo("big")
     info.size = 2**42
     with gzip.open(tmp_path / "a", "wb") as stream:
         stream.write(info.tobuf(tarfile.GNU_FORMAT))
-    with pytest.raises(DataError, match=r"it holds more than 100,000 files or 17,179,869,184 bytes"):
+    with pytest.raises(DataError, match="a damaged archive"):
         unpack(tmp_path / "a", "https://x/a", {WANTED: tmp_path / "out"})
 
 
@@ -181,6 +177,6 @@ def test_notes_of_class_names_that_are_none(note: str) -> None:
 
 def test_columns_of_other_kinds_are_one_line() -> None:
     row = {"id": 1, "context": "c", "question": "q", "answers": "none"}
-    with pytest.raises(DataError, match="the columns hold other kinds of values than squad has"):
+    with pytest.raises(DataError, match="the columns do not hold the values of form squad"):
         written("squad", [row], {}, "en")
     assert json.loads(written("squad", [{**row, "answers": {"text": [], "answer_start": []}}], {}, "en"))

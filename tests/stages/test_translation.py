@@ -14,8 +14,7 @@ from tiny_experiment import run, run_all, tiny_experiment
 
 from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.core.files import read_json
-from xstilts.data.examples import Example, SpanExample, TaggedExample
-from xstilts.data.records import read_examples
+from xstilts.data.examples import Example, SpanExample, TaggedExample, read_examples
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.graph.stage import Stage, graph

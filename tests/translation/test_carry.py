@@ -7,8 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
-from xstilts.data.records import from_row, to_row
+from xstilts.data.examples import (
+    Answer,
+    ChoiceExample,
+    Example,
+    SpanExample,
+    TaggedExample,
+    TextExample,
+    from_row,
+    to_row,
+)
 from xstilts.translation.carry import Carried, Carrier
 from xstilts.translation.project import Alignment, Projector, Translate, Translated, Words, entities, tags_along
 from xstilts.translation.quality import Judge

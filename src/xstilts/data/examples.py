@@ -1,14 +1,17 @@
-"""Examples: untokenised instances with id and gold, one class per shape of data.
+"""Examples: untokenised instances with id and gold, one class per shape of data, and the same as rows of JSON.
 
-Offsets count Unicode code points. Texts are kept exactly as the official file has them: stripping a passage moves
-every offset behind it. `None` as gold means the file has none (a blanked test set), never a guess.
+Offsets count Unicode code points. Texts stay as the official file has them: stripping a passage would move every offset
+behind it. `None` as gold means that the file has none (a blanked test set).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from xstilts.core.files import read_jsonl
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,11 @@ class ParallelExample:
 
 @dataclass(frozen=True, slots=True)
 class PoolExample:
-    """A query, or a candidate that queries may want (BUCC 2018, LAReQA, Mewsli-X).
+    """A query, or a candidate for queries (BUCC 2018, LAReQA, Mewsli-X).
 
     Attributes:
-        pair: what stands around the text (LAReQA's paragraph, an entity's description), if the task has it.
-        gold: the ids of the candidates a query wants, perhaps none; `None` where gold is withheld, and for candidates.
+        pair: the context of the text (LAReQA's paragraph), if the task has one.
+        gold: ids of a query's right candidates, perhaps none; `None` where gold is withheld, and for candidates.
         sample: part of a set that serves to tune a threshold and is not measured.
     """
 
@@ -116,7 +119,6 @@ class Encoding:
 
 Example = TextExample | ChoiceExample | SpanExample | TaggedExample | ParallelExample | PoolExample | PlainText
 
-
 _TEXTS: Mapping[type, tuple[str, ...]] = {
     **dict.fromkeys((TextExample, PoolExample), ("text", "pair")),
     ChoiceExample: ("context", "question"),
@@ -125,6 +127,9 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
     ParallelExample: ("source", "target"),
     PlainText: ("text",),
 }
+_GOLD = {TextExample: "label", ChoiceExample: "label", SpanExample: "answers", TaggedExample: "tags"}
+_KINDS: Mapping[str, Any] = {"text": TextExample, "choice": ChoiceExample, "span": SpanExample, "tagged": TaggedExample}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def texts_of(example: Example) -> list[str]:
@@ -139,14 +144,26 @@ def asked(example: Example) -> bool:
 
 
 def gold_of(example: Example) -> Any:
-    """The gold of an example: `None` where it is withheld, `()` where there is none to withhold."""
-    match example:
-        case TextExample() | ChoiceExample():
-            return example.label
-        case SpanExample():
-            return example.answers
-        case TaggedExample():
-            return example.tags
-        case PoolExample(query=True):
-            return example.gold
-    return ()
+    """The gold of an example: `None` where it is withheld, `()` for examples that have no gold."""
+    if isinstance(example, PoolExample) and example.query:
+        return example.gold
+    return getattr(example, _GOLD[type(example)]) if type(example) in _GOLD else ()
+
+
+def to_row(example: Example) -> dict[str, Any]:
+    """A text, choice, span or tagged example as a JSON object, without loss."""
+    return {"kind": _NAMES[type(example)], **asdict(example)}
+
+
+def from_row(row: Mapping[str, Any]) -> Example:
+    """The inverse of `to_row`, from parsed JSON."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items() if name != "kind"}
+    if fields.get("answers"):
+        fields["answers"] = tuple(Answer(**answer) for answer in fields["answers"])
+    example: Example = _KINDS[row["kind"]](**fields)
+    return example
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """The examples of a file of such rows."""
+    return (from_row(row) for _, row in read_jsonl(path))

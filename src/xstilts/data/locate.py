@@ -1,15 +1,15 @@
 """Where a data set's files are below the data folder.
 
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
-`sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; one that occurs twice has one
-value. `{language}` finds other spellings of a code as well (`pt_BR`, `deu`) where no file has the code itself. `*`
-matches within one name; a file that is there packed (`.gz`, `.bz2`, `.xz`, `.zst` or `.zip` behind its name) is found
-too, the plain one being preferred, and a pattern that ends so finds only files packed so. `a + b` means the files of
-both patterns, each of which must match.
+`sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; a field that occurs twice has
+one value. `{language}` also finds other spellings of a code (`pt_BR`, `deu`) where no file has the code itself. `*`
+matches within one name. A packed file (`.gz`, `.bz2`, `.xz`, `.zst` or `.zip` behind its name) is found too, but the
+plain one is preferred; a pattern that ends so finds only files packed so. `a + b` means the files of both patterns,
+each of which must match.
 
-There may be several folders: each pattern is looked for in all of them, in their order, and the first that has any of
-its files gives them all. A pattern that begins with `/` stands for itself, and one that climbs (`../mine/dev.tsv`) is
-looked for from the first folder alone, that of the experiment file: data folders are never left.
+With several folders, each pattern is looked for in all of them in order, and the first that has any of its files gives
+them all. A pattern that begins with `/` is an absolute path. A pattern that leaves its folder (`../mine/dev.tsv`) is
+looked for from the first folder only, that of the experiment file: no pattern leaves a data folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from glob import escape, glob
 from os.path import normpath
 from pathlib import Path
 
@@ -37,7 +38,7 @@ _LISTED: ContextVar[dict[tuple[Path, str], dict[str, list[Path]]]] = ContextVar(
 
 @contextmanager
 def listed_once() -> Iterator[None]:
-    """Inside, the files of a pattern are looked for once: those that come or go meanwhile are not seen."""
+    """Inside, the files of a pattern are listed once; files that appear or disappear meanwhile are not noticed."""
     token = _LISTED.set({})
     try:
         yield
@@ -60,7 +61,7 @@ def _searched(root: Root, pattern: str) -> tuple[Path, ...]:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises `ValueError` for a field that does not stand for the language, or two that do."""
+    """Raises `ValueError` for an unknown field, for two fields, and for too many `*`."""
     for part in pattern.split(" + "):
         fields = set(re.findall(r"\{([^}]*)\}", part))
         if unknown := sorted(fields - set(FIELDS)):
@@ -98,7 +99,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
 def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
     """Those of `allowed` for which `locate` would find files, in that order; nothing is opened.
 
-    A pattern without a field has one file for all languages, so that it makes all of them available.
+    A pattern without a field has one file for all languages, so it makes all of them available.
     """
     found: set[str] = set()
     for pattern in patterns:
@@ -108,11 +109,14 @@ def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str])
 
 def _codes(root: Root, pattern: str, allowed: Iterable[str]) -> set[str]:
     """Languages that have files of a pattern."""
-    folders = _searched(root, pattern)
     if field := _field(pattern):
-        forms = {form for folder in folders for form in _by_form(folder, pattern)}
-        return {code for form in forms if (code := _code_in(form, field))}
-    return set(allowed) if any(_matches(folder, pattern) for folder in folders) else set()
+        return {code for form in _forms(root, pattern) if (code := _code_in(form, field))}
+    return set(allowed) if any(_matches(folder, pattern) for folder in _searched(root, pattern)) else set()
+
+
+def _forms(root: Root, pattern: str) -> set[str]:
+    """What files of a pattern have in the place of its field."""
+    return {form for folder in _searched(root, pattern) for form in _by_form(folder, pattern)}
 
 
 def _field(pattern: str) -> str:
@@ -126,8 +130,9 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     Raises:
         DataError: no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
     """
+    field = _field(pattern)
     for folder in _searched(root, pattern):
-        if not (field := _field(pattern)):
+        if not field:
             files = _matches(folder, pattern)
         else:
             there = _by_form(folder, pattern)
@@ -143,36 +148,31 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """Files of a pattern without fields; of one that is there plain and packed, the plain one."""
-    *folders, name = Path(pattern).parts
-    places = [root]
-    for folder in folders:
-        if "*" in folder:
-            inside = [entry for place in places if place.is_dir() for entry in place.iterdir()]
-            places = [entry for entry in inside if fnmatchcase(entry.name, folder) and not entry.name.startswith(".")]
-        else:
-            places = [place / folder for place in places]
-    if "*" not in name:
-        return [path for place in places if (path := find(place / name))]
-    found: dict[Path, Path] = {}
-    entries = [entry for place in places if place.is_dir() for entry in place.iterdir()]
-    for entry in sorted(entries, key=lambda entry: ["", *SUFFIXES].index(_packed(entry.name)[1:])):
-        stem = entry.name if _packed(name) else entry.name.removesuffix(_packed(entry.name))
-        if fnmatchcase(stem, name) and not stem.startswith(".") and entry.is_file():
-            found.setdefault(entry.with_name(stem), entry)
+    """Files of a pattern without fields; of one that exists plain and packed, the plain one."""
+    if "*" not in pattern:
+        path = find(root / pattern)
+        return [path] if path else []
+    name = pattern.rpartition("/")[2]
+    parts = [part if "*" in part else escape(part) for part in pattern.split("/")]
+    found: dict[str, Path] = {}
+    places = glob("/".join(parts) + "*" * (not _packed(name)), root_dir=root)  # noqa: PTH207 (Path's finds hidden files)
+    for entry in sorted(places, key=lambda entry: ["", *SUFFIXES].index(_packed(entry)[1:])):
+        stem = entry if _packed(name) else entry.removesuffix(_packed(entry))
+        if fnmatchcase(stem.rpartition("/")[2], name) and (root / entry).is_file():
+            found.setdefault(stem, root / entry)
     return list(found.values())
 
 
 def _packed(name: str) -> str:
-    """The suffix of a packing that a name ends in, with its dot; else nothing."""
+    """The suffix of a packing that a name ends in, with its dot; may be empty."""
     return next((f".{suffix}" for suffix in SUFFIXES if name.endswith(f".{suffix}")), "")
 
 
 def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
-    """Languages of files that the table does not have, or calls otherwise: what they are called -> the code to use."""
+    """Languages of files that are not read, since the table has another name for them or none -> the code to use."""
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _field(part)):
-        forms = {form for folder in _searched(root, part) for form in _by_form(folder, part)}
+        forms = _forms(root, part)
         for form in sorted(forms):
             code = meant(form)
             unread = _code_in(form, _field(part)) is None or (form != code and code in forms)
@@ -182,7 +182,7 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
 
 
 def _by_form(root: Path, pattern: str) -> dict[str, list[Path]]:
-    """What stands in the place of the field in the names of files of the pattern, and the files so called."""
+    """The values of the field in the names of files of the pattern, each with its files."""
     listed = _LISTED.get({})
     if (root, pattern) not in listed:
         found = listed[root, pattern] = {}
@@ -214,7 +214,7 @@ def _form_in(name: str, pattern: str) -> str:
 
 
 def _code_in(form: str, field: str) -> str | None:
-    """The language that a form stands for, where a file so called is read; one the table lacks stands for itself."""
+    """The language of files with this form, if they are read; a language that the table lacks has its own code."""
     code = meant(form)
     return code if code and (field == "language" or form in any_language(code).forms(field)) else None
 
@@ -229,8 +229,8 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     shown = ", ".join(looked[:3]) + (f" and {len(looked) - 3} more" if len(looked) > 3 else "")
     problem = f"no file {shown} (packed or not)"
     if there := languages_there(root, patterns, list(LANGUAGES)):
-        return f"{problem}; files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''} are there"
-    # Else the longest folder that exists on the way to any of them, and what it holds.
+        return f"{problem}; there are files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''}"
+    # Else the deepest folder that exists on the way to any of them, and what it holds.
     folders = [next(folder for folder in (root / name).parents if folder.is_dir()) for name in looked]
     best = max([root, *folders], key=lambda folder: len(folder.parts))
     entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))

@@ -12,7 +12,7 @@ from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.strict import Codes, Strict, mistake
 from xstilts.data.locate import Root, check_pattern
-from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in, relabelled
+from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in
 from xstilts.data.readers.dialects import NAMED
 from xstilts.data.readers.labels import clean
 from xstilts.data.readers.types import TYPES
@@ -116,12 +116,11 @@ class OwnTask(Strict):
             raise mistake(f"{base.type} has no labels", "labels")
         if base.metric == _ENTITY_F1 and (problem := not_spans(labels)):
             raise mistake(problem, "labels")
-        known = set(labels) <= set(base.labels)
-        if not known and relabelled(base.read, labels) is None:
+        if not set(labels) <= set(base.labels):
             shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
             raise mistake(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
         for field in ("quoted", "separator"):
-            if getattr(self, field) is not None and known:
+            if getattr(self, field) is not None:
                 raise mistake(f"`{field}` goes with `type`; files like {base.name}'s are in its own form", field)
 
     def _check_type(self, kind: str) -> None:
@@ -190,22 +189,18 @@ class OwnTask(Strict):
         labels = self.labels or ()
         if self.type is None:
             base = TASKS.get(self.like or "")
-            reader = None if set(labels) <= set(base.labels) else relabelled(base.read, labels)
             base = replace(base, like=base.name, languages=self.languages or base.languages)
             labels = labels or base.labels
         else:
             metric = self.metric or next(iter(TYPES.get(self.type).metrics), "")
             reader = column_reader(self.type, self.columns, labels, metric == "squad_v2", self.count_from)
+            reader = replace(reader, quoted=self.quoted, separator=NAMED.get(self.separator or "", ""))
             base = replace(column_task(reader), languages=self.spoken, metric=metric)
             labels = () if TYPES.get(self.type).labels == "choices" else labels
-        if reader is not None:
-            quoted = reader.quoted if self.quoted is None else self.quoted
-            reader = replace(reader, quoted=quoted, separator=NAMED.get(self.separator or "", reader.separator))
         measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in self.files]
         return replace(
             base,
             name=name,
-            read=reader or base.read,
             files=dict(self.files),
             labels=labels,
             train_on=name if "train" in self.files else base.train_on,

@@ -1,15 +1,15 @@
-"""Whether data sets are there and whole: files are found and read as a run would read them, and rows are counted.
+"""Whether data sets are complete: files are found and read as a run would read them, and rows are counted.
 
-A file that the task's reader refuses, whose number of examples is not the official one, or whose checksum is not the
-lock's, is damaged. A pattern with `*` stands for parts (`train-v1.1.*.json`, the rounds of ANLI): fewer rows are then
-part of the release, not damage.
+A file is damaged if the task's reader refuses it, its number of examples is not the official one, or its checksum is
+not the lock's. A pattern with `*` stands for parts (`train-v1.1.*.json`, the rounds of ANLI): fewer rows are then part
+of the release, not damage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,7 @@ class SplitCheck:
     """One split of one task in one language.
 
     Attributes:
-        status: `there`; `part` of the release; `withheld`: whole, but without gold; `missing`; `damaged`.
+        status: `there`; `part` of the release; `withheld`: complete, but without gold; `missing`; `damaged`.
         rows: examples read; `None` when nothing was.
         official: examples of the official release; `None` when no source states it.
         problem: the reader's message when damaged, else empty.
@@ -46,41 +46,30 @@ def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator
     """One list per task and split, as they are found.
 
     Args:
-        quick: only whether there are files; nothing is opened.
+        quick: only whether files exist; nothing is opened.
 
     Raises:
         DataError: no data folder, or a damaged lock.
     """
     if not root.is_dir():
         raise DataError("the data folder does not exist", root)
-    changed = partial(_changed, root, load_lock(root), cache(lambda path: sha256(path) if path.is_file() else ""))
+    lock, digest = load_lock(root), cache(sha256)
     for task in tasks:
         for split in task.files:
             official = official_rows(task.name, split)
             there = task.available(root, split)
-            raw = task.type in ("masked_lm", "contrastive")  # every language that has text: none of them is missing
+            raw = task.type in ("masked_lm", "contrastive")  # no language is missing: they have what text there is
             found = []
             for language in there if raw and there else task.languages:
                 status: Literal["there", "missing"] = "there" if language in there else "missing"
                 blank = SplitCheck(task.name, split, language, status, official=official.get(language))
-                found.append(blank if quick or status == "missing" else _read(task, root, blank, changed))
+                found.append(blank if quick or status == "missing" else _read(task, root, blank, (lock, digest)))
             yield found
 
 
-def _changed(root: Path, lock: Lock, digest: Callable[[Path], str], about: SplitCheck) -> str:
-    """What is wrong with the fetched files of one split and language; empty when nothing is."""
-    for name, file in lock.files.items():
-        if (file.task, file.split) == (about.task, about.split) and file.language in (about.language, ALL):
-            found = digest(root / name)
-            if found != file.sha256:
-                change = "is not what was fetched (its checksum differs)" if found else "was fetched and is gone"
-                return f"{root / name}: {change}; delete it if it is there, and fetch {about.task} again"
-    return ""
-
-
-def _read(task: Task, root: Path, blank: SplitCheck, changed: Callable[[SplitCheck], str]) -> SplitCheck:
+def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callable[[Path], str]]) -> SplitCheck:
     split, language, official = blank.split, blank.language, blank.official
-    if problem := changed(blank):
+    if problem := _changed(root, blank, *fetched):
         return replace(blank, status="damaged", problem=problem)
     try:
         examples = task.load(root, split, language)
@@ -98,3 +87,14 @@ def _read(task: Task, root: Path, blank: SplitCheck, changed: Callable[[SplitChe
         problem = f"{place}: {len(examples):,} examples, officially {official:,}"
         return replace(found, status="damaged", problem=problem)
     return replace(found, status="there" if gold == {True} else "withheld")
+
+
+def _changed(root: Path, about: SplitCheck, lock: Lock, digest: Callable[[Path], str]) -> str:
+    """What is wrong with the fetched files of one split and language; empty when nothing is."""
+    for name, file in lock.files.items():
+        if (file.task, file.split) == (about.task, about.split) and file.language in (about.language, ALL):
+            if not (root / name).is_file():
+                return f"{root / name}: was fetched and is gone; fetch {about.task} again"
+            if digest(root / name) != file.sha256:
+                return f"{root / name}: its checksum differs; delete it and fetch {about.task} again"
+    return ""

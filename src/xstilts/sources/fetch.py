@@ -1,8 +1,8 @@
 """Fetching data sets: official files as they are, or the hub's Parquet written back to the official form.
 
-What is written is where the task's own reader looks, so that there is one reader a task. A file is there whole or not
-at all; what is there already is never overwritten. The lock notes origin and checksum of each file, and the commit of
-each dataset repository, which later fetches use exactly.
+Files are written where the task's own reader looks, so one reader per task is enough. A file is written whole or not at
+all; an existing file is never overwritten. The lock holds origin and checksum of each file, and the commit of each
+dataset repository, which later fetches use.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from xstilts.sources.lock import NAME, Lock, Locked, load_lock
 from xstilts.sources.manifest import ALL, DataFile, Direct, Parquet, by_hand, direct_files, hub_files
 from xstilts.tasks import Task
 
-Via = Literal["official", "hub"]
-
 
 @dataclass(frozen=True)
 class Request:
@@ -38,14 +36,14 @@ class Request:
 
     root: Path
     languages: tuple[str, ...] = ()
-    via: Via | None = None
+    via: Literal["official", "hub"] | None = None
     revision: str | None = None
     mirror: str | None = None
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that was fetched, or `kept` because it was there already."""
+    """A file that was fetched, or `kept` because it existed."""
 
     path: str
     bytes: int = 0
@@ -71,40 +69,40 @@ def plan(task: Task, request: Request) -> list[DataFile]:
 
 
 def fetch(task: Task, request: Request) -> Iterator[Bytes | Fetched]:
-    """Fetch what is not there yet of one task.
+    """Fetch the missing files of one task.
 
     Raises:
-        DataError: a file cannot be had or is not what it should be; files written before stay, this one does not.
+        DataError: a file is not available or not as expected; files written before stay, this one is not written.
     """
-    files = plan(task, request)
-    request.root.mkdir(parents=True, exist_ok=True)
-    lock = load_lock(request.root)
+    root, files = request.root, plan(task, request)
+    root.mkdir(parents=True, exist_ok=True)
+    lock = load_lock(root)
     archives: dict[str, list[tuple[DataFile, Direct]]] = {}  # each is downloaded once
     for file in files:
-        path = request.root / file.path
+        path = root / file.path
         if path.exists() or path.with_name(f"{path.name}.gz").exists():
             if file.path in lock.files and path.exists() and sha256(path) != lock.files[file.path].sha256:
-                raise DataError("is not what was fetched (its checksum differs); delete it to fetch it again", path)
+                raise DataError("differs from what was fetched (checksum); delete it to fetch it again", path)
             yield Fetched(file.path, kept=True)
         elif isinstance(file.origin, Direct):
             archives.setdefault(urldefrag(file.origin.url).url, []).append((file, file.origin))
         else:
-            yield _noted(file, _converted(file, file.origin, request, lock), request.root, lock)
+            yield _locked(file, _converted(file, file.origin, request, lock), root, lock)
     for url, wanted in archives.items():
         checksum = wanted[0][1].sha256
-        members = {urldefrag(origin.url).fragment: request.root / file.path for file, origin in wanted}
+        members = {urldefrag(origin.url).fragment: root / file.path for file, origin in wanted}
         if "" in members:
             yield from download(url, members[""], request.mirror, checksum)
         else:
-            with beside(request.root / Path(url).name) as archive:
+            with beside(root / Path(url).name) as archive:
                 yield from download(url, archive, request.mirror, checksum)
                 unpack(archive, url, members)
         for file, origin in wanted:
-            yield _noted(file, origin.url, request.root, lock)
+            yield _locked(file, origin.url, root, lock)
 
 
 def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) -> str:
-    """Write a file from Parquet; where it comes from."""
+    """Write a file from Parquet, and return its origin."""
     locked = lock.revisions.get(origin.repository)
     revision, files = snapshot(origin, request.revision or locked)
     if locked and revision != locked:
@@ -124,8 +122,8 @@ def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) ->
     return source
 
 
-def _noted(file: DataFile, origin: str, root: Path, lock: Lock) -> Fetched:
-    """Put a written file into the lock."""
+def _locked(file: DataFile, origin: str, root: Path, lock: Lock) -> Fetched:
+    """Enter a written file into the lock."""
     path = root / file.path
     size = path.stat().st_size
     lock.files[file.path] = Locked(file.task, file.split, file.language, origin, size, sha256(path))

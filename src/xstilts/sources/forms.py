@@ -1,7 +1,6 @@
 """From rows of the hub's Parquet back to the official form that a task's own reader reads.
 
-Columns and class names are those of the public dataset cards; a row that does not fit is refused with its number,
-never mended.
+Columns and class names are those of the public dataset cards. A row that does not fit is refused with its number.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class HubForm:
     """An official form and the columns it is made of.
 
     Attributes:
-        columns: columns that are read, set apart by blanks; all must be there and none may be null.
-        classes: column -> names of its class numbers, in the order of the card unless the file itself notes another.
+        columns: columns that are read, separated by blanks; all are required and none may be null.
+        classes: column -> names of its class numbers, in the order of the card unless the file gives another.
         unlabelled: what is written for class -1, no label; empty: refused. Columns without classes stay numbers.
     """
 
@@ -42,7 +41,7 @@ def written(name: str, rows: Sequence[Record], given: Mapping[str, Sequence[str]
 
     Args:
         name: of `FORMS`.
-        given: column -> names of its class numbers, as the file notes them.
+        given: column -> names of its class numbers, as the file gives them.
     """
     form = FORMS[name]
     names = {column: tuple(given.get(column, known)) for column, known in form.classes.items()}
@@ -57,7 +56,7 @@ def written(name: str, rows: Sequence[Record], given: Mapping[str, Sequence[str]
     except DataError:
         raise
     except (TypeError, ValueError, LookupError, AttributeError) as error:
-        raise DataError(f"the columns hold other kinds of values than {name} has ({type(error).__name__})") from None
+        raise DataError(f"the columns do not hold the values of form {name} ({type(error).__name__})") from None
 
 
 def _named(row: Record, names: Mapping[str, Sequence[str]], form: HubForm, number: int) -> Record:
@@ -65,7 +64,9 @@ def _named(row: Record, names: Mapping[str, Sequence[str]], form: HubForm, numbe
     if empty := [column for column, value in row.items() if value is None]:
         raise DataError(f"row {number}: {empty[0]} is null")
 
-    def name(value: Any, known: Sequence[str]) -> str:
+    def name(value: Any, known: Sequence[str]) -> Any:
+        if isinstance(value, list):
+            return [name(one, known) for one in value]
         if value == -1 and not form.unlabelled:
             raise DataError(f"row {number}: no label")
         if value in known:
@@ -74,44 +75,36 @@ def _named(row: Record, names: Mapping[str, Sequence[str]], form: HubForm, numbe
             raise DataError(f"row {number}: class {value!r} is none of {', '.join(known)}")
         return form.unlabelled if value == -1 else known[value]
 
-    changed = {
-        column: [name(one, known) for one in row[column]] if isinstance(row[column], list) else name(row[column], known)
-        for column, known in names.items()
-    }
-    return {**row, **changed}
+    return {**row, **{column: name(row[column], known) for column, known in names.items()}}
 
 
-def _jsonl(line: Callable[[Record], Record]) -> Write:
+def _jsonl(line: Callable[[Record], Record] = dict) -> Write:
     return lambda rows, _, columns: "".join(json.dumps(line(row), ensure_ascii=False) + "\n" for row in rows)
 
 
-def _quoted(header: bool = True, **dialect: Any) -> Write:
-    """The columns in csv quoting, under their names if there is a header."""
+_TABS: dict[str, Any] = {"delimiter": "\t", "lineterminator": "\n", "quoting": csv.QUOTE_NONE, "quotechar": None}
+"""Tab-separated lines without quoting."""
+
+
+def _cells(rows: Sequence[Sequence[Any]], first: int = 1, **dialect: Any) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, **dialect)
+    for number, row in enumerate(rows, start=first):
+        try:
+            writer.writerow(row)
+        except csv.Error:
+            raise DataError(f"row {number}: a tab or line end inside a text, which this form cannot hold") from None
+    return stream.getvalue()
+
+
+def _table(header: str | None = "", **dialect: Any) -> Write:
+    """The columns under their own names, under those of `header`, or without header (None)."""
 
     def write(rows: Sequence[Record], language: str, columns: Sequence[str]) -> str:
-        stream = io.StringIO()
         cells = [[row[column] for column in columns] for row in rows]
-        csv.writer(stream, **dialect).writerows([columns, *cells] if header else cells)
-        return stream.getvalue()
+        return _cells(cells, **dialect) if header is None else _cells([header.split() or columns, *cells], 0, **dialect)
 
     return write
-
-
-def _lines(header: str = "") -> Write:
-    """The columns under other names, or their own, set apart by tabs without quoting."""
-
-    def write(rows: Sequence[Record], language: str, columns: Sequence[str]) -> str:
-        cells = [header.split() or columns, *([row[column] for column in columns] for row in rows)]
-        return "".join(_line(row, number) for number, row in enumerate(cells))
-
-    return write
-
-
-def _line(cells: Sequence[Any], number: int) -> str:
-    words = [str(cell) for cell in cells]
-    if any("\t" in word or "\n" in word for word in words):
-        raise DataError(f"row {number}: a tab or line end inside a text, which this form cannot hold")
-    return "\t".join(words) + "\n"
 
 
 def _squad(version: str) -> Write:
@@ -137,7 +130,7 @@ def _wikiann(rows: Sequence[Record], language: str, columns: Sequence[str]) -> s
         words, tags = row["tokens"], row["ner_tags"]
         if len(words) != len(tags):
             raise DataError(f"row {number}: {len(words)} words and {len(tags)} tags")
-        sentences.append("".join(_line((f"{language}:{word}", tag), number) for word, tag in zip(words, tags)))
+        sentences.append(_cells([(f"{language}:{word}", tag) for word, tag in zip(words, tags)], **_TABS))
     return "\n".join(sentences) + "\n"
 
 
@@ -157,7 +150,7 @@ def _anli(row: Record) -> Record:
 
 
 def _withheld(mark: Any) -> Callable[[Record], Record]:
-    """The row without its label where that is the mark of withheld gold, else with a number."""
+    """The row with its label as a number, or without label where it is the mark of withheld gold."""
     return lambda row: {
         key: int(value) if key == "label" else value for key, value in row.items() if (key, value) != ("label", mark)
     }
@@ -168,12 +161,12 @@ _SQUAD = "id context question answers"
 _WIKIANN = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 FORMS: Mapping[str, HubForm] = {
-    "xtreme_nli": HubForm(_NLI, _quoted(header=False, delimiter="\t", lineterminator="\r\n"), _CLASSES),
-    "xnli_mt": HubForm(_NLI, _lines("premise hypo label"), _CLASSES),
-    "nli": HubForm(_NLI, _jsonl(lambda row: row), _CLASSES, unlabelled="-"),
+    "xtreme_nli": HubForm(_NLI, _table(None, delimiter="\t"), _CLASSES),
+    "xnli_mt": HubForm(_NLI, _table("premise hypo label", **_TABS), _CLASSES),
+    "nli": HubForm(_NLI, _jsonl(), _CLASSES, unlabelled="-"),
     "anli": HubForm(f"uid {_NLI}", _jsonl(_anli), _CLASSES),
-    "pawsx": HubForm("id sentence1 sentence2 label", _lines(), {"label": PARAPHRASE_LABELS}),
-    "qqp": HubForm("idx question1 question2 label", _lines("id question1 question2 is_duplicate")),
+    "pawsx": HubForm("id sentence1 sentence2 label", _table(**_TABS), {"label": PARAPHRASE_LABELS}),
+    "qqp": HubForm("idx question1 question2 label", _table("id question1 question2 is_duplicate", **_TABS)),
     "squad": HubForm(_SQUAD, _squad("1.1")),
     "squad_v2": HubForm(_SQUAD, _squad("v2.0")),
     "wikiann": HubForm("tokens ner_tags", _wikiann, {"ner_tags": _WIKIANN}),
@@ -181,7 +174,7 @@ FORMS: Mapping[str, HubForm] = {
     "commonsense_qa": HubForm("id question choices answerKey", _jsonl(_commonsense_qa)),
     "social_iqa": HubForm("context question answerA answerB answerC label", _jsonl(_social_iqa), {"label": "123"}),
     "copa": HubForm("premise choice1 choice2 question idx label", _jsonl(_withheld(-1))),
-    "cosmos_qa": HubForm("id context question answer0 answer1 answer2 answer3 label", _quoted()),
-    "sib200": HubForm("index_id category text", _quoted(delimiter="\t", lineterminator="\n"), {"category": TOPICS}),
+    "cosmos_qa": HubForm("id context question answer0 answer1 answer2 answer3 label", _table()),
+    "sib200": HubForm("index_id category text", _table(delimiter="\t", lineterminator="\n"), {"category": TOPICS}),
 }
 """Form -> how it is written; the names are those of `hub.tsv`."""

@@ -1,8 +1,8 @@
 """Parquet files of dataset repositories on the hub, at one commit; no loader script is ever run.
 
 `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` work as everywhere in huggingface_hub. Two layouts are
-known: that of repositories made of Parquet (`de/test-00000-of-00001.parquet`, or `data/...`), and that of the hub's own
-conversion on the branch `refs/convert/parquet` (`de/test/0000.parquet`), for repositories that hold a script.
+known: repositories made of Parquet (`de/test-00000-of-00001.parquet`, or `data/...`), and the hub's own conversion on
+the branch `refs/convert/parquet` (`de/test/0000.parquet`) of repositories that hold a script.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ def snapshot(origin: Parquet, revision: str | None) -> tuple[str, list[Path]]:
         revision: commit, branch or tag; `None` is `main` or, where that holds no Parquet, the hub's conversion.
 
     Raises:
-        DataError: the repository, revision or split cannot be had, or a part of the split is absent.
+        DataError: the repository, revision or split is not available, or a part of the split is missing.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     config, split, problem = origin.config, origin.split, ""
     patterns = [f"{config}/{split}-*.parquet", f"{config}/{split}/*.parquet"]
@@ -39,16 +38,15 @@ def snapshot(origin: Parquet, revision: str | None) -> tuple[str, list[Path]]:
     for asked in [revision] if revision else ["main", CONVERTED]:
         try:
             path = snapshot_download(origin.repository, repo_type="dataset", revision=asked, allow_patterns=patterns)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-            problem = f"{asked} cannot be had ({' '.join(str(error).split())[:200]})"
+        except (OSError, ValueError) as error:  # of HTTP too
+            problem = f"{asked} is not available ({' '.join(str(error).split())[:200]})"
             continue
-        folder = Path(path)
-        if files := next(filter(None, (sorted(folder.glob(pattern)) for pattern in patterns)), []):
-            numbers = [int(match[1]) for file in files if (match := re.search(r"(\d{4,5})(-of-\d{5})?\b", file.name))]
+        files = next(filter(None, (sorted(Path(path).glob(pattern)) for pattern in patterns)), [])
+        if files:
             total = re.search(r"-of-(\d{5})", files[0].name)
-            if numbers == list(range(int(total[1]) if total else len(files))):
-                return folder.name, files
-            problem = f"parts of {config} ({split}) are absent: {', '.join(file.name for file in files[:4])}"
+            if len(files) == (int(total[1]) if total else len(files)):
+                return Path(path).name, files
+            problem = f"parts of {config} ({split}) are missing: {', '.join(file.name for file in files[:4])}"
             break
         problem = f"no Parquet of {config} ({split}) at {asked}"
     raise DataError(problem, f"hub:{origin.repository}")
@@ -58,7 +56,7 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[di
     """Rows of some columns, and the class names of those that hold class numbers.
 
     Raises:
-        DataError: not Parquet, or a column is absent.
+        DataError: not Parquet, or a column is missing.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -68,8 +66,8 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[di
     for file in files:
         try:
             schema = pq.read_schema(file)
-            if absent := [column for column in columns if column not in schema.names]:
-                raise DataError(f"no column {', '.join(absent)}; columns are {', '.join(schema.names)}", file)
+            if missing := [column for column in columns if column not in schema.names]:
+                raise DataError(f"no column {', '.join(missing)}; columns are {', '.join(schema.names)}", file)
             rows += pq.read_table(file, columns=list(columns)).to_pylist()
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"not Parquet ({' '.join(str(error).split())[:120]})", file) from None
@@ -78,7 +76,7 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[di
 
 
 def class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """Column -> names of its class numbers, as the `datasets` library notes them in a Parquet file."""
+    """Column -> names of its class numbers, as the `datasets` library writes them into a Parquet file."""
     found = {}
     try:
         for column, feature in json.loads(metadata[b"huggingface"])["info"]["features"].items():

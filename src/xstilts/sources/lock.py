@@ -28,12 +28,7 @@ class Locked:
 
 @dataclass
 class Lock:
-    """The lock of one data folder.
-
-    Attributes:
-        revisions: dataset repository -> commit that all fetches of it use.
-        files: path below the data folder -> what was written there.
-    """
+    """What was fetched: dataset repository -> commit, and path below the data folder -> file."""
 
     format: Literal[1]
     revisions: dict[str, str]
@@ -52,4 +47,4 @@ def load_lock(root: Path) -> Lock:
     try:
         return TypeAdapter(Lock).validate_json(read_text(root / NAME), strict=True)
     except ValidationError:
-        raise DataError("not a lock of format 1, or damaged: delete it to fetch anew", root / NAME) from None
+        raise DataError("damaged, or not a lock of format 1: delete it to fetch again", root / NAME) from None

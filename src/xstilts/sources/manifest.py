@@ -1,14 +1,14 @@
 """The manifest: what is known of every data set's official release, as tables beside this file.
 
-`rows.tsv`: how many examples the task's reader must find, per split and language. The source of each number is in its
-row: `hf-infos` is `dataset_infos.json` of huggingface/datasets at 55924c5e, `release` is counted in the official files
-at the commit that `files.tsv` names. What no source states is not there.
+`rows.tsv`: how many examples the task's reader must find, per split and language, each with the source of the number:
+`hf-infos` is `dataset_infos.json` of huggingface/datasets at 55924c5e, `release` is counted in the official files at
+the commit that `files.tsv` names. Numbers without a source are not listed.
 
 `files.tsv`: official files for direct download, pinned by commit or by SHA-256 (of the file, or of the archive where
 the address ends in `#member`); the checksums are those of `hf-infos`, or of the file at the pinned commit.
 
-`hub.tsv`: Parquet copies on the hub and the official form they are written back to. No revision is given: the first
-fetch resolves one and the lock keeps it.
+`hub.tsv`: Parquet copies on the hub and the official form they are written back to. The first fetch resolves a revision
+and the lock keeps it.
 
 In all three, `languages` are the data set's own names (`deu_Latn`), `*` is all of them in one file or one number, and
 `{language}` in a path is such a name. Licence, citation, official page and defects are fields of the task.
@@ -16,7 +16,7 @@ In all three, `languages` are the data set's own names (`deu_Latn`), `*` is all 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,12 +68,13 @@ def official_rows(task: str, split: str) -> dict[str, int]:
 
 def direct_files(task: str) -> list[DataFile]:
     """The task's official files that can be downloaded as they are."""
-    return _files(task, "files", lambda row: Direct(row["url"], row["sha256"]))
+    return [DataFile(*place, Direct(row["url"], row["sha256"])) for place, row in _rows(task, "files")]
 
 
 def hub_files(task: str) -> list[DataFile]:
     """The files of the task that can be made from Parquet on the hub."""
-    return _files(task, "hub", lambda row: Parquet(row["repository"], row["config"], row["hub_split"], row["form"]))
+    fields = ("repository", "config", "hub_split", "form")
+    return [DataFile(*place, Parquet(*(row[field] for field in fields))) for place, row in _rows(task, "hub")]
 
 
 def by_hand(task: Task) -> str:
@@ -82,14 +83,12 @@ def by_hand(task: Task) -> str:
     return f"{task.name} cannot be fetched: get it from {task.source} and put its files at {paths} of the data folder"
 
 
-def _files(task: str, table: str, origin: Callable[[dict[str, str]], Direct | Parquet]) -> list[DataFile]:
-    found = []
+def _rows(task: str, table: str) -> Iterator[tuple[tuple[str, str, str, str], dict[str, str]]]:
+    """(Task, split, language, path) of each file, and its row of the table."""
     for row in _table(table):
         for name in row["languages"].split() if row["task"] == task else ():
             filled = {column: cell.replace("{language}", name) for column, cell in row.items()}
-            code = ALL if name == ALL else code_of(name)
-            found.append(DataFile(task, row["split"], code, filled["path"], origin(filled)))
-    return found
+            yield (task, row["split"], ALL if name == ALL else code_of(name), filled["path"]), filled
 
 
 @cache

@@ -16,10 +16,9 @@ from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_json
 from xstilts.core.seeds import derive_seed, generator
-from xstilts.data.examples import Example, PlainText, asked, gold_of
+from xstilts.data.examples import Example, PlainText, asked, gold_of, read_examples
 from xstilts.data.locate import Root, folders_of
 from xstilts.data.readers.pools import parsed_once
-from xstilts.data.records import read_examples
 from xstilts.stages.checksums import read_in
 from xstilts.stages.corpora import streams, write_corpus
 from xstilts.task_types import TASK_TYPES

@@ -18,10 +18,9 @@ from xstilts.backbones.load import load_backbone
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
 from xstilts.core.machine import Machine
-from xstilts.data.examples import Example, gold_of
+from xstilts.data.examples import Example, from_row, gold_of, to_row
 from xstilts.data.locate import Root, folders_of
 from xstilts.data.readers.pools import parsed_once
-from xstilts.data.records import from_row, to_row
 from xstilts.microworld import write_translations
 from xstilts.stages.checksums import read_in
 from xstilts.stages.translations import words_for

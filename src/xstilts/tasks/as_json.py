@@ -1,4 +1,4 @@
-"""Tasks as JSON, for keys and for workers, which know no experiment file."""
+"""Tasks as JSON, for keys and for workers, which do not read the experiment file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from xstilts.tasks.base import TASKS, Encoding, Task
 
 
 def form_of(task: Task) -> dict[str, Any]:
-    """What a key has to say of a task of an experiment file: what it is `like`, and its columns; {} if registered."""
-    form: dict[str, Any] = {"like": task.like} if task.like else {}
-    return {**form, "read": task.read.to_json()} if isinstance(task.read, ColumnReader) else form
+    """What a key says of a task of an experiment file: what it is `like`, or its columns; {} if registered."""
+    if isinstance(task.read, ColumnReader):
+        return {"read": task.read.to_json()}
+    return {"like": task.like} if task.like else {}
 
 
 def task_to_json(task: Task, languages: Sequence[str]) -> dict[str, Any]:
@@ -24,13 +25,12 @@ def task_to_json(task: Task, languages: Sequence[str]) -> dict[str, Any]:
 
 
 def task_from_json(told: Mapping[str, Any]) -> Task:
-    """The task of `task_to_json`, registered or not; labels and encoding of one with columns are not told."""
+    """The task of `task_to_json`, registered or not, but for labels and encoding of one with columns."""
     files: Any = {split: tuple(patterns) for split, patterns in told["files"].items()}
     if "read" not in told and "like" not in told:
         return replace(TASKS.get(told["name"]), files=files)
-    read = ColumnReader.from_json(told["read"]) if "read" in told else None
-    base = TASKS.get(told["like"]) if "like" in told or read is None else column_task(read)
-    return replace(base, name=told["name"], files=files, languages=tuple(told["languages"]), read=read or base.read)
+    base = column_task(ColumnReader.from_json(told["read"])) if "read" in told else TASKS.get(told["like"])
+    return replace(base, name=told["name"], files=files, languages=tuple(told["languages"]))
 
 
 def column_task(reader: ColumnReader) -> Task:

@@ -1,7 +1,6 @@
-"""Multiple choice: HellaSwag, CommonsenseQA, Social IQa, COPA and XCOPA, Cosmos QA.
+"""Multiple choice: HellaSwag, CommonsenseQA, Social IQa, COPA and XCOPA, Cosmos QA, as their official files.
 
-Labels count from 0; a file without gold gives `None`. Sources: the official files; Zellers et al. 2019, Talmor et al.
-2019, Sap et al. 2019, Roemmele et al. 2011, Ponti et al. 2020, Huang et al. 2019.
+Labels count from 0; a file without gold gives `None`.
 """
 
 from __future__ import annotations
@@ -15,17 +14,13 @@ from xstilts.data.readers.common import Placed, Row, checked, lines_of, records_
 
 COPA_QUESTIONS = {"cause": "What was the cause?", "effect": "What was the effect?"}
 """The wording of XTREME-R's `run_xcopa.py`, English for every language."""
-
 BLANKED = 20
-"""From so many COPA rows on, labels that are all 0 are taken for withheld ones (chance: below one in 500,000)."""
+"""From this number of COPA rows on, labels that are all 0 count as withheld (chance: below one in 500,000)."""
 
 
 @checked
 def hellaswag(path: Path, language: str) -> Placed:
-    """HellaSwag's JSON lines (no `label` in the official test), or text of six lines a row.
-
-    The six lines are `activity: context`, the label, four endings. The id is the row's number.
-    """
+    """JSON lines (no `label` in the official test), or text of six lines per row; the id is the row's number."""
     if kind_of(path) == "txt" or (not kind_of(path) and not read_text(path).startswith("{")):
         yield from _six_lines(path)
         return
@@ -39,9 +34,10 @@ def hellaswag(path: Path, language: str) -> Placed:
 
 
 def _six_lines(path: Path) -> Placed:
+    """`activity: context`, the label, four endings."""
     lines = lines_of(path)
     if len(lines) % 6:
-        raise DataError(f"expected six lines a row, found {len(lines) % 6} left over", path, len(lines))
+        raise DataError(f"expected six lines per row, found {len(lines) % 6} left over", path, len(lines))
     for start in range(0, len(lines), 6):
         context, label, *endings = lines[start : start + 6]
         place = Row({"label": label}, path, start + 2).index("label", 4)
@@ -50,14 +46,14 @@ def _six_lines(path: Path) -> Placed:
 
 @checked
 def commonsense_qa(path: Path, language: str) -> Placed:
-    """CommonsenseQA's JSON lines. The answer is found by its letter: some questions have the same text twice."""
+    """JSON lines. The answer is found by its letter, since some questions have the same text twice."""
     rows, labelled = records_with(path, "answerKey")
     for row in rows:
         question = row.row("question")
         choices = question.rows("choices")
         letters = [choice.text("label") for choice in choices]
         if len(set(letters)) < max(len(letters), 2):
-            raise row.error(f"expected two or more choices, each with a letter of its own: {shown(' '.join(letters))}")
+            raise row.error(f"expected two or more choices, each with its own letter, found {shown(' '.join(letters))}")
         label = letters.index(row.label(letters, "answerKey")) if labelled else None
         texts = tuple(choice.text("text") for choice in choices)
         yield row.line, ChoiceExample(row.text("id"), "", question.text("stem"), texts, label)
@@ -65,7 +61,7 @@ def commonsense_qa(path: Path, language: str) -> Placed:
 
 @checked
 def social_iqa(path: Path, language: str) -> Placed:
-    """Social IQa v1.4 with `correct` A, B, C, or the hub archive, whose labels are in a `.lst` file of their own."""
+    """Version 1.4 with `correct` A, B, C, or the hub archive, whose labels are in a `.lst` file of their own."""
     rows, labelled = records_with(path, "correct")
     for number, row in enumerate(rows, start=1):
         choices = tuple(row.text(f"answer{letter}") for letter in "ABC")
@@ -77,21 +73,20 @@ def social_iqa(path: Path, language: str) -> Placed:
 def copa(path: Path, language: str) -> Placed:
     """COPA and XCOPA in SuperGLUE's JSON lines; the id is `idx`.
 
-    XTREME's test files have label 0 in every row: a file of 20 rows or more without any 1 has its gold withheld.
+    XTREME's test files have label 0 in every row: the gold of 20 rows or more without any 1 counts as withheld.
     """
     rows, labelled = records_with(path, "label")
     labels = [row.index("label", 2) if labelled else None for row in rows]
     withheld = len(rows) >= BLANKED and not any(labels)
     for row, label in zip(rows, labels):
         question = COPA_QUESTIONS[row.label(tuple(COPA_QUESTIONS), "question")]
-        choices = (row.text("choice1"), row.text("choice2"))
-        name = str(row.part("idx", int))
+        choices, name = (row.text("choice1"), row.text("choice2")), str(row.part("idx", int))
         yield row.line, ChoiceExample(name, row.text("premise"), question, choices, None if withheld else label)
 
 
 @checked
 def cosmos_qa(path: Path, language: str) -> Placed:
-    """Cosmos QA: CSV with header, or the official test's JSON lines without labels."""
+    """CSV with header, or the official test's JSON lines without labels."""
     rows, labelled = records_with(path, "label")
     for row in rows:
         choices = tuple(row.text(f"answer{number}") for number in range(4))

@@ -1,7 +1,7 @@
-"""Files of one's own, by column: JSON lines, CSV, tab-separated tables, and lines of words and tags.
+"""A user's own files, by column: JSON lines, CSV, tab-separated tables, and lines of words and tags.
 
-Which column holds which field of an example is said by a value, so that it can travel to workers and stand in keys.
-Left out are empty rows, rows of other languages where a column says the language, blank raw text, and `-DOCSTART-`.
+A value says which column holds which field of an example, so that it can go to workers and into keys. Left out are
+empty rows, rows of other languages where a column says the language, blank raw text, and `-DOCSTART-`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of
 from xstilts.data.examples import Example, TaggedExample, gold_of
-from xstilts.data.readers import pairs, tagging
 from xstilts.data.readers.common import Placed, check
 from xstilts.data.readers.dialects import RECORDS, TABLES, dialect_of
 from xstilts.data.readers.labels import doubt
@@ -34,14 +33,14 @@ class ColumnReader:
 
     Attributes:
         type: the task type, which has `fields`.
-        columns: field -> names of its column, of which the first that is there counts; for `choices` more than one
-            name means one column per choice. Besides the type's fields `id` and `language`.
+        columns: field -> names of its column, of which the first that exists counts; several for `choices` mean one
+            column per choice. Besides the type's fields `id` and `language`.
         optional: fields that a file may lack.
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
         no_answer: whether a question may have no answer.
-        count_from: the number of the first choice, where labels are numbers; None: 0, and the files must show it.
-        quoted: whether tables are in csv quoting; None: as their content says.
-        separator: what columns of tables end at; empty: as name and content say.
+        quoted: whether tables are in CSV quoting; None: by their content.
+        separator: what separates columns of tables; empty: by name and content.
+        count_from: the number of the first choice, where labels are numbers; None: 0, if the files confirm it.
     """
 
     type: str
@@ -57,11 +56,11 @@ class ColumnReader:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
 
         Args:
-            cleaned: counts labels as the file writes them, where they are read without the blanks around them.
+            cleaned: counts labels that are read without the blanks around them, as the file writes them.
 
         Raises:
-            DataError: with file and line: a column that is not there, a label that is not known, an answer that is not
-                at its place, and whatever else does not fit.
+            DataError: with file and line: a missing column, an unknown label, an answer that is not at its place, or
+                another value that does not fit.
         """
         return (example for _, example in self.placed(path, language, cleaned))
 
@@ -79,8 +78,7 @@ class ColumnReader:
         else:
             assert kind.make is not None
             for row in table_rows(path, self.header, language):
-                example = kind.make(row, gold)
-                if example is not None:
+                if example := kind.make(row, gold):
                     yield row.line, example
             gold.check_counting(path)
 
@@ -98,8 +96,7 @@ class ColumnReader:
             words, tags = [], []
             for line, fields in sentence:
                 word, tag = (fields[number - 1] for number in columns)
-                if columns[0] != columns[1]:
-                    tag = gold.label(tag, path, line)
+                tag = gold.label(tag, path, line) if columns[0] != columns[1] else tag
                 if not word or not tag:
                     raise DataError("an empty word or tag", path, line)
                 words.append(word)
@@ -108,7 +105,7 @@ class ColumnReader:
 
     @property
     def header(self) -> Header:
-        """What the columns of a table are called, and how it is written."""
+        """The column names of a table, and how it is written."""
         return Header(self.columns, self.optional, self.quoted, self.separator)
 
     def to_json(self) -> dict[str, Any]:
@@ -120,15 +117,15 @@ class ColumnReader:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
-        """The inverse of `to_json`, after a way through JSON text."""
+        """The inverse of `to_json`, from parsed JSON."""
         columns = {field: tuple(names) for field, names in value["columns"].items()}
-        tuples = {name: tuple(value[name]) for name in ("optional", "labels")}
-        quoted = {"no": False, True: True}.get(value["quoted"])
-        told = {name: entry for name, entry in value.items() if name != "rules"}
-        return cls(**{**told, **tuples, "columns": columns, "quoted": quoted})
+        told = {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}
+        told |= {"columns": columns, "quoted": {"no": False, True: True}.get(value["quoted"])}
+        told.pop("rules", None)
+        return cls(**told)
 
     def dialect(self, path: Path) -> str:
-        """How a table is written, as far as its name does not say it: `semicolons, UTF-16`; else empty."""
+        """How a table is written, as far as its name does not say it: `semicolons, UTF-16`; may be empty."""
         return dialect_of(path, self.quoted, self.separator) if kind_of(path) in TABLES else ""
 
     def columns_told(self, path: Path, language: str) -> str:
@@ -140,7 +137,7 @@ class ColumnReader:
         return ", ".join(read) + (f"; not read: {', '.join(other)}" if other else "")
 
     def languages_told(self, path: Path) -> list[str]:
-        """What a person should know of a table's `language` column: what was taken for one language, and for none."""
+        """Notes on a table's `language` column, as of `tables.languages_told`."""
         return languages_told(path, self.header) if "language" in self.columns else []
 
 
@@ -151,7 +148,7 @@ def column_reader(
     no_answer: bool = False,
     count_from: int | None = None,
 ) -> ColumnReader:
-    """A reader for a task type with some columns named, which every file must then have; the rest as its `fields`."""
+    """A reader for a task type. Columns in `named` are required in every file; the others are the type's `fields`."""
     given = {field: (name,) if isinstance(name, str | int) else tuple(name) for field, name in named.items()}
     columns = {"id": ("id",), **TYPES.get(kind).fields, **given}
     for one, others in (("answers", ("answer", "answer_start")), ("answer", ("answers",))):
@@ -162,18 +159,12 @@ def column_reader(
     return ColumnReader(kind, columns, have, tuple(labels), no_answer, count_from=count_from)
 
 
-def relabelled(read: Any, labels: Sequence[str]) -> ColumnReader | None:
-    """What reads the columns of an official reader with other labels; None where that is not a matter of columns."""
-    found = _OFFICIAL.get(read)
-    return None if found is None else replace(found, labels=tuple(labels))
-
-
 def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:
     """The labels that occur in some files, sorted by code points.
 
     Raises:
-        DataError: what reading raises, a single label, more of them than classes can be, or labels that look like a
-            slip of the pen (`doubt`), with the first row of such a one.
+        DataError: as reading does; a single label, more than classes can be, or labels that look like a typing mistake
+            (`doubt`), with the first row of such a label.
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[Path, int | None]] = {}
@@ -191,29 +182,3 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
     if len(counts) < 2:
         raise DataError(f"only one label, {', '.join(map(repr, counts))}; give `labels:`", paths[0])
     return tuple(sorted(counts))
-
-
-_NLI = ColumnReader(
-    "classification",
-    {
-        "id": ("uid",),
-        "language": ("language",),
-        "text": ("premise", "sentence1", "context"),
-        "pair": ("hypothesis", "sentence2", "hypo", "statement"),
-        "label": ("gold_label", "label"),
-    },
-    optional=("id", "language"),
-)
-_PAWSX = {"id": ("id",), "text": ("sentence1",), "pair": ("sentence2",), "label": ("label",)}
-_QQP = {"text": ("question1",), "pair": ("question2",), "label": ("is_duplicate",)}
-_TOPICS = {"id": ("index_id",), "text": ("text",), "label": ("category",)}
-_OFFICIAL: Mapping[Any, ColumnReader] = {
-    pairs.nli: _NLI,
-    pairs.xnli: _NLI,
-    pairs.pawsx: ColumnReader("classification", _PAWSX),
-    pairs.qqp: ColumnReader("classification", _QQP),
-    pairs.sib200: ColumnReader("classification", _TOPICS, quoted=True),
-    tagging.masakhaner: ColumnReader("tagging", {"words": (1,), "tags": (2,)}),
-    tagging.uner: ColumnReader("tagging", {"words": (2,), "tags": (3,)}),
-}
-"""Official readers of named columns, for their files with other labels."""

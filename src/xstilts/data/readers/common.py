@@ -1,7 +1,7 @@
-"""What readers share: rows with their place in a file, lines, cells in csv quoting, and unique ids.
+"""What readers share: rows with their place in a file, lines, cells in CSV quoting, and unique ids.
 
 A reader is a generator `(path, language) -> (line, example)` under `checked`. It raises `DataError` with file and line
-for whatever is not in the official format; nothing is skipped but what its docstring names.
+for everything that is not in the official format, and leaves out only what its docstring names.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
 Placed = Iterator[tuple[int | None, Example]]
-"""Examples with the line where each begins; None in a document that is not read by line."""
+"""Examples with the line where each begins, or None in a document that is not read by line."""
 Record = dict[str, Any]
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What JSON's escapes can write and no text holds: NUL, and half a surrogate pair, which no UTF-8 file could keep."""
+"""NUL and half a surrogate pair, which JSON's escapes can write, but no UTF-8 file."""
 _KINDS = {dict: "an object", list: "a list", int: "a whole number"}
 
 
 def checked(read: Callable[[Path, str], Placed]) -> Reader:
-    """The reader, refusing a file without examples, an empty id and one that occurs twice."""
+    """The reader; it refuses a file without examples, an empty id, and an id that occurs twice."""
 
     @functools.wraps(read)
     def reader(path: Path, language: str) -> Iterator[Example]:
@@ -42,7 +42,7 @@ def checked(read: Callable[[Path, str], Placed]) -> Reader:
 
 
 def check(examples: Placed, path: Path, language: str) -> Placed:
-    """The examples that a reader finds in a file. Raises `DataError` as `checked` says."""
+    """The examples of a file, checked as `checked` says."""
     ids, found = Ids(path), False
     for number, (line, example) in enumerate(examples, start=1):
         ids.add(example.id, line, number)
@@ -60,12 +60,11 @@ class Ids:
         self._places: dict[str, int] = {}
 
     def add(self, name: str, line: int | None, number: int = 0) -> str:
-        """The id, if it is one and was not there before; `number` is its example's, where there are no lines."""
-        place = "line" if line else "example"
+        """The id, unless it is empty or occurred before; `number` is its example's, where there are no lines."""
         if not name.strip():
             raise DataError("an empty id" if line else f"example {number} has an empty id", self._path, line)
         if name in self._places:
-            first = f"first in {place} {self._places[name]}"
+            first = f"first in {'line' if line else 'example'} {self._places[name]}"
             raise DataError(f"id {shown(name)} occurs twice ({first})", self._path, line)
         self._places[name] = line or number
         return name
@@ -76,9 +75,9 @@ class Row:
     """One record of a file.
 
     Attributes:
-        line: where it begins; of Parquet the row's number; None in a document that is not read by line.
+        line: where it begins; in Parquet the row's number; None in a document that is not read by line.
         number: its id where it has none: the line, or in a JSON list the row's number.
-        columns: field -> the column that holds it; other fields are columns.
+        columns: field -> the column that holds it; other fields are called as their columns.
     """
 
     record: Record
@@ -88,7 +87,7 @@ class Row:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def error(self, problem: str) -> DataError:
-        """A fault of this row."""
+        """An error at this row."""
         return DataError(problem, self.path, self.line)
 
     def column(self, field: str) -> str:
@@ -96,11 +95,11 @@ class Row:
         return self.columns.get(field, field)
 
     def value(self, field: str) -> Any:
-        """What is in the field's column."""
+        """The content of the field's column."""
         return self.record[self.column(field)]
 
     def written(self, words: str, what: str) -> str:
-        """The text, if it can be written to a file: JSON can escape NUL and halves of surrogate pairs."""
+        """The text, if it can be written to a file."""
         if match := _NO_TEXT.search(words):
             raise self.error(f"{what!r} holds {match[0]!a}, which is no text")
         return words

@@ -1,8 +1,8 @@
-"""How a table of a user's own is written: told by its content where that is certain, else asked for.
+"""How a table of a user's own is written: read off the content where that is certain, otherwise asked for.
 
-The suffix says CSV, tabs or JSON. Content may correct it where no other reading is possible: all rows have as many
-semicolons, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with csv quoting. Where two readings are
-possible the file is refused with the key that decides. Official files are not read through this.
+The suffix says CSV, tabs or JSON. The content overrides it where no other reading is possible: all rows have as many
+semicolons, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with CSV quoting. Where two readings are
+possible, the file is refused with the key that decides. Official files are not read through this module.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ RECORDS = ("jsonl", "ndjson", "json", "parquet")
 """Suffixes of rows that may hold lists."""
 TABLES = (*RECORDS, "csv", "tsv")
 NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-"""What the key `separator` may be."""
+"""Values of the key `separator`."""
 SEPARATORS = {mark: f"{name}s" for name, mark in NAMED.items()}
-_HEAD = 1 << 16
-"""Characters that hold a header."""
 _OWN = {"csv": ",", "tsv": "\t"}
 _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?\r?\n', re.IGNORECASE)
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|[^"\t\r\n]*+)(?:\t|\r?\n|\Z)')
-"""A field as csv writers put it between tabs: a quote in it only where the whole is quoted."""
+"""A field as CSV writers put it between tabs: it holds a quote only if the whole field is quoted."""
 _FIELDS = re.compile(rf"(?:{_FIELD.pattern})*+")
 _QUOTED = re.compile(r'(?:"(?:[^"]|"")*+"\t)*+"(?:[^"]|"")*+"(?:\r?\n|\Z)')
 """A header with quotes around every name."""
@@ -42,12 +40,11 @@ class TableFile:
     Attributes:
         form: `json` (rows in any form), `parquet`, `columns`, or `lines` (of text, or of words and tags).
         assumed: what its name does not say, in words.
-        text: behind a `sep=` line; of Parquet nothing.
-        raw: Parquet's bytes.
+        text: without a `sep=` line; empty for Parquet, whose bytes are `raw`.
         separator: between columns.
         quoted: whether quotes around a field belong to the format.
         first: number of the text's first line.
-        doubt: where no column is found: why there may be one only.
+        doubt: a hint for the case that a column is missing: why there may be one only.
     """
 
     path: Path
@@ -61,7 +58,7 @@ class TableFile:
     doubt: str = ""
 
     def cells(self) -> Iterator[tuple[int, list[str]]]:
-        """(Line, cells) of each row of columns, the header being the first."""
+        """(Line, cells) of each row of columns, the header first."""
         if self.quoted:
             return csv_cells(self.text, self.separator, self.path, self.first)
         lines = self.text.removesuffix("\n").split("\n") if self.text else ()
@@ -69,13 +66,13 @@ class TableFile:
 
 
 def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> str:
-    """What a file's name does not say of how it is written: `semicolons, UTF-16`; empty where there is nothing.
+    """What a file's name does not say of how it is written: `semicolons, UTF-16`; may be empty.
 
     Args:
-        quoted, separator: as the user says; else told by the content.
+        quoted, separator: as the user says; else read off the content.
 
     Raises:
-        DataError: what cannot be read, or could be read in two ways.
+        DataError: the file cannot be read, or could be read in two ways.
     """
     if kind_of(path) not in TABLES:  # perhaps more text than the memory holds
         return ", ".join(_packing(path))
@@ -92,14 +89,14 @@ def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> s
 
 
 def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: str = "") -> TableFile:
-    """A file, opened once; `kind` is what its suffix should be, else that counts."""
+    """A file, opened once; `kind` stands for its suffix."""
     raw = read_bytes(path)
     kind = kind or kind_of(path)
     assumed = _packing(path)
     if raw.startswith(b"PAR1") and raw.endswith(b"PAR1"):
         return TableFile(path, "parquet", (*assumed, *["Parquet"] * (kind != "parquet")), raw=raw)
     if kind == "parquet":
-        raise DataError("is not Parquet, though its name says so, or it is cut off", path)
+        raise DataError("is not Parquet as its name says, or it is cut off", path)
     assumed = (*assumed, *["UTF-16"] * is_utf16(raw))
     text = lined(decode(raw, path, utf16=True), path)
     del raw
@@ -111,7 +108,7 @@ def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: 
 
 
 def _packing(path: Path) -> tuple[str, ...]:
-    """How a file is packed, where its name does not say that it is."""
+    """How a file is packed, unless its name says so."""
     packed = packing(path)
     return (packed,) if packed and path.suffix.lower().removeprefix(".") not in SUFFIXES else ()
 
@@ -122,7 +119,7 @@ def is_empty(row: Sequence[str]) -> bool:
 
 
 def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
-    """The table with the separator and the quoting that it has."""
+    """The table with its separator and quoting."""
     assumed, separator, own, doubt = list(table.assumed), table.separator, _OWN[kind], ""
     if match := _SEP_LINE.match(table.text):
         table = replace(table, text=table.text[match.end() :], first=2)
@@ -130,15 +127,15 @@ def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
         assumed.append("a sep= line")
     if not separator:
         separator, head = own, table.text.partition("\n")[0]
-        others = [] if _separates(table, own) else [mark for mark in SEPARATORS if mark != own and mark in head]
-        fitting = [other for other in others if _fits(table, other, kind)]
+        others = [mark for mark in SEPARATORS if mark != own and mark in head]
+        others = [] if _separates(table, own) else others
+        fitting = [mark for mark in others if _fits(table, mark, kind)]
         if len(fitting) == 1:
             (separator,) = fitting
         elif others:
-            words = " or ".join(SEPARATORS[one] for one in fitting or others)
-            reason = "both fit" if fitting or others[1:] else f"not all rows have {head.count(others[0]) + 1}"
-            key = f"`separator: {SEPARATORS[(fitting or others)[0]][:-1]}`"
-            doubt = f"its columns seem to end at {words}, but {reason}: say {key} if they do"
+            words = " or ".join(SEPARATORS[mark] for mark in fitting or others)
+            key = SEPARATORS[(fitting or others)[0]].removesuffix("s")
+            doubt = f"if its columns are separated by {words}, say so, as in `separator: {key}`"
     if separator != own:
         assumed.append(SEPARATORS.get(separator, repr(separator)))
     if quoted is None:
@@ -148,22 +145,23 @@ def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
 
 
 def _separates(table: TableFile, separator: str) -> bool:
-    """Whether the header has several columns so."""
-    if separator == "\t":
-        return separator in table.text.partition("\n")[0]
+    """Whether the header has several columns with this separator."""
+    head = table.text.partition("\n")[0]
+    if separator == "\t" or separator not in head:
+        return separator in head
     try:
-        return len(next(csv_cells(table.text[:_HEAD], separator, table.path), (1, [""]))[1]) > 1
+        return len(next(csv_cells(table.text, separator, table.path))[1]) > 1
     except DataError:
         return False
 
 
 def _fits(table: TableFile, separator: str, kind: str) -> bool:
-    """Whether all rows have as many columns so, two or more, and the header looks like one."""
+    """Whether all rows have the same number of columns, two or more, and the header looks like one."""
     if separator == "\t" and kind == "csv" and len(_tabs(table.text)) == 1:
         return True  # quoted or not is another question
     try:
         header, *rows = (row for _, row in csv_cells(table.text, separator, table.path) if row)
-    except ValueError:  # of csv, or no row at all
+    except ValueError:  # not CSV, or no row at all
         return False
     named = [cell for cell in header if cell]
     plain = len(set(named)) == len(named) and all(cell == cell.strip() for cell in header)
@@ -171,16 +169,16 @@ def _fits(table: TableFile, separator: str, kind: str) -> bool:
 
 
 def _tabs(text: str) -> set[int]:
-    """How many tabs lines have."""
+    """The numbers of tabs that lines have."""
     return {line.count("\t") for line in text.split("\n") if line.strip("\r")}
 
 
 def _quotes_tabs(table: TableFile) -> bool:
-    """Whether tab-separated columns are in csv quoting.
+    """Whether tab-separated columns are in CSV quoting.
 
-    They are not when a quote stands where csv writers put none, or rows then differ in length. They are when inner
-    quotes are doubled, every column's name is quoted, or rows have different lengths otherwise. A field that merely
-    begins and ends with a quote may be either.
+    They are not if a quote stands where CSV writers put none, or if rows then differ in length. They are if inner
+    quotes are doubled, every column's name is quoted, or rows differ in length otherwise. A field that merely begins
+    and ends with a quote may be either.
 
     Raises:
         DataError: both are possible.
@@ -188,14 +186,13 @@ def _quotes_tabs(table: TableFile) -> bool:
     text = table.text
     if '"' not in text or not _FIELDS.fullmatch(text):
         return False
-    quoted = [inner for match in _FIELD.finditer(text) if (inner := match[1]) is not None]
-    widths = {len(row) for _, row in csv_cells(text, "\t", table.path) if len(row) > 1 or not is_empty(row)}
-    if len(widths) > 1:
+    quoted = [match for match in _FIELD.finditer(text) if match[1] is not None]
+    if len({len(row) for _, row in csv_cells(text, "\t", table.path) if len(row) > 1 or not is_empty(row)}) > 1:
         return False
-    crossing = any("\t" in inner or "\n" in inner for inner in quoted)
-    if len(_tabs(text)) > 1 or _QUOTED.match(text) or (any('""' in inner for inner in quoted) and not crossing):
+    crossing = any("\t" in match[1] or "\n" in match[1] for match in quoted)
+    if len(_tabs(text)) > 1 or _QUOTED.match(text) or (any('""' in match[1] for match in quoted) and not crossing):
         return True
-    first = next(match for match in _FIELD.finditer(text) if match[1] is not None)
-    field = first[0][:60].partition("\t")[0].partition("\n")[0]
-    problem = f"{shown(field)}: do quotes around a field belong to the text (`quoted: false`) or not (`quoted: true`)?"
-    raise DataError(f"cannot tell of {problem}", table.path, text.count("\n", 0, first.start()) + table.first)
+    field = shown(re.split(r"[\t\n]", quoted[0][0][:60])[0])
+    line = text.count("\n", 0, quoted[0].start()) + table.first
+    problem = f"unclear whether the quotes in {field} belong to the text (`quoted: false`) or not (`quoted: true`)"
+    raise DataError(f"{problem}: give that key", table.path, line)

@@ -1,6 +1,6 @@
-"""Labels as files write them: blanks around them, and labels that look like a slip of the pen.
+"""Labels as files write them: blanks around them, and labels that look like a typing mistake.
 
-Labels that a user writes out are taken as they are. Where they are found in files, nobody has looked at them: a marker
+Labels that a user writes out are taken as they are. Labels that are found in files have been seen by nobody: a marker
 of missing gold is refused, and so are labels that differ only by case or by blanks.
 """
 
@@ -12,13 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
-"""Not the joiners: at the end of a word they may change its last letter."""
+"""Without the joiners: at the end of a word they may change its last letter."""
 _MISSING = {"None", "NA", "<NA>", "#N/A", "\\N"}
 _IN_ANY_CASE = {"nan", "null", "n/a"}
-
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")
-"""Fillers and variation selectors: nobody sees them, but they are no format characters."""
+"""Invisible fillers and variation selectors that are no format characters."""
 
 
 def clean(label: str) -> str:
@@ -30,19 +29,41 @@ def clean(label: str) -> str:
 
 
 def doubt(counts: Mapping[str, int], tags: bool = False) -> tuple[str, str] | None:
-    """The first thing that is odd about labels, or tags, found in files: a label whose first row shows it, and why."""
+    """The first odd label (or tag) in files, and why it is odd."""
     if missing := _missing(counts, tags):
         told = f"label '{missing}' ({counts[missing]}) looks like a marker of missing gold"
-        return missing, f"{told}: leave such rows out of the file, or list it under `labels:` if it is a class"
-    for label, told in twins(counts, tags):
+        return missing, f"{told}: remove such rows from the file, or list it under `labels:` if it is a class"
+    for label, told in _twins(counts, tags):
         return label, f"{told}: write them alike, or give `labels:` if both are meant"
     return None
 
 
-def twins(counts: Mapping[str, int], tags: bool = False) -> Iterator[tuple[str, str]]:
+def notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool = False) -> list[str]:
+    """What is odd about labels (or tags), a line each.
+
+    Args:
+        cleaned: labels as the file writes them, where they are read without something around them, with counts.
+    """
+    once = [label for label, count in counts.items() if count == 1]
+    notes = [f"{few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
+    if cleaned:
+        notes.append(f"blanks removed around {sum(cleaned.values())} labels, such as {next(iter(cleaned))!a}")
+    notes += [told for _, told in _twins(counts, tags)]
+    if missing := _missing(counts, tags):
+        notes.append(f"'{missing}' looks like a marker of missing gold")
+    return notes
+
+
+def few(labels: Sequence[str]) -> str:
+    """Some labels in quotes, and how many more there are."""
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return ", ".join(map(repr, labels[:5])) + more
+
+
+def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
     """Labels that differ from a more frequent one only by case, blanks and the like, and the pair in words.
 
-    Of tags, the types behind `B-` and `I-` count too.
+    The types behind `B-` and `I-` of tags are compared too.
     """
     frequent = [label for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
     found: set[frozenset[str]] = set()
@@ -68,7 +89,7 @@ def _missing(counts: Mapping[str, int], tags: bool) -> str | None:
     markers = _MISSING | ({"_"} if tags else {"-", "?"})  # which may be the tags of punctuation marks
     plain = {label: _plain(label) for label in counts}
     negative = [label for label, name in plain.items() if re.fullmatch(r"-[0-9]+(\.0+)?", name)]
-    ignored = [label for label in negative if plain[label] == "-100" and "100" not in counts]  # torch leaves it out
+    ignored = [label for label in negative if plain[label] == "-100" and "100" not in counts]  # torch ignores it
     if len(negative) == 1 and set(counts) - {negative[0]} != {plain[negative[0]].removeprefix("-")}:  # -1, 1: classes
         return negative[0]
     marked = (label for label, name in plain.items() if name in markers or name.casefold() in _IN_ANY_CASE)
@@ -88,28 +109,6 @@ def _folded(label: str) -> str:
 
 
 def _seen(label: str) -> str:
-    """The label without what nobody sees, and single blanks between its words."""
+    """The label without invisible characters, and with single blanks between its words."""
     seen = "".join(one for one in label if unicodedata.category(one) != "Cf" and not _BLANK.match(one))
     return " ".join(seen.split())
-
-
-def notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool = False) -> list[str]:
-    """What is worth telling of labels, or tags, beside how often they occur.
-
-    Args:
-        cleaned: labels as the file writes them, where they are read without something around them, with counts.
-    """
-    once = [label for label, count in counts.items() if count == 1]
-    notes = [f"{few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
-    if cleaned:
-        notes.append(f"blanks removed around {sum(cleaned.values())} labels, such as {next(iter(cleaned))!a}")
-    notes += [told for _, told in twins(counts, tags)]
-    if missing := _missing(counts, tags):
-        notes.append(f"'{missing}' looks like a marker of missing gold")
-    return notes
-
-
-def few(labels: Sequence[str]) -> str:
-    """Some labels in quotes, and how many more there are."""
-    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    return ", ".join(map(repr, labels[:5])) + more

@@ -1,8 +1,8 @@
 """Texts with a label: NLI (SNLI, MultiNLI, ANLI, XNLI, AmericasNLI), paraphrase (PAWS-X, QQP), topics (SIB-200).
 
 Three families of files: with a header or named fields (the official archives, GLUE, JSON lines), never quoted when
-tab-separated; XTREME's own form: no header, CRLF, Python's csv quoting, two columns where gold is withheld, else
-three; and SIB-200 (Adelani et al., EACL 2024), tab-separated with csv quoting, as pandas writes it.
+tab-separated; XTREME's own form: no header, CRLF, Python's CSV quoting, two columns where gold is withheld, else
+three; and SIB-200, tab-separated with CSV quoting, as pandas writes it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from xstilts.data.readers.common import Placed, Row, checked, csv_cells, lines_o
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
-
 NLI_SPELLINGS: Mapping[str, str] = {
-    "e": "entailment",  # ANLI
-    "n": "neutral",
-    "c": "contradiction",
+    **{"e": "entailment", "n": "neutral", "c": "contradiction"},  # ANLI
     "contradictory": "contradiction",  # XNLI's translated training files
 }
 
@@ -33,7 +30,7 @@ def nli(path: Path, language: str) -> Placed:
 
     Where there is a `language` field, other languages are left out. Rows whose label is `-` (no majority among the
     annotators; 785 of 550,152 in SNLI's training split) are left out, as in every published result. The id is ANLI's
-    `uid`, else XNLI's `pairID`, else the line's number. Which of these fields there are, the first row says.
+    `uid`, else XNLI's `pairID`, else the line's number; the first row decides which of these fields there are.
     """
     return _nli(path, language)
 
@@ -51,15 +48,9 @@ def _nli(path: Path, language: str) -> Placed:
         if label == "-":
             continue
         named = "uid" if "uid" in first.record else "pairID" if {"language", "pairID"} <= first.record.keys() else ""
-        yield (
-            row.line,
-            TextExample(
-                row.text(named) if named else str(row.line),
-                row.text("premise", "sentence1", "context"),
-                row.text("hypothesis", "sentence2", "hypo", "statement"),
-                one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, row.line),
-            ),
-        )
+        name = row.text(named) if named else str(row.line)
+        texts = row.text("premise", "sentence1", "context"), row.text("hypothesis", "sentence2", "hypo", "statement")
+        yield row.line, TextExample(name, *texts, one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, row.line))
 
 
 @checked
@@ -71,16 +62,13 @@ def xnli(path: Path, language: str) -> Placed:
 
 @checked
 def pawsx(path: Path, language: str) -> Placed:
-    """PAWS-X: the official four columns with header, or XTREME's form.
-
-    Rows whose sentence is the placeholder `NS` (not translated) are kept, as the official scripts do.
-    """
+    """PAWS-X: the official four columns with header, or XTREME's form. The placeholder `NS` is kept, as officially."""
     if not _first(path).startswith("id\t"):
         yield from _headerless(path, PARAPHRASE_LABELS)
         return
     for row in records(path):
-        name, first, second = (row.text(field) for field in ("id", "sentence1", "sentence2"))
-        yield row.line, TextExample(name, first, second, row.label(PARAPHRASE_LABELS, "label"))
+        texts = (row.text(field) for field in ("id", "sentence1", "sentence2"))
+        yield row.line, TextExample(*texts, row.label(PARAPHRASE_LABELS, "label"))
 
 
 @checked

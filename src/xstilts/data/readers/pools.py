@@ -1,7 +1,7 @@
 """Queries and the pools they search: BUCC 2018, LAReQA's XQuAD-R and Mewsli-X.
 
-Sources: Zweigenbaum et al., LREC 2018; Roy et al., EMNLP 2020, google-research/xtreme `third_party/utils_lareqa.py`;
-Ruder et al., EMNLP 2021 and `mewsli-x.md` of google-research/google-research.
+Protocols: google-research/xtreme `third_party/utils_lareqa.py` and `utils_mewslix.py`, and `mewsli-x.md` of
+google-research/google-research.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEPT: ContextVar[dict[Path, Any]] = ContextVar("what `parsed_once` keeps")
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """While this is open, what several languages read beside their own files (candidates) is parsed once and kept."""
+    """Inside, a file of candidates that several languages share is parsed once and kept."""
     before = _KEPT.set({})
     try:
         yield
@@ -101,13 +101,13 @@ def _sentences(path: Path) -> dict[str, str]:
 def lareqa(path: Path, language: str) -> Placed:
     """XQuAD-R: the questions of this file; candidates are the sentences of every language's file beside it.
 
-    A question wants, in each language, the sentence in which its answer begins. As in the official script, a candidate
-    is called `language_paragraph_sentence`, the query `question_language`, and a question whose answer begins in no
-    sentence is left out.
+    The right candidates of a question are, in each language, the sentence in which its answer begins. As in the
+    official script, a candidate is called `language_paragraph_sentence`, the query `question_language`, and a question
+    whose answer begins in no sentence is left out.
     """
     wanted: dict[str, list[str]] = defaultdict(list)
     candidates: list[PoolExample] = []
-    mine: list[tuple[str, str]] = []
+    mine: dict[str, str] = {}
     packed = [entry for suffix in SUFFIXES for entry in sorted(path.parent.glob(f"*.json.{suffix}"))]
     files = {entry.name.rpartition(".")[0]: entry for entry in packed}
     files |= {entry.name: entry for entry in path.parent.glob("*.json")} | {unpacked_name(path): path}
@@ -117,16 +117,15 @@ def lareqa(path: Path, language: str) -> Placed:
         for question, words, answer in questions:
             wanted[question].append(answer)
             if other == path:
-                mine.append((question, words))
-    yield from (
-        (None, PoolExample(f"{name}_{language}", words, None, True, tuple(wanted[name]))) for name, words in mine
-    )
+                mine[question] = words
+    for name, words in mine.items():
+        yield None, PoolExample(f"{name}_{language}", words, None, True, tuple(wanted[name]))
     yield from ((None, candidate) for candidate in candidates)
 
 
 @checked
 def answer_sentences(path: Path, language: str) -> Placed:
-    """SQuAD 1.1 as retrieval: each question wants the sentence of its answer, read within its paragraph.
+    """SQuAD 1.1 as retrieval: each question with the sentence of its answer, read within its paragraph.
 
     Sentences are those of `sentence_breaks` where the file has them (LAReQA's SQuAD), else they end at `.`, `!` or `?`
     before a blank.
@@ -138,7 +137,7 @@ def answer_sentences(path: Path, language: str) -> Placed:
 
 
 def _xquad_r(path: Path, code: str) -> tuple[list[PoolExample], list[tuple[str, str, str]]]:
-    """Candidates, and (question id, question, id of the candidate it wants)."""
+    """Candidates, and (question id, question, id of its right candidate)."""
     candidates: list[PoolExample] = []
     questions: list[tuple[str, str, str]] = []
     for number, (paragraph, asked) in enumerate(paragraphs(path), start=1):
@@ -167,8 +166,8 @@ def mewslix(path: Path, language: str) -> Placed:
     """Mewsli-X: one language's mentions in WikiNews; candidates are all of `candidate_set_entities.jsonl` beside it.
 
     A query is the mention, a colon, and its sentence with the mention in braces; a candidate is a description: the
-    form of XTREME-R's baseline (`third_party/utils_mewslix.py`). Raises `DataError` when the articles'
-    texts have not been filled in (the release comes without them; its own script puts them there).
+    form of XTREME-R's baseline. Raises `DataError` when the articles' texts are missing (the release comes without
+    them; its own script fills them in).
     """
     for row in json_rows(path):
         context, mentions = row.row("context"), row.rows("mentions")
@@ -184,7 +183,7 @@ def _entities(path: Path) -> list[PoolExample]:
 
 @checked
 def mewslix_pairs(path: Path, language: str) -> Placed:
-    """Mewsli-X's English Wikipedia pairs: a mention and the entity it wants."""
+    """Mewsli-X's English Wikipedia pairs: mentions with their entities."""
     entities: dict[str, PoolExample] = {}
     for row in json_rows(path):
         contextual = row.row("contextual_mention")
@@ -218,7 +217,7 @@ def _span(value: Any, length: int, what: str, row: Row) -> tuple[int, int]:
 
 
 def _query(context: Row, mention: Row) -> PoolExample:
-    """The query that a mention is."""
+    """The query for a mention."""
     found, name, words = mention.part("mention_span", dict), mention.text("example_id"), context.text("text")
     if not words:
         raise context.error("the article has no text: run get-mewsli-x.sh of the release, which fills it in")

@@ -1,8 +1,6 @@
 """SQuAD's JSON: SQuAD 1.1 and 2.0, SQuADShifts, XQuAD, MLQA, TyDiQA-GoldP.
 
-Offsets are code points, and every answer must be at its offset. Passages and questions are never stripped. Sources:
-the official files; Rajpurkar et al. 2016 and 2018, Miller et al. 2020, Artetxe et al. 2020, Lewis et al. 2020, Clark
-et al. 2020.
+Offsets are code points, and every answer must be at its offset. Passages and questions are never stripped.
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ def squad(path: Path, language: str) -> Placed:
 def tydiqa(path: Path, language: str) -> Placed:
     """TyDiQA-GoldP: the official file of nine languages, or XTREME's file of one.
 
-    Official ids begin with the English name of the language (`swahili--821...`), and questions of other languages are
-    left out. XTREME's training files keep only the end of the id, so that most occur several times: the second `12` is
+    Official ids begin with the English name of the language (`swahili--821...`); questions of other languages are left
+    out. XTREME's training files keep only the end of the id, so that most occur several times: the second `12` is
     `12#2`.
     """
     count: Counter[str] = Counter()
@@ -60,9 +58,11 @@ def paragraphs(path: Path) -> Iterator[tuple[Row, list[SpanExample]]]:
         for question in paragraph.rows("qas"):
             name = question.text("id")
             answers = _gold(question, passage, f"question {shown(name)}")
-            if (withheld := answers is None if withheld is None else withheld) != (answers is None):
-                has = "a" if withheld else "no"
-                raise question.error(f"question {shown(name)}: has {has} gold answer, unlike those before")
+            if withheld not in (None, answers is None):
+                raise question.error(
+                    f"question {shown(name)}: has {'a' if withheld else 'no'} gold answer, unlike those before"
+                )
+            withheld = answers is None
             questions.append(SpanExample(name, question.text("question"), passage, answers))
         yield paragraph, questions
 
@@ -76,16 +76,15 @@ def _gold(question: Row, passage: str, who: str) -> tuple[Answer, ...] | None:
     answers = tuple(Answer(entry.text("text"), entry.part("answer_start", int)) for entry in question.rows("answers"))
     if impossible is True and answers:
         raise question.error(f"{who}: is impossible and has answers")
-    if impossible is True:
-        return ()
     if impossible is False and not answers:
         raise question.error(f"{who}: is possible and has no answer")
+    if impossible is True:
+        return ()
     if all(answer == Answer("", 0) for answer in answers):
         return None
     for text, start in ((answer.text, answer.start) for answer in answers):
         found = passage[max(start, 0) : max(start, 0) + len(text)]
         if start < 0 or not text or found != text:
-            raise question.error(
-                f"{who}: answer {text[:40]!r} is not at offset {shown(start)}, there is {found[:40]!r}"
-            )
+            problem = f"answer {text[:40]!r} is not at offset {shown(start)}, but {found[:40]!r} is"
+            raise question.error(f"{who}: {problem}")
     return answers

@@ -1,4 +1,4 @@
-"""Rows of tables whose columns are named elsewhere: JSON, CSV, tabs, Parquet; every fault with file and line."""
+"""Rows of tables with given column names: JSON, CSV, tabs, Parquet; every error has file and line."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Name = str | int
 
 @dataclass(frozen=True)
 class Header:
-    """What a table's columns are called, and how it is written, as far as a user says.
+    """The column names of a table, and how it is written, as far as a user says.
 
     Attributes:
-        columns: field -> possible names, of which the first that is there counts; for `choices` a name per choice.
+        columns: field -> possible names, of which the first that exists counts; for `choices` a name per choice.
         optional: fields that a table may lack.
         quoted, separator, kind: as of `dialects.table_of`.
     """
@@ -51,11 +51,11 @@ class Header:
 def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
-    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages, and of what is none, are
-    left out; `languages_told` counts them.
+    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other or unknown languages are left out;
+    `languages_told` counts them.
 
     Raises:
-        DataError: another form, a column that is not there or there twice, a row with other columns than the first.
+        DataError: not a table, a missing or repeated column, a row with other columns than the first.
     """
     for row in _rows(path, header):
         if "language" not in row.columns or language in (_said(row), meant(_said(row))):
@@ -63,7 +63,7 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
 
 
 def languages_told(path: Path, header: Header) -> list[str]:
-    """What a person should know of a table's `language` column: spellings taken for one language, rows of none."""
+    """Notes on a table's `language` column: spellings that count as one language, and rows of unknown languages."""
     found: dict[str, Counter[str]] = {}
     for row in _rows(path, header):
         if "language" in row.columns:
@@ -79,17 +79,16 @@ def languages_told(path: Path, header: Header) -> list[str]:
 
 
 def _said(row: Row) -> str:
-    """The language of a row as the table spells it; empty where it says nothing."""
+    """The language of a row as the table spells it; may be empty."""
     return "" if row.value("language") is None else row.text("language").strip()
 
 
 def _rows(path: Path, header: Header) -> Iterator[Row]:
     table = table_of(path, header.quoted, header.separator, header.kind)
     columns: dict[str, str] = {}
-    named = table.form == "json"  # in every row anew
     for line, number, record in _records(table):
-        if named or not columns:
-            here = header.find(record, table, line if named else table.first)
+        if table.form == "json" or not columns:  # rows of JSON name their columns each
+            here = header.find(record, table, line if table.form == "json" else table.first)
             columns = columns or here
             if odd := columns.items() ^ here.items():
                 (field, name), *_ = sorted(odd)
@@ -117,11 +116,11 @@ def _records(table: TableFile) -> Iterator[tuple[int, int, Record]]:
 
 
 def _by_header(table: TableFile) -> Iterator[tuple[int, Record]]:
-    """Rows under the header. Left out are rows without content, and columns without name and content, or the first."""
+    """Rows under the header, without empty rows, and without empty columns that have no name."""
     path, cells = table.path, table.cells()
     top, header = next(cells, (1, []))
     width = max((place for place, name in enumerate(header, start=1) if name.strip()), default=0)
-    blank = [place for place in range(1, len(header)) if not header[place].strip()]
+    blank = [place for place in range(1, len(header)) if not header[place].strip()]  # the first may hold row numbers
     for name in header[:width]:
         if name.strip() and header.count(name) > 1:
             raise DataError(f"column '{name}' occurs twice in the header", path, top)
@@ -133,14 +132,14 @@ def _by_header(table: TableFile) -> Iterator[tuple[int, Record]]:
         if not width <= len(row) <= len(header):
             raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
         if odd := [place for place in blank if any(row[place : place + 1])]:
-            found = f"column {odd[0] + 1} has no name in the header, and here it holds {shown(row[odd[0]])}"
+            found = f"column {odd[0] + 1} has no name in the header, but here it holds {shown(row[odd[0]])}"
             raise DataError(found, path, line)
         yield line, dict(zip(header[:width], row))
 
 
 def _parquet(table: TableFile) -> Iterator[Record]:
     """Parquet's rows, as Python's values."""
-    import pyarrow as pa  # heavy, and seldom asked for
+    import pyarrow as pa  # heavy, and seldom used
     import pyarrow.parquet as pq
 
     try:
@@ -158,7 +157,7 @@ def _parquet(table: TableFile) -> Iterator[Record]:
 def missing(
     field: str, names: Sequence[Name], have: Collection[str], path: Path, line: int | None, doubt: str = ""
 ) -> DataError:
-    """A column that is not there: what was asked, what there is, the nearest; and a `doubt` about the table."""
+    """The error for a missing column: what was looked for, the columns that exist, the nearest, and a `doubt`."""
     asked = " or ".join(f"'{name}'" if isinstance(name, str) else str(name) for name in names)
     near = [match for name in names for match in difflib.get_close_matches(str(name), list(have), n=1)]
     hint = f"did you mean '{near[0]}'?" if near else f"say `columns: {{{field}: ...}}`"

@@ -12,7 +12,7 @@ from pathlib import Path
 from xstilts.core.errors import DataError
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.common import Placed, checked, lines_of, one_of, shown
-from xstilts.data.readers.words import CONLLU, NO_EMPTY_LINE, blocks, is_conllu
+from xstilts.data.readers.words import CONLLU, blocks, is_conllu, numbered_words
 
 # fmt: off
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
@@ -54,36 +54,26 @@ def uner(path: Path, language: str) -> Placed:
 
 
 def _numbered(path: Path, column: int, labels: tuple[str, ...], width: int = CONLLU) -> Placed:
-    """CoNLL-U, or as many columns less: numbered words with the tag in one column, one of `labels` if there are any."""
+    """CoNLL-U or fewer columns: numbered words with the tag in one column, one of `labels` if there are any."""
     conllu = width == CONLLU
     for number, block in enumerate(blocks(path), start=1):
-        words: list[str] = []
-        tags: list[str] = []
-        name = str(number)
+        name, rows = str(number), []
         for line, text in block:
             if text.startswith("#"):
                 match = re.fullmatch(r"# *sent_id *= *(.+)", text)
                 name = match[1] if match and conllu else name
                 continue
-            fields = text.split("\t")
-            if len(fields) != width:
+            rows.append((line, text.split("\t")))
+            if len(rows[-1][1]) != width:
                 what = f"CoNLL-U's {width}" if conllu else str(width)
-                raise DataError(f"expected {what} columns, found {len(fields)}", path, line)
-            # `3-4` stands before word 3, `3.1` behind it.
-            if conllu and re.fullmatch(rf"{len(words) + 1}-[0-9]+|{len(words)}\.[0-9]+", fields[0]):
-                continue
-            if fields[0] != str(len(words) + 1):
-                again = re.fullmatch(r"1(-[0-9]+)?", fields[0])
-                problem = f"expected word {len(words) + 1}, found {shown(fields[0])}"
-                raise DataError(
-                    f"the words are numbered from 1 again: {NO_EMPTY_LINE}" if again else problem, path, line
-                )
-            words.append(_word(fields[1], path, line))
-            tags.append(one_of(fields[column], labels or (fields[column] or "_",), path, line))
-        if not words:
+                raise DataError(f"expected {what} columns, found {len(rows[-1][1])}", path, line)
+        lines = numbered_words(rows, path)
+        if not lines:
             raise DataError("a sentence without words", path, block[0][0])
+        words = tuple(_word(fields[1], path, line) for line, fields in lines)
+        tags = (one_of(cells[column], labels or (cells[column] or "_",), path, line) for line, cells in lines)
         if set(words) != {"_"} or not conllu:
-            yield block[0][0], TaggedExample(name, tuple(words), tuple(tags))
+            yield block[0][0], TaggedExample(name, words, tuple(tags))
 
 
 @checked

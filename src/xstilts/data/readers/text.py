@@ -22,9 +22,9 @@ _RANGE = "<range>"
 
 
 def plain_lines(path: Path, language: str) -> Iterator[Example]:
-    """One text a line, read one by one; the id is the line's number. Blank lines are left out.
+    """One text per line, read one by one; the id is the line's number. Blank lines are left out.
 
-    Not under `checked`, which remembers all ids: numbers of lines occur once.
+    Not under `checked`, which would remember all ids.
     """
     found = False
     for number, line in enumerate(lines_in(path), start=1):
@@ -49,17 +49,17 @@ def _verses(path: Path) -> list[tuple[str, str]]:
     Raises:
         DataError: the Bible and `vref.txt` have different numbers of lines, or a verse is named twice.
     """
-    lines = lines_of(path)
     named = find(path.with_name("vref.txt"))
     if named is None:
-        return [(str(number), line) for number, line in enumerate(lines, start=1)]
+        return [(str(number), line) for number, line in enumerate(lines_of(path), start=1)]
     ids = Ids(named)
     verses = [ids.add(name, line) for line, name in enumerate(lines_of(named), start=1)]
-    return list(zip(verses, _as_many(lines, path, verses, named)))
+    return list(zip(verses, _as_many(path, verses, named)))
 
 
-def _as_many(lines: list[str], path: Path, others: list[str], beside: Path) -> list[str]:
-    """The lines, if the file beside has as many."""
+def _as_many(path: Path, others: list[str], beside: Path) -> list[str]:
+    """The lines of a file, if the one beside it has as many."""
+    lines = lines_of(path)
     if len(lines) != len(others):
         raise DataError(f"has {len(lines)} lines, {beside.name} has {len(others)}", path)
     return lines
@@ -86,33 +86,38 @@ def conllu_text(path: Path, language: str) -> Placed:
 
 @checked
 def tatoeba(path: Path, language: str) -> Placed:
-    """LASER's Tatoeba pairs `tatoeba.deu-eng.deu` and `.eng` (Artetxe and Schwenk, TACL 2019).
+    """LASER's Tatoeba pairs `tatoeba.deu-eng.deu` and `.eng`.
 
     Raises:
-        DataError: among others, when the English side is sorted. XTREME's own copy (`de-en.en`) is, so that line n no
-            longer translates line n and the right pairs cannot be had from it.
+        DataError: among others, when the English side is sorted, as XTREME's own copy (`de-en.en`) is: line n then no
+            longer translates line n, and the right pairs cannot be recovered.
     """
     stem, _, side = unpacked_name(path).rpartition(".")
     english = beside(path, f"{stem}.{'eng' if len(side) == 3 else 'en'}", "its English side ")
     sentences = lines_of(english)
     if len(sentences) >= 10 and all(one <= two for one, two in pairwise(sentences)):
-        raise DataError(
-            "the English side is sorted (XTREME's own copy), its lines do not translate those beside it; "
-            "use LASER's data/tatoeba/v1",
-            english,
-        )
+        problem = "the English side is sorted (XTREME's own copy), so its lines do not translate those beside it"
+        raise DataError(f"{problem}; use LASER's data/tatoeba/v1", english)
     return _aligned(path, english)
 
 
 @checked
 def ntrex(path: Path, language: str) -> Placed:
-    """NTREX-128: `newstest2019-ref.deu.txt` with `newstest2019-src.eng.txt` beside it (Federmann et al. 2022)."""
+    """NTREX-128: `newstest2019-ref.deu.txt` with `newstest2019-src.eng.txt` beside it."""
     return _aligned(path, beside(path, "newstest2019-src.eng.txt", "its English side "))
+
+
+def _aligned(path: Path, english: Path) -> Placed:
+    targets = lines_of(english)
+    for number, (source, target) in enumerate(zip(_as_many(path, targets, english), targets), start=1):
+        if not source.strip() or not target.strip():
+            raise DataError("an empty sentence", path if not source.strip() else english, number)
+        yield number, ParallelExample(str(number), source, target)
 
 
 @checked
 def ebible_pairs(path: Path, language: str) -> Placed:
-    """Verses that both Bibles have; the English one is the first `eng-*.txt` by name (Akerman et al. 2023).
+    """Verses that both Bibles have; the English one is the first `eng-*.txt` by name.
 
     A verse that is joined to its neighbour in either Bible (`<range>`) is left out, with the one it is joined to.
     """
@@ -120,17 +125,9 @@ def ebible_pairs(path: Path, language: str) -> Placed:
     if not names:
         raise DataError("no English Bible (eng-*.txt) beside it", path)
     english = path.with_name(names[0])
-    here, there = _verses(path), [line for _, line in _verses(english)]
-    sources = _as_many([line for _, line in here], path, there, english)
-    joined = [_RANGE in pair for pair in zip(sources, there)]
-    for number, ((verse, source), target) in enumerate(zip(here, there)):
+    verses, targets = _verses(path), [line for _, line in _verses(english)]
+    sources = _as_many(path, targets, english)
+    joined = [_RANGE in pair for pair in zip(sources, targets)]
+    for number, ((verse, source), target) in enumerate(zip(verses, targets)):
         if source.strip() and target.strip() and not any(joined[number : number + 2]):
             yield number + 1, ParallelExample(verse, source, target)
-
-
-def _aligned(path: Path, english: Path) -> Placed:
-    targets = lines_of(english)
-    for number, (source, target) in enumerate(zip(_as_many(lines_of(path), path, targets, english), targets), start=1):
-        if not source.strip() or not target.strip():
-            raise DataError("an empty sentence", path if not source.strip() else english, number)
-        yield number, ParallelExample(str(number), source, target)

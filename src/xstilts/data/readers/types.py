@@ -1,8 +1,4 @@
-"""Task types as values: all that is said of a type outside its own machinery, without torch.
-
-`machinery` names the class in `xstilts.task_types` that makes features, heads, losses and predictions. A new type is
-one entry of `types.toml` and one class there; `xstilts show TYPE` prints the value.
-"""
+"""Task types as values: everything about a type except its machinery, without torch; see `types.toml`."""
 
 from __future__ import annotations
 
@@ -25,15 +21,7 @@ Maker = Callable[[Row, shapes.Gold | None], Example | None]
 
 @dataclass(frozen=True)
 class Usual:
-    """What a plan assumes of data that is not prepared yet, from the mean lengths of XTREME's English files.
-
-    Attributes:
-        tokens: of a segment, with special tokens; `segments` an instance has; `instances` a row makes.
-        predicted: share of the tokens over which an output layer predicts: those masked, or those of an answer.
-        passes: over a prompt in prediction: one a choice; of generated answers assumed. 0: one for each label.
-        feature: bytes a token in prepared features.
-        record, prediction: bytes an example in files of gold and of predictions.
-    """
+    """What a plan assumes of data that is not prepared yet; `types.toml` says what each number is."""
 
     tokens: int = 64
     segments: int = 1
@@ -47,29 +35,7 @@ class Usual:
 
 @dataclass(frozen=True)
 class Type:
-    """A task type: an entry of `types.toml`.
-
-    Attributes:
-        machinery: `module:Class` in `xstilts.task_types`.
-        fields: field of an own file -> what its column is called unless the user says so; the first that is there.
-        optional: fields that a file may lack.
-        make: what makes an example of a row of an own file (in `shapes`); None: own tasks cannot have this type.
-        rules: version of how own files are read; raised where the same file begins to give other examples.
-        encoding: version of what `prepare` makes of its examples; raised likewise.
-        metrics: that fit the gold of own tasks, the usual one first; none for what is only trained on.
-        max_length: of own tasks, in tokens with special tokens.
-        labels: `classes`: a class or tag for each text or word; `choices`: names of choices; empty: none.
-        in_text: the type by which a model that writes text does it; of such a type `asks` is the one that it answers.
-        answers: whether a finished model answers single examples (`xstilts predict`), as the hub's pipeline tag.
-        raw: instances are blocks of lines of raw text.
-        fills: texts are cut into windows or joined, so that they are as long as they may be.
-        trained: whether it can be trained on.
-        cosine: its loss compares sentence vectors, for which bf16 is too coarse.
-        read_by, trained_by, judged_by: what of a backbone's `retrieval` its predictions, training and scores depend on.
-        options: numbers that a component of a mixture may set, each with its range.
-        translated: training examples can be translated; `projected`: their gold has a place in the text.
-        score: function in `xstilts.evaluation.score_match` that compares files of gold and predictions.
-    """
+    """A task type: an entry of `types.toml`, which says what each key is."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -101,7 +67,7 @@ class Type:
 
     @property
     def vectors(self) -> bool:
-        """Whether it has no head: sentence vectors are all there is."""
+        """Whether it has no head and uses sentence vectors alone."""
         return bool(self.read_by or self.cosine)
 
 
@@ -109,7 +75,7 @@ TYPES: Registry[Type] = Registry("task type")
 
 
 def asked_type(name: str) -> Type:
-    """The type that is asked, whether a head answers or the model writes text."""
+    """The type that a head would have, for one whose answers a model writes as text; else the type itself."""
     kind = TYPES.get(name)
     return TYPES.get(kind.asks) if kind.asks else kind
 
