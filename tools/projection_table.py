@@ -22,7 +22,7 @@ from xstilts.microworld.encoders import encoder_path
 from xstilts.tasks import TASKS
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carrier
-from xstilts.translation.project import Align, Projected, Projector, Sentence, Translated
+from xstilts.translation.project import Align, Projector, Sentence, Translated
 from xstilts.translation.texts import Range, running_text
 
 WORLDS, COUNT = (1, 2, 3), 100
@@ -70,7 +70,7 @@ def accuracy(english: Sequence[Example], other: Sequence[Example], language: str
     projector = Projector(language, lambda texts: [Translated(told[text.translate(_NONE)]) for text in texts], align)
     if isinstance(english[0], SpanExample):
         asked = [Sentence(_text(one), (_span(one),), ("",)) for one in english]
-        found = [one.spans[0] if isinstance(one, Projected) else None for one in projector(asked)]
+        found = [one.spans[0] if isinstance(one, Translated) else None for one in projector(asked)]
         right = sum(ours == _span(theirs) for ours, theirs in zip(found, other))
         return Accuracy(100 * sum(one is not None for one in found) / len(found), 100 * right / len(found))
     carried = [one.example for one in Carrier(projector)(english)]

@@ -295,7 +295,7 @@ def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_pa
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["nowhere"], "`command` is one, and translations of 'micro_nli' are asked in qaa, qab"),
+        (["nowhere"], "one `command`, but translations of 'micro_nli' are needed in qaa, qab"),
         (["nowhere", "{language}"], "nowhere cannot be run"),
         ({"qaa": [sys.executable]}, "has no command for 'qab' .it has: qaa.: add one"),
     ],

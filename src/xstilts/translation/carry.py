@@ -1,7 +1,7 @@
-"""Examples and their translations: which texts are translated, and how gold is carried over.
+"""Translating examples: which texts are translated, and how gold is carried over.
 
-Labels and right choices stay. Of a span question the first answer is projected (training reads no other). Of tagged
-sentences entities (BIO) are projected as spans; tags of single words go along the alignment.
+Labels and right choices stay. Of a span question the first answer is projected (training reads no other). Entities
+(BIO) of tagged sentences are projected as spans; tags of single words follow the alignment.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample
-from xstilts.translation.project import NOT_PROJECTED, TOO_LONG, Projected, Projector, Sentence, entities, tags_along
+from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample, texts_of
+from xstilts.translation.project import NOT_PROJECTED, TOO_LONG, Projector, Sentence, Translated, entities, tags_along
 from xstilts.translation.quality import Judge
 from xstilts.translation.texts import Range, cut, running_text, sentences, words_of
 
 
 class Carried(NamedTuple):
-    """What became of an example: its translation, or why there is none; by which method gold was projected, if any."""
+    """The translation of an example, or the reason why there is none; the method that projected its gold, if any."""
 
     example: Example | None
     reason: str = ""
@@ -36,19 +36,22 @@ class Carrier:
     coverage: float = 0.6
 
     def __call__(self, examples: Sequence[Example]) -> list[Carried]:
-        """One entry an example, in their order."""
+        """One entry per example, in their order."""
         tagged = [example for example in examples if isinstance(example, TaggedExample)]
         if len(tagged) == len(examples):
             by_word = any(tag[:2] not in ("O", "B-", "I-") for example in tagged for tag in example.tags or ())
             return list(self._word_tags(tagged) if by_word else self._entities(tagged))
-        asked: list[Sentence] = []
-        for text, span in (part for example in examples for part in _texts(example)):
-            asked += [_sentence(text, place, span) for place in sentences(text, span)]
+        asked = [
+            _sentence(text, place, span)
+            for example in examples
+            for text, span in _texts(example)
+            for place in sentences(text, span)
+        ]
         found = iter(self.projector(asked))
         return [self._kept(example, [_joined(*part, found) for part in _texts(example)]) for example in examples]
 
-    def _kept(self, example: Example, parts: Sequence[Projected | str]) -> Carried:
-        texts = [part for part in parts if isinstance(part, Projected)]
+    def _kept(self, example: Example, parts: Sequence[Translated | str]) -> Carried:
+        texts = [part for part in parts if isinstance(part, Translated)]
         if len(texts) < len(parts):
             return Carried(None, next(part for part in parts if isinstance(part, str)))
         pairs = [(source, part.text) for (source, _), part in zip(_texts(example), texts, strict=True)]
@@ -93,13 +96,14 @@ class Carrier:
             if not tags or share < self.coverage:
                 yield Carried(None, NOT_PROJECTED)
                 continue
-            new = replace(example, words=own, tags=tuple(tags))
-            yield self._judged(new, source, Projected(found.text, (), "alignment", found.score))
+            yield self._judged(
+                replace(example, words=own, tags=tuple(tags)), source, found._replace(method="alignment")
+            )
 
-    def _judged(self, new: TaggedExample, source: str, projected: Projected) -> Carried:
+    def _judged(self, new: TaggedExample, source: str, found: Translated) -> Carried:
         empty = "" if new.words else "empty"
-        reason = self.judge([(source, projected.text)], projected.score) if self.judge else empty
-        return Carried(None, reason) if reason else Carried(new, method=projected.method)
+        reason = self.judge([(source, found.text)], found.score) if self.judge else empty
+        return Carried(None, reason) if reason else Carried(new, method=found.method)
 
 
 def _sentence(text: str, place: Range, span: Range | None) -> Sentence:
@@ -110,44 +114,40 @@ def _sentence(text: str, place: Range, span: Range | None) -> Sentence:
     return Sentence(text[place.start : place.end], (inside,), ("",))
 
 
-def _joined(text: str, span: Range | None, found: Iterator[Projected | str]) -> Projected | str:
-    """A text of which the next sentences are translated, with the blanks between them; else why it is not."""
-    joined, end, projected = "", 0, []
+def _joined(text: str, span: Range | None, found: Iterator[Translated | str]) -> Translated | str:
+    """The translation of a text from those of its sentences, the next in `found`; or why there is none."""
+    joined, end, moved = "", 0, []
     places = sentences(text, span)
     for place, one in [(place, next(found)) for place in places]:
         if isinstance(one, str):
             return one
         before = joined + text[end : place.start]
-        spans = tuple(Range(len(before) + start, len(before) + stop) for start, stop in one.spans)
-        projected.append(one._replace(spans=spans))
+        moved.append(one._replace(spans=tuple(Range(len(before) + a, len(before) + b) for a, b in one.spans)))
         joined, end = before + one.text, place.end
-    scores = [one.score for one in projected if one.score is not None]
-    with_span = next((one for one in projected if one.spans), Projected(""))
-    return Projected(joined + text[end:], with_span.spans, with_span.method, min(scores, default=None))
+    scores = [one.score for one in moved if one.score is not None]
+    with_span = next((one for one in moved if one.spans), Translated(""))
+    return with_span._replace(text=joined + text[end:], score=min(scores, default=None))
 
 
 def example_texts(example: Example) -> list[str]:
-    """All that an example says."""
-    if isinstance(example, TaggedExample):
-        return [" ".join(example.words)]
-    return [text for text, _ in _texts(example)]
+    """All texts of an example."""
+    return [*texts_of(example), *(example.choices if isinstance(example, ChoiceExample) else ())]
 
 
 def _texts(example: Example) -> list[tuple[str, Range | None]]:
     """The texts of an example, and the span in each that is to be projected."""
     match example:
-        case TextExample(text=text, pair=pair):
-            return [(text, None), *([] if pair is None else [(pair, None)])]
+        case TextExample():
+            return [(text, None) for text in (example.text, example.pair) if text is not None]
         case ChoiceExample():
             return [(text, None) for text in (example.context, example.question, *example.choices)]
         case SpanExample(question=question, passage=passage, answers=answers):
             first = answers[0] if answers else None
-            span = Range(first.start, first.start + len(first.text)) if first else None
-            return [(question, None), (passage, span)]
+            return [(question, None), (passage, Range(first.start, first.start + len(first.text)) if first else None)]
     raise AssertionError(f"{type(example).__name__} is not translated")
 
 
-def _rebuilt(example: Example, texts: Sequence[Projected]) -> Example:
+def _rebuilt(example: Example, texts: Sequence[Translated]) -> Example:
     first, *others = [part.text for part in texts]
     match example:
         case TextExample():

@@ -1,7 +1,7 @@
 """Machine translation by any program that reads lines and writes as many.
 
-The program reads standard input and writes standard output, or is told both as files (`{in}` and `{out}` among its
-arguments). It is run without a shell; where a pipeline is needed, `[sh, -c, "one | other"]` says so.
+The program reads standard input and writes standard output, or it gets both as files (`{in}` and `{out}` among its
+arguments). It runs without a shell; `[sh, -c, "one | other"]` gives a pipeline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Command:
         self._name = f"`{' '.join(argv)}`"
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
-        """One entry a text, which is sent as one line.
+        """One entry per text, which is sent as one line.
 
         Raises `ConfigError` where the program cannot be run, and `DataError` where it fails or loses a line.
         """
@@ -31,23 +31,23 @@ class Command:
         found = self._run(lines)
         if len(found) != len(lines):
             first, last = 0, len(lines)
-            while last - first > 1:  # halves are tried apart
+            while last - first > 1:  # try the halves to find the lost line
                 middle = (first + last) // 2
                 wrong = len(self._run(lines[first:middle])) != middle - first
                 first, last = (first, middle) if wrong else (middle, last)
-            self._run(lines)  # the files are those of all lines again
+            self._run(lines)  # so that the files hold all lines again
             raise DataError(f"{self._name} wrote {len(found)} lines for {len(lines)}", self._sent, first + 1)
         return [Translated(line.strip()) for line in found]
 
     def _run(self, lines: Sequence[str]) -> list[str]:
         for left in (self._sent, self._received):
-            left.unlink(missing_ok=True)  # not written into: an earlier attempt at the stage may have the same file
+            left.unlink(missing_ok=True)  # never written in place: an earlier attempt at the stage may share the file
         self._sent.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         places = {"{in}": str(self._sent), "{out}": str(self._received)}
         argv = [places.get(part, part) for part in self._argv]
         done = _done(argv, b"" if "{in}" in self._argv else self._sent.read_bytes())
         if done.returncode:
-            why = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            why = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed no error"]
             raise DataError(f"{self._name} ended with {done.returncode}: {why[-1]}", self._sent)
         if "{out}" not in self._argv:
             self._received.write_bytes(done.stdout)
@@ -62,15 +62,13 @@ def _done(argv: Sequence[str], sent: bytes) -> subprocess.CompletedProcess[bytes
     try:
         return subprocess.run(argv, input=sent, capture_output=True, check=False)
     except OSError as error:
-        raise ConfigError(
-            f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({error.strerror}): install it, or name "
-            "its path"
-        ) from None
+        problem = f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({error.strerror})"
+        raise ConfigError(f"{problem}: install it, or give its path") from None
 
 
 @lru_cache
 def printed_version(argv: tuple[str, ...], asked: tuple[str, ...] | None) -> str:
-    """What `asked` prints, else the program of `argv` for `--version` or `-V`. Raises `ConfigError` where they fail."""
+    """The output of `asked`, else of the program of `argv` for `--version` or `-V`. Raises `ConfigError`."""
     for tried in (asked,) if asked else ((argv[0], "--version"), (argv[0], "-V")):
         done = _done(tried, b"")
         if not done.returncode:

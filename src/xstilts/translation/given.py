@@ -1,4 +1,4 @@
-"""Translations that are there: files in the task's own format, XTREME's published ones, or another task's.
+"""Existing translations: files in the task's own format, XTREME's published ones, or another task's.
 
 XTREME's sets (gs://xtreme_translations): XNLI and PAWS-X as five columns without header (both English texts, both
 translated, label; `contradictory` is contradiction), SQuAD and TyDiQA-GoldP as SQuAD's JSON with some wrong offsets.
@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_json
 from xstilts.data.examples import Answer, Example, SpanExample, TextExample
-from xstilts.data.readers.common import tab_rows
+from xstilts.data.readers.common import one_of, tab_rows
+from xstilts.data.readers.pairs import NLI_SPELLINGS
 from xstilts.tasks import Task
 from xstilts.translation.carry import Carried, example_texts
 from xstilts.translation.quality import Judge
-
-_OTHER_WORDS = {"contradictory": "contradiction"}
 
 
 class _Given(NamedTuple):
@@ -59,29 +58,23 @@ def _read(task: Task, path: Path, language: str) -> Iterator[_Given]:
     if task.type.startswith("span_qa") and kind == "json":
         yield from _questions(path)
     elif task.type.startswith("classification") and kind == "tsv" and _is_xtreme(task, path):
-        yield from _five_columns(task, path)
+        for line, row in tab_rows(path):
+            if len(row) != 5:
+                raise DataError(f"expected 5 columns as in XTREME's translations, found {len(row)}", path, line)
+            *english, text, pair, label = row
+            label = one_of(NLI_SPELLINGS.get(label, label), task.labels, path, line)
+            yield _Given(str(line), Carried(TextExample(str(line), text, pair, label)), english)
     else:
         yield from (_Given(example.id, Carried(example)) for example in task.read(path, language))
 
 
 def _is_xtreme(task: Task, path: Path) -> bool:
     _, row = next(tab_rows(path), (0, [""]))
-    return len(row) == 5 and _OTHER_WORDS.get(row[-1], row[-1]) in task.labels
-
-
-def _five_columns(task: Task, path: Path) -> Iterator[_Given]:
-    for line, row in tab_rows(path):
-        if len(row) != 5:
-            raise DataError(f"expected 5 columns as in XTREME's translations, found {len(row)}", path, line)
-        *english, text, pair, label = row
-        label = _OTHER_WORDS.get(label, label)
-        if label not in task.labels:
-            raise DataError(f"unknown label '{label[:60]}'; labels are {', '.join(task.labels)}", path, line)
-        yield _Given(str(line), Carried(TextExample(str(line), text, pair, label)), english)
+    return len(row) == 5 and NLI_SPELLINGS.get(row[-1], row[-1]) in task.labels
 
 
 def _questions(path: Path) -> Iterator[_Given]:
-    """Questions of SQuAD's JSON; an answer that is not at its offset, but once in the passage, is put there."""
+    """Questions of SQuAD's JSON; an answer at a wrong offset that occurs once in the passage is put at its place."""
     try:
         for article in read_json(path)["data"]:
             for paragraph in article["paragraphs"]:
@@ -95,14 +88,15 @@ def _question(passage: str, asked: Mapping[str, Any]) -> Carried:
     example = SpanExample(str(asked["id"]), asked["question"], passage, ())
     if asked.get("is_impossible"):
         return Carried(example)
-    text, start = "", 0
-    if asked["answers"]:
-        text, start = asked["answers"][0]["text"], asked["answers"][0]["answer_start"]
-    if text.strip() and isinstance(start, int) and start >= 0 and passage[start : start + len(text)] == text:
-        return Carried(replace(example, answers=(Answer(text, start),)), method="files")
-    if text.strip() and passage.count(text) == 1:
-        return Carried(replace(example, answers=(Answer(text, passage.index(text)),)), method="found again")
-    return Carried(None, "misplaced")
+    answer = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": 0}
+    text, start, method = answer["text"], answer["answer_start"], "files"
+    if not text.strip():
+        return Carried(None, "misplaced")
+    if not isinstance(start, int) or start < 0 or passage[start : start + len(text)] != text:
+        if passage.count(text) != 1:
+            return Carried(None, "misplaced")
+        start, method = passage.index(text), "found again"
+    return Carried(replace(example, answers=(Answer(text, start),)), method=method)
 
 
 def _paired(task: Task, path: Path, found: Sequence[_Given], sources: Sequence[Example]) -> dict[str, Carried]:

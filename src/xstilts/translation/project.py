@@ -1,8 +1,8 @@
 """Projection of spans and tags from a text to its translation.
 
 Spans are marked by brackets, which are found again in the translation (Lee et al. 2018; Lewis et al. 2020 for MLQA's
-training data; Chen et al. 2023, EasyProject, arXiv 2211.15613). Where they are lost, words are aligned, and a span is
-the smallest range over the words aligned with its own. Tags of single words go along the alignment alone.
+training data; Chen et al. 2023, EasyProject, arXiv 2211.15613). Where the brackets are lost, words are aligned, and a
+span is the smallest range over the words aligned with its own. Tags of single words follow the alignment alone.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ TOO_LONG, NOT_PROJECTED = "too long", "not projected"
 
 
 class Translated(NamedTuple):
-    """A sentence's translation, and the mean log-probability of its tokens where the engine tells it."""
+    """A sentence's translation.
+
+    Attributes:
+        score: mean log-probability of its tokens, where the engine gives it.
+        spans: places of the source's spans, in their order.
+        method: how the spans were found; empty without spans.
+    """
 
     text: str
     score: float | None = None
+    spans: tuple[Range, ...] = ()
+    method: str = ""
 
 
 class Alignment(NamedTuple):
@@ -40,15 +48,6 @@ class Sentence(NamedTuple):
     text: str
     spans: tuple[Range, ...] = ()
     labels: tuple[str, ...] = ()
-
-
-class Projected(NamedTuple):
-    """A translated sentence, its spans in the order of the source, and the method that found them ("": no spans)."""
-
-    text: str
-    spans: tuple[Range, ...] = ()
-    method: str = ""
-    score: float | None = None
 
 
 Words = Sequence[str]
@@ -71,19 +70,19 @@ class Projector:
         new = list(dict.fromkeys(texts))
         return dict(zip(new, self.translate(new) if new else [], strict=True))
 
-    def __call__(self, sentences: Sequence[Sentence]) -> list[Projected | str]:
-        """One entry a sentence: the reason where it was too long, or its spans were not found."""
+    def __call__(self, sentences: Sequence[Sentence]) -> list[Translated | str]:
+        """One entry per sentence: its translation, or why there is none (too long, spans not found)."""
         marked = [mark(one) for one in sentences]
         known = self.plain(text or one.text for text, one in zip(marked, sentences))
-        found: list[Projected | str] = []
+        found: list[Translated | str] = []
         for one, text in zip(sentences, marked):
             translated = known[text or one.text]
             if translated is None:
                 found.append(TOO_LONG)
             elif not one.spans:
-                found.append(Projected(translated.text, score=translated.score))
+                found.append(translated)
             elif text and (clean := unmark(translated.text, len(one.spans))):
-                found.append(Projected(*clean, "markers", translated.score))
+                found.append(translated._replace(text=clean[0], spans=clean[1], method="markers"))
             else:
                 found.append(NOT_PROJECTED)
         lost = [i for i, one in enumerate(sentences) if one.spans and isinstance(found[i], str)]
@@ -91,22 +90,22 @@ class Projector:
             known |= self.plain(sentences[i].text for i in lost if sentences[i].text not in known)
             targets = [known[sentences[i].text] for i in lost]
             for i, aligned in zip(lost, self._aligned([sentences[i] for i in lost], targets, self.align)):
-                if isinstance(aligned, Projected) or found[i] == TOO_LONG:
+                if isinstance(aligned, Translated) or found[i] == TOO_LONG:
                     found[i] = aligned
         return found
 
     def _aligned(
         self, sentences: Sequence[Sentence], targets: Sequence[Translated | None], align: Align
-    ) -> list[Projected | str]:
+    ) -> list[Translated | str]:
         texts = [target.text if target else "" for target in targets]
         places = [(words_of(one.text, "en"), words_of(text, self.language)) for one, text in zip(sentences, texts)]
         pairs = [(cut(one.text, a), cut(text, b)) for one, text, (a, b) in zip(sentences, texts, places)]
         links = iter(align([pair for pair in pairs if all(pair)]))
-        found: list[Projected | str] = []
+        found: list[Translated | str] = []
         for one, target, pair, own in zip(sentences, targets, pairs, places):
             spans = along(one.spans, *own, next(links).links) if all(pair) else None
-            reason = NOT_PROJECTED if target else TOO_LONG
-            found.append(Projected(target.text, spans, "alignment", target.score) if target and spans else reason)
+            aligned = target._replace(spans=spans, method="alignment") if target and spans else None
+            found.append(aligned or (NOT_PROJECTED if target else TOO_LONG))
         return found
 
 
@@ -151,9 +150,9 @@ def along(
 
 
 def tags_along(tags: Sequence[str], alignment: Alignment) -> tuple[list[str], float]:
-    """A tag for each word of the translation, and the share of them that are aligned.
+    """A tag for each word of the translation, and the share of the words that are aligned.
 
-    A word takes the tag of the first that it is aligned with, else of the nearest.
+    A word takes the tag of the first word that it is aligned with, else of the nearest.
     """
     first: dict[int, int] = {}
     for i, j in sorted(alignment.links):
@@ -163,7 +162,7 @@ def tags_along(tags: Sequence[str], alignment: Alignment) -> tuple[list[str], fl
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """(first word, last word + 1, type) of the entities that BIO tags say; an `I-` without a beginning begins one."""
+    """(first word, last word + 1, type) of the entities in BIO tags; an `I-` without a beginning begins one."""
     found: list[tuple[int, int, str]] = []
     for i, tag in enumerate(tags):
         kind = tag[2:] if tag[:2] in ("B-", "I-") else ""

@@ -13,9 +13,9 @@ from xstilts.core.strict import Code, Strict, mistake
 from xstilts.data.locate import check_pattern
 
 SOURCE = "en"
-"""The language that is translated from."""
+"""The language of the source texts."""
 TRANSLATING = ("ctranslate2", "command")
-"""Engines that translate texts, so that spans and tags are projected; the others give translated examples."""
+"""Engines that translate texts, so that spans and tags must be projected; the others give translated examples."""
 PROJECTION: Mapping[str, Any] = {"markers": "brackets", "layer": None, "coverage": 0.6}
 """How spans and tags are projected, as keys have it; `coverage` is the least share of aligned words (`carry`)."""
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -25,10 +25,12 @@ Patterns = Annotated[
 
 
 class Quality(Strict):
-    """What a translation must be; an example of which any part is not is left out, and counted under the reason."""
+    """Limits for translations; an example with any part outside them is left out and counted under the reason."""
 
     length_ratio: float = Field(default=4.0, gt=1, description="largest ratio of the sides' characters, with 10 added")
-    copied: float = Field(default=0.8, gt=0, le=1, description="largest share of its words that are in the source too")
+    copied: float = Field(
+        default=0.8, gt=0, le=1, description="largest share of its words that also occur in the source"
+    )
     identify: bool = Field(default=True, description="leave out what looks like English (languages of py3langid)")
     min_score: float | None = Field(default=None, lt=0, description="least mean log-probability of a sentence's tokens")
 
@@ -69,13 +71,11 @@ class EngineSpec(Strict):
         if self.engine == "ctranslate2" and (self.model is None) == (not self.models):
             raise ValueError("give `model` (one folder for all languages) or `models` (language -> folder)")
         if self.engine == "command" and not self.command:
-            raise ValueError(
-                "give `command`: a program and its arguments, such as [apertium, -u, eng-spa], or an `engine`"
-            )
+            raise ValueError("give `command`: a program and its arguments ([apertium, -u, eng-spa]), or an `engine`")
         if self.engine == "files" and not (self.files or self.tasks):
             raise ValueError("give `files` (task -> pattern) or `tasks` (task -> the task that holds its translations)")
         if both := sorted(self.files.keys() & self.tasks.keys()):
-            raise ValueError(f"'{both[0]}' stands in `files` and in `tasks`: give one")
+            raise ValueError(f"'{both[0]}' is in `files` and in `tasks`: give one")
         if self.engine != "ctranslate2" and self.quality.min_score is not None:
             raise ValueError("quality.min_score: only ctranslate2 scores its translations; leave it out")
         for pattern in (pattern for patterns in self.files.values() for pattern in patterns):
@@ -83,22 +83,20 @@ class EngineSpec(Strict):
         return self
 
     def check_languages(self, task: str, languages: Sequence[str]) -> None:
-        """Refuse languages of a component that would all be one. Raises `ConfigError`."""
-        asked = f"translations of '{task}' are asked in {', '.join(languages)}"
+        """Refuse a component in several languages that would all get one translation. Raises `ConfigError`."""
+        asked = f"translations of '{task}' are needed in {', '.join(languages)}"
         if isinstance(self.command, tuple) and len({*map(self.argv, languages)}) < len(languages):
-            raise ConfigError(
-                f"`command` is one, and {asked}: put {{language}} or {{iso3}} into it, or give one for each"
-            )
+            raise ConfigError(f"one `command`, but {asked}: put {{language}} or {{iso3}} into it, or give one for each")
         told = {**self.source_tokens, **self.target_tokens}
         silent = [code for code in languages if code not in told]
         if self.model and silent and (told or len(languages) > 1):
             raise ConfigError(
-                f"`model` is one for all languages, and `target_tokens` do not say how it writes {', '.join(silent)}: "
-                f"add them (NLLB: `{silent[0]}: {any_language(silent[0]).forms('flores')[0]}`), or give `models`"
+                f"`model` serves all languages, but `target_tokens` do not say how it writes {', '.join(silent)}: add "
+                f"them (NLLB: `{silent[0]}: {any_language(silent[0]).forms('flores')[0]}`), or give `models`"
             )
         for pattern in self.files.get(task, ()):
             if len(languages) > 1 and "{" not in pattern:
-                raise ConfigError(f"'{pattern}' is one file, and {asked}: put {{language}} into its name")
+                raise ConfigError(f"'{pattern}' is one file, but {asked}: put {{language}} into its name")
 
     def argv(self, language: str) -> tuple[str, ...] | None:
         """The command that translates into a language; `{in}` and `{out}` stay. None where there is none."""
@@ -107,7 +105,7 @@ class EngineSpec(Strict):
         return asked and tuple(part.replace("{language}", language).replace("{iso3}", iso3) for part in asked)
 
     def options(self, projected: bool, language: str) -> dict[str, Any]:
-        """What of this decides a translation into one language, but for models and files, which go by their content."""
+        """The options that decide a translation into one language; models and files enter keys by their content."""
         chosen: dict[str, Any] = {"engine": self.engine}
         if self.engine == "microworld":
             return chosen

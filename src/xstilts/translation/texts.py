@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import regex
 
 from xstilts.core.languages import LANGUAGES
 
@@ -13,6 +14,9 @@ _END = re.compile(r"(?<![.!?])[.!?]+[\"'\u2019\u201d)\]]*\s+(?=[\"'\u2018\u201c(
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st no vs etc jr sr gen col sgt capt lt rev hon inc ltd co corp e.g i.e u.s".split()
 )
+_JOINING = r"\p{Mn}\p{Mc}\p{Cf}"
+_WORD = regex.compile(rf"[\p{{L}}\p{{N}}_][\p{{L}}\p{{N}}_{_JOINING}]*|\S[{_JOINING}]*")
+_LATIN_WORD = regex.compile(rf"[A-Za-z0-9_][A-Za-z0-9_{_JOINING}]*|\S[{_JOINING}]*")
 _UNSPACED = frozenset("Hans Hant Hani Jpan Thai Laoo Khmr Mymr Tibt".split())
 _CLOSING, _OPENING = frozenset(".,;:!?%)]}\u2019\u201d'"), frozenset("([{\u2018\u201c$#")
 
@@ -52,28 +56,16 @@ def sentences(text: str, whole: Range | None = None) -> list[Range]:
 
 
 def words_of(text: str, language: str) -> list[Range]:
-    """The words of a text: runs of letters, marks and digits, and every mark of punctuation.
+    """The words of a text: runs of letters, marks and digits, and single punctuation marks.
 
-    Scripts that are written without blanks are cut into characters, as in PAN-X, but for Latin names and digits.
+    Scripts that are written without blanks are cut into characters, as in PAN-X, except for Latin names and digits.
     """
     unspaced = language in LANGUAGES and LANGUAGES[language].script in _UNSPACED
-    found: list[Range] = []
-    open_word = False
-    for place, character in enumerate(text):
-        joins = unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Mc", "Cf")
-        letter = (character.isalnum() or character == "_") and (character.isascii() or not unspaced)
-        if character.isspace():
-            open_word = False
-        elif found and found[-1].end == place and (joins or (letter and open_word)):
-            found[-1] = Range(found[-1].start, place + 1)
-        else:
-            found.append(Range(place, place + 1))
-            open_word = letter
-    return found
+    return [Range(*match.span()) for match in (_LATIN_WORD if unspaced else _WORD).finditer(text)]
 
 
 def running_text(words: Sequence[str]) -> tuple[str, list[Range]]:
-    """English words as running text, and the place of each: marks stand at their words, as models were trained on."""
+    """English words as running text, and the place of each; punctuation is attached as in natural text."""
     text, places, glued = "", [], True
     for word in words:
         attached = word in _CLOSING or word in ("n't", "...") or (len(word) > 1 and word[0] in "'\u2019")
