@@ -1,6 +1,6 @@
-"""What a task is: a named data set as a value. Reading it needs no torch.
+"""A task: a named data set as a value. Reading it needs no torch.
 
-A task names its *type* (`span_qa`, `tagging` ...); the machinery of that type (features, head, loss, decoding) lives in
+A task names its *type* (`span_qa`, `tagging` ...). The machinery of that type (features, head, loss, decoding) is in
 `xstilts.task_types` and is looked up by training and prediction alone, so that listing and scoring stay light.
 """
 
@@ -27,25 +27,24 @@ from xstilts.metrics import METRICS
 
 Split = Literal["train", "validation", "test"]
 Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
-"""Types that pretrain on data which has no labels, or needs none; raw text and translation pairs have several."""
+"""Types that pretrain without labels; raw text and translation pairs have several."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A data set with everything needed to read, train on, measure and cite it.
+    """A data set with everything that is needed to read it, train on it, measure it and cite it.
 
     Attributes:
         type: name of a task type (`xstilts.data.readers.types`).
-        files: split -> patterns below the data folder, tried in order; `{language}` is the XTREME code, `{iso3}` its
-            ISO 639-3 code, further fields in `xstilts.core.languages`; `*` matches within one name; a packed one is
-            found too. All files of the first pattern that matches anything are read, in sorted order.
+        files: split -> patterns below the data folder (`xstilts.data.locate`), tried in order. All files of the first
+            pattern that matches anything are read, in sorted order.
         languages: languages with the `test` (or else `validation`) split in the official release; all for raw text.
         labels: classes or tags in their fixed order; empty for types without.
-        open_labels: there is no fixed list of tags; they are those of the files (`found_labels`).
-        metric: name in `xstilts.metrics`; empty for what is only trained on.
+        open_labels: the tags are those of the files (`found_labels`).
+        metric: name in `xstilts.metrics`; empty for tasks that are only trained on.
         train_on: task whose English training split is used when this one is a target and has none of its own.
-        evaluate_on: the split that is measured; XTREME-R sets without labelled test data say `validation`.
-        gold: split -> patterns of a file with the labels, one a line, for data files that come without; optional.
+        evaluate_on: the split that is measured; `validation` where the test labels are not public.
+        gold: split -> patterns of a file with the labels, one per line, for data files without them; optional.
         beside: patterns of files that the reader opens beside the located ones (English side, candidates).
         like: for a task declared in an experiment file, the registered task it is modelled on.
     """
@@ -76,7 +75,7 @@ class Task:
         return METRICS.get(self.metric).main if self.metric else ""
 
     def available(self, root: Root, split: Split) -> list[str]:
-        """Languages whose files for `split` are there now; nothing is opened."""
+        """Languages with files for `split`; nothing is opened."""
         return languages_there(root, self.files.get(split, ()), self.languages)
 
     def paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
@@ -84,28 +83,28 @@ class Task:
 
         Raises:
             UnknownName: the task has no such language.
-            DataError: it has no such split, or no file is there; the message names what was looked for.
+            DataError: it has no such split, or no file; the message names what was looked for.
         """
         check_language(self, language)
         check_split(self, split)
         return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
 
     def gold_paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
-        """The file with the labels of one split and language, if it is there and the task has such files; else none."""
+        """The file with the labels of one split and language, if it exists."""
         patterns = self.gold.get(split, ())
         if language not in languages_there(root, patterns, (language,)):
             return []
         return locate(root, patterns, language, f"gold of {self.name} ({split}, {language})")
 
     def beside_paths(self, root: Root, language: str = "en") -> list[Path]:
-        """The files that `read` opens beside those of `paths`, as far as they are there."""
+        """The files that `read` opens beside those of `paths`, if they exist."""
         return [path for pattern in self.beside for path in files_of(root, pattern, language)]
 
     def found_labels(self, root: Root) -> tuple[str, ...]:
-        """The tags of all English splits that are there, sorted: a task without a fixed list has these.
+        """The tags of all English splits that have files, sorted: those of a task with `open_labels`.
 
         Raises:
-            DataError: no training file is there, or a file cannot be read.
+            DataError: there is no training file, or a file cannot be read.
         """
         self.paths(root, "train")
         there = [split for split in self.files if "en" in self.available(root, split)]
@@ -113,10 +112,10 @@ class Task:
         return tuple(sorted({tag for one in examples for tag in gold_of(one) or ()}))
 
     def stream(self, root: Root, split: Split, language: str = "en") -> Iterator[Example]:
-        """The examples of one split and language one by one, in file order, without gold of files of its own.
+        """The examples of one split and language one by one, in file order, without the gold of other files.
 
-        When several files form the split, every id begins with its file's name: `en_ewt-ud-test:...`. Errors as of
-        `load`, but only when their place is reached.
+        If the split has several files, every id begins with its file's name: `en_ewt-ud-test:...`. Raises as `load`
+        does, but only when the place of the error is reached.
         """
         paths = self.paths(root, split, language)
         for path, prefix in zip(paths, _prefixes(paths)):
@@ -124,12 +123,11 @@ class Task:
                 yield replace(example, id=prefix + example.id) if prefix else example
 
     def found(self, root: Root, split: Split, language: str = "en") -> Found:
-        """Rows, labels with counts and what is odd about them; reads the files once. Errors as of `load`."""
+        """Rows, labels with counts, and what is odd about them. Reads the files once; raises as `load` does."""
         cleaned: Counter[str] = Counter()
         read = partial(self.read, cleaned=cleaned) if isinstance(self.read, ColumnReader) else self.read
         task = replace(self, read=read)
-        examples = task.load(root, split, language) if self.gold else task.stream(root, split, language)
-        return found_in(examples, cleaned, self.labels)
+        return found_in((task.load if self.gold else task.stream)(root, split, language), cleaned, self.labels)
 
     def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
@@ -146,7 +144,7 @@ class Task:
 
 
 def _prefixes(paths: list[Path]) -> list[str]:
-    """What makes ids of several files unique: the path below the folder they share, without suffixes."""
+    """Prefixes that make the ids of several files unique: the paths below the folder they share, without suffixes."""
     if len(paths) == 1:
         return [""]
     shared = os.path.commonpath([path.parent for path in paths])
@@ -155,10 +153,10 @@ def _prefixes(paths: list[Path]) -> list[str]:
 
 
 def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]) -> list[Example]:
-    """The examples with the gold of a file of its own, one label a line: classes of texts, numbers of choices from 1.
+    """The examples with the gold of a separate file, one label per line: classes of texts, numbers of choices from 1.
 
     Raises:
-        DataError: another number of lines than of examples, or an unknown label.
+        DataError: the numbers of lines and examples differ, or a label is unknown.
     """
     lines = lines_of(path)
     if len(lines) != len(examples):

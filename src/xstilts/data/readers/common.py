@@ -121,9 +121,9 @@ class Row:
             raise self.error(f"'{name}' should be a list of texts, found {str(value)[:60]!r}")
         return tuple(self.written(entry, name) for entry in value)
 
-    def label(self, labels: Sequence[str], *fields: str) -> str:
-        """The first of the fields that the row has; it must be one of the labels."""
-        return one_of(self.text(*fields), labels, self.path, self.line)
+    def label(self, labels: Sequence[str], field: str) -> str:
+        """A field that must be one of the labels."""
+        return one_of(self.text(field), labels, self.path, self.line)
 
     def index(self, field: str, size: int) -> int:
         """A field that must be the number of a choice, from 0 and below `size`, as a number or as its digits."""
@@ -171,12 +171,12 @@ _CR_ALONE = "its lines end at CR alone; they should end at LF or CR LF"
 
 
 def text_of(path: Path) -> str:
-    """A file of lines as text. Raises `DataError` for what UTF-8 allows and no such file holds: see `lined`."""
+    """A file of lines as text; see `lined`."""
     return lined(read_text(path), path)
 
 
 def lined(words: str, path: Path) -> str:
-    """The text, unless it holds NUL (as UTF-16 without its mark does), or its lines end at CR alone."""
+    """The text. Raises `DataError` if it holds NUL (as UTF-16 without its mark does) or lines that end at CR alone."""
     if (at := words.find("\0")) >= 0:
         raise DataError(_NUL, path, words.count("\n", 0, at) + 1)
     if "\r" in words and "\n" not in words:
@@ -191,7 +191,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def lines_in(path: Path) -> Iterator[str]:
-    """`lines_of` one by one, of a file of any size; what is wrong with it is raised when its line is reached."""
+    """`lines_of` one by one, of a file of any size; an error is raised when its line is reached."""
     for number, line in enumerate(stream_lines(path), start=1):
         if "\0" in line:
             raise DataError(_NUL, path, number)
@@ -226,7 +226,7 @@ def records(path: Path) -> Iterator[Row]:
 
 
 def records_with(path: Path, name: str) -> tuple[list[Row], bool]:
-    """`records`, and whether they have the field `name`, which is in all of them or in none (gold is withheld)."""
+    """`records`, and whether they have the field `name`. All rows have it or none does (gold is withheld)."""
     rows = list(records(path))
     first = bool(rows) and name in rows[0].record
     for row in rows:
@@ -236,7 +236,7 @@ def records_with(path: Path, name: str) -> tuple[list[Row], bool]:
 
 
 def beside(path: Path, name: str, what: str = "") -> Path:
-    """The file of that name beside another one, packed or not; `what` it is, for the message."""
+    """The file of that name beside another one, packed or not; `what` is for the message."""
     found = find(path.with_name(name))
     if found is None:
         raise DataError(f"{what}{name} (packed or not) is not beside it", path)
@@ -252,8 +252,7 @@ def csv_cells(words: str, delimiter: str, path: Path, start: int = 1) -> Iterato
     """(Line, cells) of rows as Python's csv writer writes them: fields with a quote or a line end are quoted."""
     first = start
     csv.field_size_limit(sys.maxsize)  # else 131,072 characters
-    pieces = words.split("\n")
-    lines = [f"{piece}\n" for piece in pieces[:-1]] + [piece for piece in pieces[-1:] if piece]
+    lines = [f"{piece}\n" for piece in words.removesuffix("\n").split("\n")] if words else []
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         for row in reader:
@@ -265,7 +264,7 @@ def csv_cells(words: str, delimiter: str, path: Path, start: int = 1) -> Iterato
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: short, in one line, and a list or an object by its type alone."""
+    """A value as a message shows it: short, in one line; lists and objects by their type alone."""
     if isinstance(value, str):
         return repr(value[:60])
     return type(value).__name__ if isinstance(value, (list, dict)) else f"{value!r:.60}"

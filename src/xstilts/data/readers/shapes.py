@@ -1,6 +1,6 @@
 """From rows of tables to examples, for every task type; what does not fit is an error with file and line.
 
-Without `Gold`, the gold of a row is not read: what a finished model is asked has none.
+Without `Gold`, the gold of a row is not read: inputs of a finished model have none.
 """
 
 from __future__ import annotations
@@ -13,16 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import DataError
-from xstilts.data.examples import (
-    Answer,
-    ChoiceExample,
-    Example,
-    ParallelExample,
-    PlainText,
-    SpanExample,
-    TaggedExample,
-    TextExample,
-)
+from xstilts.data import examples as ex
 from xstilts.data.readers.common import Row, one_of, shown
 from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tables import missing
@@ -35,18 +26,16 @@ class Gold:
     Attributes:
         labels: classes or tags; for choices their names in order; empty: any (for choices numbers and letters).
         no_answer: whether a question may have none.
-        count_from: the number of the first choice; None: it should be 0.
-        cleaned: labels as the file writes them, where that is not as they are read.
-        numbers: how many choices were named by a number that is taken to count from 0, and
-        zeros: how many of them by 0.
+        count_from: the number of the first choice; None: 0 is expected.
+        cleaned: labels as the file writes them, where they are read differently.
+        numbers: choices given by number without `count_from`, as the file writes them.
     """
 
     labels: tuple[str, ...] = ()
     no_answer: bool = False
     count_from: int | None = None
     cleaned: Counter[str] = field(default_factory=Counter)
-    numbers: int = 0
-    zeros: int = 0
+    numbers: Counter[int] = field(default_factory=Counter)
 
     def clean(self, raw: str) -> str:
         """A label or tag without the blanks around it."""
@@ -56,13 +45,13 @@ class Gold:
         return label
 
     def label(self, raw: str, path: Path, line: int | None) -> str:
-        """The same, which is among those allowed; perhaps empty, where any is."""
+        """The same, if it is allowed; it may be empty where any label is."""
         label = self.clean(raw)
         return one_of(label, self.labels, path, line) if self.labels else label
 
     def choice(self, row: Row, names: Sequence[str], size: int) -> int:
         """Which choice is right, from 0: by its name, else by letter or number."""
-        label = self.clean(_name(row))
+        label = self.clean(_label(row))
         if known := names or self.labels[:size]:
             if label in known:
                 return known.index(label)
@@ -78,34 +67,33 @@ class Gold:
             guess = self.count_from is None and label == str(size)
             hint = "; if they count from 1, say `count_from: 1`" * guess
             raise row.error(f"label should be a number from {first} to {first + size - 1}, found {shown(label)}{hint}")
-        self.numbers += self.count_from is None
-        self.zeros += self.count_from is None and int(label) == 0
+        self.numbers[int(label)] += self.count_from is None
         return int(label) - first
 
     def check_counting(self, path: Path) -> None:
         """Refuse a file whose choices are numbered and never 0: they may count from 1. Raises `DataError`."""
-        if self.numbers and not self.zeros:
-            rows = f"{self.numbers} rows" if self.numbers > 1 else "the only row"
+        count = self.numbers.total()
+        if count and not self.numbers[0]:
+            rows = f"{count} rows" if count > 1 else "the only row"
             problem = f"no label is 0 in {rows}: do the choices count from 1? Say `count_from: 1`, or `count_from: 0`"
             raise DataError(f"{problem} if the first choice is never right", path)
 
 
-def _name(row: Row) -> str:
-    """What the row says of its label."""
+def _label(row: Row) -> str:
     value = row.value("label")
     if value is None or value != value or (isinstance(value, str) and not clean(value)):
         raise row.error(f"'{row.column('label')}' is empty: leave out rows without gold")
     return row.name("label")
 
 
-def make_text(row: Row, gold: Gold | None) -> Example:
+def make_text(row: Row, gold: Gold | None) -> ex.Example:
     """A text or a pair of texts, and its label."""
     pair = row.text("pair") if "pair" in row.columns else None
-    label = gold.label(_name(row), row.path, row.line) if gold else None
-    return TextExample(row.id(), row.text("text"), pair, label)
+    label = gold.label(_label(row), row.path, row.line) if gold else None
+    return ex.TextExample(row.id(), row.text("text"), pair, label)
 
 
-def make_choice(row: Row, gold: Gold | None) -> Example:
+def make_choice(row: Row, gold: Gold | None) -> ex.Example:
     """A context, a question and choices, of which one is right."""
     choices, names = _choices(row)
     if len(choices) < 2 or not all(map(str.strip, choices)):
@@ -114,11 +102,11 @@ def make_choice(row: Row, gold: Gold | None) -> Example:
     if not context and not question:
         raise row.error("neither context nor question")
     label = gold.choice(row, names, len(choices)) if gold else None
-    return ChoiceExample(row.id(), context, question, choices, label)
+    return ex.ChoiceExample(row.id(), context, question, choices, label)
 
 
 def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The choices, and what the row itself calls them: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
+    """The choices, and their names in the row itself: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
     if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
         while len(several) > 2 and not str(row.value(several[-1]) or "").strip():  # fewer choices than columns
             several.pop()
@@ -137,13 +125,13 @@ def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return Row({"choices": texts}, row.path, row.line).texts("choices"), called
 
 
-def make_span(row: Row, gold: Gold | None) -> Example:
+def make_span(row: Row, gold: Gold | None) -> ex.Example:
     """A question and a passage, with the answers in it."""
     passage = row.text("passage")
     answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row)) if gold else None
     if gold and not answers and not gold.no_answer:
         raise row.error("a question without answer; `metric: squad_v2` is for such data")
-    return SpanExample(row.id(), row.text("question"), passage, answers)
+    return ex.SpanExample(row.id(), row.text("question"), passage, answers)
 
 
 def _answers(row: Row) -> list[tuple[Any, Any]]:
@@ -163,7 +151,7 @@ def _answers(row: Row) -> list[tuple[Any, Any]]:
     raise row.error("answers should be a list of {text, start}")
 
 
-def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
+def _answer(row: Row, text: Any, start: Any, passage: str) -> ex.Answer:
     """An answer that is at its place, in code points."""
     if isinstance(start, str) and start.isascii() and start.isdigit() and len(start) < 10:
         start = int(start)
@@ -173,10 +161,10 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> Answer:
         place = passage.find(text)
         found = f"it is at {place}" if place >= 0 else "the passage does not have it"
         raise row.error(f"answer {text[:40]!r} is not at {start} of the passage; {found}")
-    return Answer(text, start)
+    return ex.Answer(text, start)
 
 
-def make_words(row: Row, gold: Gold | None) -> Example:
+def make_words(row: Row, gold: Gold | None) -> ex.Example:
     """A sentence of words with a tag each."""
     words = row.texts("words")
     tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags")) if gold else None
@@ -186,18 +174,18 @@ def make_words(row: Row, gold: Gold | None) -> Example:
         raise row.error(f"expected a tag for every word, found {len(words)} words and {len(tags)} tags")
     if tags and not all(tags):
         raise row.error("an empty tag")
-    return TaggedExample(row.id(), words, tags)
+    return ex.TaggedExample(row.id(), words, tags)
 
 
-def make_parallel(row: Row, gold: Gold | None) -> Example:
+def make_parallel(row: Row, gold: Gold | None) -> ex.Example:
     """A sentence and its translation."""
     source, target = row.text("source"), row.text("target")
     if not source.strip() or not target.strip():
         raise row.error("an empty sentence")
-    return ParallelExample(row.id(), source, target)
+    return ex.ParallelExample(row.id(), source, target)
 
 
-def make_raw(row: Row, gold: Gold | None) -> Example | None:
+def make_raw(row: Row, gold: Gold | None) -> ex.Example | None:
     """A line of raw text; none if it is blank."""
     text = row.text("text")
-    return PlainText(row.id(), text) if text.strip() else None
+    return ex.PlainText(row.id(), text) if text.strip() else None

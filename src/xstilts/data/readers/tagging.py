@@ -1,7 +1,6 @@
-"""Words with tags: CoNLL-U (Universal Dependencies), XTREME's two columns, raw WikiANN, MasakhaNER, Universal NER.
+"""Words with tags: CoNLL-U (Universal Dependencies), XTREME's two columns, raw WikiANN, MasakhaNER, Universal NER, CCG.
 
-A sentence ends at an empty line; a line of blanks or of U+200B is a word. Sources: the official files; Nivre et al.
-2020, Pan et al. 2017, Rahimi et al. 2019, Adelani et al. 2021, Mayhew et al. 2024.
+A sentence ends at an empty line; a line of blanks or of U+200B is a word.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ UNER = (*NER, "B-OTH", "I-OTH")
 def udpos(path: Path, language: str) -> Placed:
     """UD's parts of speech: a treebank in CoNLL-U, whatever the file is called, or XTREME's two columns.
 
-    Of CoNLL-U, syntactic words with UPOS; the id is `sent_id`, else the sentence's number. Multiword ranges (`1-2`) and
+    In CoNLL-U, syntactic words with UPOS; the id is `sent_id`, else the sentence's number. Multiword ranges (`1-2`) and
     empty nodes (`8.1`) are no words. Forms may hold blanks. Sentences whose forms are all `_` (treebanks released
-    without their text) are left out, as XTREME's converter does.
+    without their text) are left out, as in XTREME's converter.
     """
     conllu = ".conllu" in path.suffixes or is_conllu(path)
     return _numbered(path, 3, UPOS) if conllu else _columns(path, "\t", UPOS, may_be_withheld=True)
