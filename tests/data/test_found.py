@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xstilts.core.errors import DataError
-from xstilts.data.found import Found
+from xstilts.data.readers.labels import Found
 from xstilts.experiment.own import OwnTask
 from xstilts.tasks import TASKS
 

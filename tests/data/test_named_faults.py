@@ -12,6 +12,7 @@ from xstilts.core.errors import DataError
 from xstilts.data.readers import squad
 
 HUGE = "9" * 400
+LONG = "1" * 5000
 DEEP = "[" * 900 + "]" * 900
 
 # fault -> (sample, what to replace in it, by what, the line that is named (0: none), what the message says)
@@ -35,6 +36,7 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("ebible pairs", "<range>\nSechs\n", "", 0, "has 4 lines, vref.txt has 6"),
     ],
     "a missing column": [
+        ("copa", '"idx": 1', '"i": 1', 2, "'idx' should be a whole number, found NoneType"),
         ("nli jsonl", '"gold_label": "ent', '"gold": "ent', 3, "no field gold_label or label; fields here: 'gold, "),
         ("nli table", "gold_label", "gold", 2, "no field gold_label or label"),
         ("anli csv", "context", "c", 2, "no field premise or sentence1 or context"),
@@ -59,6 +61,9 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("cosmos_qa", "answer1", "answer0", 1, "column 'answer0' occurs twice in the header"),
     ],
     "an unknown label": [
+        ("xnli xtreme", "A\u2028b\tB\tneutral", "sentence1\tsentence2\tlabel", 1, "unknown label 'label'"),
+        ("commonsense_qa", '"answerKey": "C"', '"answerKey": "E"', 1, "unknown label 'E'; labels are A, B, C"),
+        ("copa", '"question": "cause"', '"question": "why"', 1, "unknown label 'why'"),
         ("nli jsonl", "entailment", "Entailment", 3, "unknown label 'Entailment'; labels are entailment, neutral"),
         ("anli csv", ",c,u2", ",x,u2", 4, "unknown label 'x'"),
         ("xnli xtreme", "contradiction", "contradiction ", 2, "unknown label 'contradiction '"),
@@ -101,6 +106,9 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("sib200", "\n3\t", "\n\t", 3, "an empty id"),
     ],
     "an empty line": [
+        ("conllu", "# sent_id = a-1", "# sent_id = a-0\n\n# sent_id = a-1", 1, "a sentence without words"),
+        ("panx", "Ann\tB-PER", "\tB-PER", 1, "an empty word"),
+        ("tatoeba", "Zwei.", " ", 2, "an empty sentence"),
         ("nli table", "\n1\tA", "\n\n1\tA", 3, "no field gold_label or label"),
         ("anli csv", "E,F", "\r\nE,F", 4, "expected 4 columns as in the header, found 0"),
         ("xnli xtreme", "C\tD", "\r\nC\tD", 2, "expected 3 columns, found 0"),
@@ -112,6 +120,8 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("uner", "2\tAnn", "\n2\tAnn", 5, "expected word 1, found '2'"),
     ],
     "tabs in text": [
+        ("xnli xtreme", "B\tneutral", "B\tB\tneutral", 1, "expected 2 or 3 columns, found 4"),
+        ("panx", "Ann\tB-PER", "Ann\tNNP\tB-PER", 1, "expected 2 columns, found 3"),
         ("nli table", "1\tA\tB", "1\tA\t\tB", 3, "expected 5 columns as in the header, found 6"),
         ("xnli xtreme", "C\tD", "C\tC\tD", 2, "expected 3 columns, found 4"),
         ("pawsx xtreme", "C\tD", "C\tC\tD", 2, "expected 2 columns, found 3"),
@@ -135,6 +145,14 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("tydiqa", '"english-', '"korean-', 0, "holds no examples for language 'en'"),
     ],
     "another type": [
+        ("squad 1.1", '"answer_start": 13', '"answer_start": "13"', 0, "'answer_start' should be a whole number"),
+        ("squad 1.1", '"version": "1.1"', f'"version": {LONG}', 0, "not JSON (a number with thousands of digits)"),
+        ("squad 1.1", SAMPLES["squad 1.1"].content, "[]", 0, "'the file' should be an object, found list"),
+        ("squad 2.0", '"is_impossible": false', '"is_impossible": true', 0, "'q1': is impossible and has answers"),
+        ("squad 2.0", '"is_impossible": true', '"is_impossible": false', 0, "'q2': is possible and has no answer"),
+        ("nli jsonl", '"gold_label": "neutral"', f'"gold_label": {LONG}', 1, "not JSON (a number with thousands of"),
+        ("nli jsonl", '{"gold_label": "neutral"', '[1]\n{"gold_label": "neutral"', 1, "expected a JSON object, found list"),
+        ("hellaswag", '["w", "x", "y", "z"], "label": 0', '["w"], "label": 0', 2, "two or more endings, found 1"),
         ("squad 1.1", '"Where ?"', "7", 0, "'question' should be text, found int"),
         ("squad 1.1", '"paragraphs": [', '"paragraphs": {}, "p": [', 0, "'paragraphs' should be a list, found dict"),
         ("squad 1.1", '"answers": [{"', '"answers": [["x"], {"', 0, "'answers' should hold objects alone, found list"),
@@ -226,6 +244,34 @@ def test_lines_that_end_at_cr_alone_are_refused(name: str, tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         list(sample.read(path, sample.language))
     assert str(caught.value) == f"{path}:1: its lines end at CR alone; they should end at LF or CR LF"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_empty_and_a_missing_file_are_refused(name: str, tmp_path: Path) -> None:
+    sample = SAMPLES[name]
+    path = sample.write(tmp_path, b"")
+    with pytest.raises(DataError):
+        list(sample.read(path, sample.language))
+    path.unlink()
+    with pytest.raises(DataError, match="no such file"):
+        list(sample.read(path, sample.language))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("tatoeba", "its English side tatoeba.deu-eng.eng"),
+        ("ebible pairs", "no English Bible"),
+        ("ntrex", "its English"),
+    ],
+)
+def test_a_file_without_its_english_side_is_refused(name: str, problem: str, tmp_path: Path) -> None:
+    sample = SAMPLES[name]
+    path = sample.write(tmp_path)
+    for beside in sample.beside:
+        (tmp_path / beside).unlink()
+    with pytest.raises(DataError, match=problem):
+        list(sample.read(path, sample.language))
 
 
 @pytest.mark.parametrize("first", [True, False])

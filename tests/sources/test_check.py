@@ -11,7 +11,7 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.core.files import sha256
 from xstilts.sources.check import SplitCheck, check
-from xstilts.sources.lock import NAME, Locked, load_lock
+from xstilts.sources.fetch import LOCK, Locked, load_lock
 from xstilts.tasks import TASKS
 
 
@@ -96,8 +96,8 @@ def test_a_fetched_file_that_changed_or_went_away_is_damage(tmp_path: Path) -> N
     "text", ["[]", '{"format": 9}', '{"format": 1, "revisions": {}, "files": {"a": {}}}', "{", '{"format": 1}']
 )
 def test_a_damaged_lock_is_one_line(text: str, tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text(text)
-    with pytest.raises(DataError, match=NAME):
+    (tmp_path / LOCK).write_text(text)
+    with pytest.raises(DataError, match=LOCK):
         found(tmp_path, "xcopa")
 
 

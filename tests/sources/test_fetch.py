@@ -22,9 +22,8 @@ from xstilts.core.errors import DataError
 from xstilts.data.examples import Answer, ChoiceExample, SpanExample, TaggedExample, TextExample
 from xstilts.data.readers.pairs import TOPICS
 from xstilts.sources.direct import Bytes, download, mirrored, unpack
-from xstilts.sources.fetch import Fetched, Request, fetch, plan
+from xstilts.sources.fetch import Fetched, Request, fetch, load_lock, plan
 from xstilts.sources.forms import written
-from xstilts.sources.lock import load_lock
 from xstilts.sources.manifest import Parquet
 from xstilts.tasks import TASKS
 

@@ -17,7 +17,7 @@ from xstilts.core.errors import DataError
 from xstilts.core.files import sha256
 from xstilts.data.examples import asked, gold_of
 from xstilts.data.locate import languages_there
-from xstilts.sources.lock import Lock, load_lock
+from xstilts.sources.fetch import Lock, load_lock
 from xstilts.sources.manifest import ALL, official_rows
 from xstilts.tasks import Split, Task
 

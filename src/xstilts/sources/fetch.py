@@ -1,26 +1,65 @@
 """Fetching data sets: official files as they are, or the hub's Parquet written back to the official form.
 
 Files are written where the task's own reader looks, so one reader per task is enough. A file is written whole or not at
-all; an existing file is never overwritten. The lock holds origin and checksum of each file, and the commit of each
-dataset repository, which later fetches use.
+all; an existing file is never overwritten. The lock, `xstilts-data.lock.json` in the data folder, holds origin and
+checksum of each file, and the commit of each dataset repository, which later fetches use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urldefrag
 
+from pydantic import TypeAdapter, ValidationError
+
 from xstilts.core.errors import DataError
-from xstilts.core.files import sha256, write_text
+from xstilts.core.files import read_text, sha256, write_json, write_text
 from xstilts.sources.direct import Bytes, beside, download, unpack
 from xstilts.sources.forms import FORMS, written
 from xstilts.sources.hub import read_parquet, snapshot
-from xstilts.sources.lock import NAME, Lock, Locked, load_lock
 from xstilts.sources.manifest import ALL, DataFile, Direct, Parquet, by_hand, direct_files, hub_files
 from xstilts.tasks import Task
+
+LOCK = "xstilts-data.lock.json"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A fetched file: its task, split and language (`*`: all), where it is from, its size and checksum."""
+
+    task: str
+    split: str
+    language: str
+    origin: str
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class Lock:
+    """What was fetched: dataset repository -> commit, and path below the data folder -> file."""
+
+    format: Literal[1]
+    revisions: dict[str, str]
+    files: dict[str, Locked]
+
+    def save(self, root: Path) -> None:
+        """Write the lock, whole or not at all."""
+        self.revisions, self.files = dict(sorted(self.revisions.items())), dict(sorted(self.files.items()))
+        write_json(root / LOCK, asdict(self))
+
+
+def load_lock(root: Path) -> Lock:
+    """The lock of the data folder, empty where there is none. Raises `DataError` when it is damaged."""
+    if not (root / LOCK).exists():
+        return Lock(1, {}, {})
+    try:
+        return TypeAdapter(Lock).validate_json(read_text(root / LOCK), strict=True)
+    except ValidationError:
+        raise DataError("damaged, or not a lock of format 1: delete it to fetch again", root / LOCK) from None
 
 
 @dataclass(frozen=True)
@@ -109,7 +148,7 @@ def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) ->
         raise DataError(
             f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}; "
             "fetch into another data folder, or delete the lock and the files",
-            request.root / NAME,
+            request.root / LOCK,
         )
     source = f"hub:{origin.repository}@{revision}:{origin.config}/{origin.split}"
     rows, names = read_parquet(files, FORMS[origin.form].columns.split())

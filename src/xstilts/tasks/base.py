@@ -19,10 +19,10 @@ from xstilts.core.packed import unpacked_name
 from xstilts.core.registry import Registry
 from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
 from xstilts.data.examples import Encoding as Encoding
-from xstilts.data.found import Found, found_in
 from xstilts.data.locate import Root, files_of, languages_there, locate
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import Reader, lines_of, one_of
+from xstilts.data.readers.labels import Found, found_in
 from xstilts.metrics import METRICS
 
 Split = Literal["train", "validation", "test"]

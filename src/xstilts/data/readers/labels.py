@@ -1,4 +1,4 @@
-"""Labels as files write them: blanks around them, and labels that look like a typing mistake.
+"""Labels as files write them, what looks like a typing mistake among them, and what else a split holds.
 
 Labels that a user writes out are taken as they are. Labels that are found in files have been seen by nobody: a marker
 of missing gold is refused, and so are labels that differ only by case or by blanks.
@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
+from xstilts.data.examples import ChoiceExample, Example, PoolExample, SpanExample, TaggedExample, gold_of, texts_of
+
+_WITHHELD = "no gold"
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Without the joiners: at the end of a word they may change its last letter."""
 _MISSING = {"None", "NA", "<NA>", "#N/A", "\\N"}
@@ -36,28 +41,6 @@ def doubt(counts: Mapping[str, int], tags: bool = False) -> tuple[str, str] | No
     for label, told in _twins(counts, tags):
         return label, f"{told}: write them alike, or give `labels:` if both are meant"
     return None
-
-
-def notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool = False) -> list[str]:
-    """What is odd about labels (or tags), a line each.
-
-    Args:
-        cleaned: labels as the file writes them, where they are read without something around them, with counts.
-    """
-    once = [label for label, count in counts.items() if count == 1]
-    notes = [f"{few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
-    if cleaned:
-        notes.append(f"blanks removed around {sum(cleaned.values())} labels, such as {next(iter(cleaned))!a}")
-    notes += [told for _, told in _twins(counts, tags)]
-    if missing := _missing(counts, tags):
-        notes.append(f"'{missing}' looks like a marker of missing gold")
-    return notes
-
-
-def few(labels: Sequence[str]) -> str:
-    """Some labels in quotes, and how many more there are."""
-    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
-    return ", ".join(map(repr, labels[:5])) + more
 
 
 def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
@@ -112,3 +95,73 @@ def _seen(label: str) -> str:
     """The label without invisible characters, and with single blanks between its words."""
     seen = "".join(one for one in label if unicodedata.category(one) != "Cf" and not _BLANK.match(one))
     return " ".join(seen.split())
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the files of one split and language hold.
+
+    Attributes:
+        rows: examples; sentences in tagging, queries and candidates in pools.
+        labels: label or tag -> how often it occurs, by code points; for choices the place of the right one (`choice
+            1`), for questions `answerable` and `unanswerable`; `no gold` where it is withheld. Empty for other types.
+        notes: what is worth a look, one line each.
+    """
+
+    rows: int
+    labels: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Iterable[str] = ()) -> Found:
+    """Count what some examples hold, in one pass.
+
+    Args:
+        cleaned: labels as files write them, where they are read without the blanks around them; filled while reading.
+        known: the labels that a task says it has.
+    """
+    labels: Counter[str] = Counter()
+    rows = empty = 0
+    named = tagged = False
+    for example in examples:
+        rows += 1
+        texts = example.choices if isinstance(example, ChoiceExample) else texts_of(example)
+        empty += not all(map(str.strip, texts))
+        gold = gold_of(example)
+        if isinstance(example, PoolExample) or (gold == () and not isinstance(example, SpanExample)):
+            continue
+        if gold is None:
+            labels[_WITHHELD] += 1
+        elif isinstance(example, ChoiceExample):
+            labels[f"choice {gold + 1}"] += 1
+        elif isinstance(example, SpanExample):
+            labels["answerable" if gold else "unanswerable"] += 1
+        else:
+            named, tagged = True, isinstance(example, TaggedExample)
+            labels.update(gold if tagged else (gold,))
+    withheld = labels.pop(_WITHHELD, 0)
+    names = dict(sorted(labels.items()))
+    notes = _notes_on(names, cleaned, tagged) if named else []
+    if names and (never := [label for label in known if label not in names]):
+        notes.append(f"no row has the label {_few(never)}")
+    if empty:
+        notes.append(f"{empty} rows have an empty text" if empty > 1 else "1 row has an empty text")
+    return Found(rows, {**names, **({_WITHHELD: withheld} if withheld else {})}, tuple(notes))
+
+
+def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
+    """What is odd about labels (or tags), a line each."""
+    once = [label for label, count in counts.items() if count == 1]
+    notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
+    if cleaned:
+        notes.append(f"blanks removed around {sum(cleaned.values())} labels, such as {next(iter(cleaned))!a}")
+    notes += [told for _, told in _twins(counts, tags)]
+    if missing := _missing(counts, tags):
+        notes.append(f"'{missing}' looks like a marker of missing gold")
+    return notes
+
+
+def _few(labels: Sequence[str]) -> str:
+    """Some labels in quotes, and how many more there are."""
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return ", ".join(map(repr, labels[:5])) + more
