@@ -151,7 +151,7 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("squad 2.0", '"is_impossible": false', '"is_impossible": true', 0, "'q1': is impossible and has answers"),
         ("squad 2.0", '"is_impossible": true', '"is_impossible": false', 0, "'q2': is possible and has no answer"),
         ("nli jsonl", '"gold_label": "neutral"', f'"gold_label": {LONG}', 1, "not JSON (a number with thousands of"),
-        ("nli jsonl", '{"gold_label": "neutral"', '[1]\n{"gold_label": "neutral"', 1, "expected a JSON object, found list"),
+        ("nli jsonl", '{"gold_label": "neutral"', '[1]\n{"gold_label": "neutral"', 1, "a JSON object, found list"),
         ("hellaswag", '["w", "x", "y", "z"], "label": 0', '["w"], "label": 0', 2, "two or more endings, found 1"),
         ("squad 1.1", '"Where ?"', "7", 0, "'question' should be text, found int"),
         ("squad 1.1", '"paragraphs": [', '"paragraphs": {}, "p": [', 0, "'paragraphs' should be a list, found dict"),
