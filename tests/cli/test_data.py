@@ -93,4 +93,4 @@ def test_fetch_writes_says_where_from_and_checks(xstilts, tmp_path: Path) -> Non
     assert "tatoeba           test        there; 390 rows\n" in out
     code, out, _ = xstilts(*words)
     assert code == 0
-    assert "tatoeba: 2 files were there already\n" in out
+    assert "tatoeba: 2 files already exist\n" in out

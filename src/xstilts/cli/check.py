@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 
 import typer
 
@@ -32,19 +31,7 @@ def check(
       xstilts check first.yaml
       xstilts check table1 --data official --json
     """
-    show_check(file, data, as_json, sets=opt.sets_of(sets, limit))
-
-
-def show_check(
-    file: Path, data: opt.Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()
-) -> None:
-    """Print the check of an experiment file, or of `only` some of its tasks."""
-    experiment = load(file, sets)
-    for name in only:
-        experiment.task(name)
-    found = find(experiment, data)
-    if only:
-        found = replace(found, files=tuple(one for one in found.files if one.task in only))
+    found = find(load(file, opt.sets_of(sets, limit)), data)
     if as_json:
         files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
         phases = [asdict(one) for one in found.phases]

@@ -1,4 +1,4 @@
-"""`xstilts data`: what is there and whole, and fetching what is not."""
+"""`xstilts data`: check data files, and fetch those that are missing."""
 
 from __future__ import annotations
 
@@ -31,24 +31,18 @@ def check_(
     tasks: Annotated[list[str] | None, typer.Argument(help="Names of tasks. Default: all.")] = None,
     folders: opt.Data = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only look whether the files exist.")] = False,
-    experiment: opt.Experiment = None,
     as_json: opt.Json = False,
 ) -> None:
     """Read the files of data sets: which are complete, damaged or missing?
 
     Compares row counts with the official releases, and checksums with those
-    of the download. With --experiment, does what `xstilts check` does.
+    of the download.
 
     Examples:
       xstilts data check --data official --quick
       xstilts data check xnli panx --data official
     """
-    if experiment:
-        from xstilts.cli.check import show_check  # takes a second
-
-        show_check(experiment, folders, as_json, tasks or ())
-    else:
-        check_data(tasks or [], folders, quick, as_json)
+    check_data(tasks or [], folders, quick, as_json)
 
 
 @data.command("fetch")
@@ -96,12 +90,12 @@ def check_data(
     as_json: bool = False,
     only: Sequence[str] = (),
 ) -> None:
-    """Print what was found; exit code 1 when something is damaged, or a task that was named is wholly missing.
+    """Print what was found; exit code 1 if something is damaged, or nothing of a named task exists.
 
     Args:
         names: tasks; none: all but the microworld's.
         given: the data folder.
-        only: languages that are shown; none: all.
+        only: languages to show; none: all.
     """
     tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
     findings: list[SplitCheck] = []
@@ -135,7 +129,7 @@ def _folder(given: Sequence[Path] | None) -> Path:
 
 
 def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
-    """One line for one split of one task, and one more for each damaged file, by its problem."""
+    """One line for one split of one task, and one for each problem of a damaged file."""
     first, whole = findings[0], [one for one in findings if one.status not in ("missing", "damaged")]
     notes = [f"{len(whole)} of {len(findings)} languages" if len(findings) > 1 else first.status]
     rows, official = sum(one.rows or 0 for one in whole), sum(one.official or 0 for one in whole)
@@ -151,7 +145,7 @@ def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
 
 
 def _follow(events: Iterator[Bytes | Fetched], task: Task) -> None:
-    """A bar with bytes for a person, a line a file for a log."""
+    """Show a progress bar on a terminal, and print a line for each file."""
     kept = 0
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bars:
         bar = bars.add_task(task.name, total=None)
@@ -162,4 +156,4 @@ def _follow(events: Iterator[Bytes | Fetched], task: Task) -> None:
                 kept += 1
             else:
                 lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
-    lines([f"{task.name}: {kept} files were there already"] * bool(kept))
+    lines([f"{task.name}: {kept} files already exist"] * bool(kept))
