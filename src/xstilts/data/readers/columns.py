@@ -119,7 +119,7 @@ class ColumnReader:
     def from_json(cls, value: Mapping[str, Any]) -> ColumnReader:
         """The inverse of `to_json`, from parsed JSON."""
         columns = {field: tuple(names) for field, names in value["columns"].items()}
-        told = {name: tuple(entry) if isinstance(entry, list) else entry for name, entry in value.items()}
+        told: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in value.items()}
         told |= {"columns": columns, "quoted": {"no": False, True: True}.get(value["quoted"])}
         told.pop("rules", None)
         return cls(**told)

@@ -67,8 +67,8 @@ def pawsx(path: Path, language: str) -> Placed:
         yield from _headerless(path, PARAPHRASE_LABELS)
         return
     for row in records(path):
-        texts = (row.text(field) for field in ("id", "sentence1", "sentence2"))
-        yield row.line, TextExample(*texts, row.label(PARAPHRASE_LABELS, "label"))
+        name, first, second = (row.text(field) for field in ("id", "sentence1", "sentence2"))
+        yield row.line, TextExample(name, first, second, row.label(PARAPHRASE_LABELS, "label"))
 
 
 @checked
