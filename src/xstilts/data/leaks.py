@@ -1,10 +1,9 @@
-"""Leaks: test texts that stand in training data.
+"""Leaks: test texts that occur in training data.
 
-A test text leaks when thirteen of its words in a row occur in a training text (as Brown et al. 2020, appendix C,
-filter), or, where it has fewer, when the whole of it is a whole training text; texts below five words are not looked
-at. Case, punctuation and Unicode's several ways to write a letter with its marks do not count. A text whose script sets
-no blanks between words (Chinese, Japanese, Thai ...) is compared by characters: thirty for thirteen words, twelve for
-five.
+A test text leaks when thirteen of its words in a row occur in a training text (the filter of Brown et al. 2020, appendix
+C). A shorter text leaks when it is a whole training text; texts of fewer than five words are not compared. Case,
+punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words (Chinese, Thai ...)
+are compared by characters: thirty instead of thirteen words, twelve instead of five.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _UNSPACED = regex.compile(
 
 @dataclass(frozen=True)
 class Leaks:
-    """How many of the test examples that have a text long enough leak; the ids of those that do."""
+    """The number of test examples with a text that is long enough, and the ids of those that leak."""
 
     examples: int
     ids: tuple[str, ...]
 
 
 def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
-    """Test examples with a text that stands in the training data; training examples are read once, one by one."""
+    """Find test examples with a text that occurs in the training data; training examples are read once, one by one."""
     wanted: dict[tuple[str, ...], list[str]] = {}
     long_enough = 0
     for example in test:
@@ -53,7 +52,7 @@ def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:
-    """Every run of thirteen words, or the whole of a shorter text (told from a run by its length)."""
+    """Every run of thirteen words, or the whole of a shorter text, which differs from a run by its length."""
     units, size, shortest = _WORD.findall(normalize("NFC", text.casefold())), WORDS, SHORTEST_WORDS
     letters = "".join(units)
     if 2 * len(_UNSPACED.findall(letters)) > len(letters):

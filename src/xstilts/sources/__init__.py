@@ -1,1 +1,1 @@
-"""Where data sets come from, and whether what is there is whole: the manifest, the check, the fetching."""
+"""Official data sets: the manifest of their files, checking them and fetching them."""

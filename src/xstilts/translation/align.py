@@ -21,7 +21,7 @@ DEPTH = 2 / 3
 
 
 class Aligner:
-    """Aligns pairs of sentences by one hidden state (`layer`) of an encoder; `tokens` are encoded at a time."""
+    """Aligns pairs of sentences by one hidden state (`layer`) of an encoder, `tokens` at a time."""
 
     def __init__(self, backbone: Backbone, device: str = "cpu", tokens: int = 8192) -> None:
         self.layer = round(DEPTH * backbone.layers)
@@ -30,14 +30,14 @@ class Aligner:
         self.longest = min(512, int(getattr(backbone.config, "max_position_embeddings", 512)) - 2)
 
     def __call__(self, pairs: Sequence[tuple[Words, Words]]) -> list[Alignment]:
-        """The alignments of some pairs of sentences, none of them without words."""
+        """The alignments of pairs of sentences; each sentence has words."""
         states = self._states([words for pair in pairs for words in pair])
         both = zip(states[::2], states[1::2])
         return [_aligned(one, other, (len(a), len(b))) for (one, other), (a, b) in zip(both, pairs)]
 
     @torch.no_grad()
     def _states(self, sentences: Sequence[Words]) -> list[tuple[Tensor, np.ndarray]]:
-        """Of each sentence the unit states of its sub-words, [n, H], and the word of each; cut where it is too long."""
+        """For each sentence the unit states of its sub-words, [n, H], and the word of each; long sentences are cut."""
         segments, owners = [], []
         for words in sentences:
             pieces = self.coder.word_pieces(words)

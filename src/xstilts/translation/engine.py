@@ -1,7 +1,7 @@
 """Machine translation through CTranslate2: any converted encoder-decoder, with its Hugging Face tokenizer.
 
-Deterministic: beam search without sampling, the same on one machine. NLLB and M2M-100 are told the language by the
-token that begins the translation, OPUS-MT models of several languages by one that stands before the source.
+Beam search without sampling, which is deterministic on one machine. The target language is the first token of the
+translation in NLLB and M2M-100, and a token before the source in OPUS-MT models of several languages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Engine:
         self._options, self._batch_tokens = options, batch_tokens
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
-        """One entry a sentence; None where it has more than `max_tokens`."""
+        """One entry per sentence; None where it has more than `max_tokens`."""
         before, begin, longest = (self._options[name] for name in ("source_token", "target_token", "max_tokens"))
         coded = [self._tokenizer.encode(text, verbose=False) for text in texts]
         pieces = [[*([before] if before else []), *self._tokenizer.convert_ids_to_tokens(ids)] for ids in coded]

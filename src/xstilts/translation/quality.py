@@ -1,4 +1,4 @@
-"""Which translations are left out, and why: emptiness, length, copies, the wrong language, a low score."""
+"""Filters for translations: empty, of odd length, copied, in the wrong language, or with a low score."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from xstilts.translation.spec import SOURCE, Quality
 from xstilts.translation.texts import cut, words_of
 
 _FEW_WORDS, _FEW_LETTERS = 3, 20
-"""Shorter translations are no copies (names are the same in both languages); shorter texts are not identified."""
+"""Shorter translations are never copies (names are the same in both languages); shorter texts are not identified."""
 
 
 class Judge:
-    """Says why a translation into a language is left out; "" where it is not."""
+    """Gives the reason why a translation into a language is left out, or "" to keep it."""
 
     def __init__(self, quality: Quality, language: str) -> None:
         self.quality, self.languages = quality, [SOURCE, language]

@@ -89,7 +89,7 @@ def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> s
 
 
 def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: str = "") -> TableFile:
-    """A file, opened once; `kind` stands for its suffix."""
+    """Read a file once; `kind` replaces its suffix."""
     raw = read_bytes(path)
     kind = kind or kind_of(path)
     assumed = _packing(path)

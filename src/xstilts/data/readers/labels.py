@@ -1,7 +1,7 @@
 """Labels as files write them, what looks like a typing mistake among them, and what else a split holds.
 
-Labels that a user writes out are taken as they are. Labels that are found in files have been seen by nobody: a marker
-of missing gold is refused, and so are labels that differ only by case or by blanks.
+Labels that a user lists are used as they are. Labels that are found in files are checked: a marker of missing gold is
+refused, and so are labels that differ only by case or by blanks.
 """
 
 from __future__ import annotations
