@@ -1,9 +1,9 @@
 """Leaks: test texts that occur in training data.
 
-A test text leaks when thirteen of its words in a row occur in a training text (the filter of Brown et al. 2020, appendix
-C). A shorter text leaks when it is a whole training text; texts of fewer than five words are not compared. Case,
-punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words (Chinese, Thai ...)
-are compared by characters: thirty instead of thirteen words, twelve instead of five.
+A test text leaks when thirteen of its words in a row occur in a training text (as the filter of Brown et al. 2020,
+appendix C). A shorter text leaks when it is a whole training text; texts of fewer than five words are not compared.
+Case, punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words (Chinese, Thai
+...) are compared by characters: thirty instead of thirteen words, twelve instead of five.
 """
 
 from __future__ import annotations

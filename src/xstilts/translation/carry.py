@@ -56,10 +56,8 @@ class Carrier:
             return Carried(None, next(part for part in parts if isinstance(part, str)))
         pairs = [(source, part.text) for (source, _), part in zip(_texts(example), texts, strict=True)]
         score = min((part.score for part in texts if part.score is not None), default=None)
-        if self.judge and (reason := self.judge(pairs, score)):
-            return Carried(None, reason)
         method = next((part.method for part in texts if part.method), "")
-        return Carried(_rebuilt(example, texts), method=method)
+        return self._judged(_rebuilt(example, texts), pairs, score, method)
 
     def _entities(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
         asked = []
@@ -78,7 +76,7 @@ class Carrier:
                 for n, j in enumerate(j for j, word in enumerate(words) if word.overlaps(span)):
                     tags[j] = f"{'I' if n else 'B'}-{kind}"
             new = replace(example, words=tuple(cut(projected.text, words)), tags=tuple(tags))
-            yield self._judged(new, one.text, projected)
+            yield self._judged(new, [(one.text, projected.text)], projected.score, projected.method)
 
     def _word_tags(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
         sources = [running_text(example.words)[0] for example in examples]
@@ -96,14 +94,14 @@ class Carrier:
             if not tags or share < self.coverage:
                 yield Carried(None, NOT_PROJECTED)
                 continue
-            yield self._judged(
-                replace(example, words=own, tags=tuple(tags)), source, found._replace(method="alignment")
-            )
+            new = replace(example, words=own, tags=tuple(tags))
+            yield self._judged(new, [(source, found.text)], found.score, "alignment")
 
-    def _judged(self, new: TaggedExample, source: str, found: Translated) -> Carried:
-        empty = "" if new.words else "empty"
-        reason = self.judge([(source, found.text)], found.score) if self.judge else empty
-        return Carried(None, reason) if reason else Carried(new, method=found.method)
+    def _judged(self, new: Example, pairs: Sequence[tuple[str, str]], score: float | None, method: str) -> Carried:
+        """The translation, unless the judge refuses it."""
+        empty = isinstance(new, TaggedExample) and not new.words
+        reason = self.judge(pairs, score) if self.judge else "empty" * empty
+        return Carried(None, reason) if reason else Carried(new, method=method)
 
 
 def _sentence(text: str, place: Range, span: Range | None) -> Sentence:

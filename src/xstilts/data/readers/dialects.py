@@ -128,7 +128,8 @@ def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
     if not separator:
         separator, head = own, table.text.partition("\n")[0]
         others = [mark for mark in SEPARATORS if mark != own and mark in head]
-        others = [] if _separates(table, own) else others
+        if own in head and (own == "\t" or len(_first_row(table, own)) > 1):
+            others = []
         fitting = [mark for mark in others if _fits(table, mark, kind)]
         if len(fitting) == 1:
             (separator,) = fitting
@@ -144,15 +145,11 @@ def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
     return replace(table, separator=separator, quoted=quoted, assumed=tuple(assumed), doubt=doubt)
 
 
-def _separates(table: TableFile, separator: str) -> bool:
-    """Whether the header has several columns with this separator."""
-    head = table.text.partition("\n")[0]
-    if separator == "\t" or separator not in head:
-        return separator in head
+def _first_row(table: TableFile, separator: str) -> list[str]:
     try:
-        return len(next(csv_cells(table.text, separator, table.path))[1]) > 1
+        return next(csv_cells(table.text, separator, table.path))[1]
     except DataError:
-        return False
+        return []
 
 
 def _fits(table: TableFile, separator: str, kind: str) -> bool:

@@ -99,16 +99,15 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
 
 def _numbered(groups: Sequence[Sequence[Line]], words: int, path: Path) -> bool:
     """Whether the first column numbers the words of each sentence, perhaps with faults."""
-    firsts = [[fields[0] for _, fields in group if not fields[0].startswith("#")] for group in groups]
-    firsts = [names for names in firsts if names]
-    width = max((len(fields) for _, fields in groups[0]), default=0) if groups else 0
-    names = [name for one in firsts for name in one]
+    rows = [[fields for _, fields in group if not fields[0].startswith("#")] for group in groups]
+    rows = [sentence for sentence in rows if sentence]
+    names = [fields[0] for sentence in rows for fields in sentence]
+    if not all(re.fullmatch(r"1(-[0-9]+)?", sentence[0][0]) for sentence in rows):
+        return False
+    if len(names) == len(rows) and kind_of(path) not in ("conllu", "conllup"):  # sentences of one word show nothing
+        return False
     numbers = sum(bool(_NUMBER.fullmatch(name)) for name in names)
-    if not all(re.fullmatch(r"1(-[0-9]+)?", one[0]) for one in firsts):
-        return False
-    if len(names) == len(firsts) and kind_of(path) not in ("conllu", "conllup"):  # sentences of one word show nothing
-        return False
-    return 2 * numbers > len(names) if words > 1 else numbers == len(names) > 0 and width > 2
+    return 2 * numbers > len(names) if words > 1 else numbers == len(names) > 0 and len(rows[0][0]) > 2
 
 
 def is_conllu(path: Path) -> bool:
