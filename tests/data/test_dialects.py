@@ -122,7 +122,7 @@ def test_tabs_with_csv_quoting(tmp_path: Path) -> None:
         texts(spoken)
     assert str(caught.value) == (
         f"{spoken}:3: unclear whether the quotes in '\"No.\"' belong to the text (`quoted: false`) or not "
-        "(`quoted: true`): give that key"
+        "(`quoted: true`): say which"
     )
     lone = put(tmp_path, "d.tsv", 'text\tlabel\n"Go\tx\naway"\ty\n')  # one field over two lines, or two quotes
     with pytest.raises(DataError, match="unclear whether the quotes in '\"Go'"):

@@ -192,4 +192,4 @@ def _quotes_tabs(table: TableFile) -> bool:
     field = shown(re.split(r"[\t\n]", quoted[0][0][:60])[0])
     line = text.count("\n", 0, quoted[0].start()) + table.first
     problem = f"unclear whether the quotes in {field} belong to the text (`quoted: false`) or not (`quoted: true`)"
-    raise DataError(f"{problem}: give that key", table.path, line)
+    raise DataError(f"{problem}: say which", table.path, line)
