@@ -114,8 +114,6 @@ class OwnTask(Strict):
             raise mistake(problem, "count_from")
         if not base.labels and labels:
             raise mistake(f"{base.type} has no labels", "labels")
-        if base.metric == _ENTITY_F1 and (problem := not_spans(labels)):
-            raise mistake(problem, "labels")
         if not set(labels) <= set(base.labels):
             shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
             raise mistake(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")

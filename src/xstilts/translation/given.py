@@ -88,7 +88,7 @@ def _question(passage: str, asked: Mapping[str, Any]) -> Carried:
     example = SpanExample(str(asked["id"]), asked["question"], passage, ())
     if asked.get("is_impossible"):
         return Carried(example)
-    answer = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": 0}
+    answer: Mapping[str, Any] = asked["answers"][0] if asked["answers"] else {"text": "", "answer_start": 0}
     text, start, method = answer["text"], answer["answer_start"], "files"
     if not text.strip():
         return Carried(None, "misplaced")
