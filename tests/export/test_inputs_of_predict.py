@@ -81,7 +81,7 @@ def test_what_could_be_read_in_two_ways_is_asked_for(tmp_path: Path, pipe: Calla
         read_examples(pipe(b""), "classification", form="cvs")
     path = tmp_path / "a.tsv"
     path.write_text('text\tlabel\n"No."\tx\n')
-    with pytest.raises(DataError, match=r"belong to the text \(--format tsv\) or not \(--format csv\)\?"):
+    with pytest.raises(DataError, match=r"belong to the text \(--format tsv\) or not \(--format csv\): say which"):
         read_examples(path, "classification")
     for form, text in (("tsv", '"No."'), ("csv", "No.")):
         assert read_examples(path, "classification", form=form) == [TextExample("2", text, None, None)]
