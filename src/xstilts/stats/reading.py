@@ -81,7 +81,8 @@ def _examples(path: Path, keys: set[Key]) -> dict[Key, Examples]:
         raise DataError(f"no column '{missing[0]}' (expected {', '.join((*KEY, *VALUES))})", path)
     texts = {name: table.column(name).cast(pa.string()) for name in (*KEY, "id")}
     values = {name: table.column(name) for name in ("numerator", "denominator")}
-    grouped = pa.table(texts | values).group_by(list(KEY), use_threads=False).aggregate([(name, "list") for name in VALUES])
+    groups = pa.table(texts | values).group_by(list(KEY), use_threads=False)
+    grouped = groups.aggregate([(name, "list") for name in VALUES])
     found = {}
     for row, key in enumerate(zip(*(grouped.column(name).to_pylist() for name in KEY), strict=True)):
         if key in keys:
