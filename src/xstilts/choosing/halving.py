@@ -71,7 +71,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Choice:
-    """The result. FLOPs: `spent`, those of the `full` grid, and those that the budget `allowed`."""
+    """The result; `spent` and `full`: FLOPs of the choice and of the full grid, `budget`: share of `full`."""
 
     target: str
     backbone: str
@@ -81,7 +81,7 @@ class Choice:
     rungs: tuple[Rung, ...]
     spent: float
     full: float
-    allowed: float
+    budget: float
 
 
 def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
@@ -122,7 +122,7 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
         rungs=tuple(rungs),
         spent=sum(paid.values()),
         full=full,
-        allowed=budget * full,
+        budget=budget,
     )
 
 

@@ -68,7 +68,7 @@ def _notes(choice: Choice) -> Iterable[str]:
         )
     yield (
         f"- Spent {choice.spent / choice.full:.0%} of the full grid's cost ({choice.spent:.3g} of {choice.full:.3g} "
-        f"FLOPs; {choice.allowed / choice.full:.0%} allowed)."
+        f"FLOPs; {choice.budget:.0%} allowed)."
     )
     for rung in choice.rungs:
         names = ", ".join(f"`{name}`" for name in rung.recipes)

@@ -33,17 +33,14 @@ class Run:
 
     Attributes:
         model: the model after the recipe; it is trained on the target next.
-        data: prepared training data of the recipe.
-        texts: sentence vectors of `data` under the pretrained model, then those of the target's English data. Without
-            `data` there are none.
+        texts: sentence vectors of the recipe's training data under the pretrained model, and last those of the target's
+            English data; empty for the baseline.
         scored: the score on the target's English validation data; None for targets that are not trained.
         sentences: sentence vectors of the target's English data under `model`, for targets that are not trained.
     """
 
     recipe: Recipe
-    seed: int
     model: Stage
-    data: tuple[Stage, ...]
     texts: tuple[Stage, ...]
     scored: Cell | None = None
     sentences: Stage | None = None
@@ -69,10 +66,10 @@ class Run:
         """
         found = {}
         profiles = {stage: read_json(store.existing(stage) / "profile.json") for stage in self.profiles}
-        if self.data:
-            found["tokens"] = sum(amount(data, store).total for data in self.data)
-            *own, target = (profiles[stage]["vector"] for stage in self.texts)
-            found["text"] = 1 - mean(cosine(one, target) for one in own)
+        if self.texts:
+            *own, target = self.texts
+            found["tokens"] = sum(amount(text.inputs["data"], store).total for text in own)
+            found["text"] = 1 - mean(cosine(profiles[text]["vector"], profiles[target]["vector"]) for text in own)
         if self.sentences is not None:
             found["uniformity"] = profiles[self.sentences]["uniformity"]
         return found
@@ -144,17 +141,17 @@ class Runs:
         if own:
             raise ConfigError(f"recipe {recipe.label} trains on the target itself: name candidates that do not")
         model = start.stage
-        earlier: tuple[Component, ...] = ()
-        data: tuple[Stage, ...] = ()
+        earlier: list[Component] = []
+        data: list[Stage] = []
         for phase in shared:
             model = self._train(model, phase, start, share, earlier)
-            earlier = (*earlier, *phase.tasks)
-            data = (*data, *(model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks))))
-        seed, (target, part, scored) = start.replicate.seed, self._target(model, recipe, start, share)
+            earlier += phase.tasks
+            data += (model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks)))
+        target, part, scored = self._target(model, recipe, start, share)
         texts = [describe.profile(start.stage, one) for one in data]
         texts += [describe.profile(start.stage, target, part)] if data else []
         sentences = describe.profile(model, target, part) if scored is None else None
-        return Run(recipe, seed, model, data, tuple(texts), scored, sentences)
+        return Run(recipe, model, tuple(texts), scored, sentences)
 
     def _target(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> tuple[Stage, str, Cell | None]:
         """The target's English data, their part to be read, and the score of a model that is trained on the target.
