@@ -176,7 +176,7 @@ def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) ->
     Args:
         rows: rows of the word embedding that are changed.
     """
-    trained = counts.trained + heads
+    trained: float = counts.trained + heads
     if _trains_embeddings(tuning):
         trained -= counts.embeddings - rows * counts.embeddings // counts.vocabulary
     return 4.0 * trained, 2.0 * 12.0 * trained
