@@ -223,6 +223,8 @@ def test_hours_are_measured_where_stages_of_the_kind_are_finished(expansion: Exp
             assert new.hours.usual == pytest.approx(new.flops / 2e6 / 3600)
             assert (new.hours.low, new.hours.high) == pytest.approx((new.flops / 3e6 / 3600, new.flops / 1.5e6 / 3600))
     assert "computed on node7 (3 train in fp32)" in note
+    spans = [plan.flops / speed for plan, speed in zip([p for p in before if p.kind == "train"], (1e6, 2e6, 4e6))]
+    assert f"{sum(spans) / max(spans):.1f} of them ran at a time, which makes about" in note
     assert timed(before, stages, stages, planner, "cuda") == (before, "")
 
 

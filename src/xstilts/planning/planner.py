@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xstilts.data.readers.types import TYPES
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning import costing
 from xstilts.planning.amounts import NEW_TOKENS, Amount, amount, disk_of_features, read_over, tokens_in
@@ -146,7 +146,7 @@ class Planner:
         final, scratch = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
         judged = self._judged(stage, load.steps, options.precision)
         if "selection" in stage.config:
-            scratch += 2.0 * 4.0 * (counts.trained + heads)  # snapshots: the best, and the last checkpoint's
+            scratch += 2.0 * final  # snapshots: the best, and the last checkpoint's
         return self._computed(
             plan,
             cost,
@@ -259,12 +259,9 @@ def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
     """Stage key -> name of the first backbone that needs it, from pairs (backbone, evaluate stage); not for data."""
     names: dict[str, str] = {}
     for name, stage in cells:
-        waiting = [stage]
-        while waiting:
-            one = waiting.pop()
-            if one.kind not in ("prepare", "world", "tokenizer", "translate") and one.key not in names:
-                names[one.key] = name
-                waiting.extend(one.inputs.values())
+        for one in graph([stage]):
+            if one.kind not in ("prepare", "world", "tokenizer", "translate"):
+                names.setdefault(one.key, name)
     return names
 
 

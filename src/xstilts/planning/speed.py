@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def timed(
     """
     assert planner.store is not None
     rates: dict[tuple[str, str], list[float]] = {}
-    hosts: dict[str, None] = {}
+    used: list[Record] = []
     for stage, record in _finished(known, planner.store):
         if record.environment.get("device") != device or record.seconds <= 0:
             continue
@@ -44,7 +45,7 @@ def timed(
         except XstiltsError:  # its model is gone
             continue
         rates.setdefault(_kind(stage), []).append(flops / record.seconds)
-        hosts[record.host] = None
+        used.append(record)
     if not rates:
         return list(plans), ""
     speeds = {kind: np.quantile(own, (0.5, 0.75, 0.25)) for kind, own in rates.items()}
@@ -53,9 +54,11 @@ def timed(
         speed = speeds.get(_kind(stage)) if plan.flops else None
         made.append(plan if speed is None else replace(plan, hours=Hours(*(plan.flops / speed / 3600.0).tolist())))
     counts = ", ".join(f"{len(own)} {' in '.join(kind)}" for kind, own in rates.items())
+    hosts, together = ", ".join(dict.fromkeys(record.host for record in used)), _together(used)
     return made, (
-        f"hours are measured: by the speed of finished stages in {planner.store.root}, computed on {', '.join(hosts)} "
-        f"({counts}), in brackets by its quartiles; workers that compute at the same time divide them"
+        f"hours are measured: by the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}), "
+        f"in brackets by its quartiles; {together:.1f} of them ran at a time, which makes about "
+        f"{sum(plan.hours.usual for plan in made) / together:.2g} hours from start to end"
     )
 
 
@@ -65,6 +68,16 @@ def _finished(known: Iterable[Stage], store: Store) -> list[tuple[Stage, Record]
     folders = [(stage, store.directory(stage)) for stage in there]
     found = [(stage, Record.read(folder)) for stage, folder in folders if (folder / "DONE").is_file()]
     return sorted(found, key=lambda pair: pair[1].finished)[-LATEST:]
+
+
+def _together(records: Sequence[Record]) -> float:
+    """How many stages ran at a time, on average while any ran."""
+    spans = sorted((datetime.fromisoformat(one.started), datetime.fromisoformat(one.finished)) for one in records)
+    covered, end = 0.0, spans[0][0]
+    for began, finished in spans:
+        covered += max(0.0, (finished - max(began, end)).total_seconds())
+        end = max(end, finished)
+    return sum(record.seconds for record in records) / covered
 
 
 def _kind(stage: Stage) -> tuple[str, str]:
