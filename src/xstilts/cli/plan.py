@@ -99,10 +99,10 @@ def show_plan(
     as_json: bool = False,
     stages: bool = False,
 ) -> None:
-    """Print the plan of an experiment. Runs and fetches nothing; writes nothing but checksums into the store.
+    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store.
 
     Args:
-        stages: print a row for each.
+        stages: print one row per stage.
     """
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
@@ -111,9 +111,7 @@ def show_plan(
             stack.enter_context(remembered(store / DIGESTS))
             roots = folders(data)
         else:
-            notes.append(
-                "no data folder: planned from the official releases' numbers of rows; nothing counts as finished"
-            )
+            notes.append("no data folder: planned with the official numbers of rows, and without finished stages")
             place, roots = None, (Path(stack.enter_context(tempfile.TemporaryDirectory())),)
             lay_out(experiment, roots[0])
         grid = Grid.of(experiment, roots)
@@ -204,7 +202,7 @@ def _costs(plans: Sequence[StagePlan]) -> dict[str, str]:
 
 
 def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
-    """Why stages are missing, the most common reasons first; those that wait for others are counted."""
+    """Why stages are missing, the most common reasons first, and the number of stages that wait for others."""
     waiting = sum(text.startswith(WAITS) for text in why.values())
     found = Counter((p.kind, why[p.key]) for p in plans if p.key in why and not why[p.key].startswith(WAITS))
     told = [f"{count} {kind}: {text}" for (kind, text), count in found.most_common(REASONS)]
@@ -214,7 +212,7 @@ def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
 
 
 def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
-    """For each kind of stage that does not fit: by how much, and what to change."""
+    """One line per kind of stage that does not fit, and what to change."""
     groups: dict[tuple[str, str, int], list[StagePlan]] = {}
     for plan in plans:
         if plan.fits is False and plan.memory is not None:

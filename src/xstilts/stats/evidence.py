@@ -3,9 +3,9 @@
 A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, so that p < .05
 means that the 95 % interval excludes the number.
 
-A statement of several parts holds when at least so many of them hold. For all of them the largest p counts
-(intersection-union: Berger 1982, Technometrics 24), for fewer the partial conjunction (Benjamini and Heller 2008,
-Biometrics 64): the p that so many parts reach at least, times the number of parts that could be that one.
+A statement about n parts holds if at least k of them hold. If k is n, the largest p counts (intersection-union: Berger
+1982, Technometrics 24), else the partial conjunction (Benjamini and Heller 2008, Biometrics 64): n - k + 1 times the
+k-th smallest p.
 """
 
 from __future__ import annotations

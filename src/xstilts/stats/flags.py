@@ -77,10 +77,10 @@ def not_learned(table: ScoreTable, source: str = "en") -> list[Flag]:
 def collapsed(table: ScoreTable, source: str = "en", controls: Iterable[str] = ()) -> list[Flag]:
     """Runs within 2 points of the best constant answer (or below) on a target that their siblings learn.
 
-    Runs that were no better than it on validation data when they ended (`stages.accidents`) are flagged whatever their
-    siblings do. The source language decides, in which the target was trained, or the mean over all languages if it was
-    not measured. Siblings are the runs of the same backbone on that target, of any recipe and seed; they learn it if
-    their median is at least 15 points above the constant answer. Controls are expected to be poor and are not judged.
+    Runs that ended no better than that on validation data (`stages.accidents`) are flagged too, with any siblings. The
+    score is that of the source language, in which the target was trained, or the mean over all languages if it was not
+    measured. Siblings are the runs of the same backbone on that target, of any recipe and seed; they learn it if their
+    median is at least 15 points above the constant answer. Controls are expected to be poor and are not judged.
     """
     flags: list[Flag] = []
     for (backbone, task), part in table.targets().groups("backbone", "task").items():

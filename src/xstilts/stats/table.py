@@ -69,7 +69,7 @@ class Examples:
 
 
 class Measured(NamedTuple):
-    """A score and, where they were kept, the values of its examples."""
+    """A score and the values of its examples, None if they were not kept or not read."""
 
     score: Score
     examples: Examples | None = None
