@@ -133,7 +133,7 @@ def unit(runs: Runs, gains: Mapping[str, float], compute: Compute, budget: float
             ratings.setdefault(score, {})[row.recipe] = value
     if runs.judge is not None:
         full = runs.runs(1, runs.recipes)
-        ratings["halving"] = {row.recipe: -float(row.rank) for row in choice.rows}
+        ratings["halving"] = {row.recipe: -float(rank) for rank, row in enumerate(choice.rows)}
         ratings["short run"] = dict(choice.rungs[0].values)
         ratings["full run"] = {run.recipe.label: score_of(runs.store, run.end, lambda _: True) for run in full}
     return Unit(choice.target, choice.seeds[0], gains, ratings, choice.spent / choice.full)

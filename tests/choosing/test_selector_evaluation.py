@@ -109,7 +109,7 @@ def test_selectors_are_evaluated_on_a_finished_grid(tool: ModuleType, tiny_world
     assert retrieval.ratings.keys() == {"text", "uniformity", "tokens"}
     assert all(0 < unit.cost <= 1 for unit in (topic, retrieval))
     chosen = chosen_for("micro_topic", tiny_world, compute)
-    assert topic.ratings["halving"] == {row.recipe: -row.rank for row in chosen.rows}
+    assert topic.ratings["halving"] == {row.recipe: -rank for rank, row in enumerate(chosen.rows)}
     tokens = {}
     for stage in graph(Expansion(asked, tiny_world).stages()):
         if stage.kind == "train" and (name := stage.config["components"][0]["task"]) != "micro_topic":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import mean
 
 from xstilts.choosing.runs import Run, Runs
@@ -60,7 +60,6 @@ class Row:
         scores: means over seeds of `Run.scores`.
     """
 
-    rank: int
     recipe: str
     share: float
     value: float | None
@@ -71,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Choice:
-    """The result; `spent` and `full`: FLOPs of the choice and of the full grid, `budget`: share of `full`."""
+    """The result. `rows`: best first; `spent`, `full`: FLOPs of the choice and of the full grid; `budget`: a share."""
 
     target: str
     backbone: str
@@ -164,9 +163,8 @@ def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, Sc
         scores = {name: mean(one[name] for one in by_seed) for name in by_seed[0]}
         gain = gains.get(label)
         better = gain is not None and gain.clear and gain.value > 0
-        rows.append(Row(0, label, rung.share, rung.values.get(label), gain, better, scores))
-    rows.sort(key=lambda row: (-row.share, -(row.scores["uniformity"] if row.value is None else row.value)))
-    return [replace(row, rank=number) for number, row in enumerate(rows, 1)]
+        rows.append(Row(label, rung.share, rung.values.get(label), gain, better, scores))
+    return sorted(rows, key=lambda row: (-row.share, -(row.scores["uniformity"] if row.value is None else row.value)))
 
 
 def _too_small(budget: float, needed: float, recipes: int) -> str:

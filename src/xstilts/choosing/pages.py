@@ -10,8 +10,8 @@ from xstilts.choosing.halving import BASELINE, Choice, Row
 def choice_page(choice: Choice, command: str) -> str:
     """The recommendation, the table, and the cost."""
     heading = f"# Intermediate tasks for {choice.target} ({choice.backbone})"
-    lines = [heading, "", _verdict(choice), "", *markdown([_cells(choice, row) for row in choice.rows]), ""]
-    return "\n".join([*lines, *_notes(choice), "", f"    {command}", ""])
+    table = markdown([_cells(choice, rank, row) for rank, row in enumerate(choice.rows, 1)])
+    return "\n".join([heading, "", _verdict(choice), "", *table, "", *_notes(choice), "", f"    {command}", ""])
 
 
 def _verdict(choice: Choice) -> str:
@@ -30,10 +30,10 @@ def _verdict(choice: Choice) -> str:
     return f"First is `{first.recipe}`, but no candidate is clearly better than no intermediate task."
 
 
-def _cells(choice: Choice, row: Row) -> dict[str, str]:
+def _cells(choice: Choice, rank: int, row: Row) -> dict[str, str]:
     names = dict.fromkeys(name for one in choice.rows for name in one.scores)
     return {
-        "rank": str(row.rank),
+        "rank": str(rank),
         "candidate": f"`{row.recipe}`",
         "steps": f"{row.share:.1%}".replace(".0%", "%"),
         "English score": "-" if row.value is None else f"{row.value:.1f}",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import StoreError, XstiltsError
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -63,10 +64,12 @@ def timed(
 
 
 def _finished(known: Iterable[Stage], store: Store) -> list[tuple[Stage, Record]]:
-    """The latest finished train and predict stages."""
-    there = [one for one in dict.fromkeys(known) if one.kind in ("train", "predict")]
-    folders = [(stage, store.directory(stage)) for stage in there]
-    found = [(stage, Record.read(folder)) for stage, folder in folders if (folder / "DONE").is_file()]
+    """The latest finished train and predict stages, without damaged ones."""
+    found = []
+    for stage in dict.fromkeys(known):
+        if stage.kind in ("train", "predict") and (store.directory(stage) / "DONE").is_file():
+            with suppress(StoreError):
+                found.append((stage, Record.read(store.directory(stage))))
     return sorted(found, key=lambda pair: pair[1].finished)[-LATEST:]
 
 

@@ -125,16 +125,9 @@ class ScoreTable:
         >>> ScoreTable.of([]).where(task="xnli", language=("de", "sw"))
         ScoreTable(rows=())
         """
-
-        def fits(score: Score) -> bool:
-            return all(
-                getattr(score, name) in value
-                if isinstance(value, (tuple, list, set))
-                else getattr(score, name) == value
-                for name, value in wanted.items()
-            )
-
-        return ScoreTable(tuple(row for row in self.rows if fits(row.score)))
+        allowed = {name: one if isinstance(one, tuple | list | set) else (one,) for name, one in wanted.items()}
+        rows = (row for row in self.rows if all(getattr(row.score, name) in one for name, one in allowed.items()))
+        return ScoreTable(tuple(rows))
 
     def distinct(self, name: str) -> list[Any]:
         """The values of one field, in order of first appearance."""
