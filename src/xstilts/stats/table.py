@@ -65,7 +65,7 @@ class Examples:
     def value(self) -> float:
         """The score of these examples, 0-100; 0 if nothing is counted, as in seqeval."""
         below = float(self.denominator.sum())
-        return 100.0 * float(self.numerator.sum()) / below if below else 0.0
+        return 100.0 * (float(self.numerator.sum()) / below) if below else 0.0
 
 
 class Measured(NamedTuple):
