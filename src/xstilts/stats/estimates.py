@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from xstilts.stats.series import Replication, Series, Spread, spread, units_of, weighted
+from xstilts.stats.series import ROUNDING, Replication, Series, Spread, spread, units_of, weighted
 from xstilts.stats.table import Floats
 
 LEVEL = 0.05
@@ -113,7 +113,7 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
 def _over(found: Spread, by_world: bool) -> str:
     if found.units == 1:
         return "nothing" if found.variance is None else "examples"
-    return ("worlds" if by_world else "seeds") + " and examples" * (found.shared > 0)
+    return ("worlds" if by_world else "seeds") + " and examples" * (found.shared > ROUNDING)
 
 
 def two_sided(found: Spread, freedom: float) -> float:
