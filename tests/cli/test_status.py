@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Store:
         (Stage("train", 1, {"new": 1}, {}), "new: no finished stage is like it"),
         (
             Stage("train", 2, {"name": "x", "seed": 4, "train": {"rate": 0.3}, "new": 1}, {"data0": DATA}),
-            "code version is 2, there 1; new is 1, there not set; seed is 4, there 2; and 2 more differences",
+            "code version is 2, there 1; new is 1, there not set; seed is 4, there 2; and 2 more",
         ),
         (Stage("predict", 1, {}, {}), "no stage of its kind is finished"),
     ],

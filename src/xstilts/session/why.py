@@ -125,7 +125,7 @@ class Known:
         """The same in a line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
-        return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more differences" if len(told) > MOST else "")
+        return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more" if len(told) > MOST else "")
 
     def why(self, one: Described) -> str:
         """Why a stage is not finished."""
