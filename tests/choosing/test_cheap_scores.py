@@ -1,4 +1,4 @@
-"""Cheap scores where examples have no loss alone, and where a model writes its answers."""
+"""Scores without training: of a ranking, of a model that writes its answers, and their arithmetic."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from choosing.computing import Computing, chooser
+from choosing.computing import Computing, chosen_for, runs_for
 from stages.pool_files import write_pools
 from stages.tiny_experiment import tiny_experiment
 from xstilts.backbones.packing import pack
-from xstilts.choosing import Budget, Choice
+from xstilts.choosing import Choice, choose
 from xstilts.core.files import read_json
-from xstilts.graph.stage import Stage
-from xstilts.stages import describe
 from xstilts.stages.models import open_backbone
+from xstilts.stages.profiling import uniformity
 from xstilts.task_types.features import Features
 from xstilts.task_types.sentences import pool
 
@@ -33,7 +33,7 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranked(pools: Path, tmp_path_factory: pytest.TempPathFactory) -> Choice:
     recipes: list[Any] = [[], ["micro_nli"], ["mewslix_pairs"]]
     asked = tiny_experiment(recipes=recipes, targets=["lareqa"], train=TRAIN)
-    return chooser("lareqa", pools, Computing(tmp_path_factory.mktemp("store")), asked).choose(Budget(1.0))
+    return chosen_for("lareqa", pools, Computing(tmp_path_factory.mktemp("store")), asked)
 
 
 def test_a_ranking_target_is_chosen_for(ranked: Choice) -> None:
@@ -42,7 +42,6 @@ def test_a_ranking_target_is_chosen_for(ranked: Choice) -> None:
     for row in ranked.rows:
         assert row.value is not None
         assert all(math.isfinite(value) for value in row.scores.values())
-        assert "task" not in row.scores, "a batch of one pair has no loss"
     (candidate,) = [row for row in ranked.rows if row.recipe == "[micro_nli]"]
     assert -1 <= candidate.scores["text"] <= 1
 
@@ -67,22 +66,23 @@ WRITER: dict[str, Any] = {
 def test_the_text_of_a_task_is_its_prompts_and_not_their_answers(pools: Path, tmp_path: Path) -> None:
     compute = Computing(tmp_path / "store")
     asked = tiny_experiment(backbones=[WRITER], recipes=[[], ["micro_choice"]], targets=["micro_topic"], train=TRAIN)
-    made = chooser("micro_topic", pools, compute, asked)
-    choice = made.choose(Budget(1.0))
+    runs = runs_for("micro_topic", pools, compute, asked)
+    choice = choose(runs, compute, 1.0)
     assert {row.recipe for row in choice.rows} == {"[]", "[micro_choice]"}
-    (start,) = [model.stage for _, model in made.runs.starts()]
-    (run,) = [run for run in made.runs.runs(1.0, made.runs.recipes) if not run.recipe.phases]
-    assert run.target is not None
-    data: Stage = run.target.inputs["data0"]
-    how = {"measure": "text", "examples": 512, "precision": "fp32"}
-    stage = describe.profile(start, data, "classification_text", how)
+    _, run = runs.runs(1, runs.recipes)
+    *_, stage = run.texts
     assert stage.config["prompts"]
-    features = Features.load(compute.store.directory(data) / "all")
+    features = Features.load(compute.store.directory(stage.inputs["data"]) / "all")
     assert len(features.type_splits) > 2 * len(features), "a prompt and its answers"
-    compute([stage])
-    backbone = open_backbone(compute.store.directory(start)).eval()
+    backbone = open_backbone(compute.store.directory(stage.inputs["model"])).eval()
     prompts = pack([features.instance(row)[0] for row in range(len(features))])
     with torch.inference_mode():
         expected = pool(backbone(prompts), prompts).mean(0)
     found = read_json(compute.store.directory(stage) / "profile.json")["vector"]
     assert found == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_vectors_of_one_direction_have_a_uniformity_of_zero() -> None:
+    around = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    assert uniformity(np.ones((5, 3))) == pytest.approx(0.0, abs=1e-9)
+    assert uniformity(around) == pytest.approx(-np.log((4 * np.exp(-4) + 2 * np.exp(-8)) / 6))

@@ -33,18 +33,18 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     words = ["choose", file, "--target", "micro_topic", "--data", root, "--store", store, "--workers", 0]
-    code, out, err = typed(*words, "--budget", "1", "--scores", "text,logme")
+    code, out, err = typed(*words, "--budget", "100%")
     assert code == 0, err
     assert "| 2    |" in out
     assert "`[micro_nli]`" in out
-    assert "saved" in out
+    assert "Spent" in out
     assert "train" in err
     page = (store / "reports" / "choose-micro_topic.md").read_text()
     assert page in out
-    code, out, err = typed(*words, "--budget", "1", "--scores", "none", "--json")
+    code, out, err = typed(*words, "--budget", "1", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)
-    assert {row["recipe"] for row in document["ranking"]} == {"[]", "[micro_nli]"}
+    assert {row["recipe"] for row in document["rows"]} == {"[]", "[micro_nli]"}
     assert document["rungs"][0]["share"] == 0.125
     assert 0 < document["spent"] < document["full"]
 
@@ -54,17 +54,17 @@ def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, t
     [
         ([], "name the task to choose for with --target"),
         (["--target", "micro_topic"], "give an experiment file, or --backbone and --from"),
-        (["--evaluate"], "--evaluate needs the experiment file of a finished grid"),
         (["FILE", "--target", "micro_topix"], "unknown task 'micro_topix': did you mean micro_topic"),
         (
             ["FILE", "--target", "micro_topic", "--from", "micro_nly"],
             "unknown task 'micro_nly': did you mean micro_nli",
         ),
-        (["FILE", "--target", "micro_topic", "--budget", "lots"], "--budget lots: give a share"),
-        (["FILE", "--target", "micro_topic", "--scores", "leep"], "unknown score 'leep'"),
+        *(
+            (["FILE", "--target", "micro_topic", f"--budget={budget}"], f"--budget {budget}: give a share of the full")
+            for budget in ("lots", "0", "2", "", "-1", "20m", "300%")
+        ),
         (["FILE", "--target", "micro_topic", "--world", "1"], "--world is for a choice without a file"),
-        (["FILE", "--evaluate", "--budget", "2h"], "give a share of the grid's cost"),
-        (["FILE", "--target", "micro_topic", "--budget", "0.001"], "--budget 0.001 of the full grid is too small"),
+        (["FILE", "--target", "micro_topic", "--budget", "0.001"], "--budget 0.001 is too small"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -56,9 +56,10 @@ def store(tmp_path: Path) -> Store:
         (trained(DATA, seed=4), "seed is 4, there 2"),
         (trained(DATA, rate=0.2, seed=2), "train.rate is 0.2, there 0.1"),
         (trained(DATA, version=2, seed=2), "code version is 2, there 1"),
+        (Stage("train", 1, {"new": 1}, {}), "new: no finished stage is like it"),
         (
-            Stage("train", 1, {"new": 1}, {}),
-            'name is not set, there "x"; new is 1, there not set; seed is not set, there 2; and 3 more differences',
+            Stage("train", 2, {"name": "x", "seed": 4, "train": {"rate": 0.3}, "new": 1}, {"data0": DATA}),
+            "code version is 2, there 1; new is 1, there not set; seed is 4, there 2; and 2 more",
         ),
         (Stage("predict", 1, {}, {}), "no stage of its kind is finished"),
     ],

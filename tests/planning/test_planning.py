@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from planning.sizes import fields, shape
@@ -20,10 +23,12 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import _counted, amount, disk_of_features, read_over
 from xstilts.planning.costing import Hardware, Load, disk_of_training, head_parameters, inference, training
 from xstilts.planning.counts import Tuning, counts_of, shape_of
-from xstilts.planning.devices import Utilisation, device, device_hours
+from xstilts.planning.devices import Utilisation, device, device_called, device_hours
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, models_of, total
+from xstilts.planning.speed import timed
 from xstilts.stages.training import build_phase, run_train
+from xstilts.task_types.features import Features, tokens_of
 from xstilts.training.config import TrainConfig
 
 LARGE = shape(
@@ -50,7 +55,7 @@ def test_prepared_data_is_counted_and_its_disk_is_told(tmp_path: Path) -> None:
     assert disk_of_features("classification", large) == pytest.approx(arrays, rel=0.35)
 
 
-def test_a_train_stage_takes_the_planned_disk(tmp_path: Path) -> None:
+def test_a_train_stage_takes_the_disk_of_the_rows_that_it_changes(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, "nli", "choice", hidden_size=96, num_hidden_layers=4, intermediate_size=400)
     config = train_stage(component("nli"), component("choice"), steps=2)
     (tmp_path / "out").mkdir()
@@ -59,9 +64,42 @@ def test_a_train_stage_takes_the_planned_disk(tmp_path: Path) -> None:
     asked = {name: value for name, value in written.items() if value is not None}
     counts = counts_of(asked)
     heads = head_parameters("classification", 3, counts) + head_parameters("multiple_choice", 0, counts)
-    final, scratch = disk_of_training(counts, Tuning(), heads)
+    rows = len(tokens_of([Features.load(inputs[f"data{i}"] / "all") for i in range(2)]))
+    assert rows < counts.vocabulary / 2
+    final, scratch = disk_of_training(counts, Tuning(), heads, rows)
     assert final == pytest.approx(_size(tmp_path / "out"), rel=0.1)
-    assert scratch == 24 * (counts.trained + heads)
+    assert scratch == 6 * final
+    whole, _ = disk_of_training(counts, Tuning(), heads, counts.vocabulary)
+    assert whole == 4 * (counts.trained + heads)
+    assert disk_of_training(counts, Tuning(frozen_embeddings=True), heads, rows) == pytest.approx((whole, 6 * whole))
+
+
+def test_changed_rows_are_those_of_the_data_of_all_phases(expansion: Expansion, tmp_path: Path) -> None:
+    stages = graph(expansion.stages())
+    last = next(s for s in stages if s.kind == "train" and s.inputs["model"].kind == "train")
+    store = Store(tmp_path / "store")
+    for number, stage in enumerate((last, last.inputs["model"])):
+        folder = store.directory(stage.inputs["data0"]) / "all"
+        folder.mkdir(parents=True)
+        np.save(folder / "tokens.npy", np.array([3, 5 + number, 3]))
+        (folder.parent / "DONE").touch()
+    planner = Planner(store, Hardware(device("cpu")))
+    assert planner._changed_rows(last, 300) == 3
+    assert planner._changed_rows(last.inputs["model"], 300) == 2
+    assumed = Planner(None, Hardware(device("cpu")))
+    assert 300 < assumed._changed_rows(last, 250_000) < 20_000
+    assert assumed._changed_rows(last, 300) == 300
+
+
+def test_all_rows_are_changed_where_a_head_reads_them(tmp_path: Path) -> None:
+    asked = tiny_experiment(
+        worlds=[1], targets=["micro_topic"], recipes=[[], ["micro_text"], [["micro_text", "micro_nli"]]]
+    )
+    planner = Planner(None, Hardware(device("cpu")))
+    trained = {s.label: s for s in graph(Expansion(asked, None).stages()) if s.kind == "train"}
+    rows = {label.split(" @")[0].split(" > ", 1)[1]: planner._changed_rows(s, 999_999) for label, s in trained.items()}
+    assert rows["micro_text"] == rows["{micro_text, micro_nli}"] == 999_999
+    assert rows["micro_topic"] == rows["micro_text > micro_topic"] < 20_000
 
 
 def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
@@ -156,6 +194,45 @@ def test_what_is_finished_costs_nothing(expansion: Expansion, tmp_path: Path) ->
     sums = total(Planner(store, Hardware(device("h100"))).plan(stages))
     assert (sums["run"], sums["cached"]) == (0, len(stages))
     assert (sums["flops"], sums["disk"], sums["memory"]) == (0, 0, 0)
+
+
+def finish(store: Store, stage: Stage, seconds: float, kind: str) -> None:
+    """A folder of a stage that took so long on a device of that kind."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    told = {"key": stage.key, "kind": stage.kind, "version": stage.version, "label": stage.label, "host": "node7"}
+    told |= {"config": stage.config, "inputs": stage.input_keys(), "package": "0", "environment": {"device": kind}}
+    told |= {"started": began.isoformat(), "finished": (began + timedelta(seconds=seconds)).isoformat()}
+    folder = store.directory(stage)
+    folder.mkdir(parents=True)
+    (folder / "stage.json").write_text(json.dumps(told))
+    (folder / "DONE").touch()
+
+
+def test_hours_are_measured_where_stages_of_the_kind_are_finished(expansion: Expansion, tmp_path: Path) -> None:
+    store, stages = Store(tmp_path / "store"), graph(expansion.stages())
+    planner = Planner(store, Hardware(device("cpu")))
+    before = planner.plan(stages)
+    train = [stage for stage in stages if stage.kind == "train"]
+    assert timed(before, stages, stages, planner, "cpu") == (before, "")
+    for stage, speed in zip(train[:3], (1e6, 2e6, 4e6), strict=True):
+        finish(store, stage, planner.flops(stage) / speed, "cpu")
+    plans, note = timed(before, stages, stages, planner, "cpu")
+    for old, new in zip(before, plans, strict=True):
+        assert (new.hours == old.hours) == (new.kind != "train")
+        if new.kind == "train":
+            assert new.hours.usual == pytest.approx(new.flops / 2e6 / 3600)
+            assert (new.hours.low, new.hours.high) == pytest.approx((new.flops / 3e6 / 3600, new.flops / 1.5e6 / 3600))
+    assert "computed on node7 (3 train in fp32)" in note
+    spans = [plan.flops / speed for plan, speed in zip([p for p in before if p.kind == "train"], (1e6, 2e6, 4e6))]
+    assert f"{sum(spans) / max(spans):.1f} of them ran at a time, which makes about" in note
+    assert timed(before, stages, stages, planner, "cuda") == (before, "")
+
+
+def test_devices_are_known_by_what_drivers_call_them() -> None:
+    assert [device_called(name) for name in ("NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4090", "NVIDIA H200")] == [
+        *map(device, ("a100-80", "rtx4090", "h200"))
+    ]
+    assert device_called("Radeon") is None
 
 
 def official(**changes: object) -> Experiment:

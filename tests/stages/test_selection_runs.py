@@ -21,7 +21,7 @@ from xstilts.session.about import describe
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect
 from xstilts.stages.changes import chain
-from xstilts.stats.flags import oracles
+from xstilts.stats.flags import told
 
 RATES = [1e-9, 1e-2]
 TRAIN: dict[str, Any] = {"steps": 6, "batch_size": 4, "learning_rate": RATES, "checkpoints": 2, "subset": 7}
@@ -94,7 +94,7 @@ def test_scores_say_by_what_their_weights_were_chosen(expansion: Expansion, stor
 
 def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Store) -> None:
     table = collect(expansion.cells, store)
-    flagged = oracles(table)
+    flagged = told(table, "oracle")
     assert [(flag.run.recipe, flag.task, flag.seeds) for flag in flagged] == [
         ("[]", "micro_topic", (1,)),
         ("[micro_nli]", "micro_topic", (1,)),

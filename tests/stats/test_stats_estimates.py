@@ -233,7 +233,7 @@ def test_sides_that_share_no_seed_language_metric_or_examples_are_refused():
 
     cases = {
         "no seed in common": {"seed": 2},
-        "no language was measured at every seed": {"language": "bb"},
+        "no language was measured with every seed": {"language": "bb"},
         "different metrics": {"metric": "f1"},
         "different examples": {"ids": ["a", "c"]},
     }
@@ -244,7 +244,7 @@ def test_sides_that_share_no_seed_language_metric_or_examples_are_refused():
 
 def test_a_score_that_is_no_number_is_refused():
     """A mean with it was `nan` in every table."""
-    with pytest.raises(XstiltsError, match=r"the score of topics \(aa, seed 1, recipe \[\]\) is nan: not a number"):
+    with pytest.raises(XstiltsError, match=r"the score of topics \(aa, seed 1, recipe \[\]\) is nan, not a number"):
         ScoreTable.of([score("topics", "aa", 1, BASE, float("nan"))])
 
 

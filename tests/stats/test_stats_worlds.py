@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -67,27 +67,28 @@ def test_one_sample_tails_and_intervals_agree_with_scipy():
     theirs = stats.ttest_1samp(values, 0.3, alternative="greater")
     above, below = tails(one, 0.3, PLAIN)
     assert (above, below) == pytest.approx((theirs.pvalue, 1 - theirs.pvalue))
-    assert Bound("above", 0.3).p_values(one, PLAIN) == pytest.approx((2 * above, min(1.0, 2 * below)))
-    assert Bound("above", 0.3).confidence(one, PLAIN) == pytest.approx(1 - above)
-    assert Bound("below", 0.3).confidence(one, PLAIN) == pytest.approx(above)
-    inside = Bound("within", 0.3, 1.0).confidence(one, PLAIN)
+    judged = Bound("above", 0.3).judge(one, PLAIN)
+    assert (judged.supports, judged.contradicts) == pytest.approx((2 * above, min(1.0, 2 * below)))
+    assert judged.confidence == pytest.approx(1 - above)
+    assert Bound("below", 0.3).judge(one, PLAIN).confidence == pytest.approx(above)
+    inside = Bound("within", 0.3, 1.0).judge(one, PLAIN).confidence
     t = stats.t(11, values.mean(), values.std(ddof=1) / np.sqrt(12))
     assert inside == pytest.approx(t.cdf(1.3) - t.cdf(-0.7))
-    assert Bound("differs", 0.3, 1.0).confidence(one, PLAIN) == pytest.approx(1 - inside)
+    assert Bound("differs", 0.3, 1.0).judge(one, PLAIN).confidence == pytest.approx(1 - inside)
     assert tails(series(values, 4.0), 0.3, PLAIN)[0] > above, "examples that all seeds share add their variance"
 
 
 def test_equivalence_is_two_one_sided_tests():
     values = np.random.default_rng(5).normal(0.2, 0.5, 30)
     bound = Bound("within", 0.0, 1.0)
-    supports, contradicts = bound.p_values(series(values), PLAIN)
+    supports, contradicts, _ = astuple(bound.judge(series(values), PLAIN))
     one_sided = [
         stats.ttest_1samp(values, -1.0, alternative="greater").pvalue,
         stats.ttest_1samp(values, 1.0, alternative="less").pvalue,
     ]
     assert supports == pytest.approx(2 * max(one_sided))
     assert supports < 0.05 < contradicts
-    far_supports, far_contradicts = bound.p_values(series(values + 3), PLAIN)
+    far_supports, far_contradicts, _ = astuple(bound.judge(series(values + 3), PLAIN))
     assert far_contradicts < 0.05 < far_supports
 
 
@@ -107,12 +108,12 @@ def test_equivalence_is_two_one_sided_tests():
 )
 def test_a_bound_is_supported_contradicted_or_neither(bound, shift, word):
     values = np.random.default_rng(6).normal(0, 1, 20)
-    supports, contradicts = bound.p_values(series(values - values.mean() + shift), PLAIN)
+    supports, contradicts, confidence = astuple(bound.judge(series(values - values.mean() + shift), PLAIN))
     assert {"for": supports < 0.05 < contradicts, "against": contradicts < 0.05 < supports, "open": True}[word]
     if word == "open":
         assert min(supports, contradicts) > 0.05
     else:
-        assert (bound.confidence(series(values - values.mean() + shift), PLAIN) > 0.9) == (word == "for")
+        assert (confidence > 0.9) == (word == "for")
 
 
 def test_statements_of_several_parts():
@@ -130,7 +131,7 @@ def test_statements_of_several_parts():
 
 def test_one_seed_supports_nothing():
     one = series([5.0], 1.0)
-    assert Bound("above").p_values(one, PLAIN) == (1.0, 1.0)
+    assert astuple(Bound("above").judge(one, PLAIN)) == (1.0, 1.0, None)
 
 
 def test_the_joint_test_of_two_is_the_paired_t_test_and_scipys_permutation_test():

@@ -1,29 +1,12 @@
-"""Which intermediate task to take, before paying for all: cheap scores, then successive halving on short runs.
+"""Which intermediate task to train on, judged by short runs instead of the full grid.
 
-`setting` turns what was asked into an experiment with one target; `runs` describes short and full runs of candidates
-toward it; `costs` counts them; `cheap` scores them without training or after very little; `halving` runs rung after
-rung within the budget; `pages` words the result; `worth` measures all of it against a finished grid.
-
-It stands above both wings, as the command line does: what to run next depends on scores.
+`setting` makes an experiment with one target of what was asked; `runs` describes its runs and what they cost;
+`halving` trains them rung by rung within a budget; `pages` words the result.
 """
 
-from xstilts.choosing.cheap import SCORES
-from xstilts.choosing.costs import Budget
-from xstilts.choosing.halving import Choice, Chooser, Row
-from xstilts.choosing.pages import choice_page, worth_page
-from xstilts.choosing.setting import candidates, setting
-from xstilts.choosing.worth import Worth, measure_worth
+from xstilts.choosing.halving import Choice, choose
+from xstilts.choosing.pages import choice_page
+from xstilts.choosing.runs import Runs
+from xstilts.choosing.setting import from_names, setting
 
-__all__ = [
-    "SCORES",
-    "Budget",
-    "Choice",
-    "Chooser",
-    "Row",
-    "Worth",
-    "candidates",
-    "choice_page",
-    "measure_worth",
-    "setting",
-    "worth_page",
-]
+__all__ = ["Choice", "Runs", "choice_page", "choose", "from_names", "setting"]

@@ -1,26 +1,29 @@
-"""Runs of candidates toward the target: those of the full grid, and the same with a share of their steps."""
+"""Runs of candidates toward one target: those of the full grid, and the same with a share of their steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from statistics import mean
+
+from scipy.spatial.distance import cosine
 
 from xstilts.core.errors import ConfigError
+from xstilts.core.files import read_json
 from xstilts.data.locate import Root
-from xstilts.expand import Cell, Expansion, Replicate, StartModel
+from xstilts.expand import Cell, Expansion, StartModel
 from xstilts.expand.data import DataFiles
 from xstilts.expand.phases import Phases
 from xstilts.experiment import Experiment
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import amount
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
 from xstilts.tasks import Task
-from xstilts.tasks.base import Objective, Split
 from xstilts.training.config import TrainConfig
 
 
@@ -29,152 +32,156 @@ class Run:
     """One candidate with one seed.
 
     Attributes:
-        source: the model after the recipe, from which the target is trained.
-        target: the model after the target's training, and its score on the target's English validation data; both None
-            where the target is not trained.
+        model: the model after the recipe; it is trained on the target next.
+        texts: sentence vectors of the recipe's training data under the pretrained model, and last those of the target's
+            English data; empty for the baseline.
+        scored: the score on the target's English validation data; None for targets that are not trained.
+        sentences: sentence vectors of the target's English data under `model`, for targets that are not trained.
     """
 
     recipe: Recipe
-    seed: int
-    source: Stage
-    target: Stage | None = None
+    model: Stage
+    texts: tuple[Stage, ...]
     scored: Cell | None = None
+    sentences: Stage | None = None
+
+    @property
+    def end(self) -> Stage:
+        """The last stage of the run."""
+        return self.model if self.scored is None else self.scored.stage
+
+    @property
+    def profiles(self) -> list[Stage]:
+        """The stages that `scores` reads."""
+        return [*self.texts, *([self.sentences] if self.sentences else [])]
+
+    def scores(self, store: Store) -> dict[str, float]:
+        """Scores that take no training beyond a short run, of finished profiles.
+
+        tokens      training tokens of the candidate: the largest task first
+        text        cosine of the mean sentence vectors of both tasks' English data (TextEmb: Vu et al. 2020, arXiv
+                    2005.00770, section 3.1; Poth et al. 2021, arXiv 2104.08247), mean over the candidate's tasks
+        uniformity  of the target's sentences under the candidate (Wang and Isola 2020); only for targets that are not
+                    trained. No paper proposes it for choosing tasks.
+        """
+        found = {}
+        profiles = {stage: read_json(store.existing(stage) / "profile.json") for stage in self.profiles}
+        if self.texts:
+            *own, target = self.texts
+            found["tokens"] = sum(amount(text.inputs["data"], store).total for text in own)
+            found["text"] = 1 - mean(cosine(profiles[text]["vector"], profiles[target]["vector"]) for text in own)
+        if self.sentences is not None:
+            found["uniformity"] = profiles[self.sentences]["uniformity"]
+        return found
 
 
 class Runs:
-    """Describes runs of one backbone toward one target.
+    """Describes the runs of one backbone toward one target.
 
     Args:
         experiment: of one backbone and one target (`setting`).
         root: data folder or folders; None on microworlds.
-        store: where prepared data is counted, since steps may be given as epochs.
+        store: where prepared data are counted, since phases may be given in epochs.
+
+    Attributes:
+        recipes: the candidates; the baseline is the first.
+        judge: the task whose English validation data judge; None where the target is not trained.
 
     Raises:
-        ConfigError: the target has no English examples to judge by. Others as `DataFiles`.
+        ConfigError: the target has no English validation data. Others as of `DataFiles`.
     """
 
     def __init__(self, experiment: Experiment, root: Root | None, store: Store) -> None:
-        self.expansion = Expansion(experiment, root)
+        self.expansion, self.store = Expansion(experiment, root), store
         self.experiment = self.expansion.experiment
-        self.store = store
         (self.spec,), (self.target,) = self.experiment.backbones, self.experiment.targets
+        self.recipes = self.experiment.recipes
         self._files = DataFiles(self.experiment, root)
         self._phases = Phases(self._files)
-        self.planner = Planner(store, Hardware(device("cpu")))
-        self.head = self.experiment.trained_on(self.target)
-        count = self.target.seeds or len(self.experiment.seeds)
-        self.replicates: Sequence[Replicate] = self.expansion.replicates[:count]
-        self._models = [self.expansion.models(self.spec, replicate)[0] for replicate in self.replicates]
-        self.judge, self.split = self._judge()
-
-    @property
-    def recipes(self) -> tuple[Recipe, ...]:
-        """The baseline first."""
-        return self.experiment.recipes
-
-    def _judge(self) -> tuple[Task | None, Split]:
-        """The task and split whose English examples judge: of the data that the target is trained on."""
-        if not self.head:
-            return None, "test"
-        task = self.task(self.head, self._models[0])
-        split = self._files.validation_split(task)
+        self._planner = Planner(store, Hardware(device("cpu")))
+        replicates = self.expansion.replicates[: self.target.seeds]
+        self.starts = [self.expansion.models(self.spec, replicate)[0] for replicate in replicates]
+        self._head = self.experiment.trained_on(self.target)
+        self.judge = self._phases.task(self._head, self.starts[0]) if self._head else None
+        split = self._files.validation_split(self.judge) if self.judge else "validation"
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation data, and a choice by its {split} data would be no zero-shot result: "
+                f"'{self._head}' has no validation data, and a choice on its {split} data would not be zero-shot: "
                 "give `holdout: 500` or so in the experiment file"
             )
-        return task, split
 
+    @property
+    def judged_by(self) -> str:
+        """The validation data by which candidates are ordered, in words; `uniformity` without any."""
+        if self.judge is None:
+            return "uniformity"
+        return f"{self.judge.name} validation, {', '.join(self._judged_in(self.judge, self.starts[0]))}"
+
+    @property
     def full(self) -> list[Stage]:
         """The score stages of the whole grid: every candidate, trained in full and measured in every language."""
         return [cell.stage for cell in self.expansion.cells if cell.role == "target"]
 
+    def cost(self, stages: Iterable[Stage]) -> dict[str, float]:
+        """Key -> FLOPs of these stages and of all that they read, finished or not; pretraining is left out."""
+        free = {stage.key for stage in graph(model.stage for model in self.starts)}
+        return {stage.key: self._planner.flops(stage) for stage in graph(stages) if stage.key not in free}
+
     def prepared(self) -> list[Stage]:
-        """The data that runs read, by which they are counted."""
-        found = {stage.key: stage for run in self._each(1.0, self.recipes) for stage in _data(run)}
-        return list(found.values())
+        """The data that runs read. They are needed to count the steps of short runs."""
+        stages = [stage for run in self.runs(1.0, self.recipes) for stage in (run.end, *run.profiles)]
+        return [stage for stage in graph(stages) if stage.kind == "prepare"]
 
     def runs(self, share: float, recipes: Sequence[Recipe]) -> list[Run]:
-        """Of each recipe with each seed; 1: exactly the runs of the grid."""
-        return list(self._each(share, recipes))
+        """Runs of each recipe with each seed; with a `share` of 1 those of the full grid."""
+        return [self._run(share, recipe, model) for model in self.starts for recipe in recipes]
 
-    def _each(self, share: float, recipes: Sequence[Recipe]) -> Iterator[Run]:
-        for replicate, model in zip(self.replicates, self._models, strict=True):
-            for recipe in recipes:
-                shared, own_phases = recipe.divided()
-                if own_phases:
-                    raise ConfigError(f"recipe {recipe.label} trains on the target itself: name candidates that do not")
-                source = model.stage
-                before: tuple[Component, ...] = ()
-                for phase in shared:
-                    source = self._train(source, phase, model, share, before)
-                    before = (*before, *phase.tasks)
-                if self.judge is None:
-                    yield Run(recipe, replicate.seed, source)
-                    continue
-                last = self.experiment.target_phase(TARGET_PHASE, self.target)
-                assert last is not None
-                trained = self._train(source, last, model, share)
-                yield Run(recipe, replicate.seed, source, trained, self._scored(recipe, trained, replicate, model))
+    def _run(self, share: float, recipe: Recipe, start: StartModel) -> Run:
+        shared, own = recipe.divided()
+        if own:
+            raise ConfigError(f"recipe {recipe.label} trains on the target itself: name candidates that do not")
+        model = start.stage
+        earlier: list[Component] = []
+        data: list[Stage] = []
+        for phase in shared:
+            model = self._train(model, phase, start, share, earlier)
+            earlier += phase.tasks
+            data += (model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks)))
+        target, part, scored = self._target(model, recipe, start, share)
+        texts = [describe.profile(start.stage, one) for one in data]
+        texts += [describe.profile(start.stage, target, part)] if data else []
+        sentences = describe.profile(model, target, part) if scored is None else None
+        return Run(recipe, model, tuple(texts), scored, sentences)
+
+    def _target(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> tuple[Stage, str, Cell | None]:
+        """The target's English data, their part to be read, and the score of a model that is trained on the target.
+
+        Of targets that are not trained these are the English sentences of test files; pairs are not looked at.
+        """
+        if self.judge is None:
+            task = self._phases.task(self.target.task, start)
+            split = self.target.split or task.evaluate_on
+            codes = self._files.languages(task, split, self.target.languages, start.replicate)
+            data = self._files.prepared(task, split, codes, start.tokenizer, start.replicate, self.target.limit)
+            return data, codes[0], None
+        phase = self.experiment.target_phase(TARGET_PHASE, self.target)
+        assert phase is not None
+        trained, task, codes = self._train(model, phase, start, share), self.judge, self._judged_in(self.judge, start)
+        data = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
+        predicted = describe.predict(trained, data, task, self._head, TrainConfig(**trained.config["train"]))
+        stage = describe.evaluate(predicted, data, task, "validation", "target")
+        cell = Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        return trained.inputs["data0"], "all", cell
+
+    def _judged_in(self, task: Task, start: StartModel) -> tuple[str, ...]:
+        return self._files.own_languages(task, Component(task=task.name), "validation", start.replicate)
 
     def _train(
-        self, start: Stage, phase: PhaseSpec, model: StartModel, share: float, before: Sequence[Component] = ()
+        self, before: Stage, phase: PhaseSpec, start: StartModel, share: float, earlier: Sequence[Component] = ()
     ) -> Stage:
-        stage = self._phases.train(start, phase, model, earlier=before)
-        if share >= 1:
+        stage = self._phases.train(before, phase, start, earlier=earlier)
+        if share == 1:
             return stage
-        steps = self.planner.load_of(stage, TrainConfig(**stage.config["train"]))[0].steps
+        steps = self._planner.load_of(stage, TrainConfig(**stage.config["train"]))[0].steps
         short = phase.model_copy(update={"train": {**phase.train, "steps": max(1, round(share * steps))}})
-        return self._phases.train(start, short, model, earlier=before)
-
-    def _scored(self, recipe: Recipe, trained: Stage, replicate: Replicate, model: StartModel) -> Cell:
-        assert self.judge is not None
-        task = self.judge
-        languages = self._files.own_languages(task, Component(task=task.name), self.split, replicate)
-        data = self._files.prepared(task, self.split, languages, model.tokenizer, replicate)
-        predicted = describe.predict(trained, data, task, self.head, TrainConfig(**trained.config["train"]))
-        stage = describe.evaluate(predicted, data, task, self.split, "target")
-        return Cell(replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
-
-    def task(self, name: str, model: StartModel) -> Task:
-        """A task in the form in which this model does it; `mnli:simcse`: by that objective."""
-        task, _, objective = name.partition(":")
-        return self._phases.task(task, model, cast("Objective", objective) if objective else None)
-
-    def pairs(self, replicate: Replicate, model: StartModel) -> tuple[Stage, str, Task]:
-        """Of a target that is not trained: prepared data with its English sentences, the set to read, and the task.
-
-        They come from its test files; which sentences belong together is not looked at.
-        """
-        task = self.task(self.target.task, model)
-        split = self.target.split or task.evaluate_on
-        languages = self._files.languages(task, split, self.target.languages, replicate)
-        data = self._files.prepared(task, split, languages, model.tokenizer, replicate, self.target.limit)
-        return data, languages[0], task
-
-    @property
-    def zero_shot(self) -> Callable[[str], bool]:
-        """Whether a language enters zero-shot means, as in reports: nothing of it was trained on with labels."""
-        trained = {self.experiment.source, *(self.target.train_languages or ())}
-        return lambda code: code not in trained
-
-    @property
-    def judged_by(self) -> str:
-        """The validation data that judges, in words."""
-        assert self.judge is not None
-        codes = self._files.own_languages(self.judge, Component(task=self.judge.name), self.split, self.replicates[0])
-        return f"{self.judge.name} {self.split}, {', '.join(codes)}"
-
-    def starts(self) -> Iterator[tuple[Replicate, StartModel]]:
-        """The backbone with each seed."""
-        return zip(self.replicates, self._models, strict=True)
-
-
-def _data(run: Run) -> Iterator[Stage]:
-    """Prepared training data of a run's phases, from the last to the first, and what it is judged on."""
-    stage = run.source if run.target is None else run.target
-    while "model" in stage.inputs:
-        yield from (data for role, data in stage.inputs.items() if role.startswith("data"))
-        stage = stage.inputs["model"]
-    if run.scored is not None:
-        yield run.scored.stage.inputs["data"]
+        return self._phases.train(before, short, start, earlier=earlier)

@@ -1,23 +1,22 @@
-"""`xstilts choose`: which intermediate task to take, and what choosing is worth."""
+"""`xstilts choose`: which intermediate task to train on."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
-from xstilts.choosing import SCORES, Budget, Choice, Chooser, choice_page, measure_worth, setting, worth_page
-from xstilts.choosing.setting import from_names, of_backbone
+from xstilts.choosing import Runs, choice_page, from_names, setting
+from xstilts.choosing import choose as choose_within
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
 from xstilts.cli.run import stoppable
-from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
@@ -26,6 +25,7 @@ from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
+from xstilts.stages.digests import DIGESTS, remembered
 
 
 def choose(  # noqa: PLR0913, PLR0917
@@ -34,20 +34,11 @@ def choose(  # noqa: PLR0913, PLR0917
     sources: Annotated[
         str, Option("--from", help="Candidates, separated by commas: mnli,squad_v1. Default: the recipes of FILE.")
     ] = "",
-    budget: Annotated[
-        str, Option(help="Share of the cost of the full grid (0.3, 30%), or computing time (20m, 2h).")
-    ] = "0.3",
+    budget: Annotated[str, Option(help="Share of the cost of the full grid: 0.3 or 30%.")] = "0.3",
     backbone: Annotated[
         str | None, Option(help="Backbone to start from; required without FILE, or if FILE has several.")
     ] = None,
     world: Annotated[int | None, Option(help="Number of a microworld; only without FILE.")] = None,
-    scores: Annotated[
-        str, Option(help="Cheap scores, separated by commas: text, task, logme, h_score, uniformity; or all; or none.")
-    ] = "all",
-    evaluate: Annotated[
-        bool, Option("--evaluate", help="Measure how well choosing works on the finished grid of FILE.")
-    ] = False,
-    grid: Annotated[Path | None, Option(help="Store that holds that grid, if not --store; it is only read.")] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     workers: opt.Workers = None,
@@ -57,43 +48,43 @@ def choose(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Rank intermediate tasks for a target task, without training the full grid.
 
-    Computes cheap scores of every candidate, then trains short runs and keeps
-    the better half in each round (successive halving), judged on English
-    validation data, until the budget is spent. No intermediate task is always
-    a candidate. Labels in other languages are never read (docs/choosing.md).
+    Trains short runs of all candidates and keeps the better half in each round
+    (successive halving), judged on English validation data, until the budget is
+    spent. No intermediate task is always a candidate. Labels in other languages
+    are never read. No such choice has been better than random order, except to
+    tell that none of the candidates helps (docs/choosing.md).
 
     Examples:
-      xstilts choose table1 --target xnli --from mnli,squad_v1 --data official
-      xstilts choose experiments/choosing.yaml --evaluate --store runs/choosing
+      xstilts choose table1 --target xnli --from hellaswag,squad_v1 --data official
+      xstilts choose --backbone xlm-r-base --target xnli --from squad_v1,qqp --data official
     """
     machine = check_device(Machine(device, workers, micro_batch_tokens=micro_batch_tokens))
-    said, parsed, tell = shlex.join(["xstilts", *sys.argv[1:]]), Budget.parse(budget), None if as_json else _tell
-    with stoppable(lambda: "what is finished is kept"):
-        if evaluate:
-            if file is None:
-                raise ConfigError("--evaluate needs the experiment file of a finished grid")
-            if parsed.share is None:
-                raise ConfigError(f"--evaluate with --budget {budget}: give a share of the grid's cost, such as 0.3")
-            experiment, place = of_backbone(load(file), backbone), Store(store)
-            finished = place if grid is None else Store(grid, must_exist=True)
-            worth = measure_worth(experiment, data, (place, finished), computing(place, machine, tell), parsed)
-            name, page, row = f"worth-{experiment.name}", worth_page(worth, said), asdict(worth)
-        else:
-            wanted, experiment = _scores(scores), _experiment(file, target, split_words(sources), backbone, world)
-            place = Store(store)
-            choice = Chooser(experiment, data, place, computing(place, machine, tell), wanted).choose(parsed)
-            name, page, row = choice.target, choice_page(choice, said), _row(choice)
-    write_text(path := store / "reports" / f"choose-{name}.md", without_tags(page))
+    share = share_of(budget)
+    experiment = _experiment(file, target, split_words(sources), backbone, world)
+    place, tell = Store(store), None if as_json else _tell
+    with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
+        choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
+    page = choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
+    write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
     if as_json:
-        show(row, as_json)
+        show(asdict(choice), as_json)
     else:
         lines(["", page, f"report: {path}"])
+
+
+def share_of(text: str) -> float:
+    """`0.3` or `30%` as a number. Raises `ConfigError`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(%?)", text.strip())
+    share = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(f"--budget {text}: give a share of the full grid's cost, such as 0.3 or 30%")
+    return share
 
 
 def _experiment(
     file: Path | None, target: str | None, candidates: list[str], backbone: str | None, world: int | None
 ) -> Experiment:
-    """What to choose in: the file, narrowed to a target, or the usual settings of a backbone."""
+    """The experiment of FILE with this target alone, or one with the usual settings of a backbone."""
     if target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     if file is not None and world is not None:
@@ -105,16 +96,6 @@ def _experiment(
     return from_names(target, candidates, backbone, world)
 
 
-def _scores(text: str) -> Sequence[str]:
-    """Names of cheap scores. Raises `UnknownName`."""
-    if text in ("all", "none"):
-        return SCORES if text == "all" else ()
-    for name in split_words(text):
-        if name not in SCORES:
-            raise UnknownName("score", name, [*SCORES, "all", "none"])
-    return split_words(text)
-
-
 def split_words(text: str) -> list[str]:
     """Each word between commas once; commas within brackets belong to the word."""
     return list(dict.fromkeys(word for part in re.split(r",(?![^\[]*\])", text) if (word := part.strip())))
@@ -124,17 +105,3 @@ def _tell(event: Event) -> None:
     """A line for each stage that ends, or has something to say."""
     if isinstance(event, Done) or (isinstance(event, Progress) and event.fraction is None and event.message):
         sys.stderr.write(f"{event}\n")
-
-
-def _row(choice: Choice) -> dict[str, Any]:
-    ranking = [
-        {**asdict(row), "gain": None if row.gain is None else {**asdict(row.gain), "clear": row.gain.clear}}
-        for row in choice.rows
-    ]
-    rungs = [
-        {"share": rung.share, "recipes": [*rung.values], "cost": rung.cost, "seconds": round(rung.seconds, 1)}
-        for rung in choice.rungs
-    ]
-    names = ("target", "backbone", "judged_by", "seeds", "spent", "full", "allowed", "saved", "seconds")
-    clear = [row.recipe for row in choice.clear]
-    return {**{name: getattr(choice, name) for name in names}, "clear": clear, "ranking": ranking, "rungs": rungs}

@@ -18,12 +18,14 @@ from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
 from xstilts.planning.costing import Hardware
-from xstilts.planning.devices import Utilisation
+from xstilts.planning.devices import Device, Utilisation, device_called
 from xstilts.planning.devices import device as find_device
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
-from xstilts.session.grid import Grid, folders
+from xstilts.planning.speed import timed
+from xstilts.session.grid import Grid, folders, remembered_stages
 from xstilts.session.loading import load
+from xstilts.session.run import check_device
 from xstilts.session.why import WAITS, reasons
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
@@ -42,8 +44,9 @@ def plan(  # noqa: PLR0913, PLR0917
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     device: Annotated[
-        str, Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu.")
-    ] = "h100",
+        str,
+        Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu; auto: what is here."),
+    ] = "auto",
     devices: opt.Devices = 1,
     shard: opt.Shard = False,
     offload: opt.Offload = False,
@@ -58,12 +61,14 @@ def plan(  # noqa: PLR0913, PLR0917
     """Estimate tokens, FLOPs, memory, hours and disk of an experiment before it runs.
 
     Needs no weights, no network and no GPU. Without --data, the plan uses the
-    row counts of the official releases and marks what it estimates. If a
-    stage does not fit the device, it says what to change. Formulae and their
-    measured error: docs/planning.md.
+    row counts of the official releases and marks what it estimates. Hours on
+    this machine are measured if the store has finished stages that were
+    computed on such a device, and else assumed. If a stage does not fit the
+    device, the plan says what to change. Formulae and their measured error:
+    docs/planning.md.
 
     Examples:
-      xstilts plan curriculum-full
+      xstilts plan curriculum-full --device h100
       xstilts plan curriculum-full --device rtx4090 --stages
       xstilts plan table1 --data official --device a100-80 --devices 4 --shard
     """
@@ -73,8 +78,17 @@ def plan(  # noqa: PLR0913, PLR0917
     if mfu is not None and not 0 < mfu <= 1:
         raise ConfigError(f"--mfu {mfu:g} is a share of the peak: give a number above 0 and at most 1")
     share = Utilisation() if mfu is None else Utilisation(mfu, mfu, mfu)
-    hardware = Hardware(find_device(device), use, share)
+    hardware = Hardware(device_here() if device == "auto" else find_device(device), use, share)
     show_plan(load(file, opt.sets_of(sets, limit)), data, store, hardware, as_json, stages)
+
+
+def device_here() -> Device:
+    """The GPU of this machine, or `h100` for one that is not in the table; `cpu` without a GPU."""
+    if check_device(Machine("auto")).device == "cpu":
+        return find_device("cpu")
+    import torch
+
+    return (device_called(torch.cuda.get_device_name()) if torch.cuda.is_available() else None) or find_device("h100")
 
 
 def show_plan(
@@ -85,10 +99,10 @@ def show_plan(
     as_json: bool = False,
     stages: bool = False,
 ) -> None:
-    """Print the plan of an experiment. Runs and fetches nothing; writes nothing but checksums into the store.
+    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store.
 
     Args:
-        stages: print a row for each.
+        stages: print one row per stage.
     """
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
@@ -97,22 +111,25 @@ def show_plan(
             stack.enter_context(remembered(store / DIGESTS))
             roots = folders(data)
         else:
-            notes.append(
-                "no data folder: planned from the official releases' numbers of rows; nothing counts as finished"
-            )
+            notes.append("no data folder: planned with the official numbers of rows, and without finished stages")
             place, roots = None, (Path(stack.enter_context(tempfile.TemporaryDirectory())),)
             lay_out(experiment, roots[0])
         grid = Grid.of(experiment, roots)
         models = models_of((cell.backbone, cell.stage) for cell in grid.cells)
-        plans = Planner(place, hardware, models).plan(grid.stages)
-    notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware)]
+        planner = Planner(place, hardware, models)
+        plans = planner.plan(grid.stages)
+        said = ""
+        if place and hardware.share == Utilisation() and hardware.device == device_here():
+            kind = "cuda" if hardware.device.is_gpu else "cpu"
+            plans, said = timed(plans, grid.stages, [*grid.stages, *remembered_stages(place)], planner, kind)
+    notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware, said)]
     why = reasons(grid.stages, place) if place else {}
     if as_json:
         rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
         document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
         show({**document, "stages": rows}, as_json)
         return
-    lines([headline(plans, hardware), ""])
+    lines([headline(plans, hardware, bool(said)), ""])
     table([_stage_row(plan, why) for plan in plans] if stages else grouped(plans))
     lines([*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)])
 
@@ -128,12 +145,13 @@ def _about(hardware: Hardware) -> dict[str, Any]:
     }
 
 
-def headline(plans: Sequence[StagePlan], hardware: Hardware) -> str:
+def headline(plans: Sequence[StagePlan], hardware: Hardware, measured: bool) -> str:
     """The plan in one sentence."""
     sums, device, large = total(plans), hardware.device, total(plans)["unfit"]
     if not sums["run"]:
         return f"Nothing to do: all {sums['cached']} stages are finished."
-    unit, usable = ("GPU-hours", f" of {_bytes(device.usable)} usable") if device.is_gpu else ("core-hours", "")
+    unit = "GPU-hours" if device.is_gpu else "hours" if measured else "core-hours"
+    usable = f" of {_bytes(device.usable)} usable" if device.is_gpu else ""
     unfit = f"; {large} {'stage does' if large == 1 else 'stages do'} not fit" if large else ""
     return (
         f"{sums['run']} stages to run, {sums['cached']} finished: {_scaled(sums['tokens'])} tokens, "
@@ -184,7 +202,7 @@ def _costs(plans: Sequence[StagePlan]) -> dict[str, str]:
 
 
 def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
-    """Why stages are missing, the most common reasons first; those that wait for others are counted."""
+    """Why stages are missing, the most common reasons first, and the number of stages that wait for others."""
     waiting = sum(text.startswith(WAITS) for text in why.values())
     found = Counter((p.kind, why[p.key]) for p in plans if p.key in why and not why[p.key].startswith(WAITS))
     told = [f"{count} {kind}: {text}" for (kind, text), count in found.most_common(REASONS)]
@@ -194,7 +212,7 @@ def because(plans: Sequence[StagePlan], why: Mapping[str, str]) -> list[str]:
 
 
 def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
-    """For each kind of stage that does not fit: by how much, and what to change."""
+    """One line per kind of stage that does not fit, and what to change."""
     groups: dict[tuple[str, str, int], list[StagePlan]] = {}
     for plan in plans:
         if plan.fits is False and plan.memory is not None:
@@ -208,16 +226,22 @@ def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
     return [*found, TO_MAKE_IT_FIT] if found else []
 
 
-def _notes(plans: Iterable[StagePlan], hardware: Hardware) -> list[str]:
+def _notes(plans: Iterable[StagePlan], hardware: Hardware, measured: str) -> list[str]:
     plans = [plan for plan in plans if not plan.cached]
     notes = list(dict.fromkeys(note for plan in plans for note in plan.notes))
     if any(plan.estimated for plan in plans):
-        notes.append("~ estimated: data that is not prepared yet is taken at assumed lengths by task type")
-    share = hardware.share
-    if share.low != share.high:
         notes.append(
-            f"hours at {share.usual:.0%} of the peak, in brackets at {share.high:.0%} and {share.low:.0%}: assumed; "
-            "`python -m benchmarks.planner` measures it, --mfu takes it"
+            "~ estimated: data that are not prepared yet have assumed lengths by task type, and an assumed number of "
+            "different tokens, whose embeddings train stages keep on disk"
+        )
+    share = hardware.share
+    if measured:
+        notes.append(measured)
+    elif share.low != share.high:
+        core = "" if hardware.device.is_gpu else " of one core"
+        notes.append(
+            f"hours are assumed: {share.usual:.0%} of the peak{core} ({share.high:.0%} and {share.low:.0%} in "
+            "brackets); --mfu takes a share that you measured (`python -m benchmarks.planner`)"
         )
     return notes
 

@@ -57,12 +57,12 @@ def study(  # noqa: PLR0913, PLR0917
         show_studies(as_json)
         return
     if plan:
-        from xstilts.cli.plan import show_plan  # it loads torch
+        from xstilts.cli.plan import device_here, show_plan  # it loads torch
         from xstilts.planning.costing import Hardware
         from xstilts.planning.devices import device as find_device
 
-        kind = "cpu" if device in ("cpu", "auto") else "h100" if device.startswith("cuda") else device
-        hardware = Hardware(find_device(kind), Machine(micro_batch_tokens=micro_batch_tokens))
+        planned = device_here() if device == "auto" or device.startswith("cuda") else find_device(device)
+        hardware = Hardware(planned, Machine(micro_batch_tokens=micro_batch_tokens))
         show_plan(load_study(name).experiment, data, store, hardware, as_json)
         return
     machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)

@@ -1,7 +1,7 @@
-"""How much data a stage sees, counted where its features are prepared and else estimated, and bytes on disk.
+"""How much data a stage reads: counted if its features are prepared, else estimated.
 
-Rows come from the official releases (`sources/rows.tsv`), from counting the files where no source states them, and from
-the microworld's sizes. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
+Numbers of rows are those of the official releases (`sources/rows.tsv`), of the files if no source states them, or of
+the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from xstilts.training.mixture import language_probabilities
 SPREAD = 1.25
 """sum(n^2) sum(1) / sum(n)^2 of segment lengths: 1.1 for pairs, 1.2 for passages, 1.6 for single sentences."""
 JOINED = 0.95
-"""How full blocks of joined lines are."""
+"""Share of a block of joined lines that is filled."""
 BYTES_PER_TOKEN = 5.0
-"""Of raw UTF-8 text in the languages of a multilingual corpus."""
+"""Of UTF-8 text in the languages of a multilingual corpus."""
+NEW_TOKENS = (300.0, 0.29)
+"""n tokens of text have a n^b different ones. Of English tasks in a multilingual vocabulary, 20,000 tokens have 5,000
+and 2.7 M have 18,000."""
 POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
-"""Candidates that all languages search, where the files are not there: Mewsli-X has about a million."""
+"""Candidates that all languages search, if the files are missing: Mewsli-X has about a million."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,11 @@ class Amount:
     """A set of instances.
 
     Attributes:
-        tokens: mean per instance, as training draws them (languages by their shares).
+        tokens: mean per instance, with languages as training samples them.
         keys: mean over tokens of the length of their segment.
         segments: mean per instance; `longest`: the most tokens an instance can have.
-        rows: examples, of which span QA and raw text make several or fewer instances.
-        estimated: not counted; `note`: that rows are assumed too.
+        rows: examples; span QA makes several instances of one, raw text one of several.
+        estimated: not counted; `note`: says if rows are assumed too.
     """
 
     instances: float
@@ -58,25 +61,33 @@ class Amount:
 
 
 def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amount:
-    """What a prepare stage holds, all languages together; estimated where it is not finished in a store.
+    """The data of a prepare stage, all languages together; estimated if it is not finished in a store.
 
-    Languages are drawn by size to the power of `exponent`, which matters where their lengths differ. Raises `DataError`
-    where files that must be counted are missing or damaged.
+    Languages are sampled by size to the power of `exponent`, which matters if their lengths differ. Raises `DataError`
+    if files that must be counted are missing or damaged.
     """
     if store is not None and store.has(prepared):
         return _counted(store.directory(prepared), exponent)
     return _estimated(prepared)
 
 
+def tokens_in(prepared: Stage, store: Store | None) -> np.ndarray | None:
+    """The token ids that a prepare stage has, [A], ascending; None if it is not finished."""
+    if store is None or not store.has(prepared):
+        return None
+    files = sorted(store.directory(prepared).glob("*/tokens.npy"))
+    return np.unique(np.concatenate([np.unique(np.load(file)) for file in files]))
+
+
 def read_over(kind: str, labels: int) -> tuple[float, tuple[str, ...]]:
-    """How often prediction of a type reads its data, and what is not counted."""
+    """How often prediction of a type reads its data, and a note on what is not counted."""
     written = kind in ("span_qa_text", "tagging_text")
     note = ("time to generate answers token by token is not included",) if written else ()
     return TYPES.get(kind).usual.passes or float(max(1, labels)), note
 
 
 def disk_of_features(kind: str, amount: Amount) -> float:
-    """Bytes: 4 a token, offsets of segments and instances, columns, and records; text is assumed per task type."""
+    """Bytes: 4 per token, offsets of segments and instances, columns, and records; text is assumed by task type."""
     usual = TYPES.get(kind).usual
     per_instance = 12.0 * amount.segments + 24.0
     return amount.instances * (usual.feature * amount.tokens + per_instance) + usual.record * amount.rows
@@ -103,7 +114,7 @@ def _counted(directory: Path, exponent: float) -> Amount:
 
 
 def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
-    """Mean length when languages are drawn by tokens to the power of `exponent`, as the batch plan does."""
+    """Mean length if languages are sampled by tokens to the power of `exponent`, as in the batch plan."""
     groups = [lengths[part == language] for language in range(int(part.max()) + 1)]
     shares = language_probabilities([int(own.sum()) for own in groups], exponent)
     return float(sum(share * own.mean() for share, own in zip(shares, groups, strict=True)))
@@ -125,7 +136,7 @@ def _estimated(prepared: Stage) -> Amount:
 
 
 def _raw_text(prepared: Stage, encoding: Encoding, rows: float, note: str) -> Amount:
-    """Blocks of joined lines are full; lines alone are sentences."""
+    """Joined lines fill blocks; single lines are sentences."""
     longest, size = float(encoding.max_length), _size_of_files(prepared)
     tokens = JOINED * longest if encoding.join else min(float(TYPES.get("masked_lm").usual.tokens), longest)
     keys = tokens if encoding.join else min(SPREAD * tokens, longest)
@@ -141,7 +152,7 @@ def _size_of_files(prepared: Stage) -> int:
 
 
 def _pool(prepared: Stage) -> int:
-    """Candidates that stand in every language's files, and are read once."""
+    """Candidates that are in the files of every language, and are read once."""
     root, code, task, split = roots_of(prepared), prepared.config["languages"][0], task_of(prepared), split_of(prepared)
     if all(is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]

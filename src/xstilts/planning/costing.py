@@ -1,4 +1,4 @@
-"""What a training or prediction costs; `docs/planning.md` derives the arithmetic and says how far it was checked.
+"""The cost of training and prediction; `docs/planning.md` derives the formulae and says how they were checked.
 
 N parameters of linear layers, L layers, A attention width (heads x head size), H hidden size, F feed-forward size,
 T tokens, S keys that a token attends to: mean over tokens of the length of their segment, sum(n^2) / sum(n).
@@ -16,9 +16,9 @@ from xstilts.planning.counts import Counts, Tuning, counts_of
 from xstilts.planning.devices import Device, Hours, Utilisation, device_hours
 
 TOKENIZER_PIECE = 65.0
-"""Bytes of `tokenizer.json` per piece: its text, its number, its layout."""
+"""Bytes of `tokenizer.json` per piece."""
 NF4_BYTES = 0.5 + 0.127 / 8
-"""A weight in 4 bits with its doubly quantised constants, 0.127 bits (Dettmers et al. 2023, section 3)."""
+"""Bytes of a weight in 4 bits with its doubly quantised constants, 0.127 bits (Dettmers et al. 2023, section 3)."""
 RECOMPUTED = 4 / 3
 """Work with activation checkpointing over work without: one more forward pass (Korthikanti et al. 2022)."""
 KEPT: Mapping[str, tuple[float, float]] = {
@@ -30,14 +30,14 @@ KEPT: Mapping[str, tuple[float, float]] = {
     "mt5": (2.14, 2.32),
     "deberta-v2": (2.54, 2.35),
 }
-"""Bytes that a forward pass keeps over those of `layer_bytes`, in fp32 and in bf16, by `model_type`; 1 for others.
+"""Ratio of the bytes that a forward pass keeps to `layer_bytes`, in fp32 and in bf16, by `model_type`; 1 for others.
 Measured by `python -m benchmarks.activations`: gates, rotated queries, norms in fp32."""
 ADAPTED = 1.75
-"""The same under adapters on every linear layer, over full training: each keeps its input in fp32 after dropout."""
+"""Ratio of the bytes kept with adapters on every linear layer to full training: each keeps its input in fp32."""
 
 
 class MicroBatch(NamedTuple):
-    """What a device computes at one time; whether a step takes several; `predicted`: tokens with logits (masked LM)."""
+    """Tokens that a device computes at once; whether a step takes `several`; `predicted`: tokens with logits."""
 
     tokens: float
     several: bool = False
@@ -45,7 +45,7 @@ class MicroBatch(NamedTuple):
 
 
 def forward_flops(counts: Counts, keys: float) -> float:
-    """FLOPs of one token through the model: 2 N + 4 L A S (Kaplan et al. 2020, but no key is masked in a segment)."""
+    """FLOPs of a forward pass per token: 2 N + 4 L A S (Kaplan et al. 2020, without masked keys in a segment)."""
     return 2.0 * counts.linear + _attention_flops(counts, keys)
 
 
@@ -54,10 +54,10 @@ def _attention_flops(counts: Counts, keys: float) -> float:
 
 
 def training_flops(counts: Counts, keys: float) -> float:
-    """Model FLOPs of one trained token: forward, gradients of activations, gradients of trained weights.
+    """Model FLOPs per trained token: forward, gradients of activations, gradients of trained weights.
 
-    Full: 6 N + 12 L A S (Chowdhery et al. 2022, appendix B). Frozen weights under adapters need no gradient of their
-    own: 4 N + 6 N_adapters + 12 L A S. Backward stops below the lowest trained layer; that is not counted as saved.
+    All weights: 6 N + 12 L A S (Chowdhery et al. 2022, appendix B). Frozen weights under adapters have no gradient:
+    4 N + 6 N_adapters + 12 L A S. The backward pass ends at the lowest trained layer; this is not subtracted.
     """
     both = 2.0 * (2.0 * counts.linear + 2.0 * counts.adapters)
     own = 2.0 * (counts.trained_linear + counts.adapters)
@@ -65,15 +65,15 @@ def training_flops(counts: Counts, keys: float) -> float:
 
 
 def softmax_flops(counts: Counts, share: float) -> float:
-    """Forward FLOPs per token of a masked-LM head: dense layer and tied output for the share of tokens predicted."""
+    """Forward FLOPs per token of a masked-LM head: dense layer and tied output for the share of predicted tokens."""
     return share * 2.0 * (counts.hidden * counts.embeddings // counts.vocabulary + counts.embeddings)
 
 
 def layer_bytes(counts: Counts, bf16: bool) -> float:
     """Bytes per token that one layer keeps for the backward pass (after Korthikanti et al. 2022, section 4.1).
 
-    fp32: 4 (4 H + 5 A + 2 F); bf16: 8 H (inputs of two norms) + 2 (4 H + 5 A + 2 F); + 2 H for dropout masks. That is
-    a BERT-like layer under a fused attention kernel; `KEPT` corrects it for others.
+    fp32: 4 (4 H + 5 A + 2 F); bf16: 8 H (inputs of two norms) + 2 (4 H + 5 A + 2 F); + 2 H for dropout masks. This is
+    for a BERT-like layer with a fused attention kernel; `KEPT` corrects it for others.
     """
     rest = 4 * counts.hidden + 5 * counts.width + 2 * counts.feed_forward
     one = (8 * counts.hidden + 2 * rest if bf16 else 4 * rest) + 4 * counts.heads + 16 + 2 * counts.hidden
@@ -87,9 +87,9 @@ class Memory:
     Attributes:
         copies: 16-bit copies of weights that autocast keeps until the backward pass.
         gradients, moments: of trained parameters, fp32; AdamW has two moments.
-        activations: kept for the backward pass by one micro-batch.
-        buffers: what lives for a moment: gradients of a layer's activations, logits, gathered shards.
-        together: whether gradients and activations are whole at one time (second micro-batch of a step).
+        activations: those that one micro-batch keeps for the backward pass.
+        buffers: short-lived: gradients of a layer's activations, logits, gathered shards.
+        together: whether all gradients and all activations exist at the same time (second micro-batch of a step).
     """
 
     weights: float
@@ -113,7 +113,7 @@ class Memory:
 
 
 def weight_bytes(counts: Counts, tuning: Tuning, bf16: bool) -> float:
-    """Bytes of all weights: 4 a trained one; a frozen one under adapters has 2 in bf16, or 4 bits."""
+    """Bytes of all weights: 4 per trained weight; under adapters 2 per frozen weight in bf16, or 4 bits."""
     if not (tuning.rank or tuning.held):
         return 4.0 * counts.total
     held = 2.0 if bf16 else 4.0
@@ -124,8 +124,8 @@ def weight_bytes(counts: Counts, tuning: Tuning, bf16: bool) -> float:
 def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: MicroBatch, bf16: bool) -> Memory:
     """Peak of a training stage on each device.
 
-    Logits are counted in fp32, with their gradient and a copy in 16 bits. Sharded, a device gathers two layers and the
-    embeddings at a time, and holds their gradients before they are divided; DDP holds gradients a second time.
+    Logits are in fp32, with their gradient and a copy in 16 bits. With shards, a device gathers two layers and the
+    embeddings at a time, and their gradients until they are divided; DDP holds gradients a second time.
     """
     sharded = machine.shard and machine.devices > 1
     part = 0.0 if sharded and machine.offload else 1.0 / machine.devices if sharded else 1.0
@@ -135,11 +135,10 @@ def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: Mic
         kept, copied = 4.0 * counts.hidden * counts.layers + layer, counts.layers
     gradients = 4.0 * counts.trained
     buffers = micro.tokens * layer + micro.predicted * counts.vocabulary * 10.0
-    trains_embeddings = not (tuning.rank or tuning.frozen_embeddings or tuning.frozen_layers)
-    if micro.several and trains_embeddings and not sharded:
+    if micro.several and _trains_embeddings(tuning) and not sharded:
         buffers += 4.0 * counts.embeddings  # the second micro-batch's gradient, before it is added to the first's
     if tuning.quantized:
-        buffers += 2.0 * counts.largest_layer  # weights of the layer at work
+        buffers += 2.0 * counts.largest_layer  # dequantised weights of one layer
     if sharded:
         share, held = counts.trained / counts.total, 2.0 if tuning.rank and bf16 else 4.0
         buffers += held * (1.0 + share) * (2 * counts.largest_layer + counts.embeddings)
@@ -157,20 +156,34 @@ def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: Mic
 
 
 def inference_memory(counts: Counts, tuning: Tuning, tokens: float, all_layers: bool, bf16: bool) -> Memory:
-    """Peak of prediction: weights, one layer at work, and every layer's states where a task reads them."""
+    """Peak of prediction: weights, one layer's activations, and the states of every layer if a task reads them."""
     states = 4.0 * counts.hidden * (counts.layers + 1 if all_layers else 2)
     copies = 2.0 * counts.linear if bf16 and not (tuning.rank or tuning.held) else 0.0
     weights = weight_bytes(counts, tuning, bf16)
     return Memory(weights, copies, activations=tokens * states, buffers=tokens * layer_bytes(counts, bf16))
 
 
-def disk_of_training(counts: Counts, tuning: Tuning, heads: int) -> tuple[float, float]:
-    """Bytes (when finished, besides while it runs): a model with its tokenizer or adapters, and heads; two checkpoints.
+def disk_of_model(counts: Counts) -> float:
+    """Bytes of a whole model with its tokenizer."""
+    return 4.0 * counts.total + TOKENIZER_PIECE * counts.vocabulary
 
-    A checkpoint holds what is trained with both moments, 12 bytes a parameter, and is replaced when the next is whole.
+
+def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) -> tuple[float, float]:
+    """Bytes of a finished stage (trained parameters and heads), and of its checkpoints while it runs.
+
+    A checkpoint holds trained parameters with both moments, 12 bytes each. There are two while one replaces the other.
+
+    Args:
+        rows: rows of the word embedding that are changed.
     """
-    final = 4.0 * counts.adapters if tuning.rank else 4.0 * counts.total + TOKENIZER_PIECE * counts.vocabulary
-    return final + 4.0 * heads, 2.0 * 12.0 * (counts.trained + heads)
+    trained: float = counts.trained + heads
+    if _trains_embeddings(tuning):
+        trained -= counts.embeddings - rows * counts.embeddings // counts.vocabulary
+    return 4.0 * trained, 2.0 * 12.0 * trained
+
+
+def _trains_embeddings(tuning: Tuning) -> bool:
+    return not (tuning.rank or tuning.frozen_embeddings or tuning.frozen_layers)
 
 
 def head_parameters(kind: str, labels: int, counts: Counts) -> int:
@@ -187,7 +200,7 @@ def head_parameters(kind: str, labels: int, counts: Counts) -> int:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What stages run on; `use`: how; `share`: of its peak speed that is reached."""
+    """The device that stages run on; `use`: options; `share`: share of its peak that useful FLOPs reach."""
 
     device: Device
     use: Machine = field(default_factory=Machine)
@@ -199,9 +212,9 @@ class Load:
     """An amount of work.
 
     Attributes:
-        tokens: in all; `keys`: that each attends to, on average; `longest`: most tokens of an instance.
-        batch: instances a step; `whole`: a batch must be computed at one time, whatever the budget.
-        masked: share of the tokens that a masked LM predicts, on average; `most_masked`: in a batch of that task.
+        tokens: total; `keys`: mean number that a token attends to; `longest`: most tokens of an instance.
+        batch: instances per step; `whole`: a batch cannot be divided into micro-batches.
+        masked: mean share of tokens that a masked LM predicts; `most_masked`: in a batch of that task.
     """
 
     tokens: float
@@ -215,7 +228,7 @@ class Load:
     precision: str = "fp32"
 
     def at_once(self, hardware: Hardware) -> MicroBatch:
-        """The largest micro-batch, and whether a device may take several of them in a step."""
+        """The largest micro-batch, and whether a step may take several of them on one device."""
         most, budget = self.batch * self.longest, hardware.use.micro_batch_tokens
         if self.whole:  # a mean batch, or the longest one by a wide margin
             tokens, several = float(min(most, 2 * self.tokens / max(1, self.steps))), False
@@ -224,7 +237,7 @@ class Load:
         return MicroBatch(tokens, several, self.most_masked * tokens)
 
     def idle(self, hardware: Hardware) -> float:
-        """Device-time over that of one device: a step's micro-batches are dealt out, and some devices get none."""
+        """Ratio of device-hours to those on one device: in a step, some devices may have no micro-batch to compute."""
         devices = hardware.use.devices
         rounds = 1.0 if self.whole else self.tokens / max(1, self.steps) / hardware.use.micro_batch_tokens
         micro_batches = max(1, math.ceil(rounds))
@@ -233,7 +246,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Cost:
-    """FLOPs, the peak of memory on each device, device-hours, and what must be said about them."""
+    """Useful FLOPs, peak memory of each device, device-hours, and notes on them."""
 
     counts: Counts
     flops: float
@@ -277,7 +290,5 @@ def inference(
 
 
 def _notes(counts: Counts) -> tuple[str, ...]:
-    note = (
-        f"{counts.model_type} is padded: positions without tokens, a few per cent to half of a batch, are not counted"
-    )
+    note = f"{counts.model_type} is padded: padding, a few per cent to half of a batch, is not counted"
     return (note,) if counts.route == "padded" else ()

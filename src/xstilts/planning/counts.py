@@ -1,4 +1,4 @@
-"""The shape of a stage's model, found without its weights, and what it is made of, counted on torch's meta device."""
+"""The shape of a stage's model, without its weights, and its parameters, counted on torch's meta device."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
 SPECIAL = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
-"""Of the tokenizers trained here (`backbones.vocabulary`); an architecture's own may lie beyond the vocabulary."""
+"""Of tokenizers trained by xstilts (`backbones.vocabulary`); the architecture's default may exceed the vocabulary."""
 
 
 class Tuning(NamedTuple):
-    """How a model is trained, as far as it costs.
+    """The options of training that change its cost.
 
     Attributes:
-        rank: of low-rank adapters on `targets` (none: every linear layer); 0: all weights are trained.
-        quantized: frozen weights in 4 bits.
-        held: nothing is trained, and weights are held as if under adapters.
-        frozen_layers: lowest layers that are not trained; `frozen_embeddings`: nor the embeddings.
+        rank: of low-rank adapters on `targets` (empty: every linear layer); 0: all weights are trained.
+        quantized: frozen weights are in 4 bits.
+        held: nothing is trained, and weights have the precision that they have under adapters.
+        frozen_layers: number of lowest layers that are not trained; `frozen_embeddings`: nor the embeddings.
     """
 
     rank: int = 0
@@ -49,17 +49,17 @@ class Tuning(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """A model as the formulas need it.
+    """The sizes of a model.
 
     Attributes:
-        total: all parameters, the library's unused pooler included.
-        linear: weights of linear layers that every token passes, biases not counted.
-        trained: parameters that are trained; `adapters`: those of them in low-rank adapters.
-        trained_linear: weights of linear layers (adapters not counted) that are trained.
+        total: all parameters, with the library's unused pooler.
+        linear: weights of linear layers that every token passes, without biases.
+        trained: trained parameters; `adapters`: those of them in low-rank adapters.
+        trained_linear: trained weights of linear layers, without adapters.
         embeddings: input embeddings, V x E; `vocabulary`: V.
         largest_layer: parameters of the largest transformer layer.
         layers: L; `hidden`: H; `heads`; `width`: A, heads x head size; `feed_forward`: F.
-        relative: vectors of positions that each query and key is multiplied with, as in DeBERTa (He et al. 2021).
+        relative: position vectors that are multiplied with each query and key, as in DeBERTa (He et al. 2021).
         route: `packed` or `padded`.
     """
 
@@ -82,9 +82,9 @@ class Counts:
 
 
 def counts_of(shape: Mapping[str, Any], tuning: Tuning = Tuning(), route: Route | None = None) -> Counts:  # noqa: B008
-    """Counts of an architecture under a way of training it; the same question is answered once.
+    """Counts of an architecture with training options, cached.
 
-    `shape`: `model_type` and configuration fields. Raises `BackboneError` for what transformers refuses.
+    `shape`: `model_type` and configuration fields. Raises `BackboneError` for a shape that transformers refuses.
     """
     return _counts(json.dumps(dict(shape), sort_keys=True), tuning, route)
 
@@ -100,7 +100,7 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
     train_only(backbone, adapter, tuning.frozen_layers, tuning.frozen_embeddings)
     config: Any = backbone.config
     named = list(backbone.model.named_parameters())
-    linear = [  # of the body alone: the output layer, and a decoder, read the few tokens of answers
+    linear = [  # of the body: the output layer and a decoder only read the few tokens of answers
         part.weight
         for path, part in backbone.body.named_modules()
         if "pooler" not in path and "lora_" not in path and isinstance(part, nn.Linear)
@@ -132,12 +132,12 @@ def _model(shape: Mapping[str, Any]) -> Any:
     try:
         config = AutoConfig.for_model(shape["model_type"], **fields)
         model = from_config(auto_class(config, shape.get("output", "head")), config, dtype=torch.float32)
-    except Exception as error:  # transformers refuses fields in many ways
+    except Exception as error:  # transformers raises many types
         reason = shorten(str(error), 200, placeholder=" ...")
         raise BackboneError(f"no plan for a {shape['model_type']}: {reason}") from None
     output = model.get_output_embeddings()
     if output is not None and shape.get("tie_word_embeddings") is False:
-        # transformers 5 ties mT5 whatever its configuration says; its weights have an output layer of their own.
+        # transformers 5 always ties mT5, but its weights have a separate output layer.
         output.weight = nn.Parameter(torch.empty_like(output.weight))
     return model
 
@@ -150,17 +150,17 @@ def _relative(config: Any) -> int:
 
 
 def start_of(stage: Stage) -> Stage:
-    """The start stage that a train or predict stage goes back to."""
+    """The start stage of a train or predict stage's model."""
     while stage.kind != "start":
         stage = stage.inputs["model"]
     return stage
 
 
 def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:
-    """The architecture of a start stage, with `output: text` where it keeps its output layer.
+    """The architecture of a start stage, with `output: text` if it keeps its output layer.
 
-    Looked for in this order: the finished stage; the fields of a random start; the folder of a local model; the
-    catalogue of known checkpoints; the hub's cache. Raises `BackboneError` for a hub model that is in neither.
+    Searched in this order: the finished stage; the fields of a random start; the folder of a local model; the known
+    checkpoints; the hub's cache. Raises `BackboneError` for a hub model that none of them has.
     """
     output = {"output": "text"} if start.config.get("output") == "text" else {}
     return {**_shape(start, store), **output}
@@ -186,19 +186,19 @@ def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
         if OWN_CODE in str(error):
             raise
         raise BackboneError(
-            f"no plan for '{source}': it is not a known checkpoint, no folder, and its config.json is not in the hub's "
-            f"cache; fetch that file first (hf download {source} config.json){hint(source)}"
+            f"no plan for '{source}': it is not a known checkpoint, not a folder, and its config.json is not in the "
+            f"hub's cache; fetch that file first (hf download {source} config.json){hint(source)}"
         ) from None
     return _fields(config.to_dict())
 
 
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is no field of the architecture, such as the version that wrote the file."""
+    """The fields of the architecture, without others such as the version that wrote the file."""
     return {name: value for name, value in config.items() if not name.startswith("_") and value is not None}
 
 
 def _vocabulary(tokenizer: Stage, store: Store | None) -> int:
-    """Pieces of a tokenizer: those of the finished stage, else those it is to be trained to."""
+    """Pieces of a tokenizer: those of the finished stage, else the number that it will be trained to."""
     path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
     if path is None or not path.is_file():
         return int(tokenizer.config["trained"]["vocabulary"])

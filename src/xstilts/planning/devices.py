@@ -5,7 +5,7 @@ architecture whitepaper, appendix A (FP32 accumulation). The T4 has no bf16 unit
 fp32 is the rate of ordinary cores: TF32 is off in this package.
 
 `cpu` is one core with two 256-bit fused multiply-add units at 2.5 GHz (2 units x 8 lanes x 2 operations x 2.5 GHz), in
-bf16 the same; its memory is not judged, and its hours are core-hours.
+bf16 the same. Its memory is not checked, and its hours are core-hours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xstilts.core.errors import UnknownName
 
 
 class Device(NamedTuple):
-    """A device: bytes of memory (0 where it is not judged), and peak FLOP/s of dense matrix products."""
+    """A device: bytes of memory (0: not checked), and peak FLOP/s of dense matrix products."""
 
     name: str
     memory: int
@@ -54,11 +54,17 @@ def device(name: str) -> Device:
     return DEVICES[name.lower()]
 
 
+def device_called(name: str) -> Device | None:
+    """The device whose name is part of what a driver calls it, such as `NVIDIA A100-SXM4-80GB`; None if unknown."""
+    squeezed = name.lower().replace(" ", "")
+    return next((one for one in _TABLE if one.is_gpu and all(part in squeezed for part in one.name.split("-"))), None)
+
+
 class Utilisation(NamedTuple):
     """Share of the peak that useful FLOPs reach (model FLOPs utilisation, Chowdhery et al. 2022, appendix B).
 
-    Assumed, not measured: 46 % was reported for PaLM 540B (ibid., table 3) and 42 to 54 % for GPT models of 22 B to 1 T
-    (Korthikanti et al. 2022, table 5); models below a billion parameters and short packs reach less.
+    Assumed: PaLM 540B reached 46 % (ibid., table 3) and GPT models of 22 B to 1 T 42 to 54 % (Korthikanti et al. 2022,
+    table 5); models below a billion parameters and short packs reach less.
     """
 
     low: float = 0.15
@@ -79,6 +85,6 @@ class Hours:
 
 
 def device_hours(flops: float, device: Device, precision: str, share: Utilisation) -> Hours:
-    """Hours of one device; over several devices they are divided, and their sum stays."""
+    """Hours on one device; several devices divide them."""
     full = flops / (device.bf16 if precision == "bf16" else device.fp32) / 3600.0
     return Hours(full / share.usual, full / share.high, full / share.low)

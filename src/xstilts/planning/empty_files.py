@@ -1,6 +1,6 @@
-"""Empty files where official data would lie, so that an experiment can be expanded before its data is fetched.
+"""Empty files in place of official data, so that an experiment can be expanded before its data are fetched.
 
-Stages of such a plan have keys of their own: nothing of it is looked up as finished.
+Stages of such a plan have other keys than those of the real data, so none of them is finished.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 
 def lay_out(experiment: Experiment, root: Path) -> None:
-    """Write the empty files of every task that the experiment names; of raw text a size is assumed.
+    """Write the empty files of every task of an experiment; the size of raw text is assumed.
 
-    Raises `ConfigError` for a task whose labels or sizes are only in its files.
+    Raises `ConfigError` for a task whose labels or size only its files tell.
     """
     for name in experiment.task_names():
         task = experiment.task(name)
@@ -37,7 +37,7 @@ def lay_out(experiment: Experiment, root: Path) -> None:
 
 
 def _places(task: Task) -> Iterable[str]:
-    """One path a split and language: the first pattern, `*` and language fields filled in."""
+    """One path per split and language: the first pattern, with `*` and the language filled in."""
     codes = dict.fromkeys([*task.languages, "en"])
     for pattern in (part for patterns in task.files.values() for part in patterns[0].split(" + ")):
         fields = _FIELD.findall(pattern)

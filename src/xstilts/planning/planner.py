@@ -1,4 +1,4 @@
-"""The plan of an experiment: what each missing stage will take. Needs neither weights, network nor GPU."""
+"""The plan of an experiment: the cost of each missing stage. Needs no weights, network or GPU."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xstilts.data.readers.types import TYPES
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning import costing
-from xstilts.planning.amounts import Amount, amount, disk_of_features, read_over
+from xstilts.planning.amounts import NEW_TOKENS, Amount, amount, disk_of_features, read_over, tokens_in
 from xstilts.planning.costing import Cost, Hardware, Load, Memory
 from xstilts.planning.counts import Tuning, counts_of, shape_of, start_of
 from xstilts.planning.devices import Hours
@@ -30,14 +32,14 @@ WORLD = 22_000_000.0
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What one stage takes.
+    """The cost of one stage.
 
     Attributes:
-        model: name of the backbone it belongs to; empty for data.
-        cached: finished; then all costs are 0.
-        flops: useful ones; `hours` counts besides what is computed again, and devices that wait.
-        disk: bytes when finished; `scratch`: besides, while it runs.
-        fits: on one device; None where nothing is judged.
+        model: name of its backbone; empty for data.
+        cached: it is finished; then all costs are 0.
+        flops: useful FLOPs; `hours` include recomputed activations and waiting devices.
+        disk: bytes when finished; `scratch`: additional bytes while it runs.
+        fits: whether it fits the memory of the device; None if that is not checked.
     """
 
     key: str
@@ -65,36 +67,48 @@ class StagePlan:
 
 TRANSLATING = "hours and disk of machine translation are not planned"
 SHARDS_ARE_NOT_JUDGED = (
-    "--shard is refused where weights are judged on validation while they train: give `select: last` or `average`, "
-    "and one learning rate"
+    "--shard does not work with selection on validation data during training: give `select: last` or `average`, and "
+    "one learning rate"
 )
 
 
 @dataclass
 class Planner:
-    """Plans stages one by one; `models`: key of a stage -> its backbone's name. Without a store nothing is finished."""
+    """Plans stages one by one; `models`: stage key -> backbone name. Without a store nothing is finished."""
 
     store: Store | None
     hardware: Hardware
     models: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:  # what many stages share is looked up once
+    def __post_init__(self) -> None:  # many stages share these
         self._amount = cache(lambda prepared, exponent: amount(prepared, self.store, exponent))
         self._shape = cache(lambda start: shape_of(start, self.store))
+        self._tokens = cache(lambda prepared: tokens_in(prepared, self.store))
 
     def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
-        """One entry a stage, in the given order. Raises `BackboneError` and `DataError` as lookups do."""
+        """One entry per stage, in the given order. Raises `BackboneError` and `DataError`."""
         return [self._stage(stage) for stage in stages]
+
+    def flops(self, stage: Stage) -> float:
+        """Useful FLOPs of a stage, finished or not."""
+        return self._cost(stage, StagePlan(stage.key, stage.kind, stage.label)).flops
 
     def _stage(self, stage: Stage) -> StagePlan:
         plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
         if self.store is not None and self.store.has(stage):
             return replace(plan, cached=True)
+        return self._cost(stage, plan)
+
+    def _cost(self, stage: Stage, plan: StagePlan) -> StagePlan:
         match stage.kind:
             case "train":
                 return self._train(stage, plan)
             case "predict":
                 return self._predict(stage, plan)
+            case "profile":
+                data = self._amount(stage.inputs["data"], 1.0)
+                read = replace(data, instances=min(stage.config["examples"], data.instances))
+                return self._computed(plan, self._reading(stage, read, "fp32", self.hardware.use.micro_batch_tokens))
             case "prepare":
                 data = self._amount(stage, 1.0)
                 notes, size = (data.note,) if data.note else (), disk_of_features(stage.config["type"], data)
@@ -107,14 +121,14 @@ class Planner:
                 source = stage.settings.get("source")
                 small = source is not None and Path(source).is_dir() and 4 * counts.total < COPIED_BYTES
                 copied = small or "source" not in stage.settings or "random_like" in stage.config
-                return replace(plan, disk=costing.disk_of_training(counts, Tuning(), 0)[0] if copied else 0.0)
-            case "tokenizer" if "trained" in stage.config:  # a copied one has as many bytes as that of its model
+                return replace(plan, disk=costing.disk_of_model(counts) if copied else 0.0)
+            case "tokenizer" if "trained" in stage.config:  # a copied one is counted with its model
                 return replace(plan, disk=costing.TOKENIZER_PIECE * int(stage.config["trained"]["vocabulary"]))
             case "world":
                 return replace(plan, disk=WORLD)
             case "translate":
                 return replace(plan, estimated=True, notes=(TRANSLATING,))
-        return plan  # hard links, or a line for each pair of data sets
+        return plan  # the rest write hard links or a few lines
 
     def _computed(self, plan: StagePlan, cost: Cost, **more: Any) -> StagePlan:
         usable = self.hardware.device.usable
@@ -129,10 +143,10 @@ class Planner:
         cost = costing.training(shape, tuning, load, self.hardware, route)
         counts, parts = cost.counts, stage.config["components"]
         heads = sum(costing.head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
-        final, scratch = costing.disk_of_training(counts, tuning, heads)
+        final, scratch = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
         judged = self._judged(stage, load.steps, options.precision)
         if "selection" in stage.config:
-            scratch += 2.0 * 4.0 * (counts.trained + heads)  # snapshots: the best, and the last checkpoint's
+            scratch += 2.0 * final  # snapshots: the best, and the last checkpoint's
         return self._computed(
             plan,
             cost,
@@ -146,8 +160,28 @@ class Planner:
             notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
         )
 
+    def _changed_rows(self, stage: Stage, vocabulary: int) -> float:
+        """Rows of the word embedding that a phase and those before it change (`xstilts.stages.changes`).
+
+        They are those of the tokens in the data, assumed where these are not prepared; all rows if an output layer or a
+        head reads them too.
+        """
+        whole, read = start_of(stage).config.get("output") == "text", dict[Stage, None]()
+        while "components" in stage.config:
+            types = [TASK_TYPES.get(part["type"]) for part in stage.config["components"]]
+            if whole or any(one.pretrained_head or one.head_of for one in types):
+                break
+            read |= {one: None for role, one in stage.inputs.items() if role.startswith(("data", "dev"))}
+            stage = stage.inputs["model"]
+        if not read:
+            return vocabulary
+        known = [ids for one in read if (ids := self._tokens(one)) is not None]
+        unread = sum(self._amount(one, 1.0).total for one in read if self._tokens(one) is None)
+        counted = len(np.unique(np.concatenate(known))) if known else 0
+        return min(float(vocabulary), max(counted, NEW_TOKENS[0] * unread ** NEW_TOKENS[1] if unread else 0.0))
+
     def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
-        """What evaluating snapshots takes, an entry for each evaluation and judge, as if nothing stopped early."""
+        """The cost of evaluating snapshots, an entry per evaluation and judge, without early stopping."""
         selection, number = stage.config.get("selection", {}), 1
         if selection.get("by") in ("validation", "oracle"):
             number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
@@ -160,14 +194,14 @@ class Planner:
     def _reading(
         self, stage: Stage, data: Amount, precision: str, at_once: int, passes: float = 1.0, all_layers: bool = False
     ) -> Cost:
-        """What running the model of a stage over data takes."""
+        """The cost of a forward pass of a stage's model over data."""
         shape, route = self._model(stage)
         load = Load(tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=precision)
         how = (route, min(at_once, data.total), all_layers)
         return costing.inference(shape, _adapted(stage), load, self.hardware, how)
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
-        """What a train stage computes, from the mixture's amounts as `build_phase` draws them."""
+        """The work of a train stage, with the mixture drawn as in `build_phase`."""
         parts, sampling = stage.config["components"], stage.config["sampling"]
         amounts = [self._amount(stage.inputs[f"data{i}"], part["exponent"]) for i, part in enumerate(parts)]
         sizes = [max(1, round(one.instances)) for one in amounts]
@@ -194,7 +228,7 @@ class Planner:
         data, at_once = self._amount(stage.inputs["data"], 1.0), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
         passes, note = read_over(kind, len(stage.config["labels"]))
         cost = self._reading(stage, data, precision, at_once, passes, TASK_TYPES.get(kind).all_layers)
-        # One line an example; retrieval writes one for each layer, raw and centred.
+        # One line per example; retrieval writes one per layer, raw and centred.
         lines = data.rows * (2 * (cost.counts.layers + 1) if kind == "retrieval" else 1)
         size, notes = lines * TYPES.get(kind).usual.prediction, (*cost.notes, *note)
         tokens = passes * data.total
@@ -206,7 +240,7 @@ class Planner:
 
 
 def tuning_of(options: TrainConfig) -> Tuning:
-    """What a phase trains, as the arithmetic needs it."""
+    """The options of a phase that change its cost."""
     tuning = Tuning(frozen_layers=options.frozen_layers, frozen_embeddings=options.frozen_embeddings)
     if (lora := options.lora) is None:
         return tuning
@@ -214,7 +248,7 @@ def tuning_of(options: TrainConfig) -> Tuning:
 
 
 def _adapted(predict: Stage) -> Tuning:
-    """How the weights of a predict stage's model are held: as under the adapters trained last, or as it says."""
+    """The precision of a predict stage's weights: as with the adapters trained last, or as its config says."""
     model, held = predict.inputs["model"], predict.config.get("held")
     if held is not None:
         return Tuning(held=True, quantized=held["quantize"] is not None)
@@ -222,20 +256,17 @@ def _adapted(predict: Stage) -> Tuning:
 
 
 def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
-    """Stage key -> name of the first backbone that needs it, from pairs (backbone, evaluate stage); data has none."""
+    """Stage key -> name of the first backbone that needs it, from pairs (backbone, evaluate stage); not for data."""
     names: dict[str, str] = {}
     for name, stage in cells:
-        waiting = [stage]
-        while waiting:
-            one = waiting.pop()
-            if one.kind not in ("prepare", "world", "tokenizer", "translate") and one.key not in names:
-                names[one.key] = name
-                waiting.extend(one.inputs.values())
+        for one in graph([stage]):
+            if one.kind not in ("prepare", "world", "tokenizer", "translate"):
+                names.setdefault(one.key, name)
     return names
 
 
 def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
-    """Sums over stages; memory is the largest, scratch too."""
+    """Sums over stages; of memory and scratch the maximum."""
     hours = sum((plan.hours for plan in plans), NOTHING)
     peaks = [plan.memory.total for plan in plans if plan.memory is not None]
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +129,15 @@ class Grid:
 def grids(store: Store) -> dict[str, dict[str, Any]]:
     """What a store remembers of the experiments that were run in it, by name; nothing of a file that is damaged."""
     return {path.stem: _read(path) for path in sorted((store.root / "experiments").glob("*.json"))}
+
+
+def remembered_stages(store: Store) -> list[Stage]:
+    """The stages of the experiments that were run in a store; without those of a damaged grid."""
+    found: list[Stage] = []
+    for grid in grids(store).values():
+        with suppress(AssertionError, KeyError, TypeError, ValueError):
+            found += from_rows(grid["stages"]).values()
+    return found
 
 
 def needed(store: Store) -> dict[str, set[str]]:

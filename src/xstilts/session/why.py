@@ -13,8 +13,8 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.grid import grids
 
-MOST = 3
-"""Differences that are named; the others are counted."""
+MOST, ALIKE = 3, 5
+"""Differences that are named, while others are counted; most differences between stages that are compared at all."""
 LOOKED_INTO = 30
 """Stages that differ in least themselves, of which the inputs are compared too."""
 WAITS = "it waits for"
@@ -125,7 +125,7 @@ class Known:
         """The same in a line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
-        return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more differences" if len(told) > MOST else "")
+        return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more" if len(told) > MOST else "")
 
     def why(self, one: Described) -> str:
         """Why a stage is not finished."""
@@ -134,6 +134,8 @@ class Known:
             return f"{WAITS} {waits[0]}" + (f" and {len(waits) - 1} more" if len(waits) > 1 else "")
         if (near := self.nearest(one)) is None:
             return "no stage of its kind is finished"
+        if len(self.differences(one, near)) > ALIKE:
+            return "new: no finished stage is like it"
         return f"{self.apart(one, near)} (in {near.key[:8]}, {near})"
 
 

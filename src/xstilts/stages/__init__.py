@@ -10,7 +10,7 @@
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
     leaks      -> which test examples have a text that stands in training data
-    profile    -> what a model makes of a data set: vectors, fit to labels (`xstilts choose`)
+    profile    -> the mean sentence vector of a data set under a model (`xstilts choose`)
 
 `describe.py` makes the descriptions (no torch); `run.py` carries them out.
 """

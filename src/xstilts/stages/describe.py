@@ -25,6 +25,8 @@ from xstilts.tasks.base import Split, Task
 from xstilts.training.config import TrainConfig
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
+PROFILED = 512
+"""Texts that a profile reads."""
 
 
 @dataclass(frozen=True)
@@ -280,15 +282,14 @@ def evaluate(
     return make("evaluate", config, inputs, predictions.label, cost=0.5)
 
 
-def profile(model: Stage, data: Stage, kind: str, how: Mapping[str, Any]) -> Stage:
-    """What `model` makes of `data`, whose task is of the type `kind`: see `xstilts.stages.profiling`.
+def profile(model: Stage, data: Stage, part: str = "all") -> Stage:
+    """The sentence vectors of `PROFILED` texts of `data` under `model` (`xstilts.stages.profiling`).
 
     Args:
-        how: `measure` (text, labels or fisher), `examples` that are read, `precision`; of `fisher` the `head`; `part`
-            of the data, where it is not one training set.
+        part: folder of `data` to read: `all` of a training set, else a language.
     """
-    config: dict[str, Any] = {"type": kind, "labels": data.config["labels"], "part": "all", **how}
-    if how["measure"] == "text" and TYPES.get(kind).asks and not TYPES.get(kind).raw:
-        config["prompts"] = True  # and not their answers, which are no text of the task
-    label = f"{how['measure']} of {data.config['task']}: {model.label}"
-    return make("profile", config, {"model": model, "data": data}, label, cost=2.0)
+    config: dict[str, Any] = {"type": data.config["type"], "part": part, "examples": PROFILED}
+    kind = TYPES.get(config["type"])
+    if kind.asks and not kind.raw:
+        config["prompts"] = True  # without their answers
+    return make("profile", config, {"model": model, "data": data}, f"{data.config['task']}: {model.label}", cost=2.0)

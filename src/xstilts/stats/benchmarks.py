@@ -1,4 +1,4 @@
-"""Official means of a benchmark, and what is missing from them: a partial mean is never called by the benchmark's name.
+"""Official means of a benchmark, and what is missing from them: a partial mean never has the benchmark's name.
 
 A task's value is the mean over its official languages with equal weight, English included; in question answering, of
 exact match and F1. The overall value is the mean over tasks. Over seeds, means are of the seeds' means.
@@ -6,7 +6,7 @@ exact match and F1. The overall value is the mean over tasks. Over seeds, means 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -16,11 +16,11 @@ from xstilts.stats.table import Run, ScoreTable
 
 @dataclass(frozen=True)
 class TaskMean:
-    """One task of a benchmark as one run has it.
+    """One task of a benchmark in one run.
 
     Attributes:
-        values: metric -> mean over languages and seeds, 0-100; empty where nothing was measured.
-        languages: official ones that were measured at every seed; missing: the others.
+        values: metric -> mean over languages and seeds, 0-100; empty if nothing was measured.
+        languages: official ones that were measured with every seed; missing: the others.
         seeds: those that measured the task.
     """
 
@@ -47,17 +47,12 @@ class TaskMean:
     @property
     def coverage(self) -> str:
         """`10/11 languages, missing th`."""
-        return _coverage(f"{self.count} languages", self.missing)
+        return f"{self.count} languages" + _missing(self.missing)
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over tasks: of a group, or of the whole benchmark.
-
-    Attributes:
-        title: the group, or the benchmark.
-        tasks: all of them, measured or not, in their order.
-    """
+    """A mean over tasks; `title`: the group of tasks, or the benchmark; `tasks`: all of them, measured or not."""
 
     title: str
     tasks: tuple[TaskMean, ...]
@@ -73,12 +68,12 @@ class Mean:
 
     @property
     def complete(self) -> bool:
-        """Whether every language of every task is in it."""
+        """Whether it has every language of every task."""
         return all(task.complete for task in self.tasks)
 
     @property
     def label(self) -> str:
-        """The title where it is complete; else it says that it is a part."""
+        """The title, or `part of` it."""
         return self.title if self.complete else f"part of {self.title}"
 
     @property
@@ -90,15 +85,19 @@ class Mean:
     @property
     def coverage(self) -> str:
         """`5/9 tasks, missing panx, tatoeba; not all languages of xquad (10/11)`."""
-        absent = [task.task for task in self.tasks if not task.values]
-        partial = [f"{task.task} ({task.count})" for task in self.measured if not task.complete]
-        text = _coverage(f"{len(self.measured)}/{len(self.tasks)} tasks", absent)
-        return f"{text}; not all languages of {', '.join(partial)}" if partial else text
+        text = f"{len(self.measured)}/{len(self.tasks)} tasks" + _missing(t.task for t in self.tasks if not t.values)
+        partial = ", ".join(f"{task.task} ({task.count})" for task in self.measured if not task.complete)
+        return f"{text}; not all languages of {partial}" if partial else text
+
+
+def _missing(names: Iterable[str]) -> str:
+    text = ", ".join(names)
+    return f", missing {text}" if text else ""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The official means of one row of the results."""
+    """The official means of one run."""
 
     run: Run
     tasks: tuple[TaskMean, ...]
@@ -112,7 +111,7 @@ class Averages:
 
     Attributes:
         standings: one per run that has a counted score.
-        aside: scores that look official and are not counted, each with its reason.
+        aside: tasks that are not counted, each with its reason.
     """
 
     benchmark: Benchmark
@@ -124,29 +123,22 @@ def averages(table: ScoreTable, benchmark: Benchmark, aside: Mapping[str, str] |
     """Official means of every run.
 
     Args:
-        table: scores, of which the main ones of targets count, on the benchmark's split and languages.
-        aside: tasks whose scores must not count, with the reason: their data or protocol is another one.
+        table: scores; the main ones of targets count, on the benchmark's split and languages.
+        aside: tasks whose scores must not count, with the reason: their data or protocol are not the official ones.
     """
     refused = dict(aside or {})
     candidates = [s for s in table.scores if s.role == "target" and s.main and s.task in benchmark.languages]
-    counted = [s for s in candidates if s.task not in refused and not _foreign(s, benchmark)]
+    counted = [s for s in candidates if s.task not in refused and s.split == benchmark.split(s.task)]
     right = {score.task for score in counted}
     for score in candidates:
         if score.task not in right:
-            refused.setdefault(score.task, _foreign(score, benchmark))
+            wrong = f"measured on {score.split}, {benchmark.title} counts {benchmark.split(score.task)}"
+            refused.setdefault(score.task, wrong)
     by_run: dict[Run, list[Score]] = {}
     for score in counted:
         by_run.setdefault(Run(score.backbone, score.recipe), []).append(score)
     standings = tuple(_standing(run, scores, benchmark) for run, scores in by_run.items())
     return Averages(benchmark, standings, tuple(f"{task}: {reason}" for task, reason in refused.items()))
-
-
-def _foreign(score: Score, benchmark: Benchmark) -> str:
-    """Why a score is not the official one; empty where it is."""
-    split = benchmark.split(score.task)
-    if score.split != split:
-        return f"measured on {score.split}, {benchmark.title} counts {split}"
-    return ""
 
 
 def _standing(run: Run, scores: Sequence[Score], benchmark: Benchmark) -> Standing:
@@ -166,8 +158,3 @@ def _task(task: str, scores: Sequence[Score], benchmark: Benchmark) -> TaskMean:
     there = tuple(c for c in official if seeds and all(cells[s].get(c, {}).keys() >= set(metrics) for s in seeds))
     values = {m: mean(mean(cells[s][c][m] for c in there) for s in seeds) for m in metrics} if there else {}
     return TaskMean(task, values, there, tuple(c for c in official if c not in there), seeds if there else ())
-
-
-def _coverage(count: str, missing: Sequence[str]) -> str:
-    absent = ", ".join(missing)
-    return f"{count}, missing {absent}" if absent else count

@@ -1,15 +1,15 @@
-"""Estimates with their intervals, and the one rule by which a difference is called clear.
+"""Estimates with their intervals, and the one rule that calls a difference clear.
 
 The model of a score: recipe + run + run x language + examples. A run's deviation (its initialisation, its order of
-data) is shared by all of its languages. Replicates are seeds, or worlds where several seeds share a constructed one.
+data) is shared by all of its languages. Replicates are seeds, or worlds if several seeds share a constructed one.
 A difference is taken seed by seed, which pairs what is common to both runs (test examples, the world) and assumes
-nothing else of equal seeds. Its interval is Student's t over replicates; where replicates share test examples, the
-variance that these alone give is added.
+nothing else of equal seeds. Its interval is Student's t over replicates; if replicates share test examples, the
+variance from these alone is added.
 
 **Clear** are, of the differences that one table shows, those whose own 95 % interval excludes zero *and* whose p,
 corrected for all differences of the table, is below .05; with fewer than three replicates none is. For the corrected p
 
-- variances are drawn towards what is usual in the table, the more the more alike they are (Smyth 2004, Statistical
+- variances are shrunk towards the usual variance of the table, more so if they are alike (Smyth 2004, Statistical
   Applications in Genetics and Molecular Biology 3(1)). Differences from one baseline share its deviations, so that R of
   them count as 4R / (R + 3) independent ones;
 - over recipes and targets the correction is Holm's (1979, Scandinavian Journal of Statistics 6);
@@ -17,18 +17,19 @@ corrected for all differences of the table, is below .05; with fewer than three 
   of all deviations are bounded together (Bonferroni: four fifths of the risk for rows, one fifth for deviations), since
   a run's deviation strikes all languages at once and is known from few replicates only.
 
-`python -m benchmarks.coverage` shows how often anything is marked where there is nothing, and how often effects are.
+`python -m benchmarks.coverage` measures how often a table without effects has a mark, and how often effects have one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
-from xstilts.stats.series import Replication, Series, Spread, spread, units_of, weighted
+from xstilts.stats.series import ROUNDING, Replication, Series, Spread, spread, units_of, weighted
 from xstilts.stats.table import Floats
 
 LEVEL = 0.05
@@ -40,17 +41,17 @@ FOR_ROWS = 0.8
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with what is known about its uncertainty, in points.
+    """A value with its uncertainty, in points.
 
     Attributes:
-        low, high: interval; over examples alone with one replicate, and None if nothing at all is known.
+        low, high: interval; with one replicate over examples alone, and None if nothing is known.
         p: two-sided p of "no difference", of this number alone; None with one replicate.
         p_table: the same, corrected for all differences of its table; None outside of one, or with too few replicates.
-        per_seed: the value at each of `seeds`; empty for a mean over targets with different seeds.
+        per_seed: the value with each of `seeds`; empty for a mean over targets with different seeds.
         over: what the interval is over: `seeds`, `worlds`, `examples`, `nothing`, or two of them.
-        units: the replicates: worlds, seeds, or 1 where all seeds are the same models.
+        units: the replicates: worlds, seeds, or 1 if all seeds have the same model.
         examples: test examples of one seed, over all languages.
-        per_world: where several seeds share a world, the mean over seeds at each.
+        per_world: mean over seeds of each world, if several seeds share a world.
     """
 
     value: float
@@ -112,11 +113,11 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
 def _over(found: Spread, by_world: bool) -> str:
     if found.units == 1:
         return "nothing" if found.variance is None else "examples"
-    return ("worlds" if by_world else "seeds") + " and examples" * (found.shared > 0)
+    return ("worlds" if by_world else "seeds") + " and examples" * (found.shared > ROUNDING)
 
 
 def two_sided(found: Spread, freedom: float) -> float:
-    """Student's p of "the centre is zero"; 1 where nothing varies, for then nothing is known of the variation."""
+    """Student's p of "the centre is zero"; 1 if nothing varies, since the variation is then unknown."""
     if not found.error or freedom <= 0 or not np.isfinite(found.centre):
         return 1.0
     return float(2 * special.stdtr(freedom, -abs(found.centre) / found.error))
@@ -154,11 +155,11 @@ def _enough(found: Spread) -> bool:
 
 
 def moderated(found: Sequence[Spread], groups: Sequence[Hashable], share: float = 1.0) -> tuple[Floats, Floats]:
-    """Variances drawn towards each other, with their degrees of freedom, of which a `share` is independent.
+    """Variances shrunk towards each other, with their degrees of freedom, of which a `share` is independent.
 
-    In the words of Smyth (2004): variances come from a scaled inverse chi-square distribution whose degrees of freedom
-    and scale are estimated from the mean and the variance of their logarithms. Means over targets make a group `""`,
-    which is less noisy than targets are, and is moderated by itself.
+    Smyth (2004): variances come from a scaled inverse chi-square distribution whose degrees of freedom and scale are
+    estimated from the mean and the variance of their logarithms. Means over targets are the group `""`; they are less
+    noisy than targets, and are moderated by themselves.
     """
     variance = np.array([one.variance for one in found], dtype=np.float64)
     freedom = np.array([one.freedom for one in found], dtype=np.float64)
@@ -182,11 +183,9 @@ def _moderated(variance: Floats, freedom: Floats, most: float) -> tuple[Floats, 
     if excess > 0:
         prior = 2 * _inverse_trigamma(excess)
         scale = float(np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2)))
-    # Together they know no more than all of them do.
-    prior = min(prior, max(0.0, most - float(freedom.min())))
-    return (prior * scale + freedom * variance) / (prior + freedom), np.minimum(
-        prior + freedom, max(most, freedom.min())
-    )
+    prior = min(prior, max(0.0, most - float(freedom.min())))  # no more than the independent ones together
+    pooled_freedom = np.minimum(prior + freedom, max(most, freedom.min()))
+    return (prior * scale + freedom * variance) / (prior + freedom), pooled_freedom
 
 
 def _inverse_trigamma(value: float) -> float:
@@ -201,7 +200,7 @@ def _inverse_trigamma(value: float) -> float:
 def language_family(rows: Sequence[Sequence[Series]], options: Replication | None = None) -> list[list[Estimate]]:
     """The differences by language that one table shows; each row is one run against the same baseline.
 
-    Languages of a row that were measured at fewer seeds than its others are not marked.
+    Languages of a row that were measured with fewer seeds than its others are not marked.
     """
     options = options or Replication()
     made = [[estimate(one, options) for one in row] for row in rows]
@@ -231,16 +230,14 @@ def language_family(rows: Sequence[Sequence[Series]], options: Replication | Non
 
 
 def _apart(one: Series, mean: Series) -> Series:
-    """A language's deviation from the mean of its row; with its own influences, which are the larger ones."""
+    """A language's deviation from the mean of its row, with its own influences, which are the larger ones."""
     return replace(one, points=one.points - mean.points)
 
 
 def _same_seeds(row: Sequence[Series]) -> list[int]:
-    """Positions of the languages that have the seeds which most have."""
-    counts: dict[tuple[int, ...], list[int]] = {}
-    for i, one in enumerate(row):
-        counts.setdefault(one.seeds, []).append(i)
-    return max(counts.values(), key=len, default=[])
+    """Positions of the languages with the most frequent set of seeds."""
+    usual = Counter(one.seeds for one in row).most_common(1)
+    return [i for i, one in enumerate(row) if one.seeds == usual[0][0]]
 
 
 def _errors(found: Sequence[Spread], groups: Sequence[Hashable], share: float = 1.0) -> tuple[Floats, Floats]:
@@ -253,7 +250,7 @@ def _errors(found: Sequence[Spread], groups: Sequence[Hashable], share: float = 
 def _bounded(
     values: Floats, rows: tuple[Floats, Floats], cells: tuple[Floats, Floats], risk: tuple[float, int]
 ) -> Floats:
-    """The least p at which the errors of rows and cells together do not reach the values, by bisection of its log."""
+    """The least p at which the errors of rows and cells together do not reach the values, by bisection of log p."""
     share, count = risk
     low, high = np.full(len(values), -16.0), np.zeros(len(values))
     for _ in range(40):

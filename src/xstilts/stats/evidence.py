@@ -1,11 +1,11 @@
-"""How strongly measured series speak for a statement about them, and against it.
+"""How strongly measured series support or contradict a statement about them.
 
 A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, so that p < .05
-says that the 95 % interval excludes the number.
+means that the 95 % interval excludes the number.
 
-A statement of several parts holds when at least so many of them hold. For all of them the largest p counts
-(intersection-union: Berger 1982, Technometrics 24), for fewer the partial conjunction (Benjamini and Heller 2008,
-Biometrics 64): the p that so many parts reach at least, times the number of parts that could be that one.
+A statement about n parts holds if at least k of them hold. If k is n, the largest p counts (intersection-union: Berger
+1982, Technometrics 24), else the partial conjunction (Benjamini and Heller 2008, Biometrics 64): n - k + 1 times the
+k-th smallest p.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Evidence:
     """For and against a statement.
 
     Attributes:
-        supports, contradicts: p of the contrary, and p of the statement; 1 where there is one replicate.
-        confidence: the probability that the t distribution behind the verdict gives the statement; of several parts,
-            that of the least certain one among those needed. None where there is one replicate.
+        supports, contradicts: p of the contrary, and p of the statement, both two-sided; 1 with one replicate.
+        confidence: probability of the statement if every value of the number was equally likely beforehand; of several
+            parts, that of the least certain one among those needed. None with one replicate.
     """
 
     supports: float
@@ -47,58 +47,41 @@ class Bound:
     than: float = 0.0
     margin: float = 0.0
 
-    def confidence(self, series: Series, options: Replication) -> float:
-        """The probability of the statement, were every value of the number as likely beforehand."""
-        low, high = self.than - self.margin, self.than + self.margin
-        inside = max(0.0, 1 - tails(series, low, options)[0] - tails(series, high, options)[1])
-        return {
-            "above": 1 - tails(series, self.than, options)[0],
-            "below": 1 - tails(series, self.than, options)[1],
-            "within": inside,
-            "differs": 1 - inside,
+    def judge(self, series: Series, options: Replication) -> Evidence:
+        """The evidence of one series."""
+        at = tails(series, self.than, options)
+        low = tails(series, self.than - self.margin, options)
+        high = tails(series, self.than + self.margin, options)
+        inside, outside, within = max(low[0], high[1]), min(high[0], low[1]), max(0.0, 1 - low[0] - high[1])
+        supports, contradicts, confidence = {
+            "above": (at[0], high[1], 1 - at[0]),
+            "below": (at[1], low[0], 1 - at[1]),
+            "within": (inside, outside, within),
+            "differs": (outside, inside, 1 - within),
         }[self.direction]
-
-    def p_values(self, series: Series, options: Replication) -> tuple[float, float]:
-        """(p of the contrary, p of the statement), two-sided."""
-
-        def up(number: float) -> float:
-            return tails(series, number, options)[0]
-
-        def down(number: float) -> float:
-            return tails(series, number, options)[1]
-
-        low, high = self.than - self.margin, self.than + self.margin
-        inside, outside = max(up(low), down(high)), min(up(high), down(low))
-        found = {
-            "above": (up(self.than), down(high)),
-            "below": (down(self.than), up(low)),
-            "within": (inside, outside),
-            "differs": (outside, inside),
-        }[self.direction]
-        return min(1.0, 2 * found[0]), min(1.0, 2 * found[1])
+        known = spread(series, options).freedom > 0
+        return Evidence(min(1.0, 2 * supports), min(1.0, 2 * contradicts), confidence if known else None)
 
 
 def tails(series: Series, number: float, options: Replication) -> tuple[float, float]:
-    """(p of "at most `number`", p of "at least `number`"), one-sided; 1 and 1 where others are unknown."""
+    """One-sided p of "at most `number`" and of "at least `number`"; 1 and 1 if nothing is known of the variation."""
     found = spread(series, options)
     if found.freedom < 1 or not found.error or not np.isfinite(found.centre):
         return 1.0, 1.0
     distance = (found.centre - number) / found.error
-    from scipy import special  # of a judgement alone: every experiment file is read with this module
+    from scipy import special  # only to judge: every experiment file imports this module
 
     return float(special.stdtr(found.freedom, -distance)), float(special.stdtr(found.freedom, distance))
 
 
 def weigh(parts: Sequence[Series], bound: Bound, at_least: int, options: Replication) -> Evidence:
     """The evidence for "at least `at_least` of the parts fulfil `bound`"."""
-    supports, contradicts = zip(*(bound.p_values(part, options) for part in parts))
-    contrary = len(parts) - at_least + 1
-    known = all(spread(part, options).freedom > 0 for part in parts)
-    confidence = sorted((bound.confidence(part, options) for part in parts), reverse=True)
+    judged = [bound.judge(part, options) for part in parts]
+    confidence = sorted((one.confidence for one in judged if one.confidence is not None), reverse=True)
     return Evidence(
-        partial_conjunction(supports, at_least),
-        partial_conjunction(contradicts, contrary),
-        confidence[at_least - 1] if known else None,
+        partial_conjunction([one.supports for one in judged], at_least),
+        partial_conjunction([one.contradicts for one in judged], len(parts) - at_least + 1),
+        confidence[at_least - 1] if len(confidence) == len(parts) else None,
     )
 
 

@@ -2,10 +2,10 @@
 
 The interaction of two backbones is a difference of differences: (gain in one) - (gain in the other), which is the
 coefficient of backbone x recipe in a linear model with a level for each seed. Among more than two there are two joint
-tests beside each other. The F test of repeated measures is over blocks, which are worlds where several seeds share one,
-seeds otherwise: it speaks of other blocks and assumes that differences between any two backbones vary alike. The
-permutation test exchanges the backbones' gains within each seed (Friedman 1937's scheme on the values themselves): it
-assumes nothing of that kind and speaks of other seeds in these worlds.
+tests. The F test of repeated measures is over blocks: worlds if several seeds share one, else seeds. It generalises to
+other blocks and assumes that the differences between any two backbones vary alike. The permutation test exchanges the
+backbones' gains within each seed (Friedman 1937's scheme on the values themselves): it does not assume that, and
+generalises to other seeds in these worlds.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Joint:
 
     @property
     def p(self) -> float | None:
-        """The larger p of the two; None where either is not known."""
+        """The larger p of the two; None if either is unknown."""
         return None if self.p_f is None or self.p_permutation is None else max(self.p_f, self.p_permutation)
 
 
@@ -50,7 +50,7 @@ def joint(columns: Sequence[Series], options: Replication | None = None) -> Join
     options = options or Replication()
     columns = [replace(one, models=models_of(columns)) for one in columns]
     means = np.stack([units_of(one, options)[0] for one in columns], axis=1)
-    # What the differences of two columns owe to examples that all replicates share, for each column half.
+    # Variance of a difference from examples that all replicates share, half of it for each column.
     shared = [spread(one.minus(two), options).shared / 2 for one, two in combinations(columns, 2)]
     f, degrees, p_f = repeated_measures(means, float(np.mean(shared)))
     values = np.stack([one.points for one in columns], axis=1)
@@ -78,7 +78,7 @@ def repeated_measures(values: Floats, shared: float = 0.0) -> tuple[float | None
 def permuted_within(values: Floats, permutations: int = PERMUTATIONS) -> float:
     """p of the spread of column means when `values` [seeds, columns] are shuffled within each seed.
 
-    Flips of two columns are enumerated where they are fewer than the permutations.
+    Flips of two columns are enumerated if they are fewer than the permutations.
     """
     n, k = values.shape
     observed = values.mean(axis=0).var()
@@ -94,6 +94,6 @@ def permuted_within(values: Floats, permutations: int = PERMUTATIONS) -> float:
 
 
 def slope_weights(x: Sequence[float]) -> list[float]:
-    """Weights that make of values at `x` their least-squares slope."""
+    """Weights that give the least-squares slope of values at `x`."""
     centred = np.asarray(x, dtype=np.float64) - np.mean(x)
     return [float(one) for one in centred / (centred**2).sum()]

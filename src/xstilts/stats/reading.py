@@ -7,10 +7,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl
@@ -19,26 +17,27 @@ from xstilts.stats.table import Examples, Measured, ScoreTable
 
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
+VALUES = ("id", "numerator", "denominator")
 TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 TOLERANCE = 0.01
 
 
 def read_table(folders: Sequence[Path], examples: Callable[[Score], bool] | None = None) -> ScoreTable:
-    """All scores of `folders`, each holding `scores.jsonl` and, where kept, `examples.parquet`.
+    """All scores of `folders`, each with `scores.jsonl` and perhaps `examples.parquet`.
 
     Args:
-        examples: which scores get their per-example values loaded; main values alone when not given (a sweep over
-            layers has tens of others).
+        examples: the scores whose per-example values are loaded; by default the main ones (a sweep over layers has
+            tens of others).
 
     Raises:
         DataError: a missing or damaged file, or a score that is not the ratio of its examples' sums.
     """
-    wanted = (lambda score: score.main) if examples is None else examples
+    wanted = examples or (lambda score: score.main)
     return ScoreTable(tuple(row for folder in folders for row in read_folder(folder, wanted)))
 
 
 def read_folder(folder: Path, wanted: Callable[[Score], bool]) -> Iterator[Measured]:
-    """The scores of one folder; those that are `wanted` with their examples, where the folder keeps them."""
+    """The scores of one folder, and the examples of the `wanted` ones if the folder has them."""
     scores = [_score(row, folder / "scores.jsonl", line) for line, row in read_jsonl(folder / "scores.jsonl")]
     path = folder / "examples.parquet"
     keys = {_key(score) for score in scores if wanted(score)}
@@ -78,26 +77,15 @@ def _examples(path: Path, keys: set[Key]) -> dict[Key, Examples]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"not a readable Parquet file ({str(error).splitlines()[0]})", path) from None
-    needed = (*KEY, "id", "numerator", "denominator")
-    if missing := [name for name in needed if name not in table.column_names]:
-        raise DataError(f"no column '{missing[0]}' (expected {', '.join(needed)})", path)
-    codes, names = zip(*(_encoded(table, name) for name in KEY))
-    parts, inverse = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    ends = np.cumsum(np.bincount(inverse, minlength=len(parts)))
-    ids = table.column("id")
-    above, below = (table.column(name).to_numpy() for name in ("numerator", "denominator"))
+    if missing := [name for name in (*KEY, *VALUES) if name not in table.column_names]:
+        raise DataError(f"no column '{missing[0]}' (expected {', '.join((*KEY, *VALUES))})", path)
+    texts = {name: table.column(name).cast(pa.string()) for name in (*KEY, "id")}
+    values = {name: table.column(name) for name in ("numerator", "denominator")}
+    groups = pa.table(texts | values).group_by(list(KEY), use_threads=False)
+    grouped = groups.aggregate([(name, "list") for name in VALUES])
     found = {}
-    for number, (part, end) in enumerate(zip(parts, ends)):
-        key = tuple(str(levels[code]) for levels, code in zip(names, part))
+    for row, key in enumerate(zip(*(grouped.column(name).to_pylist() for name in KEY), strict=True)):
         if key in keys:
-            rows = order[ends[number - 1] if number else 0 : end]
-            found[key] = Examples.of(ids.take(pa.array(rows)).to_pylist(), above[rows], below[rows])
+            ids, above, below = (grouped.column(f"{name}_list")[row].values for name in VALUES)
+            found[key] = Examples.of(ids.to_pylist(), above.to_numpy(), below.to_numpy())
     return found
-
-
-def _encoded(table: pa.Table, name: str) -> tuple[NDArray[np.int64], list[str]]:
-    """Integer codes [rows] of a text column, and the text of each code."""
-    column = table.column(name).cast(pa.string()).combine_chunks().dictionary_encode()
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(array.indices, dtype=np.int64), array.dictionary.to_pylist()

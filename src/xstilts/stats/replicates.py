@@ -1,10 +1,12 @@
-"""The scores of one task as series: by run, over the seeds and languages that runs have in common."""
+"""The scores of one task as series: by run, with the seeds and languages that runs have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,9 +15,8 @@ from xstilts.stats.series import Noise, Series, added
 from xstilts.stats.table import Examples, Floats, Measured, Run, ScoreTable
 
 
-@dataclass(frozen=True, eq=False)
-class Place:
-    """One run in one language at one seed; several main values (exact match and F1) are averaged, as XTREME does."""
+class Place(NamedTuple):
+    """One run in one language with one seed; several main values (exact match and F1) are averaged, as in XTREME."""
 
     point: float
     noise: Noise | None
@@ -33,18 +34,18 @@ class Replicates:
     places: Mapping[tuple[Run, str, int], Place]
 
     @cached_property
-    def _measured(self) -> dict[Run, list[tuple[int, str]]]:
+    def _measured(self) -> Mapping[Run, set[tuple[int, str]]]:
         """Seeds and languages of each run."""
-        found: dict[Run, list[tuple[int, str]]] = {}
+        found: dict[Run, set[tuple[int, str]]] = {}
         for run, language, seed in self.places:
-            found.setdefault(run, []).append((seed, language))
+            found.setdefault(run, set()).add((seed, language))
         return found
 
     def series(self, runs: Sequence[Run], languages: Sequence[str]) -> list[Series]:
-        """The mean over languages of each run, over the seeds and languages that all of `runs` have.
+        """The mean over languages of each run, with the seeds and languages that all of `runs` have.
 
         Raises:
-            XstiltsError: no such run, no seed or language in common, other metrics or other examples.
+            XstiltsError: no such run, no seed or language in common, or different metrics or examples.
         """
         seeds, common = self._overlap(runs, languages)
         made = []
@@ -60,35 +61,31 @@ class Replicates:
         return made
 
     def _overlap(self, runs: Sequence[Run], languages: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        wanted = set(languages)
-        have = {run: {pair for pair in self._measured.get(run, ()) if pair[1] in wanted} for run in runs}
-        for run, pairs in have.items():
-            if not pairs:
-                raise XstiltsError(f"{self.task}: no scores of recipe {run.recipe} with {run.backbone}")
-        seeds = tuple(sorted(set.intersection(*({s for s, _ in pairs} for pairs in have.values()))))
+        have = {run: {pair for pair in self._measured.get(run, ()) if pair[1] in languages} for run in runs}
+        if absent := [run for run, pairs in have.items() if not pairs]:
+            raise XstiltsError(f"{self.task}: no scores of recipe {absent[0].recipe} with {absent[0].backbone}")
+        seeds = tuple(sorted(set.intersection(*({seed for seed, _ in pairs} for pairs in have.values()))))
         if not seeds:
             raise XstiltsError(f"{self.task}: {' and '.join(run.recipe for run in runs)} have no seed in common")
-        common = tuple(
-            lang for lang in languages if all((seed, lang) in pairs for pairs in have.values() for seed in seeds)
-        )
+        shared = set.intersection(*have.values())
+        common = tuple(code for code in languages if all((seed, code) in shared for seed in seeds))
         if not common:
-            raise XstiltsError(f"{self.task}: no language was measured at every seed of {_names(runs)}")
+            raise XstiltsError(f"{self.task}: no language was measured with every seed of {_names(runs)}")
         return seeds, common
 
     def _comparable(self, one: Run, two: Run, seeds: Sequence[int], languages: Sequence[str]) -> None:
-        for seed in seeds:
-            for language in languages:
-                a, b = self.places[one, language, seed], self.places[two, language, seed]
-                if a.metrics != b.metrics or (a.group and b.group and a.group != b.group):
-                    what = "examples" if a.metrics == b.metrics else "metrics"
-                    raise XstiltsError(
-                        f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different "
-                        f"{what}; run them with the same data and version"
-                    )
+        for seed, language in product(seeds, languages):
+            a, b = self.places[one, language, seed], self.places[two, language, seed]
+            if a.metrics != b.metrics or (a.group and b.group and a.group != b.group):
+                what = "examples" if a.metrics == b.metrics else "metrics"
+                raise XstiltsError(
+                    f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different {what}; "
+                    "run them with the same data and version"
+                )
 
 
 def _model(row: Sequence[Place], seed: int) -> str:
-    """The stages behind one run's scores at a seed; the seed itself where they are not known."""
+    """The stages behind one run's scores with a seed; the seed itself if they are not known."""
     stages = sorted(set().union(*(place.stages for place in row)))
     return " ".join(stages) if all(stages) and stages else f"seed {seed}"
 

@@ -1,8 +1,9 @@
-"""Scores and differences as one value per seed, with what each test example adds to it.
+"""Scores and differences as one value per seed, with the influence of each test example.
 
-A value is a ratio of sums over examples. To first order each example moves it by a known amount, its *influence*. Sums
-of squared influences are the variance that drawing other examples would give, and sums of products over the same
-examples the covariance of two values. Means, differences and slopes of values have those of their influences.
+A value is a ratio of sums over examples. To first order each example moves it by a known amount, its *influence*. The
+sum of squared influences is the variance from drawing other examples, and the sum of products over the same examples is
+the covariance of two values. Means, differences and slopes of values have the same means, differences and slopes of
+influences.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Replication:
     worlds: Mapping[int, int] = field(default_factory=dict)
 
     def blocks(self, series: Series) -> list[NDArray[np.int64]]:
-        """Positions of the seeds by world; by what was measured at them where no world has two, or all are of one.
+        """Positions of the seeds by world, or by model if every world has one seed or all seeds have one world.
 
-        What is not trained is the same models at every seed: that is one block.
+        Without training, the model is the same with every seed: that is one block.
         """
         names = [self.worlds.get(seed, model) for seed, model in zip(series.seeds, series.models, strict=True)]
         names = list(series.models) if len(set(names)) == 1 else names
@@ -53,10 +54,10 @@ class Series:
     """A value per seed.
 
     Attributes:
-        points: [S] the measured value at each seed.
+        points: [S] the measured value with each seed.
         noise: the influences of the examples on each of them; None without example values.
-        models: what was measured at each seed; equal where it is the same models.
-        freedom: degrees of freedom, of means over targets with different seeds; else they follow from the replicates.
+        models: what was measured with each seed; equal for the same models.
+        freedom: degrees of freedom of means over targets with different seeds; else they follow from the replicates.
     """
 
     seeds: tuple[int, ...]
@@ -105,8 +106,8 @@ class Spread(NamedTuple):
     """How certain the mean of a series is.
 
     Attributes:
-        units: replicates: worlds where seeds share one, else seeds; one where all seeds are the same models.
-        variance: of one replicate about the mean of all; of the examples alone where there is one replicate.
+        units: replicates: worlds if seeds share one, else seeds; one if all seeds have the same model.
+        variance: of one replicate about the mean of all; with one replicate, of the examples alone.
         shared: variance of the mean that more replicates would not reduce: from examples that all of them share.
         freedom: degrees of freedom of `variance`.
     """
@@ -119,7 +120,7 @@ class Spread(NamedTuple):
 
     @property
     def error(self) -> float | None:
-        """Standard error of the centre; None where nothing is known of it."""
+        """Standard error of the centre; None if unknown."""
         return None if self.variance is None else float(np.sqrt(self.variance / self.units + self.shared))
 
 
@@ -138,8 +139,8 @@ def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise,
 def spread(series: Series, options: Replication) -> Spread:
     """Mean over replicates, with its variance.
 
-    Replicates that share examples vary less about their mean than about the truth, by the covariance that the shared
-    examples give them; this is added. Where all are equal, as few examples can make them, the variance is that of the
+    Replicates that share examples vary less about their mean than about the truth, by the covariance from the shared
+    examples; this is added. If all replicates are equal, which happens with few examples, the variance is that of the
     examples.
     """
     points, noise = units_of(series, options)
@@ -158,15 +159,15 @@ def spread(series: Series, options: Replication) -> Spread:
 
 
 def models_of(parts: Sequence[Series]) -> tuple[str, ...]:
-    """What was measured at each seed where a number is made of several series."""
+    """What was measured with each seed, of a number that is made of several series."""
     return tuple(" and ".join(dict.fromkeys(names)) for names in zip(*(one.models for one in parts), strict=True))
 
 
 def combine(parts: Sequence[Series], options: Replication) -> Series:
     """The mean over tasks of each task's own mean over its seeds.
 
-    Where tasks have different seeds, those that tasks share stay paired: points are of all seeds, made so that their
-    mean and its variance are right, and the degrees of freedom are those of the task with the fewest.
+    If tasks have different seeds, shared seeds stay paired: there is a point for every seed, scaled so that their mean
+    and its variance are right, and the degrees of freedom are those of the task with the fewest seeds.
     """
     if len({part.seeds for part in parts}) == 1:
         mean = weighted(parts, [1 / len(parts)] * len(parts))

@@ -1,7 +1,7 @@
 """A table of scores with their per-example values.
 
 Every value is a ratio of sums over examples, 100 * sum(numerator) / sum(denominator): accuracy has denominators of 1,
-an entity F1 has 2 * true positives over predicted + gold. So any resample of the examples has a value too.
+entity F1 has 2 * true positives over predicted + gold. So any resample of the examples has a value too.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import hashlib
 import io
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from xstilts.core.errors import XstiltsError
-from xstilts.core.files import write_jsonl, write_text
+from xstilts.core.files import write_text
 from xstilts.core.scores import Score
 
 Floats = NDArray[np.float64]
@@ -34,11 +32,6 @@ class Run(NamedTuple):
 
     backbone: str
     recipe: str
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """100 * numerator / denominator element by element; 0 where nothing was to be counted, as seqeval has it."""
-    return 100.0 * np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +51,7 @@ class Examples:
 
     @classmethod
     def of(cls, ids: Iterable[str], numerator: Any, denominator: Any) -> Examples:
-        """Sort by id (stable, so that repeated ids pair by their order). Raises `XstiltsError` on unequal lengths."""
+        """Sort by id; repeated ids keep their order. Raises `XstiltsError` on unequal lengths."""
         names = np.asarray(list(ids), dtype=np.str_)
         above, below = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
         if not len(names) == len(above) == len(below):
@@ -70,12 +63,13 @@ class Examples:
 
     @property
     def value(self) -> float:
-        """The score of these examples, 0-100."""
-        return float(ratio(np.array([self.numerator.sum()]), np.array([self.denominator.sum()]))[0])
+        """The score of these examples, 0-100; 0 if nothing is counted, as in seqeval."""
+        below = float(self.denominator.sum())
+        return 100.0 * (float(self.numerator.sum()) / below) if below else 0.0
 
 
 class Measured(NamedTuple):
-    """A score and, where they were kept, the values of its examples."""
+    """A score and the values of its examples, None if they were not kept or not read."""
 
     score: Score
     examples: Examples | None = None
@@ -94,24 +88,24 @@ class ScoreTable:
     """
 
     rows: tuple[Measured, ...]
-    _seen: dict[tuple[Any, ...], Measured] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        seen: dict[tuple[Any, ...], Measured] = {}
         for row in self.rows:
             key = tuple(getattr(row.score, name) for name in IDENTITY)
             if not math.isfinite(row.score.value):
                 raise XstiltsError(
                     f"the score of {row.score.task} ({row.score.language}, seed {row.score.seed}, recipe "
-                    f"{row.score.recipe}) is {row.score.value}: not a number, so no mean has a value; evaluate it again"
+                    f"{row.score.recipe}) is {row.score.value}, not a number: evaluate it again"
                 )
-            other = self._seen.setdefault(key, row)
+            other = seen.setdefault(key, row)
             if other is not row and other.score.value != row.score.value:
                 what = ", ".join(f"{name}={value}" for name, value in zip(IDENTITY, key) if value != "")
                 raise XstiltsError(
                     f"two different values for one score ({what}): {other.score.value} (stage {other.score.stage}) and "
                     f"{row.score.value} (stage {row.score.stage}); give the folders of one experiment only"
                 )
-        object.__setattr__(self, "rows", tuple(self._seen.values()))
+        object.__setattr__(self, "rows", tuple(seen.values()))
 
     @classmethod
     def of(cls, rows: Iterable[tuple[Score, Examples | None] | Score]) -> ScoreTable:
@@ -131,16 +125,9 @@ class ScoreTable:
         >>> ScoreTable.of([]).where(task="xnli", language=("de", "sw"))
         ScoreTable(rows=())
         """
-
-        def fits(score: Score) -> bool:
-            return all(
-                getattr(score, name) in value
-                if isinstance(value, (tuple, list, set))
-                else getattr(score, name) == value
-                for name, value in wanted.items()
-            )
-
-        return ScoreTable(tuple(row for row in self.rows if fits(row.score)))
+        allowed = {name: one if isinstance(one, tuple | list | set) else (one,) for name, one in wanted.items()}
+        rows = (row for row in self.rows if all(getattr(row.score, name) in one for name, one in allowed.items()))
+        return ScoreTable(tuple(rows))
 
     def distinct(self, name: str) -> list[Any]:
         """The values of one field, in order of first appearance."""
@@ -157,32 +144,20 @@ class ScoreTable:
         return {key: ScoreTable(tuple(rows)) for key, rows in parts.items()}
 
     def targets(self) -> ScoreTable:
-        """Main values of target tasks; where a task has test scores, its validation scores are left out."""
+        """Main values of target tasks, without the validation scores of tasks that have test scores."""
         rows = [row for row in self.rows if row.score.role == "target" and row.score.main]
         tested = {row.score.task for row in rows if row.score.split == "test"}
         return ScoreTable(tuple(r for r in rows if r.score.split == "test" or r.score.task not in tested))
-
-    def to_jsonl(self, path: Path) -> None:
-        """One score per line, without examples."""
-        write_jsonl(path, (score.row() for score in self.scores))
 
     def to_csv(self, path: Path) -> None:
         """One score per line under a heading, without examples."""
         write_text(path, csv_text(COLUMNS, (score.row() for score in self.scores)))
 
-    def to_parquet(self, path: Path) -> None:
-        """One score per row, without examples."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [score.row() for score in self.scores]
-        kinds = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "str": pa.string()}
-        schema = pa.schema([(entry.name, kinds[str(entry.type)]) for entry in fields(Score)])
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
-
 
 def csv_text(columns: Collection[str], rows: Iterable[dict[str, Any]]) -> str:
-    """Comma-separated values with LF line ends; absent values are empty.
+    """Comma-separated values with LF line ends; None is empty.
 
-    A text that a spreadsheet would compute as a formula begins with an apostrophe, which it takes for `this is text`.
+    Text that a spreadsheet would run as a formula gets an apostrophe in front, which marks it as text.
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(columns), lineterminator="\n")

@@ -122,10 +122,6 @@ class TaskType(ABC):
         """Sum of the losses of the batch's items, a scalar."""
         raise NotImplementedError(f"{self.name} is not trained on")
 
-    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        """States that a head reads, [N, H], and their classes, [N]; None where gold is no class."""
-        return None
-
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         """Raw outputs, one per instance of `batch.rows`; `states` holds the last layer, or all where `all_layers`."""
         raise NotImplementedError(f"{self.name} predicts nothing")

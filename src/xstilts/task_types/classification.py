@@ -96,9 +96,6 @@ class Classification(TaskType):
         logits_BC = self.logits(head, states_TH, batch).float()
         return F.cross_entropy(logits_BC, batch.targets["label_B"], reduction="sum")
 
-    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        return summary_states(head, states_TH, batch)[0], batch.targets["label_B"]
-
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         return list(self.logits(head, states[-1], batch).float().log_softmax(-1).cpu().numpy())
 
@@ -165,14 +162,6 @@ class MultipleChoice(TaskType):
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(self.logits(head, states_TH, batch), batch.targets["label_B"], reduction="sum")
-
-    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        """Each choice, right (1) or wrong (0)."""
-        segment_BK, label_B = batch.targets["segment_BK"], batch.targets["label_B"]
-        right_BK = torch.arange(segment_BK.shape[1], device=label_B.device) == label_B[:, None]
-        classes_BK = right_BK.long().masked_fill(label_B[:, None] < 0, -1)
-        states_SH, _ = summary_states(head, states_TH, batch)
-        return states_SH[segment_BK[segment_BK >= 0]], classes_BK[segment_BK >= 0]
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         return list(self.logits(head, states[-1], batch).cpu().numpy())

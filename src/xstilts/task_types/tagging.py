@@ -81,9 +81,6 @@ class Tagging(TaskType):
         logits_WC = self.logits(head, states_TH, batch).float()
         return F.cross_entropy(logits_WC, batch.targets["tag_W"], reduction="sum")
 
-    def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        return states_TH[batch.targets["word_W"]], batch.targets["tag_W"]
-
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         best_W = self.logits(head, states[-1], batch).argmax(-1).cpu().numpy()
         return np.split(best_W, np.cumsum(batch.targets["words_B"].cpu().numpy())[:-1])

@@ -1,0 +1,88 @@
+"""Hours of stages from how fast finished stages of a store were computed, instead of an assumed share of the peak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from xstilts.core.errors import StoreError, XstiltsError
+from xstilts.graph.record import Record
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.planning.devices import Hours
+from xstilts.planning.planner import Planner, StagePlan
+
+LATEST = 200
+"""Most finished stages that are read."""
+
+
+def timed(
+    plans: Sequence[StagePlan], stages: Sequence[Stage], known: Iterable[Stage], planner: Planner, device: str
+) -> tuple[list[StagePlan], str]:
+    """Plans with measured hours where a stage of the same kind and precision is finished.
+
+    The range is that between the quartiles of the finished stages' FLOP/s.
+
+    Args:
+        stages: the planned ones, in the same order.
+        known: stages that may be finished in the planner's store.
+        device: kind of device that must have computed them, `cpu` or `cuda`.
+
+    Returns:
+        the plans, and a note that says where the hours are from; empty if nothing is measured.
+    """
+    assert planner.store is not None
+    rates: dict[tuple[str, str], list[float]] = {}
+    used: list[Record] = []
+    for stage, record in _finished(known, planner.store):
+        if record.environment.get("device") != device or record.seconds <= 0:
+            continue
+        try:
+            flops = planner.flops(stage)
+        except XstiltsError:  # its model is gone
+            continue
+        rates.setdefault(_kind(stage), []).append(flops / record.seconds)
+        used.append(record)
+    if not rates:
+        return list(plans), ""
+    speeds = {kind: np.quantile(own, (0.5, 0.75, 0.25)) for kind, own in rates.items()}
+    made = []
+    for stage, plan in zip(stages, plans, strict=True):
+        speed = speeds.get(_kind(stage)) if plan.flops else None
+        made.append(plan if speed is None else replace(plan, hours=Hours(*(plan.flops / speed / 3600.0).tolist())))
+    counts = ", ".join(f"{len(own)} {' in '.join(kind)}" for kind, own in rates.items())
+    hosts, together = ", ".join(dict.fromkeys(record.host for record in used)), _together(used)
+    return made, (
+        f"hours are measured: by the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}), "
+        f"in brackets by its quartiles; {together:.1f} of them ran at a time, which makes about "
+        f"{sum(plan.hours.usual for plan in made) / together:.2g} hours from start to end"
+    )
+
+
+def _finished(known: Iterable[Stage], store: Store) -> list[tuple[Stage, Record]]:
+    """The latest finished train and predict stages, without damaged ones."""
+    found = []
+    for stage in dict.fromkeys(known):
+        if stage.kind in ("train", "predict") and (store.directory(stage) / "DONE").is_file():
+            with suppress(StoreError):
+                found.append((stage, Record.read(store.directory(stage))))
+    return sorted(found, key=lambda pair: pair[1].finished)[-LATEST:]
+
+
+def _together(records: Sequence[Record]) -> float:
+    """How many stages ran at a time, on average while any ran."""
+    spans = sorted((datetime.fromisoformat(one.started), datetime.fromisoformat(one.finished)) for one in records)
+    covered, end = 0.0, spans[0][0]
+    for began, finished in spans:
+        covered += max(0.0, (finished - max(began, end)).total_seconds())
+        end = max(end, finished)
+    return sum(record.seconds for record in records) / covered
+
+
+def _kind(stage: Stage) -> tuple[str, str]:
+    """`("train", "bf16")`."""
+    return stage.kind, str(stage.config.get("precision") or stage.config.get("train", {}).get("precision", ""))
