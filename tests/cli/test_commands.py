@@ -213,7 +213,7 @@ def test_a_store_that_cannot_be_written_is_one_line(xstilts, place: Path, monkey
     (place / "a-file").touch()
     code, out, err = xstilts("run", "tiny.yaml", "--store", "a-file/store")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "no store can be made in" in err
+    assert "cannot make a store in" in err
     (place / "read-only").mkdir()
     monkeypatch.setattr("os.access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "read-only"))
     code, out, err = xstilts("run", "tiny.yaml", "--store", "read-only")

@@ -129,7 +129,7 @@ def test_status_shows_what_another_process_computes_and_how_far_it_is(tmp_path: 
 
 
 def test_progress_is_written_now_and_then(tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xstilts.graph.perform.TOLD_SECONDS", 0.0)
+    monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
     store, one = Store(tmp_path / "store"), stage("half")
     seen: list[str] = []
     perform(

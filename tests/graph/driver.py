@@ -11,11 +11,10 @@ from xstilts.core.stopping import told_when_stopped
 from xstilts.graph.events import Notice
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Places, Slurm
+from xstilts.graph.places import Needs, Places, Slurm
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Needs
 
 
 def places(name: str) -> Places:

@@ -22,13 +22,12 @@ import pytest
 from graph.toy import RUNNER, run, run_local, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
 from xstilts.graph.perform import Report, Runner, Work
-from xstilts.graph.places import Local
+from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.remote import Remote
 from xstilts.graph.sharing import execute_shared
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here
 
 TESTS = Path(__file__).parents[1]
 TOP = stage("top")

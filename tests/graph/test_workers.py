@@ -17,11 +17,10 @@ from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.locks import RUNNING
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Local, Slurm
+from xstilts.graph.places import Here, Local, Message, Needs, Slurm, Workers
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here, Message, Needs, Workers
 
 Make = Callable[[list[Stage], Work], Workers]
 NEEDS: Mapping[str, Needs] = {"gpu": Needs(1, 1)}

@@ -18,11 +18,10 @@ from xstilts.core.files import write_text
 from xstilts.graph.events import Event, Progress
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Report, Runner, Work
-from xstilts.graph.places import Local
+from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here
 
 FILE_SYSTEM_CALLS = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.scandir", "os.truncate"}
 """Audit events of the calls at which `killed_at` may kill."""

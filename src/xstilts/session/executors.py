@@ -10,11 +10,10 @@ from xstilts.core.machine import Machine
 from xstilts.graph.events import Event
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Runner, Work
-from xstilts.graph.places import Local, Places, Slurm
+from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here, Needs, Workers
 from xstilts.stages import RESUMABLE
 from xstilts.stages.run import COMPUTING
 
