@@ -20,9 +20,8 @@ from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.session.grid import Data, Grid
+from xstilts.session.grid import Data, Grid, report_folder, written_table
 from xstilts.session.loading import Loaded, load, load_study
-from xstilts.session.reported import report_folder, written_table
 from xstilts.session.run import check_device, run_of
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.files import packaged

@@ -15,8 +15,7 @@ from xstilts.cli.output import lines, show, table
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import meant
 from xstilts.graph.store import Store
-from xstilts.session.about import mixtures
-from xstilts.session.benchmarks import official_means
+from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.loading import load, load_study
 from xstilts.session.results import collect, score_rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,7 @@ from xstilts.core.errors import StoreError
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed
 from xstilts.session.loading import load
-from xstilts.session.running import Running, running
-from xstilts.session.why import Described, Known
+from xstilts.session.why import Described, Known, Running, running
 
 
 def status(
@@ -58,7 +58,7 @@ def status(
         for kind in total or [*seconds, *({"unfinished"} & sizes.keys())]
     ]
     if as_json:
-        show({"stages": rows, "running": [one.json() for one in now]}, as_json)
+        show({"stages": rows, "running": [asdict(one) for one in now]}, as_json)
         return
     show(rows)
     if now:

@@ -17,9 +17,8 @@ from xstilts.graph.store import Store
 from xstilts.reports.cells import share
 from xstilts.reports.study import measured, study_of
 from xstilts.reports.write import write_study
-from xstilts.session.grid import grid_of
+from xstilts.session.grid import grid_of, report_folder
 from xstilts.session.loading import Loaded, load_study
-from xstilts.session.reported import report_folder
 from xstilts.session.results import analysis_of
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec

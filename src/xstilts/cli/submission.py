@@ -16,7 +16,7 @@ from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.submission import SubmissionFile, write_submission
 from xstilts.expand import Cell
 from xstilts.graph.store import Store
-from xstilts.session.benchmarks import unofficial
+from xstilts.session.about import unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load
 from xstilts.tasks import TASKS

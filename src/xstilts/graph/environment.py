@@ -85,14 +85,11 @@ def remarks(records: Sequence[Record]) -> list[str]:
         for name in COMPARED
         if (mixed := _mixed(one.environment.get(name) for one in records))
     ]
-    lines += [
+    return lines + [
         f"Some numbers depend on {name}, which was {mixed}: compare only scores whose signatures agree in it."
         for name in sorted({name for one in depends for name in one})
         if (mixed := _mixed(one.get(name) for one in depends))
     ]
-    if unchecked := sum(one.files is None for one in records):
-        lines.append(f"{unchecked} of {len(records)} stages were written without checksums and are read unchecked.")
-    return lines
 
 
 def _mixed(values: Iterable[Any]) -> str:

@@ -1,14 +1,13 @@
 """The description of a finished stage, and the check that its files are still what was written.
 
-`DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file. Stages of older stores have neither
-(their `DONE` is empty) and are read unchecked.
+`DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -32,7 +31,7 @@ class Record:
 
     Attributes:
         environment: versions, processor and device it was computed with (`graph.environment`).
-        files: SHA-256 of its files by relative path; None in older stores.
+        files: SHA-256 of its files by relative path.
     """
 
     key: str
@@ -46,8 +45,8 @@ class Record:
     host: str
     package: str
     directory: Path
-    environment: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str] | None = None
+    environment: dict[str, Any]
+    files: dict[str, str]
 
     @classmethod
     def read(cls, directory: Path, key: str = "") -> Record:
@@ -62,14 +61,12 @@ class Record:
         try:
             written = (directory / "DONE").read_text(encoding="ascii")
             content = (directory / "stage.json").read_bytes()
-            if written and written != sha256(content).hexdigest():
+            if written != sha256(content).hexdigest():
                 raise ValueError("stage.json is not what was written")
             record = cls(**json.loads(content), directory=directory)
             expected = content_key([record.kind, record.version, record.config, record.inputs])
             if (record.key, key or directory.name) != (expected, expected):
                 raise ValueError("stage.json describes another stage")
-            if record.files is not None and not written:
-                raise ValueError("DONE is not what was written")
         except OSError as error:
             raise damaged(directory, f"{Path(error.filename).name}: {error.strerror}") from None
         except (TypeError, ValueError, RecursionError) as error:
@@ -84,7 +81,7 @@ class Record:
     @cached_property
     def fault(self) -> str:
         """The first of its files that is not what was written, and why; empty if there is none."""
-        return next(filter(None, map(self._fault, self.files or ())), "") or self.astray
+        return next(filter(None, map(self._fault, self.files)), "") or self.astray
 
     @property
     def astray(self) -> str:
@@ -95,7 +92,7 @@ class Record:
 
     def _fault(self, name: str) -> str:
         try:
-            same = sha256_of(self.directory / name) == (self.files or {})[name]
+            same = sha256_of(self.directory / name) == self.files[name]
             return "" if same else f"{name} is not what was written"
         except OSError as error:
             return f"{name}: {error.strerror}"
@@ -116,7 +113,7 @@ class Record:
 
     def file(self, name: str) -> Path:
         """One of its files, compared with its checksum. Raises `StoreError` if it is damaged."""
-        if name in (self.files or ()) and (fault := self._fault(name)):
+        if name in self.files and (fault := self._fault(name)):
             raise damaged(self.directory, fault)
         return self.directory / name
 

@@ -1,4 +1,4 @@
-"""Trained models from Python: the model of one cell of an experiment, and its answers."""
+"""Trained models from Python: the model of one cell of an experiment, and its predictions."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Model:
         return open_answering(self.found, self.head, self._device)
 
     def predict(self, inputs: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One answer for each input, in their order: `id`, `prediction` and scores.
+        """One prediction for each input, in order: `id`, `prediction` and scores.
 
         Args:
             inputs: texts, or mappings by field: `text` and `pair`; `question` and `passage`; `question` and `choices`;
                 `words`. An `id` is optional.
 
         Raises:
-            DataError: an input that lacks a field, with its number.
+            DataError: an input lacks a field; gives its number.
         """
         from xstilts.export.predicting import examples_of
 
@@ -65,13 +65,13 @@ def model(
     """The finished model of one cell of an experiment.
 
     Args:
-        experiment, store: as of `xstilts.scores`.
-        recipe: its label, as tables show it: `[mnli]`.
-        target, seed, backbone: needed where the experiment has several.
+        experiment, store: as for `xstilts.scores`.
+        recipe: its label in the tables, such as `[mnli]`.
+        target, seed, backbone: required if the experiment has several.
 
     Raises:
         UnknownName: the experiment has no such recipe, target, seed or backbone.
-        ConfigError: several would fit.
+        ConfigError: several cells fit.
         StoreError: the model is not finished.
     """
     place = Store(Path(store), must_exist=True)
