@@ -94,7 +94,7 @@ def test_a_second_run_computes_nothing_and_shows_the_table(finished) -> None:
     code, out, _ = finished("run", "tiny.yaml", "--workers", "0")
     assert code == 0
     assert "0 computed" in out
-    assert "(as it was: nothing is new)" in out
+    assert "(unchanged: nothing is new)" in out
     assert "random encoder" in out, "the table is shown all the same"
 
 

@@ -195,7 +195,7 @@ def test_treebanks_are_told_from_the_official_words(xstilts, place: Path) -> Non
     code, out, _ = xstilts("submission", "--recipe", "[]", "--to", "out", "--partial", "--json")
     notes = {row["task"]: row["note"] for row in json.loads(out)["tasks"]}
     assert code == 0
-    assert notes.pop("udpos") == "from released treebanks, whose words are not always XTREME's: de"
+    assert notes.pop("udpos") == "from released treebanks, which split some words otherwise than XTREME: de"
     assert set(notes.values()) == {""}
 
 

@@ -83,10 +83,10 @@ def test_unknown_forms_are_refused(form: str) -> None:
     [
         ("germn", "did you mean de"),
         ("zh-Latn", "did you mean zh or zh-Hant?"),
-        ("sh", "it stands for Serbo-Croatian; say bs, hr, sr or sr-Latn"),
+        ("sh", "it stands for Serbo-Croatian; give bs, hr, sr or sr-Latn"),
         ("sh_Latn", "it stands for Serbo-Croatian"),
-        ("zho_Hani", "it stands for Chinese in either script; say zh or zh-Hant"),
-        ("chr", "stands under `languages` of a task of your own"),
+        ("zho_Hani", "it stands for Chinese in either script; give zh or zh-Hant"),
+        ("chr", "list it under `languages` of your own task"),
     ],
 )
 def test_unknown_and_ambiguous_forms_are_answered_with_the_code_to_use(form: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""`xstilts check`: what an experiment would read and train, before anything is trained."""
+"""`xstilts check`: what an experiment would read and train."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check(
 def show_check(
     file: Path, data: opt.Folders, as_json: bool, only: Collection[str] = (), sets: Sequence[str] = ()
 ) -> None:
-    """Print the check of an experiment file, or of `only` some of its tasks."""
+    """Print the check of an experiment file, or only of some of its tasks."""
     experiment = load(file, sets)
     for name in only:
         experiment.task(name)
@@ -68,7 +68,7 @@ def _phase(one: PhaseLength) -> str:
 
 
 def found_lines(files: Iterable[FileCheck]) -> Iterator[str]:
-    """What was found, by task and split."""
+    """Lines about files, by task and split."""
     for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
         yield task
         for split, of_split in groupby(of_task, key=lambda one: one.split):

@@ -1,4 +1,4 @@
-"""`xstilts scores`, `report` and `score`: what was measured, official means, and scores of anybody's predictions."""
+"""`xstilts scores`, `report` and `score`: measured scores, official means, and scores of any prediction file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def score(
 
 
 def show_averages(found: Averages, as_json: bool) -> None:
-    """One row per mean of each run, then what was not counted."""
+    """Print one row per mean of each run, then what does not count."""
     if as_json:
         runs = [_standing(standing) for standing in found.standings]
         show({"benchmark": found.benchmark.title, "runs": runs, "not_counted": list(found.aside)}, as_json)

@@ -1,4 +1,4 @@
-"""`xstilts status`, `why` and `clean`: what a store holds, what is computed in it, and what nobody needs."""
+"""`xstilts status`, `why` and `clean`: finished, running and unneeded stages of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xstilts submission`: the leaderboard folder of one run of a finished experiment, with what it lacks."""
+"""`xstilts submission`: the leaderboard folder of one run of a finished experiment."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ class TaskFiles:
 
     Attributes:
         official: languages that need a file.
-        sources: what its files are made of.
-        why: the reason why files are missing.
-        note: what to know of the files that are there.
+        sources: the sources of its files.
+        why: why files are missing.
+        note: a remark on the files.
     """
 
     task: str
@@ -94,14 +94,14 @@ class TaskFiles:
         return [code for code in self.official if code not in {source.language for source in self.sources}]
 
     def row(self) -> dict[str, str]:
-        """For the table, and as JSON."""
+        """For the table and for JSON."""
         missing = f"{', '.join(self.missing) if self.sources else 'all'}: {self.why}" if self.missing else "-"
         files = f"{len(self.sources)}/{len(self.official)}"
         return {"task": self.task, "files": files, "missing": missing, "note": self.note}
 
 
 def _part(task: str, cell: Cell | None, grid: Grid, store: Store, asked: Benchmark) -> TaskFiles:
-    """The files of one task that can be written, and why others cannot."""
+    """One task: the files that can be written, and why others cannot."""
     official = asked.languages[task]
     if cell is None:
         return TaskFiles(task, official, why="no target of this run")
@@ -126,7 +126,7 @@ def _part(task: str, cell: Cell | None, grid: Grid, store: Store, asked: Benchma
 
 
 def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
-    """The English side of pairs that retrieval is measured on."""
+    """The English sentences of a retrieval task."""
     if TASKS.get(task).type != "retrieval":
         return ()
     examples = TASKS.get(task).load(grid.data, "test", language)
@@ -134,7 +134,7 @@ def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
 
 
 def _treebanks(codes: list[str], grid: Grid) -> str:
-    """A note on released treebanks, which divide words where XTREME's files do not."""
+    """A note on released treebanks, which split some words that XTREME's files do not split."""
     paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
     found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
-    return f"from released treebanks, whose words are not always XTREME's: {', '.join(found)}" if found else ""
+    return f"from released treebanks, which split some words otherwise than XTREME: {', '.join(found)}" if found else ""
