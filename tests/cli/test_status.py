@@ -32,7 +32,7 @@ def scored(model: Stage) -> Stage:
 
 def finish(store: Store, *stages: Stage) -> None:
     for one in graph(stages):
-        perform(Work(store, nothing, {}), one, lambda: None, lambda _: None)
+        perform(Work(store, nothing, {}), one, lambda _: None)
 
 
 def nothing(stage: Stage, directory: Path, *_: Any) -> None:
@@ -112,11 +112,13 @@ def test_status_shows_what_another_process_computes_and_how_far_it_is(tmp_path: 
     store, one = Store(tmp_path / "store"), stage("slow", label="tiny > nli")
     seen: list[tuple[int, str, str]] = []
 
-    def look(data: dict[str, object]) -> None:
+    def look(message: dict[str, object]) -> None:
+        if "started" in message:
+            return
         seen.append(typed("status", "--store", store.root))
         seen.append(typed("status", "--store", store.root, "--json"))
 
-    perform(Work(store, RUNNER, {}), one, lambda: None, look)
+    perform(Work(store, RUNNER, {}), one, look)
     (code, out, _), (_, document, _) = seen
     assert code == 0
     row = out.splitlines()[-1]
@@ -132,8 +134,6 @@ def test_progress_is_written_now_and_then(tmp_path: Path, typed: Typed, monkeypa
     monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
     store, one = Store(tmp_path / "store"), stage("half")
     seen: list[str] = []
-    perform(
-        Work(store, RUNNER, {}), one, lambda: None, lambda _: seen.append(typed("status", "--store", store.root)[1])
-    )
-    assert "50%" in seen[0].splitlines()[-1]
-    assert "half half (" in seen[0].splitlines()[-1]
+    perform(Work(store, RUNNER, {}), one, lambda _: seen.append(typed("status", "--store", store.root)[1]))
+    assert "50%" in seen[1].splitlines()[-1]
+    assert "half half (" in seen[1].splitlines()[-1]

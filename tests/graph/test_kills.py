@@ -33,7 +33,7 @@ ONE = stage("one", parts=2, sleep=0.02, resumes=True)  # times of files are not 
 def attempt(root, moment):
     "Whether an attempt was killed at its given call to the file system."
     work = Work(Store(root), run, {}, ["add"])
-    return killed_at(moment, lambda: perform(work, ONE, lambda: None, lambda data: None))
+    return killed_at(moment, lambda: perform(work, ONE, lambda message: None))
 
 def parts(folder):
     return (folder / "parts.txt").read_text() if (folder / "parts.txt").exists() else ""
@@ -47,7 +47,7 @@ while killed:
     for again in (moment, moment // 2):
         attempt(store.root, again)
         assert store.has(ONE) or len(parts(store.partial(ONE))) >= len(before), (moment, again, "progress was lost")
-    assert perform(Work(store, run, {}, ["add"]), ONE, lambda: None, lambda data: None).status in ("done", "cached")
+    assert perform(Work(store, run, {}, ["add"]), ONE, lambda message: None).keys() & {"done", "cached"}
     assert parts(store.directory(ONE)) == "0\\n1\\n", moment
     assert store.fault(ONE) == "", moment
     left = {path.name for path in (store.root / "add").iterdir()} - {ONE.key}

@@ -269,7 +269,7 @@ from xstilts.graph.store import Store
 ONE = stage("one", parts=2)
 what, root = sys.argv[1], Path(sys.argv[2])
 local = Store(root / "local")
-perform(Work(local, run, {}), ONE, lambda: None, lambda data: None)
+perform(Work(local, run, {}), ONE, lambda message: None)
 
 def look(remote, to):
     "What a machine sees: nothing, or all of it."

@@ -79,9 +79,9 @@ def apart(name, call, *arguments):
 def work(name, seconds, resumable=()):
     one = stage(name, parts=20)
     while True:
-        outcome = perform(Work(STORE, write_parts, {{"seconds": seconds}}, resumable), one, print, lambda data: None)
-        if outcome.status != "busy":
-            return outcome.status, outcome.error
+        end = perform(Work(STORE, write_parts, {{"seconds": seconds}}, resumable), one, lambda message: None)
+        if "busy" not in end:
+            return next(iter(end)), end.get("failed", "")
         time.sleep(0.5)
 
 def hammer(path, seconds):

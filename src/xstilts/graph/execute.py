@@ -5,13 +5,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
-from xstilts.graph.perform import Outcome, Work
+from xstilts.graph.perform import Message, Work
 from xstilts.graph.places import Workers
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
@@ -159,49 +158,39 @@ def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Eve
                     yield Started(stage)
                 case {"report": data}:
                     lost.pop(stage, None)
-                    yield _progress(stage, data)
-                case {"lost": how} if lost[stage] < LOST_TRIES:
-                    later.append((time.monotonic() + LOST_SECONDS * 2 ** lost[stage], stage))
-                    lost[stage] += 1
-                    yield Progress(stage, message=f"lost its worker ({how}): trying again")
-                case {"lost": how}:
-                    error = f"lost its worker {LOST_TRIES + 1} times in a row, most recently with {how}"
-                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
-                case {"died": how} if stage not in killed:
-                    killed.add(stage)
-                    yield Progress(stage, message=f"its process ended with {how}: trying once more")
-                    schedule.put_back(stage)
-                case {"died": how}:
-                    error = f"its process ended twice, with {how} (out of memory?)"
-                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
-                case {"outcome": {"status": "busy", "holder": holder}}:
+                    rest = {name: value for name, value in data.items() if name not in ("fraction", "message")}
+                    yield Progress(stage, data.get("fraction"), data.get("message", ""), rest)
+                case {"done": seconds}:
+                    schedule.done(stage)
+                    yield Done(stage, seconds)
+                case {"cached": _}:
+                    schedule.done(stage)
+                    yield Cached(stage)
+                case {"busy": holder}:
                     later.append((time.monotonic() + BUSY_SECONDS, stage))
                     if holders.get(stage) != holder:
                         holders[stage] = holder
                         yield Progress(stage, message=f"waiting: held by {holder}")
-                case {"outcome": fields}:
-                    yield from _settle(schedule, stage, Outcome(**fields))
+                case {"lost": how} if lost[stage] < LOST_TRIES:
+                    later.append((time.monotonic() + LOST_SECONDS * 2 ** lost[stage], stage))
+                    lost[stage] += 1
+                    yield Progress(stage, message=f"lost its worker ({how}): trying again")
+                case {"died": how} if stage not in killed:
+                    killed.add(stage)
+                    yield Progress(stage, message=f"its process ended with {how}: trying once more")
+                    schedule.put_back(stage)
+                case _:
+                    yield _failure(work.store, stage, message)
+                    yield from (Skipped(other, stage) for other in schedule.failed(stage))
 
 
-def _log(work: Work, stage: Stage) -> Path | None:
-    log = work.store.partial(stage) / "log.txt"
-    return log if log.exists() else None
-
-
-def _progress(stage: Stage, data: Mapping[str, Any]) -> Progress:
-    rest = {name: value for name, value in data.items() if name not in ("fraction", "message")}
-    return Progress(stage, data.get("fraction"), data.get("message", ""), rest)
-
-
-def _settle(schedule: Schedule, stage: Stage, outcome: Outcome) -> Iterator[Event]:
-    if outcome.status == "failed":
-        log = Path(outcome.log) if outcome.log else None
-        yield from _failed(schedule, Failed(stage, outcome.error, log, outcome.mistake))
-    else:
-        schedule.done(stage)
-        yield Done(stage, outcome.seconds) if outcome.status == "done" else Cached(stage)
-
-
-def _failed(schedule: Schedule, failure: Failed) -> Iterator[Event]:
-    yield failure
-    yield from (Skipped(lost, failure.stage) for lost in schedule.failed(failure.stage))
+def _failure(store: Store, stage: Stage, message: Message) -> Failed:
+    match message:
+        case {"failed": error, "log": log, "mistake": mistake}:
+            return Failed(stage, error, log and Path(log), mistake)
+        case {"lost": how}:
+            error = f"lost its worker {LOST_TRIES + 1} times in a row, most recently with {how}"
+        case {"died": how}:
+            error = f"its process ended twice, with {how} (out of memory?)"
+    log = store.partial(stage) / "log.txt"
+    return Failed(stage, error, log if log.exists() else None)

@@ -23,7 +23,8 @@ from typing import Any
 
 from xstilts.core.errors import ConfigError
 from xstilts.core.stopping import handled
-from xstilts.graph.places import Message, Needs, Process
+from xstilts.graph.perform import Message
+from xstilts.graph.places import Needs, Process
 
 TOLD = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
@@ -20,6 +20,18 @@ from xstilts.graph.store import Store
 
 Report = Callable[[dict[str, Any]], None]
 """Takes a JSON object: `fraction` (0-1) and `message` are shown, other entries are passed on."""
+Message = dict[str, Any]
+"""A message about a stage. All but the first two end the attempt.
+
+    {"started": true}     the worker holds the stage and has made its directory
+    {"report": {...}}     progress, see `Report`
+    {"done": seconds}     it is finished, after this wall time
+    {"cached": true}      another process has finished it
+    {"busy": holder}      another process is computing it
+    {"failed": error, "log": path or null, "mistake": true if the data files or the experiment must be corrected}
+    {"died": how}         the process was killed or crashed
+    {"lost": how}         the place is gone (a dead node, a preempted job), which says nothing against the stage
+"""
 PROGRESS = "progress.json"
 """File in a partial directory from which other processes read the progress of a stage."""
 PROGRESS_SECONDS = 2.0
@@ -55,26 +67,11 @@ class Work:
     resumable: Collection[str] = ()
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended. `cached`: another process has finished the stage; `busy`: `holder` is computing it.
-
-    `mistake`: it failed because of the data files or the experiment, and will fail again until they are corrected.
-    """
-
-    status: Literal["done", "cached", "busy", "failed"]
-    seconds: float = 0.0
-    error: str = ""
-    log: str | None = None
-    mistake: bool = False
-    holder: str = ""
-
-
-def perform(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome:
-    """Run one stage, unless it is finished or another process holds it. An error of the stage becomes an outcome.
+def perform(work: Work, stage: Stage, tell: Callable[[Message], object]) -> Message:
+    """Run one stage, unless it is finished or another process holds it. Returns how the attempt ended.
 
     Args:
-        started: called once this process holds the stage and its partial directory exists.
+        tell: receives `started` and `report` messages.
 
     Raises:
         KeyboardInterrupt: passed on; the partial directory stays.
@@ -82,41 +79,45 @@ def perform(work: Work, stage: Stage, started: Callable[[], None], report: Repor
     store = work.store
     try:
         with store.lock(stage) as ours:
-            if ours and not store.has(stage) and (outcome := _attempt(work, stage, started, report)):
-                return outcome
-            return Outcome("cached") if store.has(stage) else Outcome("busy", holder=store.holder(stage))
+            if ours and not store.has(stage) and (end := _attempt(work, stage, tell)):
+                return end
+            return {"cached": True} if store.has(stage) else {"busy": store.holder(stage)}
     except OSError as error:  # of the lock: the store cannot be written to
         return _failure(store, stage, error)
 
 
-def _attempt(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome | None:
+def _attempt(work: Work, stage: Stage, tell: Callable[[Message], object]) -> Message | None:
     """None if another attempt was first or is running, because we lost the lock without notice."""
     store = work.store
     clock, now = time.perf_counter(), datetime.now(UTC)
     try:
         directory = store.begin(stage, stage.kind in work.resumable)
-        started()
+        tell({"started": True})
         store.look({source.kind for source in graph([stage])})  # another machine may have finished an input
         inputs = {role: store.directory(source) for role, source in stage.inputs.items()}
-        runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
-        runner(stage, directory, inputs, dict(work.settings), _recorded(stage, directory / PROGRESS, report))
+        runner = work.runner
+        if isinstance(runner, str):
+            module, _, function = runner.partition(":")
+            runner = cast(Runner, getattr(importlib.import_module(module), function))
+        report = _recorded(stage, directory / PROGRESS, lambda data: tell({"report": data}))
+        runner(stage, directory, inputs, dict(work.settings), report)
         (directory / PROGRESS).unlink(missing_ok=True)
         published = store.publish(stage, now)
     except (Exception, SystemExit) as error:
         return None if store.is_lost(stage) else _failure(store, stage, error)
-    return Outcome("done", seconds=time.perf_counter() - clock) if published else None
+    return {"done": time.perf_counter() - clock} if published else None
 
 
-def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Outcome:
+def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Message:
+    log, mistake = None, isinstance(error, (DataError, ConfigError, UnknownName))
     if isinstance(error, XstiltsError):
-        mistake = isinstance(error, (DataError, ConfigError, UnknownName))
+        line = str(error)
         if isinstance(error, StageError):
-            _write_failure(store, stage, str(error))
-        return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
-    if fault := disk_fault(error):
-        return Outcome("failed", error=fault)
-    log = _write_failure(store, stage, traceback.format_exc())
-    return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=log)
+            _write_failure(store, stage, line)
+    elif not (line := disk_fault(error)):
+        line = f"{type(error).__name__}: {error}"
+        log = _write_failure(store, stage, traceback.format_exc())
+    return {"failed": " ".join(line.split()), "log": log, "mistake": mistake}
 
 
 def _recorded(stage: Stage, file: Path, report: Report) -> Report:
@@ -150,12 +151,6 @@ def _write_failure(store: Store, stage: Stage, text: str) -> str | None:
     return str(log)
 
 
-def find_runner(name: str) -> Runner:
-    """The function called `module:function`."""
-    module, _, function = name.partition(":")
-    return cast(Runner, getattr(importlib.import_module(module), function))
-
-
 def runner_name(runner: str | Runner) -> str:
     """`module:function`, by which another process finds the runner."""
     if isinstance(runner, str):
@@ -164,7 +159,3 @@ def runner_name(runner: str | Runner) -> str:
     importable = "<" not in function and module != "__main__"
     assert importable, f"{runner} cannot be imported by a worker; use workers=0"
     return f"{module}:{function}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -12,26 +12,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from xstilts.core.errors import ConfigError
-from xstilts.graph.perform import Work, perform
+from xstilts.graph.perform import Message, Work, perform
 from xstilts.graph.stage import Stage
 
 WORKER = ("-P", "-m", "xstilts.graph.worker")
 END_SECONDS = 10.0
 """Time for `srun` to end by itself. After SIGKILL, SLURM would clean up what it started, which may take minutes."""
-Message = dict[str, Any]
-"""A message about a stage. The last three end the attempt.
-
-    {"started": true}     the worker holds the stage and has made its directory
-    {"report": {...}}     progress
-    {"outcome": {...}}    the fields of `Outcome`
-    {"died": how}         the process was killed or crashed
-    {"lost": how}         the place is gone (a dead node, a preempted job), which says nothing against the stage
-"""
 
 
 class Workers(Protocol):
@@ -94,13 +85,8 @@ class Here:
             time.sleep(timeout)
             return
         stage, messages = self._given.pop(), list[Message]()
-        outcome = perform(
-            self._work,
-            stage,
-            lambda: messages.append({"started": True}),
-            lambda data: messages.append({"report": data}),
-        )
-        yield from ((stage, message) for message in [*messages, {"outcome": asdict(outcome)}])
+        messages.append(perform(self._work, stage, messages.append))
+        yield from ((stage, message) for message in messages)
 
 
 class Seat(Protocol):

@@ -18,8 +18,8 @@ from typing import Any, Literal, NoReturn
 from xstilts.core.errors import StageError
 from xstilts.core.stopping import GRACE_SECONDS, handled
 from xstilts.graph.locks import RUNNING, running
-from xstilts.graph.perform import Work, runner_name
-from xstilts.graph.places import Message, Needs, Places, Seat
+from xstilts.graph.perform import Message, Work, runner_name
+from xstilts.graph.places import Needs, Places, Seat
 from xstilts.graph.stage import Stage, to_rows
 
 WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
@@ -230,7 +230,7 @@ class Pool:
                     worker.seat.send(self._hello_to(worker))
                 case {"refused": why}:
                     raise StageError(why)
-                case {"outcome": _}:
+                case {"done": _} | {"cached": _} | {"busy": _} | {"failed": _}:
                     worker.stage, worker.since, self._stillborn = None, time.monotonic(), 0
                 case {"died": _} | {"lost": _} if worker.state == "ready":
                     worker.stage, worker.state = None, "leaving"

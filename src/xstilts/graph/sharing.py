@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 from xstilts.core.errors import StoreError
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
 from xstilts.graph.execute import execute
-from xstilts.graph.perform import Outcome, Work
-from xstilts.graph.places import Message, Workers
+from xstilts.graph.perform import Message, Work
+from xstilts.graph.places import Workers
 from xstilts.graph.record import Record
 from xstilts.graph.remote import Remote
 from xstilts.graph.stage import Stage, graph
@@ -32,17 +33,22 @@ def execute_shared(targets: Iterable[Stage], work: Work, workers: Workers, remot
     """
     targets, store = list(targets), work.store
     yield from _fetch(targets, store, remote)
-    pushes = _Pushes(remote, store)
+    asked: SimpleQueue[tuple[Stage, Future[str]] | None] = SimpleQueue()
+    pushes: deque[tuple[Done | Cached, Future[str]]] = deque()
+    Thread(target=_push_all, args=(remote, store, asked), daemon=True).start()
     try:
         for event in execute(targets, work, _Asking(workers, store, remote)):
             if isinstance(event, Done | Cached) and remote.lacks(event.stage) and store.has(event.stage):
-                pushes.add(event)
+                pushes.append((event, Future()))
+                asked.put((event.stage, pushes[-1][1]))
             else:
                 yield event
-            yield from pushes.ended(wait=False)
-        yield from pushes.ended(wait=True)
+            yield from _ended(pushes, wait=False)
+        yield from _ended(pushes, wait=True)
     finally:
-        pushes.close()
+        for _, future in pushes:
+            future.cancel()
+        asked.put(None)
 
 
 def _fetch(targets: list[Stage], store: Store, remote: Remote) -> Iterator[Event]:
@@ -87,7 +93,7 @@ class _Asking:
         if line:
             self._messages.append((stage, {"report": {"message": line}}))
         if self._store.has(stage):
-            self._messages.append((stage, {"outcome": asdict(Outcome("cached"))}))
+            self._messages.append((stage, {"cached": True}))
         else:
             self._workers.give(stage)
 
@@ -97,43 +103,25 @@ class _Asking:
         yield from self._workers.receive(0.0 if messages else timeout)
 
 
-class _Pushes:
-    """Pushes stages one after another in a daemon thread: a process may end during a push, which then has no effect."""
-
-    def __init__(self, remote: Remote, store: Store) -> None:
-        self._remote, self._store = remote, store
-        self._waiting: SimpleQueue[Done | Cached | None] = SimpleQueue()
-        self._ended: SimpleQueue[tuple[Done | Cached, str | Exception]] = SimpleQueue()
-        self._open = 0
-        self._closed = False
-        Thread(target=self._work, daemon=True).start()
-
-    def _work(self) -> None:
-        while (event := self._waiting.get()) is not None and not self._closed:
+def _push_all(remote: Remote, store: Store, asked: SimpleQueue[tuple[Stage, Future[str]] | None]) -> None:
+    """Push stages one after another. In a daemon thread: if the process ends during a push, that has no effect."""
+    while (item := asked.get()) is not None:
+        stage, future = item
+        if future.set_running_or_notify_cancel():
             try:
-                self._ended.put((event, self._remote.push(event.stage, self._store)))
+                future.set_result(remote.push(stage, store))
             except Exception as error:
-                self._ended.put((event, error))
+                future.set_exception(error)
 
-    def add(self, event: Done | Cached) -> None:
-        """Push the event's stage."""
-        self._open += 1
-        self._waiting.put(event)
 
-    def ended(self, wait: bool) -> Iterator[Event]:
-        """The events of stages that have been pushed, or `Failed`."""
-        while self._open and (wait or not self._ended.empty()):
-            event, result = self._ended.get()
-            self._open -= 1
-            if isinstance(result, StoreError):
-                yield Failed(event.stage, f"{result}; it is finished and kept, and the same command pushes it")
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                yield from [Progress(event.stage, message=result)] if result else []
-                yield event
-
-    def close(self) -> None:
-        """Push nothing more."""
-        self._closed = True
-        self._waiting.put(None)
+def _ended(pushes: deque[tuple[Done | Cached, Future[str]]], wait: bool) -> Iterator[Event]:
+    """The events of stages that have been pushed, or `Failed`."""
+    while pushes and (wait or pushes[0][1].done()):
+        event, future = pushes.popleft()
+        try:
+            line = future.result()
+        except StoreError as error:
+            yield Failed(event.stage, f"{error}; it is finished and kept, and the same command pushes it")
+        else:
+            yield from [Progress(event.stage, message=line)] if line else []
+            yield event

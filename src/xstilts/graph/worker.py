@@ -8,7 +8,7 @@ to save its work; then the worker ends, with its children.
     out  {"ready": true}, or {"refused": why} after the first line
     in   {"store", "runner", "settings", "resumable", "path", "environment", "stages": rows of the whole graph}
     in   {"key"} ...
-    out  {"started": true} | {"report": {...}} | {"outcome": {...}} | {"died": how} | {"lost": how}: see `Message`
+    out  messages about the stage: see `Message`
 
 With `--watched` a second process stays behind and reports how the worker ended, for a caller that cannot see it.
 """
@@ -25,14 +25,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from xstilts.core.errors import StoreError
 from xstilts.core.stopping import GRACE_SECONDS, request_stop
 from xstilts.graph.locks import RUNNING, check_reach
-from xstilts.graph.perform import Outcome, Work, perform
+from xstilts.graph.perform import Message, Work, perform
 from xstilts.graph.places import how_it_ended
 from xstilts.graph.stage import Stage, from_rows
 from xstilts.graph.store import Store
@@ -66,8 +65,7 @@ def main() -> None:
     work = Work(store, run["runner"], run["settings"], run["resumable"])
     try:
         while True:
-            outcome = _attempt(work, stages[commands.get()["key"]], wire)
-            _send(wire, {"outcome": asdict(outcome)})
+            _send(wire, _attempt(work, stages[commands.get()["key"]], wire))
     except KeyboardInterrupt:  # the stage has saved its work, as it was asked to
         _send(wire, {"lost": "SIGTERM"})
         _end()
@@ -86,14 +84,15 @@ def _be_watched() -> None:
     os._exit(0)
 
 
-def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Outcome:
+def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Message:
     with _own_output() as redirect:
 
-        def started() -> None:
-            redirect(work.store.partial(stage) / "log.txt")
-            _send(wire, {"started": True})
+        def tell(message: Message) -> None:
+            if "started" in message:
+                redirect(work.store.partial(stage) / "log.txt")
+            _send(wire, message)
 
-        return perform(work, stage, started, lambda data: _send(wire, {"report": data}))
+        return perform(work, stage, tell)
 
 
 @contextmanager
