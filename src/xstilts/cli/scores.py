@@ -133,15 +133,9 @@ def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    return {
-        "backbone": standing.run.backbone,
-        "recipe": standing.run.recipe,
-        "overall": _mean(standing.overall),
-        "groups": [_mean(group) for group in standing.groups],
-        "tasks": [{**asdict(task), "value": task.value, "complete": task.complete} for task in standing.tasks],
-    }
-
-
-def _mean(mean: Mean) -> dict[str, Any]:
-    names = ("value", "complete", "coverage", "seeds")
-    return {"name": mean.label, **{name: getattr(mean, name) for name in names}}
+    overall, *groups = (
+        {"name": one.label, "value": one.value, "complete": one.complete, "coverage": one.coverage, "seeds": one.seeds}
+        for one in (standing.overall, *standing.groups)
+    )
+    tasks = [{**asdict(task), "value": task.value, "complete": task.complete} for task in standing.tasks]
+    return {**standing.run._asdict(), "overall": overall, "groups": groups, "tasks": tasks}

@@ -2,9 +2,9 @@
 
 A language has XTREME's code: ISO 639-1 if there is one (`de`, `sw`), else ISO 639-3 (`ceb`); a second script of a
 language adds its ISO 15924 code (`zh-Hant`, `sr-Latn`). People and data sets write `deu`, `deu_Latn`, `ger`, `zh_TW`,
-`pt-BR`, `iw`: file names, columns, keys and options all pass through `code_of`, or through `any_language` if the table
-may lack the language. `qaa` to `qag` (ISO 639-3's private use) are the constructed languages of the built-in benchmark;
-international auxiliary languages such as Esperanto have the family `auxiliary`.
+`pt-BR`, `iw`: file names, columns, keys and options all pass through `language`, or through `any_language` if the
+table may lack the language. `qaa` to `qag` (ISO 639-3's private use) are the constructed languages of the built-in
+benchmark; international auxiliary languages such as Esperanto have the family `auxiliary`.
 
 Sources: ISO 639-3 (three collectives, `ber`, `nah`, `oto`, from ISO 639-2, and the retired `ajp`, `kzj`, because data
 sets use them) and ISO 15924; top-level families in the XTREME papers' terms; the language lists of FLORES-200,
@@ -116,8 +116,8 @@ def _read_forms() -> Mapping[str, str]:
 _FORMS = _read_forms()
 
 
-def code_of(form: str) -> str:
-    """Our code of a language of the table, given in any form and letter case.
+def language(form: str) -> Language:
+    """A language of the table, given in any form and letter case.
 
     Forms: our code, ISO 639-1, -2 and -3, retired codes (`iw`), English name, FLORES (`deu_Latn`), NTREX (`zho-CN`) and
     any BCP 47 tag. A region is dropped unless it implies a script: `pt-BR` is `pt`, `zh_HK` is `zh-Hant`.
@@ -126,7 +126,7 @@ def code_of(form: str) -> str:
         UnknownName: not a language of the table, or a form that stands for several.
     """
     if (code := meant(form)) in LANGUAGES:
-        return code
+        return LANGUAGES[code]
     raise _unknown(form, code)
 
 
@@ -181,11 +181,6 @@ def _unknown(form: str, code: str) -> UnknownName:
     return UnknownName("language", form, LANGUAGES, "xstilts list languages", more, hint)
 
 
-def language(form: str) -> Language:
-    """The language of the table that `form` stands for. Raises like `code_of`."""
-    return LANGUAGES[code_of(form)]
-
-
 def languages(codes: str) -> tuple[str, ...]:
-    """The codes in a list separated by blanks. Raises like `code_of`."""
-    return tuple(map(code_of, codes.split()))
+    """The codes in a list separated by blanks. Raises like `language`."""
+    return tuple(language(form).code for form in codes.split())

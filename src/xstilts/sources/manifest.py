@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from xstilts.core.languages import code_of
+from xstilts.core.languages import language
 from xstilts.tasks import TASKS, Task
 
 ALL = "*"
@@ -87,7 +87,7 @@ def _files(task: str, table: str, origin: Callable[[dict[str, str]], Direct | Pa
     for row in _table(table):
         for name in row["languages"].split() if row["task"] == task else ():
             filled = {column: cell.replace("{language}", name) for column, cell in row.items()}
-            code = ALL if name == ALL else code_of(name)
+            code = ALL if name == ALL else language(name).code
             found.append(DataFile(task, row["split"], code, filled["path"], origin(filled)))
     return found
 
