@@ -59,13 +59,6 @@ Workers = Annotated[
         "or two per GPU, one of which uses it.",
     ),
 ]
-Threads = Annotated[
-    int | None,
-    _option(
-        min=1,
-        help="Threads per worker. Default: OMP_NUM_THREADS if it is set, else the CPU cores divided by the workers.",
-    ),
-]
 Device = Annotated[str, _option(help="Device: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")]
 Tokens = Annotated[int, _option(min=16, help="Tokens per micro-batch; lower it if memory runs out.")]
 Devices = Annotated[int, _option(min=1, help="Devices per training stage (DDP).")]
@@ -74,33 +67,35 @@ Offload = Annotated[bool, _option("--offload", help="Offload shards to CPU memor
 Recompute = Annotated[
     bool, _option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
 ]
-Executor = Annotated[str, _option(help="Where stages run: local, slurm or ray (docs/clusters.md).")]
-Slurm = Annotated[str, _option(help="Further options of srun: '--partition gpu --time 8:00:00'.")]
-Address = Annotated[
-    str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
-]
-Remote = Annotated[
-    str,
-    _option(
-        envvar="XSTILTS_REMOTE",
-        metavar="URL",
-        help="Fetch stages that are finished at URL, such as s3://BUCKET/FOLDER, and push the others there "
-        "(docs/clusters.md).",
-    ),
-]
 MACHINE = {
     "workers": Workers,
-    "threads": Threads,
+    "threads": Annotated[
+        int | None,
+        _option(
+            min=1,
+            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the workers.",
+        ),
+    ],
     "device": Device,
     "micro_batch_tokens": Tokens,
     "devices": Devices,
     "shard": Shard,
     "offload": Offload,
     "recompute": Recompute,
-    "executor": Executor,
-    "slurm_options": Slurm,
-    "address": Address,
-    "remote": Remote,
+    "executor": Annotated[str, _option(help="Where stages run: local, slurm or ray (docs/clusters.md).")],
+    "slurm_options": Annotated[str, _option(help="Further options of srun: '--partition gpu --time 8:00:00'.")],
+    "address": Annotated[
+        str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
+    ],
+    "remote": Annotated[
+        str,
+        _option(
+            envvar="XSTILTS_REMOTE",
+            metavar="URL",
+            help="Fetch stages that are finished at URL, such as s3://BUCKET/FOLDER, and push the others there "
+            "(docs/clusters.md).",
+        ),
+    ],
 }
 """Field of `Machine` -> its option."""
 

@@ -102,11 +102,16 @@ def _missing(ordered: list[Stage], targets: Iterable[Stage], has: Callable[[Stag
     return missing
 
 
-def execute(targets: Iterable[Stage], work: Work, workers: Workers) -> Iterator[Event]:
+def execute(
+    targets: Iterable[Stage], work: Work, workers: Workers, fetch: Callable[[Stage], Iterable[Event]] | None = None
+) -> Iterator[Event]:
     """Compute what is missing of `targets` and yield what happens; one stage's failure does not stop the others.
 
     Finished stages are compared with their checksums before they are used. A damaged stage is set aside and counts as
     missing. Closing the iterator, or any exception in its consumer, ends the workers and keeps their partial results.
+
+    Args:
+        fetch: called before a stage is computed; may bring it into the store instead.
 
     Raises:
         StageError: see `Workers.receive`.
@@ -117,7 +122,7 @@ def execute(targets: Iterable[Stage], work: Work, workers: Workers) -> Iterator[
     yield from map(Cached, schedule.cached)
     if schedule.unfinished:
         with workers:
-            yield from _carry_out(schedule, work, workers)
+            yield from _carry_out(schedule, work.store, workers, fetch)
 
 
 def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> Schedule:
@@ -141,7 +146,9 @@ def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> 
     )
 
 
-def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Event]:
+def _carry_out(
+    schedule: Schedule, store: Store, workers: Workers, fetch: Callable[[Stage], Iterable[Event]] | None
+) -> Iterator[Event]:
     later: list[tuple[float, Stage]] = []  # (time, stage): to put back at that time
     holders: dict[Stage, str] = {}
     killed: set[Stage] = set()
@@ -151,6 +158,12 @@ def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Eve
             later.remove(entry)
             schedule.put_back(entry[1])
         while (stage := schedule.next(workers.fits)) is not None:
+            if fetch is not None:
+                yield from fetch(stage)
+                if store.has(stage):
+                    schedule.done(stage)
+                    yield Cached(stage)
+                    continue
             workers.give(stage)
         for stage, message in workers.receive(BUSY_SECONDS):
             match message:
@@ -180,7 +193,7 @@ def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Eve
                     yield Progress(stage, message=f"its process ended with {how}: trying once more")
                     schedule.put_back(stage)
                 case _:
-                    yield _failure(work.store, stage, message)
+                    yield _failure(store, stage, message)
                     yield from (Skipped(other, stage) for other in schedule.failed(stage))
 
 

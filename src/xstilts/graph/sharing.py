@@ -8,12 +8,11 @@ from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 
 from xstilts.core.errors import StoreError
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
 from xstilts.graph.execute import execute
-from xstilts.graph.perform import Message, Work
+from xstilts.graph.perform import Work
 from xstilts.graph.places import Workers
 from xstilts.graph.record import Record
 from xstilts.graph.remote import Remote
@@ -31,13 +30,23 @@ def execute_shared(targets: Iterable[Stage], work: Work, workers: Workers, remot
         StoreError: before anything is computed, the remote cannot be read.
         StageError: as in `execute`.
     """
-    targets, store = list(targets), work.store
+    targets, store, reached = list(targets), work.store, True
+
+    def fetch(stage: Stage) -> Iterator[Event]:  # again, because other runs push meanwhile
+        nonlocal reached
+        try:
+            line = remote.fetch(stage, store) if reached else ""
+        except StoreError as error:
+            reached, line = False, f"{error}; this run computes what is missing"
+        if line:
+            yield Progress(stage, message=line)
+
     yield from _fetch(targets, store, remote)
     asked: SimpleQueue[tuple[Stage, Future[str]] | None] = SimpleQueue()
     pushes: deque[tuple[Done | Cached, Future[str]]] = deque()
     Thread(target=_push_all, args=(remote, store, asked), daemon=True).start()
     try:
-        for event in execute(targets, work, _Asking(workers, store, remote)):
+        for event in execute(targets, work, workers, fetch):
             if isinstance(event, Done | Cached) and remote.lacks(event.stage) and store.has(event.stage):
                 pushes.append((event, Future()))
                 asked.put((event.stage, pushes[-1][1]))
@@ -65,42 +74,6 @@ def _fetch(targets: list[Stage], store: Store, remote: Remote) -> Iterator[Event
         with suppress(StoreError):  # it is damaged, which `execute` will report
             base = Record.read(store.directory(stage)).base  # the weights that it uses in place
             wanted.update(one for one in graph([stage]) if base is not None and one.key == base.name)
-
-
-class _Asking:
-    """Workers that first ask the remote, to which other runs push meanwhile, for each stage they are given."""
-
-    def __init__(self, workers: Workers, store: Store, remote: Remote) -> None:
-        self._workers, self._store, self._remote = workers, store, remote
-        self._messages: list[tuple[Stage, Message]] = []
-        self._asks = True
-
-    def __enter__(self) -> object:
-        return self._workers.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._workers.__exit__(*error)
-
-    def fits(self, stage: Stage) -> bool:
-        return self._workers.fits(stage)
-
-    def give(self, stage: Stage) -> None:
-        try:
-            line = self._remote.fetch(stage, self._store) if self._asks else ""
-        except StoreError as error:
-            self._asks = False
-            line = f"{error}; this run computes what is missing"
-        if line:
-            self._messages.append((stage, {"report": {"message": line}}))
-        if self._store.has(stage):
-            self._messages.append((stage, {"cached": True}))
-        else:
-            self._workers.give(stage)
-
-    def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        messages, self._messages = self._messages, []
-        yield from messages
-        yield from self._workers.receive(0.0 if messages else timeout)
 
 
 def _push_all(remote: Remote, store: Store, asked: SimpleQueue[tuple[Stage, Future[str]] | None]) -> None:
