@@ -96,8 +96,8 @@ def test_an_attempt_that_is_lost_is_no_failure(root: Path, finished: bool) -> No
             assert end(other)
         (directory / "value").write_text("1")  # FileNotFoundError
 
-    end = perform(Work(Store(root), run, {}), ONE, lambda message: None)
-    assert list(end) == ["cached" if finished else "busy"]
+    outcome = perform(Work(Store(root), run, {}), ONE, lambda message: None)
+    assert list(outcome) == ["cached" if finished else "busy"]
     assert not Store(root).failure(ONE).exists()
 
 

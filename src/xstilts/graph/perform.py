@@ -67,7 +67,7 @@ class Work:
     resumable: Collection[str] = ()
 
 
-def perform(work: Work, stage: Stage, tell: Callable[[Message], object]) -> Message:
+def perform(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Message:
     """Run one stage, unless it is finished or another process holds it. Returns how the attempt ended.
 
     Args:
@@ -86,7 +86,7 @@ def perform(work: Work, stage: Stage, tell: Callable[[Message], object]) -> Mess
         return _failure(store, stage, error)
 
 
-def _attempt(work: Work, stage: Stage, tell: Callable[[Message], object]) -> Message | None:
+def _attempt(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Message | None:
     """None if another attempt was first or is running, because we lost the lock without notice."""
     store = work.store
     clock, now = time.perf_counter(), datetime.now(UTC)
