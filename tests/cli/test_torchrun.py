@@ -197,13 +197,13 @@ def test_a_process_that_is_killed_ends_the_other(pair, first: int, code: int, li
     where_it_waits(processes[0])
     processes[first].send_signal(signal.SIGKILL)
     ended_with, err = ended(processes[1 - first])
-    assert (ended_with, err.splitlines()[0]) == (code, f"{line}its torchrun may say why")
+    assert (ended_with, err.splitlines()[0]) == (code, f"{line}see the output of its torchrun")
     assert err.count("\n") == 1 + first, "and that it stops"
 
 
 def test_devices_beside_torchrun_are_one_line(pair) -> None:
     leading, other = pair(4)
-    line = "error: --devices 4 beside torchrun, which started 2 processes: leave it out\n"
+    line = "error: --devices 4 with torchrun, which started 2 processes: leave out --devices\n"
     assert [ended(leading), ended(other)] == [(2, line), (2, "")]
 
 

@@ -115,6 +115,7 @@ def test_a_stage_that_kills_every_process_fails(store: Store, processes: Make) -
     [failed] = [event for event in events if isinstance(event, Failed)]
     assert failed.error == "its process ended twice, with SIGSEGV (out of memory?)"
     assert failed.log is not None
+    assert "Segmentation fault" in failed.log.read_text()
     assert named(events, Skipped) == ["after"]
     assert len(named(events, Done)) == 17
 

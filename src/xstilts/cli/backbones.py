@@ -37,26 +37,22 @@ def by_family() -> list[Checkpoint]:
     return [checkpoint for one in FAMILIES for checkpoint in one.checkpoints]
 
 
-def facts(one: Checkpoint) -> dict[str, Any]:
-    """A checkpoint in the list, as JSON."""
-    own = family(one)
-    return {
-        **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
-        **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
-        **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
-    }
-
-
 def listed() -> list[dict[str, Any]]:
     """Every checkpoint, then the encoders of the microworlds, which are shipped or only in the repository."""
-    return [facts(one) for one in by_family()] + [
-        {
-            "name": f"microworld:{name}",
-            "world": str(world),
-            "where": "shipped" if folder(world, name).is_dir() else "repository",
-        }
-        for world, name in product(WORLDS, sorted(NAMES))
-    ]
+    rows: list[dict[str, Any]] = []
+    for one in by_family():
+        own = family(one)
+        rows.append(
+            {
+                **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
+                **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
+                **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
+            }
+        )
+    for world, name in product(WORLDS, sorted(NAMES)):
+        where = "shipped" if folder(world, name).is_dir() else "repository"
+        rows.append({"name": f"microworld:{name}", "world": str(world), "where": where})
+    return rows
 
 
 def rows() -> list[dict[str, str]]:

@@ -136,7 +136,11 @@ def run_experiment(
             found = write_report_of(grid, place, command, folder, spec)
             sys.stderr.writelines(f"note: {line}\n" for line in mixtures(grid, place))
         if not as_json:
-            sys.stdout.write(f"\n{_table_of(found[0]) if found else text}")
+            if found:
+                from xstilts.reports import plain_report
+
+                text = plain_report(found[0], min(100, max(80, shutil.get_terminal_size().columns)))
+            sys.stdout.write(f"\n{text}")
             known = "" if found else " (unchanged: nothing is new)"
             lines(["", f"{run.outcome.line} on {machine.device}", f"report: {folder / 'index.html'}{known}"])
     sys.stderr.writelines(f"failed: {cause}\n" for cause in run.outcome.causes)
@@ -154,9 +158,3 @@ def stoppable(kept: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"stopped: {kept()}; the same command goes on from there\n")
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
-
-
-def _table_of(found: Analysis) -> str:
-    from xstilts.reports import plain_report
-
-    return plain_report(found, min(100, max(80, shutil.get_terminal_size().columns)))

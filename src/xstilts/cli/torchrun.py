@@ -38,7 +38,7 @@ def together(devices: int) -> Iterator[tuple[int, str]]:
     wait until it leaves it.
 
     Raises:
-        ConfigError: `devices` beside torchrun.
+        ConfigError: --devices together with torchrun.
         StageError: the processes did not meet.
         typer.Exit: in all but the leading process, with its exit code; in the leading one on SIGINT, on SIGTERM, and
             when another process is lost.
@@ -52,7 +52,7 @@ def together(devices: int) -> Iterator[tuple[int, str]]:
         raise typer.Exit(_wait(os.environ["RANK"], os.environ["LOCAL_RANK"]))
     with told_when_stopped(again=signal.SIG_IGN), _leading(size) as waiting:
         if devices != 1:
-            raise ConfigError(f"--devices {devices} beside torchrun, which started {size} processes: leave it out")
+            raise ConfigError(f"--devices {devices} with torchrun, which started {size} processes: leave out --devices")
         yield size, waiting
 
 
@@ -91,7 +91,7 @@ def _watch(store: Any, size: int, over: Event) -> None:
             signs[rank] = store.get(key).decode() if store.check([key]) else ""
             if signs[rank] == last and (last or time.monotonic() - began > MEETING_SECONDS):
                 where = f" at {last.split()[0]}" if last else ""
-                sys.stderr.write(f"error: rank {rank}{where} is lost: its torchrun may say why\n")
+                sys.stderr.write(f"error: rank {rank}{where} is lost: see the output of its torchrun\n")
                 signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)  # interrupts any wait
                 return
 
@@ -113,7 +113,7 @@ def _wait(rank: str, local_rank: str) -> int:
 
     def lost() -> NoReturn:
         if local_rank == "0":  # one line per node
-            sys.stderr.write("error: the leading process is lost: its torchrun may say why\n")
+            sys.stderr.write("error: the leading process is lost: see the output of its torchrun\n")
         os._exit(1)
 
     Thread(target=live, daemon=True).start()

@@ -38,7 +38,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         question=experiment.question,
         description=experiment.description,
         experiment=experiment.name,
-        backbones=tuple(Named(spec.name, note=spec.note or _note(spec)) for spec in experiment.backbones),
+        backbones=tuple(Named(spec.name, note=_note(spec)) for spec in experiment.backbones),
         recipes=tuple(recipe.label for recipe in experiment.recipes),
         targets=tuple(target.task for target in experiment.targets),
         languages=_languages(table, micro),
@@ -64,6 +64,10 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         facts=_facts(records),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
+
+
+def _note(spec: BackboneSpec) -> str:
+    return spec.note or spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
 
 
 def _facts(records: Sequence[Record]) -> tuple[str, ...]:
@@ -176,10 +180,6 @@ def _nearest_benchmark(experiment: Experiment, table: ScoreTable) -> Averages | 
     names = {target.task for target in experiment.targets}
     best = max(BENCHMARKS.values(), key=lambda benchmark: len(names & benchmark.languages.keys()))
     return official_means(experiment, table, best) if names & best.languages.keys() else None
-
-
-def _note(spec: BackboneSpec) -> str:
-    return spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
 
 
 def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
