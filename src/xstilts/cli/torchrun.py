@@ -47,7 +47,11 @@ def together(devices: int) -> Iterator[tuple[int, str]]:
     if size == 1 or "RANK" not in os.environ:
         yield devices, ""
         return
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # before torch is imported: we report a lost store ourselves
+    level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read at import: we report a lost store ourselves
+    import torch.distributed  # noqa: F401
+
+    if level == "FATAL":
+        del os.environ["TORCH_CPP_LOG_LEVEL"]  # ranks keep their warnings
     if int(os.environ["RANK"]) > 0:
         raise typer.Exit(_wait(os.environ["RANK"], os.environ["LOCAL_RANK"]))
     with told_when_stopped(again=signal.SIG_IGN), _leading(size) as waiting:
