@@ -49,7 +49,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
             *experiment.sampled,
             *experiment.limitations,
             *_coverage(grid),
-            *_translated(grid, store),
+            *translated(grid, store),
             *leaks_found(grid.checks, store),
             *remarks(records),
         ),
@@ -100,7 +100,7 @@ def _coverage(grid: Grid) -> Iterator[str]:
             yield f"{task.name} is measured in {len(measured)} of its {len(task.languages)} languages."
 
 
-def _translated(grid: Grid, store: Store) -> list[str]:
+def translated(grid: Grid, store: Store) -> list[str]:
     """Languages in which a recipe has seen labels, and what its translations left out."""
     lines = []
     for recipe in grid.experiment.recipes:
