@@ -18,7 +18,9 @@ from xstilts.session.about import unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load
 from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import XTREME
+from xstilts.tasks.benchmarks import BENCHMARKS
+
+XTREME = BENCHMARKS["xtreme"]
 
 
 def submission(  # noqa: PLR0913, PLR0917

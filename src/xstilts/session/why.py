@@ -70,7 +70,7 @@ def _running(lock: Path) -> Running:
     key = lock.name.removeprefix(".").removesuffix(".lock")
     progress = map(read_object, lock.parent.glob(f".{key}.*partial/{PROGRESS}"))
     latest = max(progress, key=lambda one: str(one.get("told", "")), default={})
-    found = {name: latest[name] for name in ("label", "fraction", "message", "told") if name in latest}
+    found: dict[str, Any] = {name: latest[name] for name in ("label", "fraction", "message", "told") if name in latest}
     names = {"host": "host", "pid": "process", "since": "since"}
     found |= {names[name]: value for name, value in read_object(lock).items() if name in names}
     return Running(key, lock.parent.name, **found)

@@ -89,7 +89,7 @@ def run_train_on(
         )
     if settings.get("shard") and config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
-    stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
+    stage: dict[str, Any] = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
     stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     while True:
         try:
