@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,12 +25,8 @@ END_SECONDS = 10.0
 """Time for `srun` to end by itself. After SIGKILL, SLURM would clean up what it started, which may take minutes."""
 
 
-class Workers(Protocol):
+class Workers(AbstractContextManager[object], Protocol):
     """Carry out stages, several at a time. Open inside a `with` block; leaving it ends the stages that still run."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *error: Any) -> None: ...
 
     def fits(self, stage: Stage) -> bool:
         """Whether the stage can be given now; the same for all stages of a kind."""
@@ -59,15 +55,12 @@ class Needs:
     cpus: int | None = None
 
 
-class Here:
+class Here(AbstractContextManager["Here"]):
     """Workers that run one stage at a time in this process. Messages arrive when the stage has ended."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self._given: list[Stage] = []
-
-    def __enter__(self) -> Here:
-        return self
 
     def __exit__(self, *error: Any) -> None:
         self._given.clear()
@@ -109,7 +102,7 @@ class Seat(Protocol):
         ...
 
 
-class Places(Protocol):
+class Places(AbstractContextManager[object], Protocol):
     """Where workers can be started; open inside a `with` block.
 
     Attributes:
@@ -123,10 +116,6 @@ class Places(Protocol):
 
     @property
     def gpus(self) -> Sequence[str] | None: ...
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *error: Any) -> None: ...
 
     def start(self, needs: Needs) -> Seat:
         """Start a worker, or queue for a place for one."""
@@ -199,14 +188,11 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Local:
+class Local(AbstractContextManager["Local"]):
     """`Places` on this machine."""
 
     size: int
     gpus: Sequence[str] | None = ()
-
-    def __enter__(self) -> Local:
-        return self
 
     def __exit__(self, *error: Any) -> None: ...
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xstilts.experiment import Experiment
 from xstilts.export.finished import Finished
+from xstilts.export.predicting import Answer, answering_head, examples_of, open_answering
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of
-
-if TYPE_CHECKING:
-    from xstilts.export.predicting import Answer
 
 
 class Model:
@@ -24,8 +22,6 @@ class Model:
     """
 
     def __init__(self, found: Finished, device: str = "cpu") -> None:
-        from xstilts.export.predicting import answering_head
-
         self.found, self._device = found, device
         self.head = answering_head(found, None)
 
@@ -34,8 +30,6 @@ class Model:
 
     @cached_property
     def _answer(self) -> Answer:
-        from xstilts.export.predicting import open_answering
-
         return open_answering(self.found, self.head, self._device)
 
     def predict(self, inputs: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -48,8 +42,6 @@ class Model:
         Raises:
             DataError: an input lacks a field; gives its number.
         """
-        from xstilts.export.predicting import examples_of
-
         return [row for part in self._answer(examples_of(inputs, self.head.kind)) for row in part]
 
 
