@@ -1,4 +1,4 @@
-"""What a user types, from a fresh process's point of view: output, exit codes, one-line errors."""
+"""Commands: output, exit codes, one-line errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
 
 
 class Typed(NamedTuple):
-    """What a command came to."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -76,7 +76,7 @@ def first(place: Path) -> Typed:
 
 @pytest.fixture
 def finished(first: Typed, xstilts):
-    """Commands on a store where the experiment is finished."""
+    """Commands on a store with the finished experiment."""
     assert first.code == 0, first.err
     return xstilts
 

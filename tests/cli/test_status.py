@@ -1,4 +1,4 @@
-"""`xstilts status` and `why`: what runs where and how far, where a stage comes from, and why it is not finished."""
+"""`xstilts status` and `why`: running stages, what a stage reads, and why it is not finished."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def nothing(stage: Stage, directory: Path, *_: Any) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Two seeds of a trained stage, finished; the file of an experiment says that a third is asked for."""
+    """Two finished seeds of a train stage; an experiment needs a third."""
     store = Store(tmp_path / "store")
     finish(store, scored(trained(DATA)), scored(trained(DATA, seed=2)))
     wanted = to_rows(scored(trained(DATA, seed=seed)) for seed in (1, 2, 3))

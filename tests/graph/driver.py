@@ -1,4 +1,4 @@
-"""A run in a process of its own: `python -m graph.driver PLACES STORE ROWS`, a line for each event."""
+"""A run in its own process: `python -m graph.driver PLACES STORE ROWS` prints a line for each event."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def places(name: str) -> Places:
 
 
 def main() -> None:
-    """Run all stages and tell how it goes."""
+    """Run all stages and print the events."""
     name, root, rows = sys.argv[1:]
     stages = list(from_rows(json.loads(rows)).values())
     work = Work(Store(Path(root)), RUNNER, {})

@@ -1,4 +1,4 @@
-"""Two processes may be at one stage when a lock has passed on: what is published is whole and of one hand."""
+"""After a lost lock, two processes may compute one stage: what is published is whole and written by one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE = stage("a")
 
 
 def start(root: Path, resume: bool = False, **files: str) -> tuple[Store, Path]:
-    """A process of its own, as far as the store knows, that has begun the stage."""
+    """A store object that acts as another process, and its attempt at the stage."""
     store = Store(root)
     directory = store.begin(ONE, resume)
     for name, text in files.items():

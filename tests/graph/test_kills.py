@@ -1,4 +1,4 @@
-"""Kill anything at any moment, run the same again, and get the same; and several runs at once on one store."""
+"""Kill any process at any moment, run again, and get the same results; several runs share one store."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_killed_at_every_call_to_the_file_system_a_stage_loses_nothing(tmp_path:
 
 
 def killed_run(run: subprocess.Popen[str], whom: str, random: Random) -> None:
-    """Let it begin, kill what is asked for, and then the rest; returns when all its processes are gone."""
+    """Let it begin, kill `whom`, then the rest; returns when all its processes are gone."""
     assert run.stdout is not None
     for _ in range(random.randrange(5)):
         next((line for line in run.stdout if line.startswith(("Started", "Done"))), "")

@@ -1,4 +1,4 @@
-"""Locks between processes: one holder at a time, whatever vanishes; and a way to tell mounts without them."""
+"""Locks between processes: one holder at a time; mounts without locks are recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Ray cluster loses a node or the driver, and the numbers are those of one machine."""
+"""A real Ray cluster loses a node or the driver, and the numbers stay those of one machine."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MIDDLE = stage("middle", TOP)
 BOTTOM = stage("bottom", MIDDLE)
 CHAIN = [TOP, MIDDLE, BOTTOM]
 FILES = 6
-"""Of a stage that `deep` made, on a remote."""
+"""Number of files of a stage of `deep` on a remote."""
 
 
 @pytest.fixture(params=["memory", "file", "s3"])
@@ -57,7 +57,7 @@ def deep(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[
 
 
 def share(store: Store, url: str, *targets: Stage, runner: str | Runner = deep, workers: int = 0) -> list[Event]:
-    """A run of its own machine, as far as it knows."""
+    """A run as on another machine."""
     store = Store(store.root)
     work = Work(store, runner, {})
     pool = Pool(targets, work, Local(workers)) if workers else Here(work)
@@ -78,7 +78,7 @@ def said(events: list[Event]) -> list[str]:
 
 
 def there(store: Store, *stages: Stage) -> list[str]:
-    """Those of some stages that a store has; left over is nothing."""
+    """Labels of the stages that a store has; nothing is left over."""
     assert [path for path in store.root.glob("add/.*") if path.suffix != ".damaged"] == []
     return [one.label for one in stages if store.finished(one)]
 

@@ -1,4 +1,4 @@
-"""A real SLURM loses a node, the driver or the whole job, and the numbers are those of one machine."""
+"""A real SLURM loses a node, the driver or the whole job, and the numbers stay those of one machine."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "everything
 
 
 class Machines:
-    """Two kernels and a file server, each kernel with a line of its own to it."""
+    """Two kernels and a file server, each kernel with its own connection."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.space = folder, f"xstilts{os.getpid()}"
@@ -169,7 +169,7 @@ class Machines:
         return answer
 
     def outcomes(self, kernel: int, names: Sequence[str], seconds: float) -> dict[str, Any]:
-        """What `apart` came to on a kernel, once all of `names` have."""
+        """Results of `apart` on a kernel, once those of all `names` are there."""
         end = time.monotonic() + seconds
         while set(names) - set(found := self.ask(kernel, "outcomes", seconds)):
             if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""What holds for all workers: this process, processes here, behind srun, on Ray."""
+"""All workers behave alike: this process, processes on this machine, behind srun, on Ray."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_worker_that_does_not_see_the_store_or_its_locks_ends_the_run(
 
 
 class Silent:
-    """A seat whose worker never says a word."""
+    """A seat whose worker never sends a message."""
 
     def __init__(self) -> None:
         self._ends = os.pipe()
