@@ -67,7 +67,7 @@ def _leading(size: int) -> Iterator[str]:
     store, waiting = held(os.environ["MASTER_ADDR"])
     over, code = Event(), 1
     try:
-        with _meeting() as meeting:  # not rebound: this process may hold it
+        with _meeting() as meeting:  # stays referenced: this process may hold the store
             for _ in range(1, size):  # a queue, because a restarted torchrun may offer the same store
                 meeting.queue_push("xstilts", waiting)
         Thread(target=wait_for_stages, args=(waiting, "0", os.environ["LOCAL_RANK"]), daemon=True).start()

@@ -165,7 +165,7 @@ def _carry_out(
                     yield Cached(stage)
                     continue
             workers.give(stage)
-        for stage, message in workers.receive(BUSY_SECONDS):
+        for stage, message in workers.receive(BUSY_SECONDS if schedule.unfinished else 0.0):
             match message:
                 case {"started": _}:
                     yield Started(stage)
