@@ -34,14 +34,12 @@ class Result:
 
     Attributes:
         counts: number of stages that ended as done, cached, failed, skipped.
-        notices: sentences about what was assumed or is missing.
         seconds: wall time.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, event: Event) -> None:
@@ -52,8 +50,6 @@ class Result:
             self.failures.append(event)
         elif isinstance(event, Skipped):
             self.skipped.append(event)
-        elif isinstance(event, Notice):
-            self.notices.append(event.message)
 
     @property
     def line(self) -> str:
