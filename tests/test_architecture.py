@@ -21,11 +21,9 @@ LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
     "cli/submission.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
-    "cli/run.py:run": "the same",
     "cli/export.py:export": "the same",
     "cli/predict.py:predict": "the same",
     "cli/plan.py:plan": "the same",
-    "cli/study.py:study": "the same",
     "cli/choose.py:choose": "the same",
 }
 GLOBAL_RANDOM: dict[str, str] = {

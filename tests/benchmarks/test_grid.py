@@ -22,5 +22,5 @@ def test_the_papers_grid_is_filled_without_computing_it(tmp_path: Path) -> None:
     cells, store = grid.cells[:2], Store(tmp_path / "store")
     assert len(grid.cells) > 90
     for stage in graph(cell.stage for cell in cells):
-        perform(Work(store, write, {}), stage, lambda: None, lambda _: None)
+        perform(Work(store, write, {}), stage, lambda _: None)
     assert {score.n for score in collect(cells, store).scores} == {EXAMPLES}

@@ -1,4 +1,4 @@
-"""`xstilts clean`: what no experiment needs is listed, and goes when asked for."""
+"""`xstilts clean` lists what no experiment needs, and removes it with --remove."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEPT, OLD, KILLED = (stage(name) for name in ("kept", "old", "killed"))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Two finished stages, of which one is of an experiment, and one that was killed."""
+    """Two finished stages, one of which an experiment needs, and a killed one."""
     store = Store(tmp_path / "store")
     list(run_local([KEPT, OLD], store, RUNNER, {}, 0))
     store.partial(KILLED).mkdir()

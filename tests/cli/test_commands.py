@@ -1,4 +1,4 @@
-"""What a user types, from a fresh process's point of view: output, exit codes, one-line errors."""
+"""Commands: output, exit codes, one-line errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def xstilts(place: Path, typed, monkeypatch: pytest.MonkeyPatch):
 
 
 class Typed(NamedTuple):
-    """What a command came to."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -76,7 +76,7 @@ def first(place: Path) -> Typed:
 
 @pytest.fixture
 def finished(first: Typed, xstilts):
-    """Commands on a store where the experiment is finished."""
+    """Commands on a store with the finished experiment."""
     assert first.code == 0, first.err
     return xstilts
 
@@ -94,7 +94,7 @@ def test_a_second_run_computes_nothing_and_shows_the_table(finished) -> None:
     code, out, _ = finished("run", "tiny.yaml", "--workers", "0")
     assert code == 0
     assert "0 computed" in out
-    assert "(as it was: nothing is new)" in out
+    assert "(unchanged: nothing is new)" in out
     assert "random encoder" in out, "the table is shown all the same"
 
 
@@ -213,7 +213,7 @@ def test_a_store_that_cannot_be_written_is_one_line(xstilts, place: Path, monkey
     (place / "a-file").touch()
     code, out, err = xstilts("run", "tiny.yaml", "--store", "a-file/store")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "no store can be made in" in err
+    assert "cannot make a store in" in err
     (place / "read-only").mkdir()
     monkeypatch.setattr("os.access", lambda path, mode: not (mode & os.W_OK and Path(path).name == "read-only"))
     code, out, err = xstilts("run", "tiny.yaml", "--store", "read-only")

@@ -1,4 +1,4 @@
-"""Results that were damaged after they were written are never shown as if they were whole, and never a traceback."""
+"""Results that were damaged after they were written are refused, without a traceback."""
 
 from __future__ import annotations
 

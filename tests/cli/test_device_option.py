@@ -81,7 +81,7 @@ def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here \(cuda:0, cuda:1\)$"):
         check_device(Machine("cuda", devices=3))
     with pytest.raises(
-        ConfigError, match=r"^--device cuda:1 with --devices 2: each has one of its own, say --device cuda"
+        ConfigError, match=r"^--device cuda:1 with --devices 2: give --device cuda, since each rank has its own$"
     ):
         check_device(Machine("cuda:1", devices=2))
     machine(monkeypatch, gpus=0, built=None)

@@ -1,4 +1,4 @@
-"""`--set` and `--limit`: values of a file replaced on the command line, in keys, in the report, and told when wrong."""
+"""`--set` and `--limit` replace values of a file, also in keys and the report; wrong ones are one-line errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bf16 on a CPU that emulates it: said once, before an hour is lost."""
+"""A warning before bf16 runs on a CPU that emulates it."""
 
 from __future__ import annotations
 

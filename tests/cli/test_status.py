@@ -1,4 +1,4 @@
-"""`xstilts status` and `why`: what runs where and how far, where a stage comes from, and why it is not finished."""
+"""`xstilts status` and `why`: running stages, what a stage reads, and why it is not finished."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scored(model: Stage) -> Stage:
 
 def finish(store: Store, *stages: Stage) -> None:
     for one in graph(stages):
-        perform(Work(store, nothing, {}), one, lambda: None, lambda _: None)
+        perform(Work(store, nothing, {}), one, lambda _: None)
 
 
 def nothing(stage: Stage, directory: Path, *_: Any) -> None:
@@ -41,7 +41,7 @@ def nothing(stage: Stage, directory: Path, *_: Any) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Two seeds of a trained stage, finished; the file of an experiment says that a third is asked for."""
+    """Two finished seeds of a train stage; an experiment needs a third."""
     store = Store(tmp_path / "store")
     finish(store, scored(trained(DATA)), scored(trained(DATA, seed=2)))
     wanted = to_rows(scored(trained(DATA, seed=seed)) for seed in (1, 2, 3))
@@ -113,11 +113,13 @@ def test_status_shows_what_another_process_computes_and_how_far_it_is(tmp_path: 
     store, one = Store(tmp_path / "store"), stage("slow", label="tiny > nli")
     seen: list[tuple[int, str, str]] = []
 
-    def look(data: dict[str, object]) -> None:
+    def look(message: dict[str, object]) -> None:
+        if "started" in message:
+            return
         seen.append(typed("status", "--store", store.root))
         seen.append(typed("status", "--store", store.root, "--json"))
 
-    perform(Work(store, RUNNER, {}), one, lambda: None, look)
+    perform(Work(store, RUNNER, {}), one, look)
     (code, out, _), (_, document, _) = seen
     assert code == 0
     row = out.splitlines()[-1]
@@ -130,11 +132,9 @@ def test_status_shows_what_another_process_computes_and_how_far_it_is(tmp_path: 
 
 
 def test_progress_is_written_now_and_then(tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xstilts.graph.perform.TOLD_SECONDS", 0.0)
+    monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
     store, one = Store(tmp_path / "store"), stage("half")
     seen: list[str] = []
-    perform(
-        Work(store, RUNNER, {}), one, lambda: None, lambda _: seen.append(typed("status", "--store", store.root)[1])
-    )
-    assert "50%" in seen[0].splitlines()[-1]
-    assert "half half (" in seen[0].splitlines()[-1]
+    perform(Work(store, RUNNER, {}), one, lambda _: seen.append(typed("status", "--store", store.root)[1]))
+    assert "50%" in seen[1].splitlines()[-1]
+    assert "half half (" in seen[1].splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A run that is stopped saves the step in progress, leaves no process behind, and goes on to the same bits."""
+"""A stopped run saves a checkpoint, leaves no process behind, and resumes to the same bits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 
 
 class Run:
-    """`xstilts run` in a process of its own."""
+    """`xstilts run` in its own process."""
 
     def __init__(self, folder: Path, store: str = "store") -> None:
         program = [sys.executable, "-c", "from xstilts.cli import main; main()", "run", "--json"]

@@ -105,6 +105,8 @@ def test_studies_are_listed_with_question_and_cost(xstilts) -> None:
         (["study", "none.yaml"], "none.yaml: no such file"),
         (["study", "plain.yaml", "--data", "world"], "plain.yaml: no `study:` block"),
         (["claims", "tiny.yaml", "--data", "world", "--store", "none"], "no store in"),
+        (["study", "tiny.yaml", "--executor", "pbs"], "--executor pbs: choose one of local, slurm, ray"),
+        (["study", "tiny.yaml", "--data", "world", "--remote", "bucket"], "--remote bucket: give the URL of a folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(xstilts, words: list[str], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes that torchrun starts are one run: they train as one process does, and end together, whoever ends first."""
+"""The processes of torchrun are one run: they train like one process and end together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """What is in the list is ended when the test ends; a torchrun that is killed would leave its processes behind."""
+    """A list of processes that are terminated at the end of the test; a killed torchrun would leave its own behind."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
@@ -67,7 +67,7 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
 
 @pytest.fixture
 def pair(processes: list[subprocess.Popen[str]]) -> Callable[..., list[subprocess.Popen[str]]]:
-    """Starts two processes as a launcher would, the leading one first, which goes on until its input ends."""
+    """Starts two processes as a launcher would, the leading one first, which runs until its input ends."""
 
     def pair(devices: int = 1, lost_seconds: float = 60.0) -> list[subprocess.Popen[str]]:
         meeting = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
@@ -87,7 +87,7 @@ def pair(processes: list[subprocess.Popen[str]]) -> Callable[..., list[subproces
 
 
 def where_it_waits(leading: subprocess.Popen[str]) -> str:
-    """The address that the leading process tells, once the other one has given a sign of life there."""
+    """The address that the leading process prints, once the other one has left a sign of life there."""
     assert leading.stdout is not None
     leads, count, waiting = leading.stdout.readline().split()
     assert (leads, count) == ("leads", "2")
@@ -141,7 +141,7 @@ def test_torchrun_on_two_nodes_gives_the_weights_of_one_process_and_goes_on_when
     os.kill(wait_for(lambda: is_training(2))[0], signal.SIGKILL)
     wait_for(lambda: is_training(3))  # what does not need it goes on
     [leading] = [n for n in range(2) if outs[n].read_text()]
-    killed = r"rank \d ended with SIGKILL; what it said is in the stage's log\.txt"
+    killed = r"rank \d ended with SIGKILL; its output is in the stage's log\.txt"
     assert len(re.findall(killed, outs[leading].read_text())) == 1
 
     processes[leading].terminate()
@@ -197,13 +197,13 @@ def test_a_process_that_is_killed_ends_the_other(pair, first: int, code: int, li
     where_it_waits(processes[0])
     processes[first].send_signal(signal.SIGKILL)
     ended_with, err = ended(processes[1 - first])
-    assert (ended_with, err.splitlines()[0]) == (code, f"{line}its torchrun may say why")
+    assert (ended_with, err.splitlines()[0]) == (code, f"{line}see the output of its torchrun")
     assert err.count("\n") == 1 + first, "and that it stops"
 
 
 def test_devices_beside_torchrun_are_one_line(pair) -> None:
     leading, other = pair(4)
-    line = "error: --devices 4 beside torchrun, which started 2 processes: leave it out\n"
+    line = "error: --devices 4 with torchrun, which started 2 processes: leave out --devices\n"
     assert [ended(leading), ended(other)] == [(2, line), (2, "")]
 
 

@@ -202,7 +202,7 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
          "if its first line is a header, call it .tsv"),
         ("a.csv", "text,label\nx,y\n".encode("utf-16-le"), "a.csv:1: holds a NUL byte: looks like UTF-16 without"),
         ("a.csv", "text,label\nGrüße,y\n".encode("cp1252"), "a.csv:2: not UTF-8 (byte 0xfc): looks like Windows-1252"),
-        ("a.csv", "text,label\nx,y\n".encode("utf-16")[:-1], "a.csv:2: begins as UTF-16 does, but is damaged"),
+        ("a.csv", "text,label\nx,y\n".encode("utf-16")[:-1], "a.csv:2: begins like UTF-16, but is damaged"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path, name: str, text: str | bytes, message: str) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from xstilts.core.errors import UnknownName
-from xstilts.core.languages import FIELDS, LANGUAGES, any_language, code_of, language, languages
+from xstilts.core.languages import FIELDS, LANGUAGES, any_language, language, languages
 from xstilts.tasks.benchmarks import XTREME, XTREME_R
 
 
@@ -69,13 +69,13 @@ from xstilts.tasks.benchmarks import XTREME, XTREME_R
     ],
 )
 def test_known_forms_lead_to_their_code(form: str, code: str) -> None:
-    assert code_of(form) == code
+    assert language(form).code == code
 
 
 @pytest.mark.parametrize("form", ["", "xx", "deu_Cyrl", "zh-Latn", "pa-PK", "en-eng", "Klingon", "de\n", "und"])
 def test_unknown_forms_are_refused(form: str) -> None:
     with pytest.raises(UnknownName):
-        code_of(form)
+        language(form)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_unknown_forms_are_refused(form: str) -> None:
     [
         ("germn", "did you mean de"),
         ("zh-Latn", "did you mean zh or zh-Hant?"),
-        ("sh", "it stands for Serbo-Croatian; say bs, hr, sr or sr-Latn"),
+        ("sh", "it stands for Serbo-Croatian; give bs, hr, sr or sr-Latn"),
         ("sh_Latn", "it stands for Serbo-Croatian"),
-        ("zho_Hani", "it stands for Chinese in either script; say zh or zh-Hant"),
-        ("chr", "stands under `languages` of a task of your own"),
+        ("zho_Hani", "it stands for Chinese in either script; give zh or zh-Hant"),
+        ("chr", "list it under `languages` of your own task"),
     ],
 )
 def test_unknown_and_ambiguous_forms_are_answered_with_the_code_to_use(form: str, hint: str) -> None:
     with pytest.raises(UnknownName, match=f"unknown language '{form}': .*{re.escape(hint)}"):
-        code_of(form)
+        language(form)
     with pytest.raises(UnknownName, match=form):
         languages(f"de {form}")
     assert language("deu") is LANGUAGES["de"]
@@ -111,7 +111,7 @@ def test_every_row_is_well_formed() -> None:
 def test_every_form_of_every_language_leads_back_to_it() -> None:
     for code, entry in LANGUAGES.items():
         for field in FIELDS:
-            assert {code_of(form) for form in entry.forms(field)} <= {code}, (code, field)
+            assert {language(form).code for form in entry.forms(field)} <= {code}, (code, field)
 
 
 def test_both_benchmarks_are_covered() -> None:

@@ -102,8 +102,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("title: A table", "name: other", 2, "key 'name' occurs twice"),
         ("seeds: [1, 2]", "seeds: &a [*a]", 3, "a value that contains itself"),
         # keys that are no text
-        ("title: A table", "2024: x", 2, "key '2024' is no text to YAML: put it in quotes"),
-        ("title: A table", "no: x", 2, "key 'no' is no text to YAML: put it in quotes"),
+        ("title: A table", "2024: x", 2, "key '2024' is not text in YAML: put it in quotes"),
+        ("title: A table", "no: x", 2, "key 'no' is not text in YAML: put it in quotes"),
         # no YAML
         ("seeds: [1, 2]", "seeds: [1, 2", None, "not YAML"),
     ],

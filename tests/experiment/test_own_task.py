@@ -188,7 +188,7 @@ MISTAKES = [
     ("labels: [b, a]", "labels: [b, b]", 11, "label 'b' occurs twice"),
     ("labels: [b, a]", "labels: [b]", 11, "at least 2"),
     ("[en, de]", "[en, germn]", 12, "unknown language 'germn': did you mean de"),
-    ("[en, de]", "[en, sh]", 12, "unknown language 'sh': it stands for Serbo-Croatian; say bs, hr, sr or sr-Latn"),
+    ("[en, de]", "[en, sh]", 12, "unknown language 'sh': it stands for Serbo-Croatian; give bs, hr, sr or sr-Latn"),
     ("[en, de]", "[en, no]", 12, "YAML reads this word as true or false: put it in quotes"),
     ("{language}", "{lang}", 8, r"unknown field \{lang\}; known: \{language\}"),
     ("{language}", "{language}-{iso3}", 8, "names the language in more than one way"),

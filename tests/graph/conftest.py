@@ -1,4 +1,4 @@
-"""A store for tests, and clusters: real ones on this machine, where their programs are installed."""
+"""A store for tests, and real clusters on this machine, if their programs are installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ os.environ.update(TOLD, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="7" * 64)  # befor
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    """Two nodes; shared by all tests of a process, which leave it as it was."""
+    """Two nodes, shared by all tests of a process, which restore its state."""
     if missing := [program for program in PROGRAMS if find(program) is None]:
         pytest.skip(f"no SLURM here ({', '.join(missing)} missing): apt-get install slurmctld slurmd slurm-client")
     cluster = Slurm(tmp_path_factory.mktemp("slurm"))
@@ -30,7 +30,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """A head and two nodes of two cores; shared by all tests of a process, which leave it as it was."""
+    """A head and two nodes of two cores, shared by all tests of a process, which restore its state."""
     utils = pytest.importorskip("ray.cluster_utils", reason="no Ray here: pip install 'xstilts[ray]'")
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_BYTES}
     cluster = utils.Cluster(initialize_head=True, head_node_args=head)

@@ -1,4 +1,4 @@
-"""A run in a process of its own: `python -m graph.driver PLACES STORE ROWS`, a line for each event."""
+"""A run in its own process: `python -m graph.driver PLACES STORE ROWS` prints a line for each event."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from xstilts.core.stopping import told_when_stopped
 from xstilts.graph.events import Notice
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Places, Slurm
+from xstilts.graph.places import Needs, Places, Slurm
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Needs
 
 
 def places(name: str) -> Places:
@@ -28,7 +27,7 @@ def places(name: str) -> Places:
 
 
 def main() -> None:
-    """Run all stages and tell how it goes."""
+    """Run all stages and print the events."""
     name, root, rows = sys.argv[1:]
     stages = list(from_rows(json.loads(rows)).values())
     work = Work(Store(Path(root)), RUNNER, {})

@@ -1,4 +1,4 @@
-"""A real S3 server on this machine: moto's, in a process of its own."""
+"""A real S3 server (moto's) on this machine, in its own process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIABLES = {
 
 
 def missing() -> list[str]:
-    """Packages without which there is no server."""
+    """Missing packages of the server."""
     return [name for name in PACKAGES if find_spec(name) is None]
 
 
@@ -45,7 +45,7 @@ class Server:
         self.variables = VARIABLES | {"AWS_ENDPOINT_URL": self.address}
 
     def refuse(self, after: int) -> None:
-        """Answer that many requests more, and no other."""
+        """Answer this number of further requests, then refuse."""
         asked = Request(f"{self.address}/moto-api/reset-auth", b"%d" % after, {"Content-Type": "text/plain"})
         urlopen(asked).close()
 

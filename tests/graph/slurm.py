@@ -56,7 +56,7 @@ PROGRAMS = ("slurmctld", "slurmd", "srun", "sbatch", "scontrol", "sinfo", "squeu
 
 
 def find(program: str) -> str | None:
-    """Debian puts the daemons where only root looks."""
+    """Debian installs the daemons outside a user's PATH."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -89,13 +89,13 @@ class Slurm:
         subprocess.run(command, env=os.environ | self.environment, check=True, capture_output=True, timeout=60)
 
     def say(self, *command: str) -> str:
-        """What one of SLURM's commands prints."""
+        """The output of one of SLURM's commands."""
         done = subprocess.run(command, env=os.environ | self.environment, text=True, capture_output=True, timeout=60)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
     def jobs(self) -> list[str]:
-        """What waits or runs, as `id state node`."""
+        """Waiting and running jobs, as `id state node`."""
         return self.say("squeue", "-h", "-o", "%A %T %N").splitlines()
 
     def wait_until_idle(self, seconds: float = 60) -> None:
@@ -108,7 +108,7 @@ class Slurm:
         return "\n".join(path.read_text()[-2000:] for path in (self._folder / "log").iterdir())
 
     def kill_node(self, node: str) -> None:
-        """As when its power is cut: slurmd, its steps and their tasks."""
+        """Kill slurmd, its steps and their tasks, as in a power cut."""
         daemon = int((self._folder / f"{node}.pid").read_text())
         tasks = [pid for pid, variables in _environments() if f"SLURMD_NODENAME={node}".encode() in variables]
         steps = {parent for pid in tasks if (parent := _parent(pid)) and b"slurmstepd" in _command(parent)}

@@ -1,4 +1,4 @@
-"""Two processes may be at one stage when a lock has passed on: what is published is whole and of one hand."""
+"""After a lost lock, two processes may compute one stage: what is published is whole and written by one of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from graph.toy import RUNNER, stage
 from xstilts.core.files import write_text
 from xstilts.graph import store as stores
 from xstilts.graph.attempts import begin, discard
-from xstilts.graph.perform import Outcome, Work, perform
+from xstilts.graph.perform import Message, Work, perform
 from xstilts.graph.store import Store
 
 ONE = stage("a")
 
 
 def start(root: Path, resume: bool = False, **files: str) -> tuple[Store, Path]:
-    """A process of its own, as far as the store knows, that has begun the stage."""
+    """A store object that acts as another process, and its attempt at the stage."""
     store = Store(root)
     directory = store.begin(ONE, resume)
     for name, text in files.items():
@@ -96,8 +96,8 @@ def test_an_attempt_that_is_lost_is_no_failure(root: Path, finished: bool) -> No
             assert end(other)
         (directory / "value").write_text("1")  # FileNotFoundError
 
-    outcome = perform(Work(Store(root), run, {}), ONE, lambda: None, lambda data: None)
-    assert outcome.status == ("cached" if finished else "busy")
+    outcome = perform(Work(Store(root), run, {}), ONE, lambda message: None)
+    assert list(outcome) == ["cached" if finished else "busy"]
     assert not Store(root).failure(ONE).exists()
 
 
@@ -128,7 +128,7 @@ def test_an_attempt_that_has_ended_makes_room(root: Path) -> None:
         raise RuntimeError
 
     for _ in range(3):
-        perform(Work(Store(root), fail, {}, ["add"]), ONE, lambda: None, lambda data: None)
+        perform(Work(Store(root), fail, {}, ["add"]), ONE, lambda message: None)
         assert left_over(root) == [f".{ONE.key}.partial"]
     resumed, directory = start(root, resume=True)
     assert (directory / "checkpoint").exists()
@@ -152,18 +152,18 @@ def test_a_disk_that_is_full_loses_nothing(root: Path, monkeypatch: pytest.Monke
     def full(*rest: Any) -> None:
         raise OSError(28, os.strerror(28), "x")
 
-    def attempt(runner: Any = RUNNER) -> Outcome:
-        return perform(Work(Store(root), runner, {}, ["add"]), ONE, lambda: None, lambda data: None)
+    def attempt(runner: Any = RUNNER) -> Message:
+        return perform(Work(Store(root), runner, {}, ["add"]), ONE, lambda message: None)
 
     start(root, checkpoint="1")
     for place, name in ((os, "link"), (os, "mkdir"), (stores, "seal"), (stores, "try_lock")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             patch.setattr(shutil, "copy2", full)
-            said = attempt().error
+            said = attempt()["failed"]
         assert said == "[Errno 28] No space left on device: 'x': free some space, then run the same command again"
         assert (Store(root).partial(ONE) / "checkpoint").exists()
-    assert attempt(full).error.endswith("run the same command again")
-    assert attempt().status == "done"
+    assert attempt(full)["failed"].endswith("run the same command again")
+    assert "done" in attempt()
     assert (Store(root).directory(ONE) / "checkpoint").exists(), "it went on from there"
     assert left_over(root) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ import pytest
 
 from graph.toy import RUNNER, run_local, stage
 from xstilts.core.errors import StoreError
-from xstilts.graph.environment import remarks
 from xstilts.graph.events import Cached, Done, Event, Progress
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -114,24 +112,6 @@ def test_a_stage_under_another_name_is_not_taken_for_it(store: Store) -> None:
     shutil.copytree(store.directory(two), store.directory(one))
     with pytest.raises(StoreError, match=r"stage\.json describes another stage"):
         store.finished(one)
-
-
-def test_a_stage_of_an_older_store_is_read_unchecked_and_that_is_said(store: Store) -> None:
-    one, two = stage("a"), stage("b")
-    compute(store, one, two)
-    path = store.directory(one) / "stage.json"
-    old = {name: told for name, told in json.loads(path.read_text()).items() if name not in ("files", "environment")}
-    path.write_text(json.dumps(old))
-    (path.parent / "DONE").write_text("")
-    (path.parent / "value.json").write_text("41")
-    assert done(compute(store, stage("c", one))) == ["c"]
-    assert value(store, stage("c", one)) == 42
-    assert remarks(store.records([one, two])) == [
-        "1 of 2 stages were written without checksums and are read unchecked."
-    ]
-    path.write_text(json.dumps({**old, "config": {"name": "z"}}))
-    with pytest.raises(StoreError, match="describes another stage"):  # its key tells even so
-        store.records([one])
 
 
 @pytest.mark.parametrize("lost", ["gone", "flipped"])

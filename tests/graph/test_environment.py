@@ -1,4 +1,4 @@
-"""With what stages were computed: written down, handed on, and said where a graph mixes it."""
+"""Environments of stages: recorded, passed on, and reported if a graph mixes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kill anything at any moment, run the same again, and get the same; and several runs at once on one store."""
+"""Kill any process at any moment, run again, and get the same results; several runs share one store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONE = stage("one", parts=2, sleep=0.02, resumes=True)  # times of files are not 
 def attempt(root, moment):
     "Whether an attempt was killed at its given call to the file system."
     work = Work(Store(root), run, {}, ["add"])
-    return killed_at(moment, lambda: perform(work, ONE, lambda: None, lambda data: None))
+    return killed_at(moment, lambda: perform(work, ONE, lambda message: None))
 
 def parts(folder):
     return (folder / "parts.txt").read_text() if (folder / "parts.txt").exists() else ""
@@ -47,7 +47,7 @@ while killed:
     for again in (moment, moment // 2):
         attempt(store.root, again)
         assert store.has(ONE) or len(parts(store.partial(ONE))) >= len(before), (moment, again, "progress was lost")
-    assert perform(Work(store, run, {}, ["add"]), ONE, lambda: None, lambda data: None).status in ("done", "cached")
+    assert perform(Work(store, run, {}, ["add"]), ONE, lambda message: None).keys() & {"done", "cached"}
     assert parts(store.directory(ONE)) == "0\\n1\\n", moment
     assert store.fault(ONE) == "", moment
     left = {path.name for path in (store.root / "add").iterdir()} - {ONE.key}
@@ -70,7 +70,7 @@ def test_killed_at_every_call_to_the_file_system_a_stage_loses_nothing(tmp_path:
 
 
 def killed_run(run: subprocess.Popen[str], whom: str, random: Random) -> None:
-    """Let it begin, kill what is asked for, and then the rest; returns when all its processes are gone."""
+    """Let it begin, kill `whom`, then the rest; returns when all its processes are gone."""
     assert run.stdout is not None
     for _ in range(random.randrange(5)):
         next((line for line in run.stdout if line.startswith(("Started", "Done"))), "")

@@ -151,24 +151,6 @@ def test_success_removes_the_old_traceback(store: Store, monkeypatch: pytest.Mon
     assert not store.failure(one).exists()
 
 
-def test_a_killed_worker_is_replaced_and_its_stage_tried_again(store: Store) -> None:
-    stages = [stage("victim", fault="killed"), *diamond()]
-    events = list(run_local(stages, store, RUNNER, {}, 2))
-    assert sorted(names(events, Done)) == ["bottom", "left", "right", "top", "victim"]
-    assert Progress(stages[0], message="its process ended with SIGKILL: trying once more") in events
-
-
-def test_a_stage_that_kills_every_worker_fails_and_the_rest_goes_on(store: Store) -> None:
-    bad = stage("bad", fault="always killed")
-    events = list(run_local([stage("after", bad), *diamond()], store, RUNNER, {}, 2))
-    [failed] = [event for event in events if isinstance(event, Failed)]
-    assert failed.error == "its process ended twice, with SIGSEGV (out of memory?)"
-    assert failed.log is not None
-    assert "Segmentation fault" in failed.log.read_text()
-    assert names(events, Skipped) == ["after"]
-    assert len(names(events, Done)) == 4
-
-
 @pytest.mark.parametrize("resumable", [(), ("add",)])
 def test_only_resumable_kinds_find_what_a_killed_process_left(store: Store, resumable: tuple[str, ...]) -> None:
     one = stage("a")

@@ -1,10 +1,9 @@
-"""Locks between processes: one holder at a time, whatever vanishes; and a way to tell mounts without them."""
+"""Locks between processes: one holder at a time; mounts without locks are recognised."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,14 @@ import pytest
 from xstilts.core.errors import StoreError
 from xstilts.graph.locks import RUNNING, check_reach, release, running, try_lock
 
-SECONDS = 1.5
+TIMES = 50
 
 
 def hammer(path: Path, results: multiprocessing.SimpleQueue) -> None:  # type: ignore[type-arg]
-    """Take and give back one lock as fast as possible; tells how often, or what went wrong."""
-    taken, end = 0, time.monotonic() + SECONDS
+    """Take and give back one lock `TIMES` times as fast as possible; reports "" or what went wrong."""
+    taken = 0
     try:
-        while time.monotonic() < end:
+        while taken < TIMES:
             if (handle := try_lock(path)) is not None:
                 os.close(os.open(path.with_suffix(".held"), os.O_CREAT | os.O_EXCL))
                 path.with_suffix(".held").unlink()
@@ -27,7 +26,8 @@ def hammer(path: Path, results: multiprocessing.SimpleQueue) -> None:  # type: i
                 taken += 1
     except OSError as error:
         results.put(repr(error))
-    results.put(taken)
+    else:
+        results.put("")
 
 
 def test_a_lock_that_many_take_and_give_back_has_one_holder_and_never_fails(tmp_path: Path) -> None:
@@ -36,11 +36,10 @@ def test_a_lock_that_many_take_and_give_back_has_one_holder_and_never_fails(tmp_
     processes = [context.Process(target=hammer, args=(tmp_path / "add" / ".a.lock", results)) for _ in range(4)]
     for process in processes:
         process.start()
-    taken = [results.get() for _ in processes]  # was FileNotFoundError, 8 times in 384,000
+    faults = [results.get() for _ in processes]  # was FileNotFoundError, 8 times in 384,000
     for process in processes:
         process.join()
-    assert all(isinstance(count, int) for count in taken), taken
-    assert sum(taken) > 100
+    assert faults == [""] * 4
     assert list((tmp_path / "add").iterdir()) == []
 
 

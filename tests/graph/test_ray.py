@@ -1,4 +1,4 @@
-"""A real Ray cluster loses a node or the driver, and the numbers are those of one machine."""
+"""A real Ray cluster loses a node or the driver, and the numbers stay those of one machine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from xstilts.graph.events import Done, Event, Progress, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.on_ray import OBJECT_BYTES, Ray
 from xstilts.graph.perform import Work
+from xstilts.graph.places import Needs
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Needs
 from xstilts.stages.ranks import held, wait_for_stages
 
 WAITING = "ray::wait_for_stages"

@@ -22,13 +22,12 @@ import pytest
 from graph.toy import RUNNER, run, run_local, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
 from xstilts.graph.perform import Report, Runner, Work
-from xstilts.graph.places import Local
+from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.remote import Remote
 from xstilts.graph.sharing import execute_shared
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here
 
 TESTS = Path(__file__).parents[1]
 TOP = stage("top")
@@ -36,7 +35,7 @@ MIDDLE = stage("middle", TOP)
 BOTTOM = stage("bottom", MIDDLE)
 CHAIN = [TOP, MIDDLE, BOTTOM]
 FILES = 6
-"""Of a stage that `deep` made, on a remote."""
+"""Number of files of a stage of `deep` on a remote."""
 
 
 @pytest.fixture(params=["memory", "file", "s3"])
@@ -58,7 +57,7 @@ def deep(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[
 
 
 def share(store: Store, url: str, *targets: Stage, runner: str | Runner = deep, workers: int = 0) -> list[Event]:
-    """A run of its own machine, as far as it knows."""
+    """A run as on another machine."""
     store = Store(store.root)
     work = Work(store, runner, {})
     pool = Pool(targets, work, Local(workers)) if workers else Here(work)
@@ -79,7 +78,7 @@ def said(events: list[Event]) -> list[str]:
 
 
 def there(store: Store, *stages: Stage) -> list[str]:
-    """Those of some stages that a store has; left over is nothing."""
+    """Labels of the stages that a store has; nothing is left over."""
     assert [path for path in store.root.glob("add/.*") if path.suffix != ".damaged"] == []
     return [one.label for one in stages if store.finished(one)]
 
@@ -270,7 +269,7 @@ from xstilts.graph.store import Store
 ONE = stage("one", parts=2)
 what, root = sys.argv[1], Path(sys.argv[2])
 local = Store(root / "local")
-perform(Work(local, run, {}), ONE, lambda: None, lambda data: None)
+perform(Work(local, run, {}), ONE, lambda message: None)
 
 def look(remote, to):
     "What a machine sees: nothing, or all of it."

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from graph.toy import stage
-from xstilts.graph.schedule import Schedule
+from xstilts.graph.execute import Schedule
 from xstilts.graph.stage import Stage
 
 

@@ -1,4 +1,4 @@
-"""A real SLURM loses a node, the driver or the whole job, and the numbers are those of one machine."""
+"""A real SLURM loses a node, the driver or the whole job, and the numbers stay those of one machine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from xstilts.core.errors import ConfigError, StageError
 from xstilts.graph.events import Done, Event, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Slurm
+from xstilts.graph.places import Needs, Slurm
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Needs
 
 
 @pytest.fixture

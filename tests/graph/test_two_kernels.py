@@ -79,9 +79,9 @@ def apart(name, call, *arguments):
 def work(name, seconds, resumable=()):
     one = stage(name, parts=20)
     while True:
-        outcome = perform(Work(STORE, write_parts, {{"seconds": seconds}}, resumable), one, print, lambda data: None)
-        if outcome.status != "busy":
-            return outcome.status, outcome.error
+        end = perform(Work(STORE, write_parts, {{"seconds": seconds}}, resumable), one, lambda message: None)
+        if "busy" not in end:
+            return next(iter(end)), end.get("failed", "")
         time.sleep(0.5)
 
 def hammer(path, seconds):
@@ -120,7 +120,7 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "everything
 
 
 class Machines:
-    """Two kernels and a file server, each kernel with a line of its own to it."""
+    """Two kernels and a file server, each kernel with its own connection."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.space = folder, f"xstilts{os.getpid()}"
@@ -169,7 +169,7 @@ class Machines:
         return answer
 
     def outcomes(self, kernel: int, names: Sequence[str], seconds: float) -> dict[str, Any]:
-        """What `apart` came to on a kernel, once all of `names` have."""
+        """Results of `apart` on a kernel, once those of all `names` are there."""
         end = time.monotonic() + seconds
         while set(names) - set(found := self.ask(kernel, "outcomes", seconds)):
             if time.monotonic() > end:

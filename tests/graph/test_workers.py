@@ -1,4 +1,4 @@
-"""What holds for all workers: this process, processes here, behind srun, on Ray."""
+"""All workers behave alike: this process, processes on this machine, behind srun, on Ray."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from xstilts.graph.events import Cached, Done, Event, Failed, Skipped, Started
 from xstilts.graph.execute import execute
 from xstilts.graph.locks import RUNNING
 from xstilts.graph.perform import Work
-from xstilts.graph.places import Local, Slurm
+from xstilts.graph.places import Here, Local, Message, Needs, Slurm, Workers
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here, Message, Needs, Workers
 
 Make = Callable[[list[Stage], Work], Workers]
 NEEDS: Mapping[str, Needs] = {"gpu": Needs(1, 1)}
@@ -116,6 +115,7 @@ def test_a_stage_that_kills_every_process_fails(store: Store, processes: Make) -
     [failed] = [event for event in events if isinstance(event, Failed)]
     assert failed.error == "its process ended twice, with SIGSEGV (out of memory?)"
     assert failed.log is not None
+    assert "Segmentation fault" in failed.log.read_text()
     assert named(events, Skipped) == ["after"]
     assert len(named(events, Done)) == 17
 
@@ -155,7 +155,7 @@ def test_a_worker_that_does_not_see_the_store_or_its_locks_ends_the_run(
 
 
 class Silent:
-    """A seat whose worker never says a word."""
+    """A seat whose worker never sends a message."""
 
     def __init__(self) -> None:
         self._ends = os.pipe()

@@ -1,4 +1,4 @@
-"""Stages that add up numbers, slowly or badly where asked: the whole machinery without language or models."""
+"""Stages that add numbers, and are slow or fail on request: the machinery without language or models."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from xstilts.core.files import write_text
 from xstilts.graph.events import Event, Progress
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Report, Runner, Work
-from xstilts.graph.places import Local
+from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here
 
 FILE_SYSTEM_CALLS = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.scandir", "os.truncate"}
-"""Audit events of the calls at which `killed_at` may kill."""
+"""Audit events of the calls that `killed_at` counts."""
 RUNNER = "graph.toy:run"
 TESTS = Path(__file__).parents[1]
 SCRIPT = """
@@ -47,7 +46,7 @@ def stage(name: str, *inputs: Stage, kind: str = "add", label: str = "", **confi
 
 
 def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
-    """Writes 1 + the sum of the inputs' values; `settings["calls"]` is a folder where each call leaves a mark."""
+    """Writes 1 + the sum of the inputs' values; each call makes a file in the folder `settings["calls"]`."""
     name, config = stage.config["name"], stage.config
     if "calls" in settings:
         Path(settings["calls"], f"{name}.{os.getpid()}.{time.monotonic_ns()}").touch()
@@ -102,14 +101,14 @@ def run_local(
     resumable: Collection[str] = (),
     threads: int | None = None,
 ) -> Iterator[Event]:
-    """Stages on this machine, in `workers` processes, or in this one for 0."""
+    """Run stages on this machine in `workers` processes; 0: in this one."""
     targets = list(targets)
     work = Work(store, runner, settings, resumable)
     return execute(targets, work, Pool(targets, work, Local(workers), threads=threads) if workers else Here(work))
 
 
 def another_run(root: Path, stages: list[Stage], calls: Path, *rest: str) -> subprocess.Popen[str]:
-    """The same in a process of its own: a line for each event; `rest` as in `run_local`."""
+    """The same in its own process, which prints a line for each event; `rest` as in `run_local`."""
     path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(root), json.dumps(to_rows(stages)), str(calls), *rest],
@@ -149,7 +148,7 @@ def messages(events: Iterable[Event]) -> list[str]:
 
 
 def killed_at(moment: int, act: Callable[[], object]) -> bool:
-    """Do something in a forked process that is killed at its `moment`-th file-system call; whether it came so far."""
+    """Call `act` in a fork that is killed at its `moment`-th file-system call; returns whether it got there."""
     if (child := os.fork()) == 0:
         left = [moment]
 

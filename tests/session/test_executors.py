@@ -7,9 +7,8 @@ import torch
 
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
-from xstilts.graph.places import Local, Slurm
+from xstilts.graph.places import Local, Needs, Slurm
 from xstilts.graph.pool import cores
-from xstilts.graph.workers import Needs
 from xstilts.session.executors import gpus_of, needs_of, places_of, threads_of
 from xstilts.session.run import check_device
 

@@ -81,9 +81,7 @@ def test_where_nothing_is_left_they_are_in_the_message(root: Path) -> None:
     ],
 )
 def test_a_code_that_no_task_names_is_a_mistake(changes: dict[str, Any]) -> None:
-    with pytest.raises(
-        ValidationError, match=r"unknown language 'xyz'.*stands under `languages` of a task of your own"
-    ):
+    with pytest.raises(ValidationError, match=r"unknown language 'xyz'.*list it under `languages` of your own task"):
         experiment(["en", "chr"], **changes)
 
 

@@ -1,6 +1,6 @@
-"""The command line: what a user types. It alone reads arguments and the environment.
+"""The command line. It alone reads arguments and the environment.
 
-The file of a verb is imported when the verb is called: `xstilts list` does not wait for torch.
+The module of a verb is imported when the verb is called, so that `xstilts list` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ VERBS = {
     "score": (KNOW, "scores", "Score predictions of any model with the official metric of a task."),
     "data": (KNOW, "data", "Check data files, and fetch those that are missing."),
 }
-"""Verb -> (panel of the help, its file, the first line of its help)."""
+"""Verb -> (panel of the help, its module, the first line of its help)."""
 
 app = typer.Typer(
     help=ABOUT,
@@ -62,7 +62,7 @@ app = typer.Typer(
 
 
 class LazyCommand(TyperCommand):
-    """A verb whose file is not imported before it is called."""
+    """A verb whose module is imported when it is called."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         return command_of(str(self.name)).make_context(*args, **extra)
@@ -81,15 +81,15 @@ def command_of(verb: str) -> Any:
 
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    """What comes before any verb."""
+    """Options before the verb."""
     if show:
         sys.stdout.write(f"xstilts {__version__}\n")
         raise typer.Exit
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line on stderr and exit code 2, never a traceback."""
-    os.environ.update(waiting(os.environ))  # for what computes here: before anything loads torch
+    """Entry point. A user's mistake becomes one line on stderr and exit code 2, never a traceback."""
+    os.environ.update(waiting(os.environ))  # before anything loads torch in this process
     group: Any = typer.main.get_command(app)
     for name, (panel, _, summary) in VERBS.items():
         group.add_command(LazyCommand(name, help=summary, rich_help_panel=panel))

@@ -1,4 +1,4 @@
-"""Backbones with a short name: as a table, one by one, and as the page in the documentation."""
+"""Backbones with a short name, for `xstilts list` and `show` and for a page of the documentation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xstilts.microworld.encoders import NAMES, WORLDS, folder
 
 
 def family(checkpoint: Checkpoint) -> Family:
-    """The family it belongs to."""
+    """Its family."""
     return next(one for one in FAMILIES if checkpoint in one.checkpoints)
 
 
@@ -22,7 +22,7 @@ def depth(checkpoint: Checkpoint) -> int:
 
 
 def layer(checkpoint: Checkpoint) -> int:
-    """The hidden state that retrieval reads."""
+    """The layer whose hidden states retrieval uses."""
     given = checkpoint.layer
     return protocol_layer(depth(checkpoint)) if given is None else given
 
@@ -37,26 +37,22 @@ def by_family() -> list[Checkpoint]:
     return [checkpoint for one in FAMILIES for checkpoint in one.checkpoints]
 
 
-def facts(one: Checkpoint) -> dict[str, Any]:
-    """What the list says of a checkpoint as JSON."""
-    own = family(one)
-    return {
-        **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
-        **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
-        **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
-    }
-
-
 def listed() -> list[dict[str, Any]]:
-    """Facts of every checkpoint, then the encoders of the microworlds: shipped, or in the repository alone."""
-    return [facts(one) for one in by_family()] + [
-        {
-            "name": f"microworld:{name}",
-            "world": str(world),
-            "where": "shipped" if folder(world, name).is_dir() else "repository",
-        }
-        for world, name in product(WORLDS, sorted(NAMES))
-    ]
+    """Every checkpoint, then the encoders of the microworlds, which are shipped or only in the repository."""
+    rows: list[dict[str, Any]] = []
+    for one in by_family():
+        own = family(one)
+        rows.append(
+            {
+                **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
+                **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
+                **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
+            }
+        )
+    for world, name in product(WORLDS, sorted(NAMES)):
+        where = "shipped" if folder(world, name).is_dir() else "repository"
+        rows.append({"name": f"microworld:{name}", "world": str(world), "where": where})
+    return rows
 
 
 def rows() -> list[dict[str, str]]:
@@ -75,7 +71,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def described(name: str) -> dict[str, Any]:
-    """One checkpoint, for a person: facts, sources, what to know, and the configuration of its architecture."""
+    """One checkpoint, for a person, with sources, notes and the configuration of its architecture."""
     one = CHECKPOINTS.get(name)
     own = family(one)
     read = "mean with special tokens" if one.pooling == "mean" else f"{one.pooling} token"

@@ -1,4 +1,4 @@
-"""`xstilts check`: what an experiment would read and train, before anything is trained."""
+"""`xstilts check`: what an experiment would read and train."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _phase(one: PhaseLength) -> str:
 
 
 def found_lines(files: Iterable[FileCheck]) -> Iterator[str]:
-    """What was found, by task and split."""
+    """Lines about files, by task and split."""
     for task, of_task in groupby(sorted(files, key=lambda one: one.task), key=lambda one: one.task):
         yield task
         for split, of_split in groupby(of_task, key=lambda one: one.split):

@@ -1,4 +1,4 @@
-"""`xstilts export`: a finished model as a folder for other libraries."""
+"""`xstilts export`: write a finished model as a folder for other libraries."""
 
 from __future__ import annotations
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
+
+from xstilts.core.machine import Machine
 
 Folders = Sequence[Path] | None
 """Data folders, as given."""
@@ -28,43 +34,6 @@ Store = Annotated[Path, Option("--store", envvar="XSTILTS_STORE", help="Folder o
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Experiment = Annotated[Path | None, Option("--experiment", help="Experiment file that declares tasks of your own.")]
 Task = Annotated[str | None, Option(help="Task whose head to use; required if the model has several.")]
-Workers = Annotated[
-    int | None,
-    Option(
-        min=0,
-        help="Stages to run in parallel, each in its own process; 0: in this process. Default: one per CPU core, "
-        "or two per GPU, one of which uses it.",
-    ),
-]
-Threads = Annotated[
-    int | None,
-    Option(
-        min=1,
-        help="Threads per worker. Default: OMP_NUM_THREADS if it is set, else the CPU cores divided by the workers.",
-    ),
-]
-Device = Annotated[str, Option(help="Device: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")]
-Tokens = Annotated[int, Option(min=16, help="Tokens per micro-batch; lower it if memory runs out.")]
-Devices = Annotated[int, Option(min=1, help="Devices per training stage (DDP).")]
-Shard = Annotated[bool, Option("--shard", help="Shard every layer across the devices of a stage (FSDP2).")]
-Offload = Annotated[bool, Option("--offload", help="Offload shards to CPU memory when they are not in use.")]
-Recompute = Annotated[
-    bool, Option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
-]
-Executor = Annotated[str, Option(help="Where stages run: local, slurm or ray (docs/clusters.md).")]
-Slurm = Annotated[str, Option("--slurm-options", help="Further options of srun: '--partition gpu --time 8:00:00'.")]
-Address = Annotated[
-    str, Option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
-]
-Remote = Annotated[
-    str,
-    Option(
-        envvar="XSTILTS_REMOTE",
-        metavar="URL",
-        help="Fetch stages that are finished at URL, such as s3://BUCKET/FOLDER, and push the others there "
-        "(docs/clusters.md).",
-    ),
-]
 Set = Annotated[
     list[str] | None,
     Option(
@@ -78,12 +47,93 @@ Limit = Annotated[
 ]
 
 
+def _option(*names: str, **about: Any) -> Any:
+    return Option(*names, rich_help_panel="Machine", **about)
+
+
+Workers = Annotated[
+    int | None,
+    _option(
+        min=0,
+        help="Stages to run in parallel, each in its own process; 0: in this process. Default: one per CPU core, "
+        "or two per GPU, one of which uses it.",
+    ),
+]
+Device = Annotated[str, _option(help="Device: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")]
+Tokens = Annotated[int, _option(min=16, help="Tokens per micro-batch; lower it if memory runs out.")]
+Devices = Annotated[int, _option(min=1, help="Devices per training stage (DDP).")]
+Shard = Annotated[bool, _option("--shard", help="Shard every layer across the devices of a stage (FSDP2).")]
+Offload = Annotated[bool, _option("--offload", help="Offload shards to CPU memory when they are not in use.")]
+Recompute = Annotated[
+    bool, _option("--recompute", help="Recompute activations in the backward pass: less memory, more time.")
+]
+MACHINE = {
+    "workers": Workers,
+    "threads": Annotated[
+        int | None,
+        _option(
+            min=1,
+            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the workers.",
+        ),
+    ],
+    "device": Device,
+    "micro_batch_tokens": Tokens,
+    "devices": Devices,
+    "shard": Shard,
+    "offload": Offload,
+    "recompute": Recompute,
+    "executor": Annotated[str, _option(help="Where stages run: local, slurm or ray (docs/clusters.md).")],
+    "slurm_options": Annotated[str, _option(help="Further options of srun: '--partition gpu --time 8:00:00'.")],
+    "address": Annotated[
+        str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
+    ],
+    "remote": Annotated[
+        str,
+        _option(
+            envvar="XSTILTS_REMOTE",
+            metavar="URL",
+            help="Fetch stages that are finished at URL, such as s3://BUCKET/FOLDER, and push the others there "
+            "(docs/clusters.md).",
+        ),
+    ],
+}
+"""Field of `Machine` -> its option."""
+
+
+def on_machine(command: Callable[..., None]) -> Callable[..., None]:
+    """Add all options of `MACHINE` to a verb, whose parameter `machine` receives their values by field."""
+    signature = inspect.signature(command, eval_str=True)
+    defaults = {field.name: field.default for field in fields(Machine)} | {"device": "auto"}
+    own = [parameter for name, parameter in signature.parameters.items() if name != "machine"]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=option)
+        for name, option in MACHINE.items()
+    ]
+
+    @wraps(command)
+    def verb(**given: Any) -> None:
+        machine = {name: given.pop(name) for name in MACHINE}
+        command(machine=machine, **given)
+
+    verb.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return verb
+
+
+@contextmanager
+def machine_of(given: Mapping[str, Any]) -> Iterator[Machine]:
+    """The machine that a run may use; with torchrun, the block is entered only in its leading process."""
+    from xstilts.cli.torchrun import together
+
+    with together(given["devices"]) as (devices, ranks):
+        yield Machine(**{**given, "devices": devices, "ranks": ranks})
+
+
 def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
-    """What `--set` and `--limit` replace."""
+    """The replacements of `--set` and `--limit`."""
     return [*(sets or ()), *([f"limit={limit}"] if limit is not None else [])]
 
 
 def command(verb: str, name: object, data: Folders, sets: Sequence[str] = ()) -> str:
-    """The command line that does the same again."""
+    """The command line that repeats this one."""
     folders = [word for folder in data or () for word in ("--data", str(folder))]
-    return shlex.join(["xstilts", verb, str(name), *folders, *(word for said in sets for word in ("--set", said))])
+    return shlex.join(["xstilts", verb, str(name), *folders, *(word for text in sets for word in ("--set", text))])

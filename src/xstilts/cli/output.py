@@ -1,4 +1,4 @@
-"""Standard output: JSON for machines, tables and lines for people."""
+"""Standard output: JSON for programs, tables and lines for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"-|~?[\d,.]+(e[+-]\d+)?( .+)?")
 
 
 def show(found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool = False) -> None:
-    """Print rows as a table and a mapping as a line per fact; or either as JSON."""
+    """Print rows as a table and a mapping as one line per entry; or either as JSON."""
     if as_json:
         lines([json.dumps(found, ensure_ascii=False, indent=2)])
     elif isinstance(found, Mapping):
@@ -24,7 +24,7 @@ def show(found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool =
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print aligned columns, numbers to the right; the first row's names are the heading. Nothing without rows."""
+    """Print rows in aligned columns, numbers to the right, under the first row's names; nothing without rows."""
     if not rows:
         return
     grid = [[*rows[0]], *([shown(str(row[name])) for name in rows[0]] for row in rows)]
@@ -41,6 +41,6 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def some(words: Iterable[str], between: str = ", ", most: int = 12) -> str:
-    """The first words, and how many more there are."""
+    """The first words, and the number of the others."""
     found = list(words)
     return between.join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

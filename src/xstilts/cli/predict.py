@@ -1,4 +1,4 @@
-"""`xstilts predict`: a finished model's answers for a user's file."""
+"""`xstilts predict`: predict with a finished model on a user's file."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def predict(  # noqa: PLR0913, PLR0917
             bars.advance(bar, len(part))
             if bars.disable and len(part) < len(examples) and 10 * len(rows) // len(examples) > tenths:  # for a log
                 sys.stderr.write(f"{len(rows)}/{len(examples)} predicted\n")
-    if str(to) == "-":  # answers alone, for a pipe
+    if str(to) == "-":  # predictions alone, for a pipe
         lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
     write_jsonl(to, rows)

@@ -1,4 +1,4 @@
-"""How a run looks while it goes: bars for a person, plain lines for a log, JSON lines for a machine."""
+"""The progress of a run: bars for a person, plain lines for a log, JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from xstilts.stages import RESUMABLE
 
 Style = Literal["person", "log", "json"]
 EVERY = 60.0
-"""Seconds after which a log has another line of a stage that is still running."""
+"""Seconds between two lines of a log about a stage that is still running."""
 
 
 @dataclass
 class Span:
-    """What was seen of a running stage: when it began and with which share done; the share done now, and since when."""
+    """A running stage: when it began and with which finished share; its share now, and the time of that report."""
 
     began: float
     first: float
@@ -34,13 +34,13 @@ class Span:
 
 
 class Clock:
-    """Estimates how long a run will take, from the seconds that each kind of stage has taken for its work so far.
+    """Estimates how long a run will take from the time that each kind of stage has taken for its work so far.
 
     Args:
         stages: all of the run.
-        now: seconds from any start.
-        work: how much computing stages are, for all stages of some kinds and in one unit; others count with their
-            `cost`, in seconds.
+        now: clock in seconds.
+        work: amount of work, in one unit, for all stages of some kinds; other stages count with their `cost`, in
+            seconds.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Clock:
         if isinstance(event, Notice):
             return
         stage, now = event.stage, self.now()
-        if isinstance(event, Started):  # twice if its worker was killed
+        if isinstance(event, Started):  # again, if its worker was killed
             self._running.pop(stage, None)
             if stage.kind not in RESUMABLE:
                 self._running[stage] = Span(now, 0.0)
         elif isinstance(event, Step):
-            if event.fraction is not None:  # at first what an earlier run had done
+            if event.fraction is not None:  # the first one counts what an earlier run has done
                 span = self._running.setdefault(stage, Span(now, event.fraction))
                 span.share, span.told = event.fraction, now
         else:
@@ -77,7 +77,7 @@ class Clock:
             self.ended += 1
 
     def of(self, stage: Stage) -> str:
-        """Time left of a running stage, in words; empty where nothing is known."""
+        """Time left of a running stage, in words; empty if unknown."""
         span = self._running.get(stage)
         if span is None or span.share is None or span.share <= span.first:
             return ""
@@ -86,7 +86,7 @@ class Clock:
 
     @property
     def overall(self) -> str:
-        """Time left of the run, in words, if as many stages are computed at a time as so far."""
+        """Time left of the run, in words, if as many stages run in parallel as so far."""
         seen, left, elapsed = dict(self._seen), dict(self._left), self.now() - self.began
         busy = sum(seconds for seconds, _ in seen.values())
         for stage, span in self._running.items():
@@ -128,7 +128,7 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     work: Mapping[Stage, float] | None = None,
 ) -> None:
-    """Consume the events of a run of `stages` and show them. `clock`, `work`: as of `Clock`."""
+    """Consume the events of a run of `stages` and show them. `clock`, `work`: see `Clock`."""
     times, told = Clock(stages, clock, work), dict[Stage, float]()
     if style == "person":
         _show_bars(events, len(stages), times)
@@ -142,10 +142,10 @@ def follow(
 
 
 def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
-    """A line for a stage that ended or has a message, and now and then for one that runs long.
+    """The line for a stage that ended or has a message, or that has run for long without one.
 
     Args:
-        told: when each stage had its last line.
+        told: time of each stage's last line.
     """
     now = times.now()
     if isinstance(event, Done | Failed | Skipped):

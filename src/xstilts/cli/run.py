@@ -1,15 +1,14 @@
-"""`xstilts run` and `demo`: carrying an experiment out, its table, and its report."""
+"""`xstilts run` and `demo`: run an experiment, print its table and write its report."""
 
 from __future__ import annotations
 
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,9 +19,8 @@ from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.session.grid import Data, Grid
+from xstilts.session.grid import Data, Grid, report_folder, written_table
 from xstilts.session.loading import Loaded, load, load_study
-from xstilts.session.reported import report_folder, written_table
 from xstilts.session.run import check_device, run_of
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.files import packaged
@@ -49,27 +47,17 @@ def demo(
     Example:
       xstilts demo
     """
-    said = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
+    command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
     loaded = Loaded(demonstration(from_scratch), None)
-    run_experiment(loaded, None, store, Machine(workers=workers), as_json, said)
+    run_experiment(loaded, None, store, Machine(workers=workers), as_json, command)
 
 
-def run(  # noqa: PLR0913, PLR0917
+@opt.on_machine
+def run(
     file: opt.File,
+    machine: Mapping[str, Any],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
-    workers: opt.Workers = None,
-    device: opt.Device = "auto",
-    devices: opt.Devices = 1,
-    shard: opt.Shard = False,
-    offload: opt.Offload = False,
-    recompute: opt.Recompute = False,
-    micro_batch_tokens: opt.Tokens = 8192,
-    threads: opt.Threads = None,
-    executor: opt.Executor = "local",
-    slurm_options: opt.Slurm = "",
-    address: opt.Address = "",
-    remote: opt.Remote = "",
     sets: opt.Set = None,
     limit: opt.Limit = None,
     as_json: opt.Json = False,
@@ -86,19 +74,14 @@ def run(  # noqa: PLR0913, PLR0917
       xstilts run table1 --executor slurm --workers 8 --device cuda
       xstilts run table1 --device cuda --remote s3://bucket/table1
     """
-    from xstilts.cli.torchrun import together
-
-    with together(devices) as (count, ranks):
-        machine = Machine(device, workers, threads, micro_batch_tokens, count, ranks, shard, offload, recompute)
-        machine = replace(machine, executor=executor, slurm_options=slurm_options, address=address, remote=remote)
+    with opt.machine_of(machine) as chosen:
         changed = opt.sets_of(sets, limit)
-        said = opt.command("run", file, data, changed)
         loaded = Loaded(load(file, changed), load_study(file).study)
-        run_experiment(loaded, data, store, machine, as_json, said)
+        run_experiment(loaded, data, store, chosen, as_json, opt.command("run", file, data, changed))
 
 
 def demonstration(from_scratch: bool) -> Experiment:
-    """The packaged experiment on the shipped encoders, or on the same ones pretrained here."""
+    """The demo on the encoders that come with xstilts, or on the same ones pretrained here."""
     experiment = load(packaged("demo"))
     if not from_scratch:
         return experiment
@@ -116,18 +99,18 @@ def run_experiment(
     command: str,
     anew: bool = False,
 ) -> tuple[Analysis, Study | None] | None:
-    """Run what is missing, then print the table and write the report, unless it would be the one that is there.
+    """Run what is missing, print the table, and write the report unless it would not change.
 
     Args:
-        loaded: with the study that the experiment is part of, whose claims the report judges.
-        command: what to type for the same.
-        anew: write the report in any case.
+        loaded: with the study that the experiment belongs to, whose claims the report judges.
+        command: the command line that repeats this.
+        anew: write the report even if it would not change.
 
     Returns:
-        the report's estimates and the study's verdicts, where it was written.
+        estimates and verdicts of the report, if it was written.
 
-    Exits with 1 if a stage failed; with 2 if all failures are mistakes in the data or the experiment; with 128 and the
-    signal's number if stopped.
+    Exits with 1 if a stage failed; with 2 if the data or the experiment caused all failures; with 128 plus the signal's
+    number if stopped.
     """
     (experiment, spec), machine = loaded, check_device(machine)
     with remembered(store / DIGESTS):
@@ -147,14 +130,18 @@ def run_experiment(
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         text = None if anew else written_table(grid, place, command, folder, spec)
         if text is None:
-            from xstilts.session.about import mixtures  # it takes a second, as does the next
+            from xstilts.session.about import mixtures  # these two take a second
             from xstilts.session.results import write_report_of
 
             found = write_report_of(grid, place, command, folder, spec)
             sys.stderr.writelines(f"note: {line}\n" for line in mixtures(grid, place))
         if not as_json:
-            _print_table(found[0] if found else text or "")
-            known = "" if found else " (as it was: nothing is new)"
+            if found:
+                from xstilts.reports import plain_report
+
+                text = plain_report(found[0], min(100, max(80, shutil.get_terminal_size().columns)))
+            sys.stdout.write(f"\n{text}")
+            known = "" if found else " (unchanged: nothing is new)"
             lines(["", f"{run.outcome.line} on {machine.device}", f"report: {folder / 'index.html'}{known}"])
     sys.stderr.writelines(f"failed: {cause}\n" for cause in run.outcome.causes)
     if run.outcome.failures:
@@ -164,19 +151,10 @@ def run_experiment(
 
 @contextmanager
 def stoppable(kept: Callable[[], str]) -> Iterator[None]:
-    """A block that Ctrl-C and SIGTERM end with a line at once, one that says what is `kept`, and 128 + the signal."""
+    """A block in which Ctrl-C and SIGTERM print a line at once, then one with what is `kept`, and exit with 128 + n."""
     try:
         with told_when_stopped():
             yield
     except KeyboardInterrupt as stop:
         sys.stderr.write(f"stopped: {kept()}; the same command goes on from there\n")
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
-
-
-def _print_table(found: Analysis | str) -> None:
-    """The main table of the report: its text where that is known."""
-    if not isinstance(found, str):
-        from xstilts.reports import plain_report
-
-        found = plain_report(found, min(100, max(80, shutil.get_terminal_size().columns)))
-    sys.stdout.write(f"\n{found}")

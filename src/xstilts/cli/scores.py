@@ -1,4 +1,4 @@
-"""`xstilts scores`, `report` and `score`: what was measured, official means, and scores of anybody's predictions."""
+"""`xstilts scores`, `report` and `score`: measured scores, official means, and scores of any prediction file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from xstilts.cli.output import lines, show, table
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import meant
 from xstilts.graph.store import Store
-from xstilts.session.about import mixtures
-from xstilts.session.benchmarks import official_means
+from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.loading import load, load_study
 from xstilts.session.results import collect, score_rows
@@ -107,7 +106,7 @@ def score(
 
 
 def show_averages(found: Averages, as_json: bool) -> None:
-    """One row per mean of each run, then what was not counted."""
+    """Print one row per mean of each run, then what does not count."""
     if as_json:
         runs = [_standing(standing) for standing in found.standings]
         show({"benchmark": found.benchmark.title, "runs": runs, "not_counted": list(found.aside)}, as_json)
@@ -134,15 +133,9 @@ def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    return {
-        "backbone": standing.run.backbone,
-        "recipe": standing.run.recipe,
-        "overall": _mean(standing.overall),
-        "groups": [_mean(group) for group in standing.groups],
-        "tasks": [{**asdict(task), "value": task.value, "complete": task.complete} for task in standing.tasks],
-    }
-
-
-def _mean(mean: Mean) -> dict[str, Any]:
-    names = ("value", "complete", "coverage", "seeds")
-    return {"name": mean.label, **{name: getattr(mean, name) for name in names}}
+    overall, *groups = (
+        {"name": one.label, "value": one.value, "complete": one.complete, "coverage": one.coverage, "seeds": one.seeds}
+        for one in (standing.overall, *standing.groups)
+    )
+    tasks = [{**asdict(task), "value": task.value, "complete": task.complete} for task in standing.tasks]
+    return {**standing.run._asdict(), "overall": overall, "groups": groups, "tasks": tasks}

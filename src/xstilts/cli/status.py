@@ -1,9 +1,10 @@
-"""`xstilts status`, `why` and `clean`: what a store holds, what is computed in it, and what nobody needs."""
+"""`xstilts status`, `why` and `clean`: finished, running and unneeded stages of a store."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,7 @@ from xstilts.core.errors import StoreError
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed
 from xstilts.session.loading import load
-from xstilts.session.running import Running, running
-from xstilts.session.why import Described, Known
+from xstilts.session.why import Described, Known, Running, running
 
 
 def status(
@@ -36,17 +36,15 @@ def status(
       xstilts status first.yaml --store runs
     """
     place = Store(store, must_exist=True)
-    now, records, sizes, total = running(place), place.stages(), dict[str, int](), Counter[str]()
+    now, seconds, total, sizes = running(place), defaultdict[str, list[float]](list), Counter[str](), dict[str, int]()
+    stages = {} if file is None else {stage.key: stage.kind for stage in grid_of(load(file), place, data).stages}
+    for record in place.stages():
+        if file is None or record.key in stages:
+            seconds[record.kind].append(record.seconds)
     if file is None:
         sizes = place.sizes()
     else:
-        stages = {stage.key: stage.kind for stage in grid_of(load(file), place, data).stages}
-        now = [one for one in now if one.key in stages]
-        records = [record for record in records if record.key in stages]
-        total = Counter(stages.values())
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for record in records:
-        seconds[record.kind].append(record.seconds)
+        now, total = [one for one in now if one.key in stages], Counter(stages.values())
     rows = [
         {
             "kind": kind,
@@ -58,12 +56,9 @@ def status(
         for kind in total or [*seconds, *({"unfinished"} & sizes.keys())]
     ]
     if as_json:
-        show({"stages": rows, "running": [one.json() for one in now]}, as_json)
-        return
-    show(rows)
-    if now:
-        lines([""])
-        show([one.row() for one in now])
+        show({"stages": rows, "running": [asdict(one) for one in now]}, as_json)
+    else:
+        _show_both(rows, [one.row() for one in now])
 
 
 def why(
@@ -94,16 +89,19 @@ def why(
     }
     if one.key in known.finished:
         found["directory"] = str(known.finished[one.key].directory)
-    parts = [*one.inputs.items(), *(("is read by", reader.key) for reader in known.readers(one))]
     rows = []
-    for role, key in parts:
+    for role, key in [*one.inputs.items(), *(("is read by", reader.key) for reader in known.readers(one))]:
         other = known.stages.get(key)
         state = _state(other, known, now).split()[0] if other else "gone"
         rows.append({"reads": role, "key": key, "state": state, "stage": str(other or "-")})
     if as_json:
         show({**found, "stages": rows}, as_json)
-        return
-    show(found)
+    else:
+        _show_both(found, rows)
+
+
+def _show_both(first: Any, rows: list[dict[str, str]]) -> None:
+    show(first)
     if rows:
         lines([""])
         show(rows)

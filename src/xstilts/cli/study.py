@@ -1,7 +1,8 @@
-"""`xstilts study` and `xstilts claims`: an experiment with its question, run, judged and written up."""
+"""`xstilts study` and `xstilts claims`: run an experiment with its question, and judge its claims."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +13,12 @@ from xstilts.cli.output import lines, show
 from xstilts.cli.run import run_experiment
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
-from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
 from xstilts.reports.cells import share
 from xstilts.reports.study import measured, study_of
 from xstilts.reports.write import write_study
-from xstilts.session.grid import grid_of
+from xstilts.session.grid import grid_of, report_folder
 from xstilts.session.loading import Loaded, load_study
-from xstilts.session.reported import report_folder
 from xstilts.session.results import analysis_of
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
@@ -28,15 +27,14 @@ from xstilts.studies.verdicts import Verdict
 To = Annotated[Path | None, Option("--to", help="File for the page (Markdown).")]
 
 
-def study(  # noqa: PLR0913, PLR0917
+@opt.on_machine
+def study(
+    machine: Mapping[str, Any],
     name: Annotated[
         str | None, Argument(help="Name of a study, or a study file of your own. Default: list them.")
     ] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
-    workers: opt.Workers = None,
-    device: opt.Device = "auto",
-    micro_batch_tokens: opt.Tokens = 8192,
     plan: Annotated[bool, Option("--plan", help="Estimate what it will take, without running it.")] = False,
     to: To = None,
     as_json: opt.Json = False,
@@ -54,28 +52,33 @@ def study(  # noqa: PLR0913, PLR0917
       xstilts study curriculum --store runs/curriculum --to curriculum.md
     """
     if name is None:
-        show_studies(as_json)
-        return
-    if plan:
-        from xstilts.cli.plan import device_here, show_plan  # it loads torch
+        _show_studies(as_json)
+    elif plan:
+        from xstilts.cli.plan import device_here, show_plan  # loads torch
         from xstilts.planning.costing import Hardware
         from xstilts.planning.devices import device as find_device
 
+        device = machine["device"]
         planned = device_here() if device == "auto" or device.startswith("cuda") else find_device(device)
-        hardware = Hardware(planned, Machine(micro_batch_tokens=micro_batch_tokens))
+        names = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
+        hardware = Hardware(planned, Machine(**{option: machine[option] for option in names}))
         show_plan(load_study(name).experiment, data, store, hardware, as_json)
-        return
-    machine = Machine(device, workers, micro_batch_tokens=micro_batch_tokens)
-    loaded = Loaded(*_loaded(name))
+    else:
+        with opt.machine_of(machine) as chosen:
+            _run(name, data, store, chosen, to, as_json)
+
+
+def _run(name: str, data: opt.Folders, store: Path, machine: Machine, to: Path | None, as_json: bool) -> None:
+    loaded = _loaded(name)[0]
     found = run_experiment(loaded, data, store, machine, as_json, opt.command("study", name, data), anew=True)
     if found is None or (judged := found[1]) is None:
         return
-    place, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
-    write_study(found[0], judged, place)
+    page, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
+    write_study(found[0], judged, page)
     if as_json:
-        show({"page": str(place), "claims": [claim_row(one) for one in verdicts]}, as_json)
+        show({"page": str(page), "claims": [_row(one) for one in verdicts]}, as_json)
     else:
-        lines([f"study: {place}", ""])
+        lines([f"study: {page}", ""])
         show([_short_row(one) for one in verdicts])
 
 
@@ -93,27 +96,26 @@ def claims(
     Example:
       xstilts claims curriculum --store runs/curriculum
     """
-    experiment, spec = _loaded(name)
+    (experiment, _), spec = _loaded(name)
     place = Store(store, must_exist=True)
-    grid = grid_of(experiment, place, data)
-    found = analysis_of(grid, place, opt.command("study", name, data))
+    found = analysis_of(grid_of(experiment, place, data), place, opt.command("study", name, data))
     page = study_of(spec, found)
     if to is not None:
         write_study(found, page, to)
-    show([claim_row(one) if as_json else _short_row(one) for one in page.verdicts], as_json)
+    show([_row(one) if as_json else _short_row(one) for one in page.verdicts], as_json)
 
 
-def show_studies(as_json: bool) -> None:
+def _show_studies(as_json: bool) -> None:
     """The studies that come with xstilts, with question and cost."""
-    found = [(name, _loaded(name)[1]) for name in studies()]
-    rows = [{"study": name, "question": spec.question, "cost": spec.cost} for name, spec in found]
+    specs = [(name, _loaded(name)[1]) for name in studies()]
+    rows = [{"study": name, "question": spec.question, "cost": spec.cost} for name, spec in specs]
     if as_json:
         show(rows, as_json)
     else:
         lines(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}" for row in rows)
 
 
-def claim_row(one: Verdict) -> dict[str, Any]:
+def _row(one: Verdict) -> dict[str, Any]:
     """A verdict as a flat row."""
     return {
         "claim": one.claim.id,
@@ -135,9 +137,9 @@ def _short_row(one: Verdict) -> dict[str, str]:
     return {**row, "p, Holm": share(one.p_adjusted), "statement": one.claim.statement}
 
 
-def _loaded(name: str) -> tuple[Experiment, StudySpec]:
-    experiment, spec = load_study(name)
-    if spec is None:
+def _loaded(name: str) -> tuple[Loaded, StudySpec]:
+    loaded = load_study(name)
+    if loaded.study is None:
         example = packaged("curriculum")
         raise ConfigError(f"no `study:` block, which holds question and claims (as in {example})", study_file(name))
-    return experiment, spec
+    return loaded, loaded.study

@@ -1,26 +1,26 @@
-"""`xstilts submission`: the leaderboard folder of one run of a finished experiment, with what it lacks."""
+"""`xstilts submission`: the leaderboard folder of one run of a finished experiment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from typer import Option
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
-from xstilts.core.errors import UnknownName, XstiltsError
-from xstilts.core.scores import Benchmark
+from xstilts.core.errors import XstiltsError
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.submission import SubmissionFile, write_submission
 from xstilts.expand import Cell
 from xstilts.graph.store import Store
-from xstilts.session.benchmarks import unofficial
+from xstilts.session.about import unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load
 from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import benchmark as benchmark_named
+from xstilts.tasks.benchmarks import BENCHMARKS
+
+XTREME = BENCHMARKS["xtreme"]
 
 
 def submission(  # noqa: PLR0913, PLR0917
@@ -31,7 +31,6 @@ def submission(  # noqa: PLR0913, PLR0917
     store: opt.Store = Path("runs"),
     backbone: Annotated[str | None, Option(help="Required if there are several.")] = None,
     seed: Annotated[int | None, Option(help="Required if there are several.")] = None,
-    benchmark: Annotated[str, Option(help="Benchmark to submit to: xtreme.")] = "xtreme",
     partial: Annotated[bool, Option("--partial", help="Leave out missing files instead of failing.")] = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -42,91 +41,62 @@ def submission(  # noqa: PLR0913, PLR0917
     Example:
       xstilts submission table1 --recipe '\\[mnli]' --to submission
     """
-    if benchmark != "xtreme":
-        raise UnknownName("benchmark with a submission folder", benchmark, ["xtreme"])
-    asked = benchmark_named(benchmark)
     place = Store(store, must_exist=True)
     grid = grid_of(load(file), place, data)
     chosen = grid.select({"recipe": recipe, "backbone": backbone, "seed": seed}, "choose one with --{}")
-    cells, refused = {cell.task: cell for cell in chosen}, unofficial(grid.experiment, asked)
-    parts = [
-        TaskFiles(task, asked.languages[task], why=refused[task])
-        if task in refused and task in cells
-        else _part(task, cells.get(task), grid, place, asked)
-        for task in asked.languages
-    ]
-    there = sum(not part.missing for part in parts)
-    refuse = there < len(parts) and not partial
+    cells, refused = {cell.task: cell for cell in chosen}, unofficial(grid.experiment, XTREME)
+    parts, rows = [], []
+    for task, official in XTREME.languages.items():
+        cell = cells.get(task)
+        part = _Part(why=refused[task]) if cell and task in refused else _part(task, cell, grid, place)
+        there = [source.language for source in part.sources]
+        missing = [code for code in official if code not in there]
+        said = f"{', '.join(missing) if there else 'all'}: {part.why}" if missing else "-"
+        rows.append({"task": task, "files": f"{len(there)}/{len(official)}", "missing": said, "note": part.note})
+        parts.append(part)
+    complete = sum(row["missing"] == "-" for row in rows)
+    refuse = complete < len(rows) and not partial
     written = [] if refuse else write_submission([source for part in parts for source in part.sources], to)
-    rows = [part.row() for part in parts]
     if as_json:
-        told = {"benchmark": asked.title, "complete": there == len(parts), "files": [str(path) for path in written]}
-        show({**told, "tasks": rows}, as_json)
+        found = {"benchmark": XTREME.title, "complete": complete == len(rows), "files": [str(path) for path in written]}
+        show({**found, "tasks": rows}, as_json)
     else:
         show(rows)
     if refuse:
-        problem = f"not a complete {asked.title} submission: {there}/{len(parts)} tasks have all their files"
+        problem = f"not a complete {XTREME.title} submission: {complete}/{len(rows)} tasks have all their files"
         raise XstiltsError(f"{problem}; run what is missing, or write what is there with --partial")
     if not as_json:
         lines([f"{len(written)} files in {to}, each read back and compared with its predictions"])
 
 
-@dataclass(frozen=True)
-class TaskFiles:
-    """One task of the folder.
+class _Part(NamedTuple):
+    """The files of one task, why others are missing, and a remark on those that are there."""
 
-    Attributes:
-        official: languages that need a file.
-        sources: what its files are made of.
-        why: the reason why files are missing.
-        note: what to know of the files that are there.
-    """
-
-    task: str
-    official: tuple[str, ...]
     sources: tuple[SubmissionFile, ...] = ()
     why: str = ""
     note: str = ""
 
-    @property
-    def missing(self) -> list[str]:
-        """Official languages without a file."""
-        return [code for code in self.official if code not in {source.language for source in self.sources}]
 
-    def row(self) -> dict[str, str]:
-        """For the table, and as JSON."""
-        missing = f"{', '.join(self.missing) if self.sources else 'all'}: {self.why}" if self.missing else "-"
-        files = f"{len(self.sources)}/{len(self.official)}"
-        return {"task": self.task, "files": files, "missing": missing, "note": self.note}
-
-
-def _part(task: str, cell: Cell | None, grid: Grid, store: Store, asked: Benchmark) -> TaskFiles:
-    """The files of one task that can be written, and why others cannot."""
-    official = asked.languages[task]
+def _part(task: str, cell: Cell | None, grid: Grid, store: Store) -> _Part:
     if cell is None:
-        return TaskFiles(task, official, why="no target of this run")
+        return _Part(why="no target of this run")
     predictions, records = cell.stage.inputs["predictions"], cell.stage.inputs["data"]
-    if (split := records.config["split"]) != asked.split(task):
-        return TaskFiles(task, official, why=f"measured on {split}, {asked.title} asks for {asked.split(task)}")
+    if (split := records.config["split"]) != XTREME.split(task):
+        return _Part(why=f"measured on {split}, {XTREME.title} asks for {XTREME.split(task)}")
     answers, golds = store.finished(predictions), store.finished(records)
     if answers is None or golds is None:
-        return TaskFiles(task, official, why="not finished: `xstilts run` computes it")
-    codes = [code for code in official if code in records.config["languages"]]
-    sources = tuple(
-        SubmissionFile(
-            task,
-            code,
-            golds / code / "records.jsonl",
-            answers / "predictions" / f"{code}.jsonl",
-            _english(task, code, grid),
-        )
-        for code in codes
-    )
-    return TaskFiles(task, official, sources, "not measured", _treebanks(codes, grid) if task == "udpos" else "")
+        return _Part(why="not finished: `xstilts run` computes it")
+    sources = []
+    for code in XTREME.languages[task]:
+        if code in records.config["languages"]:
+            gold, answer = golds / code / "records.jsonl", answers / "predictions" / f"{code}.jsonl"
+            sources.append(SubmissionFile(task, code, gold, answer, _english(task, code, grid)))
+    codes = [source.language for source in sources]
+    return _Part(tuple(sources), "not measured", _treebanks(codes, grid) if task == "udpos" else "")
 
 
 def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
-    """The English side of pairs that retrieval is measured on."""
+    """The English sentences of a retrieval task."""
     if TASKS.get(task).type != "retrieval":
         return ()
     examples = TASKS.get(task).load(grid.data, "test", language)
@@ -134,7 +104,7 @@ def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
 
 
 def _treebanks(codes: list[str], grid: Grid) -> str:
-    """A note on released treebanks, which divide words where XTREME's files do not."""
+    """A note on released treebanks, which split some words that XTREME's files do not split."""
     paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
     found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
-    return f"from released treebanks, whose words are not always XTREME's: {', '.join(found)}" if found else ""
+    return f"from released treebanks, which split some words otherwise than XTREME: {', '.join(found)}" if found else ""

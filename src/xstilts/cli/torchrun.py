@@ -1,9 +1,9 @@
 """`torchrun ... --no-python xstilts run ...`: the processes that torchrun starts on one or many nodes, as one run.
 
-Any launcher will do that sets torch's variables: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT. The leading
-process (rank 0) carries the run out and holds a store, at which the others wait for train stages (`stages.ranks`) and
-for the exit code with which all end. Waiting has no limit and takes no time of the processor. Who waits leaves signs of
-life there, by which the leading process notices that one is lost; when it is lost itself, so is the store.
+Any launcher works that sets torch's variables: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT. The leading
+process (rank 0) carries out the run and holds a store, at which the others wait for train stages (`stages.ranks`) and
+for the exit code with which all end. They wait without limit and without using the processor. They leave signs of life
+in the store, so that the leading process notices a lost one; if the leading process is lost, so is the store.
 """
 
 from __future__ import annotations
@@ -12,52 +12,51 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from threading import Event, Thread, main_thread
 from typing import Any, NoReturn
 
 import typer
 
 from xstilts.core.errors import ConfigError, StageError, XstiltsError
-from xstilts.core.stopping import say_saving
+from xstilts.core.stopping import told_when_stopped
 
 MEETING_SECONDS = 600.0
-"""How long processes wait for each other when they start."""
+"""How long processes wait for each other at the start."""
 LOST_SECONDS = 60.0
-"""After how long without a sign of life a process is lost."""
+"""A process without a sign of life for this long is lost."""
 
 
 @contextmanager
 def together(devices: int) -> Iterator[tuple[int, str]]:
-    """Yields how many processes train a phase together, and the address at which they wait.
+    """Yields the number of processes that train a phase together, and the address at which they wait.
 
-    Without torchrun: `devices`, nowhere. With it, in the leading process: all that it started. The others do not enter
-    the block, but wait until the leading one leaves it.
+    Without torchrun: `devices` and no address. With torchrun, only the leading process enters the block; the others
+    wait until it leaves it.
 
     Raises:
-        ConfigError: `devices` are given beside torchrun.
+        ConfigError: --devices together with torchrun.
         StageError: the processes did not meet.
-        typer.Exit: in all but the leading process, with its exit code; in that one on SIGINT, on SIGTERM, and when
-            another process is lost.
+        typer.Exit: in all but the leading process, with its exit code; in the leading one on SIGINT, on SIGTERM, and
+            when another process is lost.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         yield devices, ""
         return
-    loud = "TORCH_CPP_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # a store that is gone is told in one line, by us
-    import torch.distributed  # noqa: F401  # reads it
+    level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read at import: we report a lost store ourselves
+    import torch.distributed  # noqa: F401
 
-    if not loud:
-        del os.environ["TORCH_CPP_LOG_LEVEL"]
+    if level == "FATAL":
+        del os.environ["TORCH_CPP_LOG_LEVEL"]  # ranks keep their warnings
     if int(os.environ["RANK"]) > 0:
         raise typer.Exit(_wait(os.environ["RANK"], os.environ["LOCAL_RANK"]))
-    with _leading(size) as waiting:
+    with told_when_stopped(again=signal.SIG_IGN), _leading(size) as waiting:
         if devices != 1:
-            raise ConfigError(f"--devices {devices} beside torchrun, which started {size} processes: leave it out")
+            raise ConfigError(f"--devices {devices} with torchrun, which started {size} processes: leave out --devices")
         yield size, waiting
 
 
@@ -66,15 +65,13 @@ def _leading(size: int) -> Iterator[str]:
     from xstilts.stages.ranks import END_SECONDS, call, held, wait_for_stages
 
     store, waiting = held(os.environ["MASTER_ADDR"])
-    over, code = threading.Event(), 1
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    over, code = Event(), 1
     try:
-        with _meeting() as meeting:  # kept to the end: it may be held here
-            for _ in range(1, size):  # one for each, for torchrun may start all anew with the same store
+        with _meeting() as meeting:  # stays referenced: this process may hold the store
+            for _ in range(1, size):  # a queue, because a restarted torchrun may offer the same store
                 meeting.queue_push("xstilts", waiting)
-        threading.Thread(target=wait_for_stages, args=(waiting, "0", os.environ["LOCAL_RANK"]), daemon=True).start()
-        threading.Thread(target=_watch, args=(store, size, over), daemon=True).start()
+        Thread(target=wait_for_stages, args=(waiting, "0", os.environ["LOCAL_RANK"]), daemon=True).start()
+        Thread(target=_watch, args=(store, size, over), daemon=True).start()
         yield waiting
         code = 0
     except KeyboardInterrupt as stop:
@@ -89,15 +86,8 @@ def _leading(size: int) -> Iterator[str]:
             store.wait([f"left/{rank}" for rank in range(1, size)], timedelta(seconds=END_SECONDS))
 
 
-def _stop(number: int, _: Any) -> NoReturn:
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # once is enough, and the first cause counts
-    say_saving(number)
-    raise KeyboardInterrupt(number)
-
-
-def _watch(store: Any, size: int, over: threading.Event) -> None:
-    """Have this process end in order when another one gives no sign of life."""
+def _watch(store: Any, size: int, over: Event) -> None:
+    """Send SIGTERM to this process if another one gives no sign of life."""
     signs, began = [""] * size, time.monotonic()
     while not over.wait(LOST_SECONDS):
         for rank in range(1, size):
@@ -105,8 +95,8 @@ def _watch(store: Any, size: int, over: threading.Event) -> None:
             signs[rank] = store.get(key).decode() if store.check([key]) else ""
             if signs[rank] == last and (last or time.monotonic() - began > MEETING_SECONDS):
                 where = f" at {last.split()[0]}" if last else ""
-                sys.stderr.write(f"error: rank {rank}{where} is lost: its torchrun may say why\n")
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # whatever it waits for
+                sys.stderr.write(f"error: rank {rank}{where} is lost: see the output of its torchrun\n")
+                signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)  # interrupts any wait
                 return
 
 
@@ -120,17 +110,17 @@ def _wait(rank: str, local_rank: str) -> int:
 
     def live() -> None:
         with suppress(RuntimeError):
-            while True:  # connected anew, for what a machine that is lost had opened stays open
+            while True:  # a new connection each time, because an open one outlives a lost machine
                 connected(waiting).set(f"alive/{rank}", f"{socket.gethostname()} {time.monotonic()}")
                 time.sleep(LOST_SECONDS / 6)
         lost()
 
     def lost() -> NoReturn:
-        if local_rank == "0":  # one line a node
-            sys.stderr.write("error: the leading process is lost: its torchrun may say why\n")
+        if local_rank == "0":  # one line per node
+            sys.stderr.write("error: the leading process is lost: see the output of its torchrun\n")
         os._exit(1)
 
-    threading.Thread(target=live, daemon=True).start()
+    Thread(target=live, daemon=True).start()
     try:
         return wait_for_stages(waiting, rank, local_rank)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""From bytes to text: UTF-8, and where asked for UTF-16 with its byte order mark; all else is named and refused."""
+"""From bytes to text: UTF-8, and on request UTF-16 with a byte order mark. Other encodings are named and refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WINDOW = 1 << 16
 
 
 def is_utf16(raw: bytes) -> bool:
-    """Whether the bytes begin with the mark of UTF-16."""
+    """Whether the bytes begin with the byte order mark of UTF-16."""
     return raw.startswith(_UTF16) and not raw.startswith(_UTF32)
 
 
@@ -34,17 +34,17 @@ def decode(raw: bytes, path: Path, utf16: bool = False) -> str:
     """The text without its byte order mark.
 
     Args:
-        utf16: whether it may be UTF-16, with its mark.
+        utf16: accept UTF-16 with its mark.
 
     Raises:
-        DataError: with the line of the first bad byte, and what the file probably is.
+        DataError: with the line of the first bad byte and the probable format of the file.
     """
     if utf16 and is_utf16(raw):
         try:
             return raw.decode("utf-16")
         except UnicodeDecodeError as error:
             line = raw[: error.start].decode("utf-16", "replace").count("\n") + 1
-            raise DataError(f"begins as UTF-16 does, but is damaged at byte {error.start}", path, line) from None
+            raise DataError(f"begins like UTF-16, but is damaged at byte {error.start}", path, line) from None
     if not is_utf16(raw) and (order := _unmarked(raw)):
         problem = f"holds a NUL byte: looks like UTF-16 without its byte order mark; {_iconv('UTF-16' + order)}"
         raise DataError(problem, path, 1)
@@ -56,7 +56,7 @@ def decode(raw: bytes, path: Path, utf16: bool = False) -> str:
 
 
 def not_utf8(raw: bytes, at: int, path: Path, line: int) -> DataError:
-    """The error for bytes whose first that is not UTF-8 is at `at`."""
+    """The error for bytes that are not UTF-8 at position `at`."""
     return DataError(f"not UTF-8 (byte 0x{raw[at]:02x}): {_guess(raw, at)}", path, line)
 
 
@@ -65,7 +65,7 @@ def _iconv(encoding: str) -> str:
 
 
 def _guess(raw: bytes, at: int) -> str:
-    """What the file may be. Never used to read it: one-byte encodings cannot be told apart with certainty."""
+    """The probable format of the file. Never used to read it: one-byte encodings cannot be told apart reliably."""
     if raw[257:262] == b"ustar":
         return "it is a tar archive: unpack it"
     if what := next((what for magic, what in _OTHERS.items() if raw.startswith(magic)), ""):
@@ -80,13 +80,13 @@ def _guess(raw: bytes, at: int) -> str:
     if sum(not letter.isascii() for letter in text) > 2 * text.count("\ufffd"):
         return "the text around it is UTF-8, so the file is damaged or mixes encodings"
     accents = 10 * sum(len(part) for part in high if len(part) > 2) <= sum(map(len, high))  # else another script
-    if accents and not set(near) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # these Windows-1252 does not have
+    if accents and not set(near) & {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # not in Windows-1252
         return f"looks like Windows-1252 (or 1250, 1254 ... by language); {_iconv('WINDOWS-1252')}"
     return f"find out its encoding and {_iconv('ENCODING')}"
 
 
 def _unmarked(raw: bytes) -> str:
-    """`LE` or `BE` where the bytes look like UTF-16 without a mark: NULs in every other place alone."""
+    """`LE` or `BE` if the bytes look like UTF-16 without a mark: NULs only at even or only at odd positions."""
     head = raw[: 1 << 12]
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if max(even, odd) < 3 or min(even, odd) or max(even, odd) * 50 < len(head):

@@ -1,10 +1,10 @@
-"""Errors a user can meet. Each is one line: what was asked, what was found, what to do.
+"""Errors for users. Each is one line: what was asked, what was found, what to do.
 
 XstiltsError (exit code 2)
 ├── UnknownName     a task, backbone, language, recipe ... that is not registered
 ├── DataError       a file that is missing, damaged, or not in its official format
 ├── ConfigError     an experiment file with a wrong key or value
-├── BackboneError   a model that cannot be loaded, or that fails the packed-against-separate check
+├── BackboneError   a model that cannot be loaded, or whose packed states differ from separate ones
 ├── StoreError      a store of another version, or in use by another run
 └── StageError      a stage that failed while running
     ├── OutOfMemory     on a device; fewer tokens at a time may help
@@ -23,18 +23,18 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\
 
 
 def shown(text: str) -> str:
-    """Text as a terminal, a log or a page may show it: one line, with no escape sequence, password or token in it."""
+    """Text that is safe to show: one line, without escape sequences, passwords or tokens."""
     line = " ".join(part for part in re.split(r"[\r\n]+", text) if part) if "\n" in text or "\r" in text else text
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
 class XstiltsError(ValueError):
-    """A mistake the user can mend. The command line prints its text in one line and exits with code 2.
+    """A mistake that the user can correct. The command line prints it in one line and exits with code 2.
 
     Args:
         problem: what was asked, what was found, what to do.
-        path: the file or folder concerned.
-        line: 1-based line number, where there is one.
+        path: the file or folder.
+        line: 1-based line number.
     """
 
     def __init__(self, problem: str, path: Path | str | None = None, line: int | None = None) -> None:
@@ -47,7 +47,7 @@ class XstiltsError(ValueError):
 
 
 class UnknownName(XstiltsError):
-    """A name that is not known. The message has a `hint`, else the nearest names, else the command that `lists` all."""
+    """An unknown name. The message has a `hint`, else the nearest names, else the command that `lists` all."""
 
     def __init__(
         self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = "", hint: str = ""
@@ -71,7 +71,7 @@ class ConfigError(XstiltsError):
 
 
 class BackboneError(XstiltsError):
-    """A model that cannot be loaded, or whose packed states differ from its separate ones."""
+    """A model that cannot be loaded, or whose packed states differ from separate ones."""
 
 
 class StoreError(XstiltsError):
@@ -79,14 +79,14 @@ class StoreError(XstiltsError):
 
 
 class StageError(XstiltsError):
-    """A stage that failed while running; what it had finished is kept."""
+    """A stage that failed while running."""
 
 
 class OutOfMemory(StageError):
-    """A device has no memory for what was asked of it.
+    """A device is out of memory.
 
     Args:
-        tokens: how many to compute at a time instead; 0 where fewer would not help.
+        tokens: number to compute at a time instead; 0 if fewer would not help.
     """
 
     def __init__(self, problem: str, tokens: int = 0) -> None:
@@ -95,10 +95,10 @@ class OutOfMemory(StageError):
 
 
 class FailedRun(StageError):
-    """A training run of no use.
+    """A training run that diverged or collapsed.
 
     Args:
-        problem: how it ended, in words; `kind`: in one, diverged or collapsed.
+        problem: how it ended; `kind`: diverged or collapsed.
         remedy: what a user can do.
     """
 

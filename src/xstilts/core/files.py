@@ -1,7 +1,7 @@
-"""Reading and writing files: text as of `decoding`, packed files as of `packed`, every fault named with file and line.
+"""Reading and writing files, also compressed ones; every error has file and line.
 
-Lines end at LF (a CR before it is dropped) and nowhere else: `str.splitlines` also breaks at U+2028, U+0085 and others,
-which occur inside real XNLI and PAN-X sentences.
+Lines end only at LF (a CR before it is dropped): `str.splitlines` also breaks at U+2028, U+0085 and others, which occur
+inside real XNLI and PAN-X sentences.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _STANDARD_INPUT = ("-", "/dev/stdin")
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Inside, what can be read only once (a pipe, standard input) is read once and kept for whoever opens it again."""
+    """A block in which a file that can be read only once (a pipe, standard input) may be opened several times."""
     token = _HELD.set({})
     try:
         yield
@@ -47,7 +47,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
-    """The file's bytes as a stream, unpacked unless `packed`; `-` is standard input.
+    """The file's bytes as a stream, decompressed unless `packed`; `-` is standard input.
 
     Raises:
         DataError: it is missing or damaged.
@@ -67,7 +67,7 @@ def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The bytes as they are stored, and how many; a pipe is read whole, for it cannot be sought."""
+    """The stored bytes and their number; a pipe, which cannot seek, is read completely."""
     kept = _HELD.get()
     if kept is not None and path in kept:
         yield io.BytesIO(kept[path]), len(kept[path])
@@ -85,18 +85,18 @@ def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def packing(path: Path) -> str:
-    """The suffix that suits how a file is packed, whatever it is called; empty where it is not."""
+    """The suffix for the compression of a file, whatever its name is; empty if it is not compressed."""
     with open_bytes(path, packed=True) as stream:
         return packing_of(stream.read(16))
 
 
 def kind_of(path: Path) -> str:
-    """What a file's name says it is: its last suffix in lower case, that of a packing aside; empty without any."""
+    """The last suffix of a file's name in lower case, without that of a compression; empty if there is none."""
     return Path(unpacked_name(path)).suffix.lower().removeprefix(".")
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes, unpacked. Raises `DataError` when missing or damaged."""
+    """The file's bytes, decompressed. Raises `DataError` if it is missing or damaged."""
     with open_bytes(path) as stream:
         return stream.read()
 
@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines without their LF or CR LF; a final newline does not make an empty last line."""
+    """Lines without LF or CR LF; a final newline does not make an empty last line."""
     lines = [line.removesuffix("\r") for line in read_text(path).split("\n")]
     if lines and lines[-1] == "":
         lines.pop()
@@ -115,7 +115,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def stream_lines(path: Path) -> Iterator[str]:
-    """Lines with their ends, of a file of any size; errors as of `read_text`, but only when their line is reached."""
+    """Lines with their ends, of a file of any size; raises like `read_text`, when the line is reached."""
     with open_bytes(path) as stream:
         for number, raw in enumerate(stream, start=1):
             line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
@@ -126,7 +126,7 @@ def stream_lines(path: Path) -> Iterator[str]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON document. Raises `DataError` with the line of the fault."""
+    """A JSON document. Raises `DataError` with the line of the error."""
     return parse(read_text(path), path)
 
 
@@ -138,26 +138,26 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with LF, whole or not at all."""
+    """Write UTF-8 with LF, as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{token_hex(4)}.part")  # a process number may be another machine's too
+    scratch = path.with_name(f".{path.name}.{token_hex(4)}.part")
     scratch.write_text(text, encoding="utf-8", newline="\n")
     scratch.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, whole or not at all."""
+    """Write indented JSON, as a whole or not at all."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_jsonl(path: Path, values: Iterable[Any]) -> None:
-    """Write one JSON value a line, whole or not at all."""
+    """Write one JSON value per line, as a whole or not at all."""
     write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
 @contextmanager
 def new_folder(to: Path) -> Iterator[Path]:
-    """A scratch folder that becomes `to` when the body succeeds, and is removed when it does not.
+    """A scratch folder that becomes `to` if the body succeeds, and is removed if it does not.
 
     Raises:
         XstiltsError: `to` is not a new or empty folder.
@@ -178,7 +178,7 @@ def new_folder(to: Path) -> Iterator[Path]:
 
 
 def link(source: str | Path, target: str | Path) -> None:
-    """Make a hard link, or a copy where the file system allows none."""
+    """Make a hard link, or a copy if the file system has no links."""
     try:
         os.link(source, target)
     except OSError:
@@ -186,16 +186,16 @@ def link(source: str | Path, target: str | Path) -> None:
 
 
 def disk_fault(error: BaseException) -> str:
-    """An error that says that a disk is full or cannot be written to, as a line for its user; empty for others.
+    """A line for the user if the error means that a disk is full or cannot be written to; otherwise empty.
 
-    It goes by the words, since not all libraries raise `OSError`.
+    It is recognised by its words, since not all libraries raise `OSError`.
     """
     text = " ".join(str(error).split())
     return next((f"{text}: {advice}" for words, advice in _DISK_FAULTS.items() if words in text), "")
 
 
 def flush(path: Path) -> None:
-    """Have a file, or a folder's names, on the disk: else a power cut could leave a name without content."""
+    """Flush a file, or a folder's names, to the disk, so that a power cut leaves no name without content."""
     if path.is_symlink():
         return
     handle = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""JSON out of text, every fault with file and line: one document, or the rows of a table in any of JSON's forms."""
+"""JSON from text, every error with file and line: a document, or the rows of a table in one of several forms."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from xstilts.core.errors import DataError
 
 
 class _KeyTwice(ValueError):
-    """An object in which a key occurs twice; Python's parser would keep the last."""
+    """A key occurs twice in an object; Python's parser would keep the last value."""
 
 
 def parse(text: str, path: Path, line: int | None = None) -> Any:
-    """The value that a text is. Raises `DataError` with the line given, else that of the fault."""
+    """The value of a JSON text. Raises `DataError` with `line`, else with the line of the error."""
     return _named(lambda: json.loads(text), path, line)
 
 
 def parse_strictly(text: str, path: Path, line: int | None = None) -> Any:
-    """`parse`, refusing an object in which a key occurs twice."""
+    """`parse`, which also refuses an object in which a key occurs twice."""
     return _named(lambda: json.loads(text, object_pairs_hook=_once), path, line)
 
 
 def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
-    """(Line where it begins, number, value) of JSON lines, a list, `{"data": [...]}`, or objects over several lines.
+    """(First line, number, value) of each row of JSON lines, a list, `{"data": [...]}`, or objects over several lines.
 
-    Which of them it is, the content says: JSON lines when the first line that is not blank is a whole object. Both
-    count from 1; in JSON lines the number is that of the line.
+    It is JSON lines if the first line that is not blank is a whole object. Both count from 1; in JSON lines, the number
+    is that of the line.
     """
     first = re.search(r"\S[^\n]*", text)
     if first is None:
@@ -53,7 +53,7 @@ def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
 
 
 def _data(text: str, values: list[Any], path: Path) -> Iterator[tuple[int, Any]]:
-    """The values of the list `data` with their lines."""
+    """The values of the list `data`, with their lines."""
     for match in re.finditer(r'"data"\s*:\s*(?=\[)', text):
         found = list(_several(text, match.end(), path))
         if [value for _, value in found] == values:
@@ -64,7 +64,7 @@ def _data(text: str, values: list[Any], path: Path) -> Iterator[tuple[int, Any]]
 
 
 def _several(text: str, at: int, path: Path, to_end: bool = False) -> Iterator[tuple[int, Any]]:
-    """Values from `at` on: those of a list, with commas between, or single ones with nothing between."""
+    """The values from `at` on: those of a list, or single ones without commas between them."""
     decoder, listed = json.JSONDecoder(object_pairs_hook=_once), text[at] == "["
     at = _solid(text, at + listed)
     if listed and text[at : at + 1] == "]":
@@ -102,7 +102,7 @@ def _comma(path: Path, line: int) -> DataError:
 
 
 def _value_of(text: str) -> Any:
-    """The value, or None where the text is not one."""
+    """The value, or None if the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

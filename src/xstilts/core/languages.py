@@ -1,9 +1,9 @@
-"""Languages: one frozen table of codes, names, families and scripts.
+"""Languages: a table of codes, names, families and scripts.
 
-A language is called by XTREME's code: ISO 639-1 where there is one (`de`, `sw`), else ISO 639-3 (`ceb`); a second
-script of a language adds its ISO 15924 code (`zh-Hant`, `sr-Latn`). People and data sets write `deu`, `deu_Latn`,
-`ger`, `zh_TW`, `pt-BR`, `iw`: file names, columns, keys and options all pass through `code_of`, or `any_language` where
-the table may lack the language. `qaa` to `qag` (ISO 639-3's private use) are the constructed languages of the embedded
+A language has XTREME's code: ISO 639-1 if there is one (`de`, `sw`), else ISO 639-3 (`ceb`); a second script of a
+language adds its ISO 15924 code (`zh-Hant`, `sr-Latn`). People and data sets write `deu`, `deu_Latn`, `ger`, `zh_TW`,
+`pt-BR`, `iw`: file names, columns, keys and options all pass through `language`, or through `any_language` if the
+table may lack the language. `qaa` to `qag` (ISO 639-3's private use) are the constructed languages of the built-in
 benchmark; international auxiliary languages such as Esperanto have the family `auxiliary`.
 
 Sources: ISO 639-3 (three collectives, `ber`, `nah`, `oto`, from ISO 639-2, and the retired `ajp`, `kzj`, because data
@@ -29,13 +29,13 @@ _TAG = re.compile(
 """BCP 47 in lower case: language (`zh-yue` is `yue`), script, region, variants."""
 _PRIVATE = re.compile(r"(?:[a-z]{2,3}-)?x(?:-[a-z\d]{1,8})+")
 _NONE = frozenset(("und", "mul", "mis", "zxx"))
-"""ISO 639's codes of no language, several or an unknown one."""
+"""ISO 639's codes for no language, several languages or an unknown one."""
 _SCRIPT_OF_REGION = {
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "hant"),
     **dict.fromkeys(("pa-pk", "az-ir", "az-iq", "uz-af", "kk-cn", "ky-cn", "ku-iq", "ku-ir", "ms-cc"), "arab"),
     **{"mn-cn": "mong", "sd-in": "deva", "sr-me": "latn", "sr-el": "latn", "yue-cn": "hans"},  # sr-el: MediaWiki
 }
-"""Regions that write a language in another script than its usual one (CLDR's likely subtags)."""
+"""Regions that write a language in an unusual script (CLDR's likely subtags)."""
 _SAME_SCRIPT = {"kore": "hang", "aran": "arab", "hrkt": "jpan"}
 _SEVERAL = {
     "Serbo-Croatian": (("sh", "hbs", "scr", "scc"), "bs, hr, sr or sr-Latn"),
@@ -43,7 +43,7 @@ _SEVERAL = {
     "all Bihari languages": (("bh", "bih"), "bho, mag or mai"),
 }
 FIELDS = ("language", "iso3", "flores", "ntrex", "tatoeba", "common_voice")
-"""How data sets name languages; the fields that file patterns may hold."""
+"""How data sets name languages: the fields that file patterns may contain."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Language:
 
     Attributes:
         code: XTREME's code.
-        iso3: ISO 639-3 code (of the macrolanguage where the field uses one: `ara`, `swa`, `zho`).
+        iso3: ISO 639-3 code (of the macrolanguage if the field uses one: `ara`, `swa`, `zho`).
         family: top-level family.
         script: ISO 15924 code of the usual script.
         also: further forms found in data sets: individual-language codes (`arb`), forms with a region (`zho-CN`).
@@ -66,7 +66,7 @@ class Language:
     also: tuple[str, ...] = ()
 
     def forms(self, field: str) -> tuple[str, ...]:
-        """The names a data set may give this language, most usual first.
+        """The names that a data set may give this language, most usual first.
 
         Args:
             field: one of `FIELDS`: `language` (`de`), `iso3` and `tatoeba` (`deu`), `flores` (`deu_Latn`), `ntrex`
@@ -116,25 +116,25 @@ def _read_forms() -> Mapping[str, str]:
 _FORMS = _read_forms()
 
 
-def code_of(form: str) -> str:
-    """Our code of a language of the table, in whatever form and letter case it is given.
+def language(form: str) -> Language:
+    """A language of the table, given in any form and letter case.
 
     Forms: our code, ISO 639-1, -2 and -3, retired codes (`iw`), English name, FLORES (`deu_Latn`), NTREX (`zho-CN`) and
-    any BCP 47 tag. A region is dropped unless it says the script: `pt-BR` is `pt`, `zh_HK` is `zh-Hant`.
+    any BCP 47 tag. A region is dropped unless it implies a script: `pt-BR` is `pt`, `zh_HK` is `zh-Hant`.
 
     Raises:
-        UnknownName: no language of the table, or a form that stands for several.
+        UnknownName: not a language of the table, or a form that stands for several.
     """
     if (code := meant(form)) in LANGUAGES:
-        return code
+        return LANGUAGES[code]
     raise _unknown(form, code)
 
 
 def any_language(form: str) -> Language:
-    """The same; another code of ISO 639 (`chr`, `chr-Latn`) or of private use (`x-elf`) is a language without a name.
+    """The language of any form; other codes of ISO 639 (`chr`, `chr-Latn`) or of private use (`x-elf`) have no name.
 
     Raises:
-        UnknownName: no code at all, or a form that stands for several languages.
+        UnknownName: not a code, or a form that stands for several languages.
     """
     if not (code := meant(form)):
         raise _unknown(form, "")
@@ -147,7 +147,7 @@ def any_language(form: str) -> Language:
 
 @cache
 def meant(form: str) -> str:
-    """The code that `any_language` gives, or "" where it refuses; asked for every row of a table."""
+    """The code of `any_language`, or "" if it would raise; called for every row of a table."""
     folded = _folded(form)
     if folded in _NONE or _several(folded):
         return ""
@@ -168,7 +168,7 @@ def meant(form: str) -> str:
 def _several(folded: str) -> str:
     for what, (forms, codes) in _SEVERAL.items():
         if folded in forms or folded.partition("-")[0] in forms:
-            return f"it stands for {what}; say {codes}"
+            return f"it stands for {what}; give {codes}"
     return ""
 
 
@@ -177,15 +177,10 @@ def _unknown(form: str, code: str) -> UnknownName:
     near = [one for one in LANGUAGES if one.partition("-")[0] == base]
     near = near or [_FORMS[one] for one in difflib.get_close_matches(folded, [*_FORMS], n=3, cutoff=0.6)]
     hint = _several(folded) or (f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "")
-    more = " (one that is not in the table stands under `languages` of a task of your own)" if code else ""
+    more = " (list it under `languages` of your own task if it is not in the table)" if code else ""
     return UnknownName("language", form, LANGUAGES, "xstilts list languages", more, hint)
 
 
-def language(form: str) -> Language:
-    """The language of the table that `form` stands for. Raises as `code_of` does."""
-    return LANGUAGES[code_of(form)]
-
-
 def languages(codes: str) -> tuple[str, ...]:
-    """The codes in a blank-separated list. Raises `UnknownName` for one that is not in the table."""
-    return tuple(map(code_of, codes.split()))
+    """The codes in a list separated by blanks. Raises like `language`."""
+    return tuple(language(form).code for form in codes.split())

@@ -1,4 +1,4 @@
-"""The machine that a run may use. Nothing here changes a number beyond rounding, so none of it enters a key."""
+"""The machine that a run may use. Nothing here changes a number beyond rounding, so none of it is in a key."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ EXECUTORS = ("local", "slurm", "ray")
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run may use of a machine.
+    """What a run may use.
 
     Attributes:
-        device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` says what that is here.
-        workers: stages at a time, each in a process of its own; 0 runs them in this process. None: one per core on
-            a CPU, two per GPU, one of which computes on it; as many as there are tasks or room on a cluster.
-        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers;
-            on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
+        device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` replaces it.
+        workers: stages at a time, each in its own process; 0 runs them in this process. None: one per CPU core, or two
+            per GPU, one of which uses it; on a cluster, as many as there are tasks or room.
+        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided by the workers; on a
+            cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
         micro_batch_tokens: tokens computed at a time.
         devices: devices that train one phase together.
         ranks: `HOST:PORT` of the store at which the processes that train together wait; empty: they are started here.
-        shard: whether each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
-        offload: whether sharded weights and moments wait in the host's memory.
-        recompute: whether activations inside layers are computed twice instead of kept.
-        checkpoint_seconds: time between two checkpoints of a training stage. None: two minutes, or so much that saving
-            them takes 2 % of the time.
+        shard: each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
+        offload: sharded weights and moments are kept in the host's memory while they are not in use.
+        recompute: activations inside layers are computed twice instead of kept.
+        checkpoint_seconds: time between two checkpoints of a train stage. None: two minutes, or longer, so that saving
+            takes at most 2 % of the time.
         log_every: optimizer steps between two logged records.
-        executor: who gives places to workers: this machine, or the cluster that it belongs to.
-        slurm_options: more words for `srun`.
-        address: of a Ray cluster; empty: `RAY_ADDRESS`, else one of this process alone.
-        remote: URL of a folder where stages are fetched from if they are finished there, and pushed to otherwise.
+        executor: where workers run: local, slurm or ray.
+        slurm_options: further words for `srun`.
+        address: of a Ray cluster; empty: `RAY_ADDRESS`, else a cluster of this machine alone.
+        remote: URL of a folder that shares finished stages with other machines.
 
     Raises:
-        ConfigError: shards of a single device, offloading without shards, an unknown executor or one that does not
-            take what is asked.
+        ConfigError: options that do not go together, or an unknown executor.
     """
 
     device: str = "cpu"
@@ -70,6 +69,6 @@ class Machine:
             raise ConfigError(problem)
 
     def settings(self) -> dict[str, Any]:
-        """What stages are told, as JSON; `Machine(**settings)` is the inverse."""
+        """The settings that stages receive, as JSON; `Machine(**settings)` is the inverse."""
         ours = ("workers", "threads", "executor", "slurm_options", "address", "remote")
         return {name: value for name, value in asdict(self).items() if name not in ours}

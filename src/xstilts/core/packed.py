@@ -1,7 +1,7 @@
-"""Packed files: gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes.
+"""Compressed files: gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes.
 
-Unpacking stops at what looks like a bomb: more than `MOST` bytes that are over `RATIO` times the packed ones. (Text is
-packed to a tenth; gzip cannot do better than a thousandth.)
+Reading stops at a decompression bomb: more than `MOST` bytes, and more than `RATIO` times the stored ones. (Text
+shrinks to about a tenth; gzip cannot do better than a thousandth.)
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from xstilts.core.errors import DataError
 DAMAGE = (
     EOFError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
-"""What unpacking a damaged file can raise; `DataError` is a ValueError, so let it through first."""
+"""Exceptions from a damaged file. `DataError` is a ValueError too, so handle it first."""
 MOST, RATIO = 1 << 30, 200
 _FORMATS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "Zstandard", "zip": "zip"}
 SUFFIXES = tuple(_FORMATS)
-"""Suffixes of packed files, in the order in which they are looked for beside a name without one."""
+"""Suffixes of compressed files, in the order in which they are tried after a name without one."""
 _SHEETS = {
     "xl/workbook.xml": "is an Excel workbook: save the sheet as 'CSV UTF-8'",
     "content.xml": "is an OpenDocument file: save the sheet as CSV in UTF-8",
@@ -33,7 +33,7 @@ _SHEETS = {
 
 
 def packing_of(head: bytes) -> str:
-    """The suffix that suits the first bytes of a file; empty where it is not packed."""
+    """The suffix for a file with these first bytes; empty if it is not compressed."""
     if head.startswith(b"\x1f\x8b"):
         return "gz"
     if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
@@ -46,16 +46,16 @@ def packing_of(head: bytes) -> str:
 
 
 def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
-    """What a file holds, as a stream; the file itself where it is not packed.
+    """The decompressed content as a stream; the given stream if it is not compressed.
 
     Args:
-        stream: the stored bytes, at their beginning; it can be sought.
-        path: for messages; a name that ends in `.gz` must hold gzip, and so on.
-        size: the number of stored bytes.
+        stream: the stored bytes, at their beginning; it can seek.
+        path: for messages; a file named `.gz` must be gzip, and so on.
+        size: number of stored bytes.
 
     Raises:
-        DataError: it is packed otherwise than its name says, or an archive of no file or several. The stream raises it
-            too, for a bomb; for damage it raises one of `DAMAGE`.
+        DataError: name and format differ, or an archive of no file or several. The returned stream also raises it, for
+            a bomb; for damage it raises one of `DAMAGE`.
     """
     packing, named = packing_of(stream.read(16)), path.suffix.lower().removeprefix(".")
     stream.seek(0)
@@ -65,7 +65,7 @@ def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
         return stream
     inner: Any
     if packing == "zst":
-        import pyarrow as pa  # heavy, and seldom asked for
+        import pyarrow as pa  # heavy and rarely needed
 
         inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
     elif packing == "zip":
@@ -79,7 +79,7 @@ def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
 
 
 def unpacked_name(path: Path) -> str:
-    """The file's name without the suffix of its packing; of a zip archive that of the file in it."""
+    """The file's name without the suffix of its compression; for a zip archive, the name of the file in it."""
     stem, dot, last = path.name.rpartition(".")
     if not dot or last.lower() not in SUFFIXES:
         return path.name
@@ -87,20 +87,20 @@ def unpacked_name(path: Path) -> str:
         try:
             with zipfile.ZipFile(path) as archive:
                 inner = PurePosixPath(_only(archive, path).filename).name
-        except DAMAGE:  # reading it says what is wrong
+        except DAMAGE:  # reading it will report the damage
             return stem
         return inner if "." in inner or "." not in stem else stem
     return stem
 
 
 def find(path: Path) -> Path | None:
-    """The file of that name, or one that is packed and has a suffix behind it; None where there is neither."""
+    """The file of that name, or a compressed one with a suffix after it; None if there is neither."""
     names = (path.name, *(f"{path.name}.{suffix}" for suffix in SUFFIXES))
     return next((found for name in names if (found := path.with_name(name)).is_file()), None)
 
 
 def _only(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
-    """The one file in an archive, besides what macOS adds."""
+    """The one file in an archive, without what macOS adds."""
     problem = next((said for name, said in _SHEETS.items() if name in archive.namelist()), "")
     files = [
         entry
@@ -119,7 +119,7 @@ def _only(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
 
 class _Limited(io.RawIOBase):
-    """The unpacked bytes, counted, so that a small file cannot fill the memory."""
+    """Counts decompressed bytes, so that a small file cannot fill the memory."""
 
     def __init__(self, inner: Any, path: Path, size: int) -> None:
         self._inner, self._path, self._total = inner, path, 0

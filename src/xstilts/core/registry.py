@@ -1,4 +1,4 @@
-"""Named values: tasks, backbones, metrics, task types. A registry is filled by imports and never changes after."""
+"""Named values: tasks, backbones, metrics, task types. A registry is filled by imports and does not change later."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A mapping from name to value whose look-up failures name the nearest entries."""
+    """A mapping from name to value; an unknown name raises an error with the nearest ones."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._values: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> T:
-        """Register `value`; a name can be taken once."""
+        """Register `value` under a new name."""
         assert name not in self._values, f"{self.kind} '{name}' is registered twice"
         self._values[name] = value
         return value

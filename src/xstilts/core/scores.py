@@ -1,4 +1,4 @@
-"""Scores, and benchmarks that are means of them: what both wings know, and all that the reading wing needs."""
+"""Scores, and benchmarks that are means of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FREE = "free"
-"""The variant of answers that were generated without constraint."""
+"""The variant of predictions that were generated without constraints."""
 ORACLE = "checkpoint=oracle"
 """Part of a signature: the weights were chosen on validation data of the target languages."""
 COLLAPSED = "run=collapsed"
-"""Part of a signature: on validation the model was no better than the best constant answer."""
+"""Part of a signature: on validation data the model was not better than the majority baseline."""
 RESTARTS = "restarts="
-"""Begins a part of a signature: how many runs on the way to the model were replaced by ones with other seeds."""
+"""Begins a part of a signature: how many runs before this model were replaced by runs with other seeds."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Score:
         metric: accuracy, f1, exact_match, token_accuracy ...
         value: 0-100.
         n: number of examples measured.
-        majority: value of the best constant answer on the same examples, 0-100 (chance, where no answer is constant).
-        seed: the replicate's seed.
+        majority: value of the best constant prediction on the same examples, 0-100 (chance, if there is none).
+        seed: seed of the replicate.
         recipe: label of the phases before the target, e.g. `[]`, `[mnli]`, `[squad, mnli]`, `[{mnli, mlm}]`.
         backbone: name of the model at the start of the recipe.
         role: `target`, or `intermediate` for an intermediate task's own score.
         main: whether this is the value that enters the task's mean.
-        variant: what else was chosen, e.g. `layer=2 centred`; empty where nothing is to choose.
+        variant: further choices, e.g. `layer=2 centred`; empty if there are none.
         signature: the protocol in one line: metric script, split, example count, version.
-        stage: key of the evaluate stage that measured it; its folder holds the per-example values.
-        chosen_on: whether this language's gold chose something (the layer of retrieval): no zero-shot result.
+        stage: key of the evaluate stage, whose folder holds the values per example.
+        chosen_on: whether gold of this language was used to choose something (the layer of retrieval): not zero-shot.
     """
 
     task: str
@@ -58,17 +58,17 @@ class Score:
 
     @property
     def oracle(self) -> bool:
-        """Whether target-language labels chose the model's weights: no zero-shot result."""
+        """Whether labels in the target languages were used to choose the weights: not zero-shot."""
         return ORACLE in self.signature.split(" | ")
 
     @property
     def collapsed(self) -> bool:
-        """Whether training ended no better than the best constant answer."""
+        """Whether training ended not better than the majority baseline."""
         return COLLAPSED in self.signature.split(" | ")
 
     @property
     def restarted(self) -> bool:
-        """Whether a run of another seed stands in the place of one that diverged or collapsed."""
+        """Whether it comes from a run with another seed, because the first one diverged or collapsed."""
         return f" | {RESTARTS}" in self.signature
 
     def row(self) -> dict[str, Any]:
@@ -78,15 +78,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What a benchmark's official mean is taken over.
+    """The tasks and languages of a benchmark's official mean.
 
     Attributes:
-        name: as a user types it.
-        title: as its paper calls it; only a complete mean is called so.
+        name: for the command line.
+        title: name in its paper; used only for a complete mean.
         languages: task -> the languages that enter its mean, with equal weight.
         groups: name -> tasks. Tasks of the group `qa` count with the mean of exact match and F1, others with their main
             value. The overall mean is over tasks, not over groups.
-        splits: task -> split that is measured, where it is not `test`.
+        splits: task -> measured split, unless it is `test`.
     """
 
     name: str
@@ -100,5 +100,5 @@ class Benchmark:
         return self.splits.get(task, "test")
 
     def values(self, task: str) -> tuple[str, ...]:
-        """The values whose mean a task counts with; empty: its main value."""
+        """The metrics whose mean counts for a task; empty: its main value."""
         return ("f1", "exact_match") if task in self.groups.get("qa", ()) else ()

@@ -1,4 +1,4 @@
-"""Seeds: every random choice has its own generator, derived from (seed, what it is for). No global random state."""
+"""Seeds: every random choice has its own generator, derived from a seed and a purpose. No global random state."""
 
 from __future__ import annotations
 

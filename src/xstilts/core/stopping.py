@@ -1,4 +1,4 @@
-"""Stopping in order: SIGINT and SIGTERM become a request that a block answers when it is ready."""
+"""Stopping in order: SIGINT and SIGTERM become a request, which a block of code answers when it is ready."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from types import FrameType
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 20.0
-"""How long a process that was asked to stop may take to save its work before it is killed."""
+"""Time for a process to save its work after it was asked to stop; then it is killed."""
 
 
-def say_saving(number: int) -> None:
-    """Say on standard error, from within a signal's handler, why the process does not end at once."""
+def _say_saving(number: int) -> None:
+    """Say on standard error, from within a signal handler, why the process does not end at once."""
     again = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
-    begin = "\n" if os.isatty(2) else ""  # behind ^C
+    begin = "\n" if os.isatty(2) else ""  # after ^C
     os.write(2, f"{begin}stopping: saving a checkpoint of what is being trained{again}\n".encode())
 
 
 @contextmanager
-def _handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """A block with another handler of some signals. Outside the main thread it does nothing: Python allows no more."""
+def handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], Any] | None = None) -> Iterator[None]:
+    """A block with this handler for some signals; handlers are restored after it, even if the block sets others.
+
+    Does nothing outside the main thread, where Python sets no handlers.
+    """
     main = threading.current_thread() is threading.main_thread()
     before = {int(number): signal.getsignal(number) for number in numbers if main}
     try:
-        for number in before:
+        for number in before if handler else ():
             signal.signal(number, handler)
         yield
     finally:
@@ -36,27 +39,30 @@ def _handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], 
 
 
 @contextmanager
-def told_when_stopped() -> Iterator[None]:
-    """A block in which the first SIGINT or SIGTERM says that it was heard, and raises KeyboardInterrupt(number).
+def told_when_stopped(again: Any = None) -> Iterator[None]:
+    """A block in which the first SIGINT or SIGTERM prints a line and raises KeyboardInterrupt(number).
 
-    The handlers are restored by then. Those that a caller has set are left alone, as is any thread but the main one.
+    Handlers that a caller has set are left alone, and so is any thread but the main one.
+
+    Args:
+        again: handler of further signals; by default they end the process as outside the block.
     """
     plain: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     ours = [number for number, handler in plain.items() if signal.getsignal(number) == handler]
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
         for each in ours:
-            signal.signal(each, plain[each])
-        say_saving(number)
+            signal.signal(each, plain[each] if again is None else again)
+        _say_saving(number)
         raise KeyboardInterrupt(number)
 
-    with _handled(ours, stop):
+    with handled(ours, stop):
         yield
 
 
 @contextmanager
 def stop_requests(act: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
-    """Yields the signals received so far; the first says a line and calls `act`, and the block decides when to leave.
+    """Yields the signals received so far, for the block to leave when it is ready. The first one calls `act`.
 
     A second SIGINT does what it did before the block. A signal that is ignored stays ignored. Outside the main thread
     nothing is caught.
@@ -70,16 +76,16 @@ def stop_requests(act: Callable[[], None] = lambda: None) -> Iterator[list[int]]
             signal.signal(number, interrupt)
         received.append(number)
         if len(received) == 1:
-            say_saving(number)
+            _say_saving(number)
             act()
 
-    with _handled(numbers, note):
+    with handled(numbers, note):
         yield received
 
 
 def request_stop() -> bool:
-    """Ask the main thread, from another one, to stop; False where it is in no block of `stop_requests`."""
+    """Ask the main thread, from another one, to stop; False if it is not inside `stop_requests`."""
     if not callable(signal.getsignal(signal.SIGTERM)):
         return False
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # wakes it from whatever it waits for
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # interrupts any wait
     return True

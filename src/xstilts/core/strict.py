@@ -1,4 +1,4 @@
-"""Values of experiment files: models without unknown keys, and their mistakes in words, each with its line."""
+"""Models of experiment files, which refuse unknown keys, and their errors in words, each with its line."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from xstilts.core.errors import UnknownName
 from xstilts.core.languages import any_language
 
 KeyPath = tuple[str | int, ...]
-"""Keys and numbers of items that lead to a value."""
+"""The keys and numbers of items that lead to a value."""
 
 
 @dataclass
 class Lines:
-    """1-based lines: of each key and item, and of the first place where a text stands."""
+    """1-based lines: of each key and item, and of the first occurrence of each text."""
 
     places: dict[KeyPath, int] = field(default_factory=dict)
     values: dict[str, int] = field(default_factory=dict)
     nodes: int = 0
 
     def nearest(self, place: KeyPath) -> int | None:
-        """The line of a place, or of the nearest one around it that has a line."""
+        """The line of a place, or of the nearest place around it that has one."""
         return next((self.places[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.places), None)
 
 
 class Strict(BaseModel):
-    """A value of an experiment file: unknown keys are errors, nothing changes after it is read."""
+    """A model of an experiment file: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,12 +49,12 @@ class Strict(BaseModel):
 
 
 def mistake(problem: str, *key: str | int) -> PydanticCustomError:
-    """An error of a validator about one field of its model, or a place in it, by whose line it is named."""
+    """A validator's error about a field of its model, or about a place in it, which gives the line."""
     return PydanticCustomError("mistake", "{problem}", {"problem": problem, "key": key})
 
 
 def check_fields(model: type[BaseModel]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A validator for a dictionary of some of `model`'s fields, whose errors name the field's own line."""
+    """A validator for a dictionary of some of `model`'s fields, whose errors have the line of the field."""
 
     def check(values: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -67,20 +67,20 @@ def check_fields(model: type[BaseModel]) -> Callable[[dict[str, Any]], dict[str,
 
 
 def key_of(error: ValidationError) -> KeyPath:
-    """Where in the document the first mistake is; empty where it is about the document as a whole."""
+    """The place of the first error in the document; empty if it is about the whole document."""
     first = _first(error)
     return (*_location(first), *first.get("ctx", {}).get("key", ()))
 
 
 def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, int | None]:
-    """The first mistake in one line of words, and its line in the file."""
+    """The first error in one line of words, and its line in the file."""
     first, lines = _first(error), lines or Lines()
     context, where = first.get("ctx", {}), ".".join(map(str, _location(first)))
     line = lines.nearest(key_of(error))
     cause = context.get("error")
     if isinstance(cause, UnknownName):
         return str(cause), lines.values.get(cause.asked, line)
-    if line is None:  # of the document as a whole: the first name that its message quotes and the document holds
+    if line is None:  # about the whole document: use the first name in the message that the document has
         named = re.findall(r"'([^']+)'", first["msg"])
         line = next((lines.values[name] for name in named if name in lines.values), None)
     if first["type"] == "unknown_key":
@@ -91,7 +91,7 @@ def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, i
 
 
 def _first(error: ValidationError) -> Any:
-    """The mistake to tell: an unknown key before others, which may be its consequence."""
+    """The error to report: an unknown key first, because others may follow from it."""
     found = error.errors()
     return next((one for one in found if one["type"] == "unknown_key"), found[0])
 
@@ -111,10 +111,10 @@ def _once(codes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Word = Annotated[str, BeforeValidator(_word)]
-"""Text that YAML has not taken for a truth value (`no`)."""
+"""Text, not a truth value of YAML (`no`)."""
 Code = Annotated[Word, AfterValidator(lambda form: any_language(form).code)]
-"""A language in any spelling, as our code: of the table, or one that a task of one's own names."""
+"""A language in any spelling, as our code."""
 CodeOrAll = Annotated[Word, AfterValidator(lambda form: form if form == "all" else any_language(form).code)]
 Codes = Annotated[tuple[Code, ...], AfterValidator(_once)]
 CodesOrAll = Annotated[tuple[CodeOrAll, ...], AfterValidator(_once)]
-"""Each once: two spellings of one language are one."""
+"""Each language once, whatever its spellings."""

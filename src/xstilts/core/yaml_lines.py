@@ -1,4 +1,4 @@
-"""YAML with line numbers, so that every mistake in an experiment file is named by its line."""
+"""YAML with line numbers, so that every error in an experiment file has its line."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from xstilts.core.strict import KeyPath, Lines
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 BYTES, NODES, LEVELS = 1_000_000, 50_000, 50
-"""Most of an experiment file; those that come with xstilts have some thousand bytes and ten levels."""
+"""Limits of an experiment file; those that come with xstilts have some thousand bytes and ten levels."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, marks that turn the direction of what follows, halves of surrogate pairs."""
+"""Control characters, marks that change the direction of text, halves of surrogate pairs."""
 
 
 def load_yaml(path: Path) -> tuple[Any, Lines]:
     """The document and its lines.
 
     Raises:
-        ConfigError: no YAML, or more of it than a person writes: aliases of aliases would fill the memory.
+        ConfigError: not YAML, or larger than a person writes (aliases of aliases would fill the memory).
     """
     if path.is_file() and (size := path.stat().st_size) > BYTES:
         raise ConfigError(f"{size:,} bytes: an experiment file has at most {BYTES:,}", path)
@@ -47,7 +47,7 @@ def load_yaml(path: Path) -> tuple[Any, Lines]:
 
 
 def value_of(text: str, name: str) -> Any:
-    """A value that stands alone, as on a command line. Raises `ConfigError`, beginning with `name`."""
+    """A single value, as on a command line. Raises `ConfigError`, which begins with `name`."""
     try:
         return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
@@ -55,14 +55,14 @@ def value_of(text: str, name: str) -> Any:
 
 
 class _Refused(yaml.MarkedYAMLError):
-    """YAML that is not read all the same."""
+    """Valid YAML that is refused."""
 
     def __init__(self, problem: str, mark: Any) -> None:
         super().__init__(problem=problem, problem_mark=mark)
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values, of which a person could have written as many."""
+    """Plain values, within the limits."""
 
     _depth = _read = 0
 
@@ -92,20 +92,20 @@ class _Loader(yaml.SafeLoader):
 
 def _check_size(nodes: int, levels: int, mark: Any) -> None:
     if nodes > NODES:
-        raise _Refused(f"more than {NODES:,} values, aliases (*) written out", mark)
+        raise _Refused(f"more than {NODES:,} values, with aliases (*) expanded", mark)
     if levels > LEVELS:
         raise _Refused(f"nested more than {LEVELS} levels deep", mark)
 
 
 def _collect(node: Any, place: KeyPath, lines: Lines, above: Sequence[Any], merged: bool = False) -> None:
-    """Note the lines of a node, aliases written out.
+    """Collect the lines of a node, with aliases expanded.
 
     Args:
         above: the nodes around it.
-        merged: whether `<<` adds it to a mapping, whose own keys stand over it.
+        merged: whether `<<` adds it to a mapping, whose own keys have priority.
     """
     if any(node is outer for outer in above):
-        raise _Refused("a value that contains itself: take the alias (*) out", node.start_mark)
+        raise _Refused("a value that contains itself: remove the alias (*)", node.start_mark)
     above, lines.nodes = (*above, node), lines.nodes + 1
     if node is not None:
         _check_size(lines.nodes, len(above), max((one.start_mark for one in above), key=lambda mark: mark.line))
@@ -118,8 +118,8 @@ def _collect(node: Any, place: KeyPath, lines: Lines, above: Sequence[Any], merg
                 continue
             if key.tag != TEXT:
                 scalar = isinstance(key, yaml.ScalarNode)
-                said = f"'{key.value}' is no text to YAML: put it in quotes, as in '{key.value}':"
-                raise _Refused(f"key {said if scalar else 'of several values is no text to YAML'}", key.start_mark)
+                said = f"'{key.value}' is not text in YAML: put it in quotes, as in '{key.value}':"
+                raise _Refused(f"key {said if scalar else 'of several values is not text'}", key.start_mark)
             inner = (*place, str(key.value))
             if inner not in lines.places:
                 lines.places[inner] = line

@@ -1,7 +1,7 @@
-"""Attempts at a stage: each has a directory of its own, and what one of them still writes spoils no other's.
+"""Attempts at a stage. Each has its own directory, so an attempt that still writes cannot spoil another.
 
-A lock may pass on while its holder lives (it was cut off from a file server), and some mounts lock nothing at all. So
-two may be at one stage: neither writes where the other does, and one rename decides.
+A lock may be lost while its holder lives (without a connection to the file server), and some mounts have no locks. So
+two processes may compute one stage: neither writes where the other does, and one rename decides which result is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -25,17 +24,16 @@ from xstilts.graph.record import UNCHECKED
 from xstilts.graph.stage import Stage
 
 PARTIAL, NEW, GONE = ".partial", ".new", ".gone"
-"""Suffixes of `.<key>.<attempt>`: computed, or left by a kill; not yet given what an older one left, or being fetched;
-being removed."""
+"""Suffixes of `.<key>.<attempt>`: being computed, or left by a kill; being prepared or fetched; being removed."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One of this process.
+    """An attempt of this process.
 
     Attributes:
-        handle: open on its directory, so that another of the same name is told apart.
-        older: attempts that were there when it began, and go when it is published.
+        handle: open on its directory, to tell it from another one of the same name.
+        older: earlier attempts, which are removed when this one is published.
     """
 
     path: Path
@@ -44,27 +42,27 @@ class Attempt:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process has removed it; a stage that goes on writing may have made such a folder again."""
+        """Whether another process has removed its directory; a stage that goes on writing may have made a new one."""
         try:
             return not os.path.samestat(os.fstat(self.handle), self.path.stat())
         except OSError:
             return True
 
     def end(self) -> None:
-        """Let go of it. What is left of an unfinished one is nobody's from now on, as its new name says."""
+        """Give it up. What is left of it gets a name that says it belongs to no process."""
         if not self.is_lost:
-            with suppress(OSError):  # another has made such a name
+            with suppress(OSError):  # there is such a directory
                 self.path.rename(ended(self.path.parent, self.path.name.split(".")[1]))
         os.close(self.handle)
 
 
 def ended(folder: Path, key: str) -> Path:
-    """The directory of an attempt that its own process left unfinished."""
+    """The directory of an attempt that its own process has ended unfinished."""
     return folder / f".{key}{PARTIAL}"
 
 
 def attempts(folder: Path, key: str) -> list[Path]:
-    """The directories of attempts at a stage, the newest last; first come those half made or half removed."""
+    """The directories of attempts at a stage, newest last; those being prepared or removed come first."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(f".{key}.")]
@@ -77,27 +75,27 @@ def attempts(folder: Path, key: str) -> list[Path]:
 def _age(path: Path) -> tuple[bool, float]:
     try:
         return path.suffix == PARTIAL, path.stat().st_mtime_ns
-    except OSError:  # its process lives, and has just renamed it
+    except OSError:  # its process has just renamed it
         return False, 0
 
 
 def new(folder: Path, key: str) -> Path:
-    """Make a directory that no attempt goes on from, whoever is killed while it is filled."""
+    """Make a directory that no attempt resumes from if this process is killed."""
     made = folder / f".{key}.{token_hex(4)}{NEW}"
     made.mkdir()
     return made
 
 
 def begin(folder: Path, key: str, resume: bool) -> Attempt:
-    """Make the directory of a new attempt, with links to the files of the newest older one if it is to `resume`.
+    """Make the directory of a new attempt; to `resume`, with links to the files of the newest older attempt.
 
-    That one stays until the stage is published unless it has ended, for its process may live and be first.
+    Unless that one has ended, it stays until the stage is published: its process may live and finish first.
     """
     old = attempts(folder, key)
     made = new(folder, key)
     if resume and old and old[-1].suffix == PARTIAL:
         _adopt(old[-1], made)
-    # Renamed only now: of what an older one left, a kill leaves all under the name of an attempt, or nothing.
+    # Renamed only now, so that after a kill either all files of the older attempt are there to resume from, or none.
     own = made.rename(made.with_suffix(PARTIAL))
     for path in old:
         if path in (*old[:-1], ended(folder, key)):
@@ -106,18 +104,18 @@ def begin(folder: Path, key: str, resume: bool) -> Attempt:
 
 
 def _adopt(source: Path, target: Path) -> None:
-    """Link all but scratch files (hidden) and what `seal` writes; of the log, which may still be written, a copy."""
-    for place, _, names in os.walk(source):  # forgives folders that vanish
+    """Link all files but scratch files (hidden) and those of `seal`; copy the log, which may still be written to."""
+    for place, _, names in os.walk(source):  # ignores folders that vanish
         own = target / Path(place).relative_to(source)
         own.mkdir(exist_ok=True)
         for name in names:
             if not name.startswith(".") and name not in ("DONE", "stage.json"):
-                with suppress(FileNotFoundError):  # what is whole is told by checksums and not by its being there
+                with suppress(FileNotFoundError):  # checksums, not its presence, tell whether a file is whole
                     (shutil.copyfile if name == "log.txt" else link)(Path(place, name), own / name)
 
 
 def discard(path: Path) -> None:
-    """Remove the directory of an attempt; renamed first, for its process may live and be about to publish it."""
+    """Remove the directory of an attempt. It is renamed first, in case its process is about to publish it."""
     gone = path.with_suffix(GONE)
     with suppress(OSError):
         path.rename(gone)
@@ -129,7 +127,7 @@ def seal(stage: Stage, directory: Path, read: Iterable[Mapping[str, Any]], start
     gathered = environment.gather(directory, read)
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
     names = [path.relative_to(directory).as_posix() for path in paths]
-    told = {
+    description = {
         "key": stage.key,
         "kind": stage.kind,
         "version": stage.version,
@@ -139,18 +137,18 @@ def seal(stage: Stage, directory: Path, read: Iterable[Mapping[str, Any]], start
         "started": started.isoformat(timespec="milliseconds"),
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "host": socket.gethostname(),
-        "package": package_version(),
+        "package": environment.versions(["xstilts"]).get("xstilts", "not installed"),
         "environment": gathered,
         "files": {name: sha256(directory / name) for name in names if name not in UNCHECKED},
     }
-    write_json(directory / "stage.json", told)
+    write_json(directory / "stage.json", description)
     (directory / "DONE").write_text(sha256(directory / "stage.json"), encoding="ascii")
 
 
 def publish(directory: Path, final: Path, older: Iterable[Path]) -> bool:
-    """Remove older attempts, have a sealed one on the disk and rename it; False where another was first."""
+    """Remove older attempts, flush a sealed one to the disk and rename it; False if another was first."""
     for path in [*directory.rglob("*"), directory]:
-        flush(path)  # or a power cut could leave a DONE beside empty weights
+        flush(path)  # otherwise a power cut could leave a DONE beside empty weights
     for path in older:
         discard(path)
     try:
@@ -160,30 +158,22 @@ def publish(directory: Path, final: Path, older: Iterable[Path]) -> bool:
             raise
         if (final / "DONE").is_file():
             return False
-        set_aside(final)  # someone removed its DONE by hand
+        set_aside(final)  # somebody removed its DONE by hand
         directory.rename(final)
     flush(final.parent)
     return True
 
 
 def set_aside(final: Path) -> None:
-    """Rename what lies where a finished stage belongs; what was set aside before goes."""
+    """Rename what is in the place of a finished stage; replaces what was set aside before."""
     aside = final.with_name(f".{final.name}.damaged")
     remove(aside)
     final.rename(aside)
 
 
 def remove(path: Path) -> None:
-    """Remove a folder or file, if it is there."""
+    """Remove a folder or file, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def package_version() -> str:
-    """The installed version of xstilts."""
-    try:
-        return version("xstilts")
-    except PackageNotFoundError:
-        return "not installed"

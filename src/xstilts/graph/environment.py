@@ -1,7 +1,7 @@
-"""With what stages were computed: versions, processor, device, and the settings that their numbers depend on.
+"""The environment of stages: versions, processor, device, and the settings that their numbers depend on.
 
-A runner may leave these as a JSON object in `environment.json` of the stage's directory; publishing moves it into
-`stage.json`. What stands there under `depends_on` (setting -> value) is handed on to every stage that reads this one.
+A runner may write it as a JSON object into `environment.json` of the stage's directory; publishing moves it into
+`stage.json`. The entry `depends_on` (setting -> value) is passed on to every stage that reads this one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from xstilts.graph.record import Record
 FILE = "environment.json"
 DEPENDS = "depends_on"
 COMPARED = ("torch", "transformers", "tokenizers", "numpy", "python", "device", "processor")
-"""What a graph is said to mix when its stages differ in it."""
+"""Entries in which the stages of a graph should agree."""
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The installed versions of packages; those that are not installed are left out."""
+    """The versions of the packages that are installed."""
     found = {}
     for name in names:
         try:
@@ -35,35 +35,35 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def gather(directory: Path, inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The environment of a stage that was just computed; its `environment.json` is removed.
+    """The environment of a stage that was just computed; removes its `environment.json`.
 
     Args:
         inputs: environments of the stages it read.
     """
-    said = left(directory)
+    own = left(directory)
     (directory / FILE).unlink(missing_ok=True)
     inherited = [{DEPENDS: one.get(DEPENDS, {})} for one in inputs]
-    return {"python": platform.python_version(), **together([*inherited, said])}
+    return {"python": platform.python_version(), **together([*inherited, own])}
 
 
 def left(directory: Path) -> dict[str, Any]:
-    """What a runner has left so far; nothing of what cannot be read, as of a process that was killed."""
+    """What a runner has written so far; empty if it cannot be read, as after a kill."""
     try:
-        said = read_json(directory / FILE)
+        found = read_json(directory / FILE)
     except DataError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def together(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Several as one: of what differs the last, but of `depends_on` all."""
-    depends = merged([one.get(DEPENDS, {}) for one in environments])
-    told = {name: value for one in environments for name, value in one.items() if name != DEPENDS}
-    return {**told, **({DEPENDS: depends} if depends else {})}
+    """Several environments as one: the last value of each entry, but all values of `depends_on`."""
+    depends = merged(one.get(DEPENDS, {}) for one in environments)
+    found = {name: value for one in environments for name, value in one.items() if name != DEPENDS}
+    return {**found, **({DEPENDS: depends} if depends else {})}
 
 
 def merged(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Settings of several stages as those of one: where they differ, a list of all values."""
+    """The settings of several stages as one mapping: where they differ, a list of all values."""
     found: dict[str, list[Any]] = {}
     for one in settings:
         for name, value in one.items():
@@ -73,37 +73,33 @@ def merged(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def notes(environment: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the signature of a score says of it: `depends on micro_batch_tokens=512`."""
+    """Its part of a score's signature: `depends on micro_batch_tokens=512`."""
     return tuple(f"depends on {name}={_words(value)}" for name, value in environment.get(DEPENDS, {}).items())
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """What a reader of these stages' numbers should know, a sentence each; none where all are alike."""
+    """Sentences about differences between these stages' environments, for readers of their numbers."""
     depends = [one.environment.get(DEPENDS, {}) for one in records]
-    named = sorted({name for one in depends for name in one})
     lines = [
         f"The stages were computed with {name} {mixed}: small differences between scores may come from that."
         for name in COMPARED
         if (mixed := _mixed(one.environment.get(name) for one in records))
     ]
-    lines += [
+    return lines + [
         f"Some numbers depend on {name}, which was {mixed}: compare only scores whose signatures agree in it."
-        for name in named
+        for name in sorted({name for one in depends for name in one})
         if (mixed := _mixed(one.get(name) for one in depends))
     ]
-    if unchecked := sum(one.files is None for one in records):
-        lines.append(f"{unchecked} of {len(records)} stages were written without checksums and are read unchecked.")
-    return lines
 
 
 def _mixed(values: Iterable[Any]) -> str:
-    """`2.11.0 (12 stages) and 2.13.0 (30)`; empty where all that say one say the same."""
+    """`2.11.0 (12 stages) and 2.13.0 (30)`; empty if all given values are equal."""
     counts = sorted(Counter(_words(value) for value in values if value is not None).items())
     if len(counts) < 2:
         return ""
-    first, *rest = [f"{value} ({count})" for value, count in counts]
-    first = first.removesuffix(")") + (" stage)" if counts[0][1] == 1 else " stages)")
-    return " and ".join(filter(None, (", ".join([first, *rest[:-1]]), rest[-1])))
+    unit = " stage" if counts[0][1] == 1 else " stages"
+    *firsts, last = [f"{value} ({count}{'' if n else unit})" for n, (value, count) in enumerate(counts)]
+    return f"{', '.join(firsts)} and {last}"
 
 
 def _words(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What an executor tells its caller. Every stage of the graph ends in exactly one of Done, Cached, Failed, Skipped."""
+"""Events of a run. Every stage of the graph ends in exactly one of Done, Cached, Failed and Skipped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xstilts.graph.stage import Stage
 
 @dataclass(frozen=True)
 class Started:
-    """A worker began; may come twice for a stage whose worker was killed."""
+    """A worker has begun the stage; comes again if that worker was killed."""
 
     stage: Stage
 
@@ -22,7 +22,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a running stage reports: the share done in 0-1 where known, a line for people, and any JSON besides."""
+    """A report of a running stage: the finished share (0-1) if known, a line for people, and other JSON values."""
 
     stage: Stage
     fraction: float | None = None
@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """Computed and in the store; `seconds` of wall time."""
+    """The stage was computed and is in the store; `seconds` of wall time."""
 
     stage: Stage
     seconds: float
@@ -47,7 +47,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Cached:
-    """Nothing to compute: it is in the store, or all that would read it is."""
+    """Nothing was computed: the stage is in the store, or everything that would read it is."""
 
     stage: Stage
 
@@ -57,9 +57,12 @@ class Cached:
 
 @dataclass(frozen=True)
 class Failed:
-    """`error` is one line. `log` holds the traceback or the output, when the fault is not the user's.
+    """The stage failed.
 
-    `mistake`: the data files or the experiment must be mended.
+    Attributes:
+        error: one line.
+        log: file with the traceback or the output, unless the error is a user's mistake.
+        mistake: whether the cause is in the data files or in the experiment.
     """
 
     stage: Stage
@@ -73,7 +76,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Not attempted, for `because` failed."""
+    """The stage was not attempted because the stage `because` failed."""
 
     stage: Stage
     because: Stage
@@ -84,7 +87,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Notice:
-    """What was assumed or is missing, in one sentence; of no single stage."""
+    """A sentence about the whole run: something that was assumed or is missing."""
 
     message: str
 

@@ -1,50 +1,132 @@
-"""The executor: gives stages that are ready to workers, wherever these are, and tells how it goes."""
+"""The executor: which stage is next, which worker gets it, and what becomes of it."""
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
 
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
-from xstilts.graph.perform import Outcome, Work
-from xstilts.graph.schedule import Schedule
+from xstilts.graph.perform import Message, Work
+from xstilts.graph.places import Workers
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Workers
 
 BUSY_SECONDS = 0.5
-"""How long to wait before looking again at a stage that another run is computing."""
+"""Time between two looks at a stage that another run is computing."""
 LOST_TRIES = 3
-"""How often in a row a stage is tried again whose place was lost before it said anything."""
+"""How many times in a row a stage is tried again if its worker is lost before it reports anything."""
 LOST_SECONDS = 2.0
-"""How long to wait before that, and twice as long each time: others notice later that a node is gone."""
+"""Wait before the first of these tries; it doubles each time, because a cluster needs time to notice a dead node."""
 
 
-def execute(targets: Iterable[Stage], work: Work, workers: Workers) -> Iterator[Event]:
-    """Compute what is missing of `targets` and tell how it goes; one stage's failure does not stop the others.
+class Schedule:
+    """The missing stages, handed out as they become ready.
 
-    What is there is compared with its checksums before it is used. A damaged stage is set aside and counts as missing.
+    The stage with the longest remaining path comes first (list scheduling by critical path), so that few workers stay
+    busy to the end. The length of a stage is its setting `cost`, 1 by default.
 
-    Closing the iterator, or any exception while it is consumed, ends the workers and keeps their partial directories.
+    Attributes:
+        cached: stages that need no work, in order.
+        unfinished: number of stages without an outcome.
+    """
+
+    def __init__(self, targets: Iterable[Stage], has: Callable[[Stage], bool]) -> None:
+        targets = list(targets)
+        ordered = graph(targets)
+        needed = _missing(ordered, targets, has)
+        pending = [stage for stage in ordered if stage in needed]
+        self.cached = [stage for stage in ordered if stage not in needed]
+        self.unfinished = len(pending)
+        self._readers: dict[Stage, list[Stage]] = {stage: [] for stage in pending}
+        for stage in pending:
+            for source in set(stage.inputs.values()) & needed:
+                self._readers[source].append(stage)
+        lengths: dict[Stage, float] = {}
+        for stage in reversed(pending):
+            after = max((lengths[reader] for reader in self._readers[stage]), default=0.0)
+            lengths[stage] = after + float(stage.settings.get("cost", 1.0))
+        self._rank = {stage: (-lengths[stage], place) for place, stage in enumerate(pending)}
+        self._sorter = TopologicalSorter({stage: set(stage.inputs.values()) & needed for stage in pending})
+        self._sorter.prepare()
+        self._ready: dict[str, list[tuple[tuple[float, int], Stage]]] = {}  # kind -> heap
+        self._lost: set[Stage] = set()
+
+    def next(self, fits: Callable[[Stage], bool] = lambda stage: True) -> Stage | None:
+        """The best ready stage that can start now; None if there is none.
+
+        Args:
+            fits: whether a stage can start now; asked of one stage of each kind.
+        """
+        for stage in self._sorter.get_ready():
+            self.put_back(stage)
+        for _, stage in sorted(heap[0] for heap in self._ready.values() if heap):
+            if fits(stage):
+                heapq.heappop(self._ready[stage.kind])
+                return stage
+        return None
+
+    def put_back(self, stage: Stage) -> None:
+        """Hand out a stage again later: another run is computing it, or its worker died."""
+        heapq.heappush(self._ready.setdefault(stage.kind, []), (self._rank[stage], stage))
+
+    def done(self, stage: Stage) -> None:
+        """The stage is in the store; stages that wait for it may follow."""
+        self._sorter.done(stage)
+        self.unfinished -= 1
+
+    def failed(self, stage: Stage) -> list[Stage]:
+        """The stage has failed. Returns the stages that can no longer be computed, in order."""
+        lost: set[Stage] = set()
+        to_visit = [stage]
+        while to_visit:
+            readers = set(self._readers[to_visit.pop()]) - lost - self._lost
+            lost |= readers
+            to_visit.extend(readers)
+        self._lost |= lost
+        self.unfinished -= 1 + len(lost)
+        return sorted(lost, key=lambda one: self._rank[one][1])
+
+
+def _missing(ordered: list[Stage], targets: Iterable[Stage], has: Callable[[Stage], bool]) -> set[Stage]:
+    """The stages to compute: missing targets, and missing inputs of stages to compute."""
+    wanted = set(targets)
+    missing: set[Stage] = set()
+    for stage in reversed(ordered):
+        if stage in wanted and not has(stage):
+            missing.add(stage)
+            wanted.update(stage.inputs.values())
+    return missing
+
+
+def execute(
+    targets: Iterable[Stage], work: Work, workers: Workers, fetch: Callable[[Stage], Iterable[Event]] | None = None
+) -> Iterator[Event]:
+    """Compute what is missing of `targets` and yield what happens; one stage's failure does not stop the others.
+
+    Finished stages are compared with their checksums before they are used. A damaged stage is set aside and counts as
+    missing. Closing the iterator, or any exception in its consumer, ends the workers and keeps their partial results.
+
+    Args:
+        fetch: called before a stage is computed; may bring it into the store instead.
 
     Raises:
-        StageError: as of `Workers.receive`.
+        StageError: see `Workers.receive`.
     """
-    targets = list(targets)
     damaged: dict[Stage, str] = {}
-    schedule = _schedule(targets, work.store, damaged)
+    schedule = _schedule(list(targets), work.store, damaged)
     yield from (Progress(stage, message=fault) for stage, fault in damaged.items())
     yield from map(Cached, schedule.cached)
     if schedule.unfinished:
         with workers:
-            yield from _carry_out(schedule, work, workers)
+            yield from _carry_out(schedule, work.store, workers, fetch)
 
 
 def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> Schedule:
-    """What is missing; `damaged` is told what was set aside and why."""
+    """The schedule of what is missing; adds to `damaged` the stages that were set aside, with the reason."""
 
     def set_aside(stage: Stage, files: bool) -> bool:
         if fault := store.fault(stage, files):
@@ -56,82 +138,72 @@ def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> 
     for stage in stages:
         if store.has(stage):
             set_aside(stage, files=False)
-    targets = [*targets, *filter(store.was_refused, stages)]  # even where all that reads it is there
-    # A stage over the weights of a lost one counts as missing too. It is still there when its turn comes, after those.
+    targets = [*targets, *filter(store.was_refused, stages)]  # even if everything that reads it is finished
+    # A stage on top of another stage's weights counts as missing if those are lost. When its turn comes, the weights
+    # are computed again and the stage itself is found in the store.
     return Schedule(
         targets, lambda stage: store.has(stage) and not set_aside(stage, files=True) and not store.lacks_base(stage)
     )
 
 
-def _carry_out(schedule: Schedule, work: Work, workers: Workers) -> Iterator[Event]:
-    later: list[tuple[float, Stage]] = []  # (time, stage): looked at again then
-    waiting: dict[Stage, str] = {}
+def _carry_out(
+    schedule: Schedule, store: Store, workers: Workers, fetch: Callable[[Stage], Iterable[Event]] | None
+) -> Iterator[Event]:
+    later: list[tuple[float, Stage]] = []  # (time, stage): to put back at that time
+    holders: dict[Stage, str] = {}
     killed: set[Stage] = set()
     lost: Counter[Stage] = Counter()
-
-    def again(stage: Stage, seconds: float) -> None:
-        later.append((time.monotonic() + seconds, stage))
-
     while schedule.unfinished:
-        due = [entry for entry in later if entry[0] <= time.monotonic()]
-        for entry in due:
+        for entry in [entry for entry in later if entry[0] <= time.monotonic()]:
             later.remove(entry)
             schedule.put_back(entry[1])
         while (stage := schedule.next(workers.fits)) is not None:
+            if fetch is not None:
+                yield from fetch(stage)
+                if store.has(stage):
+                    schedule.done(stage)
+                    yield Cached(stage)
+                    continue
             workers.give(stage)
-        for stage, message in workers.receive(BUSY_SECONDS):
+        for stage, message in workers.receive(BUSY_SECONDS if schedule.unfinished else 0.0):
             match message:
                 case {"started": _}:
                     yield Started(stage)
                 case {"report": data}:
                     lost.pop(stage, None)
-                    yield _progress(stage, data)
+                    rest = {name: value for name, value in data.items() if name not in ("fraction", "message")}
+                    yield Progress(stage, data.get("fraction"), data.get("message", ""), rest)
+                case {"done": seconds}:
+                    schedule.done(stage)
+                    yield Done(stage, seconds)
+                case {"cached": _}:
+                    schedule.done(stage)
+                    yield Cached(stage)
+                case {"busy": holder}:
+                    later.append((time.monotonic() + BUSY_SECONDS, stage))
+                    if holders.get(stage) != holder:
+                        holders[stage] = holder
+                        yield Progress(stage, message=f"waiting: held by {holder}")
                 case {"lost": how} if lost[stage] < LOST_TRIES:
-                    again(stage, LOST_SECONDS * 2 ** lost[stage])
+                    later.append((time.monotonic() + LOST_SECONDS * 2 ** lost[stage], stage))
                     lost[stage] += 1
                     yield Progress(stage, message=f"lost its worker ({how}): trying again")
-                case {"lost": how}:
-                    error = f"lost its worker {LOST_TRIES + 1} times in a row, most recently with {how}"
-                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
                 case {"died": how} if stage not in killed:
                     killed.add(stage)
                     yield Progress(stage, message=f"its process ended with {how}: trying once more")
                     schedule.put_back(stage)
-                case {"died": how}:
-                    error = f"its process ended twice, with {how} (out of memory?)"
-                    yield from _failed(schedule, Failed(stage, error, _log(work, stage)))
-                case {"outcome": {"status": "busy", "holder": holder}}:
-                    again(stage, BUSY_SECONDS)
-                    yield from _busy(stage, holder, waiting)
-                case {"outcome": outcome}:
-                    yield from _settle(schedule, stage, Outcome(**outcome))
+                case _:
+                    yield _failure(store, stage, message)
+                    yield from (Skipped(other, stage) for other in schedule.failed(stage))
 
 
-def _log(work: Work, stage: Stage) -> Path | None:
-    log = work.store.partial(stage) / "log.txt"
-    return log if log.exists() else None
-
-
-def _progress(stage: Stage, data: Mapping[str, Any]) -> Progress:
-    rest = {name: value for name, value in data.items() if name not in ("fraction", "message")}
-    return Progress(stage, data.get("fraction"), data.get("message", ""), rest)
-
-
-def _busy(stage: Stage, holder: str, told: dict[Stage, str]) -> Iterator[Event]:
-    if told.get(stage) != holder:
-        told[stage] = holder
-        yield Progress(stage, message=f"waiting: held by {holder}")
-
-
-def _settle(schedule: Schedule, stage: Stage, outcome: Outcome) -> Iterator[Event]:
-    if outcome.status == "failed":
-        log = Path(outcome.log) if outcome.log else None
-        yield from _failed(schedule, Failed(stage, outcome.error, log, outcome.mistake))
-    else:
-        schedule.done(stage)
-        yield Done(stage, outcome.seconds) if outcome.status == "done" else Cached(stage)
-
-
-def _failed(schedule: Schedule, failure: Failed) -> Iterator[Event]:
-    yield failure
-    yield from (Skipped(lost, failure.stage) for lost in schedule.failed(failure.stage))
+def _failure(store: Store, stage: Stage, message: Message) -> Failed:
+    match message:
+        case {"failed": error, "log": log, "mistake": mistake}:
+            return Failed(stage, error, log and Path(log), mistake)
+        case {"lost": how}:
+            error = f"lost its worker {LOST_TRIES + 1} times in a row, most recently with {how}"
+        case {"died": how}:
+            error = f"its process ended twice, with {how} (out of memory?)"
+    log = store.partial(stage) / "log.txt"
+    return Failed(stage, error, log if log.exists() else None)

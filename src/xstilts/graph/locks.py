@@ -1,7 +1,7 @@
-"""Locks between processes: files that the kernel unlocks when their holder dies, and that say who that is.
+"""Locks between processes: files that the kernel unlocks when their holder dies, and that name the holder.
 
-On NFS a holder that is cut off loses its lock when the server's lease ends, and does not notice. So a lock saves work
-that would be done twice; what keeps results whole is `graph.attempts`.
+On NFS, a holder that loses its connection loses its lock when the server's lease ends, and does not notice. So a lock
+only prevents double work; `graph.attempts` keeps results whole.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pathlib import Path
 from xstilts.core.errors import StoreError
 
 RUNNING = ".running.lock"
-"""In the root of a store: held by its runs, as of `running`."""
+"""Lock file in the root of a store, shared by the runs that use it (see `running`)."""
 TRIES = 1000
-"""As often as a lock's file may vanish in turn."""
+"""How many times in a row a lock file may vanish."""
 
 
 def try_lock(path: Path) -> int | None:
-    """An open handle with an exclusive lock, or None while another process has it.
+    """An open handle with an exclusive lock; None if another process holds it.
 
     Raises:
-        OSError: no file can be made there, or none can be locked.
+        OSError: the file cannot be made or locked.
     """
     for _ in range(TRIES):
         try:
             return _try_lock(path)
-        except OSError as error:  # removed by its holder while we look at it: here, or on another machine
+        except OSError as error:  # its holder, here or on another machine, removed it just now
             if not isinstance(error, FileNotFoundError) and error.errno != errno.ESTALE:
                 raise
             vanished = error
@@ -46,22 +46,23 @@ def _try_lock(path: Path) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(path.stat(), os.fstat(handle)):
-            raise FileNotFoundError(f"{path} was removed between our open and our lock, and made anew")
+            raise FileNotFoundError(f"{path} was replaced between open and lock")
     except OSError as error:
         os.close(handle)
         if isinstance(error, BlockingIOError):
             return None
         raise
-    with suppress(OSError):  # for people; a full disk forbids it
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    with suppress(OSError):  # only for people; fails on a full disk
         os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(_ourselves()).encode())
+        os.write(handle, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}).encode())
     return handle
 
 
 def release(path: Path, handle: int) -> None:
     """Unlock and remove the file."""
     with suppress(OSError):
-        os.pread(handle, 1, 0)  # an error says that the lock was lost, and the file is another's
+        os.pread(handle, 1, 0)  # fails if the lock was lost; the file is then another process's
         path.unlink()  # while we hold it: whoever opened the same file sees that its name is gone
     with suppress(OSError):
         os.close(handle)
@@ -69,7 +70,7 @@ def release(path: Path, handle: int) -> None:
 
 @contextmanager
 def running(path: Path) -> Iterator[None]:
-    """Hold a lock that any number may hold and none may have alone, for `check_reach` to try elsewhere."""
+    """Hold a shared lock, so that `check_reach` in another process can see whether locks reach it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     try:
@@ -80,55 +81,54 @@ def running(path: Path) -> Iterator[None]:
 
 
 def check_reach(path: Path) -> None:
-    """Make sure that a lock reaches this process from another one, which is inside `running` of the same path.
+    """Check that this process sees the lock of another process, which is inside `running(path)`.
 
     Raises:
-        StoreError: the file is not there, or nobody seems to hold it.
+        StoreError: the file is missing, or the lock does not show.
     """
     host = socket.gethostname()
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        free = _is_free(path, os.O_RDWR, fcntl.LOCK_EX)
     except OSError as error:
         raise StoreError(
             f"{host} cannot open {path} ({error.strerror}): --store must name a folder that all machines share"
         ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(handle)
-    raise StoreError(
-        f"{host} does not see the locks of other machines in {path.parent}: have it mounted with them (NFSv4, or "
-        "Lustre with -o flock), or give --store a folder of one machine and run there"
-    )
+    if free:
+        raise StoreError(
+            f"{host} does not see the locks of other machines in {path.parent}: mount it with locks (NFSv4, or "
+            "Lustre with -o flock), or give --store a folder of one machine and run there"
+        )
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process has the lock now; who takes it at this very moment looks again."""
+    """Whether a process holds the lock now."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return not _is_free(path, os.O_RDONLY, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+def _is_free(path: Path, mode: int, lock: int) -> bool:
+    handle = os.open(path, mode | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, lock | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return False
     finally:
         os.close(handle)
-    return False
+    return True
 
 
 def holder(path: Path) -> str:
-    """Who holds the lock and since when, for people: `process 1234 on HOST since 05:12`."""
+    """The holder of the lock, for people: `process 1234 on HOST since 05:12`."""
     try:
         row = json.loads(path.read_bytes())
-        since = datetime.fromisoformat(row["since"]).astimezone()
-        today = since.date() == datetime.now().astimezone().date()
-        return f"process {row['pid']} on {row['host']} since {since:{'%H:%M' if today else '%Y-%m-%d %H:%M'}}"
-    except (OSError, ValueError, LookupError, TypeError):  # it was just made or removed, or an older xstilts made it
+        return f"process {row['pid']} on {row['host']} since {local_time(row['since'])}"
+    except (OSError, ValueError, LookupError, TypeError):  # just made or removed, or made by an older xstilts
         return "another process"
 
 
-def _ourselves() -> dict[str, str | int]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+def local_time(time: str) -> str:
+    """An ISO 8601 time as `12:03`, with the date unless it is today's."""
+    then, now = datetime.fromisoformat(time).astimezone(), datetime.now().astimezone()
+    return f"{then:{'%H:%M' if then.date() == now.date() else '%Y-%m-%d %H:%M'}}"

@@ -1,9 +1,9 @@
-"""Places on a Ray cluster: an actor for each worker process. Ray finds the places; what is tried again, we say.
+"""Places on a Ray cluster: one actor per worker process. Ray finds the places; `graph.execute` decides on retries.
 
-A stage that several GPUs compute together gets a placement group with a bundle for each, on as few nodes as can be. A
-task in each bundle waits for it, at an address that the worker finds in its environment.
+A stage that several GPUs compute together gets a placement group with one bundle per GPU, on as few nodes as possible.
+A task in each bundle waits for the stage at an address that the worker finds in its environment.
 
-Needs the extra `ray`, which is imported when the first place is asked for.
+Needs the extra `ray`, which is imported when the first place is requested.
 """
 
 from __future__ import annotations
@@ -15,46 +15,48 @@ import secrets
 import select
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 from xstilts.core.errors import ConfigError
-from xstilts.graph.places import Process
-from xstilts.graph.workers import Message, Needs
+from xstilts.core.stopping import handled
+from xstilts.graph.perform import Message
+from xstilts.graph.places import Needs, Process
 
 TOLD = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",  # without statistics a head still reports that there are none
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker says itself what it sees
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",  # without statistics, a head still reports that there are none
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the pool sets what a worker sees
     "RAY_worker_niceness": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would print about other nodes, on our standard output
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # keeps messages about other nodes off our standard output
 }
-"""What Ray is told where the user has not."""
+"""Defaults for Ray's environment variables."""
 MEETING = "XSTILTS_RANKS"
-"""The variable with the address at which processes wait for a worker's stages."""
+"""Environment variable with the address at which processes wait for a worker's stages."""
 Meeting = tuple[Callable[[str], tuple[Any, str]], Callable[[str, str, str], Any]]
 AVOIDED_SECONDS = 60.0
-"""How long a node whose worker was lost gets no other. Ray believes for some seconds that a dead node is alive."""
+"""How long no new worker goes to a node that lost one. Ray takes some seconds to notice that a node is dead."""
 REACH_SECONDS = 20.0
 OBJECT_BYTES = 80 * 2**20
-"""Memory that Ray keeps for objects on this machine, if it is started here: lines alone go through it."""
+"""Memory for Ray's objects on this machine, if it is started here: only lines of text go through it."""
 
 
 class Ray:
-    """A cluster, or one of this machine alone that ends with the block.
+    """`Places` on a cluster, or on a cluster of this machine alone that ends with the block.
 
     Args:
-        address: of the cluster, as `HOST:6379`; empty: one is started here.
+        address: of the cluster, as `HOST:6379`; empty: start one here.
         size: stages at a time; None: as many as there is room for.
-        most: what the most demanding stage needs.
-        meeting: how the processes of several GPUs find a stage: a function of a host that makes what they wait at, with
-            its address, and one that waits there (address, number, "0"). None: one process has all GPUs.
+        most: needs of the most demanding stage.
+        meeting: how the processes of several GPUs find a stage: a function of a host that makes a meeting point and
+            returns it with its address, and a function that waits there (address, number, "0"). None: one process has
+            all GPUs.
 
     Raises:
-        ConfigError: Ray is not installed, or there is no such cluster, or no room there.
+        ConfigError: Ray is not installed, or the cluster cannot be reached or is too small.
     """
 
     gpus: None = None
@@ -65,7 +67,7 @@ class Ray:
 
     @property
     def size(self) -> int:
-        """Stages at a time: two for each that has GPUs, one of which needs none, or one for each share of the cores."""
+        """Stages at a time: one for each share of the cores; with GPUs two for each share, one of which needs none."""
         assert self._size is not None, "known inside the block"
         return self._size
 
@@ -80,16 +82,12 @@ class Ray:
         if self._address:
             _reach(self._address)
         alone = {} if self._address else {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            ray.init(self._address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
+            with handled([signal.SIGINT, signal.SIGTERM]):  # Ray's own would end us without a word
+                ray.init(self._address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
         except (OSError, RuntimeError, ValueError) as error:
             why = str(error).strip().partition("\n")[0]
             raise ConfigError(f"--executor ray: {why} (for tokens, see docs/clusters.md)") from None
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)  # again, for Ray's own would end us without a word
         if self._size is None:
             there, most = ray.cluster_resources(), self._most
             gpus, cpus = there.get("GPU", 0), there.get("CPU", 0)
@@ -105,10 +103,10 @@ class Ray:
     def __exit__(self, *error: Any) -> None:
         import ray
 
-        ray.shutdown()  # leaves the cluster of others alone
+        ray.shutdown()  # ends only a cluster that was started here
 
     def start(self, needs: Needs) -> _Seat:
-        """Ask for an actor, which may have to wait for its place."""
+        """See `Places`; an actor may wait for its place."""
         import ray
 
         options: dict[str, Any] = {"num_cpus": needs.cpus or 1, "num_gpus": needs.gpus, "max_concurrency": 2}
@@ -126,7 +124,7 @@ class Ray:
 
 
 def _reach(address: str) -> None:
-    """Ray itself would try for minutes."""
+    """Connect once, because Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if port.isdigit() and "//" not in host:
         try:
@@ -142,7 +140,7 @@ def _in_bundle(group: Any, number: int) -> dict[str, Any]:
 
 
 class _Holder:
-    """The actor: it holds a worker process, and has others wait in all bundles of its placement group."""
+    """The actor: holds a worker process, and starts waiting tasks in all bundles of its placement group."""
 
     def __init__(self, meeting: Meeting | None) -> None:
         self._waiting: list[Any] = []
@@ -166,7 +164,7 @@ class _Holder:
         self._process.ask()
 
     def output(self) -> Iterator[bytes]:
-        """The node, then what the worker says, and how it ended."""
+        """The node, then the worker's output, then how it ended."""
         import ray
 
         yield ray.get_runtime_context().get_node_id().encode()
@@ -183,13 +181,13 @@ class _Holder:
 
 
 class _Seat:
-    """The caller's side: a thread hands on what the actor says."""
+    """The caller's side: a thread writes the actor's output into a pipe."""
 
-    def __init__(self, actor: Any, avoid: Any, group: Any) -> None:
+    def __init__(self, actor: Any, avoid: Callable[[str], None], group: Any) -> None:
         self._actor, self._avoid, self._group, self._how = actor, avoid, group, "its actor ended"
         self._output, wire = os.pipe()
         os.set_blocking(self._output, False)
-        self._thread = threading.Thread(target=self._follow, args=(wire,), daemon=True)
+        self._thread = Thread(target=self._follow, args=(wire,), daemon=True)
         self._thread.start()
 
     def _follow(self, wire: int) -> None:
@@ -198,34 +196,30 @@ class _Seat:
         node = ""
         try:
             with os.fdopen(wire, "wb", buffering=0) as pipe, suppress(BrokenPipeError):
-                for chunk in self._actor.output.options(num_returns="streaming").remote():
-                    said = ray.get(chunk)
+                for reference in self._actor.output.options(num_returns="streaming").remote():
+                    chunk = ray.get(reference)
                     if node:
-                        pipe.write(said)
-                    node = node or said.decode()
+                        pipe.write(chunk)
+                    node = node or chunk.decode()
         except ray.exceptions.RayError as error:
             self._how = type(error).__name__
             if node:
                 self._avoid(node)
 
     def fileno(self) -> int:
-        """As of `Seat`."""
         return self._output
 
     def send(self, message: Message) -> None:
-        """As of `Seat`."""
         self._actor.send.remote(message)
 
     def ask(self) -> None:
-        """As of `Seat`."""
         self._actor.ask.remote()
 
     def ended(self) -> bool:
-        """As of `Seat`."""
         return not self._thread.is_alive()
 
     def end(self) -> Message:
-        """As of `Seat`; the worker's own end was told by the actor before."""
+        """See `Seat`; the actor has reported the worker's own end before."""
         import ray
 
         ray.kill(self._actor)

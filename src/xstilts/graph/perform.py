@@ -1,4 +1,4 @@
-"""One stage, from lock to DONE: the part that every executor shares, whatever machine it runs on."""
+"""One stage, from lock to DONE: the part that all executors share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
@@ -19,18 +19,30 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 
 Report = Callable[[dict[str, Any]], None]
-"""Takes a JSON object; `fraction` (0-1) and `message` are shown, the rest is handed on."""
+"""Takes a JSON object: `fraction` (0-1) and `message` are shown, other entries are passed on."""
+Message = dict[str, Any]
+"""A message about a stage. All but the first two end the attempt.
+
+    {"started": true}     the worker holds the stage and has made its directory
+    {"report": {...}}     progress, see `Report`
+    {"done": seconds}     it is finished, after this wall time
+    {"cached": true}      another process has finished it
+    {"busy": holder}      another process is computing it
+    {"failed": error, "log": path or null, "mistake": true if the data files or the experiment must be corrected}
+    {"died": how}         the process was killed or crashed
+    {"lost": how}         the place is gone (a dead node, a preempted job), which says nothing against the stage
+"""
 PROGRESS = "progress.json"
-"""How far a stage is, in its partial directory: what other processes see of it."""
-TOLD_SECONDS = 2.0
-"""How often that is written at most."""
+"""File in a partial directory from which other processes read the progress of a stage."""
+PROGRESS_SECONDS = 2.0
+"""Shortest time between two writes of that file."""
 
 
 class Runner(Protocol):
     """Does the work of a stage: reads the inputs' directories and writes files into `directory`, which exists.
 
-    A stage that was killed may find there what it had written: files to be replaced, and never to be written into. It
-    raises `XstiltsError` for what a user can mend.
+    After a kill, `directory` may hold files of the killed process. Replace them, and never write into them. Raises
+    `XstiltsError` for mistakes that a user can correct.
     """
 
     def __call__(
@@ -40,13 +52,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """What is the same for all stages of a run.
+    """What all stages of a run have in common.
 
     Attributes:
-        store: where results go.
+        store: for results.
         runner: a function, or `module:function`, imported when the first stage runs.
         settings: JSON for the runner; cannot change a number.
-        resumable: kinds that go on from what a killed process left.
+        resumable: kinds that resume from what a killed process left.
     """
 
     store: Store
@@ -55,110 +67,88 @@ class Work:
     resumable: Collection[str] = ()
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended. `cached`: another one had finished it; `busy`: another one is at it now, `holder`.
-
-    `mistake`: it failed for what is in the data files or in the experiment, and will again until that is mended.
-    """
-
-    status: Literal["done", "cached", "busy", "failed"]
-    seconds: float = 0.0
-    error: str = ""
-    log: str | None = None
-    mistake: bool = False
-    holder: str = ""
-
-
-def perform(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome:
-    """Run one stage unless it is finished or in other hands; a fault of the stage is an outcome, not an exception.
+def perform(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Message:
+    """Run one stage, unless it is finished or another process holds it. Returns how the attempt ended.
 
     Args:
-        started: called once the stage is ours and its partial directory exists.
+        tell: receives `started` and `report` messages.
 
     Raises:
-        KeyboardInterrupt: as it comes; the partial directory stays.
+        KeyboardInterrupt: passed on; the partial directory stays.
     """
     store = work.store
     try:
         with store.lock(stage) as ours:
-            if ours and not store.has(stage) and (outcome := _attempt(work, stage, started, report)):
-                return outcome
-            return Outcome("cached") if store.has(stage) else Outcome("busy", holder=store.holder(stage))
-    except OSError as error:  # of the lock: a store that cannot be written to
+            if ours and not store.has(stage) and (end := _attempt(work, stage, tell)):
+                return end
+            return {"cached": True} if store.has(stage) else {"busy": store.holder(stage)}
+    except OSError as error:  # of the lock: the store cannot be written to
         return _failure(store, stage, error)
 
 
-def _attempt(work: Work, stage: Stage, started: Callable[[], None], report: Report) -> Outcome | None:
-    """None where another attempt was first, or is at it: a lock may be lost without notice."""
+def _attempt(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Message | None:
+    """None if another attempt was first or is running, because we lost the lock without notice."""
     store = work.store
     clock, now = time.perf_counter(), datetime.now(UTC)
     try:
-        store.begin(stage, stage.kind in work.resumable)
-        started()
-        _run(work, stage, report)
+        directory = store.begin(stage, stage.kind in work.resumable)
+        tell({"started": True})
+        store.look({source.kind for source in graph([stage])})  # another machine may have finished an input
+        inputs = {role: store.directory(source) for role, source in stage.inputs.items()}
+        runner = work.runner
+        if isinstance(runner, str):
+            module, _, function = runner.partition(":")
+            runner = cast(Runner, getattr(importlib.import_module(module), function))
+        report = _recorded(stage, directory / PROGRESS, lambda data: tell({"report": data}))
+        runner(stage, directory, inputs, dict(work.settings), report)
+        (directory / PROGRESS).unlink(missing_ok=True)
         published = store.publish(stage, now)
     except (Exception, SystemExit) as error:
         return None if store.is_lost(stage) else _failure(store, stage, error)
-    return Outcome("done", seconds=time.perf_counter() - clock) if published else None
+    return {"done": time.perf_counter() - clock} if published else None
 
 
-def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Outcome:
+def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Message:
+    log, mistake = None, isinstance(error, (DataError, ConfigError, UnknownName))
     if isinstance(error, XstiltsError):
-        mistake = isinstance(error, (DataError, ConfigError, UnknownName))
+        line = str(error)
         if isinstance(error, StageError):
-            _write_failure(store, stage, str(error))
-        return Outcome("failed", error=_one_line(str(error)), mistake=mistake)
-    if fault := disk_fault(error):
-        return Outcome("failed", error=fault)
-    log = _write_failure(store, stage, traceback.format_exc())
-    return Outcome("failed", error=_one_line(f"{type(error).__name__}: {error}"), log=log)
+            _write_failure(store, stage, line)
+    elif not (line := disk_fault(error)):
+        line = f"{type(error).__name__}: {error}"
+        log = _write_failure(store, stage, traceback.format_exc())
+    return {"failed": " ".join(line.split()), "log": log, "mistake": mistake}
 
 
-def _run(work: Work, stage: Stage, report: Report) -> None:
-    work.store.look({source.kind for source in graph([stage])})  # other machines may have finished what we saw missing
-    inputs = {role: work.store.directory(source) for role, source in stage.inputs.items()}
-    runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
-    directory = work.store.partial(stage)
-    runner(stage, directory, inputs, dict(work.settings), _told(stage, directory / PROGRESS, report))
-    (directory / PROGRESS).unlink(missing_ok=True)
-
-
-def _told(stage: Stage, file: Path, report: Report) -> Report:
-    """`report`, of which a file has the last word, and before that the label."""
+def _recorded(stage: Stage, file: Path, report: Report) -> Report:
+    """`report`, whose latest fraction and message are also written to a file, after the stage's label."""
     last = 0.0
 
     def write(data: Mapping[str, Any]) -> None:
         nonlocal last
         last = time.monotonic()
-        said = {"label": stage.label, "told": datetime.now(UTC).isoformat(timespec="seconds")}
-        with suppress(OSError):  # a full disk: the stage itself will say so
-            file.write_text(json.dumps(said | {name: data[name] for name in ("fraction", "message") if name in data}))
+        row = {"label": stage.label, "told": datetime.now(UTC).isoformat(timespec="seconds")}
+        with suppress(OSError):  # a full disk, which the stage itself will report
+            file.write_text(json.dumps(row | {name: data[name] for name in ("fraction", "message") if name in data}))
 
-    def tell(data: dict[str, Any]) -> None:
-        if time.monotonic() - last >= TOLD_SECONDS:
+    def recorded(data: dict[str, Any]) -> None:
+        if time.monotonic() - last >= PROGRESS_SECONDS:
             write(data)
         report(data)
 
-    file.unlink(missing_ok=True)  # an older attempt's, which may write to it still
+    file.unlink(missing_ok=True)  # an older attempt may still write to its own
     write({})
-    return tell
+    return recorded
 
 
 def _write_failure(store: Store, stage: Stage, text: str) -> str | None:
-    """What reports read of a stage that failed: until it is computed, it is counted as such."""
+    """Record that the stage failed, for reports; removed when the stage is computed."""
     log = store.failure(stage)
     try:
         write_text(log, f"{stage} ({stage.key})\n{text}")
-    except OSError:  # the disk may be full, and that may be the very fault
+    except OSError:  # possibly the very error: a full disk
         return None
     return str(log)
-
-
-def find_runner(name: str) -> Runner:
-    """The function called `module:function`."""
-    module, _, function = name.partition(":")
-    return cast(Runner, getattr(importlib.import_module(module), function))
 
 
 def runner_name(runner: str | Runner) -> str:
@@ -169,7 +159,3 @@ def runner_name(runner: str | Runner) -> str:
     importable = "<" not in function and module != "__main__"
     assert importable, f"{runner} cannot be imported by a worker; use workers=0"
     return f"{module}:{function}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Where worker processes are: on this machine with its GPUs leased to them, or on SLURM's through `srun`."""
+"""Workers, which carry out stages, and the places where they run: this process, this machine with its GPUs, SLURM."""
 
 from __future__ import annotations
 
@@ -9,51 +9,106 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from xstilts.core.errors import ConfigError
-from xstilts.graph.workers import Message, Needs
+from xstilts.graph.perform import Message, Work, perform
+from xstilts.graph.stage import Stage
 
 WORKER = ("-P", "-m", "xstilts.graph.worker")
 END_SECONDS = 10.0
-"""How long `srun` may take to end by itself. SIGKILL would leave what it started to SLURM, which may take minutes."""
+"""Time for `srun` to end by itself. After SIGKILL, SLURM would clean up what it started, which may take minutes."""
+
+
+class Workers(AbstractContextManager[object], Protocol):
+    """Carry out stages, several at a time. Open inside a `with` block; leaving it ends the stages that still run."""
+
+    def fits(self, stage: Stage) -> bool:
+        """Whether the stage can be given now; the same for all stages of a kind."""
+
+    def give(self, stage: Stage) -> None:
+        """Start a stage that `fits`."""
+
+    def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
+        """New messages; waits at most `timeout` seconds for the first one.
+
+        Raises:
+            StageError: no worker can be started, or a worker does not see the store.
+        """
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Resources of a stage while it runs. They depend on its kind and are never in its key.
+
+    Attributes:
+        gpus: devices for this stage alone.
+        cpus: cores; None: its share of this machine's cores.
+    """
+
+    gpus: int = 0
+    cpus: int | None = None
+
+
+class Here(AbstractContextManager["Here"]):
+    """Workers that run one stage at a time in this process. Messages arrive when the stage has ended."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._given: list[Stage] = []
+
+    def __exit__(self, *error: Any) -> None:
+        self._given.clear()
+
+    def fits(self, stage: Stage) -> bool:
+        return not self._given
+
+    def give(self, stage: Stage) -> None:
+        """Run it at the next `receive`."""
+        self._given.append(stage)
+
+    def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
+        """Run the given stage and yield all its messages."""
+        if not self._given:
+            time.sleep(timeout)
+            return
+        stage, messages = self._given.pop(), list[Message]()
+        messages.append(perform(self._work, stage, messages.append))
+        yield from ((stage, message) for message in messages)
 
 
 class Seat(Protocol):
-    """One worker process, as its caller has it."""
+    """A worker process, seen by the process that started it."""
 
     def fileno(self) -> int:
-        """A descriptor that does not block: what the worker says, in lines of JSON."""
-        ...
+        """Non-blocking descriptor from which the worker's messages are read, one JSON value per line."""
 
     def send(self, message: Message) -> None:
-        """Tell the worker something; nothing happens where it has ended."""
-        ...
+        """Send a message to the worker; does nothing if it has ended."""
 
     def ask(self) -> None:
-        """Have it end by itself, once its stage has saved what it can."""
-        ...
+        """Ask it to end, after its stage has saved its work."""
 
     def ended(self) -> bool:
-        """Whether it has."""
-        ...
+        """Whether it has ended."""
 
     def end(self) -> Message:
-        """Kill it and its children; returns `{"died": how}` or `{"lost": how}`."""
+        """Kill it and its children. Returns `{"died": how}` or `{"lost": how}`."""
         ...
 
 
-class Places(Protocol):
-    """Where workers can be started; open inside the block.
+class Places(AbstractContextManager[object], Protocol):
+    """Where workers can be started; open inside a `with` block.
 
     Attributes:
-        size: stages at a time.
-        gpus: values of CUDA_VISIBLE_DEVICES, one for each stage at a time that needs GPUs. None: whoever gives places
-            also gives GPUs, and takes both back from a worker that has nothing to do.
+        size: number of stages at a time.
+        gpus: one value of CUDA_VISIBLE_DEVICES for each stage at a time that needs GPUs. None: the cluster assigns
+            GPUs, and a worker without work returns its place and its GPUs.
     """
 
     @property
@@ -62,33 +117,28 @@ class Places(Protocol):
     @property
     def gpus(self) -> Sequence[str] | None: ...
 
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *error: Any) -> None: ...
-
     def start(self, needs: Needs) -> Seat:
-        """Start a worker, or ask for a place for one."""
-        ...
+        """Start a worker, or queue for a place for one."""
 
 
 def how_it_ended(code: int) -> Message:
-    """What an exit code says of a worker, negative for a signal. SIGTERM is what a place is taken back with."""
+    """The message for an exit code, negative for a signal. A cluster sends SIGTERM when it takes a place back."""
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return {"lost" if code == -signal.SIGTERM else "died": how}
 
 
 def code_path() -> dict[str, str]:
-    """The variable by which another process finds this code."""
+    """The environment variable by which another process finds this package."""
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     return {"PYTHONPATH": path}
 
 
 class Process:
-    """A process that this one starts, itself or by a command that starts it elsewhere. It leads a process group.
+    """A `Seat` whose process this one starts, directly or through a launcher. It leads a process group.
 
     Args:
-        launch: words before the command, as `srun -n1`.
-        variables: of its environment, besides those of this process.
+        launch: the launcher's words before the command, such as `srun -n1`.
+        variables: added to this process's environment.
     """
 
     def __init__(self, launch: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> None:
@@ -98,35 +148,32 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | code_path() | dict(variables or {}),
-            start_new_session=True,  # Ctrl-C reaches us alone, and we end the workers
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the workers
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
         os.set_blocking(self.fileno(), False)
 
     def fileno(self) -> int:
-        """Of its output."""
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
+        return self._output.fileno()
 
     def send(self, message: Message) -> None:
-        """As of `Seat`."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died; reading its output tells
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died, which shows when its output is read
+            self._input.write(json.dumps(message).encode() + b"\n")
+            self._input.flush()
 
     def ask(self) -> None:
-        """As of `Seat`: its input ends."""
-        assert self._process.stdin is not None
+        """See `Seat`: closes its input."""
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._input.close()
 
     def ended(self) -> bool:
-        """As of `Seat`."""
-        # WNOWAIT keeps the process a zombie, so that its number, and its group's, stay ours until `end`.
+        # WNOWAIT keeps a zombie, so that no other process or group gets its number before `end`.
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def end(self) -> Message:
-        """As of `Seat`. What a launcher's exit code says is not of the worker, which then has told how it ended."""
+        """See `Seat`. With a launcher, the exit code is the launcher's; the worker has reported its own end."""
         if self._launch and not self.ended():
             self.ask()
             self._process.terminate()
@@ -135,48 +182,33 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-        if self._launch:
-            return {"lost": f"{self._launch[0]} ended with {code}"}
-        return how_it_ended(code)
+        self.ask()
+        self._output.close()
+        return {"lost": f"{self._launch[0]} ended with {code}"} if self._launch else how_it_ended(code)
 
 
 @dataclass(frozen=True)
-class Local:
-    """This machine.
-
-    Attributes:
-        size: stages at a time.
-        gpus: as of `Places`.
-    """
+class Local(AbstractContextManager["Local"]):
+    """`Places` on this machine."""
 
     size: int
     gpus: Sequence[str] | None = ()
 
-    def __enter__(self) -> Local:
-        return self
-
     def __exit__(self, *error: Any) -> None: ...
 
     def start(self, needs: Needs) -> Process:
-        """A process."""
         return Process()
 
 
 @dataclass(frozen=True)
 class Slurm:
-    """What SLURM gives: steps of the allocation that this process is in, else a job for each worker.
+    """`Places` on SLURM: steps of the allocation that this process is in, otherwise one job per worker.
 
     Attributes:
-        size: stages at a time.
-        options: more words for `srun`, as `--partition gpu --time 8:00:00`.
-        gpus: as of `Places`: SLURM gives them.
+        options: further words for `srun`, such as `--partition gpu --time 8:00:00`.
 
     Raises:
-        ConfigError: there is no `srun`, or the options have an open quote.
+        ConfigError: `srun` is not installed, or the options have an unclosed quote.
     """
 
     size: int
@@ -192,19 +224,19 @@ class Slurm:
     def __exit__(self, *error: Any) -> None: ...
 
     def launch(self, needs: Needs) -> list[str]:
-        """What comes before a worker's command."""
+        """The words before a worker's command."""
         words = ["srun", "-Q", "-n1", f"-c{needs.cpus or 1}", "--unbuffered"]
         inside = "SLURM_JOB_ID" in os.environ
         words += ["-N1", "--exact"] if inside else ["--job-name=xstilts"]
         if needs.gpus:
             words.append(f"--gpus-per-task={needs.gpus}")
         elif inside:
-            words.append("--gres=none")  # else it has all GPUs of the allocation
+            words.append("--gres=none")  # otherwise it gets all GPUs of the allocation
         try:
             return [*words, *shlex.split(self.options)]
         except ValueError as error:
             raise ConfigError(f"--slurm-options {self.options!r}: {error}") from None
 
     def start(self, needs: Needs) -> Process:
-        """A job or a step, which may have to wait."""
+        """See `Places`; a job may wait in the queue."""
         return Process(self.launch(needs))

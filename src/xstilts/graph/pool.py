@@ -1,4 +1,4 @@
-"""Worker processes and what they are doing: the same wherever they are."""
+"""A pool of worker processes, the same for all places."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,23 +16,26 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from xstilts.core.errors import StageError
-from xstilts.core.stopping import GRACE_SECONDS
+from xstilts.core.stopping import GRACE_SECONDS, handled
 from xstilts.graph.locks import RUNNING, running
-from xstilts.graph.perform import Work, runner_name
-from xstilts.graph.places import Places, Seat
+from xstilts.graph.perform import Message, Work, runner_name
+from xstilts.graph.places import Needs, Places, Seat
 from xstilts.graph.stage import Stage, to_rows
-from xstilts.graph.workers import Message, Needs
 
 WAITING = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
-"""How long OpenMP threads spin before they sleep: turns of GNU's, milliseconds of Intel's and LLVM's.
+"""How long OpenMP threads spin before they sleep: turns for GNU's, milliseconds for Intel's and LLVM's library.
 
-By default they spin so long that beside other busy processes a step takes ten times as long (`benchmarks/waiting.py`).
+By default they spin so long that a step takes ten times as long beside other busy processes (`benchmarks/waiting.py`).
 """
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS")
+IDLE_SECONDS = 60.0
+"""How long a worker without work keeps a place on a cluster."""
+STILLBORN = 3
+"""How many workers in a row may end before they are ready; then none is started until a stage has ended."""
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, and the quota of its container where there is one."""
+    """Cores that this process may use: its affinity, and the quota of its container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
@@ -42,24 +44,18 @@ def cores() -> int:
 
 
 def waiting(environment: Mapping[str, str]) -> dict[str, str]:
-    """What to add to an environment so that threads wait asleep; nothing where the user has said how they wait."""
+    """Variables that make waiting threads sleep; none if the user has set how they wait."""
     return {} if {"OMP_WAIT_POLICY", *WAITING} & environment.keys() else dict(WAITING)
 
 
 def thread_variables(environment: Mapping[str, str], workers: int, threads: int | None) -> dict[str, str]:
-    """The variables for a worker's number of threads: `threads`, else the user's, else a share of the cores."""
+    """Variables for a worker's number of threads: `threads`, else the user's, else a share of the cores."""
     if threads is not None:
         return dict.fromkeys(THREADS, str(threads))
     given = {name: environment[name] for name in THREADS if environment.get(name)}
     if "TORCHELASTIC_RUN_ID" in environment and given.get("OMP_NUM_THREADS") == "1":
         del given["OMP_NUM_THREADS"]  # torchrun's own choice
     return dict.fromkeys(THREADS, given.get("OMP_NUM_THREADS", str(max(1, cores() // workers)))) | given
-
-
-IDLE_SECONDS = 60.0
-"""How long a worker without work keeps a place that others may want."""
-STILLBORN = 3
-"""How many workers in a row may end before they are ready. Others are started when a stage has ended."""
 
 
 @dataclass(eq=False)
@@ -77,7 +73,7 @@ class _Worker:
         return self.state == "ready" and self.stage is None
 
     def messages(self) -> list[Message]:
-        """All that has arrived."""
+        """All messages that have arrived."""
         with suppress(BlockingIOError):
             while chunk := os.read(self.seat.fileno(), 1 << 20):
                 self.unread += chunk
@@ -90,17 +86,17 @@ class _Worker:
 
 
 class Pool:
-    """Workers in `places`, started when there is work for them.
+    """`Workers` that are processes in `places`, started when there is work for them.
 
-    A stage that is given goes to the first worker that is ready for its kind: workers may wait long for their place.
+    A stage goes to the first worker that is ready for its kind, since workers may wait long for their place.
 
-    When the block ends, stages that can save their work have some seconds for it; then all workers are killed, at once
-    on a second Ctrl-C. Inside the block SIGTERM raises KeyboardInterrupt, unless it is caught already.
+    At the end of the block, stages that can save their work get some seconds for it; then all workers are killed (at
+    once on a second Ctrl-C). Inside the block SIGTERM raises KeyboardInterrupt, unless it is caught already.
 
     Args:
-        targets: the whole graph of these is known to the workers.
-        work: what is the same for all stages; its runner must have an importable name.
-        needs: kind of stage -> what it needs; `Needs()` for the others.
+        targets: workers know the whole graph of these.
+        work: what all stages have in common; its runner must have an importable name.
+        needs: kind of stage -> its needs; `Needs()` for other kinds.
         threads: computing threads of each worker; see `thread_variables`.
     """
 
@@ -112,10 +108,16 @@ class Pool:
         needs: Mapping[str, Needs] | None = None,
         threads: int | None = None,
     ) -> None:
-        lent = places.gpus is None or places.gpus or not any(one.gpus for one in (needs or {}).values())
-        assert lent, "a stage needs a GPU, and none is lent"
-        self._targets, self._work, self._places = list(targets), work, places
-        self._needs, self._threads = needs or {}, threads
+        needs = needs or {}
+        has_gpus = places.gpus is None or places.gpus or not any(one.gpus for one in needs.values())
+        assert has_gpus, "a stage needs a GPU, and the place has none"
+        self._targets, self._work, self._places, self._needs, self._threads = (
+            list(targets),
+            work,
+            places,
+            needs,
+            threads,
+        )
         self._runner = runner_name(work.runner)
         self._given: list[Stage] = []
         self._workers: list[_Worker] = []
@@ -123,7 +125,9 @@ class Pool:
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Pool:
+        caught = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
         with ExitStack() as inside:
+            inside.enter_context(handled([] if caught else [signal.SIGTERM], _interrupt))
             inside.enter_context(running(self._work.store.root / RUNNING))
             inside.enter_context(self._places)
             self._inside = inside.pop_all()
@@ -136,10 +140,6 @@ class Pool:
             "environment": waiting(os.environ) | thread_variables(os.environ, self._places.size, self._threads),
             "stages": to_rows(self._targets),
         }
-        main = threading.current_thread() is threading.main_thread()
-        self._catches = main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-        if self._catches:
-            signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -156,11 +156,9 @@ class Pool:
                 worker.seat.end()
             self._selector.close()
             self._inside.close()
-            if self._catches:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def fits(self, stage: Stage) -> bool:
-        """Whether it may be started now: it is one of `size` at a time, and one for each GPU."""
+        """Whether it can start now: at most `size` stages run at a time, and one for each lease of GPUs."""
         taken = [self._needs_of(one) for one in self._given]
         taken += [worker.needs for worker in self._workers if worker.stage is not None]
         if len(taken) >= self._places.size:
@@ -172,11 +170,12 @@ class Pool:
         return self._needs.get(stage.kind, Needs(0, self._threads))
 
     def give(self, stage: Stage) -> None:
-        """Have a worker begin the stage as soon as one is ready."""
+        """Start the stage as soon as a worker is ready."""
         self._given.append(stage)
         self._staff()
 
     def _staff(self) -> None:
+        """Give waiting stages to ready workers, and start the workers that are missing."""
         for stage in list(self._given):
             ready = (worker for worker in self._workers if worker.idle and worker.needs == self._needs_of(stage))
             if (worker := next(ready, None)) is not None:
@@ -196,10 +195,10 @@ class Pool:
         if gpus is None:
             idle = [worker for worker in self._workers if worker.idle]
             if idle and sum(worker.state != "leaving" for worker in self._workers) >= self._places.size:
-                self._dismiss(idle[0])  # it has what this one needs
+                self._dismiss(idle[0])  # it has the place that this one needs
         elif needs.gpus:
             free = [gpu for gpu in gpus if gpu not in {worker.gpu for worker in self._workers}]
-            if not free:  # its last worker has not quite ended
+            if not free:  # the last worker with a lease has not quite ended
                 return
             gpu = free[0]
         worker = _Worker(self._places.start(needs), needs, gpu)
@@ -211,10 +210,10 @@ class Pool:
         worker.seat.ask()
 
     def receive(self, timeout: float) -> Iterator[tuple[Stage, Message]]:
-        """As of `Workers`."""
+        """See `Workers`."""
         readable = {key.data for key, _ in self._selector.select(timeout)}
         for worker in list(self._workers):
-            # A child that the stage left behind may hold the pipe open: the end of the pipe is not the only sign.
+            # A child that the stage left behind may keep the pipe open, so the end of the pipe is not the only sign.
             gone = worker.seat.ended()
             if worker in readable or gone:
                 yield from self._read(worker, gone)
@@ -231,11 +230,11 @@ class Pool:
                     worker.seat.send(self._hello_to(worker))
                 case {"refused": why}:
                     raise StageError(why)
-                case {"outcome": _}:
+                case {"done": _} | {"cached": _} | {"busy": _} | {"failed": _}:
                     worker.stage, worker.since, self._stillborn = None, time.monotonic(), 0
                 case {"died": _} | {"lost": _} if worker.state == "ready":
                     worker.stage, worker.state = None, "leaving"
-            if stage is not None:  # else a thread that its stage left behind
+            if stage is not None:  # otherwise it comes from a thread that its stage left behind
                 yield stage, message
         if gone:
             self._workers.remove(worker)

@@ -1,14 +1,13 @@
-"""What a finished stage says of itself, and whether its files are still what was written.
+"""The description of a finished stage, and the check that its files are still what was written.
 
-`DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file. Stages of older stores have neither
-(their `DONE` is empty) and are read unchecked.
+`DONE` holds the SHA-256 of `stage.json`, and `stage.json` that of every other file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -21,18 +20,18 @@ from xstilts.core.files import sha256 as sha256_of
 from xstilts.core.keys import content_key
 
 UNCHECKED = ("DONE", "stage.json", "log.txt")
-"""Files without a checksum in `stage.json`. `DONE` has that of `stage.json`, so that damage to either shows; the log is
-read by people only, and may still be written to."""
+"""Files without a checksum in `stage.json`. `DONE` has the one of `stage.json`, so that damage to either shows. Only
+people read the log, and a process may still be writing to it."""
 REMEDY = "`xstilts run` computes it again"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished stage as its `stage.json` tells it; `started` and `finished` are ISO 8601 in UTC.
+    """A finished stage, as its `stage.json` describes it; `started` and `finished` are ISO 8601 in UTC.
 
     Attributes:
         environment: versions, processor and device it was computed with (`graph.environment`).
-        files: SHA-256 of its files by relative path; None in older stores.
+        files: SHA-256 of its files by relative path.
     """
 
     key: str
@@ -46,15 +45,15 @@ class Record:
     host: str
     package: str
     directory: Path
-    environment: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str] | None = None
+    environment: dict[str, Any]
+    files: dict[str, str]
 
     @classmethod
     def read(cls, directory: Path, key: str = "") -> Record:
-        """The finished stage in this folder; its other files are not looked at.
+        """The finished stage in this folder; reads `DONE` and `stage.json` only.
 
         Args:
-            key: of the stage, where the folder does not have its name.
+            key: of the stage, if it is not the name of the folder.
 
         Raises:
             StoreError: `DONE` or `stage.json` is missing or damaged.
@@ -62,14 +61,12 @@ class Record:
         try:
             written = (directory / "DONE").read_text(encoding="ascii")
             content = (directory / "stage.json").read_bytes()
-            if written and written != sha256(content).hexdigest():
+            if written != sha256(content).hexdigest():
                 raise ValueError("stage.json is not what was written")
             record = cls(**json.loads(content), directory=directory)
-            named = content_key([record.kind, record.version, record.config, record.inputs])
-            if (record.key, key or directory.name) != (named, named):
+            expected = content_key([record.kind, record.version, record.config, record.inputs])
+            if (record.key, key or directory.name) != (expected, expected):
                 raise ValueError("stage.json describes another stage")
-            if record.files is not None and not written:
-                raise ValueError("DONE is not what was written")
         except OSError as error:
             raise damaged(directory, f"{Path(error.filename).name}: {error.strerror}") from None
         except (TypeError, ValueError, RecursionError) as error:
@@ -78,24 +75,24 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """What computing it took: of a resumed stage its last part."""
+        """Computing time; for a resumed stage, of its last attempt."""
         return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
 
     @cached_property
     def fault(self) -> str:
-        """The first of its files that is not what was written, and why; empty where all are."""
-        return next(filter(None, map(self._fault, self.files or ())), "") or self.astray
+        """The first of its files that is not what was written, and why; empty if there is none."""
+        return next(filter(None, map(self._fault, self.files)), "") or self.astray
 
     @property
     def astray(self) -> str:
-        """That it points to a model that is not on this machine; empty where it does not."""
+        """A sentence if it points to a model that is not on this machine; empty otherwise."""
         source = self._pointer.get("source")
         gone = "files" in self.config and source and not Path(source).is_dir()
         return f"the model in {source}, to which it points, is gone" if gone else ""
 
     def _fault(self, name: str) -> str:
         try:
-            same = sha256_of(self.directory / name) == (self.files or {})[name]
+            same = sha256_of(self.directory / name) == self.files[name]
             return "" if same else f"{name} is not what was written"
         except OSError as error:
             return f"{name}: {error.strerror}"
@@ -115,18 +112,18 @@ class Record:
         return found if isinstance(found, dict) else {}
 
     def file(self, name: str) -> Path:
-        """One of its files, once that alone has been compared with its checksum. Errors as of `sound`."""
-        if name in (self.files or ()) and (fault := self._fault(name)):
+        """One of its files, compared with its checksum. Raises `StoreError` if it is damaged."""
+        if name in self.files and (fault := self._fault(name)):
             raise damaged(self.directory, fault)
         return self.directory / name
 
     def sound(self) -> Record:
-        """Itself, once its files have been compared with their checksums. Raises `StoreError` when one is damaged."""
+        """Itself, with all files compared with their checksums. Raises `StoreError` if one is damaged."""
         if self.fault:
             raise damaged(self.directory, self.fault)
         return self
 
 
 def damaged(directory: Path, why: str) -> StoreError:
-    """The error of a stage of which something is not what was written."""
+    """The error for a finished stage with a file that is not what was written."""
     return StoreError(f"{directory} is damaged ({why}): {REMEDY}")

@@ -1,11 +1,11 @@
-"""Finished stages on an object store, or on any other file system that fsspec knows: what stores on machines share.
+"""A remote: finished stages on an object store or another file system of fsspec, shared by stores on many machines.
 
-REMOTE.json               format of this place
+REMOTE.json               format of this remote
 <kind>/<key>/<digest>/    the files of a finished stage; the digest is the SHA-256 of its `stage.json`, which has theirs
 finished/<kind>/<key>     its manifest: that digest, written after the files by one conditional PUT
 
-A stage is there when its manifest is. Folders are named by what they hold: two that push the same stage never write the
-same file with another content, and what a killed push has left is what the next one would write.
+A stage is there if its manifest is. Folders are named by their content: two processes that push the same stage never
+write different content to one file, and the next push continues from the files of a killed one.
 """
 
 from __future__ import annotations
@@ -36,40 +36,40 @@ _HINTS = {
     "redentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "onnect": "check the network, and AWS_ENDPOINT_URL if the server is not Amazon's",
 }
-"""What to do, by words of a message: each file system has exceptions of its own."""
+"""What to do, by words in the message, since each file system has its own exceptions."""
 
 
 class Remote:
-    """A place for finished stages.
+    """A folder of finished stages, given by its URL.
 
     Args:
-        url: `s3://BUCKET/FOLDER`, or another URL of a folder that fsspec reads. The folder is made if missing.
+        url: `s3://BUCKET/FOLDER`, or another URL that fsspec reads. The folder is made if missing.
 
     Attributes:
         known: keys of the stages that were there when it was opened.
 
     Raises:
-        ConfigError: no such URL, or the package that reads it is not installed.
-        StoreError: it cannot be reached or written to, or is of another format.
+        ConfigError: not a URL, or the package that reads it is not installed.
+        StoreError: it cannot be reached or written to, or has another format.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._fs, self._root = _file_system(url)
-        self._damaged: dict[Stage, str] = {}  # manifests of which the files are not what was written
+        self._damaged: dict[Stage, str] = {}  # their manifests; the files are not what was written
         with self._faults(f"--remote {self.url}"):
             self.known = frozenset(path.rpartition("/")[2] for path in self._fs.find(f"{self._root}/finished"))
             self._check_format()
 
     def lacks(self, stage: Stage) -> bool:
-        """Whether a stage was not there when this was opened, or has been found damaged since."""
+        """Whether the stage was missing when this was opened, or has been found damaged since."""
         return stage.key not in self.known or stage in self._damaged
 
     def fetch(self, stage: Stage, store: Store) -> str:
-        """Finish a stage of `store` with the files that are here. Returns what happened, for people; empty: nothing.
+        """Finish a stage of `store` with the files of the remote. Returns what happened, for people; empty: nothing.
 
-        Nothing happens where the stage is not here or was found damaged before, where the store has it or another
-        process is at it, and where it points to a model that is not on this machine. Damage is told and not raised.
+        Nothing happens if the remote lacks the stage or has it damaged, if the store has it or another process holds
+        it, or if it points to a model that is not on this machine. Damage is returned as a line, not raised.
 
         Raises:
             StoreError: it cannot be read.
@@ -87,7 +87,7 @@ class Remote:
                 self._damaged[stage] = digest
                 return str(error).replace(str(made), f"{self.url}/{stage.kind}/{stage.key}")
             finally:
-                discard(made)  # what was accepted has another name by now
+                discard(made)  # an accepted one has another name by now
 
     def _filled(self, made: Path, stage: Stage, digest: str) -> Record:
         """Download the files of a stage into `made` and compare them. Raises `StoreError` for damage."""
@@ -105,13 +105,11 @@ class Remote:
         get(["stage.json"])
         (made / "DONE").write_text(digest, encoding="ascii")
         record = Record.read(made, stage.key)
-        if record.files is None:  # no store pushes such
-            raise damaged(made, "stage.json has no checksums")
         get(list(record.files))
         return record if record.astray else record.sound()
 
     def push(self, stage: Stage, store: Store) -> str:
-        """Put a finished stage of `store` here, unless it is. Returns why not, for people, if it is not sound.
+        """Upload a finished stage of `store`, unless it is there. Returns the reason if it cannot be pushed, else "".
 
         Raises:
             StoreError: it cannot be written.
@@ -124,8 +122,6 @@ class Remote:
                 return f"not pushed: {fault}"
             directory = store.directory(stage)
             record, digest = Record.read(directory), (directory / "DONE").read_text(encoding="ascii")
-            if record.files is None:
-                return "not pushed: an older xstilts wrote it, without checksums"
             target = self._folder(stage, digest)
             there = self._sizes(target)
             names = [n for n in ("stage.json", *record.files) if there.get(n) != (directory / n).stat().st_size]
@@ -133,7 +129,7 @@ class Remote:
             if before is not None:
                 self._fs.pipe_file(self._manifest(stage), digest.encode())
                 self._drop(stage, before, kept=digest)
-            elif not self._create(self._manifest(stage), digest):  # another that has computed it was first
+            elif not self._create(self._manifest(stage), digest):  # another process has pushed it first
                 self._drop(stage, digest, kept=self._digest(stage) or "")
             return ""
 
@@ -144,25 +140,25 @@ class Remote:
         return f"{self._root}/{stage.kind}/{stage.key}/{digest}"
 
     def _digest(self, stage: Stage) -> str | None:
-        """What the manifest says; None where there is none."""
+        """The content of the manifest; None if there is none."""
         try:
             return str(self._fs.cat_file(self._manifest(stage)), "ascii", "replace")
         except FileNotFoundError:
             return None
 
     def _sizes(self, folder: str) -> dict[str, int]:
-        """Bytes of all files below a folder, by relative path."""
+        """Relative path -> bytes of all files below a folder."""
         found = self._fs.find(folder, detail=True)
         return {path.removeprefix(f"{folder}/"): about["size"] for path, about in found.items()}
 
     def _create(self, path: str, text: str) -> bool:
-        """Write a small file, whole or not at all; False where there is one. On S3 one PUT with `If-None-Match: *`."""
-        if isinstance(self._fs, LocalFileSystem):  # its "xb" shows others an empty file first
+        """Write a small file as a whole; False if it exists. On S3 this is one PUT with `If-None-Match: *`."""
+        if isinstance(self._fs, LocalFileSystem):  # whose mode "xb" first shows others an empty file
             return self._linked(Path(path), text)
         try:
             with self._fs.open(path, "xb") as file:
                 file.write(text.encode())
-        except OSError:  # FileExistsError; not all libraries make that of a server's 412
+        except OSError:  # FileExistsError, but not all libraries make that of HTTP 412
             if not self._fs.exists(path):
                 raise
             return False
@@ -182,7 +178,7 @@ class Remote:
         return True
 
     def _drop(self, stage: Stage, digest: str, kept: str) -> None:
-        """Remove a folder that the manifest does not name, but `kept`; where nothing may be removed, it stays."""
+        """Remove a folder unless it is `kept`, which the manifest names; it stays if removing is not allowed."""
         if digest != kept and _DIGEST.fullmatch(digest) and _DIGEST.fullmatch(kept):
             with suppress(OSError):
                 self._fs.rm(self._folder(stage, digest), recursive=True)
@@ -206,12 +202,12 @@ class Remote:
 
     @contextmanager
     def _faults(self, doing: str, stage: Stage | None = None) -> Iterator[None]:
-        """Have all that a file system raises as one line, the same for all stages."""
+        """Turn every exception of a file system into a `StoreError` of one line, the same for all stages."""
         try:
             yield
         except XstiltsError:
             raise
-        except Exception as error:  # of whatever library
+        except Exception as error:  # each library has its own
             text = " ".join(str(error).split()) or type(error).__name__
             if stage is not None:
                 text = re.sub(rf"(/finished)?/{stage.kind}/{stage.key}[^\s\"']*", "", text)
@@ -225,7 +221,7 @@ def _advised(error: Exception, text: str) -> str:
 
 
 def _file_system(url: str) -> tuple[Any, str]:
-    """What fsspec opens a URL with, and the path that it has there."""
+    """The file system of a URL, and the path in it."""
     protocol, _, place = url.partition("://")
     if not place.strip("/"):
         raise ConfigError(f"--remote {url}: give the URL of a folder, such as s3://BUCKET/FOLDER")

@@ -1,7 +1,7 @@
-"""A stage: one unit of work named by its content. Equal descriptions are one stage, however often they are asked for.
+"""A stage: one unit of work named by its content. Stages with equal descriptions are one stage.
 
-The key covers everything that can change a number (kind, version, config, the inputs' keys) and nothing else: `label`
-and `settings` may differ between machines and runs without a second computation.
+The key covers everything that can change a number (kind, version, config, keys of the inputs) and nothing else:
+`label` and `settings` may differ between machines and runs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from xstilts.core.keys import content_key
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stage:
-    """A node of the graph. Two stages are equal when their keys are.
+    """A node of the graph. Two stages are equal if their keys are equal.
 
     Attributes:
         kind: what is done (`prepare`, `train` ...); also the name of its folder in the store.
-        version: raised by hand whenever the code of this kind starts to give other numbers.
-        config: JSON, all that can change a number. It is copied, so that nobody can change it behind the key.
+        version: raised by hand when the code of this kind starts to give other numbers.
+        config: JSON, everything that can change a number. It is copied, so later changes do not reach the stage.
         inputs: role -> the stage whose directory is read, e.g. `{"weights": train, "data": prepare}`.
-        label: for people; outside the key.
-        settings: JSON hints for the executor, e.g. `{"cost": 3.0}` (relative length); outside the key.
-        key: 20 hex digits. Taken from the inputs' own keys, so that deep graphs cost one hash a stage.
+        label: name for people; not in the key.
+        settings: JSON hints for the executor, e.g. `{"cost": 3.0}` (relative length); not in the key.
+        key: 20 hex digits. Computed from the keys of the inputs, so a deep graph costs one hash per stage.
 
     Raises:
         TypeError: config or settings hold something that is not JSON.
@@ -66,54 +66,43 @@ class Stage:
 
 
 def graph(targets: Iterable[Stage]) -> list[Stage]:
-    """Targets and all they depend on, each once, inputs before the stages that read them.
+    """The targets and everything they depend on, each once, inputs before the stages that read them.
 
-    The order depends on the targets alone. Of equal stages the first one met stands for all (labels may differ).
+    The order depends on the targets alone. Of equal stages the first one stands for all (their labels may differ).
     """
-    met: dict[str, Stage] = {}
+    found: dict[str, Stage] = {}
     to_visit = list(reversed(list(targets)))
     while to_visit:  # not recursive: a chain of phases may be deeper than Python's stack
         stage = to_visit.pop()
-        if stage.key not in met:
-            met[stage.key] = stage
+        if stage.key not in found:
+            found[stage.key] = stage
             to_visit.extend(reversed(list(stage.inputs.values())))
-    sorter = TopologicalSorter({key: stage.input_keys().values() for key, stage in met.items()})
-    return [met[key] for key in sorter.static_order()]
+    sorter = TopologicalSorter({key: stage.input_keys().values() for key, stage in found.items()})
+    return [found[key] for key in sorter.static_order()]
 
 
 def drop_defaults(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` without the entries that equal their default: how a new option keeps the keys of old results.
+    """`config` without the entries that equal their default, so that a new option keeps the keys of old results.
 
-    An option added after results exist is listed here with the value that means "as before"; results then stay valid
-    and only those that use the option get new keys. The options of the first release are not listed, so that changing
-    one of *their* defaults changes the keys, as it must.
+    List an option here if it was added after results exist, with the value that means "as before". Old results then
+    stay valid, and only results that use the option get new keys. Options of the first release are not listed:
+    changing one of *their* defaults must change the keys.
 
     >>> drop_defaults({"lr": 0.1, "smoothing": 0.0}, {"smoothing": 0.0})
     {'lr': 0.1}
     """
-    return {
-        name: value for name, value in config.items() if name not in defaults or _json(value) != _json(defaults[name])
-    }
 
+    def is_default(name: str) -> bool:  # compared as text, because 1, 1.0 and True are equal in Python
+        values = [json.dumps(options.get(name), sort_keys=True) for options in (config, defaults)]
+        return name in defaults and values[0] == values[1]
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)  # not ==, for which 1, 1.0 and True are the same
+    return {name: value for name, value in config.items() if not is_default(name)}
 
 
 def to_rows(stages: Iterable[Stage]) -> list[dict[str, Any]]:
-    """The whole graph of `stages` as JSON rows, inputs first: what a worker elsewhere is sent."""
-    return [
-        {
-            "key": stage.key,
-            "kind": stage.kind,
-            "version": stage.version,
-            "config": stage.config,
-            "inputs": stage.input_keys(),
-            "label": stage.label,
-            "settings": stage.settings,
-        }
-        for stage in graph(stages)
-    ]
+    """The whole graph of `stages` as JSON rows, inputs first: what a worker in another process receives."""
+    names = ("key", "kind", "version", "config", "label", "settings")
+    return [{**{name: getattr(stage, name) for name in names}, "inputs": stage.input_keys()} for stage in graph(stages)]
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Stage]:
@@ -122,6 +111,6 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Stage]:
     for row in rows:
         inputs = {role: stages[key] for role, key in row["inputs"].items()}
         stage = Stage(row["kind"], row["version"], row["config"], inputs, row["label"], row["settings"])
-        assert stage.key == row["key"], f"{stage} has the key {stage.key} here and {row['key']} where it was sent from"
+        assert stage.key == row["key"], f"{stage} has the key {stage.key} here and {row['key']} at the sender"
         stages[stage.key] = stage
     return stages

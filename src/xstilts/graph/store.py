@@ -1,12 +1,13 @@
-"""The store: key -> directory. A stage is there whole or not at all, whoever is killed at whatever moment.
+"""The store: key -> directory. Whichever process is killed, and whenever, a stage is there as a whole or not at all.
 
 STORE.json                 format of this folder
 <kind>/<key>/              a finished stage: its files, stage.json with their checksums, and DONE, written last
 <kind>/.<key>.<attempt>.partial/  an attempt at one, running or killed; may hold checkpoints
-<kind>/.<key>.partial/     one that has ended unfinished
-<kind>/.<key>.damaged/     one whose files were no longer what was written, set aside by a run
-<kind>/.<key>.lock         held while it is computed, and says by whom; the kernel lets go when the holder dies
-failures/<key>.txt         why a stage failed, until it is computed
+<kind>/.<key>.partial/     an attempt that ended unfinished
+<kind>/.<key>.damaged/     a stage with changed files, which a run has set aside
+<kind>/.<key>.refused      a reader found the finished stage damaged
+<kind>/.<key>.lock         held and signed by the process that computes the stage; unlocked by the kernel if it dies
+failures/<key>.txt         why the last attempt at a stage failed
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from xstilts.graph.record import REMEDY, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
-NOT_STAGES = ("experiments", "failures", "reports")  # folders of a store that hold none
+NOT_STAGES = ("experiments", "failures", "reports")
+"""Folders of a store that hold no stages."""
 ELSEWHERE = "choose a folder of your own with --store"
 
 
@@ -34,10 +36,10 @@ class Store:
 
     Args:
         root: the folder; made if missing.
-        must_exist: refuse to make one, for commands that only read.
+        must_exist: do not make one (for commands that only read).
 
     Raises:
-        StoreError: the folder is of another format, is not a store, cannot be written to, or is missing though it must
+        StoreError: the folder has another format, is not a store, cannot be written to, or is missing though it must
             exist.
     """
 
@@ -58,36 +60,36 @@ class Store:
             try:
                 write_json(marker, {"format": FORMAT})
             except OSError as error:
-                raise StoreError(f"no store can be made in {self.root} ({error.strerror}): {ELSEWHERE}") from None
+                raise StoreError(f"cannot make a store in {self.root} ({error.strerror}): {ELSEWHERE}") from None
         if not must_exist and not os.access(self.root, os.W_OK | os.X_OK):
             raise StoreError(f"{self.root} cannot be written to: {ELSEWHERE}")
 
     def directory(self, stage: Stage) -> Path:
-        """Where the finished stage lies, or will."""
+        """The directory of the stage once it is finished."""
         return self.root / stage.kind / stage.key
 
     def begin(self, stage: Stage, resume: bool = False) -> Path:
-        """A directory for a new attempt, with what the newest one before left if it is to `resume`.
+        """Make a directory for a new attempt; to `resume`, with what the newest older attempt left.
 
-        Call it with the lock held. What is found there is to be replaced and never written into: an older attempt has
-        the same files, and may live.
+        Call it while holding the lock. Replace the files that are there, and never write into them: an older attempt
+        shares them and may still run.
         """
         self._own[stage] = begin(self.root / stage.kind, stage.key, resume)
         return self._own[stage].path
 
     def partial(self, stage: Stage) -> Path:
-        """Where this store object computes the stage, else the newest attempt's directory; it need not be there."""
+        """The directory of this object's attempt, otherwise of the newest one; it may be missing."""
         if stage in self._own:
             return self._own[stage].path
         folder = self.root / stage.kind
         return next(reversed(attempts(folder, stage.key)), ended(folder, stage.key))
 
     def is_lost(self, stage: Stage) -> bool:
-        """Whether our attempt was removed by another, who has the lock or has published by now."""
+        """Whether another process has removed our attempt, because it has the lock or has published the stage."""
         return stage in self._own and self._own[stage].is_lost
 
     def failure(self, stage: Stage) -> Path:
-        """Where a failed attempt is told, with its traceback if it is nobody's mistake."""
+        """The file that says why the last attempt failed."""
         return self.root / "failures" / f"{stage.key}.txt"
 
     def has(self, stage: Stage) -> bool:
@@ -99,14 +101,13 @@ class Store:
         return found
 
     def look(self, kinds: Iterable[str]) -> None:
-        """Have names looked up anew: an NFS client may believe one missing for half a minute, or until its folder is
-        opened."""
+        """Open the folders of these kinds: until then an NFS client may take a new file for missing for 30 seconds."""
         for folder in (self.root, *map(self.root.joinpath, kinds)):
             with suppress(OSError):
                 os.close(os.open(folder, os.O_RDONLY))
 
     def finished(self, stage: Stage) -> Path | None:
-        """The directory of a stage, its files compared; None if it is missing. Raises `StoreError` if it is damaged."""
+        """The directory of a stage, its files compared; None if it is missing. Raises `StoreError` for damage."""
         directory = self.directory(stage)
         if not os.path.lexists(directory):
             return None
@@ -114,14 +115,14 @@ class Store:
         return directory
 
     def existing(self, stage: Stage) -> Path:
-        """The same of a stage that must be there. Raises `StoreError` also when it is not."""
+        """The same for a stage that must be there. Raises `StoreError` also if it is missing."""
         directory = self.finished(stage)
         if directory is None:
             raise StoreError(f"{stage} is not finished in {self.root}: `xstilts run` computes it")
         return directory
 
     def sound(self, record: Record) -> Record:
-        """The stage once its files, and those of the stage whose weights it uses in place, are compared; only once.
+        """The record, after its files, and those of the stage whose weights it uses in place, are compared once.
 
         Raises:
             StoreError: one of the two is damaged, or the second is gone.
@@ -129,7 +130,7 @@ class Store:
         try:
             record = self._read.setdefault(record.directory, record).sound()
         except StoreError:
-            with suppress(OSError):  # a store that is only read
+            with suppress(OSError):  # a read-only store
                 self._refused(record).touch()
             raise
         if record.base is not None:
@@ -139,7 +140,7 @@ class Store:
         return record
 
     def fault(self, stage: Stage, files: bool = True) -> str:
-        """What is wrong with a stage that `has` says is there, in one line; empty where nothing is.
+        """What is wrong with a finished stage, in one line; empty if nothing is.
 
         Args:
             files: compare its files with their checksums too, not only `stage.json`.
@@ -166,25 +167,25 @@ class Store:
         return self._read[directory]
 
     def was_refused(self, stage: Stage) -> bool:
-        """Whether a reader found the stage damaged and it has not been computed since, needed by others or not."""
+        """Whether a reader found the stage damaged and it has not been computed since."""
         return self._refused(stage).exists()
 
     def _refused(self, stage: Stage | Record) -> Path:
         return self.root / stage.kind / f".{stage.key}.refused"
 
     def set_aside(self, stage: Stage) -> None:
-        """Rename a damaged stage, so that it is computed again. Another run that is at it is left to it."""
+        """Rename a damaged stage, so that it is computed again, unless another run holds it."""
         directory = self.directory(stage)
         with self.lock(stage) as ours:
             self._read.pop(directory, None)
-            if ours and self.has(stage) and self.fault(stage):  # else another run has computed it again by now
+            if ours and self.has(stage) and self.fault(stage):  # else another run has computed it again
                 set_aside(directory)
                 self._read.pop(directory, None)
 
     def publish(self, stage: Stage, started: datetime) -> bool:
-        """Make our attempt's directory the finished one, in one rename; call it with the lock held.
+        """Finish our attempt with one rename; call it while holding the lock.
 
-        False where another attempt was first, or has removed this one.
+        False if another attempt was first, or has removed this one.
         """
         partial = self.partial(stage)
         seal(stage, partial, [record.environment for record in self.records(stage.inputs.values())], started)
@@ -192,7 +193,7 @@ class Store:
         return self.accept(stage, partial, older)
 
     def accept(self, stage: Stage, sealed: Path, older: Iterable[Path]) -> bool:
-        """The same of any directory that is sealed, in place of `older` ones."""
+        """The same with a directory that is sealed already; removes the `older` ones."""
         if self.is_lost(stage) or not publish(sealed, self.directory(stage), older):
             discard(sealed)
             return False
@@ -203,7 +204,7 @@ class Store:
 
     @contextmanager
     def lock(self, stage: Stage) -> Iterator[bool]:
-        """Yields whether this process now holds the stage; does not wait. Released by the kernel if we die."""
+        """Yields whether this process now holds the stage, without waiting."""
         path = self._lock(stage)
         handle = try_lock(path)
         try:
@@ -215,33 +216,33 @@ class Store:
                 release(path, handle)
 
     def holder(self, stage: Stage) -> str:
-        """Which process has the stage, for people."""
+        """The process that holds the stage, for people."""
         return holder(self._lock(stage))
 
     def _lock(self, stage: Stage) -> Path:
         return self.root / stage.kind / f".{stage.key}.lock"
 
     def stages(self) -> list[Record]:
-        """All finished stages, oldest first. Raises `StoreError` for one whose description is damaged."""
+        """All finished stages, oldest first. Raises `StoreError` if a description is damaged."""
         found = [path.parent for path in self.root.glob("*/*/DONE") if not path.parent.name.startswith(".")]
         return sorted(map(Record.read, found), key=lambda record: (record.finished, record.key))
 
     def records(self, stages: Iterable[Stage]) -> list[Record]:
-        """Of some stages those that are finished, in the same order. Errors as of `stages`."""
+        """The finished ones of these stages, in their order. Raises `StoreError` if a description is damaged."""
         return [Record.read(self.directory(stage)) for stage in stages if self.has(stage)]
 
     def find(self, key: str) -> Record:
-        """The finished stage whose key begins with `key`. Raises `StoreError` when none or several do."""
+        """The finished stage whose key begins with `key`. Raises `StoreError` if there is none or several."""
         found = [record for record in self.stages() if record.key.startswith(key)]
         if len(found) == 1:
             return found[0]
         if not found:
-            raise StoreError(f"no finished stage '{key}' in {self.root}: `xstilts list models` has the keys of models")
+            raise StoreError(f"no finished stage '{key}' in {self.root}: `xstilts list models` prints keys of models")
         near = ", ".join(f"{record.key} ({record.kind})" for record in found[:3])
         raise StoreError(f"'{key}' begins {len(found)} keys in {self.root}: {near} ...; give more digits")
 
     def sizes(self) -> dict[str, int]:
-        """Bytes by kind of stage; what is not finished stands under `unfinished`."""
+        """Bytes by kind of stage, with `unfinished` for what is not finished."""
         sizes: dict[str, int] = {}
         for folder in self.root.glob("*/*"):
             if folder.is_dir():
@@ -250,7 +251,7 @@ class Store:
         return sizes
 
     def unneeded(self, needed: Container[str]) -> dict[Path, int]:
-        """Folders that are not of the stages with `needed` keys, or are left over beside them; with bytes."""
+        """Folder -> bytes, for stages whose keys are not `needed` and for what is left over beside finished ones."""
         found = (path for path in self.root.glob("*/*") if path.is_dir() and path.parent.name not in NOT_STAGES)
         return {path: _size(path) for path in sorted(found) if _key(path) not in needed or _is_left_over(path)}
 
@@ -260,7 +261,7 @@ class Store:
         for folder in folders:
             path = folder.with_name(f".{_key(folder)}.lock")
             if (handle := try_lock(path)) is not None:
-                remove(folder / "DONE")  # a kill leaves no stage that looks finished
+                remove(folder / "DONE")  # first, so that a kill leaves nothing that looks finished
                 remove(folder)
                 release(path, handle)
             else:
@@ -289,7 +290,7 @@ def _check_format(marker: Path) -> None:
 
 def _size(folder: Path) -> int:
     total = 0
-    for place, _, names in os.walk(folder):  # forgives folders that vanish: a run may be renaming them
+    for place, _, names in os.walk(folder):  # ignores folders that vanish: a run may be renaming them
         for name in names:
             with suppress(FileNotFoundError):
                 total += Path(place, name).lstat().st_size

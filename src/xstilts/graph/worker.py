@@ -1,16 +1,16 @@
-"""A worker process: `python -m xstilts.graph.worker` gets a run's description, then stages, one at a time.
+"""A worker process: `python -m xstilts.graph.worker` receives the description of a run, then stages, one at a time.
 
 JSON lines in both directions, on what were standard input and output when it started: no pickles, nothing of the
-caller's `__main__`, and thread counts are in the environment before anything heavy is imported. While a stage runs, its
-own output goes to `log.txt` in its directory. When the caller is gone or closes the input, a stage that catches SIGTERM
-may save its work; then the worker ends, with its children.
+caller's `__main__`, and the environment is set before anything heavy is imported. While a stage runs, its own output
+goes to `log.txt` in its directory. When the caller has gone or closes the input, a stage that catches SIGTERM gets time
+to save its work; then the worker ends, with its children.
 
-    out  {"ready": true}, or {"refused": why} once it has read the first line
+    out  {"ready": true}, or {"refused": why} after the first line
     in   {"store", "runner", "settings", "resumable", "path", "environment", "stages": rows of the whole graph}
     in   {"key"} ...
-    out  {"started": true} | {"report": {...}} | {"outcome": {...}} | {"died": how} | {"lost": how}, as of `Workers`
+    out  messages about the stage: see `Message`
 
-With `--watched` a second process stays behind to say how the worker ended, for a caller that would not know.
+With `--watched` a second process stays behind and reports how the worker ended, for a caller that cannot see it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from xstilts.core.errors import StoreError
 from xstilts.core.stopping import GRACE_SECONDS, request_stop
 from xstilts.graph.locks import RUNNING, check_reach
-from xstilts.graph.perform import Outcome, Work, perform
+from xstilts.graph.perform import Message, Work, perform
 from xstilts.graph.places import how_it_ended
 from xstilts.graph.stage import Stage, from_rows
 from xstilts.graph.store import Store
@@ -45,9 +44,9 @@ def main() -> None:
     if sys.argv[1:] == ["--watched"]:
         _be_watched()
     source, wire = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not get between the lines
+    os.dup2(2, 1)  # what libraries print must not get between our lines
     nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)  # nor may they read those lines
+    os.dup2(nothing, 0)  # nor may they read the caller's
     os.close(nothing)
     faulthandler.enable()
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -66,19 +65,18 @@ def main() -> None:
     work = Work(store, run["runner"], run["settings"], run["resumable"])
     try:
         while True:
-            outcome = _attempt(work, stages[commands.get()["key"]], wire)
-            _send(wire, {"outcome": asdict(outcome)})
-    except KeyboardInterrupt:  # the stage saved its work, as it was asked to
+            _send(wire, _attempt(work, stages[commands.get()["key"]], wire))
+    except KeyboardInterrupt:  # the stage has saved its work, as it was asked to
         _send(wire, {"lost": "SIGTERM"})
         _end()
 
 
 def _be_watched() -> None:
-    """Go on in a child. This process tells how that ends, and ends without a word when it is killed itself."""
+    """Continue in a child. This process waits, reports how the child ended, and ends."""
     if (child := os.fork()) == 0:
         os.setsid()
         return
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the child has got it too, where a place is taken back
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where a place is taken back, the child gets it too
     os.close(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with suppress(BrokenPipeError):
@@ -86,19 +84,20 @@ def _be_watched() -> None:
     os._exit(0)
 
 
-def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Outcome:
+def _attempt(work: Work, stage: Stage, wire: IO[str]) -> Message:
     with _own_output() as redirect:
 
-        def started() -> None:
-            redirect(work.store.partial(stage) / "log.txt")
-            _send(wire, {"started": True})
+        def tell(message: Message) -> None:
+            if "started" in message:
+                redirect(work.store.partial(stage) / "log.txt")
+            _send(wire, message)
 
-        return perform(work, stage, started, lambda data: _send(wire, {"report": data}))
+        return perform(work, stage, tell)
 
 
 @contextmanager
-def _own_output() -> Iterator[Any]:
-    """Yields a function that sends standard output and error to a file, until the block ends."""
+def _own_output() -> Iterator[Callable[[Path], None]]:
+    """Yields a function that redirects standard output and error to a file until the block ends."""
     kept = os.dup(2)
 
     def redirect(path: Path) -> None:
@@ -132,7 +131,7 @@ def _listen(source: IO[str], commands: queue.SimpleQueue[dict[str, Any]]) -> Non
 
 
 def _end() -> NoReturn:
-    """Kill this process and its children. A stage may be deep in native code, so nothing gentler would do."""
+    """Kill this process and its children; a stage in native code would not react to anything gentler."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)

@@ -1,9 +1,23 @@
 """Experiments from Python: load, check, run, and read the results. Prints nothing and knows no command line.
 
-The command line, notebooks, `choose`, studies and tests all stand on this layer. Here the two wings meet: what was run,
-and what its scores say.
-
-`loading` reads files, and `overrides` replaces their values; `grid` expands an experiment and remembers it in the
-store; `run` carries it out; `results` turns finished stages into tables and reports; `check` looks at files before
-anything is trained, and `lengths` at how long that will be; `models` opens what was trained.
+The command line, notebooks, `choose`, studies and tests use this layer. Here the two wings meet: the stages of an
+experiment, and what their scores say.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = ()) -> Any:
+    """Rows as a pandas DataFrame if pandas is installed, else as an Arrow table; with these columns even if empty."""
+    found = list(rows)
+    names = list(dict.fromkeys([*columns, *(name for row in found for name in row)]))
+    try:
+        import pandas as pd
+    except ImportError:
+        import pyarrow as pa
+
+        return pa.table({name: [row.get(name) for row in found] for name in names})
+    return pd.DataFrame(found, columns=names)

@@ -1,40 +1,44 @@
-"""What a report says of an experiment besides its scores: names, notes and limitations in sentences."""
+"""What a report says about an experiment besides its scores: names, notes and limitations, in sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import yaml
 
 from xstilts import __version__
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES
+from xstilts.core.scores import Benchmark
 from xstilts.expand import CONTROL_NAMES
-from xstilts.experiment import BackboneSpec
+from xstilts.experiment import BackboneSpec, Experiment
 from xstilts.graph.environment import remarks
+from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
-from xstilts.session.benchmarks import nearest_benchmark
 from xstilts.session.grid import Grid
 from xstilts.stages.selection import in_words, in_words_by_default
 from xstilts.stages.translations import words_for
+from xstilts.stats.benchmarks import Averages, averages
 from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
+from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.translation.spec import SOURCE
 
 
 def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
-    """What the report says of the experiment."""
+    """What the report says about the experiment."""
     experiment = grid.experiment
     micro = bool(experiment.worlds)
+    records = store.records(grid.stages)
     varied = "the order of examples, the initial head, dropout" + ", the constructed world with its own encoder" * micro
     return About(
         title=experiment.title or experiment.name,
         question=experiment.question,
         description=experiment.description,
         experiment=experiment.name,
-        backbones=tuple(Named(spec.name, note=spec.note or _note(spec)) for spec in experiment.backbones),
+        backbones=tuple(Named(spec.name, note=_note(spec)) for spec in experiment.backbones),
         recipes=tuple(recipe.label for recipe in experiment.recipes),
         targets=tuple(target.task for target in experiment.targets),
         languages=_languages(table, micro),
@@ -44,54 +48,50 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         limitations=(
             *experiment.sampled,
             *experiment.limitations,
-            *coverage(grid),
+            *_coverage(grid),
             *translated(grid, store),
             *leaks_found(grid.checks, store),
-            *mixtures(grid, store),
+            *remarks(records),
         ),
         source=experiment.source,
         trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},
         version=__version__,
         seed_means=varied,
         worlds=grid.worlds,
-        averages=nearest_benchmark(experiment, table),
+        averages=_nearest_benchmark(experiment, table),
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
-        facts=facts(grid, store),
+        facts=_facts(records),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
 
 
-def facts(grid: Grid, store: Store) -> tuple[str, ...]:
-    """With what the finished stages were computed, and how long that took."""
-    records = store.records(grid.stages)
-    told = []
+def _note(spec: BackboneSpec) -> str:
+    return spec.note or spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
+
+
+def _facts(records: Sequence[Record]) -> tuple[str, ...]:
+    """The environment of finished stages, and the time that computing them took."""
+    facts = []
     for name in ("processor", "device", "python", "torch", "transformers"):
         values = dict.fromkeys(str(one.environment[name]) for one in records if name in one.environment)
-        told += [f"{name}: {', '.join(values)}"] if values else []
-    if spent := minutes(grid, store):
-        kinds = ", ".join(f"{kind} {number:.1f}" for kind, number in spent.items())
-        told.append(f"Minutes of computing, summed over workers: {sum(spent.values()):.0f} ({kinds}).")
-    return tuple(told)
-
-
-def minutes(grid: Grid, store: Store) -> Mapping[str, float]:
-    """What computing the finished stages took, by kind, summed over workers."""
-    keys = {stage.key for stage in grid.stages}
-    found: dict[str, float] = {}
-    for record in store.stages():
-        if record.key in keys:
-            found[record.kind] = found.get(record.kind, 0.0) + record.seconds / 60
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        facts += [f"{name}: {', '.join(values)}"] if values else []
+    minutes: dict[str, float] = {}
+    for record in records:
+        minutes[record.kind] = minutes.get(record.kind, 0.0) + record.seconds / 60
+    if minutes:
+        kinds = ", ".join(f"{kind} {spent:.1f}" for kind, spent in sorted(minutes.items(), key=lambda item: -item[1]))
+        facts.append(f"Minutes of computing, summed over workers: {sum(minutes.values()):.0f} ({kinds}).")
+    return tuple(facts)
 
 
 def mixtures(grid: Grid, store: Store) -> list[str]:
-    """Versions, devices and settings that differ between finished stages, a sentence each; none where all are alike."""
+    """Sentences about versions, devices and settings that differ between finished stages."""
     return remarks(store.records(grid.stages))
 
 
-def coverage(grid: Grid) -> Iterator[str]:
-    """Targets that were not measured in all of their official languages: their mean is not the official one."""
+def _coverage(grid: Grid) -> Iterator[str]:
+    """Targets that were not measured in all their official languages, so that their mean is not the official one."""
     for target in grid.experiment.targets:
         task, own = grid.experiment.task(target.task), grid.experiment.tasks.get(target.task)
         cell = next(cell for cell in grid.cells if cell.task == task.name and cell.role == "target")
@@ -101,7 +101,7 @@ def coverage(grid: Grid) -> Iterator[str]:
 
 
 def translated(grid: Grid, store: Store) -> list[str]:
-    """Languages that a recipe has seen labels in, and what its translations left out."""
+    """Languages in which a recipe has seen labels, and what its translations left out."""
     lines = []
     for recipe in grid.experiment.recipes:
         parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
@@ -115,7 +115,7 @@ def translated(grid: Grid, store: Store) -> list[str]:
 
 
 def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
-    """One sentence for each pair of training and test data, over all replicates; last how many pairs were clean."""
+    """A sentence for each leaky pair of training and test data over all replicates; last, the number of clean pairs."""
     pairs: dict[tuple[str, str], list[int]] = {}
     for folder in filter(None, map(store.finished, checks)):
         found = read_json(folder / "leaks.json")
@@ -137,7 +137,7 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
 
 
 def failed_runs(grid: Grid, store: Store) -> tuple[Flag, ...]:
-    """A flag for each recipe and target of which seeds have no scores, for a stage that they need failed last time."""
+    """A flag for each recipe and target, with the seeds that have no scores because a stage failed."""
     failures = {path.stem for path in (store.root / "failures").glob("*.txt")}
 
     def failed(scored: Stage) -> bool:
@@ -154,22 +154,45 @@ def failed_runs(grid: Grid, store: Store) -> tuple[Flag, ...]:
     )
 
 
-def _note(spec: BackboneSpec) -> str:
-    return spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
+def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
+    """Target -> why it does not count as a task of the benchmark: own data, a sample, a layer chosen on test scores."""
+    found = {}
+    layers = [backbone.retrieval.layer for backbone in experiment.backbones]
+    chosen_on = {code for layer in layers if layer for code in layer.validate_on or ()}
+    for target in experiment.targets:
+        own = experiment.tasks.get(target.task)
+        if own and benchmark.languages.keys() & {target.task, own.like}:
+            found[target.task] = f"the experiment's own task (like {own.like}), not the official data"
+        elif target.limit and target.task in benchmark.languages:
+            found[target.task] = f"measured on a sample of {target.limit} examples of each language"
+        elif chosen_on and experiment.task(target.task).type == "retrieval":
+            found[target.task] = f"its layer was chosen on test scores, of {', '.join(sorted(chosen_on))}"
+    return found
+
+
+def official_means(experiment: Experiment, table: ScoreTable, benchmark: Benchmark) -> Averages:
+    """The benchmark's means over the targets that count."""
+    return averages(table, benchmark, unofficial(experiment, benchmark))
+
+
+def _nearest_benchmark(experiment: Experiment, table: ScoreTable) -> Averages | None:
+    """The means of the benchmark with most of the targets (XTREME if equal); None if no benchmark has any."""
+    names = {target.task for target in experiment.targets}
+    best = max(BENCHMARKS.values(), key=lambda benchmark: len(names & benchmark.languages.keys()))
+    return official_means(experiment, table, best) if names & best.languages.keys() else None
 
 
 def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
-    """English first; microworld languages by growing distance, others by family and name."""
+    """Microworld languages by distance from English; other languages English first, then by family and name."""
     codes = table.distinct("language")
     if micro:
         from xstilts.microworld import LANGUAGES as MADE
 
-        made = {code: one for code, one in MADE.items() if code in codes}
-        notes = {
-            code: f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}"
-            for code, one in made.items()
-        }
-        return tuple(Named(code, one.name, notes[code]) for code, one in made.items())
+        return tuple(
+            Named(code, one.name, f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}")
+            for code, one in MADE.items()
+            if code in codes
+        )
     known = {code: LANGUAGES[code] for code in codes if code in LANGUAGES}
     named = [Named(code, one.name, one.family, one.script) for code, one in known.items()]
     named += [Named(code) for code in codes if code not in known]

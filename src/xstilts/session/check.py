@@ -18,15 +18,15 @@ from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
-from xstilts.session.tables import frame
 from xstilts.stages.rows import roots_of, split_of, task_of
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
 FIRST = 200
-"""Rows of an official file that `run` reads before it starts; own files are read whole."""
+"""Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class FileCheck:
     """The files of one split of a task in one language.
 
     Attributes:
-        paths: what is read.
-        rows: examples.
-        labels: label or tag -> how often it occurs.
-        columns: of own tables, what is read from which column, and what is not read.
-        notes: what was assumed or looks odd, a sentence each.
-        problem: why it cannot be read; empty where it can.
+        paths: files that are read.
+        rows: number of examples.
+        labels: label or tag -> number of occurrences.
+        notes: sentences about what was assumed or looks odd.
+        problem: why the files cannot be read; empty if they can.
+        columns: of own tables: which columns are read, and which are not.
     """
 
     task: str
@@ -54,20 +54,20 @@ class FileCheck:
 
     @property
     def cause(self) -> tuple[str, str]:
-        """The file of `problem`, and what is wrong there, which may be wrong in others too."""
+        """The file of `problem`, and the problem in words that are the same for other files with it."""
         place = next((str(path) for path in self.paths if self.problem.startswith(f"{path}:")), "")
         return place, re.sub(r"^:([0-9]+:)? ", "", self.problem.removeprefix(place)).partition(";")[0]
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found.
+    """The result of a check.
 
     Attributes:
         files: every split in every language that is read.
         phases: every training phase once.
-        notices: what is missing, assumed, or worth knowing; nothing of it stops a run.
-        refused: why the experiment as a whole cannot be run; empty where it can.
+        notices: sentences about what is missing or assumed; none of it stops a run.
+        refused: why the experiment as a whole cannot be run; empty if it can.
     """
 
     files: tuple[FileCheck, ...]
@@ -77,7 +77,7 @@ class Check:
 
     @property
     def problems(self) -> list[str]:
-        """What stops a run, a line for each cause with the first file that has it and how many more do."""
+        """What stops a run: a line for each cause, with its first file and the number of others."""
         causes: dict[tuple[str, str], dict[str, str]] = {}
         for one in self.files:
             if one.problem:
@@ -108,10 +108,10 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     """Read every file that an experiment would read, and count.
 
     Args:
-        data: as of `run`.
+        data: as for `run`.
 
     Raises:
-        ConfigError: the experiment is wrong by itself. What is wrong in its files stands in `problems`, all at once.
+        ConfigError: the experiment itself is wrong. Errors in its files are returned as `problems`, all at once.
     """
     roots = folders(data)
     try:
@@ -124,15 +124,15 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
-    told = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
-    return Check(files, phases, told, refused)
+    lines = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
+    return Check(files, phases, lines, refused)
 
 
 def look(grid: Grid, store: Store) -> None:
-    """The cheap part of `check`, of what is not finished in the store.
+    """The fast part of `check`, for stages that are not finished in the store.
 
     Raises:
-        DataError: a file that cannot be read, or a `holdout` that takes all training examples.
+        DataError: a file cannot be read, or `holdout` takes all training examples.
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
     held_out = _held_out(waiting)
@@ -146,7 +146,7 @@ def look(grid: Grid, store: Store) -> None:
 
 
 def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
-    """(task, language) -> examples of its training split that are set apart."""
+    """(task, language) -> number of training examples that are held out."""
     configs = (stage.config for stage in stages if stage.kind == "prepare" and stage.config["split"] != "test")
     return {(one["task"], code): one["holdout"] for one in configs for code in one["languages"]}
 
@@ -156,7 +156,7 @@ def _nothing_left(task: str, held: int, rows: int) -> str:
 
 
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
-    """What is missing or not read, a sentence each."""
+    """Sentences about what is missing or not read."""
     lines = list(experiment.sampled)
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
@@ -164,7 +164,7 @@ def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
 
 
 def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
-    """Languages of a target that are asked for and not measured, for want of a file."""
+    """Languages of a target that should be measured and have no file."""
     task, own = grid.experiment.task(target.task), experiment.tasks.get(target.task)
     cell = next((one for one in grid.cells if one.task == task.name and one.role == "target"), None)
     if cell is None or experiment.worlds:
@@ -179,14 +179,14 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
         yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
     odd = strangers(roots_of(stage), task.files.get(split, ())) if own and own.type else {}
-    if own and own.languages is not None:  # then only a second file of a language that is measured
+    if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
     if odd:
         yield f"{task.name} is read without the files for {in_codes(odd)}"
 
 
 def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
-    """How own files spell languages in a column, and rows whose language is not known."""
+    """How a column of own files spells languages, and rows whose language is unknown."""
     read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
     for path, name in read.items():
         reader = experiment.task(name).read
@@ -195,7 +195,7 @@ def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str
 
 
 class Read(NamedTuple):
-    """What is read: a split of a task in one language, in some data folders."""
+    """A split of a task in one language that is read from some data folders."""
 
     task: Task
     roots: tuple[Path, ...]
@@ -204,7 +204,7 @@ class Read(NamedTuple):
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
-    """What the own tasks of an experiment read, whatever else is wrong with it."""
+    """What the experiment's own tasks read, whatever else is wrong with the experiment."""
     for name in experiment.own_names:
         task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
         for split in task.files:
@@ -214,7 +214,7 @@ def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
 
 
 def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """What prepare stages read, each once; nothing of microworlds."""
+    """What prepare stages read, each once, microworlds left out."""
     seen = set()
     for stage in stages:
         if stage.kind == "prepare" and "world" not in stage.inputs:

@@ -1,4 +1,4 @@
-"""Who carries out the stages of a run: the workers that a `Machine` stands for."""
+"""From a `Machine` to the workers that carry out the stages of a run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from xstilts.core.machine import Machine
 from xstilts.graph.events import Event
 from xstilts.graph.execute import execute
 from xstilts.graph.perform import Runner, Work
-from xstilts.graph.places import Local, Places, Slurm
+from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.graph.workers import Here, Needs, Workers
 from xstilts.stages import RESUMABLE
 from xstilts.stages.run import COMPUTING
 
@@ -27,14 +26,14 @@ def carry_out(
     """Compute what is missing of some stages.
 
     Raises:
-        ConfigError: the executor or the remote of `machine` is not here, or needs to be told more.
+        ConfigError: the executor or the remote of `machine` is not installed, or lacks an option.
         StoreError: the remote cannot be reached.
-        StageError: it can start no worker, or one that does not see the store.
+        StageError: no worker can be started, or a worker does not see the store.
     """
     settings = machine.settings()
     places = None if machine.workers == 0 else places_of(machine)
     if places is not None and places.gpus is not None:
-        settings["device"] = machine.device.partition(":")[0]  # each worker sees its own alone
+        settings["device"] = machine.device.partition(":")[0]  # each worker sees only its own
     work = Work(store, runner, settings, RESUMABLE)
     workers: Workers = Here(work)
     if places is not None:
@@ -49,7 +48,7 @@ def carry_out(
 
 
 def places_of(machine: Machine) -> Places:
-    """Where workers may be started."""
+    """Where workers can be started."""
     if machine.executor == "ray":
         from xstilts.graph.on_ray import Ray
 
@@ -73,26 +72,26 @@ def places_of(machine: Machine) -> Places:
 
 
 def gpus_of(machine: Machine, visible: str | None) -> tuple[str, ...]:
-    """For each stage that may compute on a device at a time, the devices that it is lent.
+    """The devices of each stage at a time that computes on a device.
 
     Args:
-        visible: what the user has set CUDA_VISIBLE_DEVICES to, numbers or names.
+        visible: the user's CUDA_VISIBLE_DEVICES, numbers or names.
     """
     kind, _, number = machine.device.partition(":")
     if kind != "cuda":
-        return () if kind == "cpu" else ("",)  # one of MPS and the like, which have no such variable
+        return () if kind == "cpu" else ("",)  # one device of MPS and the like, which have no such variable
     import torch
 
     count = torch.accelerator.device_count()
     names = [name.strip() for name in visible.split(",")][:count] if visible else [str(n) for n in range(count)]
     if number:
         names = [names[int(number)]]
-    size = len(names) if machine.ranks else machine.devices  # then one stage has all, here and elsewhere
+    size = len(names) if machine.ranks else machine.devices  # with ranks, one stage uses all devices of all nodes
     return tuple(",".join(names[first : first + size]) for first in range(0, len(names) - size + 1, size))
 
 
 def needs_of(machine: Machine) -> Mapping[str, Needs]:
-    """What kinds of stages need: those that compute on a device have it to themselves."""
+    """Kind of stage -> its needs; a stage that computes on a device has it alone."""
     if machine.device == "cpu":
         return {}
     one, all_ = (Needs(count, threads_of(machine)) for count in (1, machine.devices))

@@ -1,7 +1,7 @@
-"""The grid of an experiment: its cells and their stages. A store remembers the grids that were run in it.
+"""The grid of an experiment: its cells and their stages; and what a store keeps of it.
 
-Keys of stages hold checksums of raw files, so that describing a grid reads the data. Results are read from what the
-store remembers instead: the data may have been moved, and nobody has to name it again.
+Keys of stages contain checksums of raw files, so describing a grid reads the data. Results are read with the grid that
+the store remembers instead: the data may have moved, and nobody has to name it again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xstilts import __version__
 from xstilts.core.errors import ConfigError, DataError, StoreError, UnknownName, XstiltsError
-from xstilts.core.files import read_json, write_text
+from xstilts.core.files import read_json, write_json, write_text
 from xstilts.core.keys import content_key
 from xstilts.data.readers.types import TYPES
 from xstilts.expand import Cell, Expansion
@@ -24,19 +25,22 @@ from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
 from xstilts.stages import VERSIONS
 from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.studies.spec import StudySpec
 
 Data = Path | str | Sequence[Path | str] | None
-"""A data folder, or several that are searched in turn."""
+"""A data folder, or several that are searched in order."""
 WORDS = ("title", "question", "description", "limitations")
 """Fields of an experiment that no number depends on."""
+MADE = ".made.json"
+"""File in the folder of a report: a key of everything it depends on, and its main table for a terminal."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """An experiment with everything that it comes to.
+    """An expanded experiment.
 
     Attributes:
-        experiment: with the labels of its own tasks written out.
+        experiment: with the labels of its own tasks.
         cells: every measured run of the table.
         checks: stages that compare training data with test data.
         controls: name of a control backbone -> its kind.
@@ -53,34 +57,34 @@ class Grid:
 
     @classmethod
     def of(cls, experiment: Experiment, data: Data = None) -> Grid:
-        """Expand an experiment. Raises `ConfigError` and `DataError` as `xstilts.expand.Expansion` does."""
+        """Expand an experiment. Raises `ConfigError` and `DataError` like `xstilts.expand.Expansion`."""
         return cls.from_expansion(Expansion(experiment, folders(data)))
 
     @classmethod
     def from_expansion(cls, expansion: Expansion) -> Grid:
-        """The grid of an experiment that is expanded already."""
+        """The grid of an experiment that is already expanded."""
         worlds = {one.seed: one.world for one in expansion.replicates if one.world is not None}
         cells, checks = tuple(expansion.cells), tuple(expansion.checks())
         return cls(expansion.experiment, cells, checks, dict(expansion.controls), worlds, expansion.roots)
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """All stages, inputs before what reads them; leak checks last."""
+        """All stages, inputs before the stages that read them; leak checks last."""
         return graph(self.targets)
 
     @property
     def targets(self) -> list[Stage]:
-        """The stages that a run asks for."""
+        """The stages to compute, without those that they read."""
         return [*(cell.stage for cell in self.cells), *self.checks]
 
     def select(self, wanted: Mapping[str, Any], how: str) -> list[Cell]:
-        """The target cells with these values of their fields; None stands for the only value there is.
+        """The target cells with these values of their fields; None stands for the only value.
 
         Args:
-            how: what a user can do where there are several, `choose one with --{}`.
+            how: advice if there are several values: `choose one with --{}`.
 
         Raises:
-            UnknownName, ConfigError: a value that no cell has, or one that is left open; controls are not meant then.
+            UnknownName, ConfigError: no cell has a value, or one is left open and several fit, controls not counted.
         """
         cells = [cell for cell in self.cells if cell.role == "target"]
         for field, value in wanted.items():
@@ -101,9 +105,9 @@ class Grid:
         return [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells]
 
     def remember(self, store: Store, asked: Experiment) -> str:
-        """Write the grid into the store; returns a warning where that replaces the grid of another file, else ''."""
+        """Write the grid into the store. Returns a warning if it replaces the grid of another file, otherwise ''."""
         path, file = _place(store, asked), str(asked.file or "")
-        before = _read(path)
+        before = read_object(path)
         found = {
             "fingerprint": fingerprint(asked),
             "file": file,
@@ -116,19 +120,19 @@ class Grid:
             "stages": to_rows(self.targets),
         }
         if found != before:
-            write_text(path, json.dumps(found, ensure_ascii=False))  # thousands of stages: no indents
+            write_text(path, json.dumps(found, ensure_ascii=False))  # not indented, for thousands of stages
         replaced = before.get("file", "")
         if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
             return ""
         return (
-            f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: its report is "
-            "replaced by this one's; give one of them another `name:`"
+            f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: this one's report "
+            "replaces its report; give one of them another `name:`"
         )
 
 
 def grids(store: Store) -> dict[str, dict[str, Any]]:
-    """What a store remembers of the experiments that were run in it, by name; nothing of a file that is damaged."""
-    return {path.stem: _read(path) for path in sorted((store.root / "experiments").glob("*.json"))}
+    """Name -> remembered grid, of the experiments that were run in a store; a damaged file counts as empty."""
+    return {path.stem: read_object(path) for path in sorted((store.root / "experiments").glob("*.json"))}
 
 
 def remembered_stages(store: Store) -> list[Stage]:
@@ -141,10 +145,10 @@ def remembered_stages(store: Store) -> list[Stage]:
 
 
 def needed(store: Store) -> dict[str, set[str]]:
-    """Keys of the stages of each experiment that was run in a store, by its name: as it was last run.
+    """Name -> keys of the stages of its last run, of the experiments that were run in a store.
 
     Raises:
-        StoreError: a grid that cannot be read, so that nothing tells what it needs.
+        StoreError: a grid cannot be read, so that the stages it needs are unknown.
     """
     keys = {}
     for name, found in grids(store).items():
@@ -157,10 +161,10 @@ def needed(store: Store) -> dict[str, set[str]]:
 
 
 def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
-    """The grid to read results of: expanded where `data` is given, else as the store remembers it.
+    """The grid to read results with: expanded if `data` is given, else as the store remembers it.
 
     Raises:
-        ConfigError: the experiment needs data folders, none are given, and the store does not remember it as it is now.
+        ConfigError: the experiment needs data folders, none are given, and the store does not remember this version.
     """
     if data is None and (found := _remembered(experiment, store)) is not None:
         return found
@@ -169,14 +173,16 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
             return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
-            said = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here, or another"
-            raise ConfigError(f"{said} of its name was run: {error}") from None
+            changed = (
+                f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here, or another"
+            )
+            raise ConfigError(f"{changed} of its name was run: {error}") from None
         raise
 
 
 def _remembered(experiment: Experiment, store: Store) -> Grid | None:
-    """The grid of exactly this experiment; None where the store has none, or one of another version."""
-    found = _read(_place(store, experiment))
+    """The grid of exactly this experiment; None if the store has none, or one of another version."""
+    found = read_object(_place(store, experiment))
     if found.get("fingerprint") != fingerprint(experiment):
         return None
     try:
@@ -190,18 +196,18 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
             {int(seed): int(world) for seed, world in found["worlds"]},
             tuple(map(Path, found["data"])),
         )
-    except (AssertionError, KeyError, TypeError, ValueError):  # written by another version: expanded anew
+    except (AssertionError, KeyError, TypeError, ValueError):  # written by another version
         return None
 
 
 def fingerprint(experiment: Experiment) -> str:
-    """Equal for experiments of which only words differ, and whose stages are of the same versions."""
+    """Equal for experiments that differ only in words and whose stages have the same versions."""
     encodings = {kind.name: kind.encoding for kind in TYPES}
     return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), VERSIONS, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:
-    """Data folders as a tuple. Raises `DataError` for one that does not exist."""
+    """Data folders as a tuple. Raises `DataError` if one does not exist."""
     given = [] if data is None else [data] if isinstance(data, str | Path) else list(data)
     paths = tuple(Path(folder).expanduser() for folder in given)
     if absent := [path for path in paths if not path.is_dir()]:
@@ -210,13 +216,46 @@ def folders(data: Data) -> tuple[Path, ...]:
     return paths
 
 
+def report_folder(experiment: Experiment, store: Path) -> Path:
+    """The folder of an experiment's report."""
+    return store / "reports" / experiment.name
+
+
+def keep_table(grid: Grid, store: Store, command: str, folder: Path, table: str, spec: StudySpec | None) -> None:
+    """Write beside a report what it depends on, and its main table."""
+    write_json(folder / MADE, {"of": _made_of(grid, store, command, spec), "table": table})
+
+
+def written_table(grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None) -> str | None:
+    """The main table of the report in `folder`; None if there is none or a new one would differ. Reads no scores."""
+    made = read_object(folder / MADE) if (folder / "index.html").is_file() else {}
+    return made["table"] if made.get("of") == _made_of(grid, store, command, spec) else None
+
+
+def _made_of(grid: Grid, store: Store, command: str, spec: StudySpec | None) -> str:
+    """A key of all that a report depends on: the experiment, its finished and failed stages, and this version."""
+    done = [_mark(store.directory(stage) / "DONE") for stage in grid.stages]
+    failed = sorted({path.stem for path in store.root.glob("failures/*.txt")} & {stage.key for stage in grid.stages})
+    asked = [grid.experiment.model_dump(mode="json"), spec and spec.model_dump(mode="json")]
+    return content_key([__version__, command, asked, grid.rows, done, failed])
+
+
+def _mark(path: Path) -> str:
+    """A text that changes when the stage is computed again; empty if it is not finished."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
 def _place(store: Store, experiment: Experiment) -> Path:
     return store.root / "experiments" / f"{experiment.name}.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if it is missing, damaged or not yet written."""
     try:
-        found = read_json(path) if path.is_file() else {}
+        found = read_json(path)
     except XstiltsError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -14,9 +14,9 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import draws_of
 
 FEW_STEPS = 50
-"""Optimizer steps below which a phase of so many epochs is likely too short to learn; noted, not refused."""
+"""A phase given in epochs is probably too short to learn below this many optimizer steps."""
 BACKWARD = 3.0
-"""A pass that trains, in passes that predict: one forward, and two backward."""
+"""The cost of a training pass in prediction passes: one forward and two backward."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class PhaseLength:
     """A training phase.
 
     Attributes:
-        steps: optimizer steps; `examples`: that they are drawn from.
-        given: whether the experiment says the number of steps, and not of epochs.
+        steps: optimizer steps.
+        examples: number that they are drawn from.
+        given: whether the experiment sets the number of steps, not of epochs.
         epochs: passes over its instances.
         by_default: what the experiment leaves open: `epochs`, `learning_rate`.
     """
@@ -41,7 +42,7 @@ class PhaseLength:
 
 
 def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, PhaseLength]:
-    """How long every training phase is. Raises `DataError` for files that cannot be counted."""
+    """The length of every training phase. Raises `DataError` for files that cannot be counted."""
     return {stage: _length(stage, store) for stage in stages if stage.kind == "train"}
 
 
@@ -57,14 +58,14 @@ def _length(stage: Stage, store: Store | None) -> PhaseLength:
 
 
 def short_phases(lengths: Iterable[PhaseLength]) -> list[str]:
-    """A note on the phases of so many epochs that have few optimizer steps."""
+    """A note on phases given in epochs that have few optimizer steps."""
     short = dict.fromkeys(one.phase for one in lengths if one.steps < FEW_STEPS and not one.given)
-    told = f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"
-    return [told] if short else []
+    note = f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"
+    return [note] if short else []
 
 
 def work_of(stages: Iterable[Stage], lengths: Mapping[Stage, PhaseLength]) -> dict[Stage, float]:
-    """How much computing train and predict stages are, in tokens that are predicted; roughly, at usual lengths."""
+    """The work of train and predict stages, in predicted tokens; roughly, at usual lengths."""
     found = {}
     for stage in stages:
         if stage in lengths:

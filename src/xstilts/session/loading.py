@@ -1,4 +1,4 @@
-"""Experiment files: plain, with a study block, as a variant of another file, or with values replaced."""
+"""Experiment files: plain, with a study block, as a variant of another file, or with some values replaced."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from xstilts.studies.spec import StudySpec
 
 
 class Loaded(NamedTuple):
-    """A file, validated."""
+    """A validated file."""
 
     experiment: Experiment
     study: StudySpec | None
 
 
 def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
-    """The experiment of a file, or of one that comes with xstilts by its name (`demo`, `curriculum` ...).
+    """The experiment of a file, or one that comes with xstilts, by its name (`demo`, `curriculum` ...).
 
-    A study block is checked and left aside.
+    A study block is validated and ignored.
 
     Args:
-        sets: values to replace, each `place=value` as in `train.epochs=1`: keys and numbers of items with dots between
-            them, and YAML. Name and title then tell what was set, so that grid and report stand beside the file's own.
+        sets: values to replace, as `train.epochs=1`: keys and numbers of items separated by dots, and a YAML value.
+            They are added to name and title, so that grid and report do not replace those of the file.
 
     Raises:
         UnknownName: neither a file nor a name.
-        ConfigError: see `load_study`; with the option: no place of the file, or a wrong value.
+        ConfigError: see `load_study`; or `sets` has a wrong place or value.
     """
     experiment = load_study(path).experiment
     if not sets:
@@ -50,9 +50,9 @@ def load_study(path: Path | str) -> Loaded:
     """The same with its study block.
 
     Raises:
-        UnknownName: neither.
-        ConfigError: with file and line: a wrong key or value, text that is no YAML, or a claim about a recipe, backbone
-            or target that the experiment lacks, or one that no scores could decide.
+        UnknownName: neither a file nor a name.
+        ConfigError: with file and line: not YAML, a wrong key or value, or a claim about a recipe, backbone or target
+            that the experiment lacks, or that no scores could decide.
     """
     document = load_document(study_file(str(path)))
     try:
@@ -80,7 +80,7 @@ def _check_names(document: Document, experiment: Experiment, spec: StudySpec) ->
 
 def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:
     changed: dict[str, Any] = deepcopy(dict(values))
-    places = {said: _set(changed, said) for said in sets}
+    places = {text: _set(changed, text) for text in sets}
     name, title = str(changed.get("name", "")), str(changed.get("title", ""))
     if ("name",) not in places.values():
         changed["name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join([name, *sets]))[:100]
@@ -90,38 +90,38 @@ def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:
         return Experiment(**changed)
     except ValidationError as error:
         key = key_of(error)
-        guilty = [said for said, place in places.items() if key and place[: len(key)] == key[: len(place)]]
+        guilty = [text for text, place in places.items() if key and place[: len(key)] == key[: len(place)]]
         raise _wrong(" --set ".join(guilty or sets), place_of(error)[0]) from None
 
 
-def _set(values: dict[str, Any], said: str) -> KeyPath:
+def _set(values: dict[str, Any], text: str) -> KeyPath:
     """Replace a value; returns its place."""
-    path, equals, text = said.partition("=")
+    path, equals, said = text.partition("=")
     *above, last = path.split(".")
     if not equals or not all((*above, last)):
-        raise _wrong(said, "give a place in the file and a value, as in --set train.epochs=1")
-    value = value_of(text, f"--set {said}")
+        raise _wrong(text, "give a place in the file and a value, as in --set train.epochs=1")
+    value = value_of(said, f"--set {text}")
     inside: Any = values
     place: KeyPath = ()
     for part in above:
-        place = (*place, _key_in(inside, part, said, place))
+        place = (*place, _key_in(inside, part, text, place))
         inside = inside.setdefault(part, {}) if isinstance(inside, dict) else inside[place[-1]]
-    key = _key_in(inside, last, said, place)
+    key = _key_in(inside, last, text, place)
     inside[key] = value
     return (*place, key)
 
 
-def _key_in(inside: Any, part: str, said: str, place: KeyPath) -> str | int:
+def _key_in(inside: Any, part: str, text: str, place: KeyPath) -> str | int:
     """The key or number of an item that `part` names."""
     where = ".".join(map(str, place))
     if isinstance(inside, dict):
         return part
     if not isinstance(inside, list):
-        raise _wrong(said, f"{where} is {inside!r:.60}, and has no '{part}'")
+        raise _wrong(text, f"{where} is {inside!r:.60}, and has no '{part}'")
     if not part.isdigit() or int(part) >= len(inside):
-        raise _wrong(said, f"{where} is a list of {len(inside)}: give the number of an item, from 0")
+        raise _wrong(text, f"{where} is a list of {len(inside)}: give the number of an item, from 0")
     return int(part)
 
 
-def _wrong(said: str, problem: str) -> ConfigError:
-    return ConfigError(f"--set {said}: {problem}")
+def _wrong(text: str, problem: str) -> ConfigError:
+    return ConfigError(f"--set {text}: {problem}")

@@ -1,19 +1,17 @@
-"""Trained models from Python: the model of one cell of an experiment, and its answers."""
+"""Trained models from Python: the model of one cell of an experiment, and its predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xstilts.experiment import Experiment
 from xstilts.export.finished import Finished
+from xstilts.export.predicting import Answer, answering_head, examples_of, open_answering
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of
-
-if TYPE_CHECKING:
-    from xstilts.export.predicting import Answer
 
 
 class Model:
@@ -24,8 +22,6 @@ class Model:
     """
 
     def __init__(self, found: Finished, device: str = "cpu") -> None:
-        from xstilts.export.predicting import answering_head
-
         self.found, self._device = found, device
         self.head = answering_head(found, None)
 
@@ -34,22 +30,18 @@ class Model:
 
     @cached_property
     def _answer(self) -> Answer:
-        from xstilts.export.predicting import open_answering
-
         return open_answering(self.found, self.head, self._device)
 
     def predict(self, inputs: Iterable[str | Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One answer for each input, in their order: `id`, `prediction` and scores.
+        """One prediction for each input, in order: `id`, `prediction` and scores.
 
         Args:
             inputs: texts, or mappings by field: `text` and `pair`; `question` and `passage`; `question` and `choices`;
                 `words`. An `id` is optional.
 
         Raises:
-            DataError: an input that lacks a field, with its number.
+            DataError: an input lacks a field; gives its number.
         """
-        from xstilts.export.predicting import examples_of
-
         return [row for part in self._answer(examples_of(inputs, self.head.kind)) for row in part]
 
 
@@ -65,13 +57,13 @@ def model(
     """The finished model of one cell of an experiment.
 
     Args:
-        experiment, store: as of `xstilts.scores`.
-        recipe: its label, as tables show it: `[mnli]`.
-        target, seed, backbone: needed where the experiment has several.
+        experiment, store: as for `xstilts.scores`.
+        recipe: its label in the tables, such as `[mnli]`.
+        target, seed, backbone: required if the experiment has several.
 
     Raises:
         UnknownName: the experiment has no such recipe, target, seed or backbone.
-        ConfigError: several would fit.
+        ConfigError: several cells fit.
         StoreError: the model is not finished.
     """
     place = Store(Path(store), must_exist=True)

@@ -1,4 +1,4 @@
-"""Results of an experiment: scores, gains, the report. Read from what is finished, without data or models."""
+"""Results of an experiment: scores, gains, the report. Read from finished stages, without data or models."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from xstilts.graph.store import Store
 from xstilts.reports import Analysis, analyse, plain_report, write_analysis
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
+from xstilts.session import frame
 from xstilts.session.about import describe
-from xstilts.session.grid import Data, Grid, grid_of
-from xstilts.session.reported import keep_table, report_folder
-from xstilts.session.tables import frame
+from xstilts.session.grid import Data, Grid, grid_of, keep_table, report_folder
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.studies.spec import StudySpec
 
 
 def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
-    """Scores of all finished runs: a pandas DataFrame where pandas is installed, else an Arrow table.
+    """Scores of all finished runs: a pandas DataFrame if pandas is installed, else an Arrow table.
 
-    One row a score, with the columns of `xstilts.core.scores.Score`; values are 0-100.
+    One row per score, with the columns of `xstilts.core.scores.Score`; values are 0-100.
 
     Args:
-        experiment, store: as of `run`.
-        data: needed only where the experiment has changed since it was run.
-        every: further values too (exact match beside F1, every layer of a sweep), not only each task's main one.
+        experiment, store: as for `run`.
+        data: only needed if the experiment has changed since it was run.
+        every: also further values (exact match beside F1, every layer of a sweep), not only the main one of each task.
 
     Raises:
         StoreError: there is no such store.
@@ -46,11 +45,11 @@ def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None
 def gains(experiment: Experiment, store: Path | str = "runs", data: Data = None) -> Any:
     """How every recipe differs from the baseline, by target and language: a data frame as of `scores`.
 
-    Columns and their intervals are those of the report's `estimates.csv`. Arguments and errors as of `scores`.
+    Columns and intervals are those of the report's `estimates.csv`. Arguments and errors as for `scores`.
     """
     place = Store(Path(store), must_exist=True)
     found = analysis_of(grid_of(experiment, place, data), place, "xstilts.gains")
-    return frame((row for row in gain_rows(found) if row.pop("what") == "difference"), ())
+    return frame(row for row in gain_rows(found) if row.pop("what") == "difference")
 
 
 def report(
@@ -64,9 +63,9 @@ def report(
     """Write the report of what is finished: a page, Markdown, CSV and plots. Returns the page's path.
 
     Args:
-        to: its folder; else `reports/NAME` in the store.
-        command: what to type for the same.
-        spec: the study that the experiment is part of. The rest, and errors, as of `scores`.
+        to: folder; default: `reports/NAME` in the store.
+        command: the command line that repeats this.
+        spec: the study that the experiment belongs to. Other arguments and errors as for `scores`.
     """
     place = Store(Path(store), must_exist=True)
     folder = report_folder(experiment, place.root) if to is None else Path(to)
@@ -80,7 +79,7 @@ def report(
 def write_report_of(
     grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None
 ) -> tuple[Analysis, Study | None]:
-    """The same of a grid; beside the report it leaves what that is made of, and the main table for a terminal."""
+    """The same for a grid. Also writes what the report depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
     study = study_of(spec, found) if spec else None
     write_analysis(found, folder, study)
@@ -97,17 +96,18 @@ def analysis_of(grid: Grid, store: Store, command: str) -> Analysis:
 def score(
     task: str, language: str, gold: Path | str, predictions: Path | str, experiment: Experiment | None = None
 ) -> dict[str, float]:
-    """Official scores of anybody's prediction file, by metric, 0-100: `{"f1": 81.3, "exact_match": 66.2}`.
+    """Official scores of any prediction file, by metric, 0-100: `{"f1": 81.3, "exact_match": 66.2}`.
 
     Args:
-        task: a registered task, whose protocol and official script are in `xstilts show TASK`, or an own task of
-            `experiment`.
-        language: code of the language.
-        gold: official file with gold. predictions: in XTREME's submission form, or JSON lines.
+        task: a registered task (`xstilts show TASK` prints its protocol and official script), or a task that
+            `experiment` declares.
+        language: its code.
+        gold: official file with the gold answers.
+        predictions: file in XTREME's submission format, or JSON lines.
 
     Raises:
         UnknownName: no such task or language.
-        DataError: with file and line: what does not fit.
+        DataError: the files do not fit; with file and line.
     """
     return {row.metric: row.value for row in score_rows(task, language, Path(gold), Path(predictions), experiment)}
 
@@ -121,7 +121,7 @@ def score_rows(
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
-    """The scores of all finished cells under the cells' names."""
+    """The scores of all finished cells, under the cells' names."""
     rows: list[Measured] = []
     for cell in cells:
         if (folder := store.finished(cell.stage)) is not None:

@@ -1,4 +1,4 @@
-"""Carrying an experiment out: what is missing is computed, what is finished is kept."""
+"""Running an experiment: what is missing is computed, what is finished is kept."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from xstilts.session.lengths import lengths_of, short_phases, work_of
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
+TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Without one of these files, Linux has no GPU that torch could use (NVIDIA's driver, WSL, AMD's driver)."""
+
 
 @dataclass
 class Result:
     """How a run ended.
 
     Attributes:
-        counts: stages by how they ended: done, cached, failed, skipped.
-        notices: what was assumed or is missing, a sentence each.
+        counts: number of stages that ended as done, cached, failed, skipped.
         seconds: wall time.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[Failed] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, event: Event) -> None:
@@ -49,8 +50,6 @@ class Result:
             self.failures.append(event)
         elif isinstance(event, Skipped):
             self.skipped.append(event)
-        elif isinstance(event, Notice):
-            self.notices.append(event.message)
 
     @property
     def line(self) -> str:
@@ -61,7 +60,7 @@ class Result:
 
     @property
     def causes(self) -> list[str]:
-        """Why stages failed, a line for each reason, with the first stage that failed so and how many more it stops."""
+        """A line for each reason of failures: the first stage that failed, and how many more it stops."""
         found: dict[str, list[Failed]] = {}
         for failure in self.failures:
             found.setdefault(failure.error, []).append(failure)
@@ -77,18 +76,18 @@ class Result:
 
     @property
     def mistake(self) -> bool:
-        """Whether all that failed did so for what is in the data or the experiment."""
+        """Whether the data or the experiment caused all failures."""
         return bool(self.failures) and all(failure.mistake for failure in self.failures)
 
 
 @dataclass
 class Run:
-    """A run that is described and not yet begun: iterate over its events, or ask for its `result()`.
+    """A run that has not begun: iterate over its events, or call `result()`.
 
     Attributes:
-        notices: what is missing or was assumed, a sentence each.
-        work: how much computing stages are, of those of which that can be said.
-        outcome: what is known of it so far.
+        notices: sentences about what is missing or was assumed.
+        work: stage -> amount of work, for stages where it is known.
+        outcome: the result so far.
     """
 
     grid: Grid
@@ -109,7 +108,7 @@ class Run:
         """Run to the end.
 
         Raises:
-            StageError: stages failed; what others computed is kept, and the same call goes on from there.
+            StageError: stages failed. Finished stages are kept, and the same call continues from there.
         """
         for _ in self:
             pass
@@ -125,20 +124,20 @@ def run(
     machine: Machine | None = None,
     **options: Any,
 ) -> Run:
-    """Describe a run of what is missing of an experiment; iterating over it, or its `result()`, computes it.
+    """Prepare a run of what is missing of an experiment; iterating over it, or its `result()`, computes it.
 
-    Files are looked at first, so that a mistake in a test file is found before anything is trained.
+    Files are read first, so that a mistake in a test file is found before anything is trained.
 
     Args:
         experiment: from `xstilts.load`, or made in Python.
         store: folder of results; made if missing.
-        data: folder or folders of official files; files of own tasks are looked for beside the experiment file first.
-        machine: what may be used; `options` are its fields by name (`workers=2`, `device="cuda"`). Without either a
-            GPU is used where there is one.
+        data: folder or folders of official files; files of own tasks are first looked for beside the experiment file.
+        machine: what may be used; `options` are its fields by name (`workers=2`, `device="cuda"`). By default a GPU is
+            used if there is one.
 
     Raises:
-        ConfigError, DataError: what is wrong with the experiment or its files, with file and line.
-        StoreError: the folder is no store, or cannot be written to.
+        ConfigError, DataError: the experiment or its files are wrong, with file and line.
+        StoreError: the folder is not a store, or cannot be written to.
     """
     chosen = check_device(replace(machine or Machine(device="auto"), **options))
     with remembered(Path(store) / DIGESTS):
@@ -147,21 +146,21 @@ def run(
 
 
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
-    """The same for an experiment that is expanded already."""
+    """The same for an experiment that is already expanded."""
     look(grid, store)
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]
     lengths = lengths_of(missing, store)
-    said = [*notices(experiment, grid, data), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
-    said += [f"computed on {machine.device}"] * (machine.device != "cpu")
-    said += [*in_words_by_default(missing), *filter(None, [warning])]
-    return Run(grid, store, machine, said, work_of(missing, lengths))
+    lines = [*notices(experiment, grid, data), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
+    lines += [f"computed on {machine.device}"] * (machine.device != "cpu")
+    lines += [*in_words_by_default(missing), *filter(None, [warning])]
+    return Run(grid, store, machine, lines, work_of(missing, lengths))
 
 
 def computing(
     store: Store, machine: Machine, tell: Callable[[Event], None] | None = None
 ) -> Callable[[Iterable[Stage]], None]:
-    """A function that computes what is missing of some stages, telling every event.
+    """A function that computes what is missing of some stages and passes every event to `tell`.
 
     It raises `StageError` when a stage fails.
     """
@@ -176,15 +175,11 @@ def computing(
     return compute
 
 
-TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""Without one of these Linux has no GPU that torch could use (NVIDIA's own, in WSL, AMD's)."""
-
-
 def check_device(machine: Machine) -> Machine:
-    """The machine with the device that `auto` stands for: CUDA, else MPS, else CPU.
+    """The machine with its device: for `auto` CUDA, else MPS, else the CPU.
 
     Raises:
-        ConfigError: a device that is not here, with what is here; of a cluster, one that it has to be told.
+        ConfigError: there is no such device here (with those that there are), or a cluster needs to be told one.
     """
     device, devices = machine.device, machine.devices
     if machine.executor != "local":
@@ -196,7 +191,7 @@ def check_device(machine: Machine) -> Machine:
         device = "cpu"
     if device == "cpu":
         return replace(machine, device=device)
-    import torch  # takes seconds: only who asks for a device waits
+    import torch  # takes seconds, so only if needed
 
     found = torch.accelerator.current_accelerator(check_available=True)
     kind, count = (found.type, torch.accelerator.device_count()) if found else ("cuda", 0)
@@ -208,11 +203,10 @@ def check_device(machine: Machine) -> Machine:
         problem = f"--device {device}: no such device here (there is: {', '.join(['cpu', *here])})"
         if not count and device.partition(":")[0] in ("cuda", "gpu"):
             blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
-            problem += (
-                f"; {blind if torch.version.cuda else 'this torch is built without CUDA: install one that has it'}"
-            )
+            built = "this torch is built without CUDA: install one that has it"
+            problem += f"; {blind if torch.version.cuda else built}"
     elif devices > 1 and not machine.ranks and device not in ("cpu", kind):
-        problem = f"--device {device} with --devices {devices}: each has one of its own, say --device {kind}"
+        problem = f"--device {device} with --devices {devices}: give --device {kind}, since each rank has its own"
     elif devices > max(1, count) and not machine.ranks and device == kind:
         problem = f"--devices {devices}: there are {count} here ({', '.join(here)})"
     if problem:
@@ -221,7 +215,7 @@ def check_device(machine: Machine) -> Machine:
 
 
 def slow_bf16(grid: Grid, device: str) -> list[str]:
-    """A warning where bf16 is asked of a CPU that emulates it."""
+    """A warning if bf16 is asked of a CPU that emulates it."""
     asked = any("bf16" in (s.config.get("precision"), s.config.get("train", {}).get("precision")) for s in grid.stages)
     if not asked or not device.startswith("cpu"):
         return []

@@ -1,25 +1,79 @@
-"""Why a stage is not finished, what it is made of, and how it differs from others of its kind."""
+"""What a store knows about stages: which are running, what each is made of, and why one is not finished."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import StoreError, UnknownName
+from xstilts.graph.locks import is_held, local_time
+from xstilts.graph.perform import PROGRESS
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session.grid import grids
+from xstilts.session.grid import grids, read_object
 
 MOST, ALIKE = 3, 5
 """Differences that are named, while others are counted; most differences between stages that are compared at all."""
 LOOKED_INTO = 30
-"""Stages that differ in least themselves, of which the inputs are compared too."""
+"""Number of similar stages whose inputs are compared too."""
 WAITS = "it waits for"
-"""How a reason begins that is no change of the stage itself."""
+"""How a reason begins that is not a change of the stage itself."""
 Facts = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stage that a process is computing.
+
+    Attributes:
+        label: empty before the stage has begun.
+        fraction: finished share, 0-1, if known; `message`: its latest message.
+        host, process: where it runs; `since`: when that began, ISO 8601 in UTC.
+        told: time of its latest report.
+    """
+
+    key: str
+    kind: str
+    label: str = ""
+    fraction: float | None = None
+    message: str = ""
+    host: str = "?"
+    process: int = 0
+    since: str = ""
+    told: str = ""
+
+    def row(self) -> dict[str, str]:
+        """A row for people."""
+        return {
+            "running": self.kind,
+            "key": self.key[:8],
+            "stage": self.label,
+            "done": "-" if self.fraction is None else f"{self.fraction:.0%}",
+            "since": local_time(self.since) if self.since else "-",
+            "process": f"{self.process} on {self.host}",
+            "last message": f"{self.message} ({local_time(self.told)})" if self.told else "-",
+        }
+
+
+def running(store: Store) -> list[Running]:
+    """The stages that are being computed now by any process on any machine, by kind, oldest first."""
+    locks = [path for path in store.root.glob("*/.*.lock") if is_held(path)]
+    return sorted(map(_running, locks), key=lambda one: (one.kind, one.since, one.key))
+
+
+def _running(lock: Path) -> Running:
+    key = lock.name.removeprefix(".").removesuffix(".lock")
+    progress = map(read_object, lock.parent.glob(f".{key}.*partial/{PROGRESS}"))
+    latest = max(progress, key=lambda one: str(one.get("told", "")), default={})
+    found: dict[str, Any] = {name: latest[name] for name in ("label", "fraction", "message", "told") if name in latest}
+    names = {"host": "host", "pid": "process", "since": "since"}
+    found |= {names[name]: value for name, value in read_object(lock).items() if name in names}
+    return Running(key, lock.parent.name, **found)
 
 
 class Described(NamedTuple):
@@ -43,7 +97,7 @@ class Known:
         stages: further ones.
 
     Attributes:
-        finished: key -> what its `stage.json` says; damaged ones are left out.
+        finished: key -> its record; damaged ones are left out.
         stages: key -> stage, finished or not.
         experiments: name -> keys of the stages that it needs.
     """
@@ -53,15 +107,15 @@ class Known:
         rows = {name: found.get("stages", ()) for name, found in grids(store).items()}
         self.experiments = {name: {row["key"] for row in own} for name, own in rows.items()}
         names = Described._fields
-        told = [Described(*(row[name] for name in names)) for own in rows.values() for row in own]
-        told += [Described(*(getattr(one, name) for name in names)) for one in self.finished.values()]
-        told += [Described(s.key, s.kind, s.version, s.label, s.config, s.input_keys()) for s in stages]
-        self.stages = {one.key: one for one in told}
+        found = [Described(*(row[name] for name in names)) for own in rows.values() for row in own]
+        found += [Described(*(getattr(one, name) for name in names)) for one in self.finished.values()]
+        found += [Described(s.key, s.kind, s.version, s.label, s.config, s.input_keys()) for s in stages]
+        self.stages = {one.key: one for one in found}
         self._facts: dict[str, Facts] = {}
         self._known: dict[tuple[str, str], dict[str, Described]] = {}
 
     def find(self, name: str) -> Described:
-        """The stage whose key begins so, or whose label is that or alone contains it.
+        """The stage whose key begins with `name`, or whose label is `name` or alone contains it.
 
         Raises:
             UnknownName: there is none.
@@ -86,11 +140,11 @@ class Known:
         return [other for other in self.stages.values() if one.key in other.inputs.values()]
 
     def nearest(self, one: Described) -> Described | None:
-        """The finished stage of its kind that differs in least, of several the latest; None where there is none."""
+        """The finished stage of its kind with the fewest differences, the latest of several; None if there is none."""
         records = [record for record in self.finished.values() if record.kind == one.kind and record.key != one.key]
         records.sort(key=lambda record: record.finished, reverse=True)
         others = sorted((self.stages[record.key] for record in records), key=lambda o: len(self._of(one) ^ self._of(o)))
-        if others and others[0].inputs != one.inputs:  # of inputs that differ, what differs in them counts
+        if others and others[0].inputs != one.inputs:  # differences inside the inputs count too
             others = sorted(others[:LOOKED_INTO], key=lambda other: len(self.differences(one, other)))
         return others[0] if others else None
 
@@ -102,9 +156,9 @@ class Known:
         return self._facts[one.key]
 
     def differences(self, one: Described, other: Described) -> dict[str, Described]:
-        """What is otherwise in `other`, `train.epochs is 3, there 5`, each with the stage that it is said of.
+        """What differs from `other`, as in `train.epochs is 3, there 5`, with the stage where it does.
 
-        That is `one`, or one of those that it reads.
+        That stage is `one`, or one that it reads.
         """
         if (one.key, other.key) in self._known:
             return self._known[one.key, other.key]
@@ -122,7 +176,7 @@ class Known:
         return found
 
     def apart(self, one: Described, other: Described) -> str:
-        """The same in a line."""
+        """The differences in one line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
         return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more" if len(told) > MOST else "")
@@ -140,14 +194,14 @@ class Known:
 
 
 def reasons(stages: Sequence[Stage], store: Store) -> dict[str, str]:
-    """Key -> why it is not finished, of stages that are not; nothing where the store has no finished stage at all."""
+    """Key -> why it is not finished, for missing stages; empty if the store has no finished stage at all."""
     known = Known(store, stages)
     missing = [stage.key for stage in stages if stage.key not in known.finished]
     return {key: known.why(known.stages[key]) for key in missing} if known.finished else {}
 
 
 def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of a JSON value with their places: `train.epochs`, `components.0.rate`."""
+    """The leaves of a JSON value with their places: `train.epochs`, `components.0.rate`."""
     parts: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Mapping):
         parts = value.items()

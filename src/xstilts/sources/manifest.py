@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from xstilts.core.languages import code_of
+from xstilts.core.languages import language
 from xstilts.tasks import TASKS, Task
 
 ALL = "*"
@@ -88,7 +88,7 @@ def _rows(task: str, table: str) -> Iterator[tuple[tuple[str, str, str, str], di
     for row in _table(table):
         for name in row["languages"].split() if row["task"] == task else ():
             filled = {column: cell.replace("{language}", name) for column, cell in row.items()}
-            yield (task, row["split"], ALL if name == ALL else code_of(name), filled["path"]), filled
+            yield (task, row["split"], ALL if name == ALL else language(name).code, filled["path"]), filled
 
 
 @cache

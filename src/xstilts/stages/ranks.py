@@ -1,15 +1,15 @@
 """One train stage in several processes: `python -m xstilts.stages.ranks`, once for each rank.
 
 The process that has the stage, the caller, holds a store (torch's `TCPStore`) while the stage lasts. The ranks meet
-there, and all that they and the caller tell each other goes through it, in JSON:
+there, and exchange these messages with the caller, in JSON:
 
-    stage     {"config", "directory", "inputs", "settings"}
-    order/N   N = 0, 1 ...: "stop" (save, then stop) or "end"; a rank also ends when the store is gone
-    said      a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
-              {"stopped"}, and at last {"code"}, from the process that started the rank
+    stage   {"config", "directory", "inputs", "settings"}
+    order   "stop" (save, then stop) or "end"; after "stop" the key `end` follows. A rank also ends if the store is gone
+    said    a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
+            {"stopped"}, and at last {"code"}, from the process that started the rank
 
-`attend` starts a rank. It is called by threads of the caller, or by processes that wait on one or many nodes
-(`wait_for_stages`) at another store, which has the addresses of stages' stores: call/0, call/1 ...
+`attend` starts a rank: in threads of the caller, or in processes that wait on one or many nodes (`wait_for_stages`) at
+a store of their own, which has the addresses of the stages' stores: call/0, call/1 ...
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
@@ -43,25 +43,25 @@ from xstilts.graph.places import code_path
 from xstilts.stages.accidents import note_memory
 
 CONNECT_SECONDS = 20.0
-"""How long a connection may take; torch tries twice."""
+"""Time for a connection; torch tries twice."""
 END_SECONDS = 30.0
-"""How long to wait for ranks that were told to end; those of a machine that is lost never answer."""
+"""Time for ranks to end after they were told to; those of a lost machine never answer."""
 LOOK_SECONDS = 0.05
-"""How often a caller looks for messages. It does not wait inside torch, where no signal would reach it."""
+"""Time between two looks for messages: inside a wait of torch's, no signal would reach the caller."""
 NO_LIMIT = timedelta(days=365)
 
 
 def held(host: str) -> tuple[TCPStore, str]:
-    """A store in this process, and its address; others reach it while the object lives."""
+    """A store in this process, which others reach while the object lives, and its address."""
     store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
     return store, f"{host}:{store.port}"
 
 
 def connected(address: str) -> TCPStore:
-    """The store of another process, for one thread alone, which may wait there without limit.
+    """A connection to the store of another process, for one thread, which may wait there without limit.
 
     Raises:
-        DistError: it is gone, now or when it is used.
+        DistError: the store is gone, now or when it is used.
     """
     host, _, port = address.rpartition(":")
     store = TCPStore(host, int(port), is_master=False, timeout=timedelta(seconds=CONNECT_SECONDS))
@@ -72,24 +72,24 @@ def connected(address: str) -> TCPStore:
 def run_train_on(
     config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
 ) -> None:
-    """`run_train` in `settings["devices"]` processes: those that wait at `settings["ranks"]`, or children of this one.
+    """`run_train` in `settings["devices"]` processes: children of this one, or those that wait at `settings["ranks"]`.
 
-    They end with this process, whatever ends it. Where the memory of one does not suffice, all begin again from the
-    last checkpoint with half the tokens at a time.
+    They end with this process, however it ends. If one runs out of memory, all continue from the last checkpoint with
+    half the tokens at a time.
 
     Raises:
         StageError: what a rank raised, or how it ended; the others are stopped.
-        ConfigError: sharded weights that would have to be judged before the end, or that are held in 4 bits.
-        KeyboardInterrupt: as of `run_train`.
+        ConfigError: sharded weights that must be judged before the end, or that are in 4 bits.
+        KeyboardInterrupt: see `run_train`.
     """
     if settings.get("shard") and config.get("selection", {}).get("judges"):
         raise ConfigError(
-            "weights that are sharded (--shard) cannot be judged on validation while they are trained: give "
-            "`select: last` or `select: average`, and one learning rate, or leave out --shard"
+            "sharded weights (--shard) cannot be judged on validation data during training: give `select: last` or "
+            "`select: average`, and one learning rate, or leave out --shard"
         )
     if settings.get("shard") and config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
-    stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
+    stage: dict[str, Any] = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
     stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     while True:
         try:
@@ -98,42 +98,39 @@ def run_train_on(
         except OutOfMemory as error:
             if not error.tokens:
                 raise
-            tokens = settings.get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
+            tokens = stage["settings"].get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
         note_memory(directory, report, "", tokens)
-        stage["settings"] = settings = {**settings, "micro_batch_tokens": tokens[1]}
+        stage["settings"]["micro_batch_tokens"] = tokens[1]
 
 
 def _train_on(stage: Mapping[str, Any], report: Report) -> None:
     waiting = stage["settings"].get("ranks") or os.environ.get(MEETING, "")
     store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
     store.set("stage", json.dumps(stage))
-    left, numbers = set(range(stage["settings"]["devices"])), itertools.count()
-
-    def order(word: str) -> None:
-        store.set(f"order/{next(numbers)}", word)
-
+    left = set(range(stage["settings"]["devices"]))
     try:
         if waiting:
             call(waiting, address)
         else:
             for rank in left:
-                threading.Thread(target=attend, args=(address, str(rank), str(rank)), daemon=True).start()
-        with stop_requests(partial(order, "stop")) as asked:
+                Thread(target=attend, args=(address, str(rank), str(rank)), daemon=True).start()
+        with stop_requests(lambda: store.set("order", "stop")) as asked:
             try:
                 stopped = _follow(store, left, report)
             except StageError:
-                if not asked:  # else it could not stop in order
+                if not asked:  # otherwise a rank could not stop in order
                     raise
                 stopped = True
     finally:
-        order("end")  # and none of them still writes into the stage's directory
-        list(_said(store, left, END_SECONDS))
+        store.compare_set("order", "", "end")
+        store.set("end", "")
+        list(_said(store, left, END_SECONDS))  # until no rank writes into the stage's directory
     if stopped:
         raise KeyboardInterrupt(*asked[:1])
 
 
 def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
-    """Hand on what ranks say until all have ended; returns whether they stopped before the end of the phase."""
+    """Pass on the ranks' messages until all have ended; returns whether they stopped before the end of the phase."""
     stopped = False
     for rank, message in _said(store, left):
         match message:
@@ -147,12 +144,12 @@ def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
                 stopped = True
             case {"code": code} if code:
                 how = signal.Signals(-code).name if code < 0 else code
-                raise StageError(f"rank {rank} ended with {how}; what it said is in the stage's log.txt")
+                raise StageError(f"rank {rank} ended with {how}; its output is in the stage's log.txt")
     return stopped
 
 
 def _said(store: TCPStore, left: set[int], seconds: float = math.inf) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Pairs (rank, message) as they come, until none is `left`."""
+    """Pairs (rank, message) as they arrive, until no rank is `left`."""
     end = time.monotonic() + seconds
     while left and time.monotonic() < end:
         if not store.queue_len("said"):
@@ -169,18 +166,18 @@ def _say(store: TCPStore, rank: str, **message: Any) -> None:
 
 
 def attend(address: str, rank: str, local_rank: str) -> None:
-    """Start a rank of the stage whose store is at the address, and tell there how it ended."""
+    """Start a rank of the stage whose store has this address, wait for it, and report there how it ended."""
     host, _, port = address.rpartition(":")
     with suppress(DistError, OSError):  # the caller is gone, and so is the rank; or it could not be started
         store = connected(address)
         stage = json.loads(store.get("stage"))
         directory, code = Path(stage["directory"]), 1
         own = {"RANK": rank, "LOCAL_RANK": local_rank, "WORLD_SIZE": str(stage["settings"]["devices"])}
-        own |= {"MASTER_ADDR": host, "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": "True"}  # held by the caller
+        own |= {"MASTER_ADDR": host, "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": "True"}  # the caller's
         try:
             if not directory.is_dir():
-                seen = f"{socket.gethostname()} does not see {directory}"
-                _say(store, rank, error=f"{seen}: --store must name a folder that all nodes share")
+                problem = f"{socket.gethostname()} does not see {directory}"
+                _say(store, rank, error=f"{problem}: --store must name a folder that all nodes share")
                 return
             with (directory / "log.txt").open("ab") as log:
                 command = [sys.executable, "-P", "-m", "xstilts.stages.ranks"]
@@ -191,7 +188,7 @@ def attend(address: str, rank: str, local_rank: str) -> None:
 
 
 def call(waiting: str, what: str) -> None:
-    """Have those who wait at a store attend to a stage after the ones before, or end with an exit code."""
+    """Append to the calls of a store: the address of a stage, or the exit code with which all end."""
     store, own = connected(waiting), json.dumps([what, secrets.token_hex(8)])
     number = itertools.count()
     while store.compare_set(f"call/{next(number)}", "", own).decode() != own:
@@ -199,10 +196,10 @@ def call(waiting: str, what: str) -> None:
 
 
 def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
-    """Be a rank of all stages that are called, one at a time; returns the exit code with which all end.
+    """Be a rank of all called stages, one after another; returns the exit code with which all end.
 
     Raises:
-        DistError: whoever holds the store is gone.
+        DistError: the process that holds the store is gone.
     """
     store, numbers = connected(waiting), itertools.count()
     while not (what := json.loads(store.get(f"call/{next(numbers)}"))[0]).isdigit():
@@ -213,17 +210,16 @@ def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
 
 def _obey(store: TCPStore) -> None:
     with suppress(DistError):
-        for number in itertools.count():
-            if store.get(f"order/{number}") != b"stop" or not request_stop():
-                break
+        if store.get("order") == b"stop" and request_stop():
+            store.get("end")
     os._exit(1)
 
 
 def main() -> None:
-    """One rank, as the environment says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who says what to do
+    """One rank, as its environment says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, which gives the orders
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-    threading.Thread(target=_obey, args=(connected(address),), daemon=True).start()
+    Thread(target=_obey, args=(connected(address),), daemon=True).start()
     store = connected(address)
     say = partial(_say, store, os.environ["RANK"])
     try:
