@@ -22,7 +22,7 @@ from xstilts.tasks.base import Encoding, Split, Task, by_split
 
 _TARGETS = tuple(code for code in LANGUAGES if code != "en")
 DOMAIN = "micro_domain_"
-"""Tasks of the world's domain (`xstilts.microworld.domain`) begin so; their files are in a folder of their own."""
+"""Prefix of the tasks of the world's domain (`microworld.write_domain`), whose files are in a folder of their own."""
 
 
 @checked
