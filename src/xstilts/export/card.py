@@ -131,11 +131,8 @@ def _start(record: Record) -> tuple[str, str, str]:
         told = read_json(record.file("about.json")).get("commit") or config["revision"]
         published = checkpoint_of(config["hub"])
         which = f"revision `{told}`" if told else "the newest revision of that day"
-        return (
-            f"[{config['hub']}](https://huggingface.co/{config['hub']})",
-            which,
-            published.licence if published else "",
-        )
+        what = f"[{config['hub']}](https://huggingface.co/{config['hub']})"
+        return what, which, published.licence if published else ""
     if "files" in config:
         sums = ", ".join(f"`{name}` {digest[:12]}" for name, digest in sorted(config["files"].items()))
         return f"{record.label}, a folder", f"SHA-256 {sums}", ""

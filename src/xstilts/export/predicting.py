@@ -148,11 +148,10 @@ def _lines(path: Path, kind: str) -> Iterator[Example]:
     if kind not in ("classification", "tagging"):
         raise DataError(f"{kind} needs columns: give a .jsonl, .csv or .tsv file", path)
     for line, text in enumerate(lines_of(path), start=1):
-        if text.strip():
-            words = tuple(text.split())
-            yield (
-                TaggedExample(str(line), words, None) if kind == "tagging" else TextExample(str(line), text, None, None)
-            )
+        if text.strip() and kind == "tagging":
+            yield TaggedExample(str(line), tuple(text.split()), None)
+        elif text.strip():
+            yield TextExample(str(line), text, None, None)
 
 
 def _sentences(path: Path, named: Columns) -> Iterator[Example]:

@@ -1,8 +1,8 @@
-"""Sequence tagging: UD-POS, PAN-X. The first sub-word of a word carries its tag.
+"""Sequence tagging (UD-POS, PAN-X): the first sub-word of a word has its tag.
 
-A sentence longer than the limit is cut between words into several instances and joined again: no word loses its
-prediction (XTREME splits likewise, jiant truncated). A single word longer than the limit keeps its first pieces.
-Head: dropout and projection, as transformers' token classification. Shape suffixes: T tokens, W words, C tags.
+A sentence over the limit is cut between words into several instances, whose tags are joined: no word loses its
+prediction (XTREME splits sentences too, jiant truncated them). A single word over the limit keeps its first pieces.
+Shape suffixes: T tokens, W words, C tags.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class TokenHead(nn.Module):
-    """Dropout and projection; reads [N, H], gives [N, C]."""
+    """Dropout and projection, from [N, H] to [N, C], as in transformers' token classification."""
 
     def __init__(self, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TokenHead(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
-        """`place_N`: which tokens of the pack are read."""
+        """`place_N`: the places of the states in the pack."""
         logits: Tensor = self.out(self.dropout(states_NH, place_N))
         return logits
 
@@ -99,7 +99,7 @@ def add_sentence(builder: FeaturesBuilder, example: TaggedExample) -> int:
 
 
 def joined_tags(features: Features, outputs: Sequence[Array], labels: Labels) -> list[Prediction]:
-    """The tags of whole sentences, from the tag numbers of their parts."""
+    """The tags of sentences, from the tag numbers of their instances."""
     tags: list[list[str]] = [[] for _ in features.records]
     for example, best in zip(features.example, outputs, strict=True):
         tags[int(example)].extend(labels[int(tag)] for tag in best)
@@ -109,7 +109,7 @@ def joined_tags(features: Features, outputs: Sequence[Array], labels: Labels) ->
 
 
 def cut(pieces: Sequence[Ids], budget: int) -> Iterator[tuple[int, int]]:
-    """Word ranges [begin, end) whose pieces fit into `budget` tokens each, left to right."""
+    """Word ranges [begin, end) of at most `budget` tokens each, from left to right."""
     begin, used = 0, 0
     for i, ids in enumerate(pieces):
         if used + len(ids) > budget:
