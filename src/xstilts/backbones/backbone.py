@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.attention import NAME
 from xstilts.backbones.dropout import HashDropout
-from xstilts.backbones.families import Family, family_of
+from xstilts.backbones.families import Family, bias_of_longest, family_of
 from xstilts.backbones.layout import PackLayout
 from xstilts.backbones.names import Attention, Backend, Route, Token
 from xstilts.backbones.packing import Packed, pack
@@ -191,8 +191,8 @@ class Backbone(nn.Module):
             inputs["output_hidden_states"] = True
         if hasattr(self.config, "use_cache"):
             inputs["use_cache"] = False
-        if self.family.on_pack is not None:
-            self.family.on_pack(self.body, batch.lengths[0] if packed else None)
+        if self.family.positions == "relative":
+            bias_of_longest(self.body, batch.lengths[0] if packed else None)
         output = self.body(**inputs)
         states = list(output.hidden_states) if all_layers else [output.last_hidden_state]
         if packed:

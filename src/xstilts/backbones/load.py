@@ -221,5 +221,5 @@ def describe(backbone: Backbone) -> dict[str, Any]:
         "route": backbone.route,
         **({"attention": both if len(seen) == 2 else seen.pop()} if seen else {}),
         **({"output": "text"} if backbone.writes else {}),
-        "listed": backbone.family.model_types != (),
+        "listed": bool(backbone.family.model_types),
     }

@@ -20,6 +20,7 @@ from xstilts.backbones.attention import NAME
 from xstilts.backbones.backbone import HALF_TOLERANCE, TOLERANCE, Backbone
 from xstilts.backbones.coder import Ids
 from xstilts.backbones.dropout import identities
+from xstilts.backbones.families import bias_of_longest
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
 
@@ -130,8 +131,8 @@ def generate(
 @contextmanager
 def _library_attention(backbone: Backbone) -> Iterator[None]:
     """The model as transformers runs it by itself."""
-    if backbone.family.on_pack is not None:
-        backbone.family.on_pack(backbone.body, None)
+    if backbone.family.positions == "relative":
+        bias_of_longest(backbone.body, None)
     if backbone.route == "padded":
         yield
         return
