@@ -1,17 +1,17 @@
-"""One attention function for every architecture that lets one be registered.
+"""One attention function for all architectures that allow a registered one.
 
-transformers hands query, key and value of the whole pack, [1, heads, T, head size], to the function registered under
-`NAME`, with the keywords given to the base model; `pack_layout` says where segments begin. Three back ends compute the
-same attention; they differ in speed and in attention dropout:
+transformers calls the function that is registered under `NAME` with query, key and value of the whole pack, [1, heads,
+T, head size], and the keywords of the base model; `pack_layout` has the segments. Three back ends compute the same
+attention, with different speed and attention dropout:
 
-- `segments` (any device): one call of torch's scaled dot product attention per run of equally long segments, with a key
-  mask where lengths differ a little. Attention dropout is by hash (`dropout.py`) on a CPU, where torch has no fused
-  kernel for it (`BlockAttention`). A GPU's fused kernel draws its own masks, which depend on the micro-batch.
-- `block_mask` (any device): one call over the whole pack under a block-diagonal mask. Quadratic in T; the exact
+- `segments` (any device): one call of torch's scaled dot product attention per run of segments of similar length. On a
+  CPU attention dropout is by hash (`dropout.py`, `BlockAttention`). On a GPU the fused kernel draws its own masks,
+  which depend on the micro-batch.
+- `block_mask` (any device): one call over the whole pack with a block-diagonal mask, quadratic in T; the exact
   reference. Attention dropout is by hash.
-- `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`. No attention dropout.
+- `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`, without attention dropout.
 
-A sliding window w lets a token see |i - j| < w (encoders) or 0 <= i - j < w (decoders), as transformers defines it.
+With a sliding window w a token sees |i - j| < w (encoders) or 0 <= i - j < w (decoders), as in transformers.
 Shape suffixes as in `layout`.
 """
 
@@ -33,10 +33,10 @@ from xstilts.backbones.layout import BlockPlaces, PackLayout, band
 Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 SITE = "dropout_site"
-"""Attribute of a module: its number among the model's places of dropout."""
-# On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13).
-# Up to this length bf16 training does without it.
+"""Attribute of a module: its dropout site."""
 LONGEST_EXPLICIT = 512
+"""Segments up to this length do not use torch's fused attention in bf16 training on a CPU: its backward pass is slow
+(3 to 14 times, segments of 16 to 128 tokens, torch 2.13)."""
 
 
 def packed_attention(
@@ -48,9 +48,9 @@ def packed_attention(
     scaling: float | None = None,
     **extra: Any,
 ) -> tuple[Tensor, None]:
-    """Attention inside each segment of a pack, in the signature that transformers calls.
+    """Attention inside each segment of a pack, with the signature that transformers calls.
 
-    Returns states [1, T, heads, head size], and None in place of attention weights.
+    Returns states [1, T, heads, head size], and None instead of attention weights.
     """
     layout: PackLayout | None = extra.get("pack_layout")
     assert layout is not None, "packed attention was called without a layout: the model dropped the keyword"
@@ -78,7 +78,7 @@ def packed_attention(
 
 @dataclass(frozen=True)
 class _Call:
-    """One layer's attention; `site`: of its dropout, where that is by hash."""
+    """The options of one layer's attention; `site`: of dropout by hash."""
 
     scaling: float | None
     dropout: float
@@ -88,7 +88,7 @@ class _Call:
     site: int | None
 
     def in_blocks(self, query: Tensor, longest: int) -> bool:
-        """Whether `BlockAttention` is faster: training on a CPU, with dropout by hash or in bf16 without dropout."""
+        """Whether `BlockAttention` is faster: in training on a CPU, with dropout by hash or in bf16 without dropout."""
         if query.device.type != "cpu" or not query.requires_grad or self.bias is not None or self.dropout >= 1:
             return False
         slow = query.dtype == torch.bfloat16 and longest <= LONGEST_EXPLICIT
@@ -97,7 +97,7 @@ class _Call:
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, longest: int, drop: Drop | None
     ) -> Tensor:
-        """`drop`: dropout on probabilities [n, heads, L, L], if it is by hash."""
+        """`drop`: dropout by hash on probabilities [n, heads, L, L]."""
         if self.bias is not None:
             bias = self.bias[:, :, :longest, :longest].to(query.dtype)
             mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
@@ -140,8 +140,8 @@ class Block(NamedTuple):
     """Segments padded to one length.
 
     Attributes:
-        bias: added to scores [segments, heads, longest, longest], -inf where a token may not attend; None: nothing.
-        dropped: gives 1 where dropout takes a weight, else 0, int32, of as many elements; None without dropout.
+        bias: added to scores [segments, heads, longest, longest], 0 or -inf.
+        dropped: gives 1 for each weight that dropout sets to 0, else 0, int32, flat; None without dropout.
     """
 
     segments: int
@@ -153,9 +153,9 @@ class Block(NamedTuple):
 class BlockAttention(torch.autograd.Function):
     """Attention over padded blocks of segments: states [T, heads, D] from query, key and value of that shape.
 
-    Step by step, autograd would make a gradient as large as the whole pack for each block, and keep what each step
-    read. Here one gather lays the pack out in blocks, another brings the result back, and one tensor of weights, in
-    fp32, is kept per block. Weights are not negative, so their sign says what dropout took.
+    Autograd would make a gradient as large as the whole pack for each block, and keep the input of each step. Here one
+    gather lays the pack out in blocks, another reverses it, and only the fp32 weights of each block are kept. A
+    negative sign marks the weights that dropout sets to 0.
     """
 
     @staticmethod
@@ -168,7 +168,7 @@ class BlockAttention(torch.autograd.Function):
         blocks: Sequence[Block],
         factors: tuple[float, float],
     ) -> Tensor:
-        """`factors`: of scores, and of the weights that dropout keeps."""
+        """`factors`: of scores and of weights."""
         ctx.places, ctx.factors, ctx.heads = places, factors, query.shape[1]
         ctx.shapes = [(block.segments * ctx.heads, block.longest) for block in blocks]
         query, key, value = (places.gather(states) for states in (query, key, value))
@@ -219,7 +219,7 @@ def _segments(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, cal
     outputs = []
     heads, size = query.shape[1], query.shape[3]
     tokens = [run.end - run.begin for run in layout.runs]
-    # The gradient of a split is one concatenation; that of a slice is as large as the whole, for every run.
+    # The gradient of a split is one concatenation; each slice would have a gradient as large as the pack.
     parts = zip(*(torch.split(states[0], tokens, dim=1) for states in (query, key, value)), strict=True)
     for run, part in zip(layout.runs, parts, strict=True):
         n, blocks = len(run.lengths), list(part)
@@ -260,8 +260,7 @@ def _varlen(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call:
     states = [states[0].transpose(0, 1) for states in (query, key, value)]
     given: Any = [*states, layout.cu_seqlens, layout.cu_seqlens, longest, longest]
     attended: Any = varlen_attn(*given, scale=call.scaling, window_size=(side, 0 if call.causal else side))
-    packed: Tensor = attended[None]
-    return packed
+    return attended[None]  # type: ignore[no-any-return]
 
 
 AttentionInterface.register(NAME, packed_attention)
