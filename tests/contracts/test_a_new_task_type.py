@@ -39,8 +39,6 @@ from xstilts.task_types.sentences import pool
 
 
 class Toy(TaskType):
-    name = "toy"
-
     def encode(self, examples, coder, limits, labels):
         builder = FeaturesBuilder()
         for example, ids in zip(examples, coder.pieces([example.text for example in examples]), strict=True):

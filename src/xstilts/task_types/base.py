@@ -26,6 +26,7 @@ Labels = Sequence[str]
 """A task's classes or tags, in a fixed order."""
 Outputs = Sequence[Any]
 """Raw outputs of all instances, in instance order."""
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,6 @@ class Prediction:
 class TaskType(ABC):
     """One kind of task."""
 
-    name: ClassVar[str]
     splits_batches: ClassVar[bool] = True
     """Whether a batch may be computed in micro-batches; false if its examples see each other."""
     pretrained_head: ClassVar[bool] = False
@@ -106,21 +106,19 @@ class TaskType(ABC):
         """A new head, initialised from torch's generator; by default without layers."""
         return nn.Identity()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         """Some instances as one micro-batch, by default without targets; `rng` is for random masking."""
         packed, _ = features.packed(rows)
         return Batch(packed, {}, len(rows), rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
         """The batch `rows` in parts; each of `groups` has positions in `rows`, longest instances first."""
         for positions in groups:
             yield self.collate(features, rows[positions], rng)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """The sum of the losses of all items, a scalar."""
-        raise NotImplementedError(f"{self.name} is not trained on")
+        raise NotImplementedError(f"{type(self).__name__} is not trained on")
 
     def labelled_states(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """States that a head reads, [N, H], and their classes, [N]; None if gold is no class."""
@@ -128,11 +126,11 @@ class TaskType(ABC):
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         """Raw outputs, one per instance of `batch.rows`; `states`: the last layer, or all layers with `all_layers`."""
-        raise NotImplementedError(f"{self.name} predicts nothing")
+        raise NotImplementedError(f"{type(self).__name__} predicts nothing")
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         """Predictions for all examples, from the raw outputs of all instances."""
-        raise NotImplementedError(f"{self.name} predicts nothing")
+        raise NotImplementedError(f"{type(self).__name__} predicts nothing")
 
 
 def indices(values: Sequence[int] | Array) -> Tensor:

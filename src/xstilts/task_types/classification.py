@@ -6,7 +6,7 @@ Shape suffixes: T tokens, H hidden, B examples, C classes, S segments, K most ch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Token
 from xstilts.data.examples import ChoiceExample, Encoding, TextExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
@@ -64,8 +64,6 @@ def summary_states(head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Te
 class Classification(TaskType):
     """Classification of a text or a pair (XNLI, PAWS-X, SIB-200) by its first token, of decoders by the last."""
 
-    name: ClassVar[str] = "classification"
-
     def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder, number, most = FeaturesBuilder(), numbers_of(labels), limits.max_length
         for example, first, second in with_pieces(examples, coder):
@@ -77,7 +75,7 @@ class Classification(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         return Batch(packed, {"label_B": indices(features.column("label")[rows])}, len(rows), rows)
 
@@ -131,8 +129,6 @@ class MultipleChoice(TaskType):
     Each choice is a segment, `context question </s> choice`. The head reads its first token, of decoders the last.
     """
 
-    name: ClassVar[str] = "multiple_choice"
-
     def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder = FeaturesBuilder()
         for example, context, choices in choices_with_pieces(examples, coder):
@@ -142,7 +138,7 @@ class MultipleChoice(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(ChoiceHead(backbone.hidden_size, dropout, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
         sizes = np.diff(offsets)
         column = np.arange(sizes.max())

@@ -24,7 +24,7 @@ from xstilts.backbones.packing import pack
 from xstilts.backbones.text import Allowed, generate
 from xstilts.core.scores import FREE
 from xstilts.data.examples import Encoding, SpanExample, TaggedExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, indices
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.span_qa import Candidate, best_answers, passage_windows
 from xstilts.task_types.tagging import add_sentence, cut, joined_tags
@@ -51,7 +51,6 @@ class WindowAnswer(NamedTuple):
 class SpanQAText(TextType):
     """Question answering by constrained generation; `longest`: maximal pieces of an answer."""
 
-    name: ClassVar[str] = "span_qa_text"
     reads_states: ClassVar[bool] = False
     protocol: ClassVar[str] = "output=text, answers generated from pieces of the passage"
     longest: int = 30
@@ -71,7 +70,7 @@ class SpanQAText(TextType):
             )
         return builder.build()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
         places = np.stack([features.ragged("passage")[int(row)] for row in rows])
         return Batch(packed, {"passage_B2": indices(places)}, len(rows), rows)
@@ -131,7 +130,6 @@ def _place(tokens: Sequence[int], passage: Sequence[int]) -> tuple[int, int] | N
 class TaggingText(TextType):
     """Tagging by constrained generation."""
 
-    name: ClassVar[str] = "tagging_text"
     reads_states: ClassVar[bool] = False
     protocol: ClassVar[str] = "output=text, tags generated for numbered words"
 
@@ -150,7 +148,7 @@ class TaggingText(TextType):
                 builder.add(index, segments, label=-1 if tags is None else 0, words=end - begin)
         return builder.build()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
         return Batch(packed, {"words_B": indices(features.column("words")[rows])}, len(rows), rows)
 

@@ -25,7 +25,7 @@ from xstilts.backbones.packing import Packed
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Encoding, ParallelExample
-from xstilts.task_types.base import Batch, Labels, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.raw_text import RawText, blocks
 
@@ -73,7 +73,7 @@ class Masking(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(MaskedLMHead(backbone), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         about = features.records[0]
         ids_T = packed.ids_T.numpy()
@@ -88,9 +88,7 @@ class Masking(TaskType):
         targets = {"place_M": indices(place_M), "token_M": indices(ids_T[place_M])}
         return Batch(replace(packed, ids_T=torch.from_numpy(corrupted)), targets, count, rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
         """Draws masks for the whole batch and then splits it: masks must not depend on the size of micro-batches."""
         whole = self.collate(features, rows, rng)
         place_M, token_M = whole.targets["place_M"], whole.targets["token_M"]
@@ -116,8 +114,6 @@ class MaskedLM(Masking, RawText):
     A share of the sequences (`Encoding.paired`) is cut after a sentence and framed as two texts.
     """
 
-    name: ClassVar[str] = "masked_lm"
-
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
         frame = coder.pair if limits.paired else coder.single
         rng = generator(0, "paired", count)
@@ -138,7 +134,6 @@ class TranslationLM(Masking):
     pair of texts (XLM restarts them, and adds embeddings of the language).
     """
 
-    name: ClassVar[str] = "translation_lm"
     head_of: ClassVar[str] = "masked_lm"
 
     def encode(self, examples: Sequence[ParallelExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:

@@ -32,7 +32,6 @@ class Mining(VectorType):
     `bucc_optimize`, `bucc_extract`). A sentence that occurs twice on its side is never part of a pair.
     """
 
-    name: ClassVar[str] = "mining"
     all_layers: ClassVar[bool] = True
     layer: int | None = None
 
@@ -142,7 +141,6 @@ class Ranking(PairType):
     pooler's output, and learns the temperature, from 0.01.
     """
 
-    name: ClassVar[str] = "ranking"
     pooled: ClassVar[bool] = True
     temperature: float = 0.01
 

@@ -9,7 +9,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.text import pack_answers
 from xstilts.core.errors import BackboneError
 from xstilts.data.examples import Encoding, PlainText
-from xstilts.task_types.base import Batch, Labels, TaskType
+from xstilts.task_types.base import Batch, Labels, Rng, TaskType
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.text import WritingType
 
@@ -96,8 +96,6 @@ class CausalLM(WritingType, RawText):
     except for the first token of a segment.
     """
 
-    name: ClassVar[str] = "causal_lm"
-
     def suited(self, backbone: Backbone) -> Self:
         if not (backbone.writes and backbone.decoder):
             name = type(backbone.model).__name__
@@ -111,7 +109,7 @@ class CausalLM(WritingType, RawText):
         for block in blocks(lines, limits.max_length - coder.single.tokens, limits.join):
             yield [coder.one(block, limits.max_length)]
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         """`place_A`: places whose states predict the next token, `token_A`."""
         packed, _ = features.packed(rows)
         before_T = torch.ones(len(packed.ids_T), dtype=torch.bool)
@@ -138,7 +136,6 @@ class SpanCorruption(WritingType, RawText):
         span: mean tokens of a span.
     """
 
-    name: ClassVar[str] = "span_corruption"
     rate: float = 0.15
     span: float = 3.0
 
@@ -156,18 +153,16 @@ class SpanCorruption(WritingType, RawText):
         for block in blocks(lines, limits.max_length - len(coder.single.before) - 1, limits.join):
             yield [Segment(block, len(block))]
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         return self._batch([self._corrupted(features, row, rng) for row in rows], features, rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
         """Draws spans for the whole batch and then splits it: spans must not depend on the size of micro-batches."""
         drawn = [self._corrupted(features, row, rng) for row in rows]
         for positions in groups:
             yield self._batch([drawn[position] for position in positions], features, rows[positions])
 
-    def _corrupted(self, features: Features, row: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
+    def _corrupted(self, features: Features, row: int, rng: Rng) -> tuple[Ids, Ids]:
         (ids,) = features.instance(int(row))
         return corrupt(ids, spans(len(ids), self.rate, self.span, rng), features.records[0]["sentinels"])
 
@@ -197,7 +192,7 @@ def sentinels_of(coder: Coder) -> list[int]:
     return sentinels
 
 
-def spans(length: int, rate: float, mean: float, rng: np.random.Generator) -> list[tuple[int, int]]:
+def spans(length: int, rate: float, mean: float, rng: Rng) -> list[tuple[int, int]]:
     """The (begin, end) of the spans to remove from a text of `length` tokens, in order."""
     if length == 1:
         return [(0, 1)]
@@ -208,7 +203,7 @@ def spans(length: int, rate: float, mean: float, rng: np.random.Generator) -> li
     return [(int(end - size), int(end)) for size, end in zip(taken, ends, strict=True)]
 
 
-def _parts(total: int, count: int, rng: np.random.Generator) -> Array:
+def _parts(total: int, count: int, rng: Rng) -> Array:
     """`total` as a random sum of `count` positive numbers, uniform over all such sums."""
     cuts = np.sort(rng.choice(total - 1, size=count - 1, replace=False)) + 1
     return np.diff(np.concatenate([[0], cuts, [total]])).astype(np.int64)

@@ -22,7 +22,7 @@ from xstilts.backbones.coder import Coder
 from xstilts.backbones.names import Pooling, Similarity
 from xstilts.backbones.packing import Packed
 from xstilts.data.examples import Encoding
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.neighbours import nearest_neighbours
 
@@ -94,7 +94,7 @@ class PairType(VectorType):
 
     splits_batches: ClassVar[bool] = False
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         """`first_B`: index of each instance's first segment."""
         packed, offsets = features.packed(rows)
         return Batch(packed, {"first_B": indices(offsets[:-1])}, len(rows), rows)
@@ -130,7 +130,6 @@ class Retrieval(VectorType):
         layer: the layer of averages; None: the protocol's.
     """
 
-    name: ClassVar[str] = "retrieval"
     all_layers: ClassVar[bool] = True
     layer: int | None = None
     similarity: Similarity = "cosine"
@@ -158,7 +157,6 @@ class Contrastive(PairType):
     InfoXLM and LaBSE are trained so. The temperature is that of SimCSE (Gao et al. 2021).
     """
 
-    name: ClassVar[str] = "contrastive"
     temperature: float = 0.05
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:

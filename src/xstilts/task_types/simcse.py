@@ -26,7 +26,7 @@ from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import Encoding, PlainText, TextExample
-from xstilts.task_types.base import Batch, Labels, indices
+from xstilts.task_types.base import Batch, Labels, Rng, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.raw_text import RawText
 from xstilts.task_types.sentences import VectorType, diagonal_loss, dots
@@ -45,7 +45,6 @@ class ViewsHead(nn.Module):
 class SimCSE(VectorType, RawText):
     """SimCSE; `dropout` is applied to the pooled states, for backbones without dropout."""
 
-    name: ClassVar[str] = "simcse"
     splits_batches: ClassVar[bool] = False
     temperature: float = 0.05
     dropout: float = 0.0
@@ -59,12 +58,10 @@ class SimCSE(VectorType, RawText):
             if len(pieces):
                 yield [coder.one(pieces, limits.max_length)] * 2
 
-    def encode(
-        self, examples: Sequence[PlainText | TextExample], coder: Coder, limits: Encoding, labels: Labels
-    ) -> Features:
+    def encode(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         texts = [example for example in examples if isinstance(example, PlainText)]
         if texts or not examples:
-            return super().encode(texts, coder, limits, labels)
+            return RawText.encode(self, texts, coder, limits, labels)
         builder = FeaturesBuilder()
         index = builder.record(id="text", gold=None, pairs=True)
         rows = triples([example for example in examples if isinstance(example, TextExample)])
@@ -76,7 +73,7 @@ class SimCSE(VectorType, RawText):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return ViewsHead(views_differ(backbone))
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         ids, splits, offsets = features.segments(rows)
         first = offsets[:-1]
         hard = np.setdiff1d(np.arange(offsets[-1]), [first, first + 1])

@@ -22,7 +22,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.names import Token
 from xstilts.data.examples import Encoding, SpanExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 N_BEST = 20
@@ -79,7 +79,6 @@ class SpanHead(nn.Module):
 class SpanQA(TaskType):
     """Span question answering; the loss is the mean of start and end cross-entropy per window."""
 
-    name: ClassVar[str] = "span_qa"
     right_context: ClassVar[bool] = True
 
     def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -95,7 +94,7 @@ class SpanQA(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(SpanHead(backbone.hidden_size, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         lengths = features.lengths[rows]
         column = np.arange(int(lengths.max()))

@@ -18,7 +18,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.dropout import Dropout
 from xstilts.data.examples import Encoding, TaggedExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.classification import numbers_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
@@ -40,7 +40,6 @@ class TokenHead(nn.Module):
 class Tagging(TaskType):
     """Sequence tagging; the loss is cross-entropy per tagged word."""
 
-    name: ClassVar[str] = "tagging"
     right_context: ClassVar[bool] = True
 
     def encode(self, examples: Sequence[TaggedExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -59,7 +58,7 @@ class Tagging(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(TokenHead(backbone.hidden_size, len(labels), dropout), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
         word_start, tag = features.ragged("word_start"), features.ragged("tag")
         starts = packed.starts_S.numpy()

@@ -21,7 +21,7 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.text import log_probabilities, pack_answers
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import ChoiceExample, Encoding, TextExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices
 from xstilts.task_types.classification import (
     add_choices,
     best_choices,
@@ -74,9 +74,7 @@ class TextType(WritingType):
     def suited(self, backbone: Backbone) -> Self:
         return replace(self, decoder=backbone.decoder)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
         """Prompts with their right answers, for training."""
         for positions in groups:
             instances = [features.instance(int(row)) for row in rows[positions]]
@@ -84,7 +82,7 @@ class TextType(WritingType):
             answers = [parts[1 + label] for parts, label in zip(instances, labels, strict=True)]
             yield self._batch([parts[0] for parts in instances], answers, range(len(answers)), rows[positions])
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         """Prompts with all their answers, for prediction."""
         instances = [features.instance(int(row)) for row in rows]
         answers = [answer for _, *given in instances for answer in given]
@@ -158,7 +156,6 @@ class ClassificationText(ScoredText):
     text: It rains. second text: The sun shines. labels: entailment, neutral, contradiction. answer: contradiction
     """
 
-    name: ClassVar[str] = "classification_text"
     protocol: ClassVar[str] = "output=text, the most probable label"
 
     def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -187,7 +184,6 @@ class MultipleChoiceText(ScoredText):
     short choices are not preferred.
     """
 
-    name: ClassVar[str] = "multiple_choice_text"
     protocol: ClassVar[str] = "output=text, the most probable letter"
 
     def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
