@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -195,7 +196,7 @@ class TagAnswers:
         return np.concatenate(parts).astype(np.int32)
 
 
-class _Reading(NamedTuple):
+class _Parse(NamedTuple):
     """A parse of the tokens so far: the tags, and the pieces of the last tag that are still to come."""
 
     tags: tuple[int, ...]
@@ -203,14 +204,11 @@ class _Reading(NamedTuple):
 
 
 class TagParser:
-    """Parses an answer for `words` words while it is generated; `end` is the end token.
-
-    It keeps several parses while one tag starts like another.
-    """
+    """Parses an answer for `words` words while it is generated; `end` is the end token."""
 
     def __init__(self, answers: TagAnswers, words: int, end: int) -> None:
         self.answers, self.words, self.end = answers, words, end
-        self._known, self._readings = 0, self._next(())
+        self._parses = cache(self._parsed)
 
     @property
     def longest(self) -> int:
@@ -220,25 +218,22 @@ class TagParser:
 
     def after(self, written: Sequence[int]) -> list[int]:
         """The allowed next tokens."""
-        return sorted({reading.left[0] for reading in self._follow(written)}) or [self.end]
+        return sorted({parse.left[0] for parse in self._parses(tuple(written))}) or [self.end]
 
     def tags(self, written: Sequence[int]) -> tuple[int, ...]:
         """The number of each word's tag, from a complete answer."""
-        return next(reading.tags for reading in self._follow(written) if reading.left == (self.end,))
+        return next(parse.tags for parse in self._parses(tuple(written)) if parse.left == (self.end,))
 
-    def _follow(self, written: Sequence[int]) -> list[_Reading]:
-        if len(written) < self._known:  # a complete answer, without the padding after it
-            self._known, self._readings = 0, self._next(())
-        for token in written[self._known :]:
-            rest = [(one.tags, one.left[1:]) for one in self._readings if one.left[0] == token]
-            more = ([_Reading(tags, left)] if left else self._next(tags) for tags, left in rest)
-            self._readings = [reading for readings in more for reading in readings]
-        self._known = len(written)
-        return self._readings
+    def _parsed(self, written: tuple[int, ...]) -> list[_Parse]:
+        """All parses: several while one tag starts like another."""
+        if not written:
+            return self._next(())
+        rest = [(one.tags, one.left[1:]) for one in self._parses(written[:-1]) if one.left[0] == written[-1]]
+        return [parse for tags, left in rest for parse in ([_Parse(tags, left)] if left else self._next(tags))]
 
-    def _next(self, tags: tuple[int, ...]) -> list[_Reading]:
+    def _next(self, tags: tuple[int, ...]) -> list[_Parse]:
         """The parses of the next word, or of the end."""
         if len(tags) == self.words:
-            return [_Reading(tags, (self.end,))]
+            return [_Parse(tags, (self.end,))]
         number = self.answers.number(len(tags)).tolist()
-        return [_Reading((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]
+        return [_Parse((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]
