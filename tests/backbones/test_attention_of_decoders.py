@@ -76,7 +76,7 @@ def test_the_choice_decides_and_auto_asks_the_task_type(
 
 
 def test_types_whose_tokens_need_the_right_context() -> None:
-    assert {task_type.name for task_type in TASK_TYPES if task_type.right_context} == RIGHT
+    assert {name for name in TASK_TYPES.names() if TASK_TYPES.get(name).right_context} == RIGHT
 
 
 @pytest.mark.parametrize("name", ["bert", "mt5", "eurobert"])

@@ -30,6 +30,8 @@ from transformers import AttentionInterface
 from xstilts.backbones.dropout import columns_of, heads_of
 from xstilts.backbones.layout import BlockPlaces, PackLayout, band
 
+States = Sequence[Tensor]
+"""Query, key and value, [1 or n, heads, T or L, head size] each."""
 Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 SITE = "dropout_site"
@@ -40,13 +42,7 @@ LONGEST_EXPLICIT = 512
 
 
 def packed_attention(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    **extra: Any,
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **extra: Any
 ) -> tuple[Tensor, None]:
     """Attention inside each segment of a pack, with the signature that transformers calls.
 
@@ -55,25 +51,28 @@ def packed_attention(
     layout: PackLayout | None = extra.get("pack_layout")
     assert layout is not None, "packed attention was called without a layout: the model dropped the keyword"
     dropout = float(extra.get("dropout") or 0.0)
-    window = extra.get("sliding_window")
     causal = extra.get("is_causal") if layout.causal is None else layout.causal
     causal = bool(getattr(module, "is_causal", False)) if causal is None else bool(causal)
-    bias = extra.get("position_bias")
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     site = None
     if dropout and layout.hashed is not None:
         layout.hashed.attention = True
         by_hash = layout.hashed.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
         site = getattr(module, SITE) if by_hash else None
-    call = _Call(scaling, dropout, causal, window, bias, site)
+    states = (query, *(repeated(each, query.shape[1]) for each in (key, value)))
+    window, bias = extra.get("sliding_window"), extra.get("position_bias")
+    call = _Call(extra.get("scaling"), dropout, causal, window, bias, site)
     if layout.backend == "varlen":
-        return _varlen(layout, query, key, value, call), None
+        return _varlen(layout, states, call), None
     if layout.backend == "segments" and call.in_blocks(query, layout.lengths[0]):
-        return _blocks(layout, query, key, value, call), None
+        return _blocks(layout, states, call), None
     compute = _block_mask if layout.backend == "block_mask" else _segments
-    return compute(layout, query, key, value, call).transpose(1, 2).contiguous(), None
+    return compute(layout, states, call).transpose(1, 2).contiguous(), None
+
+
+def repeated(states: Tensor, heads: int) -> Tensor:
+    """Keys or values of grouped-query attention, repeated for all heads."""
+    groups = heads // states.shape[1]
+    return states.repeat_interleave(groups, dim=1) if groups > 1 else states
 
 
 @dataclass(frozen=True)
@@ -94,23 +93,20 @@ class _Call:
         slow = query.dtype == torch.bfloat16 and longest <= LONGEST_EXPLICIT
         return self.site is not None or (slow and not self.dropout)
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, longest: int, drop: Drop | None
-    ) -> Tensor:
+    def attend(self, states: States, mask: Tensor | None, longest: int, drop: Drop | None) -> Tensor:
         """`drop`: dropout by hash on probabilities [n, heads, L, L]."""
         if self.bias is not None:
-            bias = self.bias[:, :, :longest, :longest].to(query.dtype)
-            mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
+            bias = self.bias[:, :, :longest, :longest].to(states[0].dtype)
+            mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
         if drop is not None:
-            return explicit(query, key, value, mask, self.scaling, drop)
+            return explicit(states, mask, self.scaling, drop)
         named: dict[str, Any] = {"attn_mask": mask, "dropout_p": self.dropout, "scale": self.scaling}
-        return F.scaled_dot_product_attention(query, key, value, **named)  # `controlled` reads `dropout_p` by name
+        return F.scaled_dot_product_attention(*states, **named)  # `controlled` reads `dropout_p` by name
 
 
-def explicit(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None, drop: Drop
-) -> Tensor:
-    """Attention in its three steps, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
+def explicit(states: States, mask: Tensor | None, scaling: float | None, drop: Drop) -> Tensor:
+    """Attention step by step, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
+    query, key, value = states
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = (query * scaling) @ key.transpose(-1, -2)
     if mask is not None:
@@ -119,20 +115,21 @@ def explicit(
     return drop(weights) @ value
 
 
-def _blocks(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _blocks(layout: PackLayout, states: States, call: _Call) -> Tensor:
     """States as transformers takes them, [1, T, heads, head size]."""
-    heads, size = query.shape[1], query.shape[3]
-    blocks = []
+    query, value = states[0], states[2]
+    heads, blocks = query.shape[1], []
     for run in layout.runs:
         dropped = None
         if call.site is not None and layout.hashed is not None:
             columns = columns_of(run.longest, query.device)
             dropped = partial(layout.hashed.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
-        bias = layout.bias(run, call.causal, call.window, value.dtype)
+        mask = layout.mask(run, call.causal, call.window)
+        bias = None if mask is None else torch.zeros_like(mask, dtype=value.dtype).masked_fill_(~mask, -torch.inf)
         blocks.append(Block(len(run.lengths), run.longest, bias, dropped))
-    factors = size**-0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
-    states = (each[0].transpose(0, 1).to(value.dtype) for each in (query, key, value))
-    attended: Tensor = BlockAttention.apply(*states, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
+    factors = query.shape[3] ** -0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
+    rows = (each[0].transpose(0, 1).to(value.dtype) for each in states)
+    attended: Tensor = BlockAttention.apply(*rows, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
     return attended[None]
 
 
@@ -215,28 +212,28 @@ def _cut(shapes: Sequence[tuple[int, int]], *all_PD: Tensor) -> Iterator[list[Te
         yield [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _segments(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _segments(layout: PackLayout, states: States, call: _Call) -> Tensor:
     outputs = []
-    heads, size = query.shape[1], query.shape[3]
+    _, heads, _, size = states[0].shape
     tokens = [run.end - run.begin for run in layout.runs]
     # The gradient of a split is one concatenation; each slice would have a gradient as large as the pack.
-    parts = zip(*(torch.split(states[0], tokens, dim=1) for states in (query, key, value)), strict=True)
+    parts = zip(*(torch.split(each[0], tokens, dim=1) for each in states), strict=True)
     for run, part in zip(layout.runs, parts, strict=True):
         n, blocks = len(run.lengths), list(part)
         mask = layout.mask(run, call.causal, call.window)
         if not run.even:
             rows, real = layout.gathers[run.begin]
             blocks = [block.index_select(1, rows) for block in blocks]
-        q, k, v = (block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks)
+        qkv = [block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks]
         drop = None
         if call.site is not None and layout.hashed is not None:
             drop = partial(layout.hashed.drop, p=call.dropout, site=call.site, rows=layout.queries(run, heads))
-        states = call.attend(q, k, v, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
-        outputs.append(states if run.even else states.index_select(1, real))
+        attended = call.attend(qkv, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
+        outputs.append(attended if run.even else attended.index_select(1, real))
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1))[None]
 
 
-def _block_mask(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _block_mask(layout: PackLayout, states: States, call: _Call) -> Tensor:
     lengths = torch.tensor(layout.lengths, device=layout.device)
     segment = torch.repeat_interleave(torch.arange(len(layout.lengths), device=layout.device), lengths)
     position = torch.arange(len(segment), device=layout.device)
@@ -246,19 +243,19 @@ def _block_mask(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, c
         call = replace(call, bias=call.bias[:, :, inside[:, None], inside[None, :]])
     drop, hashed = None, layout.hashed
     if call.site is not None and hashed is not None:
-        rows, columns = heads_of(hashed.identity_T[None], query.shape[1]), columns_of(layout.lengths[0], layout.device)
-        drop = partial(hashed.drop, p=call.dropout, site=call.site, rows=rows, columns=columns[inside])
-    return call.attend(query, key, value, mask[None, None], len(segment), drop)
+        rows = heads_of(hashed.identity_T[None], states[0].shape[1])
+        columns = columns_of(layout.lengths[0], layout.device)[inside]
+        drop = partial(hashed.drop, p=call.dropout, site=call.site, rows=rows, columns=columns)
+    return call.attend(states, mask[None, None], len(segment), drop)
 
 
-def _varlen(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _varlen(layout: PackLayout, states: States, call: _Call) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     assert call.bias is None, "varlen attention has no position bias"
     assert layout.cu_seqlens is not None
     side, longest = -1 if call.window is None else call.window - 1, layout.lengths[0]
-    states = [states[0].transpose(0, 1) for states in (query, key, value)]
-    given: Any = [*states, layout.cu_seqlens, layout.cu_seqlens, longest, longest]
+    given: Any = [*(each[0].transpose(0, 1) for each in states), *[layout.cu_seqlens] * 2, longest, longest]
     attended: Any = varlen_attn(*given, scale=call.scaling, window_size=(side, 0 if call.causal else side))
     return attended[None]  # type: ignore[no-any-return]
 

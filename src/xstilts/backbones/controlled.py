@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from xstilts.backbones.attention import SITE, explicit
+from xstilts.backbones.attention import SITE, explicit, repeated
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.dropout import Dropout, HashDropout, site_of
 from xstilts.backbones.packing import pack
@@ -102,11 +102,9 @@ class _Functional(TorchFunctionMode):
         if named.get("is_causal"):
             assert attn_mask is None, "both a mask and `is_causal`"
             attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-        groups = query.shape[1] // key.shape[1]
-        if groups > 1:
-            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        states = (query, *(repeated(each, query.shape[1]) for each in (key, value)))
         drop = partial(self.hashed.drop, p=named["dropout_p"], site=self._site())
-        return explicit(query, key, value, attn_mask, named.get("scale"), drop)
+        return explicit(states, attn_mask, named.get("scale"), drop)
 
 
 @torch.no_grad()

@@ -126,11 +126,6 @@ class PackLayout:
             self._masks[key] = allowed
         return self._masks[key]
 
-    def bias(self, run: SegmentRun, causal: bool, window: int | None, dtype: torch.dtype) -> Tensor | None:
-        """`mask` as a term of the scores, 0 or -inf."""
-        mask = self.mask(run, causal, window)
-        return None if mask is None else torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
-
     def places(self, heads: int) -> BlockPlaces:
         """The places of all tokens and heads when runs are blocks."""
         if heads not in self._places:

@@ -159,7 +159,7 @@ class Grammar:
             if clause.oblique is None:
                 return []
             noun: list[Phrase] = [(role, self.noun_phrase(clause.oblique))]
-            adposition = [("adposition", (self.words[clause.adposition],))] if clause.adposition else []
+            adposition: list[Phrase] = [("adposition", (self.words[clause.adposition],))] if clause.adposition else []
             return noun + adposition if self.language.cases else adposition + noun
         word = clause.state if role == "object" else clause.time
         return [(role, (self.words[word],))] if word else []
