@@ -82,7 +82,7 @@ def test_types_whose_tokens_need_the_right_context() -> None:
 @pytest.mark.parametrize("name", ["bert", "mt5", "eurobert"])
 @pytest.mark.parametrize("attention", ["causal", "bidirectional"])
 def test_an_encoder_has_no_choice(name: str, attention: Attention) -> None:
-    with pytest.raises(BackboneError, match=f"`attention: {attention}` is a choice for decoders") as raised:
+    with pytest.raises(BackboneError, match=f"`attention: {attention}` is for decoders") as raised:
         tiny_backbone(name).set_attention(attention)
     assert "\n" not in str(raised.value)
     assert tiny_backbone(name).sees(False) == "bidirectional"

@@ -67,7 +67,7 @@ def _inject(backbone: Backbone, config: Any) -> str:
     layers = _adapted_layers(backbone)
     for path, module in layers:
         if "Linear" not in type(module.get_base_layer()).__name__:
-            raise BackboneError(f"adapters go on linear layers, and `targets` names {path.rpartition('.')[2]}")
+            raise BackboneError(f"adapters need linear layers, and `targets` names {path.rpartition('.')[2]}")
     backbone.model.peft_config = {**before, name: config}
     for _, module in layers:
         module.set_adapter([one for one in (*before, name) if one in module.lora_A])
@@ -87,7 +87,7 @@ def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, 
     for path, parameter in backbone.model.named_parameters():
         parameter.requires_grad_(adapter is None or (".lora_" in path and f".{adapter}." in path))
     if layers > backbone.layers:
-        raise BackboneError(f"`frozen_layers: {layers}` of a model that has {backbone.layers}")
+        raise BackboneError(f"`frozen_layers: {layers}`, and the model has {backbone.layers} layers")
     stack = layer_stack(backbone)
     for module in stack[:layers]:
         module.requires_grad_(False)

@@ -112,7 +112,7 @@ class Backbone(nn.Module):
         """
         name = type(self.model).__name__
         if attention != "auto" and not self.decoder:
-            raise BackboneError(f"`attention: {attention}` is a choice for decoders, and {name} is none: leave it out")
+            raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is no decoder: leave it out")
         if attention == "bidirectional" and self.route == "padded":
             raise BackboneError(f"{name} takes the padded route, where attention is causal: leave out `attention`")
         self.attention = attention
@@ -145,7 +145,7 @@ class Backbone(nn.Module):
         if most is not None and tokens > most:
             raise BackboneError(
                 f"{what} has {tokens} tokens, and {type(self.model).__name__} has positions for {most}: give the "
-                f"task `max_length: {most}` or less (docs/own-task.md), or take another model"
+                f"task `max_length: {most}` or less (docs/own-task.md), or use another model"
             )
 
     @property
@@ -261,7 +261,7 @@ def check_packing(backbone: Backbone) -> None:
     error = packing_error(backbone)
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE):
         raise BackboneError(
-            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
+            f"{type(backbone.model).__name__} has other states packed than alone (largest difference {error:.2g}): "
             "its attention ignores segment borders or sliding windows; set `route: padded` for this backbone"
         )
 

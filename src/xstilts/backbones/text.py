@@ -174,6 +174,6 @@ def check_text(backbone: Backbone) -> None:
     error = float((ours - theirs).abs().max())
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())):
         raise BackboneError(
-            f"{type(backbone.model).__name__} gives answers other probabilities here than in transformers (difference "
-            f"{error:.2g}): its output layer is not a plain projection; use it with heads"
+            f"answers of {type(backbone.model).__name__} have other probabilities than in transformers (difference "
+            f"{error:.2g}): its output layer is not a plain projection; use `output: head`"
         )

@@ -99,7 +99,7 @@ class CausalLM(WritingType, RawText):
     def suited(self, backbone: Backbone) -> Self:
         if not (backbone.writes and backbone.decoder):
             name = type(backbone.model).__name__
-            raise BackboneError(f"causal_lm is for decoders with `output: text`; {name} is none")
+            raise BackboneError(f"causal_lm is for decoders with `output: text`, and {name} is not one")
         return self
 
     def record(self, coder: Coder) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class SpanCorruption(WritingType, RawText):
     def suited(self, backbone: Backbone) -> Self:
         if not (backbone.writes and backbone.config.is_encoder_decoder):
             name = type(backbone.model).__name__
-            raise BackboneError(f"span_corruption is for encoder-decoders with `output: text`; {name} is none")
+            raise BackboneError(f"span_corruption is for encoder-decoders with `output: text`, and {name} is not one")
         return self
 
     def record(self, coder: Coder) -> dict[str, Any]:
