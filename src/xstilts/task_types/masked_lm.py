@@ -46,8 +46,13 @@ class MaskedLMHead(nn.Module):
         # looked up at each use, because sharding replaces it.
         self._tied = (backbone,)
 
+    @property
+    def embeddings(self) -> nn.Parameter:
+        """The tied weight of the output layer, [V, E]; `training.active` asks for it, so that it keeps all rows."""
+        return self._tied[0].embeddings
+
     def forward(self, states_MH: Tensor) -> Tensor:
-        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self._tied[0].embeddings, self.bias)
+        return F.linear(self.norm(F.gelu(self.dense(states_MH))), self.embeddings, self.bias)
 
 
 @dataclass(frozen=True)
