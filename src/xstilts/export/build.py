@@ -179,7 +179,9 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
         written.model_max_length = length
     written.save_pretrained(directory)
     if not check.framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
-        raise BackboneError(f"{type(written).__name__} as written frames texts differently than in training")
+        raise BackboneError(
+            f"the written {type(written).__name__} puts other special tokens around texts than in training"
+        )
 
 
 def _frame(coder: Coder, pairs: bool) -> TemplateProcessing:
@@ -206,7 +208,7 @@ def write_sentence_transformers(
     """
     last, length = backbone.layers, int(min(limits.max_length, backbone.tokenizer.model_max_length))
     if not 1 <= layer <= last:
-        raise BackboneError(f"the model has the layers 1 to {last}, and --layer asks for {layer}")
+        raise BackboneError(f"--layer {layer}: the model has the layers 1 to {last}")
     config, kept = plain_config(backbone), dict(backbone.model.state_dict())
     if layer < last:
         setattr(config, next(name for name in LAYER_FIELDS if hasattr(config, name)), layer)

@@ -59,7 +59,7 @@ class Finished:
             model = _input(model, "predictions" if model.kind == "evaluate" else "model", stages)
         if model.kind not in ("start", "train", "choose"):
             raise StoreError(
-                f"stage {asked.key} is of kind '{asked.kind}' and holds no model: name a train, predict or evaluate "
+                f"stage {asked.key} is of kind '{asked.kind}' and has no model: name a train, predict or evaluate "
                 "stage (`xstilts list models` prints keys, `xstilts scores FILE --json` those of evaluate stages)"
             )
         return cls(stages, asked, store.sound(model))

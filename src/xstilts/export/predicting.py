@@ -90,7 +90,7 @@ def read_examples(
             examples = list(_sentences(path, named))
         else:
             formats = ", ".join(FORMS[:-1])
-            raise DataError(f"neither name nor content tells the format: say --format {formats}", path)
+            raise DataError(f"the format is not clear from name or content: give --format {formats}", path)
     if not examples:
         raise DataError("holds no examples" + (f" in language '{language}'" if language else ""), path)
     return examples
@@ -158,7 +158,7 @@ def _sentences(path: Path, named: Columns) -> Iterator[Example]:
     """One word per line, by default in the first column, of CoNLL-U in the second; ids number the sentences."""
     (column,) = named.get("words", (2 if is_conllu(path) else 1,))
     if not isinstance(column, int):
-        raise DataError(f"columns of a file of words have numbers, such as words=2, and not the name '{column}'", path)
+        raise DataError(f"columns of a file of words have numbers, such as words=2, not names such as '{column}'", path)
     for number, rows in enumerate(sentences(path, [column]), start=1):
         yield TaggedExample(str(number), tuple(cells[column - 1] for _, cells in rows), None)
 
@@ -187,7 +187,9 @@ def answering_head(found: Finished, task: str | None) -> Head:
     if not head.kind or not TYPES.get(head.kind).answers:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
         types = ", ".join(kind.name for kind in TYPES if kind.answers)
-        raise ConfigError(f"stage {found.model.key} has no head that answers for a file: {types} do (its heads: {has})")
+        raise ConfigError(
+            f"stage {found.model.key} has no head that can predict: heads of {types} can (its heads: {has})"
+        )
     return head
 
 
