@@ -122,7 +122,7 @@ def test_layers_are_adapted_by_name_and_a_wrong_name_is_told() -> None:
 
 
 def test_adapters_of_other_layers_than_linear_ones_are_refused() -> None:
-    with pytest.raises(BackboneError, match="adapters go on linear layers, and `targets` names word_embeddings"):
+    with pytest.raises(BackboneError, match="adapters need linear layers, and `targets` names word_embeddings"):
         add_adapter(tiny_backbone(), LoRA(targets=("query", "word_embeddings")))
 
 
@@ -162,7 +162,7 @@ def test_frozen_embeddings_alone() -> None:
 
 
 def test_more_frozen_layers_than_there_are_is_refused() -> None:
-    with pytest.raises(BackboneError, match=r"`frozen_layers: 3` of a model that has 2"):
+    with pytest.raises(BackboneError, match=r"`frozen_layers: 3`, and the model has 2 layers"):
         train_only(tiny_backbone(), None, layers=3)
 
 

@@ -76,13 +76,13 @@ def test_the_choice_decides_and_auto_asks_the_task_type(
 
 
 def test_types_whose_tokens_need_the_right_context() -> None:
-    assert {task_type.name for task_type in TASK_TYPES if task_type.right_context} == RIGHT
+    assert {name for name in TASK_TYPES.names() if TASK_TYPES.get(name).right_context} == RIGHT
 
 
 @pytest.mark.parametrize("name", ["bert", "mt5", "eurobert"])
 @pytest.mark.parametrize("attention", ["causal", "bidirectional"])
 def test_an_encoder_has_no_choice(name: str, attention: Attention) -> None:
-    with pytest.raises(BackboneError, match=f"`attention: {attention}` is a choice for decoders") as raised:
+    with pytest.raises(BackboneError, match=f"`attention: {attention}` is for decoders") as raised:
         tiny_backbone(name).set_attention(attention)
     assert "\n" not in str(raised.value)
     assert tiny_backbone(name).sees(False) == "bidirectional"

@@ -19,7 +19,7 @@ from stages.pool_files import WORDS, pair, sentences, squad, write
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.pairs import NLI_LABELS, TOPICS
 from xstilts.microworld import TINY, write_domain, write_world
-from xstilts.microworld.domain import DomainSize
+from xstilts.microworld.world import DomainSize
 from xstilts.tasks import TASKS, Split, Task
 
 Counts = Mapping[str, int]

@@ -14,9 +14,9 @@ from xstilts.tasks import TASKS
 EVERY = pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.name)
 
 
-@EVERY
-def test_the_value_names_a_class_of_that_name(kind: Type) -> None:
-    assert TASK_TYPES.get(kind.name).name == kind.name
+def test_every_value_names_a_class_of_its_own() -> None:
+    assert len({kind.machinery for kind in TYPES}) == len(TYPES) == len(TASK_TYPES)
+    assert all(isinstance(task_type, TaskType) for task_type in TASK_TYPES)
 
 
 @EVERY

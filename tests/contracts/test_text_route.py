@@ -112,7 +112,7 @@ def test_an_output_layer_that_caps_its_logits_is_caught() -> None:
         "num_key_value_heads": 2,
         "head_dim": 8,
     }
-    with pytest.raises(BackboneError, match="gives answers other probabilities"):
+    with pytest.raises(BackboneError, match="have other probabilities than in transformers"):
         random_backbone("gemma2", {**small, "final_logit_softcapping": 0.01}, decoder_tokenizer(), 0, output="text")
 
 

@@ -21,7 +21,7 @@ from xstilts.backbones.load import load_backbone, save_backbone
 from xstilts.backbones.names import LoRA
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
-from xstilts.export.adapter import Adapter, write_adapter
+from xstilts.export.build import Adapter, write_head
 from xstilts.export.check import difference, our_logits
 from xstilts.tasks import Encoding
 
@@ -83,7 +83,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         head, module = head_of(plain, kind)
         source = Source(adapt(copy.deepcopy(plain.backbone)), plain.encoding)
         folder, case = place / f"{name}-{kind}", f"{name} {kind}"
-        layout, adapter, _ = write_adapter(*source, (str(base), None), head, module, folder)
+        layout, adapter, _ = write_head(*source, head, module, folder, (str(base), None))
+        assert adapter
         features = encoded(source, kind, head.labels, texts_of(kind, TEXTS))
         ours[case] = our_logits(source.backbone, module, kind, features)
         bare[case] = our_logits(plain.backbone, module, kind, features)
@@ -110,7 +111,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_one_adapter_keeps_its_rank_and_scale(base: str, tmp_path: Path) -> None:
     source = Source(load_backbone(base), Encoding(60))
     add_adapter(source.backbone, LoRA(rank=4, alpha=32, targets=("query",)))
-    write_adapter(*source, (base, None), *head_of(source, "classification"), tmp_path / "out")
+    write_head(*source, *head_of(source, "classification"), tmp_path / "out", (base, None))
     config = read_json(tmp_path / "out" / "adapter_config.json")
     assert (config["r"], config["lora_alpha"], config["target_modules"]) == (4, 32, ["query"])
     assert config["base_model_name_or_path"] == base
@@ -125,7 +126,8 @@ def test_an_adapter_of_a_hub_model_names_it_at_its_revision(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     source = Source(adapt(load_backbone("some/model", commit)), Encoding(60))
     head, module = head_of(source, "classification")
-    _, adapter, _ = write_adapter(*source, ("some/model", commit), head, module, tmp_path / "out")
+    _, adapter, _ = write_head(*source, head, module, tmp_path / "out", ("some/model", commit))
+    assert adapter
     config = read_json(tmp_path / "out" / "adapter_config.json")
     assert (config["base_model_name_or_path"], config["revision"]) == ("some/model", commit)
     features = encoded(source, head.type, head.labels, texts_of(head.type, TEXTS[:1]))
@@ -141,4 +143,4 @@ def test_what_peft_would_compute_otherwise_is_refused(base: str, tmp_path: Path)
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer(), hidden_size=64, intermediate_size=128, seed=9), other)
     source = Source(adapt(load_backbone(base)), Encoding(60))
     with pytest.raises(BackboneError, match="the adapter read by PEFT gives other values than the model in the store"):
-        write_adapter(*source, (str(other), None), *head_of(source, "tagging"), tmp_path / "out")
+        write_head(*source, *head_of(source, "tagging"), tmp_path / "out", (str(other), None))

@@ -106,7 +106,7 @@ def test_a_model_of_several_heads_asks_which_one(world: World, typed: Typed, to:
         (("--as", "onnx"), "unknown form of a folder 'onnx'"),
         (("--layer", "1"), "--layer goes with sentence vectors"),
         (("--as", "peft"), "stage KEY holds whole weights and no adapter: leave out --as peft"),
-        (("--as", "sentence-transformers", "--layer", "7"), "the model has the layers 1 to 2, and --layer asks for 7"),
+        (("--as", "sentence-transformers", "--layer", "7"), "--layer 7: the model has the layers 1 to 2"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(
@@ -125,7 +125,7 @@ def test_a_folder_in_use_and_a_stage_without_model_are_refused(world: World, typ
     data = world.stages["micro_topic"].inputs["data"].key
     code, _, err = typed("export", data, "--to", tmp_path / "new", "--store", world.store)
     assert code == 2
-    assert f"stage {data} is of kind 'prepare' and holds no model" in err
+    assert f"stage {data} is of kind 'prepare' and has no model" in err
 
 
 def adapted(world: World, recipe: list[Any], **train: Any) -> Stage:

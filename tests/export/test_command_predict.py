@@ -103,7 +103,7 @@ BAD = {
     ),
     "a language": ("micro_topic", "a.txt", "x\n", ("--language", "klingon"), "unknown language 'klingon'"),
     "a device": ("micro_topic", "a.txt", "x\n", ("--device", "abacus"), "--device abacus: no such device here"),
-    "no head": ("micro_retrieval", "a.txt", "x\n", (), "has no head that answers for a file"),
+    "no head": ("micro_retrieval", "a.txt", "x\n", (), "has no head that can predict"),
 }
 
 

@@ -23,7 +23,7 @@ from export.exported import (
     texts_of,
 )
 from xstilts.core.errors import BackboneError
-from xstilts.export.build import write_transformers
+from xstilts.export.build import write_head
 from xstilts.export.check import difference, our_logits
 from xstilts.tasks import Encoding
 
@@ -48,7 +48,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         source = source_of(name)
         head, module = head_of(source, kind)
         folder = place / f"{name}-{kind}"
-        layout, _ = write_transformers(*source, head, module, folder)
+        layout, *_ = write_head(*source, head, module, folder)
         texts = texts_of(kind, TEXTS)
         folders[f"{name} {kind}"] = {"folder": str(folder), "auto": layout.form.auto, "kind": kind, "texts": texts}
     return plain_logits(folders, place)
@@ -71,7 +71,7 @@ def test_what_would_be_an_approximation_is_refused_with_the_reason(name: str, ki
     head, module = head_of(source, kind)
     told = f"a {kind} head on {name} cannot be exported .no class .*: `xstilts predict` answers.*--as sentence-tr"
     with pytest.raises(BackboneError, match=told):
-        write_transformers(*source, head, module, tmp_path / "out")
+        write_head(*source, head, module, tmp_path / "out")
 
 
 def test_a_head_that_computes_something_else_is_found_by_its_logits(
@@ -82,7 +82,7 @@ def test_a_head_that_computes_something_else_is_found_by_its_logits(
     source = source_of("electra")
     head, module = head_of(source, "classification")
     with pytest.raises(BackboneError, match="ElectraForSequenceClassification gives other values than the model"):
-        write_transformers(*source, head, module, tmp_path / "out")
+        write_head(*source, head, module, tmp_path / "out")
 
 
 def test_token_types_that_a_tokenizer_does_not_give_are_written_into_it(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_token_types_that_a_tokenizer_does_not_give_are_written_into_it(tmp_path
     tokenizer = source_of("xlm-roberta").backbone.tokenizer
     source = Source(tiny_backbone("bert", tokenizer=tokenizer, pad_token_id=1, type_vocab_size=2), Encoding(64))
     head, module = head_of(source, "classification")
-    write_transformers(*source, head, module, tmp_path / "out")
+    write_head(*source, head, module, tmp_path / "out")
     read = AutoTokenizer.from_pretrained(tmp_path / "out")("the house", "the dog")
     assert read["token_type_ids"] == sorted(read["token_type_ids"])
     assert set(read["token_type_ids"]) == {0, 1}

@@ -75,7 +75,7 @@ def test_words_come_through_a_pipe(pipe: Callable[[bytes], Path]) -> None:
 
 def test_what_could_be_read_in_two_ways_is_asked_for(tmp_path: Path, pipe: Callable[[bytes], Path]) -> None:
     for content in (b"text\na\n", b"Hello, world\nBye, world\n"):
-        with pytest.raises(DataError, match=r"say --format jsonl, ndjson, json, parquet, csv, tsv, txt"):
+        with pytest.raises(DataError, match=r"give --format jsonl, ndjson, json, parquet, csv, tsv, txt"):
             read_examples(pipe(content), "classification")
     with pytest.raises(UnknownName, match="unknown format 'cvs': did you mean csv"):
         read_examples(pipe(b""), "classification", form="cvs")

@@ -80,5 +80,5 @@ def test_layers_below_a_last_norm_cannot_be_cut_out(name: str, tmp_path: Path) -
 @pytest.mark.parametrize("layer", [0, 99])
 def test_a_layer_that_is_not_there_is_refused(layer: int, tmp_path: Path) -> None:
     last = source_of("bert").backbone.layers
-    with pytest.raises(BackboneError, match=f"the model has the layers 1 to {last}, and --layer asks for {layer}"):
+    with pytest.raises(BackboneError, match=f"--layer {layer}: the model has the layers 1 to {last}"):
         write_sentence_transformers(*source_of("bert"), "mean", layer, tmp_path)

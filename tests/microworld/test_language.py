@@ -6,9 +6,9 @@ import pytest
 
 from xstilts.core.languages import LANGUAGES as TABLE
 from xstilts.microworld import LANGUAGES, TARGETS, World
-from xstilts.microworld.concepts import FUNCTION_WORDS, part_of_speech
-from xstilts.microworld.lexicon import draw_lexicons
-from xstilts.microworld.meaning import NP, WHERE, Clause, Utterance
+from xstilts.microworld.concepts import FUNCTION_WORDS, UPOS
+from xstilts.microworld.grammar import draw_grammars
+from xstilts.microworld.meaning import NP, Clause, Utterance
 
 BOUGHT = Clause("buy", NP("Anna Weber"), NP("apple", adjective="old"), "in", NP("market", definite=True), "today")
 
@@ -34,7 +34,7 @@ def test_english_reads_as_english(world: World) -> None:
     assert english(world, Utterance(was)) == "the 3 dogs was not big ."
     linked = Utterance(Clause("was", NP("Omar"), state="sad"), "so", Clause("cry", NP("he")))
     assert english(world, linked) == "Omar was sad so he cried ."
-    assert english(world, Utterance(BOUGHT._replace(oblique=WHERE, adposition=""), question=True)) == (
+    assert english(world, Utterance(BOUGHT._replace(oblique=NP("where"), adposition=""), question=True)) == (
         "Anna Weber bought an old apple where today ?"
     )
 
@@ -77,24 +77,24 @@ def test_names_carry_entity_tags_in_every_language(world: World) -> None:
     for grammar in world.grammars.values():
         phrase = dict(grammar.clause(BOUGHT))["subject"]
         assert [word.entity for word in phrase] == ["B-PER", "I-PER"]
-        assert [word.entity for word in grammar.words([Utterance(BOUGHT)])].count("O") >= 5
+        assert [word.entity for word in grammar.written_words([Utterance(BOUGHT)])].count("O") >= 5
 
 
 def test_no_two_words_of_a_language_have_one_stem_and_new_words_are_its_own() -> None:
-    lexicons = draw_lexicons(5)
-    english = set(lexicons["en"].stems.values())
+    grammars = draw_grammars(5)
+    english = set(grammars["en"].stems.values())
     invented: list[str] = []
-    for code, lexicon in lexicons.items():
-        assert len(set(lexicon.stems.values())) == len(lexicon.stems)
+    for code, grammar in grammars.items():
+        assert len(set(grammar.stems.values())) == len(grammar.stems)
         if code != "en":
-            invented += [stem for stem in lexicon.stems.values() if stem not in english]
+            invented += [stem for stem in grammar.stems.values() if stem not in english]
     assert len(set(invented)) == len(invented)
 
 
 @pytest.mark.parametrize("language", TARGETS, ids=lambda language: language.code)
 def test_lexical_distance_is_the_share_of_words_unlike_english(language) -> None:  # type: ignore[no-untyped-def]
-    content = [lexeme for lexeme in part_of_speech() if lexeme not in FUNCTION_WORDS]
-    worlds = [draw_lexicons(seed)[language.code].stems for seed in range(5)]
+    content = [lexeme for lexeme in UPOS if lexeme not in FUNCTION_WORDS]
+    worlds = [draw_grammars(seed)[language.code].stems for seed in range(5)]
     same = sum(stems[lexeme] == lexeme for stems in worlds for lexeme in content) / (5 * len(content))
     assert same == pytest.approx(0.5 * (1 - language.lexical_distance), abs=0.06)
 
@@ -108,5 +108,5 @@ def test_languages_are_listed_by_growing_distance_and_known_to_the_language_tabl
 
 
 def test_worlds_differ_in_their_words() -> None:
-    one, two = draw_lexicons(1)["qab"].stems, draw_lexicons(2)["qab"].stems
+    one, two = draw_grammars(1)["qab"].stems, draw_grammars(2)["qab"].stems
     assert sum(one[lexeme] != two[lexeme] for lexeme in one) > len(one) / 2

@@ -9,10 +9,9 @@ import pytest
 from xstilts.microworld import relations
 from xstilts.microworld.concepts import ANTONYM, CLASS_OF, SYNONYM, TIMES, TOPICS
 from xstilts.microworld.dice import Dice
+from xstilts.microworld.items import ENDINGS, NLI_LABELS, choice_item, nli_item, paraphrase_item, reading_item
 from xstilts.microworld.meaning import NP, Clause
-from xstilts.microworld.pairs import NLI_LABELS, nli_item, paraphrase_item
 from xstilts.microworld.sampler import Sampler
-from xstilts.microworld.stories import choice_item, reading_item
 
 FULL = Clause("buy", NP("doctor"), NP("coat", adjective="big"), "in", NP("market", definite=True), "today")
 
@@ -101,23 +100,23 @@ def test_excluded_concepts_are_never_drawn(dice: Dice) -> None:
 
 def test_every_nli_class_can_be_made_and_no_class_repeats_its_premise(sampler: Sampler, dice: Dice) -> None:
     pairs = [nli_item(number, sampler, dice) for number in range(900)]
-    assert all(pair.first != pair.second and pair.label == NLI_LABELS[n % 3] for n, pair in enumerate(pairs))
-    denied = Counter(pair.label for pair in pairs if pair.second.first.negated)
+    assert all(pair.said[0] != pair.said[1] and pair.label == NLI_LABELS[n % 3] for n, pair in enumerate(pairs))
+    denied = Counter(pair.label for pair in pairs if pair.said[1].first.negated)
     assert min(denied.values()) > 20, "negation alone must not give the class away"
 
 
 def test_paraphrases_of_both_classes_are_reworded(sampler: Sampler, dice: Dice) -> None:
     for _ in range(300):
-        same = paraphrase_item(1, sampler, dice)
-        assert relations.concept(same.first.first.verb) == relations.concept(same.second.first.verb)
-        assert same.first.first.negated == same.second.first.negated
+        first, second = (sentence.first for sentence in paraphrase_item(1, sampler, dice).said)
+        assert relations.concept(first.verb) == relations.concept(second.verb)
+        assert first.negated == second.negated
         assert paraphrase_item(0, sampler, dice).label == "0"
 
 
 def test_wrong_endings_differ_from_the_right_one_in_what_happens(sampler: Sampler, dice: Dice) -> None:
     for number in range(300):
         item = choice_item(number, sampler, dice)
-        outcomes = {relations.concept(e.first.verb) + relations.concept(e.first.state) for e in item.endings}
+        outcomes = {relations.concept(e.first.verb) + relations.concept(e.first.state) for e in item.said[-ENDINGS:]}
         assert len(outcomes) == 4
 
 
@@ -125,10 +124,10 @@ def test_readings_ask_one_thing_of_one_sentence(sampler: Sampler, dice: Dice) ->
     roles = Counter()  # type: ignore[var-annotated]
     for _ in range(400):
         item = reading_item(0, sampler, dice)
-        asked, told = item.question.first, item.passage[item.sentence].first
+        asked, told = item.said[-1].first, item.said[item.label].first
         assert asked.verb == told.verb
-        assert getattr(asked, item.role) != getattr(told, item.role)
-        roles[item.role] += 1
+        assert getattr(asked, item.about) != getattr(told, item.about)
+        roles[item.about] += 1
     assert set(roles) == {"subject", "object", "oblique", "time"}
 
 

@@ -14,7 +14,7 @@ import pytest
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
 from xstilts.microworld import LANGUAGES, TARGETS, TINY, VERSION, World, WorldSize, write_domain, write_world
 from xstilts.microworld.concepts import ENTITY_OF, SYNONYM, VERBS
-from xstilts.microworld.domain import TOPIC, DomainSize
+from xstilts.microworld.world import DOMAIN_TOPIC, DomainSize
 from xstilts.tasks import TASKS, Split, Task
 
 LABELLED = ("nli", "paraphrase", "choice", "qa", "topic", "tagging", "ner")
@@ -151,12 +151,12 @@ def test_no_english_item_occurs_twice_in_any_split(root: Path, name: str) -> Non
 @pytest.mark.parametrize("name", LABELLED)
 def test_training_items_hold_no_held_out_concept_and_tests_do(root: Path, name: str) -> None:
     world = World(3, SIZE.held_out)
-    lexicon = world.grammars["en"].lexicon
+    english = world.grammars["en"]
     held_out: set[str] = set()
     for concept in world.held_out - set(ENTITY_OF):
         for lexeme in (concept, SYNONYM.get(concept, concept)):
-            plural = lexicon.nouns.get((lexeme, True, False), lexicon.words[lexeme])
-            held_out |= {lexeme, lexicon.words[lexeme].form, plural.form}
+            plural = english.nouns.get((lexeme, True, False), english.words[lexeme])
+            held_out |= {lexeme, english.words[lexeme].form, plural.form}
     assert len(held_out) > 40
 
     def words(split: Split) -> set[str]:
@@ -204,7 +204,7 @@ def test_the_domain_speaks_of_one_topic_in_every_language(tmp_path: Path) -> Non
 
     def share(folder: str) -> float:
         words = (tmp_path / folder / "en.txt").read_text(encoding="utf-8").split()
-        found = Counter(topic_of[word] == TOPIC for word in words if word in topic_of)
+        found = Counter(topic_of[word] == DOMAIN_TOPIC for word in words if word in topic_of)
         return found[True] / found.total()
 
     assert share("domain/text") > 0.8 > 0.4 > share("text")

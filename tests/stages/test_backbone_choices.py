@@ -136,7 +136,7 @@ def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(root: Path, tm
 @pytest.mark.parametrize(
     ("backbone", "targets", "message"),
     [
-        ({**BACKBONE, "attention": "causal"}, ["micro_topic"], "is a choice for decoders"),
+        ({**BACKBONE, "attention": "causal"}, ["micro_topic"], "is for decoders, and"),
         (
             {**DECODER, "route": "padded", "attention": "bidirectional"},
             ["micro_topic"],

@@ -89,15 +89,11 @@ def test_a_withheld_choice_can_be_predicted() -> None:
     assert CHOICE.decode(features, [np.array([0.1, 0.2])], (), LIMITS)[0].value == 1
 
 
-def test_task_types_are_found_by_name() -> None:
-    assert all(task_type.name == name for name, task_type in zip(TASK_TYPES.names(), TASK_TYPES, strict=True))
-
-
 @pytest.mark.parametrize("name", ["masked_lm", "contrastive"])
 def test_what_is_only_trained_on_predicts_nothing(name: str) -> None:
     task_type = TASK_TYPES.get(name)
     features = CLASSIFICATION.encode(PAIRS, CODER, LIMITS, LABELS)
-    with pytest.raises(NotImplementedError, match=f"{name} predicts nothing"):
+    with pytest.raises(NotImplementedError, match="predicts nothing"):
         task_type.decode(features, [], (), LIMITS)
-    with pytest.raises(NotImplementedError, match=f"{name} predicts nothing"):
+    with pytest.raises(NotImplementedError, match="predicts nothing"):
         task_type.outputs(torch.nn.Identity(), [], whole(CLASSIFICATION, features))

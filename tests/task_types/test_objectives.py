@@ -218,7 +218,7 @@ def test_masks_of_translation_lm_are_the_librarys_loss_over_both_texts() -> None
     library.base_model.load_state_dict(backbone.model.state_dict(), strict=False)
     library.lm_head.dense.load_state_dict(head.dense.state_dict())
     library.lm_head.layer_norm.load_state_dict(head.norm.state_dict())
-    library.lm_head.decoder.load_state_dict({"weight": head.embeddings, "bias": head.bias})
+    library.lm_head.decoder.load_state_dict({"weight": backbone.embeddings, "bias": head.bias})
     library.lm_head.bias.data.copy_(head.bias.data)
     labels = torch.full_like(before.ids_T, -100)
     labels[batch.targets["place_M"]] = batch.targets["token_M"]

@@ -2,5 +2,5 @@
 
 import logging
 
-# PEFT imports it where it is installed, and on some CPUs it then tells of a kernel that would have to be downloaded.
+# PEFT imports bitsandbytes if it is installed, and on some CPUs that logs a kernel it would have to download.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

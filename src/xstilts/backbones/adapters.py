@@ -1,7 +1,7 @@
-"""Training part of a backbone: low-rank adapters through PEFT (LoRA, Hu et al. 2022), and frozen layers.
+"""Training a part of a backbone: low-rank adapters through PEFT (LoRA, Hu et al. 2022), and frozen layers.
 
-Each phase has its own adapter, `phase0`, `phase1` ... Those of earlier phases stay in place, frozen: the same function
-as merging them, without rounding them into bf16 or 4-bit weights. Adapters are saved in PEFT's format.
+Each phase has its own adapter, `phase0`, `phase1` ... Adapters of earlier phases stay, frozen. That equals merging
+them, without rounding them to bf16 or 4-bit weights. Adapters are saved in PEFT's format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xstilts.backbones.names import LoRA
 from xstilts.core.errors import BackboneError
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-_NOT_ADAPTED = r".*pooler.*"  # the library's poolers are not read by our heads
+_NOT_ADAPTED = r".*pooler.*"  # our heads do not read the library's poolers
 
 
 def _number(name: str) -> int:
@@ -32,14 +32,14 @@ def adapters_of(backbone: Backbone) -> list[str]:
 
 
 def _adapted_layers(backbone: Backbone) -> list[tuple[str, Any]]:
-    """(path, layer) of all layers with adapters. PEFT is imported late: it takes a fifth of a worker's start."""
+    """(path, layer) of all layers with adapters. PEFT is imported late: it is a fifth of a worker's start-up time."""
     from peft.tuners.lora import LoraLayer
 
     return [(path, module) for path, module in backbone.model.named_modules() if isinstance(module, LoraLayer)]
 
 
 def add_adapter(backbone: Backbone, lora: LoRA) -> None:
-    """Add a new adapter, which changes nothing yet (B is zero); drawn from torch's generator.
+    """Add an adapter with A drawn from torch's generator and B zero.
 
     Raises `BackboneError` if no layer has a name in `lora.targets`.
     """
@@ -57,24 +57,22 @@ def _inject(backbone: Backbone, config: Any) -> str:
     name = f"phase{len(before)}"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of PEFT, that there are adapters already
+            warnings.simplefilter("ignore")  # PEFT warns of adapters that are there already
             inject_adapter_in_model(config, backbone.model, adapter_name=name)
     except ValueError as error:
         modules = backbone.model.named_modules()
         linear = sorted({path.split(".")[-1] for path, part in modules if "Linear" in type(part).__name__})
-        raise BackboneError(
-            f"the adapter fits no layer of this model ({str(error).splitlines()[0]}): its linear layers are called "
-            f"{', '.join(linear)}"
-        ) from None
+        problem = f"the adapter fits no layer of this model ({str(error).splitlines()[0]})"
+        raise BackboneError(f"{problem}: its linear layers are called {', '.join(linear)}") from None
     layers = _adapted_layers(backbone)
     for path, module in layers:
         if "Linear" not in type(module.get_base_layer()).__name__:
-            raise BackboneError(f"adapters go on linear layers, and `targets` names {path.rpartition('.')[2]}")
+            raise BackboneError(f"adapters need linear layers, and `targets` names {path.rpartition('.')[2]}")
     backbone.model.peft_config = {**before, name: config}
     for _, module in layers:
         module.set_adapter([one for one in (*before, name) if one in module.lora_A])
         for frozen in before.keys() & module.lora_dropout.keys():
-            module.lora_dropout[frozen] = nn.Identity()  # a frozen adapter behaves as if it were merged
+            module.lora_dropout[frozen] = nn.Identity()  # a frozen adapter works like a merged one
     for path, parameter in backbone.model.named_parameters():
         if ".lora_" in path and f".{name}." in path:
             parameter.data = parameter.data.float()
@@ -82,14 +80,14 @@ def _inject(backbone: Backbone, config: Any) -> str:
 
 
 def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, embeddings: bool = False) -> None:
-    """Choose what is trained: one adapter or all weights, but not the lowest `layers` nor embeddings below them.
+    """Train one adapter or all weights, except for the lowest `layers` and the embeddings below them.
 
     Raises `BackboneError` if there are fewer layers.
     """
     for path, parameter in backbone.model.named_parameters():
         parameter.requires_grad_(adapter is None or (".lora_" in path and f".{adapter}." in path))
     if layers > backbone.layers:
-        raise BackboneError(f"`frozen_layers: {layers}` of a model that has {backbone.layers}")
+        raise BackboneError(f"`frozen_layers: {layers}`, and the model has {backbone.layers} layers")
     stack = layer_stack(backbone)
     for module in stack[:layers]:
         module.requires_grad_(False)
@@ -98,7 +96,7 @@ def train_only(backbone: Backbone, adapter: str | None = None, layers: int = 0, 
 
 
 def layer_stack(backbone: Backbone) -> nn.ModuleList:
-    """The transformer layers, lowest first. Raises `BackboneError` for an architecture that has no such list."""
+    """The transformer layers, lowest first. Raises `BackboneError` if the architecture has no list of them."""
     lists = (module for module in backbone.body.modules() if isinstance(module, nn.ModuleList))
     found = next((module for module in lists if len(module) == backbone.layers), None)
     if found is None:
@@ -107,7 +105,7 @@ def layer_stack(backbone: Backbone) -> nn.ModuleList:
 
 
 def _embedding_module(backbone: Backbone, stack: nn.ModuleList) -> nn.Module:
-    """The module of all embeddings and their norm; that of words alone where it is a sibling of the layers."""
+    """The module of all embeddings and their norm; the word embeddings if they are a sibling of the layers."""
     model, words = backbone.model, backbone.model.get_input_embeddings()
     path = next(path for path, module in model.named_modules() if module is words)
     parent: nn.Module = model.get_submodule(path.rpartition(".")[0])
@@ -122,14 +120,14 @@ def save_adapters(backbone: Backbone, directory: Path) -> None:
         folder = directory / name
         folder.mkdir(parents=True)
         state: dict[str, torch.Tensor] = get_peft_model_state_dict(backbone.model, adapter_name=name)
-        # PEFT's files have module names as seen from its own wrapper.
+        # In PEFT's files the names of modules begin with those of its wrapper.
         saved = {f"base_model.model.{key}": value.detach().cpu().contiguous() for key, value in state.items()}
         save_file(saved, folder / WEIGHTS, metadata={"format": "pt"})
         backbone.model.peft_config[name].save_pretrained(folder)
 
 
 def load_adapters(backbone: Backbone, directory: Path) -> None:
-    """Put saved adapters into the backbone, oldest first."""
+    """Load saved adapters into the backbone, oldest first."""
     from peft import LoraConfig, set_peft_model_state_dict
 
     for folder in sorted(directory.iterdir(), key=lambda path: _number(path.name)):
@@ -140,7 +138,7 @@ def load_adapters(backbone: Backbone, directory: Path) -> None:
             warnings.simplefilter("ignore")
             result: Any = set_peft_model_state_dict(backbone.model, state, adapter_name=name)
         if result.unexpected_keys:
-            raise BackboneError(f"adapter {folder} is of another model: it has {result.unexpected_keys[0]}")
+            raise BackboneError(f"adapter {folder} belongs to another model: it has {result.unexpected_keys[0]}")
 
 
 class JoinedAdapter(NamedTuple):
@@ -156,9 +154,9 @@ class JoinedAdapter(NamedTuple):
 
 
 def join_adapters(backbone: Backbone) -> JoinedAdapter:
-    """The exact sum of all adapters: their A stacked, their B side by side, zeros where one skips a layer.
+    """The exact sum of all adapters: A stacked, B side by side, zeros if an adapter skips a layer.
 
-    The scale is that of the last adapter; the B of adapters with another scale are multiplied by the ratio.
+    The scale is that of the last adapter; other adapters' B are multiplied by the ratio of the scales.
     """
     configs = [(name, backbone.model.peft_config[name]) for name in adapters_of(backbone)]
     scale = configs[-1][1].lora_alpha / configs[-1][1].r
@@ -176,7 +174,7 @@ def join_adapters(backbone: Backbone) -> JoinedAdapter:
 
 
 def merge_adapters(backbone: Backbone) -> None:
-    """Add all adapters to the weights they adapt, and remove them."""
+    """Add all adapters to the weights and remove them."""
     if not (names := adapters_of(backbone)):
         return
     for path, module in _adapted_layers(backbone):

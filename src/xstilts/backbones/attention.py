@@ -1,17 +1,17 @@
-"""One attention function for every architecture that lets one be registered.
+"""One attention function for all architectures that allow a registered one.
 
-transformers hands query, key and value of the whole pack, [1, heads, T, head size], to the function registered under
-`NAME`, with the keywords given to the base model; `pack_layout` says where segments begin. Three back ends compute the
-same attention; they differ in speed and in attention dropout:
+transformers calls the function that is registered under `NAME` with query, key and value of the whole pack, [1, heads,
+T, head size], and the keywords of the base model; `pack_layout` has the segments. Three back ends compute the same
+attention, with different speed and attention dropout:
 
-- `segments` (any device): one call of torch's scaled dot product attention per run of equally long segments, with a key
-  mask where lengths differ a little. Attention dropout is by hash (`dropout.py`) on a CPU, where torch has no fused
-  kernel for it (`BlockAttention`). A GPU's fused kernel draws its own masks, which depend on the micro-batch.
-- `block_mask` (any device): one call over the whole pack under a block-diagonal mask. Quadratic in T; the exact
+- `segments` (any device): one call of torch's scaled dot product attention per run of segments of similar length. On a
+  CPU attention dropout is by hash (`dropout.py`, `BlockAttention`). On a GPU the fused kernel draws its own masks,
+  which depend on the micro-batch.
+- `block_mask` (any device): one call over the whole pack with a block-diagonal mask, quadratic in T; the exact
   reference. Attention dropout is by hash.
-- `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`. No attention dropout.
+- `varlen` (CUDA, bf16 or fp16): `torch.nn.attention.varlen`, without attention dropout.
 
-A sliding window w lets a token see |i - j| < w (encoders) or 0 <= i - j < w (decoders), as transformers defines it.
+With a sliding window w a token sees |i - j| < w (encoders) or 0 <= i - j < w (decoders), as in transformers.
 Shape suffixes as in `layout`.
 """
 
@@ -30,55 +30,54 @@ from transformers import AttentionInterface
 from xstilts.backbones.dropout import columns_of, heads_of
 from xstilts.backbones.layout import BlockPlaces, PackLayout, band
 
+States = Sequence[Tensor]
+"""Query, key and value, [1 or n, heads, T or L, head size] each."""
 Drop = Callable[[Tensor], Tensor]
 NAME = "xstilts_packed"
 SITE = "dropout_site"
-"""Attribute of a module: its number among the model's places of dropout."""
-# On a CPU torch's fused attention is slow backward in bf16 (3 to 14 times, segments of 16 to 128 tokens, torch 2.13).
-# Up to this length bf16 training does without it.
+"""Attribute of a module: its dropout site."""
 LONGEST_EXPLICIT = 512
+"""Segments up to this length do not use torch's fused attention in bf16 training on a CPU: its backward pass is slow
+(3 to 14 times, segments of 16 to 128 tokens, torch 2.13)."""
 
 
 def packed_attention(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    **extra: Any,
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **extra: Any
 ) -> tuple[Tensor, None]:
-    """Attention inside each segment of a pack, in the signature that transformers calls.
+    """Attention inside each segment of a pack, with the signature that transformers calls.
 
-    Returns states [1, T, heads, head size], and None in place of attention weights.
+    Returns states [1, T, heads, head size], and None instead of attention weights.
     """
     layout: PackLayout | None = extra.get("pack_layout")
     assert layout is not None, "packed attention was called without a layout: the model dropped the keyword"
     dropout = float(extra.get("dropout") or 0.0)
-    window = extra.get("sliding_window")
     causal = extra.get("is_causal") if layout.causal is None else layout.causal
     causal = bool(getattr(module, "is_causal", False)) if causal is None else bool(causal)
-    bias = extra.get("position_bias")
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     site = None
     if dropout and layout.hashed is not None:
         layout.hashed.attention = True
         by_hash = layout.hashed.seed is not None and (query.device.type == "cpu" or layout.backend == "block_mask")
         site = getattr(module, SITE) if by_hash else None
-    call = _Call(scaling, dropout, causal, window, bias, site)
+    states = (query, *(repeated(each, query.shape[1]) for each in (key, value)))
+    window, bias = extra.get("sliding_window"), extra.get("position_bias")
+    call = _Call(extra.get("scaling"), dropout, causal, window, bias, site)
     if layout.backend == "varlen":
-        return _varlen(layout, query, key, value, call), None
+        return _varlen(layout, states, call), None
     if layout.backend == "segments" and call.in_blocks(query, layout.lengths[0]):
-        return _blocks(layout, query, key, value, call), None
+        return _blocks(layout, states, call), None
     compute = _block_mask if layout.backend == "block_mask" else _segments
-    return compute(layout, query, key, value, call).transpose(1, 2).contiguous(), None
+    return compute(layout, states, call).transpose(1, 2).contiguous(), None
+
+
+def repeated(states: Tensor, heads: int) -> Tensor:
+    """Keys or values of grouped-query attention, repeated for all heads."""
+    groups = heads // states.shape[1]
+    return states.repeat_interleave(groups, dim=1) if groups > 1 else states
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One layer's attention; `site`: of its dropout, where that is by hash."""
+    """The options of one layer's attention; `site`: of dropout by hash."""
 
     scaling: float | None
     dropout: float
@@ -88,29 +87,26 @@ class _Call:
     site: int | None
 
     def in_blocks(self, query: Tensor, longest: int) -> bool:
-        """Whether `BlockAttention` is faster: training on a CPU, with dropout by hash or in bf16 without dropout."""
+        """Whether `BlockAttention` is faster: in training on a CPU, with dropout by hash or in bf16 without dropout."""
         if query.device.type != "cpu" or not query.requires_grad or self.bias is not None or self.dropout >= 1:
             return False
         slow = query.dtype == torch.bfloat16 and longest <= LONGEST_EXPLICIT
         return self.site is not None or (slow and not self.dropout)
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, longest: int, drop: Drop | None
-    ) -> Tensor:
-        """`drop`: dropout on probabilities [n, heads, L, L], if it is by hash."""
+    def attend(self, states: States, mask: Tensor | None, longest: int, drop: Drop | None) -> Tensor:
+        """`drop`: dropout by hash on probabilities [n, heads, L, L]."""
         if self.bias is not None:
-            bias = self.bias[:, :, :longest, :longest].to(query.dtype)
-            mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(query.dtype).min)
+            bias = self.bias[:, :, :longest, :longest].to(states[0].dtype)
+            mask = bias if mask is None else bias.masked_fill(~mask, torch.finfo(bias.dtype).min)
         if drop is not None:
-            return explicit(query, key, value, mask, self.scaling, drop)
+            return explicit(states, mask, self.scaling, drop)
         named: dict[str, Any] = {"attn_mask": mask, "dropout_p": self.dropout, "scale": self.scaling}
-        return F.scaled_dot_product_attention(query, key, value, **named)  # `controlled` reads `dropout_p` by name
+        return F.scaled_dot_product_attention(*states, **named)  # `controlled` reads `dropout_p` by name
 
 
-def explicit(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None, drop: Drop
-) -> Tensor:
-    """Attention in its three steps, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
+def explicit(states: States, mask: Tensor | None, scaling: float | None, drop: Drop) -> Tensor:
+    """Attention step by step, the softmax in fp32; a mask is boolean (True = may attend) or added to scores."""
+    query, key, value = states
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = (query * scaling) @ key.transpose(-1, -2)
     if mask is not None:
@@ -119,20 +115,21 @@ def explicit(
     return drop(weights) @ value
 
 
-def _blocks(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _blocks(layout: PackLayout, states: States, call: _Call) -> Tensor:
     """States as transformers takes them, [1, T, heads, head size]."""
-    heads, size = query.shape[1], query.shape[3]
-    blocks = []
+    query, value = states[0], states[2]
+    heads, blocks = query.shape[1], []
     for run in layout.runs:
         dropped = None
         if call.site is not None and layout.hashed is not None:
             columns = columns_of(run.longest, query.device)
             dropped = partial(layout.hashed.dropped, layout.queries(run, heads), columns, call.site, call.dropout)
-        bias = layout.bias(run, call.causal, call.window, value.dtype)
+        mask = layout.mask(run, call.causal, call.window)
+        bias = None if mask is None else torch.zeros_like(mask, dtype=value.dtype).masked_fill_(~mask, -torch.inf)
         blocks.append(Block(len(run.lengths), run.longest, bias, dropped))
-    factors = size**-0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
-    states = (each[0].transpose(0, 1).to(value.dtype) for each in (query, key, value))
-    attended: Tensor = BlockAttention.apply(*states, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
+    factors = query.shape[3] ** -0.5 if call.scaling is None else call.scaling, 1 / (1 - call.dropout)
+    rows = (each[0].transpose(0, 1).to(value.dtype) for each in states)
+    attended: Tensor = BlockAttention.apply(*rows, layout.places(heads), blocks, factors)  # type: ignore[no-untyped-call]
     return attended[None]
 
 
@@ -140,8 +137,8 @@ class Block(NamedTuple):
     """Segments padded to one length.
 
     Attributes:
-        bias: added to scores [segments, heads, longest, longest], -inf where a token may not attend; None: nothing.
-        dropped: gives 1 where dropout takes a weight, else 0, int32, of as many elements; None without dropout.
+        bias: added to scores [segments, heads, longest, longest], 0 or -inf.
+        dropped: gives 1 for each weight that dropout sets to 0, else 0, int32, flat; None without dropout.
     """
 
     segments: int
@@ -153,9 +150,9 @@ class Block(NamedTuple):
 class BlockAttention(torch.autograd.Function):
     """Attention over padded blocks of segments: states [T, heads, D] from query, key and value of that shape.
 
-    Step by step, autograd would make a gradient as large as the whole pack for each block, and keep what each step
-    read. Here one gather lays the pack out in blocks, another brings the result back, and one tensor of weights, in
-    fp32, is kept per block. Weights are not negative, so their sign says what dropout took.
+    Autograd would make a gradient as large as the whole pack for each block, and keep the input of each step. Here one
+    gather lays the pack out in blocks, another reverses it, and only the fp32 weights of each block are kept. A
+    negative sign marks the weights that dropout sets to 0.
     """
 
     @staticmethod
@@ -168,7 +165,7 @@ class BlockAttention(torch.autograd.Function):
         blocks: Sequence[Block],
         factors: tuple[float, float],
     ) -> Tensor:
-        """`factors`: of scores, and of the weights that dropout keeps."""
+        """`factors`: of scores and of weights."""
         ctx.places, ctx.factors, ctx.heads = places, factors, query.shape[1]
         ctx.shapes = [(block.segments * ctx.heads, block.longest) for block in blocks]
         query, key, value = (places.gather(states) for states in (query, key, value))
@@ -215,28 +212,28 @@ def _cut(shapes: Sequence[tuple[int, int]], *all_PD: Tensor) -> Iterator[list[Te
         yield [part.view(*shape, -1) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _segments(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _segments(layout: PackLayout, states: States, call: _Call) -> Tensor:
     outputs = []
-    heads, size = query.shape[1], query.shape[3]
+    _, heads, _, size = states[0].shape
     tokens = [run.end - run.begin for run in layout.runs]
-    # The gradient of a split is one concatenation; that of a slice is as large as the whole, for every run.
-    parts = zip(*(torch.split(states[0], tokens, dim=1) for states in (query, key, value)), strict=True)
+    # The gradient of a split is one concatenation; each slice would have a gradient as large as the pack.
+    parts = zip(*(torch.split(each[0], tokens, dim=1) for each in states), strict=True)
     for run, part in zip(layout.runs, parts, strict=True):
         n, blocks = len(run.lengths), list(part)
         mask = layout.mask(run, call.causal, call.window)
         if not run.even:
             rows, real = layout.gathers[run.begin]
             blocks = [block.index_select(1, rows) for block in blocks]
-        q, k, v = (block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks)
+        qkv = [block.reshape(heads, n, run.longest, size).transpose(0, 1) for block in blocks]
         drop = None
         if call.site is not None and layout.hashed is not None:
             drop = partial(layout.hashed.drop, p=call.dropout, site=call.site, rows=layout.queries(run, heads))
-        states = call.attend(q, k, v, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
-        outputs.append(states if run.even else states.index_select(1, real))
+        attended = call.attend(qkv, mask, run.longest, drop).transpose(0, 1).reshape(heads, n * run.longest, size)
+        outputs.append(attended if run.even else attended.index_select(1, real))
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1))[None]
 
 
-def _block_mask(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _block_mask(layout: PackLayout, states: States, call: _Call) -> Tensor:
     lengths = torch.tensor(layout.lengths, device=layout.device)
     segment = torch.repeat_interleave(torch.arange(len(layout.lengths), device=layout.device), lengths)
     position = torch.arange(len(segment), device=layout.device)
@@ -246,22 +243,21 @@ def _block_mask(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, c
         call = replace(call, bias=call.bias[:, :, inside[:, None], inside[None, :]])
     drop, hashed = None, layout.hashed
     if call.site is not None and hashed is not None:
-        rows, columns = heads_of(hashed.identity_T[None], query.shape[1]), columns_of(layout.lengths[0], layout.device)
-        drop = partial(hashed.drop, p=call.dropout, site=call.site, rows=rows, columns=columns[inside])
-    return call.attend(query, key, value, mask[None, None], len(segment), drop)
+        rows = heads_of(hashed.identity_T[None], states[0].shape[1])
+        columns = columns_of(layout.lengths[0], layout.device)[inside]
+        drop = partial(hashed.drop, p=call.dropout, site=call.site, rows=rows, columns=columns)
+    return call.attend(states, mask[None, None], len(segment), drop)
 
 
-def _varlen(layout: PackLayout, query: Tensor, key: Tensor, value: Tensor, call: _Call) -> Tensor:
+def _varlen(layout: PackLayout, states: States, call: _Call) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     assert call.bias is None, "varlen attention has no position bias"
     assert layout.cu_seqlens is not None
     side, longest = -1 if call.window is None else call.window - 1, layout.lengths[0]
-    states = [states[0].transpose(0, 1) for states in (query, key, value)]
-    given: Any = [*states, layout.cu_seqlens, layout.cu_seqlens, longest, longest]
+    given: Any = [*(each[0].transpose(0, 1) for each in states), *[layout.cu_seqlens] * 2, longest, longest]
     attended: Any = varlen_attn(*given, scale=call.scaling, window_size=(side, 0 if call.causal else side))
-    packed: Tensor = attended[None]
-    return packed
+    return attended[None]  # type: ignore[no-any-return]
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -1,14 +1,14 @@
-"""A backbone turns a packed batch into hidden states, [T, H], whatever its architecture.
+"""Backbones: models of any architecture that turn a packed batch into hidden states, [T, H].
 
-Two routes. *Packed*: the model runs once over the row of all tokens, with our attention (`attention.py`) and our
-position ids. *Padded*: for architectures whose attention cannot be replaced the pack is padded, run and packed again
-here. `check_packing` compares packed states with those of each sequence alone, under the library's own attention.
+There are two routes. *Packed*: the model runs once over the row of all tokens, with our attention (`attention.py`) and
+position ids. *Padded*: if the attention cannot be replaced, the pack is padded, run and packed again. `check_packing`
+compares packed states with those of each sequence alone, under the library's own attention.
 
-A decoder's token does not see what follows it. A tag or the border of a span depends on it, so for those the default is
-attention to both sides of the segment, in training and prediction alike: removing the causal mask during fine-tuning
-improves sequence labelling in many (not all) settings of Dukić and Šnajder 2024 (arXiv 2401.14556), and LLM2Vec
-(BehnamGhader et al. 2024, arXiv 2404.05961) begins with the same step. Models that are read without such training
-(retrieval), or at the last token (classification), stay causal.
+In a decoder a token does not see the tokens after it. Tags and borders of spans depend on these, so for such types
+decoders attend to both sides by default, in training and prediction. Removing the causal mask during fine-tuning
+improves sequence labelling in many (not all) settings of Dukić and Šnajder 2024 (arXiv 2401.14556); LLM2Vec
+(BehnamGhader et al. 2024, arXiv 2404.05961) begins with the same step. Retrieval, which is not trained, and
+classification, which reads the last token, stay causal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from xstilts.backbones.attention import NAME
 from xstilts.backbones.dropout import HashDropout
-from xstilts.backbones.families import Family, family_of
+from xstilts.backbones.families import Family, bias_of_longest, family_of
 from xstilts.backbones.layout import PackLayout
 from xstilts.backbones.names import Attention, Backend, Route, Token
 from xstilts.backbones.packing import Packed, pack
@@ -30,24 +30,23 @@ from xstilts.core.errors import BackboneError
 
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 0.05
-"""Of weights in 16 or 4 bits, relative to the largest state: rounding gives about 0.01, a neglected border 0.3."""
+"""For weights in 16 or 4 bits, relative to the largest state: rounding gives about 0.01, an ignored border 0.3."""
 LONGEST_WINDOW = 1024
-"""Sliding windows up to this size are checked when a model is loaded; the check costs one sequence of that length."""
+"""The longest sliding window that is checked when a model is loaded."""
 
 
 class Backbone(nn.Module):
-    """A model of any architecture behind one packed interface.
+    """A model of any architecture with a packed interface.
 
     Args:
         model: a transformers base model without head; or, to read and write text (`backbones.text`), a causal or an
-            encoder-decoder language model, of which `body` is run here.
+            encoder-decoder language model.
         tokenizer: its fast tokenizer, or a `partial` that loads it.
-        route: packed or padded; None takes what the architecture allows.
+        route: packed or padded; default: that of the architecture.
         backend: how packed attention is computed.
 
     Attributes:
-        hashed, decoder_hashed: dropout by hash while the backbone is trained (`controlled`); the second is of an
-            encoder-decoder's decoder.
+        hashed, decoder_hashed: dropout by hash in training (`controlled`); the second: of an encoder-decoder's decoder.
     """
 
     def __init__(self, model: Any, tokenizer: Any, route: Route | None = None, backend: Backend = "segments") -> None:
@@ -79,7 +78,7 @@ class Backbone(nn.Module):
 
     @property
     def body(self) -> Any:
-        """What turns tokens into states: all but the output layer, and of an encoder-decoder the encoder alone."""
+        """The part that makes states: the model without its output layer, of an encoder-decoder the encoder."""
         if not self.writes:
             return self.model
         return self.model.get_encoder() if self.config.is_encoder_decoder else self.model.base_model
@@ -90,38 +89,36 @@ class Backbone(nn.Module):
 
     @property
     def layers(self) -> int:
-        """Number of transformer layers; hidden state 0 is the embedding output, as XTREME and jiant count."""
+        """Number of transformer layers; hidden state 0 is the embedding output, as in XTREME and jiant."""
         return int(getattr(self.config, "num_hidden_layers", None) or self.config.num_layers)
 
     @cached_property
     def decoder(self) -> bool:
-        """Whether a token sees only what precedes it, as the model was trained."""
+        """Whether the model was trained with causal attention."""
         if self.family.model_types:
             return self.family.kind == "decoder"
         return any(getattr(module, "is_causal", False) is True for module in self.body.modules())
 
     @property
     def summary(self) -> Token:
-        """The token whose state stands for its segment: of a decoder only the last one has seen all of it."""
+        """The token whose state represents its segment: the last token of decoders, which has seen all of it."""
         return "last" if self.decoder else "first"
 
     def set_attention(self, attention: Attention) -> None:
-        """Choose what a decoder's tokens see of their segment.
+        """Choose the attention of a decoder.
 
-        `auto`: both sides for task types that need the right context (`TaskType.right_context`), else the left alone.
-
-        Raises:
-            BackboneError: the choice is not `auto`, and the model is no decoder or takes the padded route.
+        `auto`: both sides for task types that need the right context (`TaskType.right_context`), else causal.
+        Raises `BackboneError` for another choice if the model is no decoder, or takes the padded route.
         """
         name = type(self.model).__name__
         if attention != "auto" and not self.decoder:
-            raise BackboneError(f"`attention: {attention}` is a choice for decoders, and {name} is none: leave it out")
+            raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is no decoder: leave it out")
         if attention == "bidirectional" and self.route == "padded":
             raise BackboneError(f"{name} takes the padded route, where attention is causal: leave out `attention`")
         self.attention = attention
 
     def sees(self, right_context: bool) -> Literal["causal", "bidirectional"]:
-        """What a token sees of its segment, for a task type that needs the right context or does not."""
+        """The attention for a task type that needs the right context or does not."""
         if not self.decoder:
             return "bidirectional"
         if self.route == "padded":
@@ -132,7 +129,7 @@ class Backbone(nn.Module):
 
     @cached_property
     def max_positions(self) -> int | None:
-        """Tokens of the longest segment that its learned table of positions has rows for; None without such a table."""
+        """Maximal tokens of a segment by the learned table of positions; None without such a table."""
         names = ("position_embeddings", "embed_positions", "wpe")
         tables = [part for name, part in self.body.named_modules() if name.rpartition(".")[2] in names]
         rows = [
@@ -148,7 +145,7 @@ class Backbone(nn.Module):
         if most is not None and tokens > most:
             raise BackboneError(
                 f"{what} has {tokens} tokens, and {type(self.model).__name__} has positions for {most}: give the "
-                f"task `max_length: {most}` or less (docs/own-task.md), or take another model"
+                f"task `max_length: {most}` or less (docs/own-task.md), or use another model"
             )
 
     @property
@@ -166,33 +163,34 @@ class Backbone(nn.Module):
     def _accepts(self) -> frozenset[str]:
         return frozenset(inspect.signature(self.body.forward).parameters)
 
-    @cached_property
-    def _first_position(self) -> int:
-        return self.family.offset(self.config.to_dict()) or 0
-
     def forward(self, batch: Packed, right_context: bool = False) -> Tensor:
-        """Hidden states of the last layer, [T, H]; `right_context` matters for decoders alone (`sees`)."""
+        """Hidden states of the last layer, [T, H]; `right_context` is for decoders (`sees`)."""
         return self._states(batch, self.route, right_context)[0]
 
     def hidden_states(self, batch: Packed, right_context: bool = False) -> list[Tensor]:
-        """Hidden states of every layer, embedding output first: `layers + 1` tensors of [T, H]."""
+        """Hidden states of all layers, from the embedding output: `layers + 1` tensors of [T, H]."""
         return self._states(batch, self.route, right_context, all_layers=True)
 
     def _states(
         self, batch: Packed, route: Route, right_context: bool | None = None, all_layers: bool = False
     ) -> list[Tensor]:
-        """`right_context`: None leaves attention as the architecture has it."""
+        """`right_context`: None keeps the attention of the architecture."""
         packed = route == "packed"
         self.check_length(batch.lengths[0])
         if self.hashed is not None:
-            self._begin(self.hashed, batch, packed)
+            if batch.seed is None or not self.training:
+                self.hashed.begin(None)
+            elif packed:
+                self.hashed.begin(batch.seed, batch.identity_T[None])
+            else:
+                self.hashed.begin(batch.seed, batch.pad(batch.identity_T), batch.identity_T)
         inputs = self._packed_inputs(batch, right_context) if packed else self._padded_inputs(batch)
         if all_layers:
             inputs["output_hidden_states"] = True
         if hasattr(self.config, "use_cache"):
             inputs["use_cache"] = False
-        if self.family.on_pack is not None:
-            self.family.on_pack(self.body, batch.lengths[0] if packed else None)
+        if self.family.positions == "relative":
+            bias_of_longest(self.body, batch.lengths[0] if packed else None)
         output = self.body(**inputs)
         states = list(output.hidden_states) if all_layers else [output.last_hidden_state]
         if packed:
@@ -200,22 +198,14 @@ class Backbone(nn.Module):
         keep = inputs["attention_mask"].bool()
         return [state[keep] for state in states]
 
-    def _begin(self, hashed: HashDropout, batch: Packed, packed: bool) -> None:
-        """Tell the model's dropouts which tokens come."""
-        if batch.seed is None or not self.training:
-            hashed.begin(None)
-        elif packed:
-            hashed.begin(batch.seed, batch.identity_T[None])
-        else:
-            hashed.begin(batch.seed, batch.pad(batch.identity_T), batch.identity_T)
-
     def _packed_inputs(self, batch: Packed, right_context: bool | None = None) -> dict[str, Any]:
         both = right_context is not None and self.decoder and self.sees(right_context) == "bidirectional"
         causal = False if both else None
         layout = PackLayout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.hashed)
         inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
         if "position_ids" in self._accepts:
-            inputs["position_ids"] = (batch.positions_T + self._first_position)[None]
+            first = self.family.offset(self.config.to_dict()) or 0
+            inputs["position_ids"] = (batch.positions_T + first)[None]
         if "token_type_ids" in self._accepts:
             inputs["token_type_ids"] = batch.types_T.clamp(max=self._last_type)[None]
         return inputs
@@ -229,16 +219,16 @@ class Backbone(nn.Module):
 
     @property
     def _last_type(self) -> int:
-        """XLM-R has one token type only; BERT has two."""
+        """0 in XLM-R, 1 in BERT."""
         return int(getattr(self.config, "type_vocab_size", None) or 1) - 1
 
 
 @torch.no_grad()
 def packing_error(backbone: Backbone) -> float:
-    """Largest difference between the packed states of three sequences and those of each run alone.
+    """The largest difference between packed states of three sequences and states of each sequence alone.
 
-    Alone means through the model's own padded forward pass with eager attention. One sequence is longer than the
-    model's sliding window, if that has up to 1,024 tokens. In less than 32 bits, relative to the largest state.
+    The latter come from the model's padded forward pass with eager attention. One sequence is longer than the model's
+    sliding window, if that has up to 1,024 tokens. In less than 32 bits, relative to the largest state.
     """
     generator, config, device = torch.Generator().manual_seed(0), backbone.config, backbone.embeddings.device
     ordinary = torch.tensor([i for i in range(min(64, len(backbone.embeddings))) if i != config.pad_token_id])
@@ -267,21 +257,17 @@ def packing_error(backbone: Backbone) -> float:
 
 
 def check_packing(backbone: Backbone) -> None:
-    """Refuse a model whose packed states are not those of its sequences alone.
-
-    Raises:
-        BackboneError: the states differ by more than 1e-4, or 5 % in less than 32 bits.
-    """
+    """Raises `BackboneError` if packed states differ from those of sequences alone, by 1e-4, or 5 % in 16 or 4 bits."""
     error = packing_error(backbone)
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE):
         raise BackboneError(
-            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
+            f"{type(backbone.model).__name__} has other states packed than alone (largest difference {error:.2g}): "
             "its attention ignores segment borders or sliding windows; set `route: padded` for this backbone"
         )
 
 
 def bf16_is_slow(device: str) -> bool:
-    """Whether bf16 is emulated, many times slower than fp32: on CPUs without its instructions."""
+    """Whether bf16 is emulated, on CPUs without its instructions, and many times slower than fp32."""
     return torch.device(device).type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

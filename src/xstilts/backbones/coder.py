@@ -1,10 +1,10 @@
-"""From text to token ids with any fast tokenizer: pieces without special tokens, and the frame of special tokens.
+"""From text to token ids with any fast tokenizer: pieces without special tokens, and frames of special tokens.
 
-Task types put inputs together themselves (windows, choices, tagged words), so the tokenizer is asked for pieces only.
-Which special tokens it puts before, between and after two texts is found by probing.
+Task types combine pieces into inputs themselves (windows, choices, tagged words). The special tokens before, between
+and after two texts are found by probing the tokenizer.
 
-Tokenizers of decoders close no text, so the end-of-text token is put after each: `text <end>` and `text <end> text
-<end>` (Qwen3, BLOOM), `<begin> text <end>` (Llama), `</s> text </s>` (XGLM). A decoder is read at that last token.
+Tokenizers of decoders put no token after a text, so we add the end-of-text token: `text <end>` and `text <end> text
+<end>` (Qwen3, BLOOM), `<begin> text <end>` (Llama), `</s> text </s>` (XGLM). Decoders are read at that token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import regex
 from xstilts.core.errors import BackboneError
 
 Ids = np.ndarray
-# Blanks at the left of a piece, with the invisible characters that SentencePiece reads as blanks before a word.
+# Blanks on the left of a piece, with the invisible characters that SentencePiece treats as blanks.
 _LEFT = regex.compile(r"[\s\u200b\u200e\u200f\ufeff]+(?=[^\s\u200b\u200e\u200f\ufeff])|\s+")
 
 
@@ -33,12 +33,12 @@ class Frame(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Special tokens in all."""
+        """Number of special tokens."""
         return sum(len(part) for part in self)
 
 
 class Segment(NamedTuple):
-    """One input sequence; token type ids are 1 from position `type_split` on."""
+    """An input sequence; token type ids are 1 from position `type_split`."""
 
     ids: Ids
     type_split: int
@@ -49,12 +49,12 @@ def _ids(values: Sequence[int]) -> Ids:
 
 
 def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
-    """Offsets that leave out no part of a grapheme.
+    """Offsets that cover whole graphemes.
 
-    Where a normaliser composes or drops characters, a piece has the offsets of the first of them alone: in decomposed
-    Greek the piece `ή` covers `η` without its accent; Hangul jamo, vowel signs and variation selectors are lost too.
-    Each lost character goes to the piece before it in its grapheme, else to the piece after it. A piece that begins or
-    ends inside a grapheme but loses nothing stays as it is, since gold answers may do so.
+    If a normaliser composes or drops characters, a piece has the offsets of the first of them only: in decomposed Greek
+    the piece `ή` covers `η` without its accent; Hangul jamo, vowel signs and variation selectors are lost too. Each
+    lost character goes to the piece before it in its grapheme, else to the piece after it. Other pieces that begin or
+    end inside a grapheme stay, because gold answers may do so.
     """
     n = len(text)
     full = offsets[offsets[:, 0] < offsets[:, 1]]
@@ -77,19 +77,12 @@ def whole_graphemes(text: str, offsets: np.ndarray) -> np.ndarray:
 
 
 def _composes(two: str) -> bool:
-    """Whether two letters become one under NFKC though each is a grapheme: jamo of their own, wide or narrow."""
+    """Whether NFKC makes one letter of two graphemes: compatibility or halfwidth jamo."""
     return len(unicodedata.normalize("NFKC", two)) < sum(len(unicodedata.normalize("NFKC", one)) for one in two)
 
 
 class Coder:
-    """Encodes texts with one tokenizer.
-
-    Args:
-        tokenizer: a transformers tokenizer backed by the tokenizers library.
-
-    Raises:
-        BackboneError: a slow tokenizer, which has no character offsets.
-    """
+    """Encodes texts with a fast tokenizer. Raises `BackboneError` for a slow one, which has no character offsets."""
 
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
@@ -98,7 +91,7 @@ class Coder:
 
     @cached_property
     def single(self) -> Frame:
-        """Frame of one text (`between` is empty)."""
+        """The frame of one text (`between` is empty)."""
         ids, mask = self._probe("a")
         inside = np.flatnonzero(mask == 0)
         closing = ids[inside[-1] + 1 :]
@@ -106,7 +99,7 @@ class Coder:
 
     @cached_property
     def pair(self) -> Frame:
-        """Frame of two texts. Raises `BackboneError` where nothing separates them."""
+        """The frame of two texts. Raises `BackboneError` if nothing separates them."""
         _, mask = self._probe("a")
         if len(self._end) and not mask[-1]:
             return Frame(self.single.before, self._end, self._end)
@@ -120,12 +113,12 @@ class Coder:
 
     @cached_property
     def _end(self) -> Ids:
-        """The end-of-text token; nothing where the tokenizer has none."""
+        """The end-of-text token; empty if there is none."""
         end = self.tokenizer.eos_token_id
         return _ids([] if end is None else [int(end)])
 
     def _probe(self, *texts: str) -> tuple[Ids, Ids]:
-        # "a" is ordinary text in every tokenizer; Metaspace and WordPiece vocabularies may split it, never drop it.
+        # No tokenizer drops "a".
         coded = self.tokenizer(*texts, return_special_tokens_mask=True)
         return _ids(coded["input_ids"]), _ids(coded["special_tokens_mask"])
 
@@ -141,7 +134,7 @@ class Coder:
 
     @cached_property
     def frame_ids(self) -> frozenset[int]:
-        """The special tokens around one text or two. An unknown word is text, not frame."""
+        """The special tokens around texts, without that of unknown words."""
         return frozenset(int(i) for i in (*self.single.before, *self.single.after))
 
     @property
@@ -150,20 +143,20 @@ class Coder:
 
     @cached_property
     def sentence_ends(self) -> Ids:
-        """Pieces that end a sentence: full stops, exclamation and question marks of several scripts."""
+        """Pieces that end a sentence, of several scripts."""
         marks = set(".!?。！？।؟。")
         names = self.tokenizer.get_vocab()
         return _ids(sorted(i for piece, i in names.items() if piece.strip("\u2581\u0120") in marks))
 
     def pieces(self, texts: Sequence[str]) -> list[Ids]:
-        """Token ids of each text without special tokens."""
+        """Token ids of each text, without special tokens."""
         if not texts:
             return []
         coded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
         return [_ids(row) for row in coded["input_ids"]]
 
     def pieces_with_offsets(self, texts: Sequence[str]) -> list[tuple[Ids, np.ndarray]]:
-        """Token ids and [n, 2] code-point offsets of each text: without blanks to the left, in `whole_graphemes`."""
+        """Token ids and [n, 2] code-point offsets of each text, without blanks on the left (`whole_graphemes`)."""
         coded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         rows = []
         for text, ids, offsets in zip(texts, coded["input_ids"], coded["offset_mapping"], strict=True):
@@ -175,10 +168,10 @@ class Coder:
 
     @cached_property
     def _word_prefix(self) -> str:
-        """What must stand before a word so that its pieces are those of running text.
+        """The prefix with which a single word has the pieces that it has in running text.
 
-        Byte-level tokenizers without `add_prefix_space` (ModernBERT, mmBERT) mark a word's start by the blank before,
-        and NER loses points without. SentencePiece and WordPiece need nothing.
+        Byte-level tokenizers without `add_prefix_space` (ModernBERT, mmBERT) mark the start of a word by a blank, and
+        NER loses points without it. SentencePiece and WordPiece need no prefix.
         """
         probe = ["the", "house", "in", "Berlin"]
         running = self.pieces([" ".join(probe)])[0].tolist()
@@ -189,14 +182,14 @@ class Coder:
         return ""
 
     def continued(self, text: str) -> Ids:
-        """Pieces of a text that follows another word."""
+        """Pieces of a text after another word."""
         return np.concatenate(self.word_pieces(["a", *text.split()])[1:])
 
     @property
     def end_id(self) -> int:
-        """The token that ends a generated text. Raises `BackboneError` where there is none."""
+        """The token that ends a generated text. Raises `BackboneError` if there is none."""
         if not len(self._end):
-            raise BackboneError("this tokenizer has no token that ends a text: nothing can be written with it")
+            raise BackboneError("this tokenizer has no end-of-text token: text cannot be generated with it")
         return int(self._end[0])
 
     def text(self, ids: Sequence[int]) -> str:
@@ -205,7 +198,7 @@ class Coder:
         return text.strip()
 
     def word_pieces(self, words: Sequence[str]) -> list[Ids]:
-        """Pieces of each word of a sentence; a word that the tokenizer drops becomes one unknown token."""
+        """Pieces of each word of a sentence; a word that the tokenizer drops becomes an unknown token."""
         prefix = self._word_prefix
         coded = self.pieces([word if i == 0 else prefix + word for i, word in enumerate(words)])
         unknown = self.tokenizer.unk_token_id
@@ -219,7 +212,7 @@ class Coder:
         return Segment(joined, len(joined))
 
     def two(self, first: Ids, second: Ids, max_length: int) -> Segment:
-        """Two texts in their frame; where too long the longer loses tokens first, as XTREME's scripts do."""
+        """Two texts in their frame, cut to `max_length` tokens; the longer text loses tokens first, as in XTREME."""
         frame = self.pair
         first, second = self.cut(first, second, max_length - frame.tokens)
         head = np.concatenate([frame.before, first, frame.between])
@@ -227,7 +220,7 @@ class Coder:
 
     @staticmethod
     def cut(first: Ids, second: Ids, budget: int) -> tuple[Ids, Ids]:
-        """Two texts truncated on the right to `budget` tokens together; the longer loses tokens first."""
+        """Two texts, truncated on the right to `budget` tokens together; the longer loses tokens first."""
         excess = len(first) + len(second) - budget
         if excess <= 0:
             return first, second

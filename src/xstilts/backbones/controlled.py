@@ -1,8 +1,8 @@
-"""Makes every dropout of a model one by hash, and finds what still draws random numbers.
+"""Replaces every dropout of a model by dropout by hash, and finds what still draws random numbers.
 
-Models in transformers have three kinds of dropout. Modules (`nn.Dropout`, also those of PEFT's adapters) are replaced
-by `dropout.Dropout`. Packed attention asks `HashDropout` itself. Functional calls (XGLM's and BLOOM's layers, the
-library's attention on the padded route and in mT5's decoder) are intercepted while the model runs, by `_Functional`.
+Models in transformers have three kinds of dropout. Modules (`nn.Dropout`, also of PEFT's adapters) are replaced by
+`dropout.Dropout`. Packed attention calls `HashDropout`. Functional calls (layers of XGLM and BLOOM, the library's
+attention on the padded route and in mT5's decoder) are intercepted by `_Functional` while the model runs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from xstilts.backbones.attention import SITE, explicit
+from xstilts.backbones.attention import SITE, explicit, repeated
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.dropout import Dropout, HashDropout, site_of
 from xstilts.backbones.packing import pack
 
 
 def control_dropout(backbone: Backbone, heads: Mapping[str, nn.Module]) -> None:
-    """Make all dropout of backbone and heads a function of the plan (`Packed.planned`). May be called again."""
+    """Make all dropout of backbone and heads a function of the batch plan (`Packed.planned`). May be called again."""
     new = backbone.hashed is None
     hashed = backbone.hashed = backbone.hashed or HashDropout()
     of_decoder: set[nn.Module] = set()
@@ -51,7 +51,7 @@ def control_dropout(backbone: Backbone, heads: Mapping[str, nn.Module]) -> None:
 
 
 def _framed(forward: Callable[..., Any], hashed: HashDropout, site: int) -> Callable[..., Any]:
-    """A module's forward that numbers the functional dropouts in it, also when activation recomputation calls it."""
+    """A module's forward that numbers its functional dropouts, also in activation recomputation."""
 
     @wraps(forward)
     def framed(*given: Any, **named: Any) -> Any:
@@ -70,7 +70,7 @@ def _framed(forward: Callable[..., Any], hashed: HashDropout, site: int) -> Call
 
 
 class _Functional(TorchFunctionMode):
-    """Computes torch's functional dropout, and attention with dropout, by hash."""
+    """Computes functional dropout, and attention with dropout, by hash."""
 
     def __init__(self, hashed: HashDropout) -> None:
         super().__init__()
@@ -100,21 +100,19 @@ class _Functional(TorchFunctionMode):
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **named: Any
     ) -> Tensor:
         if named.get("is_causal"):
-            assert attn_mask is None, "a mask beside a causal one"
+            assert attn_mask is None, "both a mask and `is_causal`"
             attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-        groups = query.shape[1] // key.shape[1]
-        if groups > 1:
-            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        states = (query, *(repeated(each, query.shape[1]) for each in (key, value)))
         drop = partial(self.hashed.drop, p=named["dropout_p"], site=self._site())
-        return explicit(query, key, value, attn_mask, named.get("scale"), drop)
+        return explicit(states, attn_mask, named.get("scale"), drop)
 
 
 @torch.no_grad()
 def uncontrolled_dropout(backbone: Backbone, device: str) -> bool:
-    """Whether training on that device draws random numbers that depend on the micro-batch.
+    """Whether training on a device draws random numbers that depend on the micro-batch.
 
-    Runs the model once in training mode, wherever it is, and checks that torch's generator did not advance. Whether
-    packed attention draws is known: a GPU's fused kernel does.
+    Runs the model once in training mode, where it is, and checks whether torch's generator advanced. Of packed
+    attention it is known that a GPU's fused kernel draws.
     """
     assert backbone.hashed is not None, "`control_dropout` comes first"
     probe = pack([np.arange(5, 9), np.arange(5, 12)])

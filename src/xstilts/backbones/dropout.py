@@ -1,9 +1,9 @@
-"""Dropout as a pure function: whether a value is kept depends on (seed of the step, site, token, column) alone.
+"""Dropout as a pure function of (seed of the step, site, token, column).
 
-torch draws masks one after another from one generator, so they depend on how a step is split into micro-batches and
-devices. Here a mask is an integer hash: the *site* numbers a place in the model, the *identity* of a token its place in
-the planned batch (`Packed.identity_T`). The arithmetic is int32 with wrap-around, the same on every device and with any
-number of threads. No state is kept inside layers, so activation recomputation gives the same masks.
+torch draws all masks from one generator, so they depend on how a step is split into micro-batches and devices. Here a
+mask is an integer hash. The *site* numbers a place in the model, the *identity* of a token its place in the planned
+batch (`Packed.identity_T`). The arithmetic is int32 with wrap-around, the same on every device and with any number of
+threads. Layers keep no state, so activation recomputation gives the same masks.
 Shape suffixes: R rows, C columns, B sequences, L longest, T tokens of a pack.
 """
 
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _GOLDEN = 0x9E3779B9  # 2^32 over the golden ratio: its multiples are spread evenly
-_FIRST, _SECOND = 0x85EBCA6B, 0xC2B2AE35  # of the finaliser of MurmurHash3 (Appleby, public domain)
+_FIRST, _SECOND = 0x85EBCA6B, 0xC2B2AE35  # the finaliser of MurmurHash3 (Appleby, public domain)
 
 
 def signed(value: int) -> int:
@@ -29,7 +29,7 @@ def signed(value: int) -> int:
 
 
 def mix(values: Tensor) -> Tensor:
-    """The finaliser of MurmurHash3 on int32: a bijection in which every bit depends on every other."""
+    """The finaliser of MurmurHash3 on int32: a bijection in which every bit depends on every other bit."""
     values = values ^ ((values >> 16) & 0xFFFF)  # torch shifts int32 arithmetically
     values = values * signed(_FIRST)
     values = values ^ ((values >> 13) & 0x7FFFF)
@@ -46,12 +46,12 @@ def mix_number(value: int) -> int:
 
 
 def identities(segments: Tensor, positions: Tensor) -> Tensor:
-    """The identity of each token, int32, from its segment's key and its position in the segment."""
+    """The identity of each token, int32, from the key of its segment and its position."""
     return mix(segments + positions.int() * signed(_GOLDEN))
 
 
 def segment_keys(rows: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """One int32 per segment, from its row in the planned batch and its number within that row."""
+    """One int32 per segment, from its row in the planned batch and its number in that row."""
     numbers = (int(row) * _GOLDEN + mix_number(int(part) + 1) for row, part in zip(rows, parts, strict=True))
     return np.fromiter((signed(mix_number(number)) for number in numbers), dtype=np.int32, count=len(rows))
 
@@ -69,17 +69,17 @@ def columns_of(count: int, device: torch.device) -> Tensor:
 
 
 def _least(p: float) -> int:
-    """The smallest int32 that dropout with probability `p` keeps."""
+    """The smallest int32 that dropout keeps."""
     return min(round(p * 2**32) - 2**31, 2**31 - 1)
 
 
 class _Drop(torch.autograd.Function):
-    """x over the share that is kept where `bits` are at least `least`, else 0. On a CPU `bits` are overwritten."""
+    """`scale` * x for `bits` of at least `least`, else 0. On a CPU `bits` are overwritten."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, bits: Tensor, least: int, scale: float) -> Tensor:
         ctx.scale = scale
-        # On a CPU numbers are faster than booleans.
+        # Numbers are faster than booleans on a CPU.
         keep = bits.ge_(least).to(x.dtype) if x.device.type == "cpu" else bits >= least
         ctx.save_for_backward(keep)
         return _times(x, keep, scale)
@@ -97,15 +97,15 @@ def _times(x: Tensor, keep: Tensor, scale: float) -> Tensor:
 
 
 class HashDropout:
-    """Dropout by hash for one model: the masks of the micro-batch that it computes.
+    """The masks of the current micro-batch of one model.
 
     Attributes:
         seed: of the step; None outside a planned step, where dropout is torch's.
-        identity_BL: identities of the tokens as the model computes them: [1, T] packed, else padded.
+        identity_BL: identities of the tokens in the model's input: [1, T] packed, else padded.
         identity_T: the same in pack order, for heads.
         batch: number of the micro-batch.
-        frame: site of the running module, and number of functional dropouts called in it (`controlled.py`).
-        attention: whether packed attention was asked for dropout.
+        frame: site of the running module, and number of functional dropouts in it (`controlled.py`).
+        attention: whether packed attention has dropout.
     """
 
     def __init__(self) -> None:
@@ -138,15 +138,15 @@ class HashDropout:
         return dropped
 
     def dropped(self, rows: Tensor, columns: Tensor, site: int, p: float) -> Tensor:
-        """1 where `drop` sets 0, else 0; int32, [R, C]."""
+        """1 for each value that `drop` sets to 0, else 0; int32, [R, C]."""
         return self._bits(rows, columns, site).lt_(_least(p))
 
     def _bits(self, rows: Tensor, columns: Tensor, site: int) -> Tensor:
         """Random int32 of a site, [R, C]: an odd number per row times one per column, modulo 2^32.
 
-        That is one pass, where mixing the bits of each value takes five. Two rows, or two columns, depend on each other
-        only where small multiples of their numbers are equal: one pair in a million correlates by more than 1 %, and
-        another pair at the next step or site.
+        This is one pass over the values; mixing the bits of each value takes five. Two rows, or two columns, correlate
+        by more than 1 % only if small multiples of their numbers are equal: one pair in a million, another at each step
+        and site.
         """
         assert self.seed is not None, "dropout outside of a planned step"
         salt = mix_number(self.seed ^ mix_number(site))
@@ -156,7 +156,7 @@ class HashDropout:
     def _rows(self, shape: torch.Size) -> Tensor:
         """Identities for states [B, L, C] or scores [B, heads, L, C] (or [B heads, L, C]) of the model's tokens.
 
-        Anything else is a table that belongs to no token, such as embeddings of relative positions.
+        Other shapes belong to tables, such as embeddings of relative positions.
         """
         sequences, longest = self.identity_BL.shape
         outer = prod(shape[:-2])
@@ -171,9 +171,9 @@ class Dropout(nn.Module):
 
     Attributes:
         site: its number, from its path in the model.
-        shared: whether a forward pass may call it several times, each time as another site. Not inside layers, where
-            activation recomputation would be counted.
-        hashed: of the model; None until `controlled.control_dropout` gives it.
+        shared: whether a forward pass may call it several times, each call as another site. Not in layers, where
+            activation recomputation would count too.
+        hashed: set by `controlled.control_dropout`.
     """
 
     def __init__(self, p: float) -> None:
@@ -184,7 +184,7 @@ class Dropout(nn.Module):
         self._calls = (0, 0)
 
     def forward(self, x: Tensor, place: Tensor | slice | None = None, p: float | None = None) -> Tensor:
-        """`place`: for heads, which tokens of the pack the rows of `x` are; `p`: the probability, if not its own."""
+        """`place`: for heads, the places of the rows of `x` in the pack; `p`: the probability; default: its own."""
         p = self.p if p is None else p
         if not self.training or p == 0:
             return x
@@ -200,5 +200,5 @@ class Dropout(nn.Module):
 
 
 def site_of(path: str) -> int:
-    """The number of a place in the model, which depends on its path alone."""
+    """The number of a place in the model, from its path."""
     return zlib.crc32(path.encode())

@@ -1,14 +1,14 @@
-"""Families of architectures, as values, and published checkpoints, read from `checkpoints.toml`.
+"""Families of architectures and their published checkpoints, from `checkpoints.toml`.
 
-An architecture of no family is tried packed, and checked when it is loaded.
+An architecture without a family takes the packed route, and is checked when it is loaded.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +21,8 @@ Fields = Mapping[str, Any]
 """Fields of a `config.json`."""
 
 XTREME = (
-    "none of its own: the mean over all tokens at 7/12 of the depth, as XTREME (Hu et al. 2020, "
-    "scripts/run_tatoeba.sh) and jiant read XLM-R Large"
+    "none of its own: the mean over all tokens at 7/12 of the depth, as for XLM-R Large in XTREME (Hu et al. 2020, "
+    "scripts/run_tatoeba.sh) and jiant"
 )
 
 
@@ -32,14 +32,11 @@ class Checkpoint:
 
     Attributes:
         name: in experiment files.
-        hub: repository on the Hugging Face hub; `revision`: its commit, 40 hex digits. None where none could be
-            verified; the stage that loads it then records the commit it got.
-        parameters: of the backbone as transformers' AutoModel builds it, without task heads.
-        model_type: transformers' name of the architecture.
-        shape: fields with which `AutoConfig.for_model(model_type, **shape)` makes the real architecture.
-        pooling: how a sentence becomes a vector without training; `pooling_source`: where that was published.
-        layer: hidden state that is pooled, 0 being the embedding output; None: 7/12 of the depth (`protocol_layer`).
-        note: what to know before using it.
+        hub: repository on the Hugging Face hub.
+        revision: its commit, 40 hex digits; None if none could be verified (a start stage records what it loads).
+        shape: fields for `AutoConfig.for_model(model_type, **shape)`.
+        pooling: how a sentence becomes a vector without training.
+        layer: hidden state to pool, 0 being the embedding output; None: 7/12 of the depth (`protocol_layer`).
     """
 
     name: str
@@ -58,37 +55,35 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Family:
-    """How one kind of architecture is fed.
-
-    Attributes:
-        model_types: `config.model_type` values of the family.
-        kind: of an encoder-decoder the encoder alone is the backbone; a decoder's token sees nothing to its right.
-        why_padded: why its attention cannot be replaced, so that it takes the padded route; empty: it runs packed.
-        offset: rows before the first token's in a learned table of positions; None where positions are no such table.
-        on_pack: called with (model, longest segment) before a packed forward pass, (model, None) before a padded one.
-    """
+    """A family of architectures; the attributes are keys of `checkpoints.toml`, which explains them."""
 
     name: str
-    model_types: tuple[str, ...]
+    model_types: Sequence[str] = ()
     kind: Kind = "encoder"
     why_padded: str = ""
-    offset: Callable[[Fields], int | None] = lambda fields: None
-    on_pack: Callable[[Any, int | None], None] | None = None
+    positions: Literal["", "table", "after padding", "relative"] = ""
     checkpoints: tuple[Checkpoint, ...] = ()
 
     @property
     def route(self) -> Route:
         return "padded" if self.why_padded else "packed"
 
+    def offset(self, fields: Fields) -> int | None:
+        """The first token's row in the table of positions; None if there is no table, or `fields` do not tell."""
+        if self.positions == "table":
+            return 0 if fields.get("position_biased_input", True) else None
+        padding = fields.get("pad_token_id", 1)
+        return padding + 1 if self.positions == "after padding" and isinstance(padding, int) else None
+
     def max_positions(self, fields: Fields) -> int | None:
-        """Tokens of the longest text; None where positions have no table, or where `fields` do not say."""
+        """Maximal tokens of a text; None if there is no table of positions, or `fields` do not tell."""
         usual = 514 if fields.get("model_type") == "xlm-roberta-xl" else 512  # transformers' default
         offset, rows = self.offset(fields), fields.get("max_position_embeddings", usual)
         return rows - offset if isinstance(rows, int) and offset is not None else None
 
 
-def _bias_of_longest(model: Any, longest: int | None) -> None:
-    """Have T5 build its relative position bias for the longest segment, not for the whole row (tokens x tokens)."""
+def bias_of_longest(model: Any, longest: int | None) -> None:
+    """Make T5 build its position bias for the longest segment, not for tokens x tokens of a pack; None undoes that."""
     for module in model.modules():
         if not getattr(module, "has_relative_attention_bias", False):
             continue
@@ -101,51 +96,12 @@ def _build_bias(build: Callable[..., Any], longest: int, *_: Any, device: Any = 
     return build(longest, longest, device=device)
 
 
-def _after_padding(fields: Fields) -> int | None:
-    """XLM-R's first token has the position after the padding index: 514 rows hold 512 tokens."""
-    padding = fields.get("pad_token_id", 1)
-    return padding + 1 if isinstance(padding, int) else None
-
-
-_FAMILIES = (
-    Family("bert", ("bert",), offset=lambda fields: 0),
-    Family("bloom", ("bloom",), "decoder", "position biases are built from the padding mask"),
-    # It has no fast tokenizer, so no task can be encoded for it yet.
-    Family(
-        "canine", ("canine",), why_padded="characters are down-sampled in blocks that cross the borders of segments"
-    ),
-    Family(
-        "deberta",
-        ("deberta", "deberta-v2"),
-        why_padded="attention adds scores of relative positions inside the model",
-        offset=lambda fields: 0 if fields.get("position_biased_input", True) else None,
-    ),
-    Family("eurobert", ("eurobert",)),
-    Family("gte", ("gte",)),
-    Family("llama", ("llama",), "decoder"),
-    Family("modernbert", ("modernbert",)),
-    Family("mt5", ("t5", "mt5", "umt5"), "encoder-decoder", on_pack=_bias_of_longest),
-    Family("qwen3", ("qwen3",), "decoder"),
-    Family(
-        "rembert",
-        ("rembert",),
-        why_padded="transformers accepts a registered attention and never calls it",
-        offset=lambda fields: 0,
-    ),
-    Family("xglm", ("xglm",), "decoder", "its attention is written out in the model and cannot be replaced"),
-    Family(
-        "xlm-roberta",
-        ("xlm-roberta", "xlm-roberta-xl", "roberta", "camembert", "xmod", "data2vec-text"),
-        offset=_after_padding,
-    ),
-)
-
-
+_OWN = ("model_types", "kind", "why_padded", "positions")
 _INHERITED = ("model_type", "licence", "citation", "pooling", "layer", "pooling_source", "note", "shape", "varies")
 
 
 def _published(name: str, table: Fields, group: Fields) -> Iterator[Checkpoint]:
-    """The checkpoints of a table of `checkpoints.toml`; `group`: what it inherits from the tables around it."""
+    """The checkpoints of a table of `checkpoints.toml`, with the defaults of the tables around it in `group`."""
     own = {key: table[key] for key in _INHERITED if key in table}
     known = {**group, **own, "shape": {**group.get("shape", {}), **own.get("shape", {})}}
     if "hub" not in table:
@@ -158,28 +114,28 @@ def _published(name: str, table: Fields, group: Fields) -> Iterator[Checkpoint]:
 
 FAMILIES: Registry[Family] = Registry("family of backbones")
 CHECKPOINTS: Registry[Checkpoint] = Registry("backbone")
-UNLISTED = Family("", ())
+UNLISTED = Family("")
 
-_tables = tomllib.loads((Path(__file__).parent / "checkpoints.toml").read_text(encoding="utf-8"))
-for _family in _FAMILIES:
-    _listed = tuple(_published(_family.name, _tables.get(_family.name, {}), {}))
-    FAMILIES.add(_family.name, replace(_family, checkpoints=_listed))
-    for _checkpoint in _listed:
+for _name, _table in tomllib.loads((Path(__file__).parent / "checkpoints.toml").read_text(encoding="utf-8")).items():
+    _own = {key: _table.pop(key) for key in _OWN if key in _table}
+    _family = Family(_name, **_own, checkpoints=tuple(_published(_name, _table, {})))
+    FAMILIES.add(_name, _family)
+    for _checkpoint in _family.checkpoints:
         CHECKPOINTS.add(_checkpoint.name, _checkpoint)
 
 
 def family_of(model_type: str) -> Family:
-    """The family of a `config.model_type`; one without a name where none lists it."""
+    """The family of a `config.model_type`, or `UNLISTED`."""
     return next((family for family in FAMILIES if model_type in family.model_types), UNLISTED)
 
 
 def checkpoint_of(source: str) -> Checkpoint | None:
-    """The checkpoint with this short name or hub repository; None for any other model."""
+    """The checkpoint with this short name or hub repository, or None."""
     return next((one for one in CHECKPOINTS if source in (one.name, one.hub)), None)
 
 
 def hint(source: str) -> str:
-    """The nearest listed checkpoints, as the end of a message that `source` cannot be loaded; may be empty."""
+    """The nearest checkpoints, for the end of a message that `source` cannot be loaded; may be empty."""
     if checkpoint_of(source):
         return ""
     names = {name.lower(): one.name for one in CHECKPOINTS for name in (one.name, one.hub)}

@@ -1,4 +1,4 @@
-"""How attention over a pack is split into calls: neighbouring segments of similar length form one run.
+"""Splits attention over a pack into calls: neighbouring segments of similar length form a run.
 
 Shape suffixes: P places in all padded blocks, in the order [segment, head, token]; T tokens of the pack; D head size.
 """
@@ -16,14 +16,13 @@ from torch import Tensor
 from xstilts.backbones.dropout import HashDropout, heads_of
 from xstilts.backbones.names import Backend
 
-# On a CPU one more attention call costs about as much as this many masked query-key pairs (64 segments of 8 tokens);
-# joining two runs pays while the padding it adds stays below. Elsewhere a call costs more.
 CALL_COST = 4_096
+"""Padded query-key pairs that cost as much as one more attention call on a CPU (64 segments of 8 tokens)."""
 
 
 @dataclass(frozen=True)
 class SegmentRun:
-    """Neighbouring segments served by one attention call; `lengths` never rise."""
+    """Neighbouring segments of one attention call, longest first."""
 
     begin: int
     lengths: tuple[int, ...]
@@ -42,12 +41,12 @@ class SegmentRun:
 
 
 class BlockPlaces(NamedTuple):
-    """Where the pack's states, one row per token and head, lie when each run is a padded block.
+    """Where the states of a pack, one row per token and head, are when each run is a padded block.
 
     Attributes:
         into_P: row of each place; any row for padding.
         back: place of each row, [T heads].
-        padding: places that hold no token.
+        padding: places without a token.
     """
 
     into_P: Tensor
@@ -63,9 +62,9 @@ class BlockPlaces(NamedTuple):
 
 @dataclass(frozen=True)
 class PackLayout:
-    """Where segments lie and how attention runs over them; built once per batch, shared by all layers.
+    """The segments of a pack and the attention calls over them; built once per batch, for all layers.
 
-    `causal` overrules what layers say of themselves; None leaves it to them. `hashed`: for attention dropout by hash.
+    `causal`: None leaves the choice to the layers. `hashed`: for attention dropout by hash.
     """
 
     lengths: tuple[int, ...]
@@ -80,8 +79,8 @@ class PackLayout:
 
     @cached_property
     def runs(self) -> tuple[SegmentRun, ...]:
-        """Segments joined greedily into runs while padding costs less than another call."""
-        assert list(self.lengths) == sorted(self.lengths, reverse=True), "segments must lie longest first"
+        """Segments, joined greedily into runs."""
+        assert list(self.lengths) == sorted(self.lengths, reverse=True), "segments must be sorted, longest first"
         cost = CALL_COST if self.device.type == "cpu" else 4 * CALL_COST
         runs: list[SegmentRun] = []
         begin = spent = 0
@@ -99,7 +98,7 @@ class PackLayout:
 
     @cached_property
     def gathers(self) -> dict[int, tuple[Tensor, Tensor]]:
-        """By `begin` of each uneven run: rows that fill its padded block, and the block's rows that are tokens."""
+        """`begin` of each uneven run -> rows that fill its padded block, and the places of tokens in the block."""
         tables = {}
         for run in self.runs:
             if not run.even:
@@ -108,7 +107,7 @@ class PackLayout:
         return tables
 
     def mask(self, run: SegmentRun, causal: bool, window: int | None) -> Tensor | None:
-        """Boolean mask, True = may attend: [n, 1, L, L], [1, 1, L, L], [n, 1, 1, L], or None where all may."""
+        """Boolean mask, True = may attend: [n, 1, L, L], [1, 1, L, L], [n, 1, 1, L], or None if all may."""
         key = (run.begin, causal, window)
         banded = causal or (window is not None and window < run.longest)
         if run.even and not banded:
@@ -121,19 +120,14 @@ class PackLayout:
             if not run.even:
                 length = torch.tensor(run.lengths, device=self.device)
                 allowed = allowed & (position[None, :] < length[:, None])[:, None, None, :]
-                # A padded query of a window may have no key left: it sees itself, and its state is dropped.
+                # A padded query of a window may have no key left: it sees itself, and its state is not used.
                 if banded:
                     allowed = allowed | torch.eye(run.longest, dtype=torch.bool, device=self.device)
             self._masks[key] = allowed
         return self._masks[key]
 
-    def bias(self, run: SegmentRun, causal: bool, window: int | None, dtype: torch.dtype) -> Tensor | None:
-        """`mask` as a term of the scores, 0 or -inf."""
-        mask = self.mask(run, causal, window)
-        return None if mask is None else torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
-
     def places(self, heads: int) -> BlockPlaces:
-        """Where each token and head lies when runs are blocks."""
+        """The places of all tokens and heads when runs are blocks."""
         if heads not in self._places:
             into, real = [], []
             for run in self.runs:
@@ -158,14 +152,14 @@ class PackLayout:
 
 
 def _block(run: SegmentRun, origin: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """For each place of a padded block, [n, L]: its row in the pack, less `origin`, and whether it is a token."""
+    """For each place of a padded block, [n, L]: its row in the pack, minus `origin`, and whether it is a token."""
     column, length = np.arange(run.longest), np.array(run.lengths)[:, None]
     real = column < length
     return run.begin - origin + np.cumsum(length)[:, None] - length + np.where(real, column, 0), real
 
 
 def band(query: Tensor, key: Tensor, causal: bool, window: int | None) -> Tensor:
-    """Boolean [Q, K]: which keys a query may see by position alone."""
+    """Boolean [Q, K]: which keys a query may see by their positions."""
     distance = query[:, None] - key[None, :]
     allowed = distance >= 0 if causal else torch.ones_like(distance, dtype=torch.bool)
     if window is not None:

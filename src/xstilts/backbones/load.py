@@ -1,4 +1,4 @@
-"""Loading and saving backbones: a hub name at a revision, a local folder, or a random start from a configuration."""
+"""Loads and saves backbones: from a hub name at a revision, a local folder, or with random weights."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from xstilts.core.seeds import derive_seed
 library_logging.disable_progress_bar()
 library_logging.set_verbosity_error()
 
-# Encoder-decoders whose encoder alone is the backbone; all others are what AutoModel gives.
 ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
+"""Encoder-decoders whose encoder is the backbone."""
 SPECIAL = ("pad", "bos", "eos", "cls", "sep")
 NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
-"""Keys of a `config.json` that are no fields of the architecture."""
+"""Keys of a `config.json` that are not fields of the architecture."""
 FOUR_BITS = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
-"""`quantize: nf4` as transformers calls it (QLoRA, Dettmers et al. 2023)."""
+"""`quantize: nf4` in transformers (QLoRA, Dettmers et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Weights:
     """How weights are held in memory.
 
     Attributes:
-        dtype: `float32`, `bfloat16`, or `auto`: as they were saved.
+        dtype: `float32`, `bfloat16`, or `auto`: as saved.
         quantize: `nf4`: linear layers in 4 bits (QLoRA, Dettmers et al. 2023), through bitsandbytes.
-        device: where weights in 4 bits are made; others are moved later.
-        written_out: weights in 4 bits are turned into 32 bits of the same values, so that bitsandbytes is not needed.
+        device: where weights in 4 bits are made; other weights are moved later.
+        written_out: whether weights in 4 bits are converted to 32 bits with the same values.
     """
 
     dtype: str = "float32"
@@ -58,7 +58,7 @@ class Weights:
     written_out: bool = False
 
     def options(self) -> dict[str, Any]:
-        """Keywords of `from_pretrained`. Raises `BackboneError` where bitsandbytes is missing."""
+        """Keywords of `from_pretrained`. Raises `BackboneError` if bitsandbytes is missing."""
         dtype = "auto" if self.dtype == "auto" else getattr(torch, self.dtype)
         if self.quantize is None:
             return {"dtype": dtype}
@@ -83,11 +83,11 @@ def load_backbone(
         source: folder with `config.json`, weights and tokenizer, or a hub name.
         revision: commit or tag on the hub.
         weights: how they are held; default: float32.
-        output: `text` keeps the output layer, and of an encoder-decoder the decoder.
+        output: `text` keeps the output layer, and the decoder of an encoder-decoder.
         lazy: load the tokenizer on first use; one of 250,000 pieces takes seconds.
 
     Raises:
-        BackboneError: there is no such model, it fails the packing check, or it should write text and cannot.
+        BackboneError: there is no such model, it fails the packing check, or it cannot write text with `output: text`.
     """
     check_folder(source)
     weights = weights or Weights()
@@ -104,10 +104,10 @@ def load_backbone(
 
 
 def keep_layout(model: Any) -> None:
-    """Have bitsandbytes keep the layout of weights in 4 bits on every CPU.
+    """Make bitsandbytes keep the layout of weights in 4 bits on CPUs with AVX-512 BF16.
 
-    With AVX-512 BF16 a layer outside training changes it on the first call: scales lose digits, and layers whose width
-    is no multiple of a block fail.
+    There a layer in evaluation mode changes it on the first call: scales lose digits, and layers whose width is not a
+    multiple of a block fail.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -115,42 +115,38 @@ def keep_layout(model: Any) -> None:
 
 
 def auto_class(config: Any, output: Output) -> Any:
-    """The auto class that builds the part of a model that is needed."""
+    """The auto class for a model, or for its encoder."""
     if output == "text":
         return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     return AutoModelForTextEncoding if config.model_type in ENCODER_OF else AutoModel
 
 
 def _checked(backbone: Backbone, output: Output) -> Backbone:
-    """The same backbone. Raises `BackboneError` where it cannot do what it is for."""
+    """The same backbone. Raises `BackboneError` if it fails the packing check, or cannot write text."""
     check_packing(backbone)
-    if output == "text" and not (backbone.decoder or backbone.config.is_encoder_decoder):
-        kind = backbone.config.model_type
-        raise BackboneError(
-            f"`output: text` is for decoders and encoder-decoders, and {kind} is an encoder: leave it out"
-        )
     if output == "text":
+        if not (backbone.decoder or backbone.config.is_encoder_decoder):
+            fault = f"and {backbone.config.model_type} is an encoder: leave it out"
+            raise BackboneError(f"`output: text` is for decoders and encoder-decoders, {fault}")
         check_text(backbone)
     return backbone
 
 
 def _check_weights(source: str, info: Mapping[str, Any]) -> None:
-    """Refuse weights that do not fill the model: transformers would draw the rest at random, with a warning only.
+    """Refuse incomplete weights: transformers would draw the rest at random, and only warn.
 
-    Poolers are exempt: checkpoints of masked language models have none, and our heads never read them.
+    Poolers may be missing: checkpoints of masked language models have none, and our heads do not read them.
     """
     if lacking := sorted(name for name in info["missing_keys"] if "pooler" not in name):
         raise BackboneError(f"the weights of backbone '{source}' lack {len(lacking)} of its tensors: {lacking[0]} ...")
     if info["mismatched_keys"]:
         name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
-        raise BackboneError(
-            f"the weights of backbone '{source}' do not fit its config.json: {name} is {list(found)}, "
-            f"expected {list(wanted)}"
-        )
+        fault = f"{name} is {list(found)}, expected {list(wanted)}"
+        raise BackboneError(f"the weights of backbone '{source}' do not fit its config.json: {fault}")
 
 
 def check_fields(architecture: str, fields: Mapping[str, Any]) -> None:
-    """Refuse configuration fields that transformers would keep and never read. Raises `UnknownName`."""
+    """Raises `UnknownName` for configuration fields that transformers would keep and never read."""
     default = _default_config(architecture)
     for name in fields:
         if name.startswith("_") or not hasattr(default, name):
@@ -172,11 +168,11 @@ def random_backbone(
     route: Route | None = None,
     output: Output = "head",
 ) -> Backbone:
-    """A backbone of random weights: where pretraining starts, and the control that every result needs.
+    """A backbone with random weights: the start of pretraining, and a control.
 
     Args:
         architecture: a transformers model type (`xlm-roberta`, `eurobert` ...).
-        config: its configuration fields; vocabulary and special tokens are the tokenizer's.
+        config: its configuration fields, without vocabulary and special tokens.
 
     Raises:
         UnknownName: there is no such architecture.
@@ -195,7 +191,7 @@ def random_backbone(
 
 
 def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None = None) -> None:
-    """Write `config.json`, `model.safetensors` and the tokenizer, as `AutoModel.from_pretrained` reads them."""
+    """Write `config.json`, `model.safetensors` and the tokenizer, for `AutoModel.from_pretrained`."""
     model = backbone.model
     implementation = model.config._attn_implementation
     try:
@@ -208,7 +204,7 @@ def save_backbone(backbone: Backbone, directory: Path, dtype: torch.dtype | None
 
 
 def describe(backbone: Backbone) -> dict[str, Any]:
-    """What a person wants to know of a backbone: architecture, sizes, route, and what a decoder's tokens see."""
+    """Architecture, sizes and route of a backbone, and the attention of a decoder."""
     seen = {backbone.sees(True), backbone.sees(False)} if backbone.decoder else set()
     both = "bidirectional for tags, spans and masked LM, else causal"
     return {
@@ -221,5 +217,5 @@ def describe(backbone: Backbone) -> dict[str, Any]:
         "route": backbone.route,
         **({"attention": both if len(seen) == 2 else seen.pop()} if seen else {}),
         **({"output": "text"} if backbone.writes else {}),
-        "listed": backbone.family.model_types != (),
+        "listed": bool(backbone.family.model_types),
     }

@@ -1,4 +1,4 @@
-"""Names and options of backbones, and the contents of a model folder, without torch."""
+"""Options of backbones and the contents of a model folder, without torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +11,16 @@ from xstilts.core.files import read_json
 from xstilts.core.strict import Strict
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""Files of weights in the order in which transformers looks for them: the first that is there is read."""
+"""Files of weights; transformers reads the first that exists."""
 ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
-"""Likewise files of adapters, which it reads too where the folder has an `adapter_config.json`."""
-
+"""Likewise files of adapters, which it also reads if the folder has an `adapter_config.json`."""
 OWN_CODE = (
     "it needs code of its own (`auto_map` in config.json or tokenizer_config.json), and xstilts never runs a model's "
     "code: use a checkpoint whose architecture transformers has, or convert this one to it"
 )
 
 LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
-"""Configuration fields for the number of layers; an architecture has one of them."""
+"""Configuration fields for the number of layers; each architecture has one of them."""
 WIDTH_FIELDS = ("hidden_size", "d_model", "n_embd")
 """Likewise for the size of hidden states."""
 
@@ -30,15 +29,15 @@ Backend = Literal["segments", "block_mask", "varlen"]
 Route = Literal["packed", "padded"]
 """How a backbone is run; see `xstilts.backbones.backbone`."""
 Output = Literal["head", "text"]
-"""How a backbone answers: through heads of ours, or in text, with the output layer it was pretrained with."""
+"""How a backbone answers: with our heads, or in text with its pretrained output layer."""
 Attention = Literal["auto", "causal", "bidirectional"]
-"""What a decoder's tokens see of their segment; see `Backbone.set_attention`."""
+"""The attention of a decoder; see `Backbone.set_attention`."""
 Token = Literal["first", "last"]
-"""The token of a segment that stands for all of it."""
+"""The token that represents its segment."""
 Pooling = Literal["mean", "first", "last"]
 """How the states of a sentence become one vector: their mean, or the state of its first or last token."""
 Similarity = Literal["cosine", "margin"]
-"""By what sentence vectors are compared: their cosine, or its ratio to the cosines with their neighbours."""
+"""How sentence vectors are compared: by cosine, or by its ratio to the cosines with their neighbours."""
 
 
 class LoRA(Strict):
@@ -55,7 +54,7 @@ class LoRA(Strict):
 
 
 def check_folder(source: str) -> None:
-    """Raises `BackboneError` for a source that looks like a folder and is no model folder."""
+    """Raises `BackboneError` if `source` looks like a folder and is not a complete model folder."""
     path = Path(source)
     if not (source.startswith((".", "/", "~")) or path.exists()):
         return
@@ -63,17 +62,15 @@ def check_folder(source: str) -> None:
         raise BackboneError(f"backbone '{source}': no such folder")
     if not (path / "config.json").is_file():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
-        raise BackboneError(
-            f"backbone '{source}' is no model folder: config.json is missing (found: {found}); "
-            "save one with save_pretrained"
-        )
+        fault = f"config.json is missing (found: {found}); save one with save_pretrained"
+        raise BackboneError(f"backbone '{source}' is no model folder: {fault}")
     fields = json_fields(path / "config.json")
     if "auto_map" in fields:
         from transformers import CONFIG_MAPPING
 
         if str(fields.get("model_type")) not in CONFIG_MAPPING:
             raise BackboneError(f"backbone '{source}' cannot be loaded: {OWN_CODE}")
-    # Without these transformers makes a tokenizer that knows no words, and says nothing.
+    # Without these files transformers silently makes an empty tokenizer.
     if not any(True for pattern in ("tokenizer*", "vocab*", "*.model") for _ in path.glob(pattern)):
         raise BackboneError(f"backbone '{source}' has no tokenizer: save the tokenizer into the same folder")
     if not weight_files(path):
@@ -81,7 +78,7 @@ def check_folder(source: str) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files from which transformers takes weights, with the shards of an index; empty where a folder has none."""
+    """The files from which transformers reads weights, with the shards of an index; may be empty."""
     named = json_fields(folder / "config.json").get("transformers_weights")
     found = _first(folder, WEIGHTS if named is None else (str(named),))
     for index in [path for path in found if path.name.endswith(".index.json")]:
@@ -97,7 +94,7 @@ def _first(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 
 def json_fields(file: Path) -> Mapping[str, Any]:
-    """A JSON object; empty where the file is missing or damaged, which the stage that loads the model will say."""
+    """A JSON object; empty if the file is missing or damaged. The stage that loads the model reports that."""
     try:
         found = read_json(file) if file.is_file() else {}
     except DataError:

@@ -1,10 +1,9 @@
-"""The packed batch: one row of token ids without padding, and how a batch is split into micro-batches.
+"""The packed batch: one row of token ids without padding; and micro-batches.
 
-Shape suffixes: T tokens of the whole pack, S segments, L longest segment, H hidden size.
-
-A segment is one input sequence with its special tokens: a sentence, a pair, one choice of a question, one window of a
-passage. Segments are sorted longest first, so that attention can run over neighbours of equal length in one call.
-Callers must not rely on that order: `starts_S` says where each segment begins.
+A segment is an input sequence with its special tokens: a sentence, a pair, a choice of a question, a window of a
+passage. Segments are sorted, longest first, so that attention runs over neighbours of equal length in one call.
+`starts_S` has the places of segments in the order of `pack`'s arguments.
+Shape suffixes: T tokens of the pack, S segments, L longest segment, H hidden size.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ class Packed:
     Attributes:
         ids_T: token ids, int64.
         lengths: tokens of each segment in pack order (longest first).
-        types_T: token type ids (0 first text, 1 second text), int64; some architectures read them.
-        starts_S: position of the first token of each segment, segments as given to `pack`.
+        types_T: token type ids (0 first text, 1 second text), int64.
+        starts_S: place of the first token of each segment, in the order of `pack`'s arguments.
         seed: of dropout in the training step; None outside training.
-        keys_S: identifies each segment within that step, int32, in pack order.
+        keys_S: identifies each segment in that step, int32, in pack order.
     """
 
     ids_T: Tensor
@@ -55,7 +54,7 @@ class Packed:
 
     @cached_property
     def positions_T(self) -> Tensor:
-        """Position of each token inside its segment, from 0."""
+        """Position of each token in its segment, from 0."""
         return torch.from_numpy(np.concatenate([np.arange(n) for n in self.lengths])).to(self.ids_T.device)
 
     @cached_property
@@ -65,22 +64,22 @@ class Packed:
 
     @cached_property
     def identity_T(self) -> Tensor:
-        """What identifies each token within its step, int32, however the step is split into packs (`dropout.py`)."""
+        """The identity of each token in its step, int32, however the step is split into packs (`dropout.py`)."""
         assert self.keys_S is not None, "`planned` comes first"
         return identities(self.keys_S[self.segment_T], self.positions_T)
 
     @cached_property
     def ends_S(self) -> Tensor:
-        """Position of each segment's last token, segments as given to `pack`."""
+        """Place of each segment's last token, in the order of `pack`'s arguments."""
         lengths = torch.tensor(self.lengths, device=self.ids_T.device)
         return self.starts_S + lengths[self.segment_T[self.starts_S]] - 1
 
     def summary_S(self, token: Token) -> Tensor:
-        """Position of each segment's first or last token, segments as given to `pack`."""
+        """Place of each segment's first or last token, in the order of `pack`'s arguments."""
         return self.starts_S if token == "first" else self.ends_S
 
     def segments(self) -> list[np.ndarray]:
-        """Token ids of each segment, segments as given to `pack`."""
+        """Token ids of each segment, in the order of `pack`'s arguments."""
         ids, ends = self.ids_T.cpu().numpy(), self.ends_S.tolist()
         return [ids[begin : end + 1] for begin, end in zip(self.starts_S.tolist(), ends, strict=True)]
 
@@ -91,27 +90,21 @@ class Packed:
         return grid
 
     def planned(self, seed: int, rows: np.ndarray, parts: np.ndarray) -> Packed:
-        """The same pack as part of a training step.
-
-        `rows`: row of each segment (as given to `pack`) in the step; `parts`: its number within that row.
-        """
+        """The same pack as part of a training step; `rows`, `parts`: each segment's row and its number in that row."""
         keys = np.empty(len(rows), dtype=np.int32)
         keys[self.segment_T[self.starts_S].numpy()] = segment_keys(rows, parts)
         return replace(self, seed=seed, keys_S=torch.from_numpy(keys))
 
     def to(self, device: torch.device | str) -> Packed:
-        """The same pack on another device."""
         ids_T, types_T, starts_S = (each.to(device) for each in (self.ids_T, self.types_T, self.starts_S))
         keys_S = None if self.keys_S is None else self.keys_S.to(device)
         return Packed(ids_T, self.lengths, types_T, starts_S, self.seed, keys_S)
 
 
 def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = None) -> Packed:
-    """Lay segments into one row, longest first (ties keep their order).
+    """Put segments into one row, longest first (ties keep their order).
 
-    Args:
-        segments: integer arrays of token ids, each of at least one token.
-        type_splits: for each segment the position from which token type ids are 1; None: all are 0.
+    `type_splits`: for each segment the position from which token type ids are 1; None: all are 0.
     """
     lengths = np.fromiter((len(segment) for segment in segments), dtype=np.int64, count=len(segments))
     assert len(lengths) > 0, "an empty pack"
@@ -132,7 +125,8 @@ def pack(segments: Sequence[np.ndarray], type_splits: Sequence[int] | None = Non
 def micro_batches(lengths: np.ndarray, budget: int, ranks: int = 1) -> list[np.ndarray]:
     """Positions of a batch's rows in groups of at most `budget` tokens (but at least one row), longest first.
 
-    With several ranks the number of groups, of about equal size, is a multiple of `ranks` unless there are fewer rows.
+    With several ranks the groups have about equal size, and their number is a multiple of `ranks`, if there are enough
+    rows.
     """
     order = np.argsort(-lengths, kind="stable")
     if ranks > 1:
@@ -152,18 +146,14 @@ def micro_batches(lengths: np.ndarray, budget: int, ranks: int = 1) -> list[np.n
 
 
 def halved_budget(lengths: np.ndarray, budget: int, device: str, place: str, ranks: int = 1) -> int:
-    """A budget of half the largest micro-batch's tokens, after the device ran out of memory; frees cached memory.
+    """Half the tokens of the largest micro-batch, after the device ran out of memory; frees cached memory.
 
-    Args:
-        lengths: tokens of the rows still to be computed.
-
-    Raises:
-        OutOfMemory: that micro-batch is a single row.
+    `lengths`: tokens of the rows that are still to be computed. Raises `OutOfMemory` if that micro-batch is one row.
     """
     torch.cuda.empty_cache()
     largest = max(micro_batches(lengths, budget, ranks), key=lambda rows: int(lengths[rows].sum()))
     tokens = int(lengths[largest].sum())
     if len(largest) == 1:
-        text = f"{tokens} tokens, which cannot be divided"
-        raise OutOfMemory(f"{device} is out of memory at {place} with {text}: {REMEDIES}")
+        problem = f"{device} is out of memory at {place} with {tokens} tokens, which cannot be divided"
+        raise OutOfMemory(f"{problem}: {REMEDIES}")
     return tokens // 2

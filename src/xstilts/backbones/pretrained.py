@@ -1,4 +1,4 @@
-"""The one way to transformers' `from_pretrained` and `from_config`: a model's own code is never run."""
+"""All calls of transformers' `from_pretrained` and `from_config`: a model's own code is never run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from xstilts.core.errors import BackboneError
 
 PICKLE = "its pickled weights are damaged or hold more than tensors, and code in them is never run: save safetensors"
 READABLE = (OSError, ValueError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
-"""Errors whose texts are written for people."""
+"""Errors with readable texts."""
 
 
 def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
-    """What an auto class of transformers or PEFT makes of a folder or a hub name.
+    """Load a folder or a hub name with an auto class of transformers or PEFT.
 
-    Without `trust_remote_code=False`, transformers asks on standard input whether to run a model's own code. A model
-    that names such code loads all the same where transformers has its architecture. Weights in pickles are read by
-    torch's restricted unpickler, which makes tensors and nothing else.
+    Without `trust_remote_code=False` transformers asks on standard input whether to run a model's own code. A model
+    with such code still loads if transformers has its architecture. torch's restricted unpickler reads pickled weights;
+    it makes only tensors.
 
     Raises:
-        BackboneError: it cannot be loaded, or only by code of its own.
+        BackboneError: it cannot be loaded, or only with code of its own.
     """
     try:
         made = auto.from_pretrained(source, trust_remote_code=False, **options)
@@ -37,7 +37,7 @@ def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
 
 
 def from_config(auto: Any, config: Any, **options: Any) -> Any:
-    """A random model, made by transformers' code alone. Raises `BackboneError` where `config` asks for other code."""
+    """A random model. Raises `BackboneError` if `config` asks for code outside transformers."""
     _refuse_kernel(config)
     try:
         return auto.from_config(config, trust_remote_code=False, **options)
@@ -46,14 +46,14 @@ def from_config(auto: Any, config: Any, **options: Any) -> Any:
 
 
 def _refuse_kernel(config: Any) -> None:
-    """A name with a slash makes transformers download attention from the hub, as compiled code."""
+    """For a name with a slash, transformers would download compiled attention code from the hub."""
     asked = getattr(config, "_attn_implementation", None)
     if isinstance(asked, str) and "/" in asked:
         raise BackboneError(f"its configuration asks for attention code from the hub ({asked}): remove that field")
 
 
 def _reason(error: Exception) -> str:
-    """The first line of a readable error; of any other its kind, and that a file is damaged."""
+    """The first line of a readable error; for others their kind, and that a file is damaged."""
     first, *more = [*str(error).strip().splitlines(), ""]
     text = " ".join([first, *more[:1]]).strip() if first.endswith(":") else first
     if "trust_remote_code" in str(error):

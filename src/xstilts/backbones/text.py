@@ -1,7 +1,7 @@
-"""Backbones that write: probabilities of answers to prompts, and answers generated under constraints.
+"""Backbones that write text: probabilities of answers to prompts, and constrained generation.
 
-A decoder reads prompt and answer as one segment of a pack. An encoder-decoder reads the prompts as a pack with its
-encoder, and the answers, which are short, padded with its decoder. Callers see no difference.
+A decoder reads prompt and answer as one segment of a pack. An encoder-decoder reads a pack of prompts with its encoder,
+and the padded answers with its decoder.
 Shape suffixes: T tokens of the pack, S segments, N answers, A tokens of all answers, L longest, V vocabulary, H hidden.
 """
 
@@ -20,27 +20,28 @@ from xstilts.backbones.attention import NAME
 from xstilts.backbones.backbone import HALF_TOLERANCE, TOLERANCE, Backbone
 from xstilts.backbones.coder import Ids
 from xstilts.backbones.dropout import identities
+from xstilts.backbones.families import bias_of_longest
 from xstilts.backbones.packing import Packed, pack
 from xstilts.core.errors import BackboneError
 
 Allowed = Callable[[int, Sequence[int]], list[int]]
-"""(number of the prompt, tokens written so far) -> tokens that may follow."""
+"""(number of the prompt, tokens so far) -> allowed next tokens."""
 
 
 def pack_answers(
     prompts: Sequence[Ids], answers: Sequence[Ids], owner: Sequence[int], decoder: bool
 ) -> tuple[Packed, dict[str, Tensor]]:
-    """Prompts with answers as one pack, and where the answers' probabilities are found.
+    """Prompts with answers as one pack, and targets for `log_probabilities`.
 
     Args:
-        prompts: tokens of each, with what the tokenizer puts at the beginning of a text.
-        answers: tokens of each, the end token last.
+        prompts: tokens of each, with those that open a text.
+        answers: tokens of each, with the end token.
         owner: for each answer the number of its prompt.
 
     Returns:
-        the pack, and `token_A`; `answer_A`: the answer each token belongs to; `place_A`: of a decoder the row of the
-        pack whose state predicts it, else its place in the flattened grid of answers; and, for an encoder-decoder,
-        `answer_NL` (padded with -1) and `prompt_N`.
+        the pack; and `token_A`; `answer_A`: the answer of each token; `place_A`: for a decoder the place of the state
+        that predicts it, else its place in the flattened grid of answers; for an encoder-decoder also `answer_NL`
+        (padded with -1) and `prompt_N`.
     """
     lengths = [len(answer) for answer in answers]
     token_A = torch.from_numpy(np.concatenate(answers).astype(np.int64))
@@ -58,7 +59,7 @@ def pack_answers(
 
 
 def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
-    """Log probability of every token of the answers, [A] float32, from the states of `pack_answers`'s pack."""
+    """Log probabilities of all tokens of the answers, [A] float32, from the states of `pack_answers`'s pack."""
     if backbone.decoder:
         logits_AV: Tensor = backbone.model.get_output_embeddings()(states_TH[targets["place_A"]])
     else:
@@ -68,7 +69,7 @@ def log_probabilities(backbone: Backbone, states_TH: Tensor, packed: Packed, tar
 
 
 def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapping[str, Tensor]) -> Tensor:
-    """The decoder's logits over every place of the grid of answers, [N x L, V]."""
+    """The decoder's logits for the grid of answers, [N x L, V]."""
     row_N = packed.segment_T[packed.starts_S][targets["prompt_N"]]
     mask_SL = packed.pad(torch.ones_like(packed.ids_T))
     answer_NL = targets["answer_NL"]
@@ -77,7 +78,7 @@ def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapp
     if backbone.decoder_hashed is not None:
         backbone.decoder_hashed.begin(None)
         if backbone.training and packed.keys_S is not None:
-            # Negative positions: the prompt's are 0, 1 ...
+            # Positions are negative, since those of the prompt are 0, 1 ...
             places_L = -1 - torch.arange(answer_NL.shape[1], device=answer_NL.device)
             backbone.decoder_hashed.begin(packed.seed, identities(packed.keys_S[row_N][:, None], places_L))
     read = {"encoder_outputs": (packed.pad(states_TH)[row_N],), "attention_mask": mask_SL[row_N]}
@@ -87,7 +88,7 @@ def _decode(backbone: Backbone, states_TH: Tensor, packed: Packed, targets: Mapp
 
 
 def start_token(config: Any) -> int:
-    """What an encoder-decoder's decoder reads first."""
+    """The first input token of an encoder-decoder's decoder."""
     start = getattr(config, "decoder_start_token_id", None)
     return int(config.pad_token_id if start is None else start)
 
@@ -96,15 +97,12 @@ def start_token(config: Any) -> int:
 def generate(
     backbone: Backbone, prompts: Sequence[Ids], end: int, longest: int, allowed: Allowed | None = None
 ) -> list[list[int]]:
-    """Greedy answers, by transformers' own generation under its own attention.
+    """Greedy answers without the end token, by transformers' generation with its own attention.
 
     Args:
         end: the token that ends an answer; an encoder-decoder also reads it after the prompt.
-        longest: most tokens of an answer.
-        allowed: what may be written; default: anything.
-
-    Returns:
-        the tokens of each answer, without the end token.
+        longest: maximal tokens of an answer.
+        allowed: constraint; default: none.
     """
     device = backbone.embeddings.device
     rows = [np.asarray(p) if backbone.decoder else np.append(p, end) for p in prompts]
@@ -129,9 +127,9 @@ def generate(
 
 @contextmanager
 def _library_attention(backbone: Backbone) -> Iterator[None]:
-    """The model as transformers runs it by itself."""
-    if backbone.family.on_pack is not None:
-        backbone.family.on_pack(backbone.body, None)
+    """The model with transformers' own attention."""
+    if backbone.family.positions == "relative":
+        bias_of_longest(backbone.body, None)
     if backbone.route == "padded":
         yield
         return
@@ -143,7 +141,7 @@ def _library_attention(backbone: Backbone) -> Iterator[None]:
 
 
 def by_library(model: Any, prompt: Ids, answer: Ids) -> Tensor:
-    """Log probability of every token of one answer, [A], by a transformers model's own forward pass."""
+    """Log probabilities of all tokens of one answer, [A], by a transformers model's own forward pass."""
     device = model.get_input_embeddings().weight.device
     told = torch.from_numpy(answer.astype(np.int64)).to(device)
     if model.config.is_encoder_decoder:
@@ -159,11 +157,10 @@ def by_library(model: Any, prompt: Ids, answer: Ids) -> Tensor:
 
 @torch.no_grad()
 def check_text(backbone: Backbone) -> None:
-    """Refuse a model whose output layer does more than we know of, such as scaling or capping its logits.
+    """Refuse a model whose output layer scales or caps its logits, or the like.
 
-    Raises:
-        BackboneError: answers have other log probabilities than the library's own forward pass gives (by more than
-            1e-4, or 5 % in less than 32 bits).
+    Raises `BackboneError` if log probabilities of answers differ from those of the library's own forward pass, by more
+    than 1e-4, or 5 % in less than 32 bits.
     """
     prompt, answer = np.arange(3, 8), np.asarray([4, 6, 2])
     training, device = backbone.training, backbone.embeddings.device
@@ -177,6 +174,6 @@ def check_text(backbone: Backbone) -> None:
     error = float((ours - theirs).abs().max())
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE * float(theirs.abs().max())):
         raise BackboneError(
-            f"{type(backbone.model).__name__} gives answers other probabilities here than in transformers (difference "
-            f"{error:.2g}): its output layer is not a plain projection; use it with heads"
+            f"answers of {type(backbone.model).__name__} have other probabilities than in transformers (difference "
+            f"{error:.2g}): its output layer is not a plain projection; use `output: head`"
         )

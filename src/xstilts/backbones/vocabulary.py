@@ -1,7 +1,7 @@
-"""Training a joint subword vocabulary: byte-pair encoding over NFKC text with marked word starts.
+"""Trains a joint subword vocabulary: byte-pair encoding of NFKC text with marked word starts.
 
-Special tokens are XLM-R's (`<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4; pairs are `<s> A </s></s> B </s>`), so
-that any RoBERTa-like architecture can use it.
+Special tokens are those of XLM-R (`<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, `<mask>` 4; pairs are `<s> A </s></s> B
+</s>`), so that RoBERTa-like architectures can use it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class VocabularyConfig:
     """Size and contents of a vocabulary.
 
     Attributes:
-        alphabet: characters that are kept, the most frequent first; others become unknown.
-        ascii: keep letters, digits and punctuation of English in any case, for prompts and labels.
-        sentinels: number of tokens `<extra_id_0>` ... that stand for spans (`task_types.raw_text`).
+        alphabet: maximal number of characters; the least frequent ones become unknown.
+        ascii: keep all letters, digits and punctuation marks of English, for prompts and labels.
+        sentinels: number of tokens `<extra_id_0>` ... for span corruption (`task_types.raw_text`).
     """
 
     pieces: int

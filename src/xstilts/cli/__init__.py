@@ -47,7 +47,7 @@ VERBS = {
     "export": (USE, "export", "Write a trained model as a Hugging Face folder with a model card."),
     "predict": (USE, "predict", "Predict with a trained model on a file of your own, in any language."),
     "list": (KNOW, "known", "List the tasks, languages, backbones or metrics that xstilts knows, or your models."),
-    "show": (KNOW, "known", "Describe a task, language, metric, backbone or finished stage."),
+    "show": (KNOW, "known", "Describe a task, task type, language, metric, backbone or finished stage."),
     "score": (KNOW, "scores", "Score predictions of any model with the official metric of a task."),
     "data": (KNOW, "data", "Check data files, and fetch those that are missing."),
 }

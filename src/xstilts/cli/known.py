@@ -1,8 +1,9 @@
-"""`xstilts list` and `xstilts show`: tasks, languages, metrics, backbones, and what a store holds."""
+"""`xstilts list` and `xstilts show`: tasks, task types, languages, metrics, backbones, and what a store holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from xstilts.cli import backbones, output
 from xstilts.cli import options as opt
 from xstilts.core.errors import StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES, meant
+from xstilts.data.readers.types import TYPES, Type
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
 from xstilts.tasks import TASKS, Task
@@ -47,13 +49,13 @@ def list_(
 
 def show(
     name: Annotated[
-        str, Argument(help="Name of a task, language, metric or backbone, or the key of a finished stage.")
+        str, Argument(help="Name of a task, task type, language, metric or backbone, or the key of a finished stage.")
     ],
     store: opt.Store = Path("runs"),
     experiment: opt.Experiment = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Describe a task, language, metric, backbone or finished stage.
+    """Describe a task, task type, language, metric, backbone or finished stage.
 
     For a task: its protocol, source, licence, citation and known defects. For
     a stage: its configuration, inputs and files.
@@ -75,6 +77,8 @@ def show(
 def _known(name: str, store: Path) -> dict[str, Any]:
     if name in TASKS:
         return _task(TASKS.get(name))
+    if name in TYPES:
+        return _type(TYPES.get(name))
     if (code := meant(name)) in LANGUAGES:
         tasks = [task.name for task in TASKS if code in task.languages and task.metric]
         return {**next(row for row in _languages() if row["code"] == code), "tasks": tasks}
@@ -85,8 +89,8 @@ def _known(name: str, store: Path) -> dict[str, Any]:
     try:
         record = Store(store, must_exist=True).find(name)
     except StoreError:
-        known = [*TASKS.names(), *LANGUAGES, *METRICS.names(), *CHECKPOINTS.names()]
-        raise UnknownName("task, language, metric, backbone or finished stage", name, known) from None
+        known = [*TASKS.names(), *TYPES.names(), *LANGUAGES, *METRICS.names(), *CHECKPOINTS.names()]
+        raise UnknownName("task, task type, language, metric, backbone or finished stage", name, known) from None
     return {**{field: getattr(record, field) for field in STAGE}, "directory": str(record.directory)}
 
 
@@ -144,3 +148,16 @@ def _task(task: Task, most: int = 6) -> dict[str, Any]:
         "licence": task.licence,
         "citation": task.citation,
     }
+
+
+def _type(kind: Type) -> dict[str, Any]:
+    """Everything about a task type, without what does not apply to it."""
+    found = {
+        **asdict(kind),
+        "fields": [f"{name}: column {' or '.join(map(str, columns))}" for name, columns in kind.fields.items()],
+        "optional": sorted(kind.optional),
+        "make": kind.make.__name__ if kind.make else "",
+        "options": [f"{name}: {low:g} to {high:g}" for name, (low, high) in kind.options.items()],
+        "usual": [f"{name}: {value:g}" for name, value in asdict(kind.usual).items()],
+    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items() if value}

@@ -1,1 +1,1 @@
-"""Out into the world: finished models as folders of other libraries, and their predictions for a user's file."""
+"""Finished models as folders of other libraries, and their predictions for the files of users."""

@@ -1,4 +1,4 @@
-"""The model card of an exported folder: what the store knows of the model, with metadata as the hub reads it."""
+"""The model card of an exported folder: what the store knows about the model, with metadata for the hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from xstilts.backbones.families import checkpoint_of
 from xstilts.core.files import read_json
 from xstilts.data.readers.types import asked_type
-from xstilts.export.adapter import Adapter
+from xstilts.export.build import Adapter
 from xstilts.export.finished import Finished, Head
 from xstilts.graph.record import Record
 from xstilts.stages.models import held_weights
@@ -25,7 +25,7 @@ PIPELINES: Mapping[str, str] = {
     "AutoModelForSeq2SeqLM": "text2text-generation",
     "SentenceTransformer": "sentence-similarity",
 }
-"""The hub's word for what a class does, where it is not that of the head's type."""
+"""Class -> its pipeline on the hub, if that is not the one of the head's type."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Exported:
     """What was written.
 
     Attributes:
-        auto: the class that loads it; library: the class that it then is, without PEFT.
-        difference: the largest from the model in the store, on the inputs of the check.
-        outputs: names of the outputs where they are not the task's labels.
+        auto: the class that loads it; library: the class of the loaded model, without PEFT.
+        difference: the largest difference from the model in the store, on the inputs of the check.
+        outputs: names of the outputs if they are not the task's labels.
         layer, pooling: of sentence vectors.
         pairs: whether the head was trained on pairs of texts.
-        adapter: that was written in place of whole weights.
+        adapter: written instead of whole weights.
     """
 
     head: Head
@@ -54,7 +54,7 @@ class Exported:
 
 
 class Words(NamedTuple):
-    """What an experiment file says of its models; empty without one."""
+    """What an experiment file says about its models."""
 
     title: str = ""
     question: str = ""
@@ -62,7 +62,7 @@ class Words(NamedTuple):
 
 
 def card(found: Finished, made: Exported, name: str, words: Words) -> str:
-    """README.md: YAML metadata with `model-index`, then the card. Raises `StoreError` where its history is gone."""
+    """README.md: YAML metadata with `model-index`, then the card. Raises `StoreError` if its history was deleted."""
     scores = found.scores()
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
@@ -79,17 +79,17 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
         name=name,
         words=words,
         weights=held_weights(found.model.directory),
-        start=start(found.walk[0]),
-        phases=[phase(record, found) for record in trained],
+        start=_start(found.walk[0]),
+        phases=[_phase(record, found) for record in trained],
         tables=tables,
         protocols=sorted({re.sub(r" \| n=\d+", "", one) for one in signatures}),
-        data={task: about_task(task, found) for task in [*tasks, *(row["task"] for row in scores)]},
+        data={task: _about_task(task, found) for task in [*tasks, *(row["task"] for row in scores)]},
     )
-    return f"---\n{metadata(found, made, name, scores).to_yaml()}\n---\n\n{text}"
+    return f"---\n{_metadata(found, made, name, scores).to_yaml()}\n---\n\n{text}"
 
 
-def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mapping[str, Any]]) -> ModelCardData:
-    """What the hub reads of the card; without `license`, which is the user's to choose."""
+def _metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mapping[str, Any]]) -> ModelCardData:
+    """The metadata, without `license`: the user chooses that."""
     spoken = sorted({row["language"] for row in scores if not re.fullmatch("q[a-t][a-z]", row["language"])})
     base = found.walk[0].config.get("hub")
     library, tags = "transformers", ["xstilts", "cross-lingual"]
@@ -97,6 +97,20 @@ def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mappin
         library, tags = "peft", [*tags, "lora"]
     elif made.layer:
         library, tags = "sentence-transformers", [*tags, "sentence-transformers", "feature-extraction"]
+    results = [
+        EvalResult(
+            task_type=asked_type(row["type"]).answers or "sentence-similarity",
+            dataset_type=row["task"],
+            dataset_name=f"{row['task']} ({row['language']})",
+            dataset_config=row["language"],
+            dataset_split=row["split"],
+            metric_type=row["metric"],
+            metric_name=f"{row['metric']} {row['variant']}".strip(),
+            metric_value=round(row["value"], 4),
+            metric_args={"n": row["n"], "signature": row["signature"]},
+        )
+        for row in scores
+    ]
     relation = "adapter" if made.adapter and made.adapter.revision else "finetune"
     return ModelCardData(
         model_name=name,
@@ -106,27 +120,12 @@ def metadata(found: Finished, made: Exported, name: str, scores: Sequence[Mappin
         library_name=library,
         pipeline_tag=PIPELINES.get(made.auto) or asked_type(made.head.type).answers,
         tags=tags,
-        eval_results=[result(row) for row in scores] or None,
+        eval_results=results or None,
     )
 
 
-def result(row: Mapping[str, Any]) -> EvalResult:
-    """One score as an entry of `model-index`."""
-    return EvalResult(
-        task_type=asked_type(row["type"]).answers or "sentence-similarity",
-        dataset_type=row["task"],
-        dataset_name=f"{row['task']} ({row['language']})",
-        dataset_config=row["language"],
-        dataset_split=row["split"],
-        metric_type=row["metric"],
-        metric_name=f"{row['metric']} {row['variant']}".strip(),
-        metric_value=round(row["value"], 4),
-        metric_args={"n": row["n"], "signature": row["signature"]},
-    )
-
-
-def start(record: Record) -> tuple[str, str, str]:
-    """The model that the phases began from: what it is, which files or revision, its licence if that is known."""
+def _start(record: Record) -> tuple[str, str, str]:
+    """The model before the first phase: what it is, which files or revision, and its licence if known."""
     config = record.config
     if "hub" in config:
         told = read_json(record.file("about.json")).get("commit") or config["revision"]
@@ -141,8 +140,8 @@ def start(record: Record) -> tuple[str, str, str]:
     return f"Random weights ({random['architecture']})", f"seed {random['seed']}", ""
 
 
-def phase(record: Record, found: Finished) -> list[str]:
-    """One row of the table of phases: data, length, batch, learning rate, the rest, seed, stage."""
+def _phase(record: Record, found: Finished) -> list[str]:
+    """A row of the table of phases: data, length, batch, learning rate, other options, seed, stage."""
     config, options = record.config, record.config["train"]
     parts = []
     for i, part in enumerate(config["components"]):
@@ -159,8 +158,8 @@ def phase(record: Record, found: Finished) -> list[str]:
     return ["; ".join(parts), length, batch, f"{rate:g}", rest, seed, f"`{record.key}`"]
 
 
-def about_task(name: str, found: Finished) -> str:
-    """Licence, citation, source and defects of a registered task; nothing is known of a user's own."""
+def _about_task(name: str, found: Finished) -> str:
+    """Licence, citation, source and defects of a registered task; a user's own task has none of these."""
     prepared = [record.config for record in found.stages.values() if record.kind == "prepare"]
     if name not in TASKS or any(one["task"] == name and ("read" in one or "like" in one) for one in prepared):
         return "licence not known, since it is a task of the user's own"

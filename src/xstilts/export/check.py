@@ -1,4 +1,4 @@
-"""A written folder against the model it was made of: the same logits or states on the same inputs.
+"""Compares a written folder with the model in the store: logits or states on the same inputs.
 
 Inputs are texts of random pieces of the tokenizer, so that they fit any vocabulary.
 Shape suffixes: T tokens, C outputs, S segments, H hidden.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Segment
 from xstilts.backbones.packing import pack
+from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.seeds import generator
 from xstilts.data.examples import ChoiceExample, Example, SpanExample, TaggedExample, TextExample
@@ -26,7 +29,7 @@ from xstilts.task_types.features import Features
 from xstilts.tasks import Encoding
 
 TOLERANCE = 1e-5
-"""Largest difference, times the largest value where that is above 1."""
+"""Largest difference, relative to the largest value if that is above 1."""
 
 
 def sample_texts(coder: Coder) -> list[str]:
@@ -38,7 +41,7 @@ def sample_texts(coder: Coder) -> list[str]:
 
 
 def sample_features(backbone: Backbone, head: Head, limits: Encoding) -> Features:
-    """Tokenised inputs of a head without gold; for classification both single texts and pairs."""
+    """Tokenised inputs of a head, without gold; for classification both single texts and pairs."""
     coder = Coder(backbone.tokenizer)
     texts = sample_texts(coder)
     examples: list[Example] = []
@@ -56,7 +59,7 @@ def sample_features(backbone: Backbone, head: Head, limits: Encoding) -> Feature
 
 @torch.inference_mode()
 def our_logits(backbone: Backbone, module: nn.Module, kind: str, features: Features) -> list[Tensor]:
-    """For each instance [C] of a text, [S] of choices; [T, C] of tags, [T, 2] of spans."""
+    """For each instance: [C] of a text, [S] of choices, [T, C] of tags, [T, 2] of spans."""
     task_type: Any = TASK_TYPES.get(kind)
     backbone.eval()
     module.eval()
@@ -100,24 +103,24 @@ def our_states(backbone: Backbone, layer: int, length: int) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def their_states(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[Tensor]:
-    """The last states [T, H] of a transformers model for texts as a tokenizer frames and cuts them."""
+def their_states(model: Any, tokenizer: Any, directory: Path) -> list[Tensor]:
+    """The last states [T, H] of a transformers model, for the same texts as the written tokenizer encodes them."""
     read, found = inspect.signature(model.eval().forward).parameters, []
-    for text in texts:
-        inputs = tokenizer(text, truncation=True, return_tensors="pt")
+    written = from_pretrained(AutoTokenizer, directory)
+    for text in sample_texts(Coder(tokenizer)):
+        inputs = written(text, truncation=True, return_tensors="pt")
         found.append(model(**{name: inputs[name] for name in inputs if name in read}).last_hidden_state[0])
     return found
 
 
 def framed_alike(tokenizer: Any, coder: Coder, pairs: bool, types: bool) -> bool:
-    """Whether a tokenizer called on its own gives the inputs of `coder`: special tokens and, if read, token types."""
+    """Whether a tokenizer by itself gives the inputs of `coder`: special tokens and, with `types`, token types."""
     texts, length = sample_texts(coder), 10**6
-    pieces = coder.pieces(texts)
-    asked: list[tuple[tuple[str, ...], Segment]] = []
-    for text, ids in zip(texts, pieces):
-        asked.append(((text,), coder.one(ids, length)))
-        if pairs:
-            asked.append(((text, texts[0]), coder.two(ids, pieces[0], length)))
+    coded = list(zip(texts, coder.pieces(texts)))
+    (first, other), *_ = coded
+    asked: list[tuple[tuple[str, ...], Segment]] = [((text,), coder.one(ids, length)) for text, ids in coded]
+    if pairs:
+        asked += [((text, first), coder.two(ids, other, length)) for text, ids in coded]
     for words, segment in asked:
         given = tokenizer(*words)
         expected = (np.arange(len(segment.ids)) >= segment.type_split).astype(int).tolist()
@@ -127,19 +130,19 @@ def framed_alike(tokenizer: Any, coder: Coder, pairs: bool, types: bool) -> bool
 
 
 def reads_types(model: Any) -> bool:
-    """Whether a model tells first texts from second ones."""
+    """Whether a model has different token types for first and second texts."""
     accepts = inspect.signature(model.forward).parameters
     return "token_type_ids" in accepts and int(getattr(model.config, "type_vocab_size", None) or 1) > 1
 
 
 def refuse_different(ours: Sequence[Tensor], theirs: Sequence[Tensor], what: str, reason: str) -> float:
-    """The largest difference. Raises `BackboneError` where it is above the tolerance, or not a number."""
+    """The largest difference. Raises `BackboneError` if it is above the tolerance, or NaN."""
     if not (found := difference(ours, theirs)) <= TOLERANCE:
         raise BackboneError(f"{what} gives other values than the model in the store (by {found:.2g}): {reason}")
     return found
 
 
 def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
-    """The largest difference, relative to the largest value where that is above 1; NaN where there is one."""
+    """The largest difference, relative to the largest value if that is above 1; NaN if any value is NaN."""
     apart = torch.stack([(one - other).abs().max() for one, other in zip(ours, theirs, strict=True)]).max()
     return float(apart) / max(1.0, *(float(one.abs().max()) for one in ours))

@@ -1,4 +1,4 @@
-"""A finished model in a store: its heads, how its inputs are cut, its history and its scores. Imports no torch."""
+"""A finished model in a store: its heads, the limits of its inputs, its history and its scores; without torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xstilts.tasks import TASKS, Encoding
 
 
 class Head(NamedTuple):
-    """A head as `heads.json` names it; for a model measured without a head, only the `type`."""
+    """A head in `heads.json`; for a model that was measured without a head, only the `type`."""
 
     task: str
     type: str
@@ -27,7 +27,7 @@ class Head(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The task type it answers, with a head or in text; empty for a bare backbone."""
+        """The task type that it answers, with a head or in text; empty for a bare backbone."""
         return asked_type(self.type).name if self.type else ""
 
     @property
@@ -42,7 +42,7 @@ class Finished:
 
     Attributes:
         stages: all finished stages of the store by key.
-        asked: the stage that was named: the model itself, or a predict or evaluate stage of it.
+        asked: the stage that the user named: the model, or a predict or evaluate stage of it.
         model: the start, train or choose stage.
     """
 
@@ -52,21 +52,21 @@ class Finished:
 
     @classmethod
     def find(cls, store: Store, key: str) -> Finished:
-        """The model of the stage whose key begins with `key`. Raises `StoreError` where that is not in the store."""
+        """The model of the stage whose key begins with `key`. Raises `StoreError` if it is not in the store."""
         asked = model = store.find(key)
         stages = {record.key: record for record in store.stages()}
         while model.kind in ("evaluate", "predict"):
             model = _input(model, "predictions" if model.kind == "evaluate" else "model", stages)
         if model.kind not in ("start", "train", "choose"):
             raise StoreError(
-                f"stage {asked.key} is of kind '{asked.kind}' and holds no model: name a train, predict or evaluate "
+                f"stage {asked.key} is of kind '{asked.kind}' and has no model: name a train, predict or evaluate "
                 "stage (`xstilts list models` prints keys, `xstilts scores FILE --json` those of evaluate stages)"
             )
         return cls(stages, asked, store.sound(model))
 
     @cached_property
     def predicting(self) -> Record | None:
-        """The predict stage that was named, or that the named evaluate stage read."""
+        """The named predict stage, or the one that the named evaluate stage reads."""
         if self.asked.kind == "evaluate":
             return _input(self.asked, "predictions", self.stages)
         return self.asked if self.asked.kind == "predict" else None
@@ -80,22 +80,22 @@ class Finished:
 
     @cached_property
     def parts(self) -> dict[str, tuple[Mapping[str, Any], Record | None]]:
-        """What the model's own phase trained on: task -> its component, and its prepared data unless that is gone."""
+        """What the model's last phase trained on: task -> its component, and its prepared data (None if deleted)."""
         components = self.model.config.get("components", ())
         return {one["task"]: (one, self.stages.get(self.model.inputs[f"data{i}"])) for i, one in enumerate(components)}
 
     @cached_property
     def heads(self) -> list[Head]:
-        """The heads in the model's folder; those of its own phase first."""
+        """The heads in the model's folder; those of its last phase first."""
         path = self.model.directory / "heads.json"
         rows = read_json(path) if path.exists() else []
         found = [Head(row["task"], row["type"], tuple(row["labels"])) for row in rows]
         return sorted(found, key=lambda head: head.task not in self.parts)
 
     def head(self, task: str | None) -> Head:
-        """The head called `task`; by default that of the named predict stage, else the only one.
+        """The head of `task`; by default that of the named predict stage, else the only one.
 
-        Raises `UnknownName`, and `ConfigError` where there are several heads and no choice.
+        Raises `UnknownName`, and `ConfigError` if there are several heads and `task` is None.
         """
         named = {head.task: head for head in self.heads}
         if task is not None:
@@ -111,11 +111,11 @@ class Finished:
         return trained[0] if trained else Head("", "")
 
     def training_data(self, head: Head) -> Record | None:
-        """The prepared training data of a head of the model's own phase; None if it is gone."""
+        """The prepared training data of a head of the last phase; None if deleted."""
         return self.parts[head.task][1] if head.task in self.parts else None
 
     def encoding(self, head: Head) -> Encoding:
-        """How inputs were cut for the named predict stage or in training, else as the registered task says."""
+        """The limits of inputs in the named predict stage, else in training, else those of the registered task."""
         record = self.training_data(head)
         if self.predicting is not None:
             record = self.stages.get(self.predicting.inputs["data"])
@@ -126,7 +126,7 @@ class Finished:
     def retrieval(self, head: Head) -> tuple[Pooling, int | None]:
         """Pooling and layer of sentence vectors: as measured, else as trained, else as published for the checkpoint.
 
-        Raises `ConfigError` where they leave out special tokens, which sentence-transformers cannot.
+        Raises `ConfigError` if vectors leave out special tokens: sentence-transformers cannot do that.
         """
         chosen: dict[str, Any] = {}
         if self.predicting is not None:
@@ -149,7 +149,7 @@ class Finished:
 
     @cached_property
     def walk(self) -> list[Record]:
-        """The stages from the start to the model, oldest first. Raises `StoreError` where one is gone."""
+        """The stages from the start to the model, oldest first. Raises `StoreError` if one was deleted."""
         walked = [self.model]
         while "model" in walked[0].inputs:
             walked.insert(0, _input(walked[0], "model", self.stages))

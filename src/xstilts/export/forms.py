@@ -1,8 +1,8 @@
-"""Which transformers class computes exactly what a head of ours computes, and what the head is called there.
+"""The transformers class that computes exactly what a head of ours computes, and the names of its layers.
 
-A form fits an architecture when its class has, beside the base model, the layers that the form names and no others. The
-class is built without memory to see that (on torch's meta device). Names say nothing of activations, so the logits of
-every written folder are compared as well (`check.py`).
+A form fits an architecture if its class has the base model, the layers that the form names and no others. The class is
+built on torch's meta device to check that. Names say nothing about activations, so `check.py` compares the logits of
+every written folder too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Form:
     Attributes:
         auto: the auto class that loads it.
         layers: layer of our head -> layer of theirs; `base.` stands for their base model.
-        config: values that make their head compute what ours does, for the configuration fields that there are.
-        outputs: names of the outputs where they are not the task's labels.
+        config: values that make their head compute what ours does, for those fields that a configuration has.
+        outputs: names of the outputs if they are not the task's labels.
     """
 
     auto: str
@@ -67,18 +67,18 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
         Form(SEQUENCE, _POOLER, outputs=("score",)),
     ),
 }
-"""Head type -> forms in the order in which they are tried: the class made for the task first."""
+"""Head type -> forms, in the order in which they are tried: first the class made for the task."""
 _DIFFERENT = {("electra", SEQUENCE)}
-"""(architecture, auto class) whose layers are called like ours but compute something else: GELU in place of tanh."""
+"""(architecture, auto class) with our names of layers and another function: GELU instead of tanh."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A head as a transformers class has it.
+    """A head in a transformers class.
 
     Attributes:
-        base: what the class `library` calls the base model.
-        fields: what its configuration must say beyond the backbone's; `config` is the whole of it.
+        base: name of the base model in the class `library`.
+        fields: what its configuration adds to the backbone's; `config`: all of it.
         tensors: the head's tensors by their names in the class.
     """
 
@@ -97,7 +97,7 @@ def skeleton(library: Any, config: Any) -> Any:
 
 
 def plain_config(backbone: Backbone) -> Any:
-    """A copy of the configuration, without what says how and where the model was loaded."""
+    """A copy of the configuration, without how and where the model was loaded."""
     config = copy.deepcopy(backbone.config)
     config._attn_implementation = None
     config._name_or_path = ""
@@ -107,14 +107,14 @@ def plain_config(backbone: Backbone) -> Any:
 def fit(config: Any, head: str) -> tuple[Form, type[Any], dict[str, Any]]:
     """The first form of a head type that fits an architecture, its class, and fields of the configuration.
 
-    Raises `BackboneError` where none fits, and says what can be had instead.
+    Raises `BackboneError` if none fits.
     """
     for form in FORMS.get(head, ()):
         library = getattr(transformers, form.auto)._model_mapping.get(type(config), None)
         if library is None or (config.model_type, form.auto) in _DIFFERENT:
             continue
         fields = {name: value for name, value in form.config.items() if hasattr(config, name)}
-        wanted = set(_names(form, library).values())
+        wanted = set(_full_names(form, library).values())
         have = {name.rpartition(".")[0] for name in skeleton(library, config).state_dict()}
         if wanted <= have and all(name.startswith(f"{library.base_model_prefix}.") for name in have - wanted):
             return form, library, fields
@@ -127,16 +127,16 @@ def fit(config: Any, head: str) -> tuple[Form, type[Any], dict[str, Any]]:
     )
 
 
-def _names(form: Form, library: Any) -> dict[str, str]:
+def _full_names(form: Form, library: Any) -> dict[str, str]:
     """Layer of our head -> the full name of theirs."""
     return {ours: name.replace("base.", f"{library.base_model_prefix}.") for ours, name in form.layers.items()}
 
 
 def lay_out(backbone: Backbone, head: Head, module: nn.Module) -> Layout:
-    """The layout of a head on its architecture. Raises `BackboneError` where transformers has no such head."""
+    """The layout of a head on its architecture. Raises `BackboneError` if transformers has no such head."""
     config = plain_config(backbone)
     form, library, fields = fit(config, head.type)
-    names, layers = form.outputs or head.labels, _names(form, library)
+    names, layers = form.outputs or head.labels, _full_names(form, library)
     if names:
         fields["id2label"] = dict(enumerate(names))
     if backbone.decoder and backbone.sees(TASK_TYPES.get(head.type).right_context) == "bidirectional":

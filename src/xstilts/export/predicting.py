@@ -1,7 +1,7 @@
-"""`xstilts predict`: a user's file, or values from Python, and what a finished model answers.
+"""`xstilts predict`: reads a user's file, or values from Python, and answers with a finished model.
 
-Tables (JSON, CSV, tab-separated, Parquet) are read by column, plain text (`.txt`) has one sentence per line, and files
-of words have one word per line with an empty line after each sentence. Gold in a file is not read.
+Tables (JSON, CSV, tab-separated, Parquet) are read by column. Plain text (`.txt`) has one sentence per line. Files of
+words have one word per line, and an empty line after each sentence. Gold in a file is not read.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from xstilts.training.model import HeadSpec
 FORMS = (*TABLES, "txt", "words")
 """Values of `--format`."""
 CHUNK = 256
-"""Examples predicted between two reports of progress."""
+"""Examples between two reports of progress."""
 Answer = Callable[[Sequence[Example]], Iterator[list[dict[str, Any]]]]
-"""Examples -> rows (`id`, `prediction`, scores) as in the store, in the same order, a chunk at a time."""
+"""Examples -> rows (`id`, `prediction`, scores) as in the store, in the same order, one chunk at a time."""
 Columns = Mapping[str, tuple[Name, ...]]
-"""Our field -> the file's column; for `choices` perhaps several."""
+"""Field -> the file's column; for `choices` perhaps several."""
 GOLD = ("label", "answers", "answer", "answer_start", "tags")
 
 
@@ -68,42 +68,46 @@ def read_examples(
     """All examples of a file, for a task type that answers. Raises `DataError`, `UnknownName`.
 
     Args:
-        language: only rows of this language, where the file has a column `language`.
-        form: one of `FORMS`; by default as the suffix says, or the content where there is no suffix.
+        language: only rows of this language, if the file has a column `language`.
+        form: one of `FORMS`; by default that of the suffix, or of the content if there is no suffix.
     """
     if form and form not in FORMS:
         raise UnknownName("format", form, FORMS)
     language = None if language is None else any_language(language).code
-    named, quoted = columns or {}, {"csv": True, "tsv": False}.get(form)
+    named = columns or {}
     with held():
         said = form or kind_of(path) or _guess(path, kind, named)
         if said in RECORDS or (said in TABLES and kind != "tagging"):
-            examples = list(_rows(path, kind, named, language, said, quoted))
+            wanted = {"language": ("language",), **_fields(kind), **named}
+            if language is None:
+                del wanted["language"]
+            optional = ({"id", "language"} | TYPES.get(kind).optional) - named.keys()
+            header = Header(wanted, optional, {"csv": True, "tsv": False}.get(form), kind=said)
+            examples = list(_rows(path, kind, header, language or ""))
         elif said == "txt" and not (kind == "tagging" and is_conllu(path)):
             examples = list(_lines(path, kind))
         elif kind == "tagging":
             examples = list(_sentences(path, named))
         else:
             formats = ", ".join(FORMS[:-1])
-            raise DataError(f"neither name nor content tells the format: say --format {formats}", path)
+            raise DataError(f"the format is not clear from name or content: give --format {formats}", path)
     if not examples:
         raise DataError("holds no examples" + (f" in language '{language}'" if language else ""), path)
     return examples
 
 
 def examples_of(inputs: Iterable[str | Mapping[str, Any]], kind: str) -> list[Example]:
-    """Examples of texts, or of mappings by field, numbered from 0 where they have no `id`. Raises `DataError`."""
+    """Examples of texts, or of mappings by field; ids default to numbers from 0. Raises `DataError`."""
     fields = list(_fields(kind))
     examples = []
     for number, given in enumerate(inputs):
         if isinstance(given, str):
             given = {"words": given.split()} if kind == "tagging" else {"text": given}
-        record = dict(given)
-        record.setdefault("id", str(number))
-        if odd := [name for name in record if name not in fields]:
-            raise DataError(f"input {number}: unknown field '{odd[0]}' ({kind} has {', '.join(fields)})")
-        if absent := [name for name in fields if name not in record and name not in TYPES.get(kind).optional]:
-            raise DataError(f"input {number}: no field '{absent[0]}' ({kind} has {', '.join(fields)})")
+        record = {"id": str(number), **given}
+        odd = [f"unknown field '{name}'" for name in record if name not in fields]
+        absent = [name for name in fields if name not in record and name not in TYPES.get(kind).optional]
+        if faults := [*odd, *(f"no field '{name}'" for name in absent)]:
+            raise DataError(f"input {number}: {faults[0]} ({kind} has {', '.join(fields)})")
         examples.append(_make(kind, Row(record, Path("inputs"), number, number, {name: name for name in record})))
     return examples
 
@@ -115,7 +119,7 @@ def _make(kind: str, row: Row) -> Example:
 
 
 def _guess(path: Path, kind: str, named: Columns) -> str:
-    """The form of a file without suffix, such as a pipe, where its content leaves no doubt; else empty."""
+    """The form of a file without suffix, such as a pipe; empty if its content is not clear."""
     table = table_of(path, quoted=False, kind="csv")
     if table.form != "columns":
         return table.form
@@ -126,28 +130,21 @@ def _guess(path: Path, kind: str, named: Columns) -> str:
     return "tsv" if table.separator == "\t" else "csv"
 
 
-def _rows(
-    path: Path, kind: str, named: Columns, language: str | None, form: str, quoted: bool | None
-) -> Iterator[Example]:
-    columns = {"language": ("language",), **_fields(kind), **named}
-    if language is None:
-        del columns["language"]
-    optional = ({"id", "language"} | TYPES.get(kind).optional) - named.keys()
-    header = Header(columns, optional, quoted, kind=form)
+def _rows(path: Path, kind: str, header: Header, language: str) -> Iterator[Example]:
     ids = Ids(path)
     try:
-        for row in table_rows(path, header, language or ""):
+        for row in table_rows(path, header, language):
             example = _make(kind, row)
             ids.add(example.id, row.line)
             yield example
-    except DataError as error:  # it names keys of an experiment file where the command line has options
+    except DataError as error:  # it names keys of an experiment file; the command line has options
         problem = re.sub(r"`columns: \{(\w+): \.\.\.\}`", r"--columns \1=...", error.problem)
         problem = problem.replace("`quoted: false`", "--format tsv").replace("`quoted: true`", "--format csv")
         raise DataError(problem, error.path, error.line) from None
 
 
 def _lines(path: Path, kind: str) -> Iterator[Example]:
-    """One sentence per line, with the line's number as id; words end at blanks. Empty lines are left out."""
+    """One sentence per line, with the line's number as id; words are separated by blanks."""
     if kind not in ("classification", "tagging"):
         raise DataError(f"{kind} needs columns: give a .jsonl, .csv or .tsv file", path)
     for line, text in enumerate(lines_of(path), start=1):
@@ -158,16 +155,16 @@ def _lines(path: Path, kind: str) -> Iterator[Example]:
 
 
 def _sentences(path: Path, named: Columns) -> Iterator[Example]:
-    """One word per line, by default in the first column, or in the second of CoNLL-U; ids number the sentences."""
+    """One word per line, by default in the first column, of CoNLL-U in the second; ids number the sentences."""
     (column,) = named.get("words", (2 if is_conllu(path) else 1,))
     if not isinstance(column, int):
-        raise DataError(f"columns of a file of words have numbers, such as words=2, and not the name '{column}'", path)
+        raise DataError(f"columns of a file of words have numbers, such as words=2, not names such as '{column}'", path)
     for number, rows in enumerate(sentences(path, [column]), start=1):
         yield TaggedExample(str(number), tuple(cells[column - 1] for _, cells in rows), None)
 
 
 def reads_pairs(found: Finished, head: Head) -> bool | None:
-    """Whether the head was trained on pairs of texts; None where its data is gone."""
+    """Whether the head was trained on pairs of texts; None if its data was deleted."""
     record = found.training_data(head)
     if record is None or not (record.sound().directory / "all").exists():
         return None
@@ -176,7 +173,7 @@ def reads_pairs(found: Finished, head: Head) -> bool | None:
 
 
 def check_pairs(examples: Sequence[Example], pairs: bool | None, path: Path) -> None:
-    """Raises `DataError` for single texts asked of a model of pairs, and for pairs asked of a model of single texts."""
+    """Raises `DataError` for single texts and a model of pairs, and for pairs and a model of single texts."""
     given = any(isinstance(example, TextExample) and example.pair is not None for example in examples)
     if pairs is True and not given:
         raise DataError("the model reads pairs of texts, and no column is named 'pair': give --columns pair=...", path)
@@ -185,17 +182,19 @@ def check_pairs(examples: Sequence[Example], pairs: bool | None, path: Path) -> 
 
 
 def answering_head(found: Finished, task: str | None) -> Head:
-    """The head to ask. Raises `ConfigError` where it does not answer single examples."""
+    """The head that answers. Raises `ConfigError` if it does not answer single examples."""
     head = found.head(task)
     if not head.kind or not TYPES.get(head.kind).answers:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
         types = ", ".join(kind.name for kind in TYPES if kind.answers)
-        raise ConfigError(f"stage {found.model.key} has no head that answers for a file: {types} do (its heads: {has})")
+        raise ConfigError(
+            f"stage {found.model.key} has no head that can predict: heads of {types} can (its heads: {has})"
+        )
     return head
 
 
 def open_answering(found: Finished, head: Head, device: str = "cpu", tokens: int = AT_ONCE) -> Answer:
-    """The model with one of its heads on a device, in the precision in which it was trained or measured."""
+    """The model with one of its heads on a device, in the precision of its training or measurement."""
     backbone = open_backbone(found.model.directory)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
     task_type = TASK_TYPES.get(head.type).suited(backbone)

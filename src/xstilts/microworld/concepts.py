@@ -1,7 +1,6 @@
-"""What there is in the world: lexemes, written as their English citation forms, and scripts, from `concepts.toml`.
+"""The lexemes and scripts of every world, from `concepts.toml`. A lexeme is named by its English citation form.
 
-The lists are the same in every world; which words are frequent, what goes with what, and how the other languages call
-things is drawn per seed. Every content lexeme is one English word; a name may have two.
+Every content lexeme is one English word; a name may have two words.
 """
 
 from __future__ import annotations
@@ -27,37 +26,35 @@ ROLES, PLACES = _words("roles"), _words("places")
 
 
 class VerbEntry(NamedTuple):
-    """A verb: English past, topic (`any` = all), what its object may be, and its oblique (adposition and class).
+    """A verb.
 
-    `objects` lists noun classes, nouns, or the name classes `PER`, `LOC`, `ORG`; empty for an intransitive verb.
+    Attributes:
+        topic: `any`: all topics.
+        objects: noun classes, nouns and the name classes `PER`, `LOC`, `ORG`; empty for an intransitive verb.
+        oblique: the class of what stands with the adposition.
     """
 
     past: str
     topic: str
-    objects: tuple[str, ...]
-    adposition: str
-    oblique: str
+    objects: str = ""
+    adposition: str = "in"
+    oblique: str = "place"
 
 
-def _verb(past: str, topic: str, objects: str = "", adposition: str = "in", oblique: str = "place") -> VerbEntry:
-    return VerbEntry(past, topic, tuple(objects.split()), adposition, oblique)
-
-
-VERBS = {verb: _verb(*row) for verb, row in _DATA["verbs"].items()}
+VERBS = {verb: VerbEntry(*row) for verb, row in _DATA["verbs"].items()}
 
 STATES = tuple(tuple(pair.split()) for pair in _DATA["states"])
-"""Antonym pairs said of persons."""
+"""Antonym pairs that describe persons."""
 QUALITIES = {tuple(pair.split()): tuple(classes.split()) for pair, classes in _DATA["qualities"].items()}
-"""Antonym pairs said of things, with the noun classes they go with."""
+"""Antonym pairs that describe things -> the noun classes they go with."""
 ANTONYM = {a: b for pair in (*STATES, *QUALITIES) for a, b in (pair, pair[::-1])}
 
 SYNONYM = {lexeme: words[0] for lexeme, words in _words("synonyms").items()}
-"""Lexeme -> its synonym, which has the same meaning and the same grammar."""
+"""Lexeme -> its synonym, with the same meaning and grammar."""
 SYNONYM_PAST = dict(words for words in _words("synonyms").values() if len(words) == 2)
 CONCEPT = {synonym: lexeme for lexeme, synonym in SYNONYM.items()}
-"""Synonym -> the lexeme whose meaning it shares."""
+"""Synonym -> its lexeme."""
 SWAPS = {**SYNONYM, **CONCEPT}
-"""Word -> the other one of the same meaning."""
 TIMES = tuple(_DATA["times"].split())
 
 _FEMALE, _MALE, _SURNAMES = (_DATA["names"][part].split() for part in ("female", "male", "surnames"))
@@ -72,10 +69,19 @@ PRONOUN = {name: "she" if name.split()[0] in _FEMALE else "he" for name in NAMES
 
 FUNCTION_WORDS: dict[str, str] = _DATA["function_words"]
 """Function words with their universal part of speech; English adds `an` and `did`."""
+UPOS = {
+    **dict.fromkeys((*CLASS_OF, *HYPERNYMS), "NOUN"),
+    **dict.fromkeys(ANTONYM, "ADJ"),
+    **dict.fromkeys(VERBS, "VERB"),
+    **dict.fromkeys(TIMES, "ADV"),
+    **FUNCTION_WORDS,
+}
+"""Universal part of speech of every lexeme except names."""
+UPOS |= {synonym: UPOS[lexeme] for lexeme, synonym in SYNONYM.items()}
 
 
 class ScriptStep(NamedTuple):
-    """One clause of a script: `X`, `Y` are persons, `O` the thing of both steps; see `concepts.toml`."""
+    """One clause of a script: `X` and `Y` are persons, `O` is the thing in both steps (`concepts.toml`)."""
 
     subject: str
     verb: str
@@ -84,7 +90,7 @@ class ScriptStep(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What leads to what; `thing` is the class, or the nouns, that O is drawn from, empty where there is no O."""
+    """A cause and its effect; `thing`: the class, or the nouns, from which O is drawn; empty without O."""
 
     topic: str
     cause: ScriptStep
@@ -99,9 +105,11 @@ SCRIPTS = tuple(
 )
 
 
-def part_of_speech() -> dict[str, str]:
-    """Universal part of speech of every lexeme, names apart."""
-    adjectives = dict.fromkeys(ANTONYM, "ADJ")
-    nouns = dict.fromkeys((*CLASS_OF, *HYPERNYMS), "NOUN")
-    table = {**nouns, **adjectives, **dict.fromkeys(VERBS, "VERB"), **dict.fromkeys(TIMES, "ADV"), **FUNCTION_WORDS}
-    return {**table, **{synonym: table[lexeme] for lexeme, synonym in SYNONYM.items()}}
+def concept(word: str) -> str:
+    """The lexeme with the meaning of a word."""
+    return CONCEPT.get(word, word)
+
+
+def kind_of(noun: str) -> str:
+    """The class of a common noun or the entity class of a name; empty for other words."""
+    return CLASS_OF.get(concept(noun)) or ENTITY_OF.get(noun, "")

@@ -1,7 +1,7 @@
-"""Chance: one small generator per purpose, whose draws stay the same between versions of Python and NumPy.
+"""Random draws that are the same in every version of Python and NumPy, one small generator per purpose.
 
-Everything is made of the raw stream of PCG64, which NumPy keeps for ever (NEP 19); its distributions it may change.
-Drawing one number from a block is also ten times faster than asking a NumPy generator for one.
+They use only the raw stream of PCG64, which NumPy guarantees (NEP 19); its distributions may change. Numbers are
+drawn in blocks, which is ten times faster than one at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BLOCK = 1024
 
 
 class WeightedTable(Generic[T]):
-    """Items with weights, for weighted draws."""
+    """Items with weights."""
 
     __slots__ = ("cumulative", "items")
 
@@ -38,7 +38,7 @@ def _stream(seed: int) -> Iterator[float]:
 
 
 class Dice:
-    """Draws for one purpose; equal (seed, purpose) give equal draws."""
+    """The draws of one purpose; equal (seed, purpose) give equal draws."""
 
     __slots__ = ("random",)
 
@@ -60,7 +60,7 @@ class Dice:
         return table.items[min(bisect(cumulative, self.random() * cumulative[-1]), len(cumulative) - 1)]
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
-        """`count` different positions of `items`, in drawn order; all of them (shuffled) when there are fewer."""
+        """`count` different positions of `items` in random order; all of them when there are fewer."""
         pool = list(items)
         count = min(count, len(pool))
         for i in range(count):

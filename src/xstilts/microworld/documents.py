@@ -1,27 +1,15 @@
-"""Documents: one to six sentences on one topic, for pretraining.
+"""Documents for pretraining: one to six sentences on one topic.
 
-A document is made of pieces: a script (cause and effect), an event and its restatement, an event and a negated
-contrast, a role, a definition, two opposite qualities, or a question and its answer. Restating is deliberate:
-a masked word can be found in the sentence before, in other words, which is what sentence-pair tasks need.
+A document is made of pieces, such as an event and its restatement. Restating is deliberate: a masked word can be found
+in the sentence before, in other words, and sentence-pair tasks need that.
 """
 
 from __future__ import annotations
 
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, TOPICS
+from xstilts.microworld import relations as rel
+from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, TOPICS, kind_of
 from xstilts.microworld.dice import Dice, WeightedTable
-from xstilts.microworld.meaning import NP, WHERE, Clause, Utterance
-from xstilts.microworld.relations import (
-    drop,
-    front,
-    generalise,
-    kind_of,
-    move,
-    negate,
-    oppose,
-    refer,
-    replace_object,
-    synonym,
-)
+from xstilts.microworld.meaning import NP, Clause, Utterance
 from xstilts.microworld.sampler import Sampler
 
 Said = list[Clause | Utterance]
@@ -43,22 +31,22 @@ def restated_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event, then the same with less detail, more generally, or in other words."""
     again = event = sampler.event(topic, dice, hero)
     for _ in range(dice.between(1, 2)):
-        again = dice.pick((drop, generalise, synonym, front))(again, sampler, topic, dice) or again
-    return [event, refer(again) if dice.chance(0.5) else again]
+        again = dice.pick((rel.drop, rel.generalise, rel.synonym, rel.front))(again, sampler, topic, dice) or again
+    return [event, rel.refer(again) if dice.chance(0.5) else again]
 
 
 def contrast_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
     """An event, and a negated one with another object, place or quality."""
     event = sampler.event(topic, dice, hero) if dice.chance(0.7) else sampler.state(topic, dice, hero)
-    for change in dice.shuffled((replace_object, move, oppose)):
+    for change in dice.shuffled((rel.replace_object, rel.move, rel.oppose)):
         if other := change(event, sampler, topic, dice):
             other = other._replace(negated=True)
-            return [event, refer(other) if dice.chance(0.5) else other]
+            return [event, rel.refer(other) if dice.chance(0.5) else other]
     return [event]
 
 
 def role_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
-    """What somebody is, then what the so-named did."""
+    """The role of a person, then an event with that role as its subject."""
     role = NP(sampler.word(dice.draw(sampler.roles[topic]), dice))
     if hero.noun not in PRONOUN:
         return [sampler.event(topic, dice, hero)]
@@ -66,7 +54,7 @@ def role_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
 
 
 def definition_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
-    """A hypernym of something, and an event with it."""
+    """An event and the hypernym of its object."""
     event = sampler.event(topic, dice, hero)
     noun = event.object.noun if event.object else ""
     return [event, Clause("is", NP(noun), NP(kind_of(noun)))] if kind_of(noun) in HYPERNYMS else [event]
@@ -87,13 +75,13 @@ def quality_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
 
 
 def question(clause: Clause, dice: Dice) -> Utterance:
-    """A question for one role of a clause, in situ."""
+    """A question about one role of a clause, in situ."""
     ways = [clause._replace(subject=NP("who"))]
     if clause.object is not None:
         word = "who" if kind_of(clause.object.noun) in ("person", "PER") else "what"
         ways.append(clause._replace(object=NP(word)))
     if clause.oblique is not None and kind_of(clause.oblique.noun) in ("place", "LOC"):
-        ways.append(clause._replace(oblique=WHERE, adposition="", front=""))
+        ways.append(clause._replace(oblique=NP("where"), adposition="", front=""))
     if clause.time:
         ways.append(clause._replace(time="when", front=""))
     return Utterance(dice.pick(ways), question=True)
@@ -109,9 +97,9 @@ def question_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
 
 
 def event_piece(sampler: Sampler, topic: str, hero: NP, dice: Dice) -> Said:
-    """An event, or a state, affirmed or denied."""
+    """An event or a state, affirmed or denied."""
     clause = sampler.event(topic, dice, hero) if dice.chance(0.8) else sampler.state(topic, dice, hero)
-    return [clause if dice.chance(0.9) else negate(clause, sampler, topic, dice)]
+    return [clause if dice.chance(0.9) else rel.negate(clause, sampler, topic, dice)]
 
 
 _PIECES = {
@@ -122,7 +110,7 @@ _TABLE = WeightedTable(tuple(_PIECES), tuple(_PIECES.values()))
 
 
 def document(sampler: Sampler, dice: Dice, topic: str = "") -> list[Utterance]:
-    """A document of one to three pieces about one topic and, mostly, one person."""
+    """One to three pieces about one topic and, mostly, one person."""
     topic = topic or dice.pick(TOPICS)
     hero = sampler.person(topic, dice)
     said = [one for _ in range(dice.between(1, 3)) for one in dice.draw(_TABLE)(sampler, topic, hero, dice)]

@@ -1,7 +1,7 @@
 """Writers of the official file formats, so that the ordinary readers read the microworld.
 
-XTREME's XNLI and PAWS-X (no header, CRLF, csv quoting, here always with labels), HellaSwag's JSON lines, CoNLL-U,
-XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document a line.
+The formats are XTREME's XNLI and PAWS-X (no header, CRLF, csv quoting; labels in all splits), HellaSwag's JSON lines,
+CoNLL-U, XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document a line.
 """
 
 from __future__ import annotations
@@ -13,91 +13,79 @@ from pathlib import Path
 
 from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.microworld.grammar import Grammar
-from xstilts.microworld.meaning import Utterance
-from xstilts.microworld.pairs import PairItem
-from xstilts.microworld.stories import ChoiceItem, ReadingItem, TopicItem
+from xstilts.microworld.items import ENDINGS
+from xstilts.microworld.meaning import Item, Utterance
+
+Items = Sequence[Item]
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """One line each, ended by LF."""
+    """One line each, with LF."""
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def write_pairs(path: Path, grammar: Grammar, items: Sequence[PairItem], split: str) -> None:
-    """XTREME's form of XNLI and PAWS-X: sentence, sentence, label."""
+def write_pairs(path: Path, grammar: Grammar, items: Items, split: str) -> None:
+    """XNLI and PAWS-X: sentence, sentence, label."""
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream, delimiter="\t")
-    writer.writerows((grammar.text(item.first), grammar.text(item.second), item.label) for item in items)
+    csv.writer(stream, delimiter="\t").writerows((*map(grammar.text, item.said), item.label) for item in items)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(stream.getvalue().encode())
 
 
-def write_topics(path: Path, grammar: Grammar, items: Sequence[TopicItem], split: str) -> None:
+def write_topics(path: Path, grammar: Grammar, items: Items, split: str) -> None:
     """SIB-200: `index_id`, `category`, `text` with header."""
-    rows = [f"{number}\t{item.topic}\t{grammar.text(*item.said)}" for number, item in enumerate(items)]
+    rows = [f"{number}\t{item.about}\t{grammar.text(*item.said)}" for number, item in enumerate(items)]
     write_lines(path, ["index_id\tcategory\ttext", *rows])
 
 
-def write_choices(path: Path, grammar: Grammar, items: Sequence[ChoiceItem], split: str) -> None:
+def write_choices(path: Path, grammar: Grammar, items: Items, split: str) -> None:
     """HellaSwag's JSON lines."""
     rows = []
     for number, item in enumerate(items):
-        context, endings = grammar.text(*item.context), [grammar.text(ending) for ending in item.endings]
-        row = {
-            "ind": number,
-            "activity_label": item.topic,
-            "ctx_a": context,
-            "ctx_b": "",
-            "ctx": context,
-            "split": split,
-        }
-        row |= {"split_type": "indomain", "label": item.label, "endings": endings, "source_id": f"microworld~{number}"}
-        rows.append(row)
+        context = grammar.text(*item.said[:-ENDINGS])
+        told = {"ind": number, "activity_label": item.about, "ctx_a": context, "ctx_b": "", "ctx": context}
+        told |= {"split": split, "split_type": "indomain", "label": item.label}
+        endings = [grammar.text(ending) for ending in item.said[-ENDINGS:]]
+        rows.append({**told, "endings": endings, "source_id": f"microworld~{number}"})
     write_jsonl(path, rows)
 
 
-def write_conllu(path: Path, grammar: Grammar, items: Sequence[Utterance], split: str) -> None:
-    """CoNLL-U with forms and UPOS; what the world does not know is `_`."""
+def write_conllu(path: Path, grammar: Grammar, items: Items, split: str) -> None:
+    """CoNLL-U with forms and UPOS; other columns are `_`."""
     blocks = []
-    for number, sentence in enumerate(items, start=1):
-        words = grammar.words([sentence])
+    for number, item in enumerate(items, start=1):
+        words = grammar.written_words(item.said)
         lines = [f"# sent_id = {number}", f"# text = {' '.join(word.form for word in words)}"]
         lines += [f"{i}\t{word.form}\t_\t{word.upos}\t_\t_\t_\t_\t_\t_" for i, word in enumerate(words, start=1)]
         blocks.append("\n".join(lines) + "\n\n")
     write_text(path, "".join(blocks))
 
 
-def write_panx(path: Path, grammar: Grammar, items: Sequence[Utterance], split: str) -> None:
-    """XTREME's PAN-X: word, tab, tag; a blank line between sentences."""
-    blocks = ["".join(f"{w.form}\t{w.entity}\n" for w in grammar.words([sentence])) for sentence in items]
+def write_panx(path: Path, grammar: Grammar, items: Items, split: str) -> None:
+    """PAN-X: word, tab, tag; a blank line between sentences."""
+    blocks = ["".join(f"{w.form}\t{w.entity}\n" for w in grammar.written_words(item.said)) for item in items]
     write_text(path, "\n".join(blocks))
 
 
-def locate_answer(grammar: Grammar, item: ReadingItem) -> tuple[str, str, int] | None:
-    """Passage, answer and its offset in code points; None when the answer occurs more than once."""
-    phrases = grammar.phrases(item.passage[item.sentence])
-    answer = [word.form for role, words in phrases if role == item.role for word in words]
-    passage = grammar.text(*item.passage)
-    text = " ".join(answer)
-    if passage.count(text) != 1:
-        return None
-    return passage, text, passage.index(text)
+def locate_answer(grammar: Grammar, item: Item) -> tuple[str, str, int] | None:
+    """Passage, answer and its offset in code points; None if the answer does not occur exactly once."""
+    phrases = grammar.phrases(item.said[item.label])
+    answer = " ".join(word.form for role, words in phrases if role == item.about for word in words)
+    passage = grammar.text(*item.said[:-1])
+    return (passage, answer, passage.index(answer)) if passage.count(answer) == 1 else None
 
 
-def write_squad(path: Path, grammar: Grammar, items: Sequence[ReadingItem], split: str) -> None:
+def write_squad(path: Path, grammar: Grammar, items: Items, split: str) -> None:
     """SQuAD 1.1; ids are the same in all languages, as in XQuAD."""
-    articles = []
+    paragraphs = []
     for number, item in enumerate(items):
         found = locate_answer(grammar, item)
         assert found is not None, "readings are chosen so that the answer is unique in every language"
         passage, answer, start = found
-        asked = {
-            "id": f"microworld-{split}-{number}",
-            "question": grammar.text(item.question),
-            "answers": [{"answer_start": start, "text": answer}],
-        }
-        articles.append({"context": passage, "qas": [asked]})
-    write_json(path, {"version": "1.1", "data": [{"title": "Microworld", "paragraphs": articles}]})
+        asked = {"id": f"microworld-{split}-{number}", "question": grammar.text(item.said[-1])}
+        answers = [{"answer_start": start, "text": answer}]
+        paragraphs.append({"context": passage, "qas": [{**asked, "answers": answers}]})
+    write_json(path, {"version": "1.1", "data": [{"title": "Microworld", "paragraphs": paragraphs}]})
 
 
 def write_parallel(

@@ -1,16 +1,22 @@
-"""Grammar: meaning to words, in the order and with the function words of one language.
+"""The languages of one world: the forms of all words, and the rendering of meanings.
 
-Orders: SVO subject verb object oblique time; SOV subject time oblique object verb; VSO verb subject object oblique
-time. Question words stand in situ. The adposition is a phrase of its own, so that an answer is the noun phrase alone.
+For each lexeme a language keeps the English stem, changes its sounds (a cognate), or has a new word, with the
+probabilities of its lexical distance (`languages`). Inflection is regular except in English: one plural, one past and
+one accusative suffix a language. Names and digits are the same in all; another script transliterates every letter.
+
+Question words stand in situ. The adposition is a phrase of its own, so that an answer is the noun phrase alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, reduce
+from typing import NamedTuple
 
-from xstilts.microworld.concepts import ENTITY_OF
-from xstilts.microworld.lexicon import Lexicon, Word
+from xstilts.microworld import concepts
+from xstilts.microworld.concepts import ENTITY_OF, UPOS
+from xstilts.microworld.dice import Dice
+from xstilts.microworld.languages import LANGUAGES, TARGETS, LanguageType
 from xstilts.microworld.meaning import NP, Clause, Utterance
 
 ORDERS = {
@@ -18,72 +24,170 @@ ORDERS = {
     "SOV": ("subject", "time", "oblique", "object", "verb"),
     "VSO": ("verb", "subject", "object", "oblique", "time"),
 }
+_BARE = {*ENTITY_OF, "he", "she", "who", "what", "where"}
+_GEORGIAN = {ord("a") + i: chr(0x10D0 + i) for i in range(26)}
+_SHIFTS = (("p", "b"), ("t", "d"), ("k", "g"), ("s", "z"), ("o", "u"), ("e", "i"), ("a", "o"), ("r", "l"), ("c", "k"))
+_ONSETS = (*"bdfghklmnprstvzj", "ch", "sh", "br", "dr", "kr", "pl", "st", "tr")
+_CODAS = ("", "", "", "n", "r", "l", "s", "k", "m", "t")
+
+
+class Word(NamedTuple):
+    """A written word with its universal part of speech and its entity tag (`O`, `B-PER` ...)."""
+
+    form: str
+    upos: str
+    entity: str = "O"
+
+
 Words = tuple[Word, ...]
 Phrase = tuple[str, Words]
 """(role, words); roles are those of `ORDERS` plus `adposition`, `link` and `stop`."""
-_BARE = {*ENTITY_OF, "he", "she", "who", "what", "where"}
+
+
+class Suffixes(NamedTuple):
+    """The inflection of a language, in Latin letters."""
+
+    plural: str = ""
+    past: str = ""
+    accusative: str = ""
+
+
+def draw_stems(language: LanguageType, seed: int, taken: set[str]) -> tuple[dict[str, str], Suffixes]:
+    """Latin stems of all lexemes and the suffixes of one language; adds new words to `taken`."""
+    dice = Dice(seed, "lexicon", language.code)
+    onsets, vowels = dice.sample(_ONSETS, 14), dice.sample("aeiou", 4)
+    shifts, ending = dice.sample(_SHIFTS, 4), dice.pick(vowels)
+    consonants = dice.sample([coda for coda in dict.fromkeys(_CODAS) if coda], 3)
+    suffixes = Suffixes(*(dice.pick(vowels) + consonant for consonant in consonants))
+    near = 1 - language.lexical_distance
+    stems: dict[str, str] = {}
+    for lexeme in sorted(UPOS):
+        kind = dice.random()
+        if kind < 0.5 * near:
+            stems[lexeme] = lexeme
+            continue
+        stem = ""
+        if kind < 0.8 * near:  # a cognate
+            stem = reduce(lambda changed, shift: changed.replace(*shift), shifts, lexeme) + ending
+        while not stem or stem in taken:
+            least = 1 if lexeme in concepts.FUNCTION_WORDS else 2
+            count = dice.between(least, least + 1)
+            stem = "".join(dice.pick(onsets) + dice.pick(vowels) for _ in range(count)) + dice.pick(_CODAS)
+        taken.add(stem)
+        stems[lexeme] = stem
+    return stems, suffixes
 
 
 class Grammar:
-    """Renders meanings in one language. Noun phrases are kept once built: there are few and they recur."""
+    """Renders meanings in one language.
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self.lexicon, self.language = lexicon, lexicon.language
-        self.noun_phrase = cache(self._noun_phrase)
+    Attributes:
+        nouns: (lexeme, plural, accusative) -> form.
+        bare: (name or function word, accusative) -> words.
+        affirmed, negated: verb -> words.
+    """
+
+    def __init__(self, language: LanguageType, stems: dict[str, str], suffixes: Suffixes) -> None:
+        self.language, self.stems, self.suffixes = language, stems, suffixes
+        self.nouns: dict[tuple[str, bool, bool], Word] = {}
+        self.bare: dict[tuple[str, bool], Words] = {}
+        self.words: dict[str, Word] = {}
+        ending = self.written(suffixes.accusative) if language.cases else ""
+        for lexeme, kind in UPOS.items():
+            form = self._past(lexeme) if kind == "VERB" else self.written(stems[lexeme])
+            self.words[lexeme] = Word(form, kind)
+            for accusative, end in ((False, ""), (True, ending)):
+                if kind == "NOUN":
+                    self.nouns[lexeme, False, accusative] = Word(form + end, kind)
+                    self.nouns[lexeme, True, accusative] = Word(self._plural(lexeme) + end, kind)
+                self.bare[lexeme, accusative] = (Word(form + end, kind),)
+        for name, kind in ENTITY_OF.items():
+            for accusative, end in ((False, ""), (True, ending)):
+                parts = (self.written(name) + end).split()
+                tags = [f"B-{kind}"] + [f"I-{kind}"] * (len(parts) - 1)
+                self.bare[name, accusative] = tuple(Word(part, "PROPN", tag) for part, tag in zip(parts, tags))
+        self.affirmed = {verb: (self.words[verb],) for verb, kind in UPOS.items() if kind in ("VERB", "AUX")}
+        self.negated = {verb: self._negated(verb, UPOS[verb]) for verb in self.affirmed}
+        self.noun_phrase = cache(self._noun_phrase)  # there are few, and they recur
+
+    def written(self, latin: str) -> str:
+        """A Latin form in the language's script."""
+        return latin.lower().translate(_GEORGIAN) if self.language.script == "Georgian" else latin
+
+    def _plural(self, noun: str) -> str:
+        if self.language.code == "en":
+            return noun + ("es" if noun.endswith(("s", "sh", "ch", "x")) else "s")
+        return self.written(self.stems[noun] + self.suffixes.plural)
+
+    def _past(self, verb: str) -> str:
+        if self.language.code == "en":
+            return concepts.SYNONYM_PAST.get(verb) or concepts.VERBS[verb].past
+        return self.written(self.stems[verb] + self.suffixes.past)
+
+    def _negated(self, verb: str, kind: str) -> Words:
+        """English `did not buy`, `was not`; elsewhere a particle before the verb, or after a final verb."""
+        particle, form = self.words["not"], self.words[verb]
+        if self.language.code == "en":
+            return (Word("did", "AUX"), particle, Word(verb, "VERB")) if kind == "VERB" else (form, particle)
+        return (form, particle) if self.language.order == "SOV" else (particle, form)
 
     def _noun_phrase(self, np: NP, accusative: bool = False) -> Words:
-        """Words of a noun phrase; with `accusative`, its head takes the suffix where the language has one."""
-        lexicon, language = self.lexicon, self.language
+        """Words of a noun phrase; `accusative` adds the suffix to its head, if the language has one."""
         if np.noun in _BARE:
-            return lexicon.bare[np.noun, accusative]
-        noun = (lexicon.nouns[np.noun, np.number > 1, accusative],)
-        adjective = (lexicon.words[np.adjective],) if np.adjective else ()
-        words = adjective + noun if language.adjective_first else noun + adjective
+            return self.bare[np.noun, accusative]
+        noun = (self.nouns[np.noun, np.number > 1, accusative],)
+        adjective = (self.words[np.adjective],) if np.adjective else ()
+        words = adjective + noun if self.language.adjective_first else noun + adjective
         if np.number > 1:
             words = (Word(str(np.number), "NUM"), *words)
-        if language.articles and np.definite:
-            return (lexicon.words["the"], *words)
-        if language.articles and np.number == 1:
-            an = language.code == "en" and words[0].form[0] in "aeiou"
-            return (Word("an", "DET") if an else lexicon.words["a"], *words)
+        if self.language.articles and np.definite:
+            return (self.words["the"], *words)
+        if self.language.articles and np.number == 1:
+            an = self.language.code == "en" and words[0].form[0] in "aeiou"
+            return (Word("an", "DET") if an else self.words["a"], *words)
         return words
 
     def _role(self, clause: Clause, role: str) -> list[Phrase]:
-        """The phrases of one role; none where the clause does not have it."""
-        words = self.lexicon.words
+        """The phrases of one role; empty if the clause does not have it."""
         if role == "subject":
             return [(role, self.noun_phrase(clause.subject))]
         if role == "verb":
-            return [(role, (self.lexicon.negated if clause.negated else self.lexicon.affirmed)[clause.verb])]
+            return [(role, (self.negated if clause.negated else self.affirmed)[clause.verb])]
         if role == "object" and clause.object is not None:
             return [(role, self.noun_phrase(clause.object, clause.verb != "is"))]
         if role == "oblique":
-            noun: list[Phrase] = [(role, self.noun_phrase(clause.oblique))] if clause.oblique is not None else []
-            adposition: list[Phrase] = (
-                [("adposition", (words[clause.adposition],))] if noun and clause.adposition else []
-            )
+            if clause.oblique is None:
+                return []
+            noun: list[Phrase] = [(role, self.noun_phrase(clause.oblique))]
+            adposition: list[Phrase] = [("adposition", (self.words[clause.adposition],))] if clause.adposition else []
             return noun + adposition if self.language.cases else adposition + noun
         word = clause.state if role == "object" else clause.time
-        return [(role, (words[word],))] if word else []
+        return [(role, (self.words[word],))] if word else []
 
     def clause(self, clause: Clause) -> list[Phrase]:
         """Phrases of a clause, without its final stop."""
-        front = (clause.front,) if clause.front else ()
-        roles = (*front, *(role for role in ORDERS[self.language.order] if role != clause.front))
+        roles = sorted(ORDERS[self.language.order], key=lambda role: role != clause.front)  # stable
         return [phrase for role in roles for phrase in self._role(clause, role)]
 
     def phrases(self, sentence: Utterance) -> list[Phrase]:
         """Phrases of a sentence with link and stop."""
         phrases = self.clause(sentence.first)
         if sentence.second is not None:
-            phrases.append(("link", (self.lexicon.words[sentence.link],)))
-            phrases += self.clause(sentence.second)
+            phrases += [("link", (self.words[sentence.link],)), *self.clause(sentence.second)]
         return [*phrases, ("stop", (Word("?" if sentence.question else ".", "PUNCT"),))]
 
-    def words(self, sentences: Iterable[Utterance]) -> list[Word]:
+    def written_words(self, sentences: Iterable[Utterance]) -> list[Word]:
         """All words of some sentences."""
         return [word for sentence in sentences for _, words in self.phrases(sentence) for word in words]
 
     def text(self, *sentences: Utterance) -> str:
-        """Sentences as text: words and stops set apart by single blanks."""
-        return " ".join([word.form for word in self.words(sentences)])
+        """Sentences as text, with single blanks between words and stops."""
+        return " ".join([word.form for word in self.written_words(sentences)])
+
+
+def draw_grammars(seed: int) -> dict[str, Grammar]:
+    """All languages of world `seed`. New words and cognates are unlike any other word of the world."""
+    taken = {*UPOS, *(verb.past for verb in concepts.VERBS.values()), "an", "did"}
+    taken |= {part.lower() for name in ENTITY_OF for part in name.split()}
+    grammars = {"en": Grammar(LANGUAGES["en"], {lexeme: lexeme for lexeme in UPOS}, Suffixes())}
+    return grammars | {one.code: Grammar(one, *draw_stems(one, seed, taken)) for one in TARGETS}

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LanguageType:
-    """A language type; its words are drawn anew in every world.
+    """A type of language; its words are drawn for each world.
 
     Attributes:
         order: order of subject (S), verb (V) and object (O).
-        lexical_distance: d in 0..1; a word is identical to English with probability (1 - d) / 2, a sound-changed
-            cognate with 0.3 (1 - d), else new.
-        cases: objects carry an accusative suffix, and adpositions follow their noun.
-        adjective_first: adjectives stand before the noun.
+        lexical_distance: d in 0..1; a word is identical to English with probability (1 - d) / 2, a cognate with
+            changed sounds with 0.3 (1 - d), else new.
+        cases: objects have an accusative suffix, and adpositions follow their noun.
     """
 
     code: str
@@ -38,15 +37,8 @@ class LanguageType:
     @property
     def distance(self) -> float:
         """Lexical distance + 0.1 for each of: order, articles, cases, postpositions, adjective order, script."""
-        differs = (
-            self.order != "SVO",
-            not self.articles,
-            self.cases,
-            self.cases,
-            not self.adjective_first,
-            self.script != "Latin",
-        )
-        return round(self.lexical_distance + 0.1 * sum(differs), 2)
+        axes = (self.order != "SVO", not self.articles, not self.adjective_first, self.script != "Latin")
+        return round(self.lexical_distance + 0.1 * (sum(axes) + 2 * self.cases), 2)
 
 
 SOURCE = LanguageType("en", "English (microworld)")

@@ -1,17 +1,17 @@
-"""Meaning: what a sentence says, independent of any language. Every text of the world is rendered from these.
+"""Meanings, independent of any language. Every text of the world is rendered from these.
 
 Lexemes are named by their English citation forms (`concepts`). An empty string means 'absent'.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class NP(NamedTuple):
     """A noun phrase: a noun, a name, a pronoun or a question word.
 
-    `number` above 1 is written as a digit; names, pronouns and question words ignore number, definiteness, adjective.
+    `number` above 1 is written as a digit. Only nouns use number, definiteness and adjective.
     """
 
     noun: str
@@ -23,9 +23,9 @@ class NP(NamedTuple):
 class Clause(NamedTuple):
     """Who did what to whom, where and when.
 
-    `verb` is a verb, or `was` with an adjective in `state`, or `is` with a noun phrase in `object`. `oblique` stands
-    with `adposition`, except the question word `where`, which stands alone. `time` may be the question word `when`.
-    `front` names the role (`oblique` or `time`) that opens the clause.
+    `verb` is a verb, or `was` with an adjective in `state`, or `is` with a noun phrase in `object`. `oblique` has an
+    `adposition`, except the question word `where`. `time` may be the question word `when`. `front` is the role
+    (`oblique` or `time`) that opens the clause.
     """
 
     verb: str
@@ -40,17 +40,23 @@ class Clause(NamedTuple):
 
 
 class Utterance(NamedTuple):
-    """One or two clauses; `link` (`so`, `and`, `because`) joins the second. A question holds its word in situ."""
+    """One or two clauses; `link` (`so`, `and`, `because`) joins the second. A question word stands in situ."""
 
     first: Clause
     link: str = ""
     second: Clause | None = None
     question: bool = False
 
-    @property
-    def said(self) -> tuple[Utterance, ...]:
-        """All that an item says; here itself."""
-        return (self,)
 
+class Item(NamedTuple):
+    """An example of a task.
 
-WHERE = NP("where")
+    Attributes:
+        said: all its sentences: a pair; a context with its endings; a passage with its question; a text.
+        label: class, number of the right ending, or number of the sentence with the answer.
+        about: topic of a text or a context; role of an answer.
+    """
+
+    said: tuple[Utterance, ...]
+    label: Any = None
+    about: str = ""

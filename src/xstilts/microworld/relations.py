@@ -1,8 +1,8 @@
-"""Relations between clauses: what follows, what contradicts, what is only another way to say it.
+"""Relations between clauses: what follows from a clause, contradicts it, or says the same in other words.
 
-Each function takes (clause, sampler, topic, dice) and gives a clause, or None where it does not apply. Documents
-restate their events with these, and the sentence-pair tasks are made of them: that is what pretraining can teach those
-tasks. Another place, time or quality in the same event counts as a contradiction, a convention.
+Each function takes (clause, sampler, topic, dice) and returns a clause, or None where it does not apply. Documents
+restate their events with these relations and the sentence-pair tasks are made of them, so pretraining can teach these
+tasks. By convention another place, time or quality in the same event contradicts it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, CONCEPT, ENTITY_OF, HYPERNYMS, PRONOUN, SWAPS, TIMES, VERBS
+from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, SWAPS, TIMES, VERBS, concept, kind_of
 from xstilts.microworld.dice import Dice
 from xstilts.microworld.meaning import NP, Clause
 from xstilts.microworld.sampler import Sampler
@@ -19,18 +19,8 @@ Relation = Callable[[Clause, Sampler, str, Dice], Clause | None]
 T = TypeVar("T", NP, Clause)
 
 
-def concept(word: str) -> str:
-    """The lexeme whose meaning a word has: itself, or what it is a synonym of."""
-    return CONCEPT.get(word, word)
-
-
-def kind_of(noun: str) -> str:
-    """Class of a common noun, entity class of a name, empty for others."""
-    return CLASS_OF.get(concept(noun)) or ENTITY_OF.get(noun, "")
-
-
 def _common(np: NP | None) -> TypeGuard[NP]:
-    """Whether this is a phrase with a common noun of a class."""
+    """Whether this is a phrase with a common noun."""
     return np is not None and concept(np.noun) in CLASS_OF
 
 
@@ -58,7 +48,7 @@ def generalise(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clau
 
 
 def _reworded(parts: T, fields: tuple[str, ...]) -> list[T]:
-    """The same with another word of the same meaning in one field, once for each that has one."""
+    """Copies with a synonym in one field, one for each field that has a synonym."""
     swaps: dict[str, Any] = {field: SWAPS[word] for field in fields if (word := getattr(parts, field)) in SWAPS}
     return [parts._replace(**{field: word}) for field, word in swaps.items()]
 
@@ -73,7 +63,7 @@ def synonym(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause 
 
 
 def front(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:
-    """Open with the oblique or the time, or no longer do so: the same."""
+    """Move the oblique or the time to the front, or back: the same."""
     if clause.front:
         return clause._replace(front="")
     ways = [role for role in ("oblique", "time") if getattr(clause, role)]
@@ -124,10 +114,8 @@ def replace_object(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> 
     verb, np = concept(clause.verb), clause.object
     if not _common(np) or verb not in sampler.objects or kind_of(np.noun) == "person":
         return None
-    candidates = [n for n in sampler.objects[verb].items if n != concept(np.noun) and kind_of(n) not in ("", "person")]
-    if not candidates:
-        return None
-    return clause._replace(object=np._replace(noun=dice.pick(candidates), adjective=""))
+    nouns = [n for n in sampler.objects[verb].items if n != concept(np.noun) and kind_of(n) not in ("", "person")]
+    return clause._replace(object=np._replace(noun=dice.pick(nouns), adjective="")) if nouns else None
 
 
 def add(clause: Clause, sampler: Sampler, topic: str, dice: Dice) -> Clause | None:

@@ -1,59 +1,54 @@
 """A world on disk: all texts and tasks of one seed, in the official file formats.
 
-Test and validation items use all words; the English training items of the tasks leave out a quarter of the concepts
-(`WorldSize.held_out`), which occur in the raw text of every language. What is known of those words is known from
-pretraining, so that an encoder without it cannot reach the full score in English by learning words from the task.
+Test and validation items use all words. English training items leave out a quarter of the concepts
+(`WorldSize.held_out`), which occur in the raw text of every language. So an encoder without pretraining cannot reach
+the full English score by learning words from the task.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from xstilts.core.files import write_json
-from xstilts.microworld import concepts, formats, pairs, stories
+from xstilts.microworld import concepts, formats, items
 from xstilts.microworld.dice import Dice
 from xstilts.microworld.documents import document
-from xstilts.microworld.grammar import Grammar
+from xstilts.microworld.grammar import Grammar, draw_grammars
 from xstilts.microworld.languages import LANGUAGES, TARGETS
-from xstilts.microworld.lexicon import draw_lexicons
-from xstilts.microworld.meaning import Utterance
+from xstilts.microworld.meaning import Item, Utterance
 from xstilts.microworld.sampler import Sampler
 
 VERSION = 1
 """Raised when the bytes of a world change."""
-
-Text = tuple[Utterance, ...]
-T = TypeVar("T")
+DOMAIN_TOPIC = "health"
 
 
 class Kind(NamedTuple):
-    """One labelled task.
+    """A labelled task.
 
     Attributes:
         name: also the field of `WorldSize` that counts its training items.
-        file: path of a split (`train`, `dev`, `test`) in a language, below the world's folder.
-        make: an item from (number, sampler, dice); numbers go through the classes in turn, so that they are balanced.
-        write: a file of items from (path, grammar, items, split).
+        file: path of a split (`train`, `dev`, `test`) in a language, in the world's folder.
+        make: an item from (number, sampler, dice); `write`: a file from (path, grammar, items, split).
     """
 
     name: str
     file: str
-    make: Callable[[int, Sampler, Dice], Any]
-    write: Callable[[Path, Grammar, Sequence[Any], str], None]
+    make: Callable[[int, Sampler, Dice], Item]
+    write: Callable[[Path, Grammar, Sequence[Item], str], None]
 
 
 KINDS = (
-    Kind("nli", "nli/{split}-{language}.tsv", pairs.nli_item, formats.write_pairs),
-    Kind("paraphrase", "paraphrase/{split}-{language}.tsv", pairs.paraphrase_item, formats.write_pairs),
-    Kind("choice", "choice/{split}-{language}.jsonl", stories.choice_item, formats.write_choices),
-    Kind("qa", "qa/{split}-{language}.json", stories.reading_item, formats.write_squad),
-    Kind("topic", "topic/{language}/{split}.tsv", stories.topic_item, formats.write_topics),
-    Kind("tagging", "tagging/{split}-{language}.conllu", stories.tagging_sentence, formats.write_conllu),
-    Kind("ner", "ner/{split}-{language}.tsv", stories.entity_sentence, formats.write_panx),
+    Kind("nli", "nli/{split}-{language}.tsv", items.nli_item, formats.write_pairs),
+    Kind("paraphrase", "paraphrase/{split}-{language}.tsv", items.paraphrase_item, formats.write_pairs),
+    Kind("choice", "choice/{split}-{language}.jsonl", items.choice_item, formats.write_choices),
+    Kind("qa", "qa/{split}-{language}.json", items.reading_item, formats.write_squad),
+    Kind("topic", "topic/{language}/{split}.tsv", items.topic_item, formats.write_topics),
+    Kind("tagging", "tagging/{split}-{language}.conllu", items.tagging_item, formats.write_conllu),
+    Kind("ner", "ner/{split}-{language}.tsv", items.entity_item, formats.write_panx),
 )
 
 
@@ -62,7 +57,7 @@ class WorldSize:
     """How much of everything.
 
     Attributes:
-        documents, validation_documents: raw text, per language; languages do not share documents.
+        documents, validation_documents: raw text, per language; each language has its own documents.
         parallel, parallel_validation: two-sentence texts with their English translation, per language.
         nli, paraphrase, choice, qa, topic, tagging, ner: English training items.
         validation, test: items per language and task, parallel over languages.
@@ -95,10 +90,21 @@ TINY = WorldSize(
 """For tests of programs, not of transfer."""
 
 
-def held_out_concepts(seed: int, share: float) -> frozenset[str]:
-    """The concepts that training items leave out: the same share of every noun class, topic's verbs, and kind of name.
+@dataclass(frozen=True)
+class DomainSize:
+    """Documents per language and sentences of each test set of a domain."""
 
-    Of adjectives, both members of an antonym pair are held out together; a synonym goes with its lexeme.
+    documents: int = 6_000
+    test: int = 400
+
+
+DEFAULT_DOMAIN = DomainSize()
+
+
+def held_out_concepts(seed: int, share: float) -> frozenset[str]:
+    """The concepts that training items leave out: the same share of each noun class, topic's verbs, and kind of name.
+
+    Both adjectives of an antonym pair are held out together, and so are synonyms.
     """
     dice = Dice(seed, "held out")
     verbs = [[verb for verb, spec in concepts.VERBS.items() if spec.topic == t] for t in (*concepts.TOPICS, "any")]
@@ -113,119 +119,117 @@ def mentions(meaning: object, held_out: frozenset[str]) -> bool:
     """Whether a meaning (sentences, clauses, noun phrases) uses one of the concepts."""
     if isinstance(meaning, tuple):
         return any(mentions(part, held_out) for part in meaning)
-    return isinstance(meaning, str) and concepts.CONCEPT.get(meaning, meaning) in held_out
+    return isinstance(meaning, str) and concepts.concept(meaning) in held_out
 
 
 class World:
-    """The languages and the samplers of one seed: `full` uses all concepts, `training` not the held-out ones."""
+    """The languages and samplers of one seed: `full` uses all concepts, `training` leaves out the held-out ones."""
 
     def __init__(self, seed: int, held_out: float = DEFAULT.held_out) -> None:
         self.seed = seed
-        self.grammars = {code: Grammar(lexicon) for code, lexicon in draw_lexicons(seed).items()}
+        self.grammars = draw_grammars(seed)
         self.held_out = held_out_concepts(seed, held_out)
         self.full, self.training = Sampler(seed), Sampler(seed, self.held_out)
 
-    def render(self, sentences: Text, code: str) -> str:
-        """Text of some sentences in a language: the exact translator."""
+    def render(self, sentences: Sequence[Utterance], code: str) -> str:
+        """The text of some sentences in a language."""
         return self.grammars[code].text(*sentences)
 
-    def key(self, item: Any) -> set[str]:
-        """An item in English; empty where a reading's answer does not occur exactly once in its passage everywhere."""
-        grammars = self.grammars.values() if isinstance(item, stories.ReadingItem) else ()
+    def renderings(self, item: Item) -> set[str]:
+        """An item in every language: two meanings may differ in one language and be the same in another."""
+        return {grammar.text(*item.said) for grammar in self.grammars.values()}
+
+    def key(self, item: Item) -> set[str]:
+        """An item in English; empty for a reading whose answer is ambiguous in any language."""
+        grammars = self.grammars.values() if item.about in items.ROLES else ()
         return {self.render(item.said, "en")} if all(formats.locate_answer(one, item) for one in grammars) else set()
+
+    def write_text(self, folder: Path, purpose: tuple[str, ...], count: int, topic: str = "") -> None:
+        """Raw text: `count` documents in each language."""
+        for code, grammar in self.grammars.items():
+            dice = Dice(self.seed, *purpose, code)
+            lines = (grammar.text(*document(self.full, dice, topic)) for _ in range(count))
+            formats.write_lines(folder / f"{code}.txt", lines)
 
 
 def distinct(
-    make: Callable[[int], T], keys: Callable[[T], set[str]], count: int, seen: set[str] | None = None
-) -> list[T]:
-    """`count` items none of whose keys is in `seen`; `seen` grows by their keys."""
-    items: list[T] = []
+    make: Callable[[int], Item], keys: Callable[[Item], set[str]], count: int, seen: set[str] | None = None
+) -> list[Item]:
+    """`count` items that share no key with each other or with `seen`, to which their keys are added."""
+    found: list[Item] = []
     seen = set() if seen is None else seen
-    while len(items) < count:
-        item = make(len(items))
+    while len(found) < count:
+        item = make(len(found))
         names = keys(item)
         if names and not names & seen:
             seen |= names
-            items.append(item)
-    return items
+            found.append(item)
+    return found
 
 
-def _items_of(world: World, kind: Kind, size: WorldSize) -> dict[str, list[Any]]:
-    """The items of one labelled task by split: no English item occurs twice in any of them."""
+def _items_of(world: World, kind: Kind, size: WorldSize) -> dict[str, list[Item]]:
+    """The items of a labelled task by split, all different in English."""
     seen: set[str] = set()
     drawn = {}
     trained = getattr(size, kind.name)
     plan = (("test", size.test, world.full), ("dev", size.validation, world.full), ("train", trained, world.training))
     for split, count, sampler in plan:
         dice = Dice(world.seed, kind.name, split)
-        make = partial(lambda sampler, dice, number: kind.make(number, sampler, dice), sampler, dice)
-        drawn[split] = dice.shuffled(distinct(make, world.key, count, seen))
+        made = distinct(lambda number, s=sampler, d=dice: kind.make(number, s, d), world.key, count, seen)  # type: ignore[misc]
+        drawn[split] = dice.shuffled(made)
     return drawn
 
 
 def _write_kind(directory: Path, world: World, kind: Kind, size: WorldSize) -> dict[str, int]:
-    """All files of one labelled task. Gives counts for the manifest."""
+    """Write all files of a labelled task; returns counts for the manifest."""
     counts = {}
-    for split, items in _items_of(world, kind, size).items():
+    for split, made in _items_of(world, kind, size).items():
         for code in ["en"] if split == "train" else LANGUAGES:
-            kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], items, split)
-        counts[split] = len(items)
+            kind.write(directory / kind.file.format(split=split, language=code), world.grammars[code], made, split)
+        counts[split] = len(made)
         if split == "test":
-            counts["test, held out"] = sum(mentions(item.said, world.held_out) for item in items)
+            counts["test, held out"] = sum(mentions(item.said, world.held_out) for item in made)
     return counts
 
 
 def write_translations(directory: Path, manifest: Mapping[str, Any], task: str, codes: Sequence[str]) -> None:
-    """The English training items of one task in other languages: what an exact translator makes of them.
+    """Exact translations of the English training items of one task.
 
     Args:
-        manifest: the world's `world.json`, which tells seed and sizes; the same items are drawn anew.
+        manifest: the world's `world.json`, with seed and sizes; the same items are drawn again.
         task: a name in `KINDS`.
         codes: languages; `en` gives the world's own file.
     """
     size = WorldSize(**manifest["size"])
     world, kind = World(manifest["seed"], size.held_out), next(kind for kind in KINDS if kind.name == task)
-    items = _items_of(world, kind, size)["train"]
+    made = _items_of(world, kind, size)["train"]
     for code in codes:
-        kind.write(directory / kind.file.format(split="train", language=code), world.grammars[code], items, "train")
+        kind.write(directory / kind.file.format(split="train", language=code), world.grammars[code], made, "train")
 
 
-def _write_text(directory: Path, world: World, size: WorldSize) -> None:
-    """Raw text: documents drawn apart for every language."""
-    for code, grammar in world.grammars.items():
-        for folder, count in (("text", size.documents), ("text_validation", size.validation_documents)):
-            dice = Dice(world.seed, folder, code)
-            lines = (grammar.text(*document(world.full, dice)) for _ in range(count))
-            formats.write_lines(directory / folder / f"{code}.txt", lines)
-
-
-def renderings(world: World, text: Text) -> set[str]:
-    """A text in every language: two meanings may differ in one language and be the same in another."""
-    return {grammar.text(*text) for grammar in world.grammars.values()}
+def _write_retrieval(directory: Path, world: World, made: Sequence[Item]) -> None:
+    for language in TARGETS:
+        target, english = world.grammars[language.code], world.grammars["en"]
+        formats.write_parallel(directory / "tatoeba", "tatoeba", target, english, [item.said for item in made])
 
 
 def _write_parallel(directory: Path, world: World, size: WorldSize) -> None:
-    """Retrieval sentences, then parallel text that holds none of them."""
+    """Retrieval sentences, then parallel text that has none of them."""
     english, dice = world.grammars["en"], Dice(world.seed, "retrieval")
     seen: set[str] = set()
-
-    def make(number: int) -> Text:
-        return (stories.retrieval_sentence(number, world.full, dice),)
-
-    sentences = distinct(make, lambda text: renderings(world, text), size.retrieval, seen)
+    made = distinct(lambda n: items.retrieval_item(n, world.full, dice), world.renderings, size.retrieval, seen)
+    _write_retrieval(directory, world, made)
     for language in TARGETS:
-        grammar = world.grammars[language.code]
-        formats.write_parallel(directory / "tatoeba", "tatoeba", grammar, english, sentences)
         for split, count in (("train", size.parallel), ("validation", size.parallel_validation)):
             draw = Dice(world.seed, "parallel", split, language.code)
-            texts = [tuple(_two_sentences(world, draw, seen)) for _ in range(count)]
-            formats.write_parallel(directory / "parallel", split, grammar, english, texts)
+            texts = [_two_sentences(world, draw, seen) for _ in range(count)]
+            formats.write_parallel(directory / "parallel", split, world.grammars[language.code], english, texts)
 
 
-def _two_sentences(world: World, dice: Dice, seen: set[str]) -> Text:
+def _two_sentences(world: World, dice: Dice, seen: set[str]) -> list[Utterance]:
     """The first two sentences of a document (or its only one), neither of them a retrieval sentence."""
     while True:
-        text = tuple(document(world.full, dice)[:2])
+        text = document(world.full, dice)[:2]
         if not any(world.render((sentence,), "en") in seen for sentence in text):
             return text
 
@@ -233,22 +237,35 @@ def _two_sentences(world: World, dice: Dice, seen: set[str]) -> Text:
 def write_world(directory: Path, seed: int, size: WorldSize = DEFAULT) -> None:
     """Write world `seed`: raw and parallel text, all tasks, and `world.json`, which describes it.
 
-    The same seed, size and `VERSION` give the same bytes, on every machine.
+    The same seed, size and `VERSION` give the same bytes on every machine.
     """
     world = World(seed, size.held_out)
-    _write_text(directory, world, size)
+    for folder, count in (("text", size.documents), ("text_validation", size.validation_documents)):
+        world.write_text(directory / folder, (folder,), count)
     _write_parallel(directory, world, size)
     counts = {kind.name: _write_kind(directory, world, kind, size) for kind in KINDS}
     languages = {
         code: {**asdict(language), "morphology": language.morphology, "distance": language.distance}
         for code, language in LANGUAGES.items()
     }
-    manifest = {
-        "version": VERSION,
-        "seed": seed,
-        "size": asdict(size),
-        "languages": languages,
-        "held_out": sorted(world.held_out),
-        "items": counts,
-    }
-    write_json(directory / "world.json", manifest)
+    told = {"version": VERSION, "seed": seed, "size": asdict(size), "languages": languages}
+    write_json(directory / "world.json", {**told, "held_out": sorted(world.held_out), "items": counts})
+
+
+def write_domain(directory: Path, seed: int, size: DomainSize = DEFAULT_DOMAIN) -> None:
+    """Write the domain of world `seed`: raw text (`domain/text`) and test sets on one topic, parallel over languages.
+
+    Its words occur in the general text too, where they are rare.
+    """
+    world, directory = World(seed), directory / "domain"
+    world.write_text(directory / "text", ("domain", "text"), size.documents, DOMAIN_TOPIC)
+    dice = Dice(seed, "domain", "test")
+
+    def drawn(make: Callable[[int, Sampler, Dice, str], Item]) -> list[Item]:
+        return distinct(lambda n: make(n, world.full, dice, DOMAIN_TOPIC), world.renderings, size.test)
+
+    tagged, named, pairs = map(drawn, (items.tagging_item, items.entity_item, items.retrieval_item))
+    for code, grammar in world.grammars.items():
+        formats.write_conllu(directory / "tagging" / f"test-{code}.conllu", grammar, tagged, "test")
+        formats.write_panx(directory / "ner" / f"test-{code}.tsv", grammar, named, "test")
+    _write_retrieval(directory, world, pairs)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
-from xstilts.microworld.domain import DEFAULT_DOMAIN
-from xstilts.microworld.world import DEFAULT
+from xstilts.microworld.world import DEFAULT, DEFAULT_DOMAIN
 from xstilts.sources.manifest import official_rows
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.as_json import task_from_json

@@ -1,7 +1,4 @@
-"""Task types: what turns examples into features, a head, a loss and predictions.
-
-Facts about a type that need no torch are in `xstilts.data.readers.types`, which names the class.
-"""
+"""Task types: classes that make features, a head, a loss and predictions; `data.readers.types` describes each."""
 
 from importlib import import_module
 

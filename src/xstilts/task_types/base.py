@@ -1,8 +1,8 @@
-"""What a task type is: how examples become features, a head, a loss and predictions.
+"""The interface of task types: features, head, loss and predictions.
 
-Heads read packed hidden states, [T, H], through index vectors made by `collate`; no head knows about padding. A loss is
-returned as a sum; the number of items it sums over is known before the forward pass (`Batch.count`), so accumulation,
-packing and any number of devices give the same gradient.
+Heads read packed hidden states, [T, H], through the index vectors of `collate`; no head knows about padding. A loss is
+a sum, and the number of its items is known before the forward pass (`Batch.count`). So accumulation, packing and any
+number of devices give the same gradient.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from xstilts.data.examples import Encoding
 from xstilts.task_types.features import Array, Features
 
 Labels = Sequence[str]
-"""A task's classes or tags in their fixed order."""
+"""A task's classes or tags, in a fixed order."""
 Outputs = Sequence[Any]
 """Raw outputs of all instances, in instance order."""
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Batch:
 
     Attributes:
         packed: the tokens.
-        targets: index vectors and gold, as the task type's loss and outputs read them.
-        count: items the loss sums over (examples, tagged words, masked tokens).
-        rows: the instances, in the order in which outputs are returned.
+        targets: index vectors and gold for the loss and the outputs of the task type.
+        count: items of the loss (examples, tagged words, masked tokens).
+        rows: the instances, in the order of the outputs.
     """
 
     packed: Packed
@@ -51,11 +52,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is predicted for one example.
+    """The prediction for one example.
 
     Attributes:
         value: label, index of the choice, answer text, list of tags, or id of the nearest sentence.
-        extra: scores that are worth keeping (n-best answers, probabilities).
+        extra: scores to keep (n-best answers, probabilities).
     """
 
     id: str
@@ -70,65 +71,62 @@ class Prediction:
 
 
 class TaskType(ABC):
-    """One kind of task. Subclasses are final; variants are fields, not subclasses of subclasses."""
+    """One kind of task."""
 
-    name: ClassVar[str]
     splits_batches: ClassVar[bool] = True
-    """Whether a batch may be computed in micro-batches; not where examples of a batch see each other."""
+    """Whether a batch may be computed in micro-batches; false if its examples see each other."""
     pretrained_head: ClassVar[bool] = False
-    """Whether the head is part of the pretrained model: loaded with it, and carried through other phases."""
+    """Whether the pretrained model has the head: it is loaded with the model and carried through other phases."""
     head_of: ClassVar[str] = ""
-    """The other type whose head is trained: shared with it in a phase, loaded and carried on as that type's."""
+    """The other type whose head this type trains; in one phase both share it."""
     right_context: ClassVar[bool] = False
-    """Whether a token's output depends on what follows it: decoders then attend to both sides (`Backbone.sees`)."""
+    """Whether outputs of tokens need the tokens that follow: decoders then attend to both sides (`Backbone.sees`)."""
     all_layers: ClassVar[bool] = False
-    """Whether prediction reads every layer's hidden states."""
+    """Whether prediction reads the hidden states of every layer."""
     reads_states: ClassVar[bool] = True
-    """Whether prediction reads hidden states at all; not where answers are generated."""
+    """Whether prediction reads hidden states; false if answers are generated."""
     protocol: ClassVar[str] = ""
-    """How answers were made, for the signature of scores; empty: by a head."""
+    """How answers are made, for the signature of scores; empty: by a head."""
     pooled: ClassVar[bool] = False
-    """Whether the queries of all languages search one pool of candidates, which is encoded once."""
+    """Whether the queries of all languages search one pool of candidates."""
 
     def suited(self, backbone: Backbone) -> Self:
-        """The same type, adapted to this backbone. Raises `BackboneError` for one it cannot work with."""
+        """The type adapted to a backbone. Raises `BackboneError` if it cannot work with it."""
         return self
 
     @abstractmethod
     def encode(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        """Tokenised instances; gold that is withheld becomes -1 or empty, and can be predicted but not trained on."""
+        """Tokenised instances. Withheld gold becomes -1 or empty; such instances cannot be trained on."""
 
     def encode_apart(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        """What prediction reads; differs from `encode`, for training, where queries and candidates are separate."""
+        """Instances for prediction; they differ from those of `encode` if queries and candidates are separate."""
         return self.encode(examples, coder, limits, labels)
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        """A fresh head on `backbone.hidden_size`, initialised from torch's generator; by default none."""
+        """A new head, initialised from torch's generator; by default without layers."""
         return nn.Identity()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        """The given instances as one micro-batch, by default without targets; `rng` is for random masking."""
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
+        """Some instances as one micro-batch, by default without targets; `rng` is for random masking."""
         packed, _ = features.packed(rows)
         return Batch(packed, {}, len(rows), rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
-        """The batch `rows` in parts, one for each of `groups`: positions in `rows`, longest instances first."""
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
+        """The batch `rows` in parts; each of `groups` has positions in `rows`, longest instances first."""
         for positions in groups:
             yield self.collate(features, rows[positions], rng)
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        """Sum of the losses of the batch's items, a scalar."""
-        raise NotImplementedError(f"{self.name} is not trained on")
+        """The sum of the losses of all items, a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} is not trained on")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        """Raw outputs, one per instance of `batch.rows`; `states` holds the last layer, or all where `all_layers`."""
-        raise NotImplementedError(f"{self.name} predicts nothing")
+        """Raw outputs, one per instance of `batch.rows`; `states`: the last layer, or all layers with `all_layers`."""
+        raise NotImplementedError(f"{type(self).__name__} predicts nothing")
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        """Predictions for every example from the raw outputs of all instances."""
-        raise NotImplementedError(f"{self.name} predicts nothing")
+        """Predictions for all examples, from the raw outputs of all instances."""
+        raise NotImplementedError(f"{type(self).__name__} predicts nothing")
 
 
 def indices(values: Sequence[int] | Array) -> Tensor:
@@ -137,7 +135,7 @@ def indices(values: Sequence[int] | Array) -> Tensor:
 
 
 def init_head(module: nn.Module, backbone: Backbone) -> nn.Module:
-    """Normal weights with the backbone's own standard deviation and zero biases, as BERT and RoBERTa start heads."""
+    """Draw normal weights with the backbone's standard deviation and set biases to zero, as in BERT and RoBERTa."""
     std = float(getattr(backbone.config, "initializer_range", None) or 0.02)
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

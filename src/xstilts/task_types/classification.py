@@ -1,4 +1,4 @@
-"""Text classification and multiple choice: a pooled token of each segment chooses.
+"""Text classification and multiple choice by the state of one token of each segment.
 
 Shape suffixes: T tokens, H hidden, B examples, C classes, S segments, K most choices.
 """
@@ -6,7 +6,7 @@ Shape suffixes: T tokens, H hidden, B examples, C classes, S segments, K most ch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +18,12 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.names import Token
 from xstilts.data.examples import ChoiceExample, Encoding, TextExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class PooledHead(nn.Module):
-    """Dropout, dense, tanh, dropout, projection; reads the states of one token a segment, [N, H], gives [N, C].
-
-    As RoBERTa's `RobertaClassificationHead` and BERT's pooler with classifier.
-    """
+    """Dropout, dense, tanh, dropout, projection, from [N, H] to [N, C], as in RoBERTa and in BERT with its pooler."""
 
     def __init__(self, hidden: int, classes: int, dropout: float, token: Token = "first") -> None:
         super().__init__()
@@ -36,14 +33,14 @@ class PooledHead(nn.Module):
         self.dropout, self.dropout_pooled = Dropout(dropout), Dropout(dropout)
 
     def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
-        """`place_N`: which tokens of the pack are read."""
+        """`place_N`: the places of the states in the pack."""
         pooled = torch.tanh(self.dense(self.dropout(states_NH, place_N)))
         logits: Tensor = self.out(self.dropout_pooled(pooled, place_N))
         return logits
 
 
 class ChoiceHead(nn.Module):
-    """RoBERTa's pooler (dense, tanh), dropout, projection; reads one token's state a segment, [S, H], gives [S]."""
+    """RoBERTa's pooler (dense, tanh), dropout, projection, from [S, H] to [S]."""
 
     def __init__(self, hidden: int, dropout: float, token: Token = "first") -> None:
         super().__init__()
@@ -53,24 +50,19 @@ class ChoiceHead(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, states_SH: Tensor, place_S: Tensor | None = None) -> Tensor:
-        """`place_S`: which tokens of the pack are read."""
+        """`place_S`: the places of the states in the pack."""
         scores: Tensor = self.out(self.dropout(torch.tanh(self.dense(states_SH)), place_S))
         return scores.squeeze(-1)
 
 
 def summary_states(head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """States of the one token of each segment that the head reads, [S, H], and its place in the pack, [S]."""
+    """The states that the head reads, [S, H], and their places in the pack, [S]."""
     place_S = batch.packed.summary_S(head.token)  # type: ignore[arg-type]
     return states_TH[place_S], place_S
 
 
 class Classification(TaskType):
-    """Classification of a text or a pair (XNLI, PAWS-X, SIB-200); the loss is cross-entropy per example.
-
-    The head reads the first token (of decoders the last).
-    """
-
-    name: ClassVar[str] = "classification"
+    """Classification of a text or a pair (XNLI, PAWS-X, SIB-200) by its first token, of decoders by the last."""
 
     def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder, number, most = FeaturesBuilder(), numbers_of(labels), limits.max_length
@@ -83,7 +75,7 @@ class Classification(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         return Batch(packed, {"label_B": indices(features.column("label")[rows])}, len(rows), rows)
 
@@ -104,7 +96,7 @@ class Classification(TaskType):
 
 
 def with_pieces(examples: Sequence[TextExample], coder: Coder) -> Iterator[tuple[TextExample, Ids, Ids | None]]:
-    """Each example with the pieces of its text, and of the second one of a pair."""
+    """Each example with the pieces of its text and, for a pair, of the second text."""
     firsts = coder.pieces([example.text for example in examples])
     seconds = iter(coder.pieces([example.pair for example in examples if example.pair is not None]))
     for example, first in zip(examples, firsts, strict=True):
@@ -112,12 +104,12 @@ def with_pieces(examples: Sequence[TextExample], coder: Coder) -> Iterator[tuple
 
 
 def numbers_of(labels: Labels) -> dict[str | None, int]:
-    """Label -> its index; -1 for a withheld one (None)."""
+    """Label -> its index; None, a withheld label, -> -1."""
     return {None: -1, **{label: number for number, label in enumerate(labels)}}
 
 
 def most_probable(features: Features, rows: Sequence[Array], labels: Labels) -> list[Prediction]:
-    """The most probable labels, from the log probabilities of all."""
+    """The most probable labels, from the log probabilities of all labels."""
     return [
         Prediction(record["id"], labels[int(np.argmax(row))], extra={"log_probabilities": _rounded(row)})
         for record, row in zip(features.records, rows, strict=True)
@@ -131,11 +123,8 @@ def _rounded(values: Array) -> list[float]:
 class MultipleChoice(TaskType):
     """Multiple choice (HellaSwag, CommonsenseQA, Social IQA, COPA, XCOPA).
 
-    One segment per choice: `context question </s> choice`. The head reads the first token of each (of decoders the
-    last); the loss is cross-entropy over the choices of a question.
+    Each choice is a segment, `context question </s> choice`. The head reads its first token, of decoders the last.
     """
-
-    name: ClassVar[str] = "multiple_choice"
 
     def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder = FeaturesBuilder()
@@ -146,7 +135,7 @@ class MultipleChoice(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(ChoiceHead(backbone.hidden_size, dropout, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
         sizes = np.diff(offsets)
         column = np.arange(sizes.max())
@@ -155,7 +144,7 @@ class MultipleChoice(TaskType):
         return Batch(packed, targets, len(rows), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        """[B, K]; -inf where a question has fewer choices."""
+        """[B, K]; -inf if a question has fewer choices."""
         scores_S: Tensor = head(*summary_states(head, states_TH, batch)).float()
         segment_BK = batch.targets["segment_BK"]
         return scores_S[segment_BK.clamp(min=0)].masked_fill(segment_BK < 0, float("-inf"))
@@ -173,7 +162,7 @@ class MultipleChoice(TaskType):
 def choices_with_pieces(
     examples: Sequence[ChoiceExample], coder: Coder
 ) -> Iterator[tuple[ChoiceExample, Ids, list[Ids]]]:
-    """Each example with the pieces of its context and question, and of its choices."""
+    """Each example with the pieces of its context with question, and of its choices."""
     contexts = coder.pieces([f"{e.context} {e.question}".strip() for e in examples])
     choices = iter(coder.pieces([choice for e in examples for choice in e.choices]))
     for example, context in zip(examples, contexts, strict=True):
@@ -187,6 +176,6 @@ def add_choices(builder: FeaturesBuilder, example: ChoiceExample, segments: Sequ
 
 
 def best_choices(features: Features, rows: Sequence[Array]) -> list[Prediction]:
-    """The choices of the highest score, from the scores of all."""
+    """The choices with the highest scores."""
     scored = [(record["id"], row[: record["choices"]]) for record, row in zip(features.records, rows, strict=True)]
     return [Prediction(name, int(np.argmax(scores)), extra={"scores": _rounded(scores)}) for name, scores in scored]

@@ -1,8 +1,8 @@
-"""Features: tokenised instances as flat arrays, written once per (data, tokenizer) and memory-mapped by every reader.
+"""Features: tokenised instances as flat arrays, written once per (data, tokenizer) and memory-mapped by readers.
 
-An *instance* is what the batch plan counts: one pair of texts, one question with all its choices, one window of a
-passage, one translation pair. It has one or more *segments* (see `backbones.packing`) and named columns of gold or of
-what decoding needs. An *example* (one line of the official file) may have several instances.
+An *instance* is a unit of the batch plan: a pair of texts, a question with its choices, a window of a passage, a
+translation pair. It has one or more *segments* (`backbones.packing`) and named columns for the loss and for decoding.
+An *example* (one line of the official file) may have several instances.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Features:
 
     Attributes:
         tokens: Ragged, one cell per segment.
-        type_splits: per segment, where token type ids become 1.
+        type_splits: per segment, the position from which token type ids are 1.
         first_segment: [instances + 1] offsets into the segments.
         example: per instance, the index of its example.
-        columns: further columns per instance, plain arrays or Ragged.
-        stored: the records, or the file that has them.
+        columns: further columns, with one cell per instance.
+        stored: the records, or their file.
     """
 
     tokens: Ragged
@@ -63,7 +63,7 @@ class Features:
 
     @cached_property
     def records(self) -> Sequence[Mapping[str, Any]]:
-        """Per example, what decoding and scoring need: `id`, `gold`, and fields of the type; read on first use."""
+        """Per example `id`, `gold` and fields of the type; read on first use."""
         return [row for _, row in read_jsonl(self.stored)] if isinstance(self.stored, Path) else self.stored
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Features:
         return [self.tokens[k] for k in range(int(self.first_segment[row]), int(self.first_segment[row + 1]))]
 
     def segments(self, rows: Sequence[int] | Array) -> tuple[list[Array], list[int], Array]:
-        """Segments of the given instances in order, their type splits, and [rows + 1] offsets of each row's first."""
+        """The segments of some instances, their type splits, and [rows + 1] offsets of each row's first segment."""
         ids: list[Array] = []
         splits: list[int] = []
         offsets = [0]
@@ -95,7 +95,7 @@ class Features:
         return ids, splits, np.asarray(offsets)
 
     def packed(self, rows: Sequence[int] | Array) -> tuple[Packed, Array]:
-        """The given instances as one pack, and [rows + 1] offsets of each row's first segment in `starts_S`."""
+        """Some instances as one pack, and [rows + 1] offsets of each row's first segment in `starts_S`."""
         ids, splits, offsets = self.segments(rows)
         return pack(ids, splits), offsets
 
@@ -112,7 +112,7 @@ class Features:
 
     @classmethod
     def load(cls, directory: Path) -> Features:
-        """Memory-mapped features. Raises `DataError` for a folder that has none or damaged ones."""
+        """Memory-mapped features. Raises `DataError` if they are missing or damaged."""
         about = read_json(directory / "features.json")
 
         def array(name: str) -> Array:
@@ -175,7 +175,7 @@ class FeaturesBuilder:
 class FeaturesWriter:
     """Appends features to files, so that data may be larger than memory.
 
-    One `.npy` file per array, `records.jsonl`, and `features.json` with the names of the columns.
+    The files are one `.npy` per array, `records.jsonl`, and `features.json` with the names of the columns.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -188,9 +188,9 @@ class FeaturesWriter:
         self._examples = 0
 
     def append(self, features: Features, part: int | None = None) -> None:
-        """Add instances; `part` is a number for a column `part`, which says what was joined.
+        """Add instances. `part`: number of a joined data set, kept in a column.
 
-        Several calls may add to one part; they count examples from its first one.
+        Several calls may add to one part; their examples are counted from its first one.
         """
         if part is None or part != self._part:
             self._part, self._examples = part, len(self._records)
@@ -236,7 +236,7 @@ class FeaturesWriter:
 
 
 class _GrowingArray:
-    """A one-dimensional `.npy` file that grows; numpy leaves room in the header for a longer length."""
+    """A one-dimensional `.npy` file that grows; numpy's header leaves room for a longer length."""
 
     def __init__(self, path: Path, dtype: Any) -> None:
         self.dtype, self.length = np.dtype(dtype), 0
@@ -258,7 +258,7 @@ class _GrowingArray:
 
 
 def tokens_of(parts: Iterable[Features]) -> Array:
-    """The token ids that occur, int64, ascending."""
+    """All token ids that occur, int64, ascending."""
     values = [part.tokens.values for part in parts]
     used = np.zeros(1 + max((int(ids.max(initial=0)) for ids in values), default=0), dtype=bool)
     for ids in values:

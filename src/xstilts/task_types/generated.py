@@ -1,13 +1,12 @@
-"""Span question answering and tagging in text: the answer is generated, under constraints.
+"""Span question answering and tagging in text, by constrained generation.
 
-Question answering, `question: Who won? passage: ... answer: Denver Broncos`. The answer copies pieces of the window, so
-that it has a place in the passage, in code points. A window without the answer is answered by the end token at once.
-The model also answers without constraint: these answers are scored by themselves (variant `free`), and tell whether it
-drifts into English.
+Question answering: `question: Who won? passage: ... answer: Denver Broncos`. The answer copies pieces of the window, so
+its place in the passage is known. For a window without the answer the model writes the end token. Answers without
+constraint are also generated and scored (variant `free`): they show whether the model drifts into English.
 
-Tagging, `words: 1 Anna 2 sleeps 3 . tags: NOUN, PUNCT, VERB, ... answer: 1 NOUN 2 VERB 3 PUNCT`. Marks before the words
-transferred best across languages in Raman et al. 2022 (arXiv 2203.08378, "sentinel + tag"); numbers stand for their
-sentinel tokens, which decoders do not have. Every word gets one tag, and none is lost.
+Tagging: `words: 1 Anna 2 sleeps 3 . tags: NOUN, PUNCT, VERB, ... answer: 1 NOUN 2 VERB 3 PUNCT`. Marks before the words
+transferred best across languages in Raman et al. 2022 (arXiv 2203.08378, "sentinel + tag"). Numbers replace their
+sentinel tokens, which decoders do not have. Every word gets one tag.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from xstilts.backbones.packing import pack
 from xstilts.backbones.text import Allowed, generate
 from xstilts.core.scores import FREE
 from xstilts.data.examples import Encoding, SpanExample, TaggedExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, indices
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.span_qa import Candidate, best_answers, passage_windows
 from xstilts.task_types.tagging import add_sentence, cut, joined_tags
@@ -33,10 +33,10 @@ from xstilts.task_types.text import TextHead, TextType, closed, label_pieces, pr
 
 
 class WindowAnswer(NamedTuple):
-    """What is written for one window.
+    """The answer for one window.
 
     Attributes:
-        span: first and last piece of the answer in the window; None where the window is empty.
+        span: first and last piece of the answer; None if the window is empty.
         score: its log probability; `nothing`: that of no answer.
         free: an answer without constraint; `free_score`: its log probability.
     """
@@ -50,9 +50,8 @@ class WindowAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class SpanQAText(TextType):
-    """Question answering by constrained generation; `longest`: most pieces of an answer."""
+    """Question answering by constrained generation; `longest`: maximal pieces of an answer."""
 
-    name: ClassVar[str] = "span_qa_text"
     reads_states: ClassVar[bool] = False
     protocol: ClassVar[str] = "output=text, answers generated from pieces of the passage"
     longest: int = 30
@@ -72,7 +71,7 @@ class SpanQAText(TextType):
             )
         return builder.build()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
         places = np.stack([features.ragged("passage")[int(row)] for row in rows])
         return Batch(packed, {"passage_B2": indices(places)}, len(rows), rows)
@@ -91,23 +90,20 @@ class SpanQAText(TextType):
         ]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        offset = features.ragged("offset")
-        found: dict[int, list[Candidate]] = defaultdict(list)
-        null: dict[int, float] = defaultdict(lambda: float("inf"))
+        offset, rows = features.ragged("offset"), []
         free: dict[int, tuple[float, str]] = defaultdict(lambda: (-float("inf"), ""))
         for row, answer in enumerate(outputs):
+            first, last = answer.span or (0, -1)
+            spans = offset[row].reshape(-1, 2)[first : last + 1].tolist()
+            rows.append(([Candidate(answer.score, spans[0][0], spans[-1][1])] if spans else [], answer.nothing))
             example = int(features.example[row])
-            if answer.span:
-                spans = offset[row].reshape(-1, 2)[answer.span[0] : answer.span[1] + 1]
-                found[example].append(Candidate(answer.score, int(spans[0, 0]), int(spans[-1, 1])))
-            null[example] = min(null[example], answer.nothing)
             free[example] = max(free[example], (answer.free_score, answer.free))
-        best = best_answers(features, found, null, limits)
+        best = best_answers(features, rows, limits)
         return [*best, *(Prediction(record["id"], free[i][1], FREE) for i, record in enumerate(features.records))]
 
 
 def copying(passages: Sequence[Sequence[int]], end: int, longest: int) -> Allowed:
-    """What may follow so that each answer is a piece of its passage of 1 to `longest` tokens."""
+    """The allowed next tokens, so that each answer is a part of its passage of 1 to `longest` tokens."""
 
     def allowed(number: int, written: Sequence[int]) -> list[int]:
         passage, n = passages[number], len(written)
@@ -120,24 +116,21 @@ def copying(passages: Sequence[Sequence[int]], end: int, longest: int) -> Allowe
 
 
 def _occurrences(tokens: Sequence[int], passage: Sequence[int]) -> list[int]:
-    """The places at which some tokens begin in the passage."""
+    """All places in the passage where the tokens begin."""
     n, wanted = len(tokens), list(tokens)
     return [k for k in range(len(passage) - n + 1) if list(passage[k : k + n]) == wanted]
 
 
 def _place(tokens: Sequence[int], passage: Sequence[int]) -> tuple[int, int] | None:
-    """First and last place of some tokens where they occur first in the passage."""
-    if not tokens:
-        return None
+    """First and last place of the tokens' first occurrence in the passage."""
     begin = _occurrences(tokens, passage)[0]
-    return begin, begin + len(tokens) - 1
+    return (begin, begin + len(tokens) - 1) if tokens else None
 
 
 @dataclass(frozen=True)
 class TaggingText(TextType):
     """Tagging by constrained generation."""
 
-    name: ClassVar[str] = "tagging_text"
     reads_states: ClassVar[bool] = False
     protocol: ClassVar[str] = "output=text, tags generated for numbered words"
 
@@ -156,7 +149,7 @@ class TaggingText(TextType):
                 builder.add(index, segments, label=-1 if tags is None else 0, words=end - begin)
         return builder.build()
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
         return Batch(packed, {"words_B": indices(features.column("words")[rows])}, len(rows), rows)
 
@@ -179,7 +172,7 @@ class TaggingText(TextType):
 
 @dataclass(frozen=True)
 class TagAnswers:
-    """How answers such as `1 NOUN 2 VERB` are written: pieces of numbers and tags in running text."""
+    """The pieces of numbers and tags in answers such as `1 NOUN 2 VERB`."""
 
     coder: Coder
     labels: tuple[str, ...]
@@ -191,62 +184,56 @@ class TagAnswers:
         return cls(coder, tuple(labels), tuple(tuple(ids.tolist()) for ids in label_pieces(coder, labels)))
 
     def number(self, word: int) -> Ids:
-        """Pieces of the number of a word; the first word, 0, has number 1."""
+        """Pieces of a word's number; word 0 has number 1."""
         if word not in self._numbers:
             self._numbers[word] = self.coder.continued(str(word + 1))
         return self._numbers[word]
 
     def written(self, tags: Sequence[str]) -> Ids:
-        """The tags of all words of a sentence."""
+        """The answer for the tags of all words."""
         own = dict(zip(self.labels, self.tags, strict=True))
         parts = [part for word, tag in enumerate(tags) for part in (self.number(word), np.asarray(own[tag]))]
         return np.concatenate(parts).astype(np.int32)
 
 
-class _Reading(NamedTuple):
-    """A way to read what was written: the tags so far, and the pieces that are left of the last one."""
+class _Parse(NamedTuple):
+    """A parse of the tokens so far: the tags, and the pieces of the last tag that are still to come."""
 
     tags: tuple[int, ...]
     left: tuple[int, ...]
 
 
 class TagParser:
-    """Follows an answer to a sentence of `words` words as it is written; `end` ends it.
-
-    Several readings are kept while one tag starts like another.
-    """
+    """Parses an answer for `words` words while it is generated; `end` is the end token."""
 
     def __init__(self, answers: TagAnswers, words: int, end: int) -> None:
         self.answers, self.words, self.end = answers, words, end
-        self._known, self._readings = 0, self._next(())
+        self._parses = cache(self._parsed)
 
     @property
     def longest(self) -> int:
-        """Most tokens of an answer, the end token included."""
+        """Maximal tokens of an answer, with the end token."""
         numbers = sum(len(self.answers.number(word)) for word in range(self.words))
         return numbers + self.words * max(len(tag) for tag in self.answers.tags) + 1
 
     def after(self, written: Sequence[int]) -> list[int]:
-        """What may follow."""
-        return sorted({reading.left[0] for reading in self._follow(written)}) or [self.end]
+        """The allowed next tokens."""
+        return sorted({parse.left[0] for parse in self._parses(tuple(written))}) or [self.end]
 
     def tags(self, written: Sequence[int]) -> tuple[int, ...]:
-        """The number of each word's tag, from a whole answer."""
-        return next(reading.tags for reading in self._follow(written) if reading.left == (self.end,))
+        """The number of each word's tag, from a complete answer."""
+        return next(parse.tags for parse in self._parses(tuple(written)) if parse.left == (self.end,))
 
-    def _follow(self, written: Sequence[int]) -> list[_Reading]:
-        if len(written) < self._known:  # an answer that has ended, without the padding after it
-            self._known, self._readings = 0, self._next(())
-        for token in written[self._known :]:
-            rest = [(one.tags, one.left[1:]) for one in self._readings if one.left[0] == token]
-            more = ([_Reading(tags, left)] if left else self._next(tags) for tags, left in rest)
-            self._readings = [reading for readings in more for reading in readings]
-        self._known = len(written)
-        return self._readings
+    def _parsed(self, written: tuple[int, ...]) -> list[_Parse]:
+        """All parses: several while one tag starts like another."""
+        if not written:
+            return self._next(())
+        rest = [(one.tags, one.left[1:]) for one in self._parses(written[:-1]) if one.left[0] == written[-1]]
+        return [parse for tags, left in rest for parse in ([_Parse(tags, left)] if left else self._next(tags))]
 
-    def _next(self, tags: tuple[int, ...]) -> list[_Reading]:
-        """The readings of the next word, or of the end."""
+    def _next(self, tags: tuple[int, ...]) -> list[_Parse]:
+        """The parses of the next word, or of the end."""
         if len(tags) == self.words:
-            return [_Reading(tags, (self.end,))]
+            return [_Parse(tags, (self.end,))]
         number = self.answers.number(len(tags)).tolist()
-        return [_Reading((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]
+        return [_Parse((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]

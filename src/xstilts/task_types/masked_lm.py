@@ -1,9 +1,8 @@
 """Masked language modelling of raw text (Devlin et al. 2019) and of translation pairs (Conneau and Lample 2019).
 
-15 % of the tokens are to be predicted; of these 80 % become the mask token, 10 % a random one, 10 % stay. Drawn anew
-for every batch from the plan's generator. No special token is ever masked. Head: dense, GELU, layer norm, then the
-transposed input embeddings and a bias (RoBERTa's `lm_head`). The bias starts at the log frequency of each token, so
-that the first steps need not learn the unigram distribution.
+15 % of the tokens are predicted: 80 % of these become the mask token, 10 % a random token, 10 % stay. They are drawn
+for each batch from the plan's generator; special tokens are never masked. The bias of the output layer starts at the
+log frequency of each token, so that the first steps need not learn the unigram distribution.
 Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 """
 
@@ -26,16 +25,16 @@ from xstilts.backbones.packing import Packed
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Encoding, ParallelExample
-from xstilts.task_types.base import Batch, Labels, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.raw_text import RawText, blocks
 
 COUNTED = 2**24
-"""Tokens counted at a time."""
+"""Tokens to count at a time."""
 
 
 class MaskedLMHead(nn.Module):
-    """Dense, GELU, layer norm, tied output layer; reads [M, H], gives [M, V]."""
+    """Dense, GELU, layer norm, transposed input embeddings and a bias (RoBERTa's `lm_head`), from [M, H] to [M, V]."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -44,12 +43,12 @@ class MaskedLMHead(nn.Module):
         self.norm = nn.LayerNorm(size, eps=float(getattr(backbone.config, "layer_norm_eps", None) or 1e-5))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         # In a tuple the backbone is no part of the head: the tied weight is saved and counted with the backbone. It is
-        # looked up at each use, since sharding puts other tensors in its place.
+        # looked up at each use, because sharding replaces it.
         self._tied = (backbone,)
 
     @property
     def embeddings(self) -> nn.Parameter:
-        """The tied weight of the output layer, [V, E]."""
+        """The tied weight of the output layer, [V, E]; `training.active` asks for it, so that it keeps all rows."""
         return self._tied[0].embeddings
 
     def forward(self, states_MH: Tensor) -> Tensor:
@@ -72,14 +71,14 @@ class Masking(TaskType):
     scrambled: float = 0.1
 
     def record(self, coder: Coder) -> dict[str, Any]:
-        """What masking must know of the tokenizer, kept in the first record of the features."""
+        """Facts about the tokenizer that masking needs, for the first record of the features."""
         special = sorted(coder.special_ids)
         return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": special}
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(MaskedLMHead(backbone), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         about = features.records[0]
         ids_T = packed.ids_T.numpy()
@@ -94,10 +93,8 @@ class Masking(TaskType):
         targets = {"place_M": indices(place_M), "token_M": indices(ids_T[place_M])}
         return Batch(replace(packed, ids_T=torch.from_numpy(corrupted)), targets, count, rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
-        """Masks are drawn once for the whole batch and then split: they must not depend on what fits the machine."""
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
+        """Draws masks for the whole batch and then splits it: masks must not depend on the size of micro-batches."""
         whole = self.collate(features, rows, rng)
         place_M, token_M = whole.targets["place_M"], whole.targets["token_M"]
         first, begin = 0, 0
@@ -117,13 +114,10 @@ class Masking(TaskType):
 
 
 class MaskedLM(Masking, RawText):
-    """Masked language modelling of raw text.
+    """Masked language modelling of raw text; lines are joined up to the length limit, in their order (`Encoding.join`).
 
-    Lines are joined up to the length limit in their file's order, or stand alone (`Encoding.join`). A share of the
-    sequences (`Encoding.paired`) is cut after a sentence and framed as two texts.
+    A share of the sequences (`Encoding.paired`) is cut after a sentence and framed as two texts.
     """
-
-    name: ClassVar[str] = "masked_lm"
 
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
         frame = coder.pair if limits.paired else coder.single
@@ -139,14 +133,12 @@ class MaskedLM(Masking, RawText):
 
 
 class TranslationLM(Masking):
-    """Masked language modelling over a sentence and its translation together.
+    """Masked language modelling over a sentence and its translation together, with the head of masked LM.
 
-    Which of the two stands first is drawn for each pair when features are made: neither language is always the second.
-    Positions continue over the border, as in any pair of texts of the tokenizer (XLM starts again, and adds embeddings
-    of the language). The head is masked LM's.
+    The order of the two is drawn for each pair when features are made. Positions continue over the border, as in any
+    pair of texts (XLM restarts them, and adds embeddings of the language).
     """
 
-    name: ClassVar[str] = "translation_lm"
     head_of: ClassVar[str] = "masked_lm"
 
     def encode(self, examples: Sequence[ParallelExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -168,16 +160,16 @@ def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing
     counts = np.full(vocabulary, smoothing)
     for each in features:
         values = each.tokens.values
-        for begin in range(0, len(values), COUNTED):  # a corpus is larger than memory
+        for begin in range(0, len(values), COUNTED):  # a corpus may be larger than memory
             counts += np.bincount(values[begin : begin + COUNTED], minlength=vocabulary)[:vocabulary]
     head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
 
 
 def published_head(source: str, revision: str | None, backbone: Backbone) -> dict[str, Tensor] | None:
-    """The masked-LM head that was pretrained with a model, under our names; None where it has another form.
+    """The masked-LM head that was pretrained with a model, under our names; None if it has another form.
 
-    XLM-R, BERT, ELECTRA's generator, DeBERTa and ModernBERT have ours: dense, norm, tied output layer with a bias.
-    EuroBERT has an untied output layer and RemBERT an embedding of its own: a fresh head is trained for them.
+    XLM-R, BERT, ELECTRA's generator, DeBERTa and ModernBERT have our form. EuroBERT has an untied output layer and
+    RemBERT an embedding of its own: they get a new head.
     """
     if type(backbone.config) not in MODEL_FOR_MASKED_LM_MAPPING:
         return None
@@ -185,7 +177,7 @@ def published_head(source: str, revision: str | None, backbone: Backbone) -> dic
     model, info = from_pretrained(AutoModelForMaskedLM, source, **options)
     shared = {id(parameter) for parameter in model.base_model.parameters()}
     own = {name: value.detach() for name, value in model.named_parameters() if id(value) not in shared}
-    if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers has drawn a head at random
+    if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers drew a random head
         return None
     head = MaskedLMHead(backbone).state_dict()
     forms = {

@@ -1,4 +1,4 @@
-"""Nearest neighbours among any number of vectors, by cosine or by margin, a block of similarities at a time.
+"""Nearest neighbours among any number of vectors, by cosine or by margin, in blocks.
 
 Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
 """
@@ -16,29 +16,26 @@ from xstilts.task_types.features import Array
 NEIGHBOURS = 4
 """k of the ratio margin in Artetxe and Schwenk 2019 (arXiv 1811.01136) and in XTREME's BUCC."""
 CELLS, ROWS = 1 << 28, 1024
-"""Similarities held at a time (1 GiB), and queries compared at a time where there are few candidates."""
+"""Maximal similarities (1 GiB) and queries of a block."""
 
 
 def unit(vectors: Array, centred: bool = False) -> Tensor:
-    """The same vectors at length 1, float32 on the CPU, [Q, H]; `centred`: their mean is subtracted first."""
+    """Vectors of length 1, float32 on the CPU, [Q, H]; `centred` subtracts their mean first."""
     made = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
     return F.normalize(made - made.mean(0) if centred else made, dim=-1)
 
 
 def nearest(queries_QH: Tensor, candidates_CH: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Similarities and indices, [Q, K] each, of the k candidates with the largest dot product, largest first."""
+    """Similarities and indices, [Q, K] each, of the k candidates with the largest dot products, largest first."""
     parts = [(part @ candidates_CH.T).topk(k, dim=-1) for part in _blocks(queries_QH, candidates_CH)]
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
 def ratio_margins(x_QH: Tensor, y_CH: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """(ratio margins, indices), [Q, K] each, of the queries' nearest candidates; the same of the candidates' queries.
+    """(ratio margins, indices), [Q, K] each, of the nearest candidates of queries; then [C, K] of candidates' queries.
 
-    The margin of a pair is its cosine over the mean of both sentences' mean cosine with their nearest neighbours on the
-    other side (Artetxe and Schwenk 2019, arXiv 1811.01136, `ratio` of their margins).
-
-    Args:
-        x_QH, y_CH: vectors of length 1.
+    The margin of a pair is its cosine, divided by the mean of both sentences' mean cosines with their nearest
+    neighbours on the other side (Artetxe and Schwenk 2019, arXiv 1811.01136). Vectors have length 1.
     """
     there, which = nearest(x_QH, y_CH, min(NEIGHBOURS, len(y_CH)))
     back, whose = nearest(y_CH, x_QH, min(NEIGHBOURS, len(x_QH)))
@@ -55,8 +52,8 @@ def nearest_neighbours(
 
     Args:
         queries: [Q, H]; candidates: [C, H].
-        centred: subtract each side's own mean first.
-        similarity: `margin` takes the highest `ratio_margins` among the candidates nearest by cosine.
+        centred: subtract the mean of each side first.
+        similarity: `margin` takes the highest of `ratio_margins`.
     """
     x_QH, y_CH = unit(queries, centred), unit(candidates, centred)
     if similarity == "cosine":
@@ -69,5 +66,5 @@ def nearest_neighbours(
 
 
 def _blocks(queries_QH: Tensor, candidates_CH: Tensor) -> tuple[Tensor, ...]:
-    """The queries in parts that each fit with all candidates."""
+    """The queries in blocks."""
     return torch.split(queries_QH, max(1, min(ROWS, CELLS // len(candidates_CH))))

@@ -25,20 +25,18 @@ from xstilts.task_types.sentences import PairType, VectorType, diagonal_loss
 
 @dataclass(frozen=True)
 class Mining(VectorType):
-    """Translation pairs between two sets of sentences of which most have no translation.
+    """Translation pairs between two sets of sentences, of which most have no translation.
 
-    Sentences are means of the hidden states, special tokens included, at 7/12 of the depth (layer 14 of 24), unless
-    `pooling`, `special_tokens` or `layer` say otherwise. Pairs are those of `mine` above the threshold that maximises
-    F1 on the sample set. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`,
-    `bucc_optimize`, `bucc_extract`), where a sentence that occurs twice on its side is never part of a pair.
+    By default vectors are means at 7/12 of the depth (layer 14 of 24). Pairs are those of `mine` above the threshold
+    that maximises F1 on the sample set. Source: google-research/xtreme, `third_party/utils_retrieve.py` (`mine_bitext`,
+    `bucc_optimize`, `bucc_extract`). A sentence that occurs twice on its side is never part of a pair.
     """
 
-    name: ClassVar[str] = "mining"
     all_layers: ClassVar[bool] = True
     layer: int | None = None
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        """An instance per distinct sentence of each side; columns say which side, and whether it occurs again."""
+        """One instance per distinct sentence of each side."""
         builder = FeaturesBuilder()
         keys = [(example.sample, example.query, example.text) for example in examples]
         times, seen = Counter(keys), set()
@@ -71,7 +69,7 @@ class Mining(VectorType):
         return [Prediction(name, candidates, variant, {"threshold": threshold}) for name, candidates in found.items()]
 
     def _pairs(self, features: Features, vectors: Array, sample: bool) -> dict[tuple[str, str], float]:
-        """Mined pairs by id, best first, without sentences that occur twice."""
+        """Mined pairs of ids -> margin, best first, without sentences that occur twice."""
         of_set = features.column("sample") == sample
         queries = np.flatnonzero(of_set & (features.column("query") == 1))
         candidates = np.flatnonzero(of_set & (features.column("query") == 0))
@@ -86,7 +84,7 @@ class Mining(VectorType):
 
 
 def _record(example: PoolExample) -> dict[str, Any]:
-    """Queries have `gold`, those of the sample set `tune` in its place; candidates have neither."""
+    """Queries have `gold`, in the sample set `tune`; candidates have neither."""
     if not example.query:
         return {"id": example.id}
     gold = None if example.gold is None else list(example.gold)
@@ -96,7 +94,7 @@ def _record(example: PoolExample) -> dict[str, Any]:
 def mine(queries: Array, candidates: Array) -> list[tuple[int, int, float]]:
     """One-to-one pairs (query, candidate, ratio margin) of [Q, H] and [C, H], best first.
 
-    Each sentence proposes the neighbour with the highest margin; proposals are taken greedily, each sentence once
+    Each sentence proposes the neighbour with the highest margin. Proposals are accepted greedily, each sentence once
     (`retrieval='max'`, `margin='ratio'` of the official script).
     """
     (forward, which), (backward, whose) = ratio_margins(unit(queries), unit(candidates))
@@ -118,9 +116,9 @@ def mine(queries: Array, candidates: Array) -> list[tuple[int, int, float]]:
 
 
 def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tuple[str, str]]) -> float:
-    """The margin from which F1 against `gold` is best: midway to the next pair's; 0 when no pair is right.
+    """The threshold with the best F1 against `gold`, midway to the next pair; 0 if no pair is right.
 
-    The official script reads beyond its list when the last pair is the best cut; there the margin itself is taken.
+    If the last pair is the best cut, its margin is the threshold; the official script reads beyond its list there.
     """
     ranked = sorted(pairs.items(), key=lambda item: -item[1])
     threshold = best = 0.0
@@ -136,20 +134,18 @@ def best_threshold(pairs: Mapping[tuple[str, str], float], gold: Collection[tupl
 
 @dataclass(frozen=True)
 class Ranking(PairType):
-    """Candidates for each query by cosine, among all languages' candidates.
+    """Candidates for each query by cosine, among the candidates of all languages.
 
-    A dual encoder of one backbone, trained on English pairs of query and wanted candidate with the batch's other
-    candidates as negatives. Vectors are means of the last layer, special tokens included, unless `pooling` or
-    `special_tokens` say otherwise; XTREME-R's baseline (`third_party/bert.py`) takes the pooler's output and learns the
-    temperature, which starts at 0.01.
+    A dual encoder of one backbone, trained on English pairs of query and candidate; the batch's other candidates are
+    negatives. By default vectors are means of the last layer. XTREME-R's baseline (`third_party/bert.py`) uses the
+    pooler's output, and learns the temperature, from 0.01.
     """
 
-    name: ClassVar[str] = "ranking"
     pooled: ClassVar[bool] = True
     temperature: float = 0.01
 
     def encode(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        """Training pairs: one instance of two segments for each query, with the first candidate it wants."""
+        """Training pairs: each query with the first of its gold candidates."""
         builder = FeaturesBuilder()
         segments = _segments(examples, coder, limits)
         by_id = {example.id: segment for example, segment in zip(examples, segments, strict=True)}
@@ -159,7 +155,7 @@ class Ranking(PairType):
         return builder.build()
 
     def encode_apart(self, examples: Sequence[PoolExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        """One instance of one segment for each query or candidate."""
+        """One instance for each query and candidate."""
         builder = FeaturesBuilder()
         for example, segment in zip(examples, _segments(examples, coder, limits), strict=True):
             builder.add(builder.record(**_record(example)), [segment])
@@ -172,10 +168,7 @@ class Ranking(PairType):
         return list(self.vectors(states[-1], batch.packed).cpu().numpy())
 
     def rank(self, features: Features, outputs: Outputs, names: Sequence[str], y_CH: Tensor) -> list[Prediction]:
-        """The ids of the 20 nearest candidates of each query, best first.
-
-        `names`: the candidates' ids; `y_CH`: their vectors, of length 1.
-        """
+        """The ids of the 20 nearest candidates of each query, best first; `names`: the candidates' ids."""
         _, best = nearest(unit(np.stack(outputs)), y_CH, min(DEPTH, len(names)))
         variant = f"{len(names)} candidates, cosine, {self.description}"
         ids = [record["id"] for record in features.records]

@@ -1,4 +1,4 @@
-"""Raw text as a stream, larger than memory; causal language modelling and span corruption.
+"""Raw text as a stream that may be larger than memory; causal language modelling and span corruption.
 
 Shape suffixes: T tokens, A tokens predicted.
 """
@@ -9,7 +9,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,27 +19,27 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.text import pack_answers
 from xstilts.core.errors import BackboneError
 from xstilts.data.examples import Encoding, PlainText
-from xstilts.task_types.base import Batch, Labels, TaskType
+from xstilts.task_types.base import Batch, Labels, Rng, TaskType
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.text import WritingType
 
 _SENTINEL = re.compile("(\u2581?)<extra_id_([0-9]+)>")
 CHARACTERS = 2**20
-"""Characters tokenised at a time."""
+"""Characters to tokenise at a time."""
 INSTANCES = 4096
 """Instances in one part of a stream."""
 
 
 class RawText(TaskType):
-    """A type that reads raw text in one pass; all instances of a language belong to one example."""
+    """A type that reads raw text in one pass; all instances of a language are one example."""
 
     @abstractmethod
     def record(self, coder: Coder) -> dict[str, Any]:
-        """What collating must know of the tokenizer. Raises `BackboneError` for one that does not suit this type."""
+        """Facts about the tokenizer that collating needs. Raises `BackboneError` if the tokenizer does not suit."""
 
     @abstractmethod
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
-        """The segments of each instance; `lines`: pieces of each text; `count`: of texts, seeds `limits.paired`."""
+        """The segments of each instance; `lines`: pieces of each text; `count`: number of texts, a seed."""
 
     def encode(self, examples: Sequence[PlainText], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         (features,) = self.stream(examples, len(examples), coder, limits, split=False)
@@ -48,7 +48,7 @@ class RawText(TaskType):
     def stream(
         self, texts: Iterable[PlainText], count: int, coder: Coder, limits: Encoding, split: bool = True
     ) -> Iterator[Features]:
-        """The features, split into parts of `INSTANCES`. Only the first has the record of the example."""
+        """The features, in parts of `INSTANCES` with `split`. Only the first has the record of the example."""
         builder = FeaturesBuilder()
         index = builder.record(id="text", gold=None, **self.record(coder))
         for segments in self.instances(pieces_of(texts, coder), count, coder, limits):
@@ -60,7 +60,7 @@ class RawText(TaskType):
 
 
 def blocks(lines: Iterable[Ids], budget: int, join: bool) -> Iterator[Ids]:
-    """Lines as blocks of at most `budget` pieces: joined while they fit, a longer line cut into full blocks."""
+    """Blocks of at most `budget` pieces: with `join`, lines are joined while they fit; longer lines are cut."""
     current: list[Ids] = []
     used = 0
     for line in lines:
@@ -90,18 +90,16 @@ def pieces_of(texts: Iterable[PlainText], coder: Coder) -> Iterator[Ids]:
 
 @dataclass(frozen=True)
 class CausalLM(WritingType, RawText):
-    """Causal language modelling: each token is predicted from those before it (Radford et al. 2018).
+    """Causal language modelling: each token is predicted from the tokens before it (Radford et al. 2018).
 
-    A segment is a block of lines in the tokenizer's frame, the end token last. A token sees its own segment alone. The
-    loss is cross-entropy per token, of all but a segment's first, by the backbone's own output layer.
+    A segment is a block of lines in the tokenizer's frame, with the end token. The loss is cross-entropy per token,
+    except for the first token of a segment.
     """
-
-    name: ClassVar[str] = "causal_lm"
 
     def suited(self, backbone: Backbone) -> Self:
         if not (backbone.writes and backbone.decoder):
             name = type(backbone.model).__name__
-            raise BackboneError(f"causal_lm is for decoders with `output: text`; {name} is none")
+            raise BackboneError(f"causal_lm is for decoders with `output: text`, and {name} is not one")
         return self
 
     def record(self, coder: Coder) -> dict[str, Any]:
@@ -111,8 +109,8 @@ class CausalLM(WritingType, RawText):
         for block in blocks(lines, limits.max_length - coder.single.tokens, limits.join):
             yield [coder.one(block, limits.max_length)]
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        """`place_A`: tokens whose states predict the next one, `token_A`."""
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
+        """`place_A`: places whose states predict the next token, `token_A`."""
         packed, _ = features.packed(rows)
         before_T = torch.ones(len(packed.ids_T), dtype=torch.bool)
         before_T[packed.ends_S] = False
@@ -125,28 +123,26 @@ class CausalLM(WritingType, RawText):
 class SpanCorruption(WritingType, RawText):
     """Span corruption (Raffel et al. 2020, section 3.1.4 and 3.3.4; `random_spans_noise_mask` of T5's own script).
 
-    15 % of the tokens are taken out in spans of 3 on average, drawn anew for every batch. The encoder reads the text
-    with a sentinel in place of each span; the decoder writes each sentinel followed by its span, and the end token. As
-    in that script a text begins with a kept token and ends with a span, the lengths of spans and of the tokens between
-    them are drawn uniformly among all that fit, and no last sentinel is written. A text of one token is one span.
+    15 % of the tokens are removed in spans of 3 on average, drawn for each batch. The encoder reads the text with a
+    sentinel in place of each span; the decoder writes each sentinel with its span, and the end token. As in that script
+    a text begins with a kept token and ends with a span, the lengths of spans and gaps are drawn uniformly among all
+    that fit, and no last sentinel is written. A text of one token is one span.
 
     Segments are blocks of lines of up to `max_length` tokens before corruption (T5's limit holds after it). Sentinels
-    are the tokenizer's `<extra_id_0>`, `<extra_id_1>` ...; mT5's SentencePiece model marks them as starts of words. A
-    tokenizer trained here has them where an experiment corrupts spans. The loss is cross-entropy per written token.
+    are the tokenizer's `<extra_id_0>`, `<extra_id_1>` ... The loss is cross-entropy per written token.
 
     Attributes:
-        rate: share of tokens that are taken out.
+        rate: share of tokens to remove.
         span: mean tokens of a span.
     """
 
-    name: ClassVar[str] = "span_corruption"
     rate: float = 0.15
     span: float = 3.0
 
     def suited(self, backbone: Backbone) -> Self:
         if not (backbone.writes and backbone.config.is_encoder_decoder):
             name = type(backbone.model).__name__
-            raise BackboneError(f"span_corruption is for encoder-decoders with `output: text`; {name} is none")
+            raise BackboneError(f"span_corruption is for encoder-decoders with `output: text`, and {name} is not one")
         return self
 
     def record(self, coder: Coder) -> dict[str, Any]:
@@ -157,18 +153,16 @@ class SpanCorruption(WritingType, RawText):
         for block in blocks(lines, limits.max_length - len(coder.single.before) - 1, limits.join):
             yield [Segment(block, len(block))]
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         return self._batch([self._corrupted(features, row, rng) for row in rows], features, rows)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
-        """Spans are drawn for the whole batch and then split: they must not depend on what fits the machine."""
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
+        """Draws spans for the whole batch and then splits it: spans must not depend on the size of micro-batches."""
         drawn = [self._corrupted(features, row, rng) for row in rows]
         for positions in groups:
             yield self._batch([drawn[position] for position in positions], features, rows[positions])
 
-    def _corrupted(self, features: Features, row: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
+    def _corrupted(self, features: Features, row: int, rng: Rng) -> tuple[Ids, Ids]:
         (ids,) = features.instance(int(row))
         return corrupt(ids, spans(len(ids), self.rate, self.span, rng), features.records[0]["sentinels"])
 
@@ -181,25 +175,25 @@ class SpanCorruption(WritingType, RawText):
 
 
 def sentinels_of(coder: Coder) -> list[int]:
-    """The ids of `<extra_id_0>`, `<extra_id_1>` ... without gaps. Raises `BackboneError` where there is none."""
+    """The ids of `<extra_id_0>`, `<extra_id_1>` ... up to the first gap. Raises `BackboneError` if there are none."""
     found: dict[int, tuple[bool, int]] = {}
     for piece, number in coder.tokenizer.get_vocab().items():
         if match := _SENTINEL.fullmatch(piece):
-            # Of two, the one of the SentencePiece model was trained; the other was added later.
+            # mT5 has each twice: that of the SentencePiece model, with a word mark, was trained; the other was added.
             found[int(match[2])] = max(found.get(int(match[2]), (False, 0)), (bool(match[1]), int(number)))
     sentinels: list[int] = []
     while len(sentinels) in found:
         sentinels.append(found[len(sentinels)][1])
     if not sentinels:
         raise BackboneError(
-            "span_corruption needs a tokenizer with sentinels (<extra_id_0> ...), and this one has none: take one of "
-            "T5's or mT5's, or a `tokenizer:` trained here"
+            "span_corruption needs a tokenizer with sentinels (<extra_id_0> ...), and this one has none: use T5's or "
+            "mT5's tokenizer, or train one with `tokenizer:`"
         )
     return sentinels
 
 
-def spans(length: int, rate: float, mean: float, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """The (begin, end) of the spans that are taken out of a text of `length` tokens, in order."""
+def spans(length: int, rate: float, mean: float, rng: Rng) -> list[tuple[int, int]]:
+    """The (begin, end) of the spans to remove from a text of `length` tokens, in order."""
     if length == 1:
         return [(0, 1)]
     out = min(max(round(length * rate), 1), length - 1)
@@ -209,14 +203,17 @@ def spans(length: int, rate: float, mean: float, rng: np.random.Generator) -> li
     return [(int(end - size), int(end)) for size, end in zip(taken, ends, strict=True)]
 
 
-def _parts(total: int, count: int, rng: np.random.Generator) -> Array:
-    """`total` as a sum of `count` positive numbers, each such sum equally likely."""
+def _parts(total: int, count: int, rng: Rng) -> Array:
+    """`total` as a random sum of `count` positive numbers, uniform over all such sums."""
     cuts = np.sort(rng.choice(total - 1, size=count - 1, replace=False)) + 1
     return np.diff(np.concatenate([[0], cuts, [total]])).astype(np.int64)
 
 
 def corrupt(ids: Ids, taken: Sequence[tuple[int, int]], sentinels: Sequence[int]) -> tuple[Ids, Ids]:
-    """What the encoder reads and the decoder writes, without end tokens. Raises `BackboneError` without sentinels."""
+    """What the encoder reads and the decoder writes, without end tokens.
+
+    Raises `BackboneError` if there are too few sentinels.
+    """
     if len(taken) > len(sentinels):
         raise BackboneError(
             f"{len(taken)} spans in a text of {len(ids)} tokens, and the tokenizer has {len(sentinels)} sentinels: "

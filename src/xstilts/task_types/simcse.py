@@ -1,10 +1,9 @@
-"""SimCSE (Gao et al. 2021): contrastive training without translations; mSimCSE (Wang et al. 2022) is that on English.
+"""SimCSE (Gao et al. 2021): contrastive training without translations; on English it is mSimCSE (Wang et al. 2022).
 
-Raw text, unsupervised: a sentence is read twice, and two passes through dropout are a right pair. NLI, supervised: a
-premise and each hypothesis that it entails are a right pair, and a hypothesis that contradicts the same premise, if
-there is one left, is a hard negative. Cosine over temperature 0.05 against all second texts of the batch, hard
-negatives included, in one direction. There is no layer between the vector and the loss; the authors have one in
-training.
+Unsupervised, on raw text: two passes of a sentence through dropout are a positive pair. Supervised, on NLI: a premise
+and each hypothesis that it entails are a positive pair, and a hypothesis that contradicts the premise is a hard
+negative. The loss is cross-entropy of cosines over a temperature, in one direction, against all second texts and hard
+negatives of the batch. The authors have one more layer between vector and loss in training.
 Shape suffixes: T tokens, H hidden, S segments, B instances, N second texts and hard negatives.
 """
 
@@ -27,29 +26,25 @@ from xstilts.backbones.dropout import Dropout
 from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import Encoding, PlainText, TextExample
-from xstilts.task_types.base import Batch, Labels, indices
+from xstilts.task_types.base import Batch, Labels, Rng, indices
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.raw_text import RawText
 from xstilts.task_types.sentences import VectorType, diagonal_loss, dots
 
 
 class ViewsHead(nn.Module):
-    """No layers but a dropout; `differ`: whether the backbone in training gives one text two vectors."""
+    """A dropout, and whether two passes of the backbone in training `differ`."""
 
     def __init__(self, differ: bool) -> None:
         super().__init__()
         self.differ = differ
-        self.dropout = Dropout(0.0)  # how much is the task's
+        self.dropout = Dropout(0.0)  # the task type gives the probability
 
 
 @dataclass(frozen=True)
 class SimCSE(VectorType, RawText):
-    """SimCSE; the loss is cross-entropy per sentence.
+    """SimCSE; `dropout` is applied to the pooled states, for backbones without dropout."""
 
-    `dropout` is on the states that are pooled, for raw text with backbones that have none of their own.
-    """
-
-    name: ClassVar[str] = "simcse"
     splits_batches: ClassVar[bool] = False
     temperature: float = 0.05
     dropout: float = 0.0
@@ -58,17 +53,15 @@ class SimCSE(VectorType, RawText):
         return {}
 
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
-        """One instance per line, never joined: the same segment twice."""
+        """One instance per line: the same segment twice."""
         for pieces in lines:
             if len(pieces):
                 yield [coder.one(pieces, limits.max_length)] * 2
 
-    def encode(
-        self, examples: Sequence[PlainText | TextExample], coder: Coder, limits: Encoding, labels: Labels
-    ) -> Features:
+    def encode(self, examples: Sequence[Any], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         texts = [example for example in examples if isinstance(example, PlainText)]
         if texts or not examples:
-            return super().encode(texts, coder, limits, labels)
+            return RawText.encode(self, texts, coder, limits, labels)
         builder = FeaturesBuilder()
         index = builder.record(id="text", gold=None, pairs=True)
         rows = triples([example for example in examples if isinstance(example, TextExample)])
@@ -80,11 +73,11 @@ class SimCSE(VectorType, RawText):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return ViewsHead(views_differ(backbone))
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         ids, splits, offsets = features.segments(rows)
         first = offsets[:-1]
         hard = np.setdiff1d(np.arange(offsets[-1]), [first, first + 1])
-        pairs = bool(features.records[0].get("pairs"))  # of NLI, where a hypothesis may repeat its premise
+        pairs = bool(features.records[0].get("pairs"))  # in NLI a hypothesis may repeat its premise
         twice = [not pairs and np.array_equal(ids[place], ids[place + 1]) for place in first]
         second = np.concatenate([first + 1, hard])
         targets = {"first_B": indices(first), "second_N": indices(second), "twice_B": torch.tensor(twice)}
@@ -94,7 +87,7 @@ class SimCSE(VectorType, RawText):
         assert isinstance(head, ViewsHead)
         if not (head.differ or self.dropout) and bool(batch.targets["twice_B"].any()):
             raise BackboneError(
-                "simcse on raw text tells two passes through dropout apart, and this backbone has no dropout: give "
+                "simcse on raw text compares two passes through dropout, and this backbone has no dropout: give "
                 "`options: {dropout: 0.1}` beside the task, a dropout in the backbone's `config`, or an NLI task"
             )
         states_TH = head.dropout(states_TH, slice(None), self.dropout)
@@ -105,7 +98,7 @@ class SimCSE(VectorType, RawText):
 
 @torch.no_grad()
 def views_differ(backbone: Backbone) -> bool:
-    """Whether two passes over one text in training differ, as dropout makes them."""
+    """Whether dropout makes two passes over one text in training differ."""
     training, probe = backbone.training, pack([np.arange(5, 9)]).to(backbone.embeddings.device)
     with torch.random.fork_rng():
         backbone.train()
@@ -115,9 +108,9 @@ def views_differ(backbone: Backbone) -> bool:
 
 
 def triples(examples: Sequence[TextExample]) -> list[tuple[str, ...]]:
-    """(premise, a hypothesis it entails), with a contradiction of the same premise as long as there are any left.
+    """(premise, entailed hypothesis), with a contradiction of the same premise while there are any left.
 
-    Raises `DataError` if no premise entails anything.
+    Raises `DataError` if no hypothesis is entailed.
     """
     entailed: dict[str, list[str]] = defaultdict(list)
     denied: dict[str, list[str]] = defaultdict(list)

@@ -1,18 +1,17 @@
 """Span question answering: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
 
-`question </s> passage`, the passage in overlapping windows, each `stride` tokens after the one before; a predicted
-answer begins in the window that sees most of both sides of its first token (`most_context`). Both are as in BERT's
-run_squad.py (`doc_stride`, `_check_is_max_context`), which XTREME's and jiant's scripts follow. Offsets are code points
-of the untouched passage. A window without the answer points to its first token (of decoders to its last, which alone
-has seen the window). Head: projection to start and end scores per token, as transformers' question answering; the
-softmax runs over all tokens of the window.
+A segment is `question </s> window`. Windows of the passage overlap: each begins `stride` tokens after the one before. A
+predicted answer begins in the window that shows most context on both sides of its first token (`most_context`). Both
+rules are those of BERT's run_squad.py (`doc_stride`, `_check_is_max_context`) and of XTREME's and jiant's scripts.
+Offsets are code points of the original passage. A window without the answer points to its first token, of decoders to
+the last one. The softmax runs over all tokens of the window.
 Shape suffixes: T tokens, B windows, L longest window.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,15 +22,15 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.names import Token
 from xstilts.data.examples import Encoding, SpanExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 N_BEST = 20
-"""Candidates kept per window, as in SQuAD's scripts and jiant."""
+"""Candidates per window, as in SQuAD's scripts and jiant."""
 
 
 class Candidate(NamedTuple):
-    """A span of the passage in code points with its score (start logit + end logit)."""
+    """A span of the passage in code points; `score`: start logit + end logit."""
 
     score: float
     start: int
@@ -39,7 +38,7 @@ class Candidate(NamedTuple):
 
 
 class WindowScores(NamedTuple):
-    """Scores of the tokens of one window, where its passage begins, and the score of no answer."""
+    """Scores of the tokens of one window, its `first` token of the passage, and the score of no answer."""
 
     start: Array
     end: Array
@@ -51,9 +50,9 @@ class Window(NamedTuple):
     """A window of an example's passage.
 
     Attributes:
-        ids: its pieces, with their code points in `offsets`.
-        span: the answer's first and last piece.
-        begins: the pieces [first, last) at which a predicted answer may begin.
+        ids: its pieces; `offsets`: their code points.
+        span: first and last piece of the answer.
+        begins: range of the pieces at which a predicted answer may begin.
     """
 
     example: int
@@ -65,7 +64,7 @@ class Window(NamedTuple):
 
 
 class SpanHead(nn.Module):
-    """Projection to start and end scores; reads [N, H], gives [N, 2]. Windows without answer point to `token`."""
+    """Projection to start and end scores, from [N, H] to [N, 2]; windows without the answer point to `token`."""
 
     def __init__(self, hidden: int, token: Token = "first") -> None:
         super().__init__()
@@ -80,7 +79,6 @@ class SpanHead(nn.Module):
 class SpanQA(TaskType):
     """Span question answering; the loss is the mean of start and end cross-entropy per window."""
 
-    name: ClassVar[str] = "span_qa"
     right_context: ClassVar[bool] = True
 
     def encode(self, examples: Sequence[SpanExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -96,7 +94,7 @@ class SpanQA(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(SpanHead(backbone.hidden_size, backbone.summary), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         lengths = features.lengths[rows]
         column = np.arange(int(lengths.max()))
@@ -106,7 +104,7 @@ class SpanQA(TaskType):
         return Batch(packed, targets, len(rows), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Start and end scores, [B, L] each; -inf after the end of a window."""
+        """Start and end scores, [B, L] each; -inf beyond the window."""
         token_BL = batch.targets["token_BL"]
         scores = head(states_TH).float()[token_BL.clamp(min=0)].masked_fill((token_BL < 0)[..., None], float("-inf"))
         return scores[..., 0], scores[..., 1]
@@ -131,21 +129,17 @@ class SpanQA(TaskType):
         ]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        offset, begins = features.ragged("offset"), features.ragged("begins")
-        found: dict[int, list[Candidate]] = defaultdict(list)
-        null: dict[int, float] = defaultdict(lambda: float("inf"))
+        offset, begins, rows = features.ragged("offset"), features.ragged("begins"), []
         for row, (start, end, first, nothing) in enumerate(outputs):
-            example, spans = int(features.example[row]), offset[row].reshape(-1, 2)
-            allowed = range(*begins[row])
-            found[example] += best_spans(start[first:], end[first:], spans, limits.max_answer, allowed)
-            null[example] = min(null[example], nothing)
-        return best_answers(features, found, null, limits)
+            spans, allowed = offset[row].reshape(-1, 2), range(*begins[row])
+            rows.append((best_spans(start[first:], end[first:], spans, limits.max_answer, allowed), nothing))
+        return best_answers(features, rows, limits)
 
 
 def passage_windows(
     examples: Sequence[SpanExample], builder: FeaturesBuilder, coder: Coder, limits: Encoding, special: int
 ) -> Iterator[Window]:
-    """All windows of all passages, with `special` tokens beside question and window; adds a record per example."""
+    """All windows of all passages, with room for `special` tokens; adds a record per example."""
     questions = coder.pieces([example.question.strip() for example in examples])
     distinct = list(dict.fromkeys(example.passage for example in examples))
     passages = dict(zip(distinct, coder.pieces_with_offsets(distinct), strict=True))
@@ -154,7 +148,7 @@ def passage_windows(
         index = builder.record(id=example.id, gold=gold, passage=example.passage)
         ids, offsets = passages[example.passage]
         span = answer_tokens(example, offsets)
-        question = asked[: min(limits.max_question, limits.max_length // 2)]  # leaves room for the passage
+        question = asked[: min(limits.max_question, limits.max_length // 2)]
         cut = list(windows(len(ids), limits.max_length - len(question) - special, limits.stride))
         for (begin, end), begins in zip(cut, most_context(cut), strict=True):
             inside = span is not None and begin <= span[0] and span[1] < end
@@ -163,9 +157,17 @@ def passage_windows(
 
 
 def best_answers(
-    features: Features, found: Mapping[int, Sequence[Candidate]], null: Mapping[int, float], limits: Encoding
+    features: Features, rows: Sequence[tuple[Sequence[Candidate], float]], limits: Encoding
 ) -> list[Prediction]:
-    """The best span of all windows of each example; nothing where that is allowed and scores higher in every window."""
+    """The best span of each example; no answer if that is allowed and scores higher in every window.
+
+    `rows`: for each instance its candidates and the score of no answer.
+    """
+    found: dict[int, list[Candidate]] = defaultdict(list)
+    null: dict[int, float] = defaultdict(lambda: float("inf"))
+    for example, (candidates, nothing) in zip(features.example.tolist(), rows, strict=True):
+        found[example] += candidates
+        null[example] = min(null[example], nothing)
     predictions = []
     for i, record in enumerate(features.records):
         ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
@@ -180,7 +182,7 @@ def best_answers(
 
 
 def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int]]:
-    """Token ranges [begin, end) of a passage; each begins `stride` tokens after the one before (at most a window)."""
+    """Token ranges [begin, end) of a passage; each begins `stride` tokens, at most a window, after the one before."""
     step = max(1, min(stride, size))
     begin = 0
     while True:
@@ -192,10 +194,10 @@ def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int]]:
 
 
 def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """For each window of a passage its tokens [first, last) that no other window shows with more context.
+    """For each window, the range of tokens that no other window shows with more context.
 
-    Context is the smaller of the tokens seen to the left and right, plus a hundredth of the window's length; of equal
-    windows the first has the token. So each token belongs to one window, and each window has one stretch of them.
+    Context is the smaller number of tokens to the left or right, plus a hundredth of the window's length. The first of
+    equal windows counts. So each token belongs to one window, and each window has one range.
     """
     length = cut[-1][1]
     best_T, owner_T = np.full(length, -np.inf), np.zeros(length, dtype=np.int64)
@@ -212,7 +214,7 @@ def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | None:
-    """First and last passage token of the first gold answer; None where there is none or its text is cut away."""
+    """First and last passage token of the first gold answer; None without one."""
     if not example.answers or not example.answers[0].text.strip():
         return None
     answer = example.answers[0]
@@ -222,13 +224,11 @@ def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | Non
 
 
 def best_spans(start: Array, end: Array, offsets: Array, max_answer: int, begins: range) -> list[Candidate]:
-    """The best spans of one window that begin in `begins`: at most `max_answer` tokens, end not before start."""
-    n = len(offsets)
+    """The best spans of one window of at most `max_answer` tokens that begin in `begins`."""
     if not begins:
         return []
-    # Special tokens after the passage are no candidates.
     starts = begins.start + np.argsort(-start[begins.start : begins.stop], kind="stable")[:N_BEST]
-    ends = np.argsort(-end[:n], kind="stable")[:N_BEST]
+    ends = np.argsort(-end[: len(offsets)], kind="stable")[:N_BEST]  # without special tokens after the passage
     candidates = [
         Candidate(float(start[i] + end[j]), int(offsets[i, 0]), int(offsets[j, 1]))
         for i in starts

@@ -1,8 +1,8 @@
-"""Sequence tagging: UD-POS, PAN-X. The first sub-word of a word carries its tag.
+"""Sequence tagging (UD-POS, PAN-X): the first sub-word of a word has its tag.
 
-A sentence longer than the limit is cut between words into several instances and joined again: no word loses its
-prediction (XTREME splits likewise, jiant truncated). A single word longer than the limit keeps its first pieces.
-Head: dropout and projection, as transformers' token classification. Shape suffixes: T tokens, W words, C tags.
+A sentence over the limit is cut between words into several instances, whose tags are joined: no word loses its
+prediction (XTREME splits sentences too, jiant truncated them). A single word over the limit keeps its first pieces.
+Shape suffixes: T tokens, W words, C tags.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
 from xstilts.backbones.dropout import Dropout
 from xstilts.data.examples import Encoding, TaggedExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices, init_head
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.classification import numbers_of
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class TokenHead(nn.Module):
-    """Dropout and projection; reads [N, H], gives [N, C]."""
+    """Dropout and projection, from [N, H] to [N, C], as in transformers' token classification."""
 
     def __init__(self, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TokenHead(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
-        """`place_N`: which tokens of the pack are read."""
+        """`place_N`: the places of the states in the pack."""
         logits: Tensor = self.out(self.dropout(states_NH, place_N))
         return logits
 
@@ -40,7 +40,6 @@ class TokenHead(nn.Module):
 class Tagging(TaskType):
     """Sequence tagging; the loss is cross-entropy per tagged word."""
 
-    name: ClassVar[str] = "tagging"
     right_context: ClassVar[bool] = True
 
     def encode(self, examples: Sequence[TaggedExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -59,7 +58,7 @@ class Tagging(TaskType):
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(TokenHead(backbone.hidden_size, len(labels), dropout), backbone)
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
         word_start, tag = features.ragged("word_start"), features.ragged("tag")
         starts = packed.starts_S.numpy()
@@ -96,7 +95,7 @@ def add_sentence(builder: FeaturesBuilder, example: TaggedExample) -> int:
 
 
 def joined_tags(features: Features, outputs: Sequence[Array], labels: Labels) -> list[Prediction]:
-    """The tags of whole sentences, from the tag numbers of their parts."""
+    """The tags of sentences, from the tag numbers of their instances."""
     tags: list[list[str]] = [[] for _ in features.records]
     for example, best in zip(features.example, outputs, strict=True):
         tags[int(example)].extend(labels[int(tag)] for tag in best)
@@ -106,7 +105,7 @@ def joined_tags(features: Features, outputs: Sequence[Array], labels: Labels) ->
 
 
 def cut(pieces: Sequence[Ids], budget: int) -> Iterator[tuple[int, int]]:
-    """Word ranges [begin, end) whose pieces fit into `budget` tokens each, left to right."""
+    """Word ranges [begin, end) of at most `budget` tokens each, from left to right."""
     begin, used = 0, 0
     for i, ids in enumerate(pieces):
         if used + len(ids) > budget:

@@ -1,9 +1,8 @@
-"""Task types for backbones that read and write text: inputs become prompts, and given answers are scored.
+"""Task types for backbones that read and write text: inputs become prompts, and the possible answers are scored.
 
-Prompts name their fields and the possible answers, in English whatever the language of the text, and end in `answer:`.
-They carry no name of the task: training on MultiNLI and measuring on XNLI reads the same prompt. Limits count the texts
-alone; the words of the prompt come on top. Types are named after those they stand for, with `_text` at the end; those
-whose answers are generated are in `generated`. Shape suffixes: N answers, A tokens of all answers.
+Prompts name their fields and the possible answers, always in English, and end in `answer:`. They do not name the task,
+so MultiNLI and XNLI have the same prompts. Limits count the texts, without the words of the prompt. Types whose answers
+are generated are in `generated`. Shape suffixes: N answers, A tokens of all answers.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.text import log_probabilities, pack_answers
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import ChoiceExample, Encoding, TextExample
-from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, TaskType, indices
+from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices
 from xstilts.task_types.classification import (
     add_choices,
     best_choices,
@@ -35,11 +34,11 @@ from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class TextHead(nn.Module):
-    """No layers: the backbone's own output layer answers. Holds what answering needs: backbone, coder, labels."""
+    """What answering needs: backbone, coder, labels. It has no layers, since the backbone's output layer answers."""
 
     def __init__(self, backbone: Backbone, labels: Labels) -> None:
         super().__init__()
-        self._held = (backbone,)  # in a tuple it is no part of the head
+        self._held = (backbone,)  # in a tuple, so that its weights are not the head's
         self.coder = Coder(backbone.tokenizer)
         self.labels = tuple(labels)
 
@@ -61,10 +60,10 @@ class WritingType(TaskType):
 
 @dataclass(frozen=True)
 class TextType(WritingType):
-    """A task type in text; the loss is that of the right answer's tokens, its end token included.
+    """A task type in text; the loss is that of the right answer's tokens, with the end token.
 
-    The first segment of an instance is its prompt, the others are answers; column `label` is the index of the right one
-    (-1: withheld, or none of them).
+    The first segment of an instance is its prompt, the others are answers. Column `label` is the index of the right
+    answer, or -1.
 
     Attributes:
         decoder: whether the backbone reads prompt and answer as one text.
@@ -75,18 +74,16 @@ class TextType(WritingType):
     def suited(self, backbone: Backbone) -> Self:
         return replace(self, decoder=backbone.decoder)
 
-    def micro_batches(
-        self, features: Features, rows: Array, groups: Sequence[Array], rng: np.random.Generator
-    ) -> Iterator[Batch]:
-        """Prompts with their right answers; `collate` is for prediction."""
+    def micro_batches(self, features: Features, rows: Array, groups: Sequence[Array], rng: Rng) -> Iterator[Batch]:
+        """Prompts with their right answers, for training."""
         for positions in groups:
             instances = [features.instance(int(row)) for row in rows[positions]]
             labels = features.column("label")[rows[positions]]
             answers = [parts[1 + label] for parts, label in zip(instances, labels, strict=True)]
             yield self._batch([parts[0] for parts in instances], answers, range(len(answers)), rows[positions])
 
-    def collate(self, features: Features, rows: Array, rng: np.random.Generator) -> Batch:
-        """Prompts with all their answers."""
+    def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
+        """Prompts with all their answers, for prediction."""
         instances = [features.instance(int(row)) for row in rows]
         answers = [answer for _, *given in instances for answer in given]
         owner = [place for place, parts in enumerate(instances) for _ in parts[1:]]
@@ -95,7 +92,7 @@ class TextType(WritingType):
     def score(
         self, head: TextHead, prompts: Sequence[Ids], given: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[float]]:
-        """Log probabilities of several answers to each prompt, given without the end token."""
+        """Log probabilities of the answers to each prompt, given without the end token."""
         end, backbone = head.coder.end_id, head.backbone
         answers = [np.asarray([*tokens, end]) for own in given for tokens in own]
         owner = [place for place, own in enumerate(given) for _ in own]
@@ -109,7 +106,7 @@ class TextType(WritingType):
 
 
 def answer_scores(head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-    """The log probability of each answer, [N]: the sum over its tokens."""
+    """The log probability of each answer, [N]."""
     assert isinstance(head, TextHead)
     scores_A = log_probabilities(head.backbone, states_TH, batch.packed, batch.targets)
     answers = len(batch.targets["owner_N"])
@@ -117,17 +114,17 @@ def answer_scores(head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
 
 
 class ScoredText(TextType):
-    """A task type in text whose possible answers are given: the most probable one is predicted."""
+    """A task type in text that predicts the most probable of the possible answers."""
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        """Log probabilities of each instance's answers."""
+        """Log probabilities of the answers of each instance."""
         scores_N = answer_scores(head, states[-1], batch).cpu().numpy()
         sizes = torch.bincount(batch.targets["owner_N"]).cpu().numpy()
         return np.split(scores_N, np.cumsum(sizes)[:-1])
 
 
 def prompt(coder: Coder, parts: Iterable[str | Ids]) -> Segment:
-    """A prompt of our words (strings) and pieces of the user's texts, after what opens a text."""
+    """A prompt of words of our own (strings) and pieces of texts, after the tokens that open a text."""
     ids = [coder.continued(part) if isinstance(part, str) else part for part in parts]
     joined = np.concatenate([coder.single.before, *ids])
     return Segment(joined, len(joined))
@@ -140,9 +137,9 @@ def closed(coder: Coder, ids: Ids) -> Segment:
 
 
 def label_pieces(coder: Coder, labels: Labels) -> list[Ids]:
-    """The pieces of each label after other words.
+    """The pieces of each label after another word.
 
-    Raises `BackboneError` if two have the same pieces, as when all their characters are unknown to the tokenizer.
+    Raises `BackboneError` if two labels have the same pieces, such as unknown tokens only.
     """
     pieces = [coder.continued(label) for label in labels]
     seen: dict[tuple[int, ...], str] = {}
@@ -159,7 +156,6 @@ class ClassificationText(ScoredText):
     text: It rains. second text: The sun shines. labels: entailment, neutral, contradiction. answer: contradiction
     """
 
-    name: ClassVar[str] = "classification_text"
     protocol: ClassVar[str] = "output=text, the most probable label"
 
     def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -184,11 +180,10 @@ class MultipleChoiceText(ScoredText):
 
     context: The man broke his toe. What was the cause? A: He got a hole in his sock. B: He dropped a hammer. answer: B
 
-    The list of choices follows UnifiedQA (Khashabi et al. 2020, arXiv 2005.00700). The answer is a letter, not a text,
-    so that no choice is preferred for being short.
+    The list of choices follows UnifiedQA (Khashabi et al. 2020, arXiv 2005.00700). The answer is a letter, so that
+    short choices are not preferred.
     """
 
-    name: ClassVar[str] = "multiple_choice_text"
     protocol: ClassVar[str] = "output=text, the most probable letter"
 
     def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
@@ -196,8 +191,7 @@ class MultipleChoiceText(ScoredText):
         letters = [closed(coder, ids) for ids in label_pieces(coder, ascii_uppercase)]
         for example, context, choices in choices_with_pieces(examples, coder):
             if len(choices) > len(letters):
-                problem = f"has {len(choices)} choices: letters tell {len(letters)}"
-                raise DataError(f"example '{example.id}' {problem}")
+                raise DataError(f"example '{example.id}' has {len(choices)} choices: there are {len(letters)} letters")
             parts: list[str | Ids] = ["context:", context[:most]]
             for letter, choice in zip(ascii_uppercase, choices, strict=False):
                 parts += [f"{letter}:", choice[:most]]

@@ -20,7 +20,7 @@ from xstilts.microworld.languages import LANGUAGES
 from xstilts.tasks.base import Encoding, Task, by_split
 
 DOMAIN = "micro_domain_"
-"""Begins the names of tasks on the world's domain (`xstilts.microworld.domain`), whose files have their own folder."""
+"""Prefix of the tasks of the world's domain (`microworld.write_domain`), whose files are in a folder of their own."""
 _OTHERS = tuple(code for code in LANGUAGES if code != "en")
 
 
