@@ -11,7 +11,7 @@ from xstilts.data.examples import gold_of
 from xstilts.data.records import read_examples, to_row
 from xstilts.experiment import Experiment
 from xstilts.metrics import METRICS
-from xstilts.stages.preparing import select
+from xstilts.stages.reading import select
 
 SCRIPTS = {"classification": "classification", "tagging": "tagging", "span_qa": "span_qa"}
 """Task type -> module of `benchmarks.hf`."""

@@ -12,7 +12,17 @@ import torch
 from safetensors.torch import load_file
 
 from task_types.samples import CODER
-from training.phases import CONFIG, FEATURES, component, same, tiny_model, tiny_phase, train_stage, write_inputs
+from training.phases import (
+    CONFIG,
+    FEATURES,
+    component,
+    run_phase,
+    same,
+    tiny_model,
+    tiny_phase,
+    train_stage,
+    write_inputs,
+)
 from xstilts.backbones.adapters import add_adapter, train_only
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.names import LoRA
@@ -20,7 +30,6 @@ from xstilts.core.machine import Machine
 from xstilts.stages import training
 from xstilts.stages.changes import FILE, ROWS, chain
 from xstilts.stages.models import open_backbone
-from xstilts.stages.training import run_train
 from xstilts.task_types.features import tokens_of
 from xstilts.training.active import decay, narrow
 from xstilts.training.config import TrainConfig
@@ -131,7 +140,7 @@ def run(
         if stop is not None and round(data.get("fraction", 0) * 10) == stop:
             raise _Killed
 
-    run_train(config, to, inputs, EAGER, report)
+    run_phase(config, to, inputs, EAGER, report)
     return to
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from training.phases import component, same, train_stage, write_inputs
+from training.phases import component, run_phase, same, train_stage, write_inputs
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.core.stopping import stop_requests
 from xstilts.stages import training
-from xstilts.stages.training import run_train
 
 EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
 DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
@@ -45,7 +44,7 @@ def run(
             else:
                 raise _Killed
 
-    run_train(CONFIG, directory, inputs, {**EAGER, **settings}, report)
+    run_phase(CONFIG, directory, inputs, {**EAGER, **settings}, report)
     return done
 
 
@@ -148,7 +147,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from xstilts.stages.training import run_train
+from training.phases import run_phase
 
 torch.set_num_threads(1)
 config, directory, inputs, settings = json.loads(sys.argv[1])
@@ -157,7 +156,7 @@ def report(data):
     if round(data["fraction"] * 20) == 11:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run_train(config, Path(directory), {role: Path(path) for role, path in inputs.items()}, settings, report)
+run_phase(config, Path(directory), {role: Path(path) for role, path in inputs.items()}, settings, report)
 """
 
 
@@ -167,7 +166,8 @@ def test_a_process_that_is_really_killed_is_resumed_bit_for_bit(
     import json
 
     argument = json.dumps([CONFIG, str(tmp_path), {role: str(path) for role, path in inputs.items()}, EAGER])
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    place = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": place}
     ran = subprocess.run([sys.executable, "-c", KILLED, argument], env=environment, capture_output=True, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
     assert run(tmp_path, inputs) == list(range(11, 21))

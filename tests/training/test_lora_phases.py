@@ -11,12 +11,11 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from training.phases import FEATURES, component, same, train_stage, write_inputs
+from training.phases import FEATURES, component, run_phase, same, train_stage, write_inputs
 from xstilts.backbones.adapters import adapters_of
 from xstilts.core.files import read_json
 from xstilts.stages.changes import chain
 from xstilts.stages.models import open_backbone
-from xstilts.stages.training import run_train
 from xstilts.training.config import TrainConfig
 
 EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
@@ -37,7 +36,7 @@ def run(directory: Path, inputs: Mapping[str, Path], stop: int | None = None, **
         if stop is not None and round(data.get("fraction", 0) * config["train"]["steps"]) == stop:
             raise _Killed
 
-    run_train(config, directory, inputs, EAGER, report)
+    run_phase(config, directory, inputs, EAGER, report)
     return directory
 
 

@@ -40,7 +40,8 @@ Threads = Annotated[
     int | None,
     Option(
         min=1,
-        help="Threads per worker. Default: OMP_NUM_THREADS if it is set, else the CPU cores divided by the workers.",
+        help="Threads per worker. Default: OMP_NUM_THREADS if it is set, else the CPU cores divided by the workers, "
+        "or by the train stages that can run at a time if these are fewer.",
     ),
 ]
 Device = Annotated[str, Option(help="Device: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")]

@@ -18,8 +18,9 @@ class Machine:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` says what that is here.
         workers: stages at a time, each in a process of its own; 0 runs them in this process. None: one per core on
             a CPU, two per GPU, one of which computes on it; as many as there are tasks or room on a cluster.
-        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers;
-            on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
+        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided among the workers,
+            or among the train stages of the run if these are fewer; on a cluster `SLURM_CPUS_PER_TASK`, else
+            `OMP_NUM_THREADS`, else 1.
         micro_batch_tokens: tokens computed at a time.
         devices: devices that train one phase together.
         ranks: `HOST:PORT` of the store at which the processes that train together wait; empty: they are started here.

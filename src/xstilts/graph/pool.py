@@ -101,7 +101,7 @@ class Pool:
         targets: the whole graph of these is known to the workers.
         work: what is the same for all stages; its runner must have an importable name.
         needs: kind of stage -> what it needs; `Needs()` for the others.
-        threads: computing threads of each worker; see `thread_variables`.
+        threads: computing threads of a worker whose needs do not say; see `thread_variables`.
     """
 
     def __init__(
@@ -133,7 +133,6 @@ class Pool:
             "settings": dict(self._work.settings),
             "resumable": sorted(self._work.resumable),
             "path": [str(Path(place).absolute()) for place in sys.path],
-            "environment": waiting(os.environ) | thread_variables(os.environ, self._places.size, self._threads),
             "stages": to_rows(self._targets),
         }
         main = threading.current_thread() is threading.main_thread()
@@ -247,8 +246,9 @@ class Pool:
                 yield worker.stage, how
 
     def _hello_to(self, worker: _Worker) -> Message:
+        threads = thread_variables(os.environ, self._places.size, worker.needs.cpus or self._threads)
         own = {"CUDA_VISIBLE_DEVICES": worker.gpu or ""} if worker.gpu is not None or not worker.needs.gpus else {}
-        return {**self._hello, "environment": {**self._hello["environment"], **own}}
+        return {**self._hello, "environment": {**waiting(os.environ), **threads, **own}}
 
 
 def _interrupt(number: int, _: object) -> NoReturn:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 from transformers import AutoTokenizer
@@ -15,30 +14,28 @@ from xstilts.backbones.pretrained import from_pretrained
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_json
-from xstilts.core.seeds import derive_seed, generator
 from xstilts.data.examples import Example, PlainText, asked, gold_of
-from xstilts.data.locate import Root, folders_of
+from xstilts.data.locate import Root
 from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import read_examples
-from xstilts.stages.checksums import read_in
-from xstilts.stages.corpora import streams, write_corpus
-from xstilts.task_types import TASK_TYPES
+from xstilts.graph.perform import Job
+from xstilts.stages.reading import root_of, select, task_of
+from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import FeaturesWriter
-from xstilts.tasks import Encoding, Task
+from xstilts.task_types.raw_text import RawText
+from xstilts.tasks import Task
 from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.spec import SOURCE
 
 
-def run_tokenizer(
-    config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
-) -> None:
+def run_tokenizer(job: Job) -> None:
     """Train a tokenizer on raw text, or copy a pretrained one."""
-    if "trained" not in config:
+    settings = job.stage.settings
+    if "trained" not in job.config:
         tokenizer = from_pretrained(AutoTokenizer, settings["source"], revision=settings["revision"])
-        tokenizer.save_pretrained(directory)
+        tokenizer.save_pretrained(job.directory)
         return
-    trained = config["trained"]
-    root = read_in(settings, inputs)
+    trained, root = job.config["trained"], root_of(settings, job.inputs)
     tasks = list(map(task_from_json, settings["tasks"]))
 
     def lines() -> Iterator[str]:
@@ -48,109 +45,90 @@ def run_tokenizer(
             for task in tasks:
                 if language not in task.available(root, "train"):
                     continue
-                for example in task.stream(root, "train", language):
-                    assert isinstance(example, PlainText)
+                for text in _texts(task, root, "train", language):
                     if budget <= 0:
                         break
-                    budget -= len(example.text)
-                    yield example.text
+                    budget -= len(text.text)
+                    yield text.text
 
     later = {name: trained[name] for name in ("ascii", "sentinels") if name in trained}
     options = VocabularyConfig(trained["vocabulary"], trained["alphabet"], trained["split_digits"], **later)
-    train_tokenizer(lines(), options).save_pretrained(directory)
+    train_tokenizer(lines(), options).save_pretrained(job.directory)
 
 
-def run_prepare(
-    config: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    directory: Path,
-    inputs: Mapping[str, Path],
-    report: Callable[[dict[str, Any]], None],
-) -> None:
+def _texts(task: Task, root: Root, split: Any, language: str, limit: int = 0) -> Iterator[PlainText]:
+    for example in islice(task.stream(root, split, language), limit or None):
+        assert isinstance(example, PlainText)
+        yield example
+
+
+def run_prepare(job: Job) -> None:
     """Read official files and write features: one folder `all`, or one per language."""
-    root = read_in(settings, inputs)
-    task = task_of(config, settings)
-    coder = Coder(from_pretrained(AutoTokenizer, inputs["tokenizer"]))
+    config, task, root = job.config, task_of(job.stage), root_of(job.stage.settings, job.inputs)
+    coder = Coder(from_pretrained(AutoTokenizer, job.inputs["tokenizer"]))
     task_type = TASK_TYPES.get(config["type"])
-    if streams(task_type, task, config):
-        write_corpus(task_type, task, root, config, coder, directory, report)
-        return
+    raw = task.type == "masked_lm" and config["combined"] and not config["holdout"]
+    if raw and isinstance(task_type, RawText):
+        _write_raw_text(job, task_type, task, root, coder)
+    else:
+        _write_examples(job, task_type, task, root, coder)
+    write_json(job.directory / "languages.json", config["languages"])
+    write_json(job.directory / "encoding.json", config["encoding"])
+
+
+def _report(job: Job, done: int) -> None:
+    languages = job.config["languages"]
+    job.report({"fraction": (done + 1) / len(languages), "message": languages[done]})
+
+
+def _write_raw_text(job: Job, task_type: RawText, task: Task, root: Root, coder: Coder) -> None:
+    """The same features as from memory, byte for byte, but read line by line: raw text may be of any size."""
+    split, limit = job.config["split"], job.config["limit"]
+    with FeaturesWriter(job.directory / "all") as writer:
+        for done, language in enumerate(job.config["languages"]):
+            # Framing as pairs needs the number of texts first.
+            count = sum(1 for _ in _texts(task, root, split, language, limit)) if task.encoding.paired else 0
+            texts = _texts(task, root, split, language, limit)
+            for features in task_type.stream(texts, count, coder, task.encoding):
+                writer.append(features, done)
+            _report(job, done)
+
+
+def _write_examples(job: Job, task_type: TaskType, task: Task, root: Root, coder: Coder) -> None:
+    config, combined = job.config, job.config["combined"]
+    encode = task_type.encode if combined else task_type.encode_apart
     pool: dict[str, Example] = {}
     english: set[str] = set()  # ids: a translation of a held-out example must not be trained on
-    encode = task_type.encode if config["combined"] else task_type.encode_apart
-    languages = config["languages"]
-    with parsed_once(), FeaturesWriter(directory / "all") if config["combined"] else nullcontext() as writer:
-        for done, language in enumerate(languages):
-            if translated := inputs.get(f"translation_{language}"):
+    with parsed_once(), FeaturesWriter(job.directory / "all") if combined else nullcontext() as writer:
+        for done, language in enumerate(config["languages"]):
+            if translated := job.inputs.get(f"translation_{language}"):
                 english = english or {example.id for example in select(task, root, config, SOURCE)}
                 examples = [one for one in read_examples(translated / "examples.jsonl") if one.id in english]
             else:
                 examples = select(task, root, config, language)
-            check_labels(task, examples, language, required=config["labelled"])
-            if task_type.pooled and not config["combined"]:
+            _check_labels(task, examples, language, config)
+            if task_type.pooled and not combined:
                 pool.update({example.id: example for example in examples if not asked(example)})
                 examples = [example for example in examples if asked(example)]
             features = encode(examples, coder, task.encoding, task.labels)
             if writer is None:
-                features.save(directory / language)
+                features.save(job.directory / language)
             else:
                 writer.append(features, done)
-            report({"fraction": (done + 1) / len(languages), "message": language})
+            _report(job, done)
     if pool:
-        encode(list(pool.values()), coder, task.encoding, task.labels).save(directory / "pool")
-    write_json(directory / "languages.json", languages)
-    write_json(directory / "encoding.json", config["encoding"])
+        encode(list(pool.values()), coder, task.encoding, task.labels).save(job.directory / "pool")
 
 
-def task_of(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
-    """The task as the stage describes it: a registered or a column reader, the experiment's own files and encoding."""
-    task = task_from_json(settings["task"])
-    return replace(task, labels=tuple(config["labels"]), encoding=Encoding(**config["encoding"]))
-
-
-def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> list[Example]:
-    """The examples of the asked split: held-out validation examples are drawn by a fixed permutation."""
-    split, holdout = config["split"], config["holdout"]
-    examples = task.load(root, "train" if holdout and split == "validation" else split, language)
-    chosen = [example for example in examples if asked(example)]
-    if holdout and split in ("train", "validation"):
-        if holdout >= len(chosen):
-            raise DataError(
-                f"{task.name}: holdout of {holdout} leaves nothing of {len(chosen)} examples", folders_of(root)[-1]
-            )
-        order = generator(0, "holdout", task.name, language).permutation(len(chosen))
-        kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
-        chosen = [chosen[i] for i in kept]
-    if config.get("sampled"):
-        chosen = sample(chosen, config["limit"])
-    elif config["limit"]:
-        chosen = chosen[: config["limit"]]
-    return [*chosen, *(example for example in examples if not asked(example))]
-
-
-def sample(examples: list[Example], count: int) -> list[Example]:
-    """A fixed sample of `count` examples in their order: those whose ids have the smallest hashes.
-
-    Official files may be sorted by label (SIB-200), so the first examples are no sample. A hash of the id draws
-    the same examples of a test set in each language where ids are shared.
-    """
-    smallest = sorted(range(len(examples)), key=lambda i: derive_seed(0, "limit", examples[i].id))[:count]
-    return [examples[i] for i in sorted(smallest)]
-
-
-def check_labels(task: Task, examples: list[Example], language: str, required: bool) -> None:
-    """Refuse withheld gold where it is needed, and labels the task does not know.
-
-    Raises:
-        DataError: naming task, language and the first offending example.
-    """
+def _check_labels(task: Task, examples: list[Example], language: str, config: Mapping[str, Any]) -> None:
+    """Refuse withheld gold where it is needed, and unknown labels."""
     known = set(task.labels)
     for example in examples:
         gold = gold_of(example)
-        if gold is None and required:
+        if gold is None and config["labelled"]:
             raise DataError(
-                f"{task.name} ({language}): example '{example.id}' has no gold, as in test sets that XTREME prepared; "
-                "put the official labelled file into the data folder"
+                f"{task.name} ({language}): example '{example.id}' has no gold, as in the test sets that XTREME "
+                "prepares: put the official labelled file into the data folder"
             )
         values = gold if isinstance(gold, tuple) else (gold,)
         for value in values if known else ():

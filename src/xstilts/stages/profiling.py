@@ -13,7 +13,6 @@ Each writes `profile.json`; the Fisher information goes to `fisher.safetensors`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from xstilts.backbones.packing import micro_batches
 from xstilts.core.files import write_json
 from xstilts.core.machine import Machine
 from xstilts.core.seeds import generator
+from xstilts.graph.perform import Job
 from xstilts.metrics.transferability import h_score, logme, uniformity
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types.features import Array, Features
@@ -36,11 +36,9 @@ MOST_ITEMS = 4096
 """Labelled words or choices that are enough to fit."""
 
 
-def run_profile(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]
-) -> None:
-    """Write the profile that `config` asks for: see `xstilts.stages.describe.profile`."""
-    machine = Machine(**settings)
+def run_profile(job: Job) -> None:
+    """Write the profile that the config asks for: see `xstilts.stages.describe.profile`."""
+    config, directory, inputs, machine = job.config, job.directory, job.inputs, job.machine
     features = Features.load(inputs["data"] / config["part"])
     order = generator(0, "profile").permutation(len(features))
     rows = np.sort(order[: config["examples"]])

@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -38,9 +39,10 @@ from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsErr
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
 from xstilts.graph.on_ray import MEETING
-from xstilts.graph.perform import Report
+from xstilts.graph.perform import Job, Report
 from xstilts.graph.places import code_path
-from xstilts.stages.accidents import note_memory
+from xstilts.graph.stage import Stage
+from xstilts.stages import KINDS
 
 CONNECT_SECONDS = 20.0
 """How long a connection may take; torch tries twice."""
@@ -69,45 +71,46 @@ def connected(address: str) -> TCPStore:
     return store
 
 
-def run_train_on(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
-) -> None:
-    """`run_train` in `settings["devices"]` processes: those that wait at `settings["ranks"]`, or children of this one.
+def run_train_on(job: Job) -> None:
+    """`run_train` in `devices` processes: those that wait at `ranks` of the settings, or children of this one.
 
-    They end with this process, whatever ends it. Where the memory of one does not suffice, all begin again from the
-    last checkpoint with half the tokens at a time.
+    They end with this process, however it ends. Where the memory of one does not suffice, all start again from the last
+    checkpoint with half the tokens at a time.
 
     Raises:
-        StageError: what a rank raised, or how it ended; the others are stopped.
-        ConfigError: sharded weights that would have to be judged before the end, or that are held in 4 bits.
+        StageError: a rank raised it, or ended without a word; the others are stopped.
+        ConfigError: sharded weights that would be evaluated during training, or that are held in 4 bits.
         KeyboardInterrupt: as of `run_train`.
     """
-    if settings.get("shard") and config.get("selection", {}).get("judges"):
+    settings = dict(job.settings)
+    if settings.get("shard") and job.config.get("selection", {}).get("judges"):
         raise ConfigError(
             "weights that are sharded (--shard) cannot be judged on validation while they are trained: give "
             "`select: last` or `select: average`, and one learning rate, or leave out --shard"
         )
-    if settings.get("shard") and config["train"].get("quantize"):
+    if settings.get("shard") and job.config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
-    stage = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
-    stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     while True:
         try:
-            _train_on(stage, report)
+            _train_on(replace(job, settings=settings))
             return
         except OutOfMemory as error:
             if not error.tokens:
                 raise
-            tokens = settings.get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
-        note_memory(directory, report, "", tokens)
-        stage["settings"] = settings = {**settings, "micro_batch_tokens": tokens[1]}
+            now = error.tokens
+        from xstilts.stages.accidents import note_memory  # it imports all that trains, which this process does not need
+
+        note_memory(job, "", settings.get("micro_batch_tokens", Machine().micro_batch_tokens), now)
+        settings["micro_batch_tokens"] = now
 
 
-def _train_on(stage: Mapping[str, Any], report: Report) -> None:
-    waiting = stage["settings"].get("ranks") or os.environ.get(MEETING, "")
+def _train_on(job: Job) -> None:
+    waiting = job.settings.get("ranks") or os.environ.get(MEETING, "")
     store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
+    inputs = {role: str(path) for role, path in job.inputs.items()}
+    stage = {"config": job.config, "directory": str(job.directory), "inputs": inputs, "settings": job.settings}
     store.set("stage", json.dumps(stage))
-    left, numbers = set(range(stage["settings"]["devices"])), itertools.count()
+    left, numbers = set(range(job.machine.devices)), itertools.count()
 
     def order(word: str) -> None:
         store.set(f"order/{next(numbers)}", word)
@@ -120,7 +123,7 @@ def _train_on(stage: Mapping[str, Any], report: Report) -> None:
                 threading.Thread(target=attend, args=(address, str(rank), str(rank)), daemon=True).start()
         with stop_requests(partial(order, "stop")) as asked:
             try:
-                stopped = _follow(store, left, report)
+                stopped = _follow(store, left, job.report)
             except StageError:
                 if not asked:  # else it could not stop in order
                     raise
@@ -235,17 +238,18 @@ def main() -> None:
         say(stopped=True)
 
 
-def _train(stage: Mapping[str, Any], say: Callable[..., None]) -> None:
+def _train(told: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.stages.training import run_train
     from xstilts.training.distributed import assembled
 
-    directory, inputs = Path(stage["directory"]), {role: Path(path) for role, path in stage["inputs"].items()}
-    with assembled(stage["settings"].get("device", "cpu")) as device:
-        settings = {**stage["settings"], "device": device}
+    inputs = {role: Path(path) for role, path in told["inputs"].items()}
+    stage = Stage("train", KINDS["train"].version, told["config"])
+    with assembled(told["settings"].get("device", "cpu")) as device:
+        settings = {**told["settings"], "device": device}
         try:
-            run_train(stage["config"], directory, inputs, settings, lambda data: say(report=data))
+            run_train(Job(stage, Path(told["directory"]), inputs, settings, lambda data: say(report=data)))
         except OutOfMemory as error:
-            say(memory=error.tokens, error=str(error))  # before the others see that this one is gone
+            say(memory=error.tokens, error=str(error))  # before the others notice that this one has ended
             raise
 
 

@@ -23,6 +23,7 @@ from xstilts.task_types.features import Features
 from xstilts.training.active import clip_gradients
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import own_part, team, unsynchronised, whole
+from xstilts.training.mixture import Part
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan
 
@@ -58,15 +59,18 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Phase:
-    """All that a phase of training is: data by source, plan, configuration, seed."""
+    """A phase of training: a mixture with its data and its plan, whose seed is the phase's."""
 
-    tasks: tuple[str, ...]
+    parts: tuple[Part, ...]
     types: tuple[TaskType, ...]
     features: tuple[Features, ...]
-    weights: tuple[float, ...]
     plan: Plan
     config: TrainConfig
-    seed: int
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(part.task for part in self.parts)
 
     def suited(self, backbone: Backbone) -> Phase:
         """The same phase with task types as this backbone needs them."""
@@ -165,7 +169,7 @@ def _computed(losses: nn.Module, phase: Phase, step: int, settings: Machine) -> 
     rank = team().rank
     batches = list(collate(phase, step, settings))
     # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
-    torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
+    torch.manual_seed(derive_seed(phase.plan.seed, "dropout", step, *([rank] if rank else [])))
     try:
         return accumulate(losses, phase, phase.plan[step].source, batches, settings.device), batches
     except torch.OutOfMemoryError:
@@ -193,13 +197,13 @@ def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
     """
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]
-    rng = generator(phase.seed, "collate", step)
+    rng = generator(phase.plan.seed, "collate", step)
     lengths = features.lengths[rows]
     if task_type.splits_batches:
         groups = micro_batches(lengths, settings.micro_batch_tokens, team().size)
     else:
         groups = [np.argsort(-lengths, kind="stable")]
-    seed = derive_seed(phase.seed, "dropout", step)
+    seed = derive_seed(phase.plan.seed, "dropout", step)
     batches = task_type.micro_batches(features, rows, groups, rng)
     for positions, batch in zip(groups, batches, strict=True):
         if not batch.count:
@@ -224,7 +228,7 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
         with unsynchronised(losses) if number < len(own) else nullcontext():
             loss = factor * losses(source, batch.to(device))
             # DDP and FSDP take the mean over ranks.
-            (loss * (ours.size * phase.weights[source] / count)).backward()
+            (loss * (ours.size * phase.parts[source].weight / count)).backward()
         total += loss.detach()
     return ours.sum(total) / count
 
