@@ -21,8 +21,9 @@ from xstilts.graph.store import Store
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
 from xstilts.session.tables import frame
-from xstilts.stages.reading import root_of, split_of, task_of
+from xstilts.stages.reading import root_of, split_of
 from xstilts.tasks import Task
+from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 
 FIRST = 200
@@ -222,7 +223,9 @@ def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
                 about = (stage.config["task"], split_of(stage.config), code)
                 if f"translation_{code}" not in stage.inputs and about not in seen:
                     seen.add(about)
-                    yield Read(task_of(stage), root_of(stage.settings), split_of(stage.config), code)
+                    yield Read(
+                        task_from_json(stage.settings["task"]), folders_of(root_of(stage.settings)), about[1], code
+                    )
 
 
 def _found(read: Read) -> FileCheck:
