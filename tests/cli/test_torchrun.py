@@ -144,7 +144,7 @@ def test_torchrun_on_two_nodes_gives_the_weights_of_one_process_and_goes_on_when
     os.kill(wait_for(lambda: is_training(2))[0], signal.SIGKILL)
     wait_for(lambda: is_training(3))  # what does not need it goes on
     [leading] = [n for n in range(2) if outs[n].read_text()]
-    killed = r"rank \d ended with SIGKILL; what it said is in the stage's log\.txt"
+    killed = r"rank \d ended with SIGKILL; its output is in the stage's log\.txt"
     assert len(re.findall(killed, outs[leading].read_text())) == 1
 
     processes[leading].terminate()

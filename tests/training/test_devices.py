@@ -184,7 +184,7 @@ def test_a_rank_that_is_killed_ends_the_stage_which_goes_on_when_it_is_tried_aga
     found.mkdir()
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "call", call)
-        with pytest.raises(StageError, match=r"^rank 1 ended with SIGKILL; what it said is in the stage's log\.txt$"):
+        with pytest.raises(StageError, match=r"^rank 1 ended with SIGKILL; its output is in the stage's log\.txt$"):
             run_phase(PHASE, found, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **REPLICATED}, kill)
     assert [process.poll() for process in processes.values()].count(None) == 0, "none still writes there"
     assert 4 <= read_json(found / "checkpoint" / "step.json")["step"] < 20

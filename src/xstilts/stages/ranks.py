@@ -1,15 +1,15 @@
 """One train stage in several processes: `python -m xstilts.stages.ranks`, once for each rank.
 
-The process that has the stage, the caller, holds a store (torch's `TCPStore`) while the stage lasts. The ranks meet
-there, and all that they and the caller tell each other goes through it, in JSON:
+The process that computes the stage, the caller, holds a store (torch's `TCPStore`) meanwhile. The ranks meet there, and
+all their messages to and from the caller go through it, as JSON:
 
     stage     {"config", "directory", "inputs", "settings"}
     order/N   N = 0, 1 ...: "stop" (save, then stop) or "end"; a rank also ends when the store is gone
     said      a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
               {"stopped"}, and at last {"code"}, from the process that started the rank
 
-`attend` starts a rank. It is called by threads of the caller, or by processes that wait on one or many nodes
-(`wait_for_stages`) at another store, which has the addresses of stages' stores: call/0, call/1 ...
+`attend` starts a rank. It is called by threads of the caller, or by processes that wait on one or more nodes
+(`wait_for_stages`) at another store, which holds the addresses of stages' stores: call/0, call/1 ...
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from xstilts.stages import KINDS
 CONNECT_SECONDS = 20.0
 """How long a connection may take; torch tries twice."""
 END_SECONDS = 30.0
-"""How long to wait for ranks that were told to end; those of a machine that is lost never answer."""
+"""How long to wait for ranks to end; those of a lost machine never answer."""
 LOOK_SECONDS = 0.05
-"""How often a caller looks for messages. It does not wait inside torch, where no signal would reach it."""
+"""How often a caller looks for messages. It does not wait inside torch, where signals would not reach it."""
 NO_LIMIT = timedelta(days=365)
 
 
 def held(host: str) -> tuple[TCPStore, str]:
-    """A store in this process, and its address; others reach it while the object lives."""
+    """A store in this process, and its address; other processes reach it while the object lives."""
     store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
     return store, f"{host}:{store.port}"
 
 
 def connected(address: str) -> TCPStore:
-    """The store of another process, for one thread alone, which may wait there without limit.
+    """The store of another process, for one thread, which may wait there without limit.
 
     Raises:
         DistError: it is gone, now or when it is used.
@@ -129,14 +129,14 @@ def _train_on(job: Job) -> None:
                     raise
                 stopped = True
     finally:
-        order("end")  # and none of them still writes into the stage's directory
+        order("end")  # none of them may write into the stage's directory afterwards
         list(_said(store, left, END_SECONDS))
     if stopped:
         raise KeyboardInterrupt(*asked[:1])
 
 
 def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
-    """Hand on what ranks say until all have ended; returns whether they stopped before the end of the phase."""
+    """Pass on what ranks say until all have ended; returns whether they stopped before the end of the phase."""
     stopped = False
     for rank, message in _said(store, left):
         match message:
@@ -150,12 +150,12 @@ def _follow(store: TCPStore, left: set[int], report: Report) -> bool:
                 stopped = True
             case {"code": code} if code:
                 how = signal.Signals(-code).name if code < 0 else code
-                raise StageError(f"rank {rank} ended with {how}; what it said is in the stage's log.txt")
+                raise StageError(f"rank {rank} ended with {how}; its output is in the stage's log.txt")
     return stopped
 
 
 def _said(store: TCPStore, left: set[int], seconds: float = math.inf) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Pairs (rank, message) as they come, until none is `left`."""
+    """Pairs (rank, message) as they come, until no rank is `left`."""
     end = time.monotonic() + seconds
     while left and time.monotonic() < end:
         if not store.queue_len("said"):
@@ -172,9 +172,9 @@ def _say(store: TCPStore, rank: str, **message: Any) -> None:
 
 
 def attend(address: str, rank: str, local_rank: str) -> None:
-    """Start a rank of the stage whose store is at the address, and tell there how it ended."""
+    """Start a rank of the stage whose store is at the address, and say there how it ended."""
     host, _, port = address.rpartition(":")
-    with suppress(DistError, OSError):  # the caller is gone, and so is the rank; or it could not be started
+    with suppress(DistError, OSError):  # the caller and the rank are gone, or the rank cannot be started
         store = connected(address)
         stage = json.loads(store.get("stage"))
         directory, code = Path(stage["directory"]), 1
@@ -194,7 +194,7 @@ def attend(address: str, rank: str, local_rank: str) -> None:
 
 
 def call(waiting: str, what: str) -> None:
-    """Have those who wait at a store attend to a stage after the ones before, or end with an exit code."""
+    """Call the processes that wait at a store to a stage's address, after earlier ones, or to an exit code."""
     store, own = connected(waiting), json.dumps([what, secrets.token_hex(8)])
     number = itertools.count()
     while store.compare_set(f"call/{next(number)}", "", own).decode() != own:
@@ -202,10 +202,10 @@ def call(waiting: str, what: str) -> None:
 
 
 def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
-    """Be a rank of all stages that are called, one at a time; returns the exit code with which all end.
+    """Be a rank of all stages that are called, one at a time; returns the exit code for all.
 
     Raises:
-        DistError: whoever holds the store is gone.
+        DistError: the process that holds the store is gone.
     """
     store, numbers = connected(waiting), itertools.count()
     while not (what := json.loads(store.get(f"call/{next(numbers)}"))[0]).isdigit():
@@ -223,8 +223,8 @@ def _obey(store: TCPStore) -> None:
 
 
 def main() -> None:
-    """One rank, as the environment says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who says what to do
+    """Be one rank, as the environment says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, which gives orders
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     threading.Thread(target=_obey, args=(connected(address),), daemon=True).start()
     store = connected(address)
