@@ -26,7 +26,7 @@ from xstilts.graph.perform import Job
 from xstilts.stages.accidents import ACCIDENTS, MEMORY, accidents, collapsed, note, restarts, take_up
 from xstilts.stages.log import Log
 from xstilts.stages.models import open_for_training, save_trained
-from xstilts.stages.selecting import Selector
+from xstilts.stages.selector import Selector
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features, tokens_of
 from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
