@@ -50,6 +50,8 @@ DATA: dict[str, tuple[str, Sequence[Any], tuple[str, ...]]] = {
 """Task -> type, examples, labels."""
 
 QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
 CONFIG = TrainConfig(steps=8, batch_size=4, learning_rate=1e-3, head_dropout=0.0)
 
 
@@ -126,6 +128,24 @@ def run_phase(
     """On as many devices as the settings say."""
     run = run_train_on if (settings or {}).get("devices", 1) > 1 else run_train
     run(Job(Stage("train", 1, config), directory, inputs, settings or {}, report))
+
+
+class Killed(Exception):
+    """What `run` raises in the place of a signal."""
+
+
+def run(
+    directory: Path, inputs: Mapping[str, Path], stage: Mapping[str, Any], stop: int | None = None, **settings: Any
+) -> Path:
+    """A train stage with a checkpoint and a record at every step; `stop`: killed when that step reports."""
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def report(data: Mapping[str, Any]) -> None:
+        if stop is not None and round(data.get("fraction", 0) * stage["train"]["steps"]) == stop:
+            raise Killed
+
+    run_phase(stage, directory, inputs, {**EAGER, **settings}, report)
+    return directory
 
 
 def run_as_stage(job: Job) -> None:

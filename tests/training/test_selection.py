@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from training.phases import same, write_inputs
-from training.selection import DROPOUT, Killed, config, run, validation, weights
+from training.phases import DROPOUT, Killed, run, same, write_inputs
+from training.selection import config, validation, weights
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.training.config import TrainConfig

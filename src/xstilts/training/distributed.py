@@ -118,21 +118,21 @@ def backends(kind: str) -> str:
     return "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
 
 
-def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Module:
+def spread(module: nn.Module, backbone: Backbone, machine: Machine) -> nn.Module:
     """The module as every rank runs it, on its device; its parameters are the ones to optimise.
 
     FSDP2 moves layer by layer what it shards: no device holds the whole.
     """
-    if settings.recompute:
+    if machine.recompute:
         recompute_layers(backbone)
     size = team().size
     if size == 1:
-        return module.to(settings.device)
-    if not settings.shard:
-        return DistributedDataParallel(module.to(settings.device), find_unused_parameters=True)
-    mesh = init_device_mesh(torch.device(settings.device).type, (size,))
+        return module.to(machine.device)
+    if not machine.shard:
+        return DistributedDataParallel(module.to(machine.device), find_unused_parameters=True)
+    mesh = init_device_mesh(torch.device(machine.device).type, (size,))
     pinned = mesh.device_type == "cuda"
-    offload = CPUOffloadPolicy(pin_memory=pinned) if settings.offload else OffloadPolicy()
+    offload = CPUOffloadPolicy(pin_memory=pinned) if machine.offload else OffloadPolicy()
     for layer in layer_stack(backbone):
         fully_shard(layer, mesh=mesh, offload_policy=offload)
     fully_shard(module, mesh=mesh, offload_policy=offload)

@@ -105,7 +105,7 @@ def train(
     model: Model,
     phase: Phase,
     optimizer: Optimizer,
-    settings: Machine,
+    machine: Machine,
     start: int = 0,
     losses: nn.Module | None = None,
 ) -> Iterator[StepRecord]:
@@ -123,7 +123,7 @@ def train(
     """
     config = phase.config
     if losses is None:
-        losses = Losses(model, phase).to(settings.device)
+        losses = Losses(model, phase).to(machine.device)
     losses.train()
     recent: list[Tensor] = []
     finite: float | None = None
@@ -132,9 +132,9 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         source = phase.plan[step].source
-        while (computed := _computed(losses, phase, step, settings)) is None:
+        while (computed := _computed(losses, phase, step, machine)) is None:
             optimizer.zero_grad(set_to_none=True)  # what its first micro-batches have left
-            settings = replace(settings, micro_batch_tokens=_fewer_tokens(phase, step, settings))
+            machine = replace(machine, micro_batch_tokens=_fewer_tokens(phase, step, machine))
         loss, batches = computed
         norm = whole(clip_gradients(losses, model.backbone, config.clip))
         optimizer.step()
@@ -147,28 +147,28 @@ def train(
             rate,
             sum(len(batch.packed.ids_T) for batch in batches),
             sum(batch.count for batch in batches),
-            settings.micro_batch_tokens,
+            machine.micro_batch_tokens,
         )
         recent.append(loss)
-        if (step + 1) % settings.log_every == 0 or step + 1 == phase.plan.steps:
+        if (step + 1) % machine.log_every == 0 or step + 1 == phase.plan.steps:
             finite = _last_finite(phase, record, torch.stack(recent).tolist(), finite)
             recent.clear()
         yield record
 
 
-def _computed(losses: nn.Module, phase: Phase, step: int, settings: Machine) -> tuple[Tensor, list[Batch]] | None:
+def _computed(losses: nn.Module, phase: Phase, step: int, machine: Machine) -> tuple[Tensor, list[Batch]] | None:
     """Compute the gradients of a step; returns its mean loss and its micro-batches, None when out of memory."""
     rank = team().rank
-    batches = list(collate(phase, step, settings))
+    batches = list(collate(phase, step, machine))
     # Dropout is a function of the plan (`backbones.dropout`). Fused kernels draw by (seed, step, rank).
     torch.manual_seed(derive_seed(phase.plan.seed, "dropout", step, *([rank] if rank else [])))
     try:
-        return accumulate(losses, phase, phase.plan[step].source, batches, settings.device), batches
+        return accumulate(losses, phase, phase.plan[step].source, batches, machine.device), batches
     except torch.OutOfMemoryError:
         return None  # here the frames that hold tensors are gone
 
 
-def _fewer_tokens(phase: Phase, step: int, settings: Machine) -> int:
+def _fewer_tokens(phase: Phase, step: int, machine: Machine) -> int:
     """How many tokens to compute at a time after the present number was too large in this step."""
     source, rows = phase.plan[step]
     lengths = phase.features[source].lengths[rows]
@@ -176,13 +176,13 @@ def _fewer_tokens(phase: Phase, step: int, settings: Machine) -> int:
         lengths = lengths.sum(keepdims=True)
     place = f"step {step} of {phase.tasks[source]}"
     size = team().size
-    tokens = halved_budget(lengths, settings.micro_batch_tokens, settings.device, place, size)
+    tokens = halved_budget(lengths, machine.micro_batch_tokens, machine.device, place, size)
     if size > 1:  # the other ranks wait in the middle of a sum: all start again
-        raise OutOfMemory(f"{settings.device} is out of memory at {place}", tokens)
+        raise OutOfMemory(f"{machine.device} is out of memory at {place}", tokens)
     return tokens
 
 
-def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
+def collate(phase: Phase, step: int, machine: Machine) -> Iterator[Batch]:
     """The micro-batches of one step that have items, for all ranks; masking draws from a generator of (seed, step).
 
     For dropout, each says which of the step's segments it has.
@@ -192,7 +192,7 @@ def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
     rng = generator(phase.plan.seed, "collate", step)
     lengths = features.lengths[rows]
     if task_type.splits_batches:
-        groups = micro_batches(lengths, settings.micro_batch_tokens, team().size)
+        groups = micro_batches(lengths, machine.micro_batch_tokens, team().size)
     else:
         groups = [np.argsort(-lengths, kind="stable")]
     seed = derive_seed(phase.plan.seed, "dropout", step)
