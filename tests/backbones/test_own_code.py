@@ -21,7 +21,7 @@ from xstilts.backbones.names import OWN_CODE
 from xstilts.backbones.pretrained import PICKLE, from_pretrained
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages import describe
 from xstilts.stages.describe import Use

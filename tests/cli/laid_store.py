@@ -15,7 +15,7 @@ from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
 from xstilts.evaluation.evaluate import run_evaluate
 from xstilts.expand import Cell, Expansion
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.loading import load

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graph.toy import RUNNER, stage
-from xstilts.graph.perform import Job, Work, perform
+from xstilts.graph.perform import Work, perform
 from xstilts.graph.stage import Stage, graph, to_rows
 from xstilts.graph.store import Store
 from xstilts.session.why import reasons
@@ -34,8 +35,8 @@ def finish(store: Store, *stages: Stage) -> None:
         perform(Work(store, nothing, {}), one, lambda: None, lambda _: None)
 
 
-def nothing(job: Job) -> None:
-    (job.directory / "value.json").write_text("1")
+def nothing(stage: Stage, directory: Path, *_: Any) -> None:
+    (directory / "value.json").write_text("1")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ try:
         sys.stdout.write(f"leads {count} {ranks}\\n")
         sys.stdout.flush()
         if sys.stdin.readline():
-            from xstilts.graph.perform import Job
+            from xstilts.graph.job import Job
             from xstilts.graph.stage import Stage
             from xstilts.stages.ranks import run_train_on
             stage, machine = Stage("train", 1, {}), {"devices": count, "ranks": ranks}

@@ -11,7 +11,7 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl, write_json, write_jsonl
 from xstilts.evaluation.evaluate import run_evaluate
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 

@@ -21,7 +21,7 @@ import pytest
 
 from graph.toy import RUNNER, run, run_local, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
-from xstilts.graph.perform import Job, Runner, Work
+from xstilts.graph.perform import Report, Runner, Work
 from xstilts.graph.places import Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.remote import Remote
@@ -49,13 +49,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.getfixturevalue('s3')}/shared"
 
 
-def deep(job: Job) -> None:
+def deep(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
     """As `toy.run`, with a file in a folder and an empty one."""
-    run(job)
-    folder = job.directory / "in" / "folders"
-    folder.mkdir(parents=True)
-    (folder / "file.txt").write_text(job.stage.label)
-    (folder.parent / "empty").touch()
+    run(stage, directory, inputs, settings, report)
+    (directory / "in" / "folders").mkdir(parents=True)
+    (directory / "in" / "folders" / "file.txt").write_text(stage.label)
+    (directory / "in" / "empty").touch()
 
 
 def share(store: Store, url: str, *targets: Stage, runner: str | Runner = deep, workers: int = 0) -> list[Event]:
@@ -143,9 +142,9 @@ def test_a_model_that_is_not_on_this_machine_is_not_pointed_to(
     start = stage("start", files={})
     place = tmp_path / "elsewhere"
 
-    def points(job: Job) -> None:
+    def points(stage: Stage, directory: Path, *_: Any) -> None:
         place.mkdir()
-        (job.directory / "pointer.json").write_text(json.dumps({"source": str(place)}))
+        (directory / "pointer.json").write_text(json.dumps({"source": str(place)}))
 
     assert done(share(one, url, start, runner=points)) == ["start"]
     assert said(share(two, url, start, runner=points)) == [f"add start: fetched from {url}"]

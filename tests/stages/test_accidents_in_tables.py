@@ -10,7 +10,7 @@ import pytest
 from stages.tiny_experiment import run, run_all, scores, tiny_experiment
 from xstilts.core.errors import FailedRun
 from xstilts.expand import Expansion
-from xstilts.graph.perform import Job
+from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.reports import Analysis
@@ -41,11 +41,11 @@ def expanded(world: Path, **train: Any) -> Expansion:
     return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), world)
 
 
-def diverges(job: Job) -> None:
+def diverges(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Any) -> None:
     """A runner in which the second seed diverges."""
-    if job.stage.kind == "train" and job.config["seed"] == 2:
+    if stage.kind == "train" and stage.config["seed"] == 2:
         raise FailedRun("the loss of micro_topic is nan at step 1", "diverged")
-    run_stage(job)
+    run_stage(stage, directory, inputs, settings, report)
 
 
 def told(expansion: Expansion, store: Store) -> tuple[Analysis, str]:

@@ -17,7 +17,7 @@ from xstilts.core.files import read_lines, stream_lines
 from xstilts.data.examples import PlainText
 from xstilts.data.readers.common import lines_in, lines_of
 from xstilts.data.readers.text import plain_lines
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages.preparing import run_prepare
 from xstilts.task_types import TASK_TYPES, raw_text

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from xstilts.core.files import read_json, write_json
-from xstilts.graph.perform import Job
 from xstilts.graph.stage import Stage
-from xstilts.stages import run
+from xstilts.stages import run, training
 
 
 def test_a_resumed_stage_depends_on_the_settings_of_both_its_runs(
@@ -22,8 +21,8 @@ def test_a_resumed_stage_depends_on_the_settings_of_both_its_runs(
             if killed:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(run, "find_runner", lambda name: train)
-        run.run_stage(Job(stage, tmp_path))
+        monkeypatch.setattr(training, "run_train", train)
+        run.run_stage(stage, tmp_path, {}, {"device": "cpu"}, print)
 
     with pytest.raises(KeyboardInterrupt):
         tokens(512, killed=True)

@@ -18,7 +18,7 @@ from xstilts.data.examples import Example, SpanExample, TaggedExample
 from xstilts.data.records import read_examples
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world

@@ -27,7 +27,8 @@ from task_types.samples import (
 from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.core.machine import Machine
-from xstilts.graph.perform import Job, Report
+from xstilts.graph.job import Job
+from xstilts.graph.perform import Report
 from xstilts.graph.stage import Stage
 from xstilts.stages.ranks import run_train_on
 from xstilts.stages.training import run_train

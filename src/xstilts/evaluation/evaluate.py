@@ -18,7 +18,7 @@ from xstilts.core.errors import DataError
 from xstilts.core.files import read_json, read_jsonl, write_jsonl
 from xstilts.core.scores import FREE, Score
 from xstilts.graph import environment
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer

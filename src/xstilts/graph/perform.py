@@ -8,15 +8,13 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
-from xstilts.core.machine import Machine
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 
@@ -28,37 +26,16 @@ TOLD_SECONDS = 2.0
 """How often that is written at most."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A stage to compute.
+class Runner(Protocol):
+    """Does the work of a stage: reads the inputs' directories and writes files into `directory`, which exists.
 
-    Attributes:
-        directory: where its files go; it exists. A stage that was killed may find its earlier files there: it replaces
-            them and never writes into them.
-        inputs: role -> directory of the stage that it reads.
-        settings: JSON, what `Machine.settings` says; cannot change a number.
-        report: takes progress.
+    A stage that was killed may find there what it had written: files to be replaced, and never to be written into. It
+    raises `XstiltsError` for what a user can mend.
     """
 
-    stage: Stage
-    directory: Path
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    report: Report = lambda data: None
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """What can change a number."""
-        return self.stage.config
-
-    @cached_property
-    def machine(self) -> Machine:
-        """The machine that computes it."""
-        return Machine(**self.settings)
-
-
-Runner = Callable[[Job], None]
-"""Computes a stage: reads the directories of `inputs` and writes files. Raises `XstiltsError` for a user's mistake."""
+    def __call__(
+        self, stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +120,7 @@ def _run(work: Work, stage: Stage, report: Report) -> None:
     inputs = {role: work.store.directory(source) for role, source in stage.inputs.items()}
     runner = find_runner(work.runner) if isinstance(work.runner, str) else work.runner
     directory = work.store.partial(stage)
-    runner(Job(stage, directory, inputs, work.settings, _told(stage, directory / PROGRESS, report)))
+    runner(stage, directory, inputs, dict(work.settings), _told(stage, directory / PROGRESS, report))
     (directory / PROGRESS).unlink(missing_ok=True)
 
 

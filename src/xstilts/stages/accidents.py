@@ -12,7 +12,8 @@ from statistics import mean
 from typing import Any
 
 from xstilts.core.files import read_json, write_json
-from xstilts.graph.perform import Job, Report
+from xstilts.graph.job import Job
+from xstilts.graph.perform import Report
 from xstilts.training.checkpoint import PLACES, sift_checkpoints
 from xstilts.training.distributed import team
 

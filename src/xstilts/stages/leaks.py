@@ -8,7 +8,7 @@ from dataclasses import replace
 from xstilts.core.files import write_json
 from xstilts.data.examples import Example
 from xstilts.data.leaks import find_leaks
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages.describe import make
 from xstilts.stages.reading import root_of, select

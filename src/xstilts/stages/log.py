@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from xstilts.core.files import write_jsonl
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.stages.accidents import note_memory
 from xstilts.training.distributed import team
 from xstilts.training.loop import StepRecord

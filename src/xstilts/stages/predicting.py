@@ -19,7 +19,7 @@ from xstilts.core.files import read_json, write_json, write_jsonl
 from xstilts.core.scores import COLLAPSED, RESTARTS
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Encoding
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.stages.accidents import tell
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType

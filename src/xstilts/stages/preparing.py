@@ -18,7 +18,7 @@ from xstilts.data.examples import Example, PlainText, asked, gold_of
 from xstilts.data.locate import Root
 from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import read_examples
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.stages.reading import root_of, select, task_of
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import FeaturesWriter

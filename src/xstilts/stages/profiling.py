@@ -25,7 +25,7 @@ from xstilts.backbones.packing import micro_batches
 from xstilts.core.files import write_json
 from xstilts.core.machine import Machine
 from xstilts.core.seeds import generator
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.metrics.transferability import h_score, logme, uniformity
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types.features import Array, Features

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from pathlib import Path
+from typing import Any
 
 from xstilts.core.files import write_json
 from xstilts.graph import environment
-from xstilts.graph.perform import Job, find_runner
+from xstilts.graph.job import Job
+from xstilts.graph.perform import Report
+from xstilts.graph.stage import Stage
 from xstilts.stages import KINDS
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 ON_SEVERAL_DEVICES = "xstilts.stages.ranks:run_train_on"
 
 
-def run_stage(job: Job) -> None:
+def run_stage(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
     """Write the stage's files and, where a model or a tokenizer is loaded, the versions and the device used."""
-    kind = KINDS[job.stage.kind]
-    before = environment.left(job.directory)  # by a killed run, which this one continues
-    several = job.stage.kind == "train" and job.machine.devices > 1
-    find_runner(ON_SEVERAL_DEVICES if several else kind.run)(job)
+    job, kind = Job(stage, directory, inputs, settings, report), KINDS[stage.kind]
+    before = environment.left(directory)  # by a killed run, which this one continues
+    several = stage.kind == "train" and job.machine.devices > 1
+    module, _, function = (ON_SEVERAL_DEVICES if several else kind.run).partition(":")
+    getattr(importlib.import_module(module), function)(job)
     if kind.models:
-        found = environment.together([before, environment.left(job.directory)])
+        found = environment.together([before, environment.left(directory)])
         found |= environment.versions(PACKAGES) | (_device(job) if kind.computes else {})
-        write_json(job.directory / environment.FILE, found)
+        write_json(directory / environment.FILE, found)
 
 
 def _device(job: Job) -> dict[str, str]:

@@ -15,7 +15,7 @@ import torch
 
 from xstilts.core.files import write_jsonl
 from xstilts.evaluation.evaluate import Evaluation, golds_of, measure
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.stages.accidents import constant
 from xstilts.stages.predicting import Predictor
 from xstilts.training.checkpoint import fill_weights, trained_weights

@@ -7,7 +7,7 @@ import shutil
 
 from xstilts.core.errors import StageError
 from xstilts.core.files import link, read_json, write_json
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 
 OWN = ("stage.json", "DONE", "log.txt", "summary.json", "pointer.json")
 """Files of a run that are not linked."""

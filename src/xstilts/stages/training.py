@@ -22,7 +22,7 @@ from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed
 from xstilts.core.stopping import stop_requests
 from xstilts.graph.environment import FILE as ENVIRONMENT
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.stages.accidents import ACCIDENTS, MEMORY, accidents, collapsed, note, restarts, take_up
 from xstilts.stages.log import Log
 from xstilts.stages.models import open_for_training, save_trained

@@ -19,7 +19,7 @@ from xstilts.data.examples import Example, gold_of
 from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import from_row, to_row
-from xstilts.graph.perform import Job
+from xstilts.graph.job import Job
 from xstilts.microworld import write_translations
 from xstilts.stages.reading import root_of
 from xstilts.stages.translations import words_for
