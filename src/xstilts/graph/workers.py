@@ -51,7 +51,7 @@ class Needs:
 
     Attributes:
         gpus: devices that nothing else uses.
-        cpus: cores, and computing threads; None: its share of those of this machine.
+        cpus: cores; None: its share of those of this machine.
     """
 
     gpus: int = 0
