@@ -68,8 +68,8 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     }
     if columns := {task.name: form["read"] for task in tasks if "read" in (form := form_of(task))}:
         full["read"] = columns
-    label, told = f"tokenizer of {config['vocabulary']} pieces", [task_to_json(task, task.languages) for task in tasks]
-    return make("tokenizer", full, data.inputs, label, roots=data.folders, tasks=told, cost=20.0)
+    label, read = f"tokenizer of {config['vocabulary']} pieces", [task_to_json(task, task.languages) for task in tasks]
+    return make("tokenizer", full, data.inputs, label, roots=data.folders, tasks=read, cost=20.0)
 
 
 @dataclass(frozen=True)

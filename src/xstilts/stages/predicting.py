@@ -29,7 +29,7 @@ from xstilts.task_types.pools import Ranking
 from xstilts.training.model import HeadSpec
 
 AT_ONCE = 16_384
-"""Tokens computed at a time, or more if the machine says so; more than in training, since no activations are kept."""
+"""Least tokens computed at a time; more than in training, since no activations are kept."""
 
 
 @dataclass
@@ -118,14 +118,14 @@ def run_predict(job: Job) -> None:
     task_type = task_type.suited(backbone)
     notes = _notes(job, backbone, task_type)
     if notes:
-        told = {"notes": notes, "layer": config.get("retrieval", {}).get("layer")}
-        write_json(job.directory / "protocol.json", told)
+        protocol = {"notes": notes, "layer": config.get("retrieval", {}).get("layer")}
+        write_json(job.directory / "protocol.json", protocol)
     head = open_head(model, HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     at_once = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
     for done, (language, predictions) in enumerate(predictor.by_language(data)):
         if predictor.tokens < at_once:
-            line = f"out of memory: going on with {predictor.tokens} tokens at a time, not {at_once}"
+            line = f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}"
             tell(job.report, line)
             at_once = predictor.tokens
             write_json(job.directory / "environment.json", {"tokens_at_once": at_once})
@@ -146,7 +146,7 @@ def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
     the selection of the weights, and accidents of their training.
 
     Raises:
-        BackboneError: the model does not have the layer that was asked for.
+        BackboneError: the model does not have the layer.
     """
     chosen, about = job.config.get("retrieval", {}), read_json(job.inputs["model"] / "about.json")
     if (layer := chosen.get("layer")) is not None and layer > backbone.layers:

@@ -239,16 +239,16 @@ def main() -> None:
         say(stopped=True)
 
 
-def _train(told: Mapping[str, Any], say: Callable[..., None]) -> None:
+def _train(entry: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.stages.training import run_train
     from xstilts.training.distributed import assembled
 
-    inputs = {role: Path(path) for role, path in told["inputs"].items()}
-    stage = Stage("train", KINDS["train"].version, told["config"])
-    with assembled(told["settings"].get("device", "cpu")) as device:
-        settings = {**told["settings"], "device": device}
+    inputs = {role: Path(path) for role, path in entry["inputs"].items()}
+    stage = Stage("train", KINDS["train"].version, entry["config"])
+    with assembled(entry["settings"].get("device", "cpu")) as device:
+        settings = {**entry["settings"], "device": device}
         try:
-            run_train(Job(stage, Path(told["directory"]), inputs, settings, lambda data: say(report=data)))
+            run_train(Job(stage, Path(entry["directory"]), inputs, settings, lambda data: say(report=data)))
         except OutOfMemory as error:
             say(memory=error.tokens, error=str(error))  # before the others notice that this one has ended
             raise

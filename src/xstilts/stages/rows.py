@@ -1,4 +1,4 @@
-"""How many rows a prepare stage has: as the official release says, else counted in the files. For plans."""
+"""How many rows a prepare stage has: as the official release states, else counted in the files. For plans."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xstilts.tasks.microworld import DOMAIN
 from xstilts.translation.spec import SOURCE
 
 ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
-"""Per language, where neither a source nor the files say; the plan says that it is assumed."""
+"""Rows per language where neither a source nor files give them; the plan marks them as assumed."""
 _WORLD_SIZES = {"text": "documents"}
 
 
@@ -50,16 +50,16 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
 
 
 def _before_limits(prepared: Stage, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
-    name, split, told = prepared.config["task"], split_of(prepared.config), prepared.settings
-    if told.get("roots") is None:
+    name, split, settings = prepared.config["task"], split_of(prepared.config), prepared.settings
+    if settings.get("roots") is None:
         return dict.fromkeys(languages, _world_rows(name, split)), ""
-    files = told["task"]["files"].get(split, ())
+    files = settings["task"]["files"].get(split, ())
     registered = name in TASKS and list(TASKS.get(name).files.get(split, ())) == list(files)
     known = official_rows(name, split) if registered else {}
     unknown = [code for code in languages if code not in known]
     if not unknown:
         return {code: known[code] for code in languages}, ""
-    task, root = task_of(prepared), root_of(told)
+    task, root = task_of(prepared), root_of(settings)
     if all(is_empty(path) for code in unknown for path in task.paths(root, split, code)):
         rows = ASSUMED_ROWS[split]
         note = f"rows of {name} {split} are not known without its files: {rows:,} per language are assumed"
@@ -69,7 +69,7 @@ def _before_limits(prepared: Stage, languages: Sequence[str], most: int | None) 
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it stands for a file that is missing (`planning.empty_files`)."""
+    """Whether it is in the place of a missing file (`planning.empty_files`)."""
     return path.stat().st_size == 0
 
 
@@ -83,8 +83,8 @@ def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
 @lru_cache(maxsize=4096)
 def _examples(asked: str, split: Split, code: str, most: int | None) -> int:
     """Examples of some files, for all tokenizers together."""
-    told, roots, _ = json.loads(asked)
-    return sum(1 for _ in islice(task_from_json(told).stream(root_of({"roots": roots}), split, code), most))
+    task, roots, _ = json.loads(asked)
+    return sum(1 for _ in islice(task_from_json(task).stream(root_of({"roots": roots}), split, code), most))
 
 
 def _world_rows(name: str, split: Split) -> int:

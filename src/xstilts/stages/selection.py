@@ -38,10 +38,10 @@ def selection_of(options: Mapping[str, Any], judges: Sequence[Judge]) -> dict[st
     if not judges and by != "average":
         return {}
     used = {"last": (), "average": ("average",)}.get(by, ("patience",))
-    told: dict[str, Any] = {"by": by, **{name: options[name] for name in used}}
+    selection: dict[str, Any] = {"by": by, **{name: options[name] for name in used}}
     if by != "last":
         when = "checkpoints" if options["evaluate_every"] is None else "evaluate_every"
-        told[when] = options[when]
+        selection[when] = options[when]
     judged = [
         {
             "component": judge.component,
@@ -52,7 +52,7 @@ def selection_of(options: Mapping[str, Any], judges: Sequence[Judge]) -> dict[st
         }
         for judge in judges
     ]
-    return {**told, "judges": judged}
+    return {**selection, "judges": judged}
 
 
 def in_words(stages: Iterable[Stage]) -> tuple[str, ...]:

@@ -85,23 +85,23 @@ class Selector:
     def finish(self, done: int) -> dict[str, Any]:
         """Put the selected weights into the model, on the leading rank after `done` steps; returns the summary's part.
 
-        Snapshots stay: a run that is killed later goes on from a checkpoint that needs them.
+        Snapshots stay: a run that is killed later resumes from a checkpoint that needs them.
         """
-        told: dict[str, Any] = {"by": self.by, "step": done}
+        summary: dict[str, Any] = {"by": self.by, "step": done}
         if self.by == "average":
             summed = self.snapshots.weights()
             fill_weights(self.model, {name: value / len(self.moments) for name, value in summed.items()})
-            told |= {"step": None, "averaged": list(self.moments)}
+            summary |= {"step": None, "averaged": list(self.moments)}
         elif self.by != "last":
             fill_weights(self.model, self.snapshots.weights())
-            told |= {"step": self._best["step"], "value": self._best["value"], "evaluations": len(self.rows)}
-            told["stopped"] = done if done < self._phase.plan.steps else None
-        if self.judges and "value" not in told:
+            summary |= {"step": self._best["step"], "value": self._best["value"], "evaluations": len(self.rows)}
+            summary["stopped"] = done if done < self._phase.plan.steps else None
+        if self.judges and "value" not in summary:
             self._evaluate(done)
-            told["value"] = self.rows[-1]["value"]
+            summary["value"] = self.rows[-1]["value"]
         if self.rows:  # a run that resumed after the last evaluation has not written them yet
             self._write()
-        return told
+        return summary
 
     @property
     def note(self) -> str:

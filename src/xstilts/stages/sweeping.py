@@ -35,9 +35,9 @@ def run_choose(job: Job) -> None:
             target = (runs[best] / pointer["stage"]).resolve()
             pointer["stage"] = os.path.relpath(target, job.directory.resolve())
         write_json(job.directory / "pointer.json", pointer)
-    told = [
+    rows = [
         {"learning_rate": rate, "value": value, "stage": run.name}
         for rate, value, run in zip(rates, values, runs, strict=True)
     ]
-    sweep = {"learning_rate": rates[best], "runs": told}
+    sweep = {"learning_rate": rates[best], "runs": rows}
     write_json(job.directory / "summary.json", {**summaries[best], "sweep": sweep})

@@ -40,11 +40,11 @@ from xstilts.training.model import HeadSpec, Model, restore_heads
 from xstilts.training.plan import Plan, Source
 
 _SAVE, _LEAVE = 1, 2
-"""What the leading rank says is due after a step."""
+"""What is due after a step, as the leading rank decides."""
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 120.0, 0.02
 """Time between two checkpoints, and the largest share of the time that saving them may take."""
 TELL_SECONDS = 5.0
-"""Time after which progress is told between two logged steps."""
+"""Time after which progress is reported between two logged steps."""
 
 
 def run_train(job: Job) -> None:
@@ -127,8 +127,8 @@ def _run(job: Job, seed: int, again: bool) -> None:
         job.report({"message": f"collapsed: {why}; kept, and counted in the report"})
     _tell_dependence(job, draws)
     summary = {"steps": done, "tasks": log.totals, "selection": selected}
-    told = {"collapsed": problems, "accidents": accidents(job)}
-    write_json(job.directory / "summary.json", summary | {name: value for name, value in told.items() if value})
+    rare = {"collapsed": problems, "accidents": accidents(job)}
+    write_json(job.directory / "summary.json", summary | {name: value for name, value in rare.items() if value})
     scale = decay(options, selected.get("averaged") or [selected["step"]], phase.plan.steps)
     held = save_trained(model, job.directory, before, options, active, scale)
     said = read_json(before / "about.json")

@@ -59,8 +59,8 @@ def save_checkpoint(
     if not team().leads:
         return
     files |= {f"../{name}": digest for name, digest in (beside or {}).items()}
-    told = {"step": step, "notes": dict(notes or {}), "files": files}
-    write_json(scratch / STEP, {**told, "sha256": _digest(told)})
+    record = {"step": step, "notes": dict(notes or {}), "files": files}
+    write_json(scratch / STEP, {**record, "sha256": _digest(record)})
     for path in (scratch / STEP, scratch):
         flush(path)
     final, old = (directory / name for name in PLACES)
@@ -96,17 +96,17 @@ def _write(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, st
     return team().joined(own) if is_sharded(model) else own
 
 
-def _digest(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _damage(place: Path) -> str:
     """What is wrong with a checkpoint; empty if it is whole."""
     try:
-        told = read_json(place / STEP)
-        if told.pop("sha256") != _digest(told):
+        record = read_json(place / STEP)
+        if record.pop("sha256") != _digest(record):
             return f"{STEP} has changed since it was written"
-        changed = [name for name, digest in told["files"].items() if sha256(place / name) != digest]
+        changed = [name for name, digest in record["files"].items() if sha256(place / name) != digest]
     except DataError as error:
         return f"{STEP}: {error.problem}"
     except OSError as error:
@@ -140,8 +140,8 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
         StageError: ranks see different checkpoints.
     """
     final = next((directory / name for name in PLACES if (directory / name).exists()), None)
-    told: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
-    step = int(told["step"])
+    record: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
+    step = int(record["step"])
     if step != team().leading(step):
         raise StageError(
             f"{socket.gethostname()} sees a checkpoint of step {step}, the leading rank another: the store's file "
@@ -161,7 +161,7 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
             state[entry] = counter if key == "step" else torch.zeros_like(parameter)
             optimizer.state[parameter][key] = state[entry]
     state_dict_loader.load(state, storage_reader=reader, no_dist=True)
-    return step, dict(told["notes"])
+    return step, dict(record["notes"])
 
 
 def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:

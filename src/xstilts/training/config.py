@@ -54,7 +54,7 @@ class TrainConfig(Strict):
     frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
     frozen_layers: int = Field(default=0, ge=0, description="lowest layers, with the embeddings, that are not trained")
 
-    select: Select = Field(default="validation", description="weights that are kept; `oracle`: for targets alone")
+    select: Select = Field(default="validation", description="weights that are kept; `oracle`: only for targets")
     checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
     evaluate_every: int | None = Field(default=None, gt=0, description="steps between snapshots, instead")
     subset: int = Field(default=500, ge=0, description="validation examples of each language, a fixed sample; 0: all")

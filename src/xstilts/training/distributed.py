@@ -92,7 +92,7 @@ _TEAM: ContextVar[Team] = ContextVar("team")
 
 
 def team() -> Team:
-    """The processes that were assembled, or this one alone."""
+    """The processes that were assembled, or only this one."""
     return _TEAM.get(Team())
 
 

@@ -185,7 +185,7 @@ def _fewer_tokens(phase: Phase, step: int, machine: Machine) -> int:
 def collate(phase: Phase, step: int, machine: Machine) -> Iterator[Batch]:
     """The micro-batches of one step that have items, for all ranks; masking draws from a generator of (seed, step).
 
-    For dropout, each says which of the step's segments it has.
+    Each knows which of the step's segments it has, for dropout.
     """
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]
@@ -213,7 +213,7 @@ def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[B
     The gradient is that of sum(loss) / count over the whole step, whatever its micro-batches.
     """
     ours = team()
-    count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens alone has nothing to predict
+    count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens has nothing to predict
     total = torch.zeros((), device=device)
     own = ours.share(batches)
     for number, (batch, factor) in enumerate(own, start=1):

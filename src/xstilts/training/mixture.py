@@ -114,10 +114,10 @@ class Mixture:
 
     def config(self) -> dict[str, Any]:
         """The inverse of `of`: its part of a train stage's config."""
-        told = {name: value for name, value in asdict(self).items() if name != "parts"}
+        own = {name: value for name, value in asdict(self).items() if name != "parts"}
         return {
             "components": [drop_defaults(asdict(part), {"rate_end": None, "replayed": False}) for part in self.parts],
-            "sampling": drop_defaults(told, {"replay": 0.0, "end": None}),
+            "sampling": drop_defaults(own, {"replay": 0.0, "end": None}),
         }
 
     def draws(self, sizes: Sequence[int], options: TrainConfig) -> Draws:
