@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
@@ -20,8 +20,8 @@ from xstilts.data.readers.pools import parsed_once
 from xstilts.data.records import read_examples
 from xstilts.graph.job import Job
 from xstilts.stages.reading import root_of, select, task_of
-from xstilts.task_types import TASK_TYPES, TaskType
-from xstilts.task_types.features import FeaturesWriter
+from xstilts.task_types import TASK_TYPES
+from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.task_types.raw_text import RawText
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import task_from_json
@@ -66,58 +66,55 @@ def run_prepare(job: Job) -> None:
     """Read official files and write features: one folder `all`, or one per language."""
     config, task, root = job.config, task_of(job.stage), root_of(job.stage.settings, job.inputs)
     coder = Coder(from_pretrained(AutoTokenizer, job.inputs["tokenizer"]))
-    task_type = TASK_TYPES.get(config["type"])
-    raw = task.type == "masked_lm" and config["combined"] and not config["holdout"]
-    if raw and isinstance(task_type, RawText):
-        _write_raw_text(job, task_type, task, root, coder)
-    else:
-        _write_examples(job, task_type, task, root, coder)
-    write_json(job.directory / "languages.json", config["languages"])
+    task_type, combined, languages = TASK_TYPES.get(config["type"]), config["combined"], config["languages"]
+    encode = task_type.encode if combined else task_type.encode_apart
+    streamed = task.type == "masked_lm" and combined and not config["holdout"]
+    pool: dict[str, Example] = {}
+    english: set[str] = set()
+    with parsed_once(), FeaturesWriter(job.directory / "all") if combined else nullcontext() as writer:
+        for done, language in enumerate(languages):
+            parts: Iterable[Features]
+            if streamed and isinstance(task_type, RawText):
+                parts = _streamed(job, task_type, task, root, language, coder)
+            else:
+                examples = _examples(job, task, root, language, english)
+                if task_type.pooled and not combined:
+                    pool.update({example.id: example for example in examples if not asked(example)})
+                    examples = [example for example in examples if asked(example)]
+                parts = [encode(examples, coder, task.encoding, task.labels)]
+            for features in parts:
+                if writer is None:
+                    features.save(job.directory / language)
+                else:
+                    writer.append(features, done)
+            job.report({"fraction": (done + 1) / len(languages), "message": language})
+    if pool:
+        encode(list(pool.values()), coder, task.encoding, task.labels).save(job.directory / "pool")
+    write_json(job.directory / "languages.json", languages)
     write_json(job.directory / "encoding.json", config["encoding"])
 
 
-def _report(job: Job, done: int) -> None:
-    languages = job.config["languages"]
-    job.report({"fraction": (done + 1) / len(languages), "message": languages[done]})
-
-
-def _write_raw_text(job: Job, task_type: RawText, task: Task, root: Root, coder: Coder) -> None:
+def _streamed(job: Job, task_type: RawText, task: Task, root: Root, language: str, coder: Coder) -> Iterator[Features]:
     """The same features as from memory, byte for byte, but read line by line: raw text may be of any size."""
-    split, limit = job.config["split"], job.config["limit"]
-    with FeaturesWriter(job.directory / "all") as writer:
-        for done, language in enumerate(job.config["languages"]):
-            # Framing as pairs needs the number of texts first.
-            count = sum(1 for _ in _texts(task, root, split, language, limit)) if task.encoding.paired else 0
-            texts = _texts(task, root, split, language, limit)
-            for features in task_type.stream(texts, count, coder, task.encoding):
-                writer.append(features, done)
-            _report(job, done)
+    where = (task, root, job.config["split"], language, job.config["limit"])
+    count = sum(1 for _ in _texts(*where)) if task.encoding.paired else 0  # framing as pairs needs it first
+    return task_type.stream(_texts(*where), count, coder, task.encoding)
 
 
-def _write_examples(job: Job, task_type: TaskType, task: Task, root: Root, coder: Coder) -> None:
-    config, combined = job.config, job.config["combined"]
-    encode = task_type.encode if combined else task_type.encode_apart
-    pool: dict[str, Example] = {}
-    english: set[str] = set()  # ids: a translation of a held-out example must not be trained on
-    with parsed_once(), FeaturesWriter(job.directory / "all") if combined else nullcontext() as writer:
-        for done, language in enumerate(config["languages"]):
-            if translated := job.inputs.get(f"translation_{language}"):
-                english = english or {example.id for example in select(task, root, config, SOURCE)}
-                examples = [one for one in read_examples(translated / "examples.jsonl") if one.id in english]
-            else:
-                examples = select(task, root, config, language)
-            _check_labels(task, examples, language, config)
-            if task_type.pooled and not combined:
-                pool.update({example.id: example for example in examples if not asked(example)})
-                examples = [example for example in examples if asked(example)]
-            features = encode(examples, coder, task.encoding, task.labels)
-            if writer is None:
-                features.save(job.directory / language)
-            else:
-                writer.append(features, done)
-            _report(job, done)
-    if pool:
-        encode(list(pool.values()), coder, task.encoding, task.labels).save(job.directory / "pool")
+def _examples(job: Job, task: Task, root: Root, language: str, english: set[str]) -> list[Example]:
+    """The examples of one language, with gold where it is needed and known labels.
+
+    Args:
+        english: ids of the English examples, filled when first needed: a translation of a held-out one is left out.
+    """
+    if translated := job.inputs.get(f"translation_{language}"):
+        if not english:
+            english.update(example.id for example in select(task, root, job.config, SOURCE))
+        examples = [one for one in read_examples(translated / "examples.jsonl") if one.id in english]
+    else:
+        examples = select(task, root, job.config, language)
+    _check_labels(task, examples, language, job.config)
+    return examples
 
 
 def _check_labels(task: Task, examples: list[Example], language: str, config: Mapping[str, Any]) -> None:
