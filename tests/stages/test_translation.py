@@ -418,7 +418,7 @@ def test_mistakes_in_the_file_are_named(translations: Any, part: dict[str, Any],
 @pytest.mark.parametrize(
     ("translations", "language", "message"),
     [
-        ({"engine": "microworld"}, "de", "it has its tasks (not 'micro_nli') in qaa"),
+        ({"engine": "microworld"}, "de", "it translates its tasks (not 'micro_nli') into qaa"),
         ({"engine": "ctranslate2", "models": {"de": "/nowhere"}}, "qaa", "no model for 'qaa' (it has: de)"),
         (
             {"engine": "ctranslate2", "model": "/nowhere"},
