@@ -197,5 +197,5 @@ def test_adapters_are_chosen_and_not_averaged(inputs: dict[str, Path], tmp_path:
     found = run(tmp_path / "run", inputs, stage)
     assert (found / "adapters").is_dir()
     assert read_json(found / "summary.json")["selection"]["evaluations"] == 4
-    with pytest.raises(ValueError, match="not that of their products"):
+    with pytest.raises(ValueError, match="not the mean of their products"):
         TrainConfig(select="average", lora={})  # type: ignore[arg-type]
