@@ -14,6 +14,7 @@ from xstilts.task_types.features import tokens_of
 from xstilts.training.active import narrow
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase
+from xstilts.training.mixture import Part
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan, Source
 
@@ -107,7 +108,7 @@ def make_phase(contender: Contender, bench: Bench, seed: int) -> Phase:
     )
     source = Source.single(spec.task, bench.features.lengths)
     plan = Plan((source,), (1.0,), bench.batch, steps, seed, config.bucket)
-    return Phase((spec.task,), (spec.task_type,), (bench.features,), (1.0,), plan, config, seed)
+    return Phase((Part(spec.task, spec.type, spec.labels),), (spec.task_type,), (bench.features,), plan, config)
 
 
 def set_up(contender: Contender, bench: Bench, seed: int) -> tuple[Model, Phase]:

@@ -10,7 +10,7 @@ from xstilts.core.files import read_jsonl, write_jsonl
 from xstilts.data.examples import gold_of, read_examples, to_row
 from xstilts.experiment import Experiment
 from xstilts.metrics import METRICS
-from xstilts.stages.preparing import select
+from xstilts.stages.reading import select
 
 SCRIPTS = {"classification": "classification", "tagging": "tagging", "span_qa": "span_qa"}
 """Task type -> module of `benchmarks.hf`."""

@@ -21,6 +21,8 @@ from xstilts.backbones.names import OWN_CODE
 from xstilts.backbones.pretrained import PICKLE, from_pretrained
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
+from xstilts.graph.job import Job
+from xstilts.graph.stage import Stage
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
 from xstilts.stages.starting import run_start
@@ -185,4 +187,4 @@ def test_heads_that_are_none_of_ours_are_one_line(heads: str, tmp_path: Path) ->
     (tmp_path / "to").mkdir()
     settings = {"source": str(folder), "revision": None}
     with pytest.raises(BackboneError, match=f"heads.json of '{folder}' is none of ours"):
-        run_start({"route": None}, settings, tmp_path / "to", {})
+        run_start(Job(Stage("start", 1, {"route": None}, settings=settings), tmp_path / "to"))

@@ -15,6 +15,7 @@ from xstilts.core.files import write_json, write_jsonl, write_text
 from xstilts.core.languages import LANGUAGES
 from xstilts.evaluation.evaluate import run_evaluate
 from xstilts.expand import Cell, Expansion
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.loading import load
@@ -88,11 +89,8 @@ def lay_store(file: Path, data: Path, root: Path) -> list[Cell]:
         write_json(store.directory(golds) / "languages.json", golds.config["languages"])
         done(store, golds)
         done(store, said)
-        run_evaluate(
-            cell.stage.config,
-            store.directory(cell.stage),
-            {"data": store.directory(golds), "predictions": store.directory(said)},
-        )
+        inputs = {"data": store.directory(golds), "predictions": store.directory(said)}
+        run_evaluate(Job(cell.stage, store.directory(cell.stage), inputs))
         done(store, cell.stage)
     return cells
 

@@ -39,8 +39,11 @@ try:
         sys.stdout.write(f"leads {count} {ranks}\\n")
         sys.stdout.flush()
         if sys.stdin.readline():
+            from xstilts.graph.job import Job
+            from xstilts.graph.stage import Stage
             from xstilts.stages.ranks import run_train_on
-            run_train_on({}, Path("nowhere"), {}, {"devices": count, "ranks": ranks}, lambda data: None)
+            stage, machine = Stage("train", 1, {}), {"devices": count, "ranks": ranks}
+            run_train_on(Job(stage, Path("nowhere"), settings=machine))
 except typer.Exit as stop:
     sys.exit(stop.exit_code)
 except XstiltsError as error:

@@ -11,6 +11,7 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_jsonl, write_json, write_jsonl
 from xstilts.evaluation.evaluate import run_evaluate
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
@@ -45,7 +46,7 @@ def evaluate(store: Store, **environment: Any) -> list[dict[str, Any]]:
     inputs = {"data": publish(store, PREPARED), "predictions": publish(store, PREDICTED)}
     folder = store.root / "measured"
     folder.mkdir()
-    run_evaluate(MEASURED, folder, inputs)
+    run_evaluate(Job(Stage("evaluate", 1, MEASURED), folder, inputs))
     return [row for _, row in read_jsonl(folder / "scores.jsonl")]
 
 

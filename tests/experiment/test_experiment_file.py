@@ -259,13 +259,13 @@ def test_how_retrieval_reads_is_read_from_the_file(tmp_path: Path) -> None:
             "similarity:",
             "pooling: first\n      similarity:",
             3,
-            "`special_tokens: false` is about a mean, and .*the first tok",
+            "`special_tokens: false` is for a mean, and .*the first tok",
         ),
         (
             "xlm-r-base",
             "labse",
             3,
-            "`special_tokens: false` is about a mean, and .*the first token's: give `pooling: mean`",
+            "`special_tokens: false` is for a mean, and .*the first token's: give `pooling: mean`",
         ),
     ],
 )

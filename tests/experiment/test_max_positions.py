@@ -11,7 +11,7 @@ from transformers import AutoConfig
 
 from backbones.tiny_models import ARCHS, Arch, bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import BACKBONE, run, tiny_experiment
-from training.phases import component, train_stage, write_inputs
+from training.phases import component, run_phase, train_stage, write_inputs
 from xstilts.backbones.families import family_of
 from xstilts.backbones.load import save_backbone
 from xstilts.backbones.packing import pack
@@ -20,7 +20,6 @@ from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.microworld import TINY, write_world
 from xstilts.stages.resolve import max_positions_of
-from xstilts.stages.training import run_train
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def test_where_no_configuration_told_nothing_is_trained_on_longer_texts(tmp_path
     with pytest.raises(
         BackboneError, match=r"^nli: a text has \d+ tokens, and .* has positions for 12: give the task `max_"
     ):
-        run_train(train_stage(component("nli")), tmp_path / "run", inputs, {}, lambda _: None)
+        run_phase(train_stage(component("nli")), tmp_path / "run", inputs)
     assert list((tmp_path / "run").iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from xstilts.data.readers.types import TYPES
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.session.loading import load
-from xstilts.stages.preparing import task_of
+from xstilts.stages.reading import task_of
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.as_json import form_of, task_from_json, task_to_json
 
@@ -354,8 +354,7 @@ def test_a_worker_gets_the_task_that_was_described(root: Path) -> None:
     expansion = expand(root)
     task = expansion.experiment.task("mine")
     for stage in stages(expansion, "prepare"):
-        row = json.loads(json.dumps([stage.config, stage.settings]))
-        found = task_of(*row)
+        found = task_of(stage)
         assert (found.name, found.type, found.read, found.labels) == (task.name, task.type, task.read, task.labels)
         assert (found.files, found.encoding) == (task.files, task.encoding)
         assert [e.id for e in found.load(root, "train", "en")] == ["2", "3", "4"]

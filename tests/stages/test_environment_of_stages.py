@@ -7,7 +7,7 @@ import pytest
 
 from xstilts.core.files import read_json, write_json
 from xstilts.graph.stage import Stage
-from xstilts.stages import run
+from xstilts.stages import run, training
 
 
 def test_a_resumed_stage_depends_on_the_settings_of_both_its_runs(
@@ -21,7 +21,7 @@ def test_a_resumed_stage_depends_on_the_settings_of_both_its_runs(
             if killed:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(run, "_run", train)
+        monkeypatch.setattr(training, "run_train", train)
         run.run_stage(stage, tmp_path, {}, {"device": "cpu"}, print)
 
     with pytest.raises(KeyboardInterrupt):

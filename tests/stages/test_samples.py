@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from xstilts.data.examples import TextExample
-from xstilts.stages.preparing import sample
+from xstilts.stages.reading import sample
 
 TOPICS = ("geography", "health", "politics", "sports", "travel")
 

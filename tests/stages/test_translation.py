@@ -17,6 +17,7 @@ from xstilts.core.files import read_json
 from xstilts.data.examples import Example, SpanExample, TaggedExample, read_examples
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
@@ -215,17 +216,17 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
     config = {"task": "micro_qa", "language": "qaa", "engine": "ctranslate2"}
     told = {"name": "micro_qa", "files": {"train": ["qa/train-{language}.json"]}, "languages": ["en"]}
     settings = {"roots": [str(root)], "task": told}
-    arguments = (config, settings, tmp_path, {}, ({}, lambda _: None))
+    job = Job(Stage("translate", 1, config, settings=settings), tmp_path)
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(2))
     with pytest.raises(KeyboardInterrupt):
-        translating.run_translate(*arguments)
+        translating.run_translate(job)
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(9))
     if damage:
         (part,) = (tmp_path / "parts").iterdir()
         lines = part.read_text().splitlines(keepends=True)
         part.write_text("".join(lines[:-1]) + (lines[-1][:9] if damage == "half a line" else ""))
         asked.clear()
-    translating.run_translate(*arguments)
+    translating.run_translate(job)
     assert asked == [one.id for one in TASKS.get("micro_qa").load(root, "train")]
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(" (")[0] for line in told] == ["damaged, left by an earlier run"] * bool(damage)
@@ -416,7 +417,7 @@ def test_mistakes_in_the_file_are_named(translations: Any, part: dict[str, Any],
 @pytest.mark.parametrize(
     ("translations", "language", "message"),
     [
-        ({"engine": "microworld"}, "de", "it has its tasks (not 'micro_nli') in qaa"),
+        ({"engine": "microworld"}, "de", "it translates its tasks (not 'micro_nli') into qaa"),
         ({"engine": "ctranslate2", "models": {"de": "/nowhere"}}, "qaa", "no model for 'qaa' (it has: de)"),
         (
             {"engine": "ctranslate2", "model": "/nowhere"},

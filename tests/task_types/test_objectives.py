@@ -35,6 +35,7 @@ from xstilts.task_types.simcse import SimCSE, triples, views_differ
 from xstilts.tasks import Encoding
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Losses, Phase, make_optimizer, train
+from xstilts.training.mixture import Part
 from xstilts.training.model import HeadSpec, Model, restore_heads, save_model_heads
 from xstilts.training.plan import Plan, Source
 
@@ -86,7 +87,7 @@ def phase_of(name: str, config: TrainConfig) -> Phase:
     source = Source.single("data", np.asarray(features.lengths))
     assert config.steps is not None
     plan = Plan((source,), (1.0,), config.batch_size, config.steps, 1)
-    return Phase(("data",), (TASK_TYPES.get(name),), (features,), (1.0,), plan, config, 1)
+    return Phase((Part("data", name),), (TASK_TYPES.get(name),), (features,), plan, config)
 
 
 @pytest.mark.parametrize("name", DATA)

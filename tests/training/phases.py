@@ -27,6 +27,7 @@ from task_types.samples import (
 from xstilts.backbones.load import save_backbone
 from xstilts.core.files import read_json, read_jsonl, write_json
 from xstilts.core.machine import Machine
+from xstilts.graph.job import Job
 from xstilts.graph.perform import Report
 from xstilts.graph.stage import Stage
 from xstilts.stages.ranks import run_train_on
@@ -35,6 +36,7 @@ from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase, StepRecord, make_optimizer, train
+from xstilts.training.mixture import Part
 from xstilts.training.model import HeadSpec, Model
 from xstilts.training.plan import Plan, Source
 
@@ -49,6 +51,8 @@ DATA: dict[str, tuple[str, Sequence[Any], tuple[str, ...]]] = {
 """Task -> type, examples, labels."""
 
 QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
 CONFIG = TrainConfig(steps=8, batch_size=4, learning_rate=1e-3, head_dropout=0.0)
 
 
@@ -77,13 +81,11 @@ def tiny_phase(
     shares = tuple(probabilities or [1 / len(tasks)] * len(tasks))
     assert config.steps is not None
     return Phase(
-        tasks,
+        tuple(Part(task, DATA[task][0], DATA[task][2]) for task in tasks),
         tuple(TASK_TYPES.get(DATA[task][0]) for task in tasks),
         tuple(FEATURES[task] for task in tasks),
-        (1.0,) * len(tasks),
         Plan(sources, shares, config.batch_size, config.steps, seed, config.bucket),
         config,
-        seed,
     )
 
 
@@ -118,19 +120,39 @@ def train_stage(*components: Mapping[str, Any], seed: int = 1, **options: Any) -
 
 
 def run_phase(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
+    config: Mapping[str, Any],
+    directory: Path,
+    inputs: Mapping[str, Path],
+    settings: Mapping[str, Any] | None = None,
+    report: Report = lambda data: None,
 ) -> None:
     """On as many devices as the settings say."""
-    run = run_train_on if settings.get("devices", 1) > 1 else run_train
-    run(config, directory, inputs, settings, report)
+    run = run_train_on if (settings or {}).get("devices", 1) > 1 else run_train
+    run(Job(Stage("train", 1, config), directory, inputs, settings or {}, report))
 
 
-def run_as_stage(
-    stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report
-) -> None:
+class Killed(Exception):
+    """What `run` raises in the place of a signal."""
+
+
+def run(
+    directory: Path, inputs: Mapping[str, Path], stage: Mapping[str, Any], stop: int | None = None, **settings: Any
+) -> Path:
+    """A train stage with a checkpoint and a record at every step; `stop`: killed when that step reports."""
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def report(data: Mapping[str, Any]) -> None:
+        if stop is not None and round(data.get("fraction", 0) * stage["train"]["steps"]) == stop:
+            raise Killed
+
+    run_phase(stage, directory, inputs, {**EAGER, **settings}, report)
+    return directory
+
+
+def run_as_stage(job: Job) -> None:
     """The same of a stage that names all in its config."""
-    folders = {role: Path(path) for role, path in stage.config["folders"].items()}
-    run_phase(stage.config["phase"], directory, folders, settings, report)
+    folders = {role: Path(path) for role, path in job.config["folders"].items()}
+    run_phase(job.config["phase"], job.directory, folders, job.settings, job.report)
 
 
 def write_inputs(root: Path, *tasks: str, **changes: Any) -> dict[str, Path]:

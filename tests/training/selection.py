@@ -1,8 +1,7 @@
-"""Train stages that are judged on validation data, and runs of them that are killed."""
+"""Train stages that are judged on validation data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from task_types.samples import CODER, LIMITS
-from training.phases import DATA, component, run_phase, train_stage
+from training.phases import DATA, component, train_stage
 from xstilts.core.files import write_json
 from xstilts.stages.changes import ROWS
 from xstilts.task_types import TASK_TYPES
 
 METRICS = {"nli": "accuracy", "pos": "token_accuracy", "qa": "squad_v1"}
 MAINS = {**METRICS, "qa": "f1"}
-EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
-DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
-
-
-class Killed(Exception):
-    pass
 
 
 def config(*tasks: str, by: str = "validation", judged: bool = True, **options: Any) -> dict[str, Any]:
@@ -48,20 +41,6 @@ def validation(folder: Path, task: str, rows: slice = slice(None)) -> Path:
     write_json(folder / "languages.json", ["en", "de"])
     write_json(folder / "encoding.json", {})
     return folder
-
-
-def run(
-    directory: Path, inputs: Mapping[str, Path], stage: Mapping[str, Any], stop: int | None = None, **settings: Any
-) -> Path:
-    """`stop`: killed when that step reports."""
-    directory.mkdir(exist_ok=True)
-
-    def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data.get("fraction", 0) * 20) == stop:
-            raise Killed
-
-    run_phase(stage, directory, inputs, {**EAGER, **settings}, report)
-    return directory
 
 
 def weights(directory: Path) -> dict[str, torch.Tensor]:

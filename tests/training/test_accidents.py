@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from training.phases import run_phase, same, write_inputs
-from training.selection import DROPOUT, config, run, validation, weights
+from training.phases import DROPOUT, run, run_phase, same, write_inputs
+from training.selection import config, validation, weights
 from xstilts.core.errors import FailedRun
 from xstilts.core.files import read_json
 from xstilts.core.seeds import derive_seed

@@ -12,7 +12,18 @@ import torch
 from safetensors.torch import load_file
 
 from task_types.samples import CODER
-from training.phases import CONFIG, FEATURES, component, same, tiny_model, tiny_phase, train_stage, write_inputs
+from training.phases import (
+    CONFIG,
+    FEATURES,
+    Killed,
+    component,
+    run,
+    same,
+    tiny_model,
+    tiny_phase,
+    train_stage,
+    write_inputs,
+)
 from xstilts.backbones.adapters import add_adapter, train_only
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.names import LoRA
@@ -20,7 +31,6 @@ from xstilts.core.machine import Machine
 from xstilts.stages import training
 from xstilts.stages.changes import FILE, ROWS, chain
 from xstilts.stages.models import open_backbone
-from xstilts.stages.training import run_train
 from xstilts.task_types.features import tokens_of
 from xstilts.training.active import decay, narrow
 from xstilts.training.config import TrainConfig
@@ -112,27 +122,7 @@ def test_all_rows_stay_where_they_are_read_or_not_trained(tasks: tuple[str, ...]
 
 # Stages.
 
-EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
 MEAN = {"selection": {"by": "average", "checkpoints": 5, "average": 3, "judges": []}}
-
-
-class _Killed(Exception):
-    pass
-
-
-def run(
-    to: Path, inputs: Mapping[str, Path], task: str, stop: int | None = None, more: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Path:  # fmt: skip
-    config = {**train_stage(component(task), **{"steps": 10, "weight_decay": 0.1, **options}), **(more or {})}
-    to.mkdir(parents=True, exist_ok=True)
-
-    def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data.get("fraction", 0) * 10) == stop:
-            raise _Killed
-
-    run_train(config, to, inputs, EAGER, report)
-    return to
 
 
 class Store:
@@ -143,10 +133,13 @@ class Store:
         found = write_inputs(root, "nli", "pos", "text", vocab_size=VOCABULARY, hidden_dropout_prob=0.1)
         self.data = {"nli": found["data0"], "pos": found["data1"], "text": found["data2"]}
 
-    def run(self, name: str, task: str, after: str = "model", full: bool = False, **options: Any) -> Path:
-        folder = "full" if full else "ours"
-        before = self.root / ("" if after == "model" else "ours") / after
-        return run(self.root / folder / name, {"model": before, "data0": self.data[task]}, task, **options)
+    def run(
+        self, name: str, task: str, after: str = "model", full: bool = False, stop: int | None = None,
+        more: Mapping[str, Any] | None = None, **options: Any,
+    ) -> Path:  # fmt: skip
+        inputs = {"model": self.root / ("" if after == "model" else "ours") / after, "data0": self.data[task]}
+        stage = train_stage(component(task), **{"steps": 10, "weight_decay": 0.1, **options})
+        return run(self.root / ("full" if full else "ours") / name, inputs, {**stage, **(more or {})}, stop)
 
     def both(self, name: str, *given: Any, **options: Any) -> tuple[Path, Path]:
         ours = self.run(name, *given, **options)
@@ -228,7 +221,7 @@ def test_the_mean_of_snapshots_scales_rows_by_the_mean(store: Store) -> None:
 
 
 def test_a_kill_in_the_middle_changes_nothing(store: Store, first: tuple[Path, Path]) -> None:
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         store.run("killed", "nli", stop=6)
     saved = load_file(store.root / "ours" / "killed" / "checkpoint" / "weights.safetensors")
     assert len(saved[f"backbone.model.{WORDS}"]) < VOCABULARY / 3

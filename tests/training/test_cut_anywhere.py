@@ -19,10 +19,9 @@ import pytest
 import safetensors.torch
 from safetensors.torch import load_file
 
-from training.phases import same, write_inputs
+from training.phases import run_phase, same, write_inputs
 from training.selection import config, validation
 from xstilts.backbones import adapters
-from xstilts.stages.training import run_train
 from xstilts.training import checkpoint, model, snapshots
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "shutil.rmtree")
@@ -103,7 +102,7 @@ def run(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(name: str, directory: Path, at: int = 0) -> Path:
         directory.mkdir(exist_ok=True)
         with cut(directory, at):
-            run_train(STAGES[name], directory, inputs, {"checkpoint_seconds": 1e-9, "log_every": 1}, lambda _: None)
+            run_phase(STAGES[name], directory, inputs, {"checkpoint_seconds": 1e-9, "log_every": 1})
         return directory
 
     return call

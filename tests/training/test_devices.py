@@ -23,6 +23,7 @@ from task_types.samples import as_part
 from training.phases import (
     CONFIG,
     QUIET,
+    Killed,
     assert_close,
     component,
     losses,
@@ -53,10 +54,6 @@ REPLICATED = {"devices": 2}
 MODES = {"DDP": REPLICATED, "FSDP2": SHARDED}
 
 
-class _Killed(Exception):
-    pass
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_inputs(tmp_path_factory.mktemp("inputs"), *TASKS, **QUIET)
@@ -73,7 +70,7 @@ def run(
             if settings.get("checkpoint_seconds"):
                 os.kill(os.getpid(), signal.SIGTERM)
             else:
-                raise _Killed
+                raise Killed
 
     run_phase(config, directory, inputs, {"log_every": 1, "checkpoint_seconds": 1e-9, **settings}, report)
     return directory
@@ -102,7 +99,7 @@ def test_a_checkpoint_moves_between_numbers_of_devices_and_ends_as_one_process_d
     line = f"checkpoint: {path.name} has changed since it was written"
     assert sift_checkpoints(tmp_path / "damaged") == (0, [line])
     for stop, settings in ((11, {}), (16, REPLICATED)):
-        with pytest.raises(_Killed):
+        with pytest.raises(Killed):
             run(tmp_path / "moving", inputs, stop=stop, **settings)
     assert 14 <= read_json(checkpoint / "step.json")["step"] <= 16
     assert_close(run(tmp_path / "moving", inputs, **SHARDED, offload=True), alone)

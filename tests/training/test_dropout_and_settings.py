@@ -19,6 +19,7 @@ from xstilts.core.machine import Machine
 from xstilts.stages.training import depends_on
 from xstilts.task_types.simcse import SimCSE
 from xstilts.training.loop import Losses, Phase, accumulate, collate, make_optimizer, train
+from xstilts.training.mixture import Part
 from xstilts.training.model import Model
 
 DROPOUT = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
@@ -51,7 +52,7 @@ def test_two_views_of_a_sentence_are_dropped_apart() -> None:
     kind = SimCSE(dropout=0.2)
     features = kind.encode(LINES, CODER, LIMITS, ())
     phase = tiny_phase("text")
-    phase = Phase(("text",), (kind,), (features,), (1.0,), phase.plan, CONFIG, 1)
+    phase = Phase((Part("text", "simcse"),), (kind,), (features,), phase.plan, CONFIG)
     model = Model(tiny_model("text").backbone, [], 0.0, 1)
     model.heads["text"] = kind.head(model.backbone, (), 0.0)
     losses, (batch,) = Losses(model, phase).train(), collate(phase, 0, Machine())

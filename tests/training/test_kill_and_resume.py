@@ -13,19 +13,12 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from training.phases import component, same, train_stage, write_inputs
+from training.phases import DROPOUT, EAGER, Killed, component, run_phase, same, train_stage, write_inputs
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.core.stopping import stop_requests
 from xstilts.stages import training
-from xstilts.stages.training import run_train
 
-EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
-DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
 CONFIG = train_stage(component("nli"), component("text", rate=0.4), head_dropout=0.1)
-
-
-class _Killed(Exception):
-    pass
 
 
 def run(
@@ -43,9 +36,9 @@ def run(
             if number:
                 os.kill(os.getpid(), number)
             else:
-                raise _Killed
+                raise Killed
 
-    run_train(CONFIG, directory, inputs, {**EAGER, **settings}, report)
+    run_phase(CONFIG, directory, inputs, {**EAGER, **settings}, report)
     return done
 
 
@@ -88,7 +81,7 @@ def test_both_tasks_were_trained_and_the_log_is_complete(straight: Path) -> None
 
 
 def test_ten_steps_a_kill_and_ten_steps_are_twenty(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         run(tmp_path, inputs, stop=11)
     assert read_json(tmp_path / "checkpoint" / "step.json")["step"] == 10
     assert not (tmp_path / "heads.json").exists()
@@ -121,14 +114,14 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 
 def test_many_kills_change_nothing(inputs: dict[str, Path], straight: Path, tmp_path: Path) -> None:
     for stop in (1, 4, 5, 17):
-        with pytest.raises(_Killed):
+        with pytest.raises(Killed):
             run(tmp_path, inputs, stop=stop)
     run(tmp_path, inputs)
     assert_equal_stages(straight, tmp_path)
 
 
 def test_a_kill_between_logged_steps_keeps_the_log_and_the_counts(inputs: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         run(tmp_path / "a", inputs, stop=14, log_every=7)
     assert read_json(tmp_path / "a" / "checkpoint" / "step.json")["step"] == 13
     run(tmp_path / "a", inputs, log_every=7)
@@ -148,7 +141,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from xstilts.stages.training import run_train
+from training.phases import run_phase
 
 torch.set_num_threads(1)
 config, directory, inputs, settings = json.loads(sys.argv[1])
@@ -157,7 +150,7 @@ def report(data):
     if round(data["fraction"] * 20) == 11:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run_train(config, Path(directory), {role: Path(path) for role, path in inputs.items()}, settings, report)
+run_phase(config, Path(directory), {role: Path(path) for role, path in inputs.items()}, settings, report)
 """
 
 
@@ -167,7 +160,8 @@ def test_a_process_that_is_really_killed_is_resumed_bit_for_bit(
     import json
 
     argument = json.dumps([CONFIG, str(tmp_path), {role: str(path) for role, path in inputs.items()}, EAGER])
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    place = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": place}
     ran = subprocess.run([sys.executable, "-c", KILLED, argument], env=environment, capture_output=True, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
     assert run(tmp_path, inputs) == list(range(11, 21))

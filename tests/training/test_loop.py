@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_a_loss_weight_scales_the_gradient_and_not_the_logged_loss() -> None:
     losses, norms = [], []
     for weight in (1.0, 0.25):
         model = tiny_model("nli")
-        weighted = type(phase)(**{**vars(phase), "weights": (weight,)})
+        weighted = replace(phase, parts=(replace(phase.parts[0], weight=weight),))
         losses.append(accumulate(Losses(model, weighted), weighted, 0, list(collate(phase, 0, Machine())), "cpu"))
         norms.append(torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
     assert float(losses[0]) == float(losses[1])

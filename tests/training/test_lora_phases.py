@@ -11,34 +11,20 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from training.phases import FEATURES, component, same, train_stage, write_inputs
+from training import phases
+from training.phases import DROPOUT, FEATURES, component, same, train_stage, write_inputs
 from xstilts.backbones.adapters import adapters_of
 from xstilts.core.files import read_json
 from xstilts.stages.changes import chain
 from xstilts.stages.models import open_backbone
-from xstilts.stages.training import run_train
 from xstilts.training.config import TrainConfig
 
-EAGER = {"checkpoint_seconds": 1e-9, "log_every": 1}
-DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
 LORA = {"lora": {"rank": 4, "alpha": 8}, "steps": 6, "learning_rate": 1e-2}
 FILES = ("adapters/phase0/adapter_model.safetensors", "heads.safetensors")
 
 
-class _Killed(Exception):
-    pass
-
-
 def run(directory: Path, inputs: Mapping[str, Path], stop: int | None = None, **options: Any) -> Path:
-    config = train_stage(component("nli"), **options)
-    directory.mkdir(parents=True, exist_ok=True)
-
-    def report(data: Mapping[str, Any]) -> None:
-        if stop is not None and round(data.get("fraction", 0) * config["train"]["steps"]) == stop:
-            raise _Killed
-
-    run_train(config, directory, inputs, EAGER, report)
-    return directory
+    return phases.run(directory, inputs, train_stage(component("nli"), **options), stop)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +62,7 @@ def test_a_phase_with_adapters_writes_them_and_points_to_the_weights(store: Path
 
 
 def test_a_killed_phase_with_adapters_goes_on_bit_for_bit(store: Path, first: Path) -> None:
-    with pytest.raises(_Killed):
+    with pytest.raises(phases.Killed):
         run(store / "killed", inputs(store), stop=4, **LORA)
     saved = load_file(store / "killed" / "checkpoint" / "weights.safetensors")
     assert all(".lora_" in name or name.startswith("heads.") for name in saved)

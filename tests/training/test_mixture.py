@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xstilts.core.errors import ConfigError
 from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import CAP, Draws, draws_of, language_probabilities, probabilities
+from xstilts.training.mixture import CAP, Draws, Mixture, Part, language_probabilities, probabilities
 
 SIZES = [300_000, 100_000, 1000]
 
@@ -78,9 +78,8 @@ def test_languages_are_sampled_by_size_to_a_power() -> None:
 
 def draws(*parts: dict[str, Any], steps: int | None = None, **sampling: Any) -> Draws:
     sizes = [int(part.pop("size")) for part in parts]
-    options = TrainConfig(batch_size=10, epochs=1, steps=steps)
-    how = {"sampling": "proportional", "cap": CAP, "temperature": 2.0, **sampling}
-    return draws_of(parts, how, sizes, options)
+    mixture = Mixture(tuple(Part("", "", **part) for part in parts), **sampling)
+    return mixture.draws(sizes, TrainConfig(batch_size=10, epochs=1, steps=steps))
 
 
 def test_replay_takes_its_share_on_top_of_the_phases_own_steps() -> None:
@@ -125,11 +124,7 @@ def test_a_task_that_comes_in_late_counts_for_the_steps() -> None:
 
 def test_the_cap_is_of_mixtures() -> None:
     """A task alone is read whole, as in jiant without a capped sampler: 392,702 examples are 24,544 steps of 32."""
-    sampling, options = (
-        {"sampling": "proportional", "cap": CAP, "temperature": 2.0},
-        TrainConfig(epochs=2, batch_size=32),
-    )
-    assert draws_of([{"rate": None}], sampling, [392_702], options).steps == 24_544
-    both = draws_of([{"rate": None}, {"rate": None}], sampling, [392_702, 39_905], options)
-    assert both.steps == 8_192 + 2_495
+    part, options = Part("", ""), TrainConfig(epochs=2, batch_size=32)
+    assert Mixture((part,)).draws([392_702], options).steps == 24_544
+    assert Mixture((part, part)).draws([392_702, 39_905], options).steps == 8_192 + 2_495
     assert draws({"size": 2 * CAP}, {"size": 10, "replayed": True}, replay=0.5).steps == round(2 * np.ceil(CAP / 5))

@@ -161,7 +161,7 @@ def test_a_stage_tells_it_and_writes_it_down(
     found, said = stage_of(tmp_path / "run", inputs)
     (row,) = read_json(found / "summary.json")["accidents"]
     assert row == {"what": "out of memory", "tokens": 8192, "now": row["now"]}
-    line = f"out of memory in step 5: going on with {row['now']} tokens at a time, not 8192"
+    line = f"out of memory in step 5: continuing with {row['now']} tokens at a time, not 8192"
     assert said == [line]
     depends = read_json(found / "environment.json")["depends_on"]
     assert depends["micro_batch_tokens"] == [row["now"], 8192]
@@ -196,7 +196,7 @@ def test_all_ranks_begin_again_when_one_has_no_memory(
     (row,) = read_json(found / "summary.json")["accidents"]
     assert row["now"] <= limit
     assert [line for line in said if "memory" in line] == [
-        f"out of memory: going on with {row['now']} tokens at a time, not 8192"
+        f"out of memory: continuing with {row['now']} tokens at a time, not 8192"
     ]
     assert nothing == []
     (found / "summary.json").write_text((calm / "summary.json").read_text())

@@ -108,13 +108,6 @@ def test_buckets_come_in_random_order() -> None:
     assert longest != sorted(longest)
 
 
-def test_tasks_are_drawn_with_their_probabilities() -> None:
-    sources = tuple(Source.single(name, np.ones(9, int)) for name in "abc")
-    plan = Plan(sources, (0.6, 0.3, 0.1), 2, 20_000, 3)
-    shares = np.bincount(plan.sequence, minlength=3) / 20_000
-    assert np.abs(shares - [0.6, 0.3, 0.1]).max() < 0.015
-
-
 SAMPLERS = [
     {"sampling": "proportional"},
     {"sampling": "proportional", "cap": 500},

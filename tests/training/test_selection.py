@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from training.phases import same, write_inputs
-from training.selection import DROPOUT, Killed, config, run, validation, weights
+from training.phases import DROPOUT, Killed, run, same, write_inputs
+from training.selection import config, validation, weights
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.training.config import TrainConfig
@@ -197,5 +197,5 @@ def test_adapters_are_chosen_and_not_averaged(inputs: dict[str, Path], tmp_path:
     found = run(tmp_path / "run", inputs, stage)
     assert (found / "adapters").is_dir()
     assert read_json(found / "summary.json")["selection"]["evaluations"] == 4
-    with pytest.raises(ValueError, match="not that of their products"):
+    with pytest.raises(ValueError, match="not the mean of their products"):
         TrainConfig(select="average", lora={})  # type: ignore[arg-type]

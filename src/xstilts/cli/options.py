@@ -73,7 +73,8 @@ MACHINE = {
         int | None,
         _option(
             min=1,
-            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the workers.",
+            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the workers, "
+            "or by the train stages that can run at a time if these are fewer.",
         ),
     ],
     "device": Device,

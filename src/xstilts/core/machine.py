@@ -18,8 +18,9 @@ class Machine:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` replaces it.
         workers: stages at a time, each in its own process; 0 runs them in this process. None: one per CPU core, or two
             per GPU, one of which uses it; on a cluster, as many as there are tasks or room.
-        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided by the workers; on a
-            cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`, else 1.
+        threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided by the workers, or by
+            the train stages of the run if these are fewer; on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`,
+            else 1.
         micro_batch_tokens: tokens computed at a time.
         devices: devices that train one phase together.
         ranks: `HOST:PORT` of the store at which the processes that train together wait; empty: they are started here.

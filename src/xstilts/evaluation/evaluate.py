@@ -18,6 +18,7 @@ from xstilts.core.errors import DataError
 from xstilts.core.files import read_json, read_jsonl, write_jsonl
 from xstilts.core.scores import FREE, Score
 from xstilts.graph import environment
+from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer
@@ -53,7 +54,7 @@ class Evaluation:
     chosen_on: tuple[str, ...] = ()
 
 
-def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]) -> None:
+def run_evaluate(job: Job) -> None:
     """Write `scores.jsonl` and `examples.parquet` of an evaluate stage.
 
     Where the layer of retrieval is to be chosen (`validate_on`), it is the one that is best for these very predictions
@@ -62,6 +63,7 @@ def run_evaluate(config: Mapping[str, Any], directory: Path, inputs: Mapping[str
     Raises:
         DataError: gold and predictions have other languages or examples.
     """
+    config, directory, inputs = job.config, job.directory, job.inputs
     notes, layer = protocol_of(inputs["predictions"])
     notes += environment.notes(Record.read(inputs["predictions"]).environment)
     fields = {name: config[name] for name in ("task", "split", "metric", "main", "role")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from xstilts.backbones.families import Kind
 from xstilts.backbones.names import Output
@@ -16,7 +16,7 @@ from xstilts.experiment import TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
-from xstilts.stages.describe import ComponentData, PhaseData
+from xstilts.stages.describe import PhaseData
 from xstilts.stages.resolve import part_for
 from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
@@ -24,6 +24,7 @@ from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 from xstilts.training.config import TrainConfig
 from xstilts.training.defaults import ENOUGH, fitted, left_open
+from xstilts.training.mixture import Mixture, Part
 
 
 @dataclass(frozen=True)
@@ -108,14 +109,17 @@ class Phases:
         names = {part.name for part in phase.tasks}
         again = [part for part in earlier if part.name not in names] if phase.replay else []
         last = {part.name: phase.last_rate(part) for part in phase.tasks} if phase.anneals else {}
-        parts = [replace(self._part(part, model), rate_end=last.get(part.name)) for part in phase.tasks]
-        parts += [replace(self._part(part, model), rate=None, replayed=True) for part in again]
-        examples = _examples(parts) if "epochs" in left_open(said[0]) else ENOUGH
+        own = [self._trained(part, model) for part in phase.tasks]
+        replayed = [self._trained(part, model) for part in again]
+        examples = _examples(own) if "epochs" in left_open(said[0]) else ENOUGH
         runs = [fitted(run, examples, model.width) for run in said]
         path = f"{stage.label.partition(' @')[0]} > {phase.label} @seed {model.replicate.seed}"
         drawn, cost = model.replicate.seed if seed is None else seed, 0.02 * (runs[0].steps or 1000)
-        sampling, judges = _sampling(phase, replayed=bool(again)), self._judges(phase, runs, model, target)
-        data = PhaseData(tuple(parts), sampling, runs[0].model_dump(), drawn, path, cost, judges, left_open(said[0]))
+        parts = [replace(each.part, rate_end=last.get(part.name)) for each, part in zip(own, phase.tasks, strict=True)]
+        parts += [replace(each.part, rate=None, replayed=True) for each in replayed]
+        mixture, judges = _mixture(phase, parts), self._judges(phase, runs, model, target)
+        read = tuple(each.data for each in (*own, *replayed))
+        data = PhaseData(mixture, read, runs[0].model_dump(), drawn, path, cost, judges, left_open(said[0]))
         if len(runs) == 1:
             return describe.train(stage, data)
         labels = [f"{path}, rate {run.learning_rate:g}" for run in runs]
@@ -189,7 +193,7 @@ class Phases:
         data = files.prepared(task, "validation", found, model.tokenizer, model.replicate, subset)
         return Judge(task, "validation", names.index(head), data)
 
-    def _part(self, part: Component, model: StartModel) -> ComponentData:
+    def _trained(self, part: Component, model: StartModel) -> _Trained:
         task = self.task(part.task, model, part.objective)
         check_options(task, part.options)
         if part.translated_by:
@@ -197,29 +201,36 @@ class Phases:
         else:
             languages = self.files.training_languages(task, part, model.replicate)
             data = self.files.prepared(task, "train", languages, model.tokenizer, model.replicate, combined=True)
-        own = {**part_for(TYPES.get(task.type).trained_by, model.retrieval), **part.options}
+        options = {**part_for(TYPES.get(task.type).trained_by, model.retrieval), **part.options}
         usually = usual(self.files.experiment.task(part.task), model.kind, model.output)
         name = task.name if task.type == usually else part.name
-        return ComponentData(task, data, part.rate, part.weight, part.exponent, own, name=name)
+        mixed = Part(name, task.type, task.labels, part.rate, part.weight, part.exponent, options)
+        return _Trained(mixed, data, bool(task.metric))
 
 
-def _examples(parts: Sequence[ComponentData]) -> int:
-    """How many examples a phase trains on, counted to `ENOUGH`, which stands for raw text and pairs too."""
-    own = [part for part in parts if not part.replayed]
-    if not all(part.task.metric for part in own):
+class _Trained(NamedTuple):
+    """A part of a mixture with its prepared data; `scored`: whether its task has a metric."""
+
+    part: Part
+    data: Stage
+    scored: bool
+
+
+def _examples(parts: Sequence[_Trained]) -> int:
+    """How many examples a phase trains on, counted to `ENOUGH`; `ENOUGH` for raw text and pairs."""
+    if not all(part.scored for part in parts):
         return ENOUGH
     try:
-        return min(ENOUGH, sum(sum(rows_of(part.data, ENOUGH)[0].values()) for part in own))
-    except DataError:  # told where the file is read
+        return min(ENOUGH, sum(sum(rows_of(part.data, ENOUGH)[0].values()) for part in parts))
+    except DataError:  # the stage that reads the file says it
         return ENOUGH
 
 
-def _sampling(phase: PhaseSpec, replayed: bool) -> dict[str, Any]:
-    """How the phase's tasks are drawn; what it does not do is left out, and so is not in the key."""
-    sampling: dict[str, Any] = {"sampling": phase.sampling, "cap": phase.cap, "temperature": phase.temperature}
-    if replayed:
-        sampling["replay"] = phase.replay
+def _mixture(phase: PhaseSpec, parts: Sequence[Part]) -> Mixture:
+    """The phase's mixture; what it does not use keeps its default, and so is not in the key."""
+    replay = phase.replay if any(part.replayed for part in parts) else 0.0
+    end = None
     if phase.anneals and len(phase.tasks) > 1:
-        end = (phase.sampling_end or phase.sampling, phase.temperature_end or phase.temperature)
-        sampling["end"] = {"sampling": end[0], "temperature": end[1]}
-    return sampling
+        last = phase.temperature_end or phase.temperature
+        end = {"sampling": phase.sampling_end or phase.sampling, "temperature": last}
+    return Mixture(tuple(parts), phase.sampling, phase.cap, phase.temperature, replay, end)

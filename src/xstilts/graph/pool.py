@@ -97,7 +97,7 @@ class Pool:
         targets: workers know the whole graph of these.
         work: what all stages have in common; its runner must have an importable name.
         needs: kind of stage -> its needs; `Needs()` for other kinds.
-        threads: computing threads of each worker; see `thread_variables`.
+        threads: computing threads of a worker whose needs do not say; see `thread_variables`.
     """
 
     def __init__(
@@ -137,7 +137,6 @@ class Pool:
             "settings": dict(self._work.settings),
             "resumable": sorted(self._work.resumable),
             "path": [str(Path(place).absolute()) for place in sys.path],
-            "environment": waiting(os.environ) | thread_variables(os.environ, self._places.size, self._threads),
             "stages": to_rows(self._targets),
         }
         return self
@@ -246,8 +245,9 @@ class Pool:
                 yield worker.stage, how
 
     def _hello_to(self, worker: _Worker) -> Message:
+        threads = thread_variables(os.environ, self._places.size, worker.needs.cpus or self._threads)
         own = {"CUDA_VISIBLE_DEVICES": worker.gpu or ""} if worker.gpu is not None or not worker.needs.gpus else {}
-        return {**self._hello, "environment": {**self._hello["environment"], **own}}
+        return {**self._hello, "environment": {**waiting(os.environ), **threads, **own}}
 
 
 def _interrupt(number: int, _: object) -> NoReturn:

@@ -17,7 +17,8 @@ from xstilts.data.examples import asked
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.stages.rows import is_empty, roots_of, rows_of, split_of, task_of
+from xstilts.stages.reading import root_of, split_of, task_of
+from xstilts.stages.rows import is_empty, rows_of
 from xstilts.tasks.base import Encoding
 from xstilts.training.mixture import language_probabilities
 
@@ -147,13 +148,14 @@ def _raw_text(prepared: Stage, encoding: Encoding, rows: float, note: str) -> Am
 def _size_of_files(prepared: Stage) -> int:
     if prepared.settings.get("roots") is None:
         return 0
-    task, split, roots = task_of(prepared), split_of(prepared), roots_of(prepared)
-    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(roots, split, code))
+    task, split, root = task_of(prepared), split_of(prepared.config), root_of(prepared.settings)
+    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(root, split, code))
 
 
 def _pool(prepared: Stage) -> int:
     """Candidates that are in the files of every language, and are read once."""
-    root, code, task, split = roots_of(prepared), prepared.config["languages"][0], task_of(prepared), split_of(prepared)
+    root, code = root_of(prepared.settings), prepared.config["languages"][0]
+    task, split = task_of(prepared), split_of(prepared.config)
     if all(is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]
     return sum(not asked(example) for example in task.load(root, split, code))

@@ -22,7 +22,7 @@ from xstilts.stages.models import COPIED_BYTES
 from xstilts.stages.predicting import AT_ONCE
 from xstilts.task_types import TASK_TYPES
 from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import draws_of
+from xstilts.training.mixture import Mixture
 from xstilts.training.snapshots import moments
 
 NOTHING = Hours()
@@ -202,21 +202,21 @@ class Planner:
 
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """The work of a train stage, with the mixture drawn as in `build_phase`."""
-        parts, sampling = stage.config["components"], stage.config["sampling"]
-        amounts = [self._amount(stage.inputs[f"data{i}"], part["exponent"]) for i, part in enumerate(parts)]
+        mixture = Mixture.of(stage.config)
+        amounts = [self._amount(stage.inputs[f"data{i}"], part.exponent) for i, part in enumerate(mixture.parts)]
         sizes = [max(1, round(one.instances)) for one in amounts]
-        draws = draws_of(parts, sampling, sizes, options)
+        draws = mixture.draws(sizes, options)
         shares = draws.first if draws.last is None else tuple((a + b) / 2 for a, b in zip(draws.first, draws.last))
         mean = sum(share * one.tokens for share, one in zip(shares, amounts, strict=True))
         weights = [share * one.tokens / mean for share, one in zip(shares, amounts, strict=True)]
-        masked = [float(part["options"].get("rate", TYPES.get(part["type"]).usual.predicted)) for part in parts]
+        masked = [float(part.options.get("rate", TYPES.get(part.type).usual.predicted)) for part in mixture.parts]
         load = Load(
             steps=draws.steps,
             tokens=draws.steps * options.batch_size * float(mean),
             keys=float(sum(weight * one.keys for weight, one in zip(weights, amounts, strict=True))),
             longest=max(one.longest for one in amounts),
             batch=options.batch_size,
-            whole=any(not TASK_TYPES.get(part["type"]).splits_batches for part in parts),
+            whole=any(not TASK_TYPES.get(part.type).splits_batches for part in mixture.parts),
             masked=float(sum(weight * rate for weight, rate in zip(weights, masked, strict=True))),
             most_masked=max(masked),
             precision=options.precision,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.languages import LANGUAGES
-from xstilts.data.locate import strangers
+from xstilts.data.locate import folders_of, strangers
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import in_codes
@@ -21,8 +21,9 @@ from xstilts.graph.store import Store
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
-from xstilts.stages.rows import roots_of, split_of, task_of
+from xstilts.stages.reading import root_of, split_of
 from xstilts.tasks import Task
+from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 
 FIRST = 200
@@ -178,7 +179,7 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
         count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
         yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
-    odd = strangers(roots_of(stage), task.files.get(split, ())) if own and own.type else {}
+    odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
     if odd:
@@ -219,10 +220,12 @@ def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
     for stage in stages:
         if stage.kind == "prepare" and "world" not in stage.inputs:
             for code in stage.config["languages"]:
-                about = (stage.config["task"], split_of(stage), code)
+                about = (stage.config["task"], split_of(stage.config), code)
                 if f"translation_{code}" not in stage.inputs and about not in seen:
                     seen.add(about)
-                    yield Read(task_of(stage), roots_of(stage), split_of(stage), code)
+                    yield Read(
+                        task_from_json(stage.settings["task"]), folders_of(root_of(stage.settings)), about[1], code
+                    )
 
 
 def _found(read: Read) -> FileCheck:

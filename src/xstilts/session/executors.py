@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
@@ -12,10 +13,9 @@ from xstilts.graph.execute import execute
 from xstilts.graph.perform import Runner, Work
 from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
-from xstilts.graph.stage import Stage
+from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.stages import RESUMABLE
-from xstilts.stages.run import COMPUTING
+from xstilts.stages import COMPUTING, RESUMABLE
 
 RUNNER = "xstilts.stages.run:run_stage"
 
@@ -37,7 +37,7 @@ def carry_out(
     work = Work(store, runner, settings, RESUMABLE)
     workers: Workers = Here(work)
     if places is not None:
-        workers = Pool(stages, work, places, needs_of(machine), threads_of(machine))
+        workers = Pool(stages, work, places, needs_of(machine, trained_at_once(stages)), threads_of(machine))
     if not machine.remote:
         yield from execute(stages, work, workers)
         return
@@ -90,9 +90,27 @@ def gpus_of(machine: Machine, visible: str | None) -> tuple[str, ...]:
     return tuple(",".join(names[first : first + size]) for first in range(0, len(names) - size + 1, size))
 
 
-def needs_of(machine: Machine) -> Mapping[str, Needs]:
-    """Kind of stage -> its needs; a stage that computes on a device has it alone."""
+def trained_at_once(stages: Iterable[Stage]) -> int:
+    """How many train stages of a graph can run at a time: the most that follow equally many others."""
+    before: dict[Stage, int] = {}
+    trained: Counter[int] = Counter()
+    for stage in graph(stages):
+        before[stage] = max((before[one] + (one.kind == "train") for one in stage.inputs.values()), default=0)
+        trained[before[stage]] += stage.kind == "train"
+    return max(trained.values(), default=0)
+
+
+def needs_of(machine: Machine, trained: int = 0) -> Mapping[str, Needs]:
+    """Kind of stage -> its needs; a stage that computes on a device has it alone.
+
+    Args:
+        trained: train stages at a time. If they are fewer than the workers, they share the cores that would be idle.
+            The number does not depend on what is finished, so a resumed stage has as many threads as before.
+    """
     if machine.device == "cpu":
+        own = machine.executor == "local" and machine.devices == 1 and threads_of(machine) is None
+        if own and "OMP_NUM_THREADS" not in os.environ and 0 < trained < (machine.workers or cores()):
+            return {"train": Needs(0, cores() // trained)}
         return {}
     one, all_ = (Needs(count, threads_of(machine)) for count in (1, machine.devices))
     return dict.fromkeys(COMPUTING, one if machine.executor == "ray" else all_) | {"train": all_}

@@ -23,7 +23,7 @@ from xstilts.expand import Cell, Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
-from xstilts.stages import VERSIONS
+from xstilts.stages import KINDS
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.studies.spec import StudySpec
 
@@ -203,7 +203,7 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
 def fingerprint(experiment: Experiment) -> str:
     """Equal for experiments that differ only in words and whose stages have the same versions."""
     encodings = {kind.name: kind.encoding for kind in TYPES}
-    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), VERSIONS, encodings])
+    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), KINDS, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import amount
 from xstilts.stages.rows import rows_of
 from xstilts.training.config import TrainConfig
-from xstilts.training.mixture import draws_of
+from xstilts.training.mixture import Mixture
 
 FEW_STEPS = 50
 """A phase given in epochs is probably too short to learn below this many optimizer steps."""
@@ -47,10 +47,10 @@ def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, Phas
 
 
 def _length(stage: Stage, store: Store | None) -> PhaseLength:
-    options, parts = TrainConfig(**stage.config["train"]), stage.config["components"]
-    amounts = [amount(stage.inputs[f"data{i}"], store, part["exponent"]) for i, part in enumerate(parts)]
+    options, mixture = TrainConfig(**stage.config["train"]), Mixture.of(stage.config)
+    amounts = [amount(stage.inputs[f"data{i}"], store, part.exponent) for i, part in enumerate(mixture.parts)]
     sizes = [max(1, round(one.instances)) for one in amounts]
-    steps = draws_of(parts, stage.config["sampling"], sizes, options).steps
+    steps = mixture.draws(sizes, options).steps
     rows, given = sum(round(one.rows) for one in amounts), options.steps is not None
     epochs = round(steps * options.batch_size / sum(sizes), 2) if given else options.epochs
     by_default = tuple(stage.settings.get("by_default", ()))

@@ -1,23 +1,55 @@
-"""The kinds of stages: what each reads, what it writes, and which version of its code wrote it.
+"""The kinds of stages.
 
     world      -> official files of one microworld
     tokenizer  -> a trained or copied tokenizer
     start      -> a backbone to start from: pretrained (a pointer) or random (weights)
-    translate  -> English training examples in another language, and what was lost
+    translate  -> English training examples in another language, and how many were lost
     prepare    -> tokenised, memory-mapped features of one task and split
     train      -> weights of backbone and heads after one phase
-    choose     -> of train stages with several learning rates the best one's files
+    choose     -> the files of the best of several train stages with different learning rates
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
-    leaks      -> which test examples have a text that stands in training data
+    leaks      -> test examples whose text occurs in training data
     profile    -> the mean sentence vector of a data set under a model (`xstilts choose`)
 
-`describe.py` makes the descriptions (no torch); `run.py` carries them out.
+`describe.py` makes the stages (no torch); `run.py` computes them.
 """
 
-_FIRST = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "evaluate", "leaks", "profile")
-VERSIONS = {**dict.fromkeys(_FIRST, 1), "train": 3, "predict": 2, "leaks": 3, "prepare": 2}
-"""Raised whenever the code of a kind starts to give other numbers."""
+from __future__ import annotations
 
-RESUMABLE = frozenset({"train", "translate"})
-"""Kinds that go on from what a killed process left."""
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A kind of stage.
+
+    Attributes:
+        run: `module:function` that computes it. Imported when needed: some kinds need no torch.
+        version: raised whenever the code of the kind starts to give other numbers.
+        models: whether it loads a model or a tokenizer.
+        computes: whether it computes on the machine's device.
+        resumable: whether it continues from the files of a killed process.
+    """
+
+    run: str
+    version: int = 1
+    models: bool = True
+    computes: bool = False
+    resumable: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "world": Kind("xstilts.stages.run:run_world", models=False),
+    "tokenizer": Kind("xstilts.stages.preparing:run_tokenizer"),
+    "start": Kind("xstilts.stages.starting:run_start"),
+    "translate": Kind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
+    "prepare": Kind("xstilts.stages.preparing:run_prepare", version=2),
+    "train": Kind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),
+    "choose": Kind("xstilts.stages.sweeping:run_choose", models=False),
+    "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
+    "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
+    "leaks": Kind("xstilts.stages.leaks:run_leaks", version=3, models=False),
+    "profile": Kind("xstilts.stages.profiling:run_profile", computes=True),
+}
+RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
+COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

@@ -1,42 +1,26 @@
-"""What goes wrong in training without ending it: memory that does not suffice, runs that diverge or collapse.
+"""What goes wrong in training without ending it: memory runs short, a run diverges or collapses, files are damaged.
 
-`accidents.json` in a train stage's folder has a row for each and outlives a kill; in the end `summary.json` has them.
-No torch: who only calls ranks reads it too.
+`accidents.json` in a train stage's folder has a row for each and survives a kill; `summary.json` has them at the end.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from xstilts.core.files import read_json, write_json
-from xstilts.core.seeds import derive_seed
+from xstilts.graph.job import Job
 from xstilts.graph.perform import Report
+from xstilts.training.checkpoint import PLACES, sift_checkpoints
+from xstilts.training.distributed import team
 
 ACCIDENTS = "accidents.json"
 MEMORY = "out of memory"
-
-
-def accidents(directory: Path) -> list[dict[str, Any]]:
-    """What happened to the stage so far, a row each, `what` first."""
-    path = directory / ACCIDENTS
-    found: list[dict[str, Any]] = read_json(path) if path.exists() else []
-    return found
-
-
-def note(directory: Path, report: Report, line: str, **row: Any) -> None:
-    """Keep a row, and say a line to the user and in the stage's log; of several ranks one calls it."""
-    write_json(directory / ACCIDENTS, [*accidents(directory), row])
-    tell(report, line)
-
-
-def note_memory(directory: Path, report: Report, place: str, tokens: tuple[int, int]) -> None:
-    """The same of memory that does not suffice for the first of two numbers of tokens at a time."""
-    line = f"out of memory{place}: going on with {tokens[1]} tokens at a time, not {tokens[0]}"
-    note(directory, report, line, what=MEMORY, tokens=tokens[0], now=tokens[1])
+KEPT = ("log.txt", ACCIDENTS)
+"""Files that every run keeps; the first is the worker's, and open."""
 
 
 def tell(report: Report, line: str) -> None:
@@ -45,38 +29,75 @@ def tell(report: Report, line: str) -> None:
     report({"message": line})
 
 
-def budgets(directory: Path) -> set[int]:
-    """The numbers of tokens at a time with which parts of the stage were computed, where memory made them differ."""
-    rows = [row for row in accidents(directory) if row["what"] == MEMORY]
-    return {row[name] for row in rows for name in ("tokens", "now")}
+def note(job: Job, line: str, **row: Any) -> None:
+    """Keep a row, `what` first, and tell a line; only one of several ranks calls it."""
+    write_json(job.directory / ACCIDENTS, [*accidents(job), row])
+    tell(job.report, line)
 
 
-def restarts(directory: Path) -> int:
+def note_memory(job: Job, place: str, tokens: int, now: int) -> None:
+    """The same where memory does not suffice for so many tokens at a time."""
+    line = f"out of memory{place}: continuing with {now} tokens at a time, not {tokens}"
+    note(job, line, what=MEMORY, tokens=tokens, now=now)
+
+
+def accidents(job: Job) -> list[dict[str, Any]]:
+    """The rows so far."""
+    path = job.directory / ACCIDENTS
+    found: list[dict[str, Any]] = read_json(path) if path.exists() else []
+    return found
+
+
+def restarts(job: Job) -> int:
     """How many seeds the stage has given up."""
-    return sum("seed" in row for row in accidents(directory))
+    return sum("seed" in row for row in accidents(job))
 
 
-def seed_after(seed: int, failed: int) -> int:
-    """The seed of a run in the place of `failed` others, the first of which had `seed`."""
-    return derive_seed(seed, "restart", failed) if failed else seed
+def take_up(job: Job, steps: int) -> None:
+    """Leave in a train stage's folder only what the run continues from.
+
+    Checkpoints and snapshots have their names only when they are whole, and their SHA-256 in a checkpoint. Where they
+    have changed since, for a disk that lost them or a folder that somebody touched, they are computed again, and a line
+    says so. All ranks call it; the others wait for the leading one.
+
+    Args:
+        steps: of the phase.
+    """
+    if team().leads:
+        start, damaged = sift_checkpoints(job.directory)
+        kept = (*KEPT, *PLACES, "snapshots") if start else KEPT
+        for path in job.directory.iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        lines = [f"damaged, left by an earlier run ({'; '.join(damaged)}): removed"] if damaged else []
+        if start:
+            lines.append(f"resuming from step {start} of {steps}")
+        elif damaged:
+            lines.append("starting from step 0")
+        if lines:
+            tell(job.report, "; ".join(lines))
+    team().leading(0)
 
 
 def constant(predictions: Sequence[Any]) -> str | None:
-    """The one label, tag or text that is the answer to everything; None where answers differ."""
+    """The one label, tag or text that answers everything; None where answers differ."""
     given = {one for each in predictions for one in (each if isinstance(each, list) else [each])}
     return str(given.pop()) if len(given) == 1 else None
 
 
 def collapsed(scores: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The tasks on which the weights that are kept are at or below the best constant answer, with the figures.
+    """Task -> why it collapsed: its kept weights are not better than the best constant answer.
 
-    That is what Mosbach et al. (2021, arXiv 2006.04884) call a failed run and Phang et al. (2018, arXiv 1811.01088) a
-    degenerate one, but of the weights that a run keeps and on the validation data that they are judged on, in the mean
-    over its languages. One answer to everything is never better. Where gold is constant itself, nothing
-    is said. A model of spans may be above the best constant answer by guessing, and is not found.
+    Mosbach et al. (2021, arXiv 2006.04884) call this a failed run, Phang et al. (2018, arXiv 1811.01088) a degenerate
+    one. Here it is judged on validation data, in the mean over languages, for the weights that are kept. Where gold is
+    constant itself, nothing is said. A model of spans that guesses may be above the best constant answer.
 
     Args:
-        scores: of the evaluation that chose the weights, or of the last one.
+        scores: of the evaluation that selected the weights, or of the last one.
     """
     found = {}
     for task in dict.fromkeys(score["task"] for score in scores):

@@ -1,12 +1,12 @@
-"""What training changed of a model: all that a train stage keeps, beside a pointer to the stage that it started from.
+"""What training changed in a model: a train stage keeps only that, and a pointer to the stage that it started from.
 
-trained.safetensors    the trained parameters by their paths in the model; of the word embedding, where `rows` stands
-                       beside it, those rows alone (`xstilts.training.active`)
-pointer.json           `stage`: the folder whose weights were changed; `scale`: what other rows are multiplied by
+trained.safetensors    the trained parameters by their paths in the model; with `rows`, only those rows of the word
+                       embedding (`xstilts.training.active`)
+pointer.json           `stage`: the folder whose weights were changed; `scale`: factor of the other rows
 
-Changes of several phases are kept as one: the folder holds those of the phases before too, and points past them, so
-that a stage needs its own files and those of the pretrained model. Where a phase changed the whole embedding, as masked
-LM does, later ones point to that phase's stage.
+Changes of several phases are joined: the folder holds those of earlier phases too and points past them, so that a stage
+needs only its own files and the pretrained model. If a phase changes the whole embedding, as masked LM does, later
+phases point to its stage.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Changes:
     """Changes to the weights of the stage in `base`.
 
     Attributes:
-        tensors: by path of the parameter, whole, but of the word embedding where there are `rows`, [A, E].
-        rows: of the word embedding, [A], rising.
-        scale: what other rows are multiplied by.
+        tensors: parameters by path, whole; with `rows`, the word embedding is [A, E].
+        rows: of the word embedding, [A], ascending.
+        scale: factor of its other rows.
     """
 
     base: Path
@@ -43,7 +43,7 @@ class Changes:
 
     @classmethod
     def read(cls, directory: Path) -> Changes | None:
-        """Those in a stage's folder; None where it holds or names a model of its own."""
+        """The changes in a stage's folder; None where it holds or names a model."""
         if not (directory / FILE).exists():
             return None
         tensors = load_file(directory / FILE)
@@ -52,17 +52,17 @@ class Changes:
         return cls((directory / pointer["stage"]).resolve(), tensors, rows, pointer["scale"])
 
     def write(self, directory: Path) -> None:
-        """Make them those of a stage's folder."""
+        """Write them to a stage's folder."""
         rows = {} if self.rows is None else {ROWS: self.rows}
         save_file({**self.tensors, **rows}, directory / FILE, metadata={"format": "pt"})
         write_json(directory / POINTER, {"stage": os.path.relpath(self.base, directory.resolve()), "scale": self.scale})
 
     @torch.no_grad()
     def put(self, backbone: Backbone, tokens: Tensor | None = None) -> None:
-        """Make them in a backbone that has the weights of `base`.
+        """Apply them to a backbone that has the weights of `base`.
 
         Args:
-            tokens: those that will be looked up: other rows of the word embedding are not even read from disk.
+            tokens: those that will be looked up; other rows of the word embedding are not even read from disk.
         """
         parameters = dict(backbone.model.named_parameters())
         for name, value in self.tensors.items():
@@ -74,11 +74,12 @@ class Changes:
 
 
 def changes_of(backbone: Backbone, before: Path, active: Tensor | None, scale: float) -> Changes:
-    """What a phase changed, joined with what phases before it changed.
+    """What a phase changed, joined with the changes of earlier phases.
 
     Args:
         before: the folder of the stage it started from.
-        active: rows of the word embedding that the backbone still has (`narrow`); None: all.
+        active: rows of the word embedding that the backbone has (`narrow`); None: all.
+        scale: factor of the other rows in this phase.
     """
     merged = (before / "adapters").exists()  # into weights that the phase may have frozen
     words = next(name for name, value in backbone.model.named_parameters() if value is backbone.embeddings)
@@ -104,7 +105,7 @@ def changes_of(backbone: Backbone, before: Path, active: Tensor | None, scale: f
 
 
 def chain(directory: Path) -> list[Path]:
-    """The folders from the one that holds or names a model, through those whose changes it takes, to this one."""
+    """The folders from the one that holds or names a model to this one, each with changes to the one before."""
     folders = [directory]
     while stage := pointer_of(folders[0]).get("stage"):
         folders.insert(0, (folders[0] / stage).resolve())
@@ -112,6 +113,6 @@ def chain(directory: Path) -> list[Path]:
 
 
 def pointer_of(directory: Path) -> dict[str, Any]:
-    """What `pointer.json` of a stage says; nothing where there is none."""
+    """The content of a stage's `pointer.json`; empty without one."""
     path = directory / POINTER
     return dict(read_json(path)) if path.exists() else {}

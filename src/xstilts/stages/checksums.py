@@ -1,25 +1,25 @@
-"""What data and models are told by in a key: checksums of their files, or a hub name with its revision."""
+"""How a key names data and models: by checksums of their files, or by a hub name and revision."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xstilts.backbones.names import weight_files
-from xstilts.data.locate import Root
 from xstilts.graph.stage import Stage
 from xstilts.stages.digests import digest
+from xstilts.tasks.as_json import task_to_json
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
-# What a folder of weights is told by, beside the weights that are read; training leftovers beside them do not count.
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""Files of a model's folder besides its weights; what else training left there does not count."""
 OF_TOKENIZER = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json")
 PIECES = ("merges.txt", "added_tokens.json")
-"""What a tokenizer is made of besides where `tokenizer.json` does not hold all of it."""
+"""Further files of a tokenizer that has no `tokenizer.json`."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,50 @@ class DataSource:
     roots: tuple[Path, ...] = ()
     world: Stage | None = None
 
+    @property
+    def inputs(self) -> dict[str, Stage]:
+        """The world, as the input of a stage that reads it."""
+        return {"world": self.world} if self.world else {}
+
+    @property
+    def folders(self) -> list[str] | None:
+        """The data folders, as the settings of a stage name them; None for a world."""
+        return None if self.world else [str(root.absolute()) for root in self.roots]
+
+    def settings(self, task: Task, languages: Sequence[str]) -> dict[str, Any]:
+        """Settings of a stage that reads a task in some languages."""
+        return {"roots": self.folders, "task": task_to_json(task, languages)}
+
+    def raw_text(self, task: Task, languages: Sequence[str]) -> list[str]:
+        """Those of the languages in which the task has training files."""
+        there = languages if self.world else task.available(self.roots, "train")
+        return [code for code in languages if code in there]
+
+    def checksums(self, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
+        """Checksums of the raw files, by language; the key of a world stands for its files."""
+        if self.world:
+            check_split(task, split)
+            for language in languages:
+                check_language(task, language)
+            return {"world": True}
+        table: dict[str, Any] = {}
+        for language in languages:
+            paths = [*task.paths(self.roots, split, language), *task.gold_paths(self.roots, split, language)]
+            paths = list(dict.fromkeys(paths + task.beside_paths(self.roots, language)))
+            count = Counter(path.name for path in paths)
+            table[language] = {
+                path.name if count[path.name] == 1 else _below(path, self.roots): digest(path) for path in paths
+            }
+        return table
+
+
+def _below(path: Path, roots: Sequence[Path]) -> str:
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    return path.relative_to(root).as_posix() if root else str(path)
+
 
 def identity(source: str, revision: str | None, patterns: Sequence[str], also: Sequence[Path] = ()) -> dict[str, Any]:
-    """What a model source is in a key: checksums of a folder's files (`also` those), or a hub name with revision."""
+    """What a key says of a model: checksums of a folder's files (and of `also`), or a hub name with revision."""
     folder = Path(source)
     if not folder.is_dir():
         return {"hub": source, "revision": revision}
@@ -46,7 +87,7 @@ def identity(source: str, revision: str | None, patterns: Sequence[str], also: S
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
-    """The same of a whole model, in whatever form its weights lie there."""
+    """The same of a whole model, whatever the format of its weights."""
     return identity(source, revision, MODEL_FILES, weight_files(Path(source)))
 
 
@@ -54,46 +95,3 @@ def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
     """The same of a model's tokenizer."""
     whole = (Path(source) / "tokenizer.json").is_file()
     return identity(source, revision, OF_TOKENIZER if whole else (*OF_TOKENIZER, *PIECES))
-
-
-def there(data: DataSource, task: Task, languages: Sequence[str]) -> list[str]:
-    """Of some languages those whose raw text this corpus has."""
-    there = languages if data.world else task.available(data.roots, "train")
-    return [code for code in languages if code in there]
-
-
-def checksums(data: DataSource, task: Task, split: Split, languages: Sequence[str]) -> dict[str, Any]:
-    """Checksums of the raw files, by language; a world's key stands for its files."""
-    if data.world:
-        check_split(task, split)
-        for language in languages:
-            check_language(task, language)
-        return {"world": True}
-    table: dict[str, Any] = {}
-    for language in languages:
-        paths = [*task.paths(data.roots, split, language), *task.gold_paths(data.roots, split, language)]
-        paths += task.beside_paths(data.roots, language)
-        table[language] = {name: digest(path) for name, path in _named(paths, data.roots).items()}
-    return table
-
-
-def _named(paths: Sequence[Path], roots: Sequence[Path]) -> dict[str, Path]:
-    """Files by their names; those of one name in different folders by their paths below a data folder."""
-    found = list(dict.fromkeys(paths))
-    count = Counter(path.name for path in found)
-    return {path.name if count[path.name] == 1 else _below(path, roots): path for path in found}
-
-
-def _below(path: Path, roots: Sequence[Path]) -> str:
-    root = next((root for root in roots if path.is_relative_to(root)), None)
-    return path.relative_to(root).as_posix() if root else str(path)
-
-
-def roots_of(data: DataSource) -> list[str] | None:
-    """The data folders as settings name them; None where a world stands in their place."""
-    return None if data.world else [str(root.absolute()) for root in data.roots]
-
-
-def read_in(settings: Mapping[str, Any], inputs: Mapping[str, Path], world: str = "world") -> Root:
-    """Where a stage finds its files: in the world that is its input `world`, else in the folders of its settings."""
-    return inputs[world] if world in inputs else tuple(map(Path, settings["roots"]))

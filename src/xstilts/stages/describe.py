@@ -1,4 +1,4 @@
-"""Descriptions of stages: what can change a number goes into `config`, the rest (paths, hints) into `settings`."""
+"""Makes stages: `config` gets what can change a number, `settings` the rest (paths, hints)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from typing import Any
 
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage, drop_defaults
-from xstilts.stages import VERSIONS
-from xstilts.stages.checksums import (
-    DataSource,
-    checksums,
-    identity,
-    identity_of_model,
-    identity_of_tokenizer,
-    roots_of,
-    there,
-)
-from xstilts.stages.selection import OPTIONS, Judge, Selection
+from xstilts.stages import KINDS
+from xstilts.stages.checksums import DataSource, identity, identity_of_model, identity_of_tokenizer
+from xstilts.stages.reading import split_of
+from xstilts.stages.selection import OPTIONS, Judge, selection_of
 from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.tasks.base import Split, Task
 from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import Mixture
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
 PROFILED = 512
@@ -34,11 +28,11 @@ class DataRequest:
     """One task's data as a phase or a target uses it.
 
     Attributes:
-        holdout: examples of the training split set apart as validation, where the task has none of its own.
-        limit: use only a fixed sample of so many examples of each language (of raw text the first lines); 0 for all.
+        holdout: training examples set apart as validation, where the task has none of its own.
+        limit: use a fixed sample of this size of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.
-        translations: translate stages of those languages that are not read from files.
+        translations: language -> translate stage, for languages that are not read from files.
     """
 
     task: Task
@@ -53,17 +47,17 @@ class DataRequest:
 
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
     """A stage of one of our kinds, at the version of its code."""
-    return Stage(kind, VERSIONS[kind], config, inputs, label, settings)
+    return Stage(kind, KINDS[kind].version, config, inputs, label, settings)
 
 
 def world(seed: int, generator_version: int, part: str = "") -> Stage:
-    """The official files of one microworld, or of a part that most experiments do without (`domain`)."""
+    """The official files of one microworld, or of a part that most experiments do not need (`domain`)."""
     config = {"seed": seed, "generator": generator_version, **({"part": part} if part else {})}
     return make("world", config, {}, f"microworld {seed} {part}".rstrip(), cost=10.0)
 
 
 def tokenizer_of(source: str, revision: str | None) -> Stage:
-    """The tokenizer of a pretrained model; of a local folder, told by the files' checksums."""
+    """The tokenizer of a pretrained model."""
     config, label = identity_of_tokenizer(source, revision), f"tokenizer of {Path(source).name}"
     return make("tokenizer", config, {}, label, source=source, revision=revision, cost=1.0)
 
@@ -72,20 +66,12 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     """A tokenizer trained on raw text; `config` holds vocabulary size, languages, character coverage."""
     full: dict[str, Any] = {
         "trained": {**config, **drop_defaults({"tasks": [task.name for task in tasks]}, {"tasks": ["micro_text"]})},
-        "data": [checksums(data, task, "train", there(data, task, config["languages"])) for task in tasks],
+        "data": [data.checksums(task, "train", data.raw_text(task, config["languages"])) for task in tasks],
     }
     if columns := {task.name: form["read"] for task in tasks if "read" in (form := form_of(task))}:
         full["read"] = columns
-    inputs = {"world": data.world} if data.world else {}
-    return make(
-        "tokenizer",
-        full,
-        inputs,
-        f"tokenizer of {config['vocabulary']} pieces",
-        roots=roots_of(data),
-        tasks=[task_to_json(task, task.languages) for task in tasks],
-        cost=20.0,
-    )
+    label, read = f"tokenizer of {config['vocabulary']} pieces", [task_to_json(task, task.languages) for task in tasks]
+    return make("tokenizer", full, data.inputs, label, roots=data.folders, tasks=read, cost=20.0)
 
 
 @dataclass(frozen=True)
@@ -97,12 +83,12 @@ class Use:
     output: str = "head"
 
     def config(self) -> dict[str, Any]:
-        later = {"attention": self.attention, "output": self.output}
-        return {"route": self.route, **drop_defaults(later, {"attention": "auto", "output": "head"})}
+        """Its part of a start stage's config."""
+        return drop_defaults(asdict(self), {"attention": "auto", "output": "head"})
 
 
 def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:
-    """A pretrained backbone: checked for packing, then pointed to, not copied."""
+    """A pretrained backbone: checked for packing, then linked or pointed to."""
     config = {**identity_of_model(source, revision), **use.config()}
     return make("start", config, {}, name, source=source, revision=revision, cost=2.0)
 
@@ -122,107 +108,74 @@ def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed:
 
 
 def start_trained(model: Stage, use: Use) -> Stage:
-    """What another stage trained, from now on run in another way: without the output layer it was trained with."""
+    """The model of another stage, run in another way from now on: without the output layer it was trained with."""
     return make("start", use.config(), {"model": model}, model.label, cost=2.0)
 
 
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
     """Tokenised features of one task and split."""
-    task, translated = request.task, request.translations
+    task, languages, limit = request.task, request.languages, request.limit
     config = {
         "task": task.name,
         "type": task.type,
         "labels": list(task.labels),
         "split": request.split,
-        "languages": list(request.languages),
+        "languages": list(languages),
         "encoding": asdict(task.encoding),
         "holdout": request.holdout,
-        "limit": request.limit,
+        "limit": limit,
         "combined": request.combined,
         "labelled": request.labelled,
-        "files": checksums(data, task, source_split(request), [c for c in request.languages if c not in translated]),
     }
-    config |= {"sampled": "by id"} if request.limit and (task.type, request.combined) != ("masked_lm", True) else {}
+    read = [code for code in languages if code not in request.translations]
+    config["files"] = data.checksums(task, split_of(config), read)
+    config |= {"sampled": "by id"} if limit and (task.type, request.combined) != ("masked_lm", True) else {}
     version = {"encoding_version": TYPES.get(task.type).encoding}
     config |= form_of(task) | drop_defaults(version, {"encoding_version": 1})
-    inputs = {"tokenizer": tokenizer, **({"world": data.world} if data.world else {})}
-    inputs |= {f"translation_{code}": stage for code, stage in translated.items()}
-    languages = request.languages[0] if len(request.languages) == 1 else f"{len(request.languages)} languages"
-    label = f"{task.name} {request.split}, {languages}"
-    told = task_to_json(task, request.languages)
-    return make("prepare", config, inputs, label, roots=roots_of(data), task=told, cost=3.0)
-
-
-def source_split(request: DataRequest) -> Split:
-    """The split whose files are read: a validation set held out of training data comes from the training files."""
-    return "train" if request.holdout and request.split == "validation" else request.split
-
-
-@dataclass(frozen=True)
-class ComponentData:
-    """A task of a phase with its prepared data; `replayed`: of an earlier phase, whose head it keeps."""
-
-    task: Task
-    data: Stage
-    rate: float | None = None
-    weight: float = 1.0
-    exponent: float = 0.3
-    options: Mapping[str, Any] = field(default_factory=dict)
-    rate_end: float | None = None
-    replayed: bool = False
-    name: str = ""
-    """What it is called where one task is trained on in two ways; else as the task."""
-
-    def config(self) -> dict[str, Any]:
-        """What of it is in the key."""
-        later = {"rate_end": self.rate_end, "replayed": self.replayed}
-        return {
-            "task": self.name or self.task.name,
-            "type": self.task.type,
-            "labels": list(self.task.labels),
-            "rate": self.rate,
-            "weight": self.weight,
-            "exponent": self.exponent,
-            "options": dict(self.options),
-            **drop_defaults(later, {"rate_end": None, "replayed": False}),
-        }
+    translated = {f"translation_{code}": stage for code, stage in request.translations.items()}
+    label = f"{task.name} {request.split}, {languages[0] if len(languages) == 1 else f'{len(languages)} languages'}"
+    inputs = {"tokenizer": tokenizer, **data.inputs, **translated}
+    return make("prepare", config, inputs, label, **data.settings(task, languages), cost=3.0)
 
 
 @dataclass(frozen=True)
 class PhaseData:
-    """A phase ready to be described; `judges`: what its weights are judged by, `by_default`: what is left open."""
+    """A phase ready to be described.
 
-    components: tuple[ComponentData, ...]
-    sampling: Mapping[str, Any]
+    Attributes:
+        data: prepare stages of the mixture's parts.
+        train: training options, those of selection among them.
+        judges: what its weights are judged by.
+        by_default: options that the experiment leaves open.
+    """
+
+    mixture: Mixture
+    data: tuple[Stage, ...]
     train: Mapping[str, Any]
     seed: int
     label: str = ""
-    cost: float = field(default=10.0)
+    cost: float = 10.0
     judges: tuple[Judge, ...] = ()
     by_default: tuple[str, ...] = ()
 
 
 def train(model: Stage, phase: PhaseData) -> Stage:
     """Weights after one phase that starts from `model`."""
-    selection = Selection(phase.train, phase.judges)
-    training = {name: value for name, value in phase.train.items() if name not in OPTIONS}
-    config = {
-        "components": [part.config() for part in phase.components],
-        "sampling": dict(phase.sampling),
-        "train": drop_defaults(training, _LATER_OPTIONS),
-        "seed": phase.seed,
-        **selection.config(),
-    }
-    if training["precision"] == "bf16" and any(TYPES.get(part.task.type).cosine for part in phase.components):
-        config["cosines"] = "fp32"  # they were bf16's own once
+    parts, options = phase.mixture.parts, phase.train
+    selection = selection_of(options, phase.judges)
+    training = {name: value for name, value in options.items() if name not in OPTIONS}
+    config = {**phase.mixture.config(), "train": drop_defaults(training, _LATER_OPTIONS), "seed": phase.seed}
+    config |= {"selection": selection} if selection else {}
+    if options["precision"] == "bf16" and any(TYPES.get(part.type).cosine for part in parts):
+        config["cosines"] = "fp32"  # once they were in bf16
     below = model.config.get("train", {}).get("lora")
-    if training["lora"] and below and below["dropout"]:
-        config["frozen_adapters"] = "without dropout"  # they had it once
-    inputs = {"model": model, **{f"data{i}": part.data for i, part in enumerate(phase.components)}}
-    inputs |= selection.inputs()
-    for i, part in enumerate(phase.components):
-        if (part.replayed or phase.train["head"] == "keep") and TYPES.get(part.task.type).in_text:
-            holder = _holder(model, config["components"][i]["task"])
+    if options["lora"] and below and below["dropout"]:
+        config["frozen_adapters"] = "without dropout"  # once they had it
+    inputs = {"model": model, **{f"data{i}": data for i, data in enumerate(phase.data)}}
+    inputs |= {f"dev{i}": judge.data for i, judge in enumerate(phase.judges)}
+    for i, part in enumerate(parts):
+        if (part.replayed or options["head"] == "keep") and TYPES.get(part.type).in_text:
+            holder = _holder(model, part.task)
             inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
     return make("train", config, inputs, phase.label, cost=phase.cost, by_default=list(phase.by_default))
 
@@ -237,9 +190,9 @@ def _holder(model: Stage, task: str) -> Stage | None:
 
 
 def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:
-    """Of train stages that differ in the learning rate alone, the one with the best validation value.
+    """The best on validation of train stages that differ only in the learning rate.
 
-    It is described as they are, so that it can stand for the one that it becomes.
+    Its config is theirs, so that it can stand in the place of any of them.
     """
     own = {role: stage for role, stage in runs[0].inputs.items() if not role.startswith("dev")}
     inputs = {**own, **{f"run{i}": run for i, run in enumerate(runs)}}
@@ -254,10 +207,13 @@ def predict(
     options: TrainConfig,
     retrieval: Mapping[str, Any] | None = None,
 ) -> Stage:
-    """Predictions of every language of `data` with the head called `head`; `retrieval`: see `resolve.retrieval_of`.
+    """Predictions of every language of `data` with the head called `head`.
 
-    A backbone that nothing has trained is held as it lies under adapters where runs of its kind train these
-    (`options`): so its scores and theirs come from the same weights.
+    A backbone that was not trained is held in the precision that it has under adapters where runs of its kind train
+    adapters (`options`): then its scores and theirs come from the same weights.
+
+    Args:
+        retrieval: what `resolve.retrieval_of` says.
     """
     config: dict[str, Any] = {"type": task.type, "labels": list(task.labels), "head": head}
     config["precision"] = options.precision
@@ -271,15 +227,14 @@ def predict(
 def evaluate(
     predictions: Stage, data: Stage, task: Task, split: Split, role: str, choice: Mapping[str, Any] | None = None
 ) -> Stage:
-    """Scores of a predict stage against the gold kept with its data.
+    """Scores of a predict stage against the gold in its data.
 
     Args:
         choice: `validate_on`: languages on which the layer is chosen; empty: it is fixed.
     """
     config = {"task": task.name, "split": split, "metric": task.metric, "main": task.main, "role": role}
-    config.update(choice or {})
     inputs = {"predictions": predictions, "data": data}
-    return make("evaluate", config, inputs, predictions.label, cost=0.5)
+    return make("evaluate", {**config, **(choice or {})}, inputs, predictions.label, cost=0.5)
 
 
 def profile(model: Stage, data: Stage, part: str = "all") -> Stage:

@@ -1,9 +1,9 @@
-"""Models in the directories of start and train stages: what is written, what is pointed to, how it is opened.
+"""Models in the directories of start and train stages.
 
 backbone/            weights, config and tokenizer, as transformers reads them
 pointer.json         or where they are: a hub name at a revision, a folder, or another stage of the store
 trained.safetensors  with a pointer: what phases changed (`changes`)
-adapters/            with a pointer: what LoRA phases trained, one PEFT folder a phase
+adapters/            with a pointer: what LoRA phases trained, one PEFT folder per phase
 heads.*, about.json
 """
 
@@ -37,8 +37,8 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.model import HeadSpec, Model, save_model_heads, saved_heads
 
 COPIED_BYTES = 2**30
-"""Local models up to this size are copied into the store where they cannot be linked, so that it does not depend on
-where they lay."""
+"""Local models up to this size are copied into the store if they cannot be linked, so that it does not need their
+folder."""
 
 
 def open_backbone(
@@ -47,8 +47,8 @@ def open_backbone(
     """The backbone of a start or train stage, with its adapters.
 
     Args:
-        weights: how they are held; if not given, as they were trained.
-        tokens: all that it will read, where nothing but the look-up of tokens reads the word embedding.
+        weights: how they are held; by default as they were trained.
+        tokens: all that it will read, if the word embedding is only looked up.
     """
     about = read_json(directory / "about.json")
     held, output = weights or held_weights(directory), about.get("output", "head")
@@ -71,7 +71,7 @@ def open_backbone(
 
 
 def reopen_backbone(directory: Path, to: Path, route: Route | None, output: Output) -> Backbone:
-    """The backbone of another stage with or without its output layer, adapters merged; written to the folder `to`."""
+    """Open the backbone of another stage with or without its output layer, adapters merged, and write it to `to`."""
     whole = open_backbone(directory, weights=Weights())
     merge_adapters(whole)
     save_backbone(whole, to)
@@ -82,18 +82,18 @@ def reopen_backbone(directory: Path, to: Path, route: Route | None, output: Outp
 
 
 def source_of(directory: Path) -> tuple[str, str | None]:
-    """Where the model of a start stage lies: a folder, or a hub name and its revision."""
+    """Where the model of a start stage is: a folder, or a hub name and its revision."""
     pointer = pointer_of(directory)
     return pointer.get("source") or str(directory / "backbone"), pointer.get("revision")
 
 
 def held_weights(directory: Path) -> Weights:
-    """How a stage's weights were held while it was trained."""
+    """How a stage held its weights in training."""
     return Weights(**read_json(directory / "about.json").get("weights", {}))
 
 
 def open_head(directory: Path, spec: HeadSpec, backbone: Backbone) -> nn.Module:
-    """A head of a train stage; without a task's name the head of a type that learns none.
+    """A head of a train stage; without a task's name that of a type without trained heads.
 
     Raises:
         StageError: the stage has no such head.
@@ -108,9 +108,9 @@ def open_head(directory: Path, spec: HeadSpec, backbone: Backbone) -> nn.Module:
 
 
 def open_for_training(directory: Path, options: TrainConfig, seed: int, device: str) -> Backbone:
-    """The backbone with what this phase trains marked: a new adapter or the last one, or all weights.
+    """The backbone, prepared to train a new adapter, the last adapter, or all weights.
 
-    A phase without adapters goes on from weights into which those of earlier phases are merged.
+    A phase without adapters starts from weights into which the adapters of earlier phases are merged.
     """
     if options.lora is None:
         backbone = open_backbone(directory, options.backend, Weights())
@@ -129,14 +129,14 @@ def open_for_training(directory: Path, options: TrainConfig, seed: int, device: 
 def save_trained(
     model: Model, directory: Path, before: Path, options: TrainConfig, active: Tensor | None, scale: float
 ) -> dict[str, Any]:
-    """Write the heads, and what the phase changed in the weights, or its adapters beside a pointer to what they adapt.
+    """Write the heads, and the changed weights or the adapters with a pointer to what they change.
 
     Args:
-        before: the directory of the model it started from, in the same store.
+        before: directory of the model from which the phase started, in the same store.
         active, scale: as of `changes_of`.
 
     Returns:
-        what `about.json` must say for `open_backbone` to hold the weights as they were trained.
+        an entry of `about.json` that says how the weights were held.
     """
     save_model_heads(model, directory)
     if options.lora is None:

@@ -1,4 +1,4 @@
-"""Prediction in packed micro-batches of similar length, and predict stages: one model load for all languages."""
+"""Prediction in packed micro-batches, and predict stages, which load a model once for all languages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from xstilts.backbones.load import Weights
 from xstilts.backbones.packing import halved_budget, micro_batches
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json, write_json, write_jsonl
-from xstilts.core.machine import Machine
 from xstilts.core.scores import COLLAPSED, RESTARTS
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Encoding
-from xstilts.graph.perform import Report
+from xstilts.graph.job import Job
 from xstilts.stages.accidents import tell
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
@@ -30,7 +29,7 @@ from xstilts.task_types.pools import Ranking
 from xstilts.training.model import HeadSpec
 
 AT_ONCE = 16_384
-"""Tokens computed at a time unless the machine says otherwise; more than in training, since nothing is kept."""
+"""Least tokens computed at a time; more than in training, since no activations are kept."""
 
 
 @dataclass
@@ -105,36 +104,34 @@ class Predictor:
             return None
 
 
-def run_predict(
-    config: Mapping[str, Any],
-    directory: Path,
-    inputs: Mapping[str, Path],
-    settings: Mapping[str, Any],
-    report: Report,
-) -> None:
+def run_predict(job: Job) -> None:
     """Write `predictions/{language}.jsonl` for every language of the data, and `protocol.json` with what was chosen."""
-    machine = Machine(**settings)
+    config, machine, model, data = job.config, job.machine, job.inputs["model"], job.inputs["data"]
     task_type = TASK_TYPES.get(config["type"])
     if "retrieval" in config:
         task_type = replace(task_type, **config["retrieval"])  # type: ignore[type-var]
     held = Weights(**config["held"], device=machine.device) if "held" in config else None
-    languages: list[str] = read_json(inputs["data"] / "languages.json")
-    folders = [inputs["data"] / name for name in (*languages, "pool")]
+    languages: list[str] = read_json(data / "languages.json")
+    folders = [data / name for name in (*languages, "pool")]
     tokens = tokens_of([Features.load(folder) for folder in folders if folder.is_dir()])
-    backbone = open_backbone(inputs["model"], weights=held, tokens=torch.from_numpy(tokens))
+    backbone = open_backbone(model, weights=held, tokens=torch.from_numpy(tokens))
     task_type = task_type.suited(backbone)
-    _write_protocol(directory, backbone, task_type, config, read_json(inputs["model"] / "about.json"))
-    head = open_head(inputs["model"], HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
+    notes = _notes(job, backbone, task_type)
+    if notes:
+        protocol = {"notes": notes, "layer": config.get("retrieval", {}).get("layer")}
+        write_json(job.directory / "protocol.json", protocol)
+    head = open_head(model, HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
     at_once = max(machine.micro_batch_tokens, AT_ONCE)
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
-    for done, (language, predictions) in enumerate(predictor.by_language(inputs["data"])):
+    for done, (language, predictions) in enumerate(predictor.by_language(data)):
         if predictor.tokens < at_once:
-            tell(report, f"out of memory: going on with {predictor.tokens} tokens at a time, not {at_once}")
+            line = f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}"
+            tell(job.report, line)
             at_once = predictor.tokens
-            write_json(directory / "environment.json", {"tokens_at_once": at_once})
-        path = directory / "predictions" / f"{language}.jsonl"
+            write_json(job.directory / "environment.json", {"tokens_at_once": at_once})
+        path = job.directory / "predictions" / f"{language}.jsonl"
         write_jsonl(path, (prediction.row() for prediction in predictions))
-        report({"fraction": (done + 1) / len(languages), "message": language})
+        job.report({"fraction": (done + 1) / len(languages), "message": language})
 
 
 RENAMED: Mapping[tuple[str, Any], str] = {
@@ -144,21 +141,15 @@ RENAMED: Mapping[tuple[str, Any], str] = {
 """Choices that a signature does not write as `name=value`."""
 
 
-def _write_protocol(
-    directory: Path, backbone: Backbone, task_type: TaskType, config: Mapping[str, Any], about: Mapping[str, Any]
-) -> None:
-    """What scores must say of these predictions: a decoder's attention, choices that differ from the protocol, which
-    weights were kept, and accidents of their training.
-
-    Args:
-        about: what the train stage says of its model.
+def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
+    """What signatures of scores say of these predictions: a decoder's attention, choices that differ from the protocol,
+    the selection of the weights, and accidents of their training.
 
     Raises:
-        BackboneError: a layer that the model does not have.
+        BackboneError: the model does not have the layer.
     """
-    chosen = config.get("retrieval", {})
-    layer = chosen.get("layer")
-    if layer is not None and layer > backbone.layers:
+    chosen, about = job.config.get("retrieval", {}), read_json(job.inputs["model"] / "about.json")
+    if (layer := chosen.get("layer")) is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
     notes = [RENAMED.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
     if task_type.protocol:
@@ -167,9 +158,8 @@ def _write_protocol(
         notes.append(f"attention={backbone.sees(task_type.right_context)}")
     if selection := about.get("selection"):
         notes.append(f"checkpoint={selection}")
-    if config["head"] in about.get("collapsed", ()):
+    if job.config["head"] in about.get("collapsed", ()):
         notes.append(COLLAPSED)
     if restarts := about.get("restarts"):
         notes.append(f"{RESTARTS}{restarts}")
-    if notes:
-        write_json(directory / "protocol.json", {"notes": notes, "layer": layer})
+    return notes

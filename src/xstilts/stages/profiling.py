@@ -6,32 +6,26 @@ The vector is TextEmb (Vu et al. 2020, arXiv 2005.00770, section 3.1; Poth et al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import torch
 from scipy.spatial.distance import pdist
 
 from xstilts.backbones.packing import micro_batches
 from xstilts.core.files import write_json
-from xstilts.core.machine import Machine
 from xstilts.core.seeds import generator
+from xstilts.graph.job import Job
 from xstilts.stages.models import open_backbone
 from xstilts.task_types.features import Features
 from xstilts.task_types.sentences import pool
 
 
 @torch.inference_mode()
-def run_profile(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any]
-) -> None:
+def run_profile(job: Job) -> None:
     """Write the profile that `xstilts.stages.describe.profile` describes, in fp32.
 
     Of translation pairs the English sentences are read, which stand second; of text backbones the prompts alone.
     """
-    machine = Machine(**settings)
+    config, directory, inputs, machine = job.config, job.directory, job.inputs, job.machine
     features = Features.load(inputs["data"] / config["part"])
     rows = np.sort(generator(0, "profile").permutation(len(features))[: config["examples"]])
     backbone = open_backbone(inputs["model"]).to(machine.device).eval()

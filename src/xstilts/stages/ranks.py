@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -37,10 +38,12 @@ from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
+from xstilts.graph.job import Job
 from xstilts.graph.on_ray import MEETING
 from xstilts.graph.perform import Report
 from xstilts.graph.places import code_path
-from xstilts.stages.accidents import note_memory
+from xstilts.graph.stage import Stage
+from xstilts.stages import KINDS
 
 CONNECT_SECONDS = 20.0
 """Time for a connection; torch tries twice."""
@@ -69,10 +72,8 @@ def connected(address: str) -> TCPStore:
     return store
 
 
-def run_train_on(
-    config: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path], settings: Mapping[str, Any], report: Report
-) -> None:
-    """`run_train` in `settings["devices"]` processes: children of this one, or those that wait at `settings["ranks"]`.
+def run_train_on(job: Job) -> None:
+    """`run_train` in `devices` processes: children of this one, or those that wait at `ranks` of the settings.
 
     They end with this process, however it ends. If one runs out of memory, all continue from the last checkpoint with
     half the tokens at a time.
@@ -82,32 +83,35 @@ def run_train_on(
         ConfigError: sharded weights that must be judged before the end, or that are in 4 bits.
         KeyboardInterrupt: see `run_train`.
     """
-    if settings.get("shard") and config.get("selection", {}).get("judges"):
+    settings = dict(job.settings)
+    if settings.get("shard") and job.config.get("selection", {}).get("judges"):
         raise ConfigError(
             "sharded weights (--shard) cannot be judged on validation data during training: give `select: last` or "
             "`select: average`, and one learning rate, or leave out --shard"
         )
-    if settings.get("shard") and config["train"].get("quantize"):
+    if settings.get("shard") and job.config["train"].get("quantize"):
         raise ConfigError("weights in 4 bits (`quantize: nf4`) cannot be sharded: leave out --shard, or `quantize`")
-    stage: dict[str, Any] = {"config": dict(config), "directory": str(directory), "settings": dict(settings)}
-    stage["inputs"] = {role: str(path) for role, path in inputs.items()}
     while True:
         try:
-            _train_on(stage, report)
+            _train_on(replace(job, settings=settings))
             return
         except OutOfMemory as error:
             if not error.tokens:
                 raise
-            tokens = stage["settings"].get("micro_batch_tokens", Machine().micro_batch_tokens), error.tokens
-        note_memory(directory, report, "", tokens)
-        stage["settings"]["micro_batch_tokens"] = tokens[1]
+            now = error.tokens
+        from xstilts.stages.accidents import note_memory  # it imports all that trains, which this process does not need
+
+        note_memory(job, "", settings.get("micro_batch_tokens", Machine().micro_batch_tokens), now)
+        settings["micro_batch_tokens"] = now
 
 
-def _train_on(stage: Mapping[str, Any], report: Report) -> None:
-    waiting = stage["settings"].get("ranks") or os.environ.get(MEETING, "")
+def _train_on(job: Job) -> None:
+    waiting = job.settings.get("ranks") or os.environ.get(MEETING, "")
     store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
+    inputs = {role: str(path) for role, path in job.inputs.items()}
+    stage = {"config": job.config, "directory": str(job.directory), "inputs": inputs, "settings": job.settings}
     store.set("stage", json.dumps(stage))
-    left = set(range(stage["settings"]["devices"]))
+    left = set(range(job.machine.devices))
     try:
         if waiting:
             call(waiting, address)
@@ -116,7 +120,7 @@ def _train_on(stage: Mapping[str, Any], report: Report) -> None:
                 Thread(target=attend, args=(address, str(rank), str(rank)), daemon=True).start()
         with stop_requests(lambda: store.set("order", "stop")) as asked:
             try:
-                stopped = _follow(store, left, report)
+                stopped = _follow(store, left, job.report)
             except StageError:
                 if not asked:  # otherwise a rank could not stop in order
                     raise
@@ -168,7 +172,7 @@ def _say(store: TCPStore, rank: str, **message: Any) -> None:
 def attend(address: str, rank: str, local_rank: str) -> None:
     """Start a rank of the stage whose store has this address, wait for it, and report there how it ended."""
     host, _, port = address.rpartition(":")
-    with suppress(DistError, OSError):  # the caller is gone, and so is the rank; or it could not be started
+    with suppress(DistError, OSError):  # the caller and the rank are gone, or the rank cannot be started
         store = connected(address)
         stage = json.loads(store.get("stage"))
         directory, code = Path(stage["directory"]), 1
@@ -231,17 +235,18 @@ def main() -> None:
         say(stopped=True)
 
 
-def _train(stage: Mapping[str, Any], say: Callable[..., None]) -> None:
+def _train(entry: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.stages.training import run_train
     from xstilts.training.distributed import assembled
 
-    directory, inputs = Path(stage["directory"]), {role: Path(path) for role, path in stage["inputs"].items()}
-    with assembled(stage["settings"].get("device", "cpu")) as device:
-        settings = {**stage["settings"], "device": device}
+    inputs = {role: Path(path) for role, path in entry["inputs"].items()}
+    stage = Stage("train", KINDS["train"].version, entry["config"])
+    with assembled(entry["settings"].get("device", "cpu")) as device:
+        settings = {**entry["settings"], "device": device}
         try:
-            run_train(stage["config"], directory, inputs, settings, lambda data: say(report=data))
+            run_train(Job(stage, Path(entry["directory"]), inputs, settings, lambda data: say(report=data)))
         except OutOfMemory as error:
-            say(memory=error.tokens, error=str(error))  # before the others see that this one is gone
+            say(memory=error.tokens, error=str(error))  # before the others notice that this one has ended
             raise
 
 

@@ -1,4 +1,4 @@
-"""From a backbone as an experiment file names it to a source at a revision, and to how its sentences are pooled."""
+"""What is known of a backbone before it is loaded: source and revision, kind, sizes, and how it pools sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xstilts.graph.stage import drop_defaults
 
 
 class LayerSpec(Strict):
-    """The hidden state whose retrieval enters means; in a file, its number will do."""
+    """The hidden state whose retrieval score enters means; a file may give only its number."""
 
     number: int | None = Field(default=None, ge=0, description="0: embeddings")
     validate_on: Codes | None = Field(
@@ -36,7 +36,7 @@ class LayerSpec(Strict):
 
 
 class RetrievalSpec(Strict):
-    """How a sentence becomes a vector, where it is not as the checkpoint's authors (else XTREME) had it."""
+    """How a sentence becomes a vector, where it differs from the checkpoint's authors (else from XTREME)."""
 
     pooling: Pooling | None = Field(
         default=None, description="mean over all tokens, or the first or the last token; else the checkpoint's, or mean"
@@ -54,8 +54,8 @@ class RetrievalSpec(Strict):
 def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, str | None]:
     """Source and revision as stages name them.
 
-    A short name becomes the checkpoint's hub name at its pinned revision (a given `revision` wins), unless there is a
-    folder of that name; `microworld:NAME` becomes the shipped encoder of the replicate's world; the rest stays.
+    A short name becomes the checkpoint's hub name at its pinned revision (or the given `revision`), unless there is a
+    folder of that name. `microworld:NAME` becomes the shipped encoder of the replicate's world.
     """
     if source in CHECKPOINTS and not Path(source).exists():
         known = CHECKPOINTS.get(source)
@@ -70,11 +70,10 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
 
 
 def kind_of(source: str | None, architecture: str | None, output: Output) -> Kind | None:
-    """What a model is, from its architecture's family, its checkpoint or its `config.json`; None if these do not tell.
+    """The kind of a model, from its architecture's family, its checkpoint or its `config.json`; None if unknown.
 
     Raises:
-        ConfigError: `output: text` of what is known to be an encoder; of an unknown model the stage that loads it finds
-            out.
+        ConfigError: `output: text` of a known encoder; an unknown model fails in the stage that loads it.
     """
     known = checkpoint_of(source) if source else None
     folder = Path(source or "") / "config.json"
@@ -84,7 +83,7 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
     if family.model_types:
         if output == "text" and family.kind == "encoder":
             raise ConfigError(
-                f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or take "
+                f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or use "
                 "mt5 or qwen3 (`xstilts list backbones`)"
             )
         return family.kind
@@ -95,7 +94,7 @@ def kind_of(source: str | None, architecture: str | None, output: Output) -> Kin
 
 
 def max_positions_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
-    """Tokens of the longest text that a model has positions for; None: as many as one likes, or only loading it tells.
+    """Tokens of the longest text that a model has positions for; None: no limit, or unknown before it is loaded.
 
     Args:
         fields: configuration of a random start.
@@ -105,26 +104,26 @@ def max_positions_of(source: str | None, architecture: str | None, fields: Mappi
 
 
 def width_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
-    """Size of a model's hidden states; None where only loading it tells. Arguments as of `max_positions_of`."""
+    """Size of a model's hidden states; None if unknown before it is loaded. Arguments as of `max_positions_of`."""
     config = _config_of(source, architecture, fields)
     return next((config[name] for name in WIDTH_FIELDS if isinstance(config.get(name), int)), None)
 
 
 def _config_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Configuration of a model as far as the catalogue, its folder or an experiment has it."""
+    """Configuration of a model in the catalogue, in its folder or in an experiment."""
     known = checkpoint_of(source) if source else None
     config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
     return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
 
 
 def within_depth(retrieval: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The same, read at the last layer of a model that has fewer than `layer`, such as a control of another depth."""
+    """The same, but at the last layer of a model with fewer than `layer`, such as a control of another depth."""
     depth = _config_of(source, None, {}).get("num_hidden_layers")
     return {**retrieval, "layer": min(retrieval["layer"], depth)} if depth and "layer" in retrieval else dict(retrieval)
 
 
 def _usual_config(name: str) -> Any:
-    """transformers' configuration of an architecture that no family lists; None of one that it does not know."""
+    """transformers' configuration of an architecture that no family lists; None if it does not know it."""
     from transformers import AutoConfig
 
     try:
@@ -134,10 +133,10 @@ def _usual_config(name: str) -> Any:
 
 
 def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
-    """How sentences are read: as asked, else as the checkpoint's; what is the protocol's is left out.
+    """How sentences are read: as asked, else as the checkpoint's authors do; the protocol's values are left out.
 
     Raises:
-        ConfigError: no special tokens, where the vector is the state of one token.
+        ConfigError: `special_tokens: false`, but the vector is the state of one token.
     """
     known = checkpoint_of(source) if source else None
     number = asked.layer.number if asked.layer else None
@@ -151,7 +150,7 @@ def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
     }
     if chosen["pooling"] != "mean" and not asked.special_tokens:
         raise ConfigError(
-            f"`special_tokens: false` is about a mean, and vectors of this backbone are the {chosen['pooling']} "
+            f"`special_tokens: false` is for a mean, and a vector of this backbone is the {chosen['pooling']} "
             "token's: give `pooling: mean` too, or leave it out"
         )
     usually = {"pooling": "mean", "special_tokens": True, "layer": None, "similarity": "cosine", "validate_on": None}
@@ -159,5 +158,5 @@ def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
 
 
 def part_for(names: Collection[str], retrieval: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `retrieval` a task type depends on: `read_by`, `trained_by` or `judged_by` of its value."""
+    """The entries of `retrieval` that a task type depends on: `read_by`, `trained_by` or `judged_by` of the type."""
     return {name: value for name, value in retrieval.items() if name in names}

@@ -1,4 +1,4 @@
-"""How many rows a prepare stage has: as the official release says, else counted in the files."""
+"""How many rows a prepare stage has: as the official release states, else counted in the files. For plans."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.microworld.world import DEFAULT, DEFAULT_DOMAIN
 from xstilts.sources.manifest import official_rows
-from xstilts.tasks import TASKS, Task
+from xstilts.stages.reading import root_of, split_of, task_of
+from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 from xstilts.tasks.microworld import DOMAIN
 from xstilts.translation.spec import SOURCE
 
 ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
-"""Per language, where neither a source nor files tell; the plan says so."""
+"""Rows per language where neither a source nor files give them; the plan marks them as assumed."""
 _WORLD_SIZES = {"text": "documents"}
 
 
@@ -28,57 +29,51 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
     """Rows per language of a prepare stage after its limit and holdout, and a note where they are assumed.
 
     Args:
-        most: rows that matter; of longer files no more are read.
+        most: rows that matter; no more are read of longer files.
 
     Raises:
         DataError: files that must be counted are missing or damaged.
     """
-    config, split = prepared.config, split_of(prepared)
-    held = config["holdout"] if config["split"] == "validation" else None
-    most = min(filter(None, (most, config["limit"], held)), default=None)
-    most = None if most is None else most + config["holdout"]
-    codes: Sequence[str] = config["languages"]
-    translated = [code for code in codes if f"translation_{code}" in prepared.inputs]
-    languages = list(dict.fromkeys(SOURCE if code in translated else code for code in codes))
-    if prepared.settings.get("roots") is None:
-        found = dict.fromkeys(languages, _world_rows(config["task"], split))
-        note = ""
-    else:
-        found, note = _official(prepared, split, languages, most)
-    # A translation has as many as English, less what is left out.
-    found = {code: found[SOURCE if code in translated else code] for code in codes}
-    holdout = config["holdout"]
-    if holdout and config["split"] == "validation":
-        found = {code: min(rows, holdout) for code, rows in found.items()}
+    config = prepared.config
+    holdout, limit, validation = config["holdout"], config["limit"], config["split"] == "validation"
+    most = min(filter(None, (most, limit, holdout if validation else None)), default=None)
+    # A translation has as many rows as English, less those left out.
+    read = {code: SOURCE if f"translation_{code}" in prepared.inputs else code for code in config["languages"]}
+    found, note = _before_limits(prepared, list(dict.fromkeys(read.values())), most and most + holdout)
+    rows = {code: found[source] for code, source in read.items()}
+    if holdout and validation:
+        rows = {code: min(count, holdout) for code, count in rows.items()}
     elif holdout and config["split"] == "train":
-        found = {code: max(1, rows - holdout) for code, rows in found.items()}
-    if config["limit"]:
-        found = {code: min(rows, config["limit"]) for code, rows in found.items()}
-    return found, note
+        rows = {code: max(1, count - holdout) for code, count in rows.items()}
+    return {code: min(count, limit or count) for code, count in rows.items()}, note
 
 
-def _official(prepared: Stage, split: Split, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
-    name, root, files = prepared.config["task"], roots_of(prepared), prepared.settings["task"]["files"]
-    registered = name in TASKS and list(TASKS.get(name).files.get(split, ())) == list(files.get(split, ()))
+def _before_limits(prepared: Stage, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
+    name, split, settings = prepared.config["task"], split_of(prepared.config), prepared.settings
+    if settings.get("roots") is None:
+        return dict.fromkeys(languages, _world_rows(name, split)), ""
+    files = settings["task"]["files"].get(split, ())
+    registered = name in TASKS and list(TASKS.get(name).files.get(split, ())) == list(files)
     known = official_rows(name, split) if registered else {}
     unknown = [code for code in languages if code not in known]
     if not unknown:
         return {code: known[code] for code in languages}, ""
-    if all(is_empty(path) for code in unknown for path in task_of(prepared).paths(root, split, code)):
+    task, root = task_of(prepared), root_of(settings)
+    if all(is_empty(path) for code in unknown for path in task.paths(root, split, code)):
         rows = ASSUMED_ROWS[split]
-        note = f"rows of {name} {split} are not known without its files: {rows:,} a language are assumed"
+        note = f"rows of {name} {split} are not known without its files: {rows:,} per language are assumed"
         return {code: known.get(code, rows) for code in languages}, note
     counted = {code: _count(prepared, split, code, most) for code in unknown}
     return {code: known[code] if code in known else counted[code] for code in languages}, ""
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it stands for a file that is not there (`planning.empty_files`)."""
+    """Whether it is in the place of a missing file (`planning.empty_files`)."""
     return path.stat().st_size == 0
 
 
 def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
-    if TYPES.get(prepared.config["type"]).raw:  # raw text is large, and its size on disk tells its tokens
+    if TYPES.get(prepared.config["type"]).raw:  # raw text is large, and its size on disk gives its tokens
         return 0
     asked = [prepared.settings["task"], prepared.settings["roots"], prepared.config["files"].get(code)]
     return _examples(json.dumps(asked), split, code, most)
@@ -86,9 +81,9 @@ def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
 
 @lru_cache(maxsize=4096)
 def _examples(asked: str, split: Split, code: str, most: int | None) -> int:
-    """Examples of some files, whichever tokenizer they are prepared for."""
-    told, roots, _ = json.loads(asked)
-    return sum(1 for _ in islice(task_from_json(told).stream(tuple(map(Path, roots)), split, code), most))
+    """Examples of some files, for all tokenizers together."""
+    task, roots, _ = json.loads(asked)
+    return sum(1 for _ in islice(task_from_json(task).stream(root_of({"roots": roots}), split, code), most))
 
 
 def _world_rows(name: str, split: Split) -> int:
@@ -98,23 +93,4 @@ def _world_rows(name: str, split: Split) -> int:
     field = name.removeprefix("micro_")
     if field == "retrieval":
         return DEFAULT.retrieval
-    if split != "train":
-        return int(getattr(DEFAULT, split))
-    return int(getattr(DEFAULT, _WORLD_SIZES.get(field, field)))
-
-
-def split_of(prepared: Stage) -> Split:
-    """The split whose files are read: a held-out validation set comes from the training files."""
-    config = prepared.config
-    split: Split = "train" if config["holdout"] and config["split"] == "validation" else config["split"]
-    return split
-
-
-def roots_of(prepared: Stage) -> tuple[Path, ...]:
-    """The data folders that it reads."""
-    return tuple(map(Path, prepared.settings["roots"]))
-
-
-def task_of(prepared: Stage) -> Task:
-    """The task that it reads."""
-    return task_from_json(prepared.settings["task"])
+    return int(getattr(DEFAULT, split if split != "train" else _WORLD_SIZES.get(field, field)))

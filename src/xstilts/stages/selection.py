@@ -1,8 +1,8 @@
-"""How the weights of a phase are chosen, as train stages describe it. No torch."""
+"""How the weights of a phase are selected: a train stage's config, and sentences about it. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,12 @@ from xstilts.graph.stage import Stage
 from xstilts.tasks.base import Split, Task
 
 OPTIONS = ("select", "checkpoints", "evaluate_every", "subset", "patience", "average")
-"""Of `TrainConfig`: they stand in a train stage's `selection` and not among its training options."""
+"""Fields of `TrainConfig` that a train stage has in `selection`, not among its training options."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Validation data by which the weights of a phase are judged.
+    """Validation data on which the weights of a phase are judged.
 
     Attributes:
         component: place in the mixture of the task whose head answers.
@@ -27,75 +27,61 @@ class Judge:
     data: Stage
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which weights of a phase are kept.
+def selection_of(options: Mapping[str, Any], judges: Sequence[Judge]) -> dict[str, Any]:
+    """The `selection` of a train stage; empty for the last weights without judges, as in old keys.
 
-    Attributes:
+    Args:
         options: training options, those of selection among them.
-        judges: what they are judged by; none where nothing is measured. With `last` and `average` only the end is.
+        judges: none where nothing is measured. With `last` and `average` they judge only the end.
     """
-
-    options: Mapping[str, Any]
-    judges: tuple[Judge, ...] = ()
-
-    @property
-    def by(self) -> str:
-        """The rule: as asked, but `last` where there is nothing to choose by."""
-        asked: str = self.options["select"]
-        return asked if self.judges or asked == "average" else "last"
-
-    def config(self) -> dict[str, Any]:
-        """What of it can change a number, for the key; nothing for the last weights, as before there was a choice."""
-        if self.by == "last" and not self.judges:
-            return {}
-        used = {"last": (), "average": ("average",)}.get(self.by, ("patience",))
-        told: dict[str, Any] = {"by": self.by, **{name: self.options[name] for name in used}}
-        if self.by != "last":
-            when = "checkpoints" if self.options["evaluate_every"] is None else "evaluate_every"
-            told[when] = self.options[when]
-        judges = [
-            {
-                "component": judge.component,
-                "task": judge.task.name,
-                "split": judge.split,
-                "metric": judge.task.metric,
-                "main": judge.task.main,
-            }
-            for judge in self.judges
-        ]
-        return {"selection": {**told, "judges": judges}}
-
-    def inputs(self) -> dict[str, Stage]:
-        """Role -> data: `dev0`, `dev1` ..., in the order of the judges."""
-        return {f"dev{i}": judge.data for i, judge in enumerate(self.judges)}
+    by: str = options["select"]
+    if not judges and by != "average":
+        return {}
+    used = {"last": (), "average": ("average",)}.get(by, ("patience",))
+    selection: dict[str, Any] = {"by": by, **{name: options[name] for name in used}}
+    if by != "last":
+        when = "checkpoints" if options["evaluate_every"] is None else "evaluate_every"
+        selection[when] = options[when]
+    judged = [
+        {
+            "component": judge.component,
+            "task": judge.task.name,
+            "split": judge.split,
+            "metric": judge.task.metric,
+            "main": judge.task.main,
+        }
+        for judge in judges
+    ]
+    return {**selection, "judges": judged}
 
 
 def in_words(stages: Iterable[Stage]) -> tuple[str, ...]:
-    """What a report says of the train stages: one sentence a rule; nothing where all keep their last weights."""
+    """One sentence per rule by which train stages keep weights; none where all keep the last."""
     rules: dict[str, dict[str, None]] = {}
     for stage in stages:
         if stage.kind in ("train", "choose"):
-            names = " with ".join(part["task"] for part in stage.config["components"])
-            rules.setdefault(_rule(stage), {})[names] = None
+            rules.setdefault(_rule(stage), {})[_tasks(stage)] = None
     if set(rules) <= {LAST}:
         return ()
     return tuple(f"Weights after training on {', '.join(names)}: {rule}." for rule, names in rules.items())
 
 
 def in_words_by_default(stages: Iterable[Stage]) -> tuple[str, ...]:
-    """One sentence on the epochs and learning rates that the experiment left open; none where it gives all."""
+    """One sentence on the epochs and learning rates that the experiment leaves open; none where it gives all."""
     found: dict[str, None] = {}
     for stage in stages:
         if stage.kind == "train" and (names := stage.settings.get("by_default")):
-            train, tasks = stage.config["train"], " with ".join(part["task"] for part in stage.config["components"])
+            train = stage.config["train"]
             said = {"epochs": f"{train['epochs']:g} epochs", "learning_rate": f"rate {train['learning_rate']:g}"}
-            found[f"{tasks}: {', '.join(said[name] for name in names)}"] = None
-    told = "Set by default from the size of the data and of the model: "
-    return (told + "; ".join(found) + ".",) if found else ()
+            found[f"{_tasks(stage)}: {', '.join(said[name] for name in names)}"] = None
+    return (f"Set by default from the size of the data and of the model: {'; '.join(found)}.",) if found else ()
 
 
 LAST = "the last"
+
+
+def _tasks(stage: Stage) -> str:
+    return " with ".join(part["task"] for part in stage.config["components"])
 
 
 def _rule(stage: Stage) -> str:

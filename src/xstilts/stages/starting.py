@@ -1,10 +1,9 @@
-"""Start stages: the model from which recipes start."""
+"""Start stages: the models from which recipes start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
@@ -24,54 +23,55 @@ from xstilts.backbones.load import (
 from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import link, write_json
+from xstilts.graph.job import Job
+from xstilts.stages.changes import POINTER
 from xstilts.stages.models import COPIED_BYTES, reopen_backbone
 from xstilts.task_types.masked_lm import published_head
 from xstilts.training.model import HeadSpec, save_heads, saved_heads
 
 _READ = (".json", ".safetensors", ".txt", ".model", ".jinja")
-"""Suffixes of what transformers reads of a model's folder; weights in pickles are saved anew."""
+"""Suffixes of the files that transformers reads; weights in pickles are saved again as safetensors."""
 
 
-def run_start(
-    config: Mapping[str, Any], settings: Mapping[str, Any], directory: Path, inputs: Mapping[str, Path]
-) -> None:
-    """Write a random backbone, what another stage pretrained, or a pointer to a pretrained one once it is checked."""
+def run_start(job: Job) -> None:
+    """Write a random backbone, what another stage pretrained, or a pointer to a pretrained one that was checked."""
+    config, settings, to = job.config, job.stage.settings, job.directory / "backbone"
     route, attention, output = config["route"], config.get("attention", "auto"), config.get("output", "head")
     commit = {}
     if "random" in config or "random_like" in config:
-        tokenizer = from_pretrained(AutoTokenizer, inputs["tokenizer"])
+        tokenizer = from_pretrained(AutoTokenizer, job.inputs["tokenizer"])
         if "random" in config:
-            architecture, fields = config["random"]["architecture"], config["random"]["config"]
+            architecture, fields, seed = (config["random"][name] for name in ("architecture", "config", "seed"))
             check_fields(architecture, fields)
-            seed = config["random"]["seed"]
         else:
             like = from_pretrained(AutoConfig, settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
             fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
         backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
-        save_backbone(backbone, directory / "backbone")
-    elif "model" in inputs:
-        backbone = reopen_backbone(inputs["model"], directory / "backbone", route, output)
+        save_backbone(backbone, to)
+    elif "model" in job.inputs:
+        backbone = reopen_backbone(job.inputs["model"], to, route, output)
     else:
         source, revision = settings["source"], settings["revision"]
+        folder = Path(source)
         backbone = load_backbone(source, revision, route, weights=Weights("auto"), output=output)
-        save_heads(_pretrained_heads(Path(source), revision, backbone), directory)
-        if not Path(source).is_dir():
-            found = Path(hf_hub_download(source, "config.json", revision=revision)).parent.name  # is loaded already
+        save_heads(_pretrained_heads(folder, revision, backbone), job.directory)
+        if not folder.is_dir():
+            found = Path(hf_hub_download(source, "config.json", revision=revision)).parent.name  # already downloaded
             commit = {"hub": source, "commit": found}
-            write_json(directory / "pointer.json", {"source": source, "revision": found})
-        elif not _taken_in(Path(source), directory / "backbone", config.get("files", ())):
-            if _size(Path(source)) < COPIED_BYTES:
-                save_backbone(backbone, directory / "backbone")
+            write_json(job.directory / POINTER, {"source": source, "revision": found})
+        elif not _linked(folder, to, config.get("files", ())):
+            if _size(folder) < COPIED_BYTES:
+                save_backbone(backbone, to)
             else:
-                write_json(directory / "pointer.json", {"source": str(Path(source).absolute()), "revision": None})
+                write_json(job.directory / POINTER, {"source": str(folder.absolute()), "revision": None})
     backbone.set_attention(attention)
     about = {**describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
-    write_json(directory / "about.json", about)
+    write_json(job.directory / "about.json", about)
 
 
 def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) -> dict[HeadSpec, dict[str, Tensor]]:
-    """Heads pretrained with the model: ours where the folder is one of our own, else the published masked-LM head."""
+    """Heads pretrained with the model: those of our own `heads.json`, else the published masked-LM head."""
     try:
         own = {spec: state for spec, state in saved_heads(source).items() if spec.task_type.pretrained_head}
     except (TypeError, LookupError, OSError, SafetensorError, XstiltsError) as error:
@@ -82,11 +82,11 @@ def _pretrained_heads(source: Path, revision: str | None, backbone: Backbone) ->
     return {HeadSpec("masked_lm", "masked_lm", ()): published} if published else {}
 
 
-def _taken_in(source: Path, to: Path, needed: Iterable[str]) -> bool:
+def _linked(source: Path, to: Path, needed: Iterable[str]) -> bool:
     """Link what transformers reads of a folder, or copy a small model from another file system; whether that was done.
 
     Args:
-        needed: files without which the model is not whole: those in pickles or in folders below are not taken.
+        needed: files that the model needs; those in pickles or in subfolders cannot be linked.
     """
     files = [path for path in source.iterdir() if path.suffix in _READ and not path.name.startswith("heads.")]
     far = source.stat().st_dev != to.parent.stat().st_dev

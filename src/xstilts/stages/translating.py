@@ -1,7 +1,6 @@
 """Translate stages: `examples.jsonl`, English training examples in another language, and `counts.json`.
 
-A translation of hours goes on where it was killed: examples are translated some at a time, and what is done is kept in
-`parts/` until all is.
+Machine translation may take hours, so it resumes after a kill: parts that are done are kept in `parts/` until the end.
 """
 
 from __future__ import annotations
@@ -9,22 +8,21 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from xstilts.backbones.load import load_backbone
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
-from xstilts.core.machine import Machine
 from xstilts.data.examples import Example, from_row, gold_of, to_row
-from xstilts.data.locate import Root, folders_of
+from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
+from xstilts.graph.job import Job
 from xstilts.microworld import write_translations
-from xstilts.stages.checksums import read_in
+from xstilts.stages.reading import root_of
 from xstilts.stages.translations import words_for
-from xstilts.tasks import TASKS, Task
+from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier
@@ -36,33 +34,21 @@ from xstilts.translation.quality import Judge
 from xstilts.translation.spec import TRANSLATING, Quality
 
 TOGETHER = 512
-"""Examples translated between two marks."""
-Report = Callable[[dict[str, Any]], None]
+"""Examples in a part."""
 
 
-def run_translate(
-    config: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    directory: Path,
-    inputs: Mapping[str, Path],
-    run: tuple[Mapping[str, Any], Report],
-) -> None:
-    """Write the translations of a task's English training split and what was lost; `run`: settings, and progress.
+def run_translate(job: Job) -> None:
+    """Write the translations of a task's English training split, and how many examples were left out and why.
 
     Raises:
-        DataError: no example is left, or files that do not fit their English side.
+        DataError: no example is left, or files do not fit their English side.
     """
-    machine, report = Machine(**run[0]), run[1]
-    root = read_in(settings, inputs)
-    task = task_from_json(settings["task"])
+    config = job.config
+    root, task = root_of(job.stage.settings, job.inputs), task_from_json(job.stage.settings["task"])
     with parsed_once():
         sources = [example for example in task.load(root, "train") if gold_of(example) is not None]
-    if config["engine"] in TRANSLATING:
-        carried = _by_machine(config, settings, machine, sources, directory, report)
-    elif config["engine"] == "files":
-        carried = _from_files(config, settings, root, sources)
-    else:
-        carried = _exact(config, task, root, sources, directory)
+    translate = {"files": _from_files, "microworld": _exact}.get(config["engine"], _by_machine)
+    carried = translate(job, sources)
     kept = [one for one in carried if one.example is not None]
     counts = {
         "task": config["task"],
@@ -72,62 +58,48 @@ def run_translate(
         "dropped": dict(sorted(Counter(one.reason for one in carried if one.example is None).items())),
         "projected": dict(sorted(Counter(one.method for one in kept if one.method).items())),
     }
-    write_json(directory / "counts.json", counts)
-    report({"fraction": 1.0, "message": words_for(counts)})
+    write_json(job.directory / "counts.json", counts)
+    job.report({"fraction": 1.0, "message": words_for(counts)})
     if not kept:
-        raise DataError(f"nothing is left of the translation: {words_for(counts)}", directory / "counts.json")
-    write_jsonl(directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
-    shutil.rmtree(directory / "parts", ignore_errors=True)
+        raise DataError(f"nothing is left of the translation: {words_for(counts)}", job.directory / "counts.json")
+    write_jsonl(job.directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
+    shutil.rmtree(job.directory / "parts", ignore_errors=True)
 
 
-def _by_machine(
-    config: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    machine: Machine,
-    sources: Sequence[Example],
-    directory: Path,
-    report: Report,
-) -> list[Carried]:
+def _by_machine(job: Job, sources: Sequence[Example]) -> list[Carried]:
+    assert job.config["engine"] in TRANSLATING
     carrier: Carrier | None = None
     found: list[Carried] = []
     for begin in range(0, len(sources), TOGETHER):
-        part, asked = directory / "parts" / f"{begin:08d}.jsonl", sources[begin : begin + TOGETHER]
+        part, asked = job.directory / "parts" / f"{begin:08d}.jsonl", sources[begin : begin + TOGETHER]
         done = _done(part, len(asked))
         if done is None:
-            carrier = carrier or _carrier(config, settings, machine, part.parent)
-            carried = carrier(asked)
-            write_jsonl(part, map(_row, carried))
-            done = _done(part, len(asked))
-            assert done is not None
+            carrier = carrier or _carrier(job, part.parent)
+            done = carrier(asked)
+            write_jsonl(part, ({**one._asdict(), "example": one.example and to_row(one.example)} for one in done))
         found += done
-        report({"fraction": len(found) / len(sources), "message": config["language"]})
+        job.report({"fraction": len(found) / len(sources), "message": job.config["language"]})
     return found
 
 
 def _done(part: Path, count: int) -> list[Carried] | None:
-    """What is translated of `count` examples; None where nothing is, or where what an earlier run left is not whole."""
+    """The translations of a part of `count` examples; None where it is missing or damaged."""
     if not part.exists():
         return None
     try:
-        found = [_carried(row) for _, row in read_jsonl(part)]
+        rows = [row for _, row in read_jsonl(part)]
+        found = [Carried(row["example"] and from_row(row["example"]), row["reason"], row["method"]) for row in rows]
         problem = f"{part}: {len(found)} of {count} translations" if len(found) != count else ""
     except (DataError, LookupError, TypeError) as error:
         problem = str(error)
     if problem:
-        sys.stderr.write(f"damaged, left by an earlier run ({problem}): translating these again\n")
+        sys.stderr.write(f"damaged, left by an earlier run ({problem}): translating this part again\n")
         return None
     return found
 
 
-def _row(one: Carried) -> dict[str, Any]:
-    return {**one._asdict(), "example": one.example and to_row(one.example)}
-
-
-def _carried(row: Mapping[str, Any]) -> Carried:
-    return Carried(row["example"] and from_row(row["example"]), row["reason"], row["method"])
-
-
-def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Machine, folder: Path) -> Carrier:
+def _carrier(job: Job, folder: Path) -> Carrier:
+    config, settings, machine = job.config, job.stage.settings, job.machine
     tokens, language = machine.micro_batch_tokens, config["language"]
     engine: Translate
     if config["engine"] == "command":
@@ -143,31 +115,26 @@ def _carrier(config: Mapping[str, Any], settings: Mapping[str, Any], machine: Ma
     return Carrier(Projector(language, engine, aligner), judge, config.get("coverage", 0.0))
 
 
-def _from_files(
-    config: Mapping[str, Any], settings: Mapping[str, Any], root: Root, sources: Sequence[Example]
-) -> list[Carried]:
-    language = config["language"]
-    holder = replace(task_from_json(settings["holder"]), languages=(language,))
-    judge = Judge(Quality(**config["quality"]), language)
+def _from_files(job: Job, sources: Sequence[Example]) -> list[Carried]:
+    language, root = job.config["language"], root_of(job.stage.settings, job.inputs)
+    holder = replace(task_from_json(job.stage.settings["holder"]), languages=(language,))
+    judge = Judge(Quality(**job.config["quality"]), language)
     return given(holder, holder.paths(root, "train", language), language, sources, judge)
 
 
-def _exact(
-    config: Mapping[str, Any], task: Task, root: Root, sources: Sequence[Example], directory: Path
-) -> list[Carried]:
-    """The world's items, drawn anew and written in the language; that English comes out as it was is made sure."""
-    folder, language = folders_of(root)[-1], config["language"]
+def _exact(job: Job, sources: Sequence[Example]) -> list[Carried]:
+    """The world's items, drawn again and written in the language; their English must be that of the files."""
+    task, language = task_from_json(job.stage.settings["task"]), job.config["language"]
+    folder = folders_of(root_of(job.stage.settings, job.inputs))[-1]
     place = folder / "world.json"
     if not place.exists():
         raise ConfigError(f"{folder} is no microworld (no world.json): only a microworld is translated exactly")
-    origin = TASKS.get(config.get("like") or task.name)
-    codes, drawn = ("en", language), directory / "drawn"
+    origin = TASKS.get(job.config.get("like") or task.name)
+    codes, drawn = ("en", language), job.directory / "drawn"
     shutil.rmtree(drawn, ignore_errors=True)
     write_translations(drawn, read_json(place), origin.name.removeprefix("micro_"), codes)
-    english, other = (
-        replace(task, files={"train": origin.files["train"]}, languages=codes).load(drawn, "train", code)
-        for code in codes
-    )
+    task = replace(task, files={"train": origin.files["train"]}, languages=codes)
+    english, other = (task.load(drawn, "train", code) for code in codes)
     if english != list(sources):
         raise DataError(f"the English training items of {task.name} are not those that world.json describes", place)
     shutil.rmtree(drawn)

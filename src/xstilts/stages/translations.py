@@ -12,26 +12,26 @@ from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
 from xstilts.microworld import TARGETS, VERSION
-from xstilts.stages.checksums import DataSource, checksums, identity, identity_of_model, roots_of
+from xstilts.stages.checksums import DataSource, identity, identity_of_model
 from xstilts.stages.describe import make
 from xstilts.stages.digests import digest
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.translation.command import printed_version
-from xstilts.translation.spec import EngineSpec
+from xstilts.translation.spec import SOURCE, TRANSLATING, EngineSpec
 
 CONVERTED = ("model.bin", "config.json", "*vocabulary*")
-"""What a CTranslate2 model is told by."""
+"""Files of a CTranslate2 model that are in the key."""
 TOKENIZER = ("tokenizer*", "*.model", "*.spm", "vocab*", "merges.txt", "special_tokens_map.json")
 
 
 @dataclass(frozen=True)
 class Translator:
-    """An engine with what the experiment adds to it.
+    """An engine of an experiment.
 
     Attributes:
-        aligner: source and revision of the encoder that aligns words, if there is one.
-        holders: tasks that hold the translations of others (`EngineSpec.tasks`), by name.
+        aligner: source and revision of the encoder that aligns words, if any.
+        holders: task -> the task whose training files are its translations (`EngineSpec.tasks`).
     """
 
     name: str
@@ -44,27 +44,43 @@ class Translator:
 
         Raises:
             ConfigError: the engine has nothing for this task or language.
-            DataError: files of translations that are missing.
+            DataError: files of translations are missing.
         """
-        kind = asked_type(task.type)
+        kind, engine = asked_type(task.type), self.spec.engine
         config: dict[str, Any] = {
             "task": task.name,
             "type": kind.name,
             "language": language,
-            "files": checksums(data, task, "train", ("en",)),
+            "files": data.checksums(task, "train", (SOURCE,)),
             **form_of(task),
             **self.spec.options(kind.projected, language),
         }
-        settings: dict[str, Any] = {"roots": roots_of(data), "task": task_to_json(task, ("en",))}
-        how = {"ctranslate2": self._machine, "command": self._command, "files": self._files, "microworld": self._exact}[
-            self.spec.engine
-        ]
-        more, places = how(task, language, data)
-        inputs = {"world": data.world} if data.world else {}
-        label = f"{task.name}, {language} by {self.name}"
-        return make("translate", {**config, **more}, inputs, label, **settings, **places, cost=20.0)
+        settings = data.settings(task, (SOURCE,))
+        if engine == "ctranslate2":
+            folder, tokenizer = self._model(language)
+            config["model"] = identity(folder, None, CONVERTED)
+            config["tokenizer"] = identity(tokenizer, None, TOKENIZER)
+            settings |= {"model": str(Path(folder).absolute()), "tokenizer": _place(tokenizer)}
+        elif engine == "command":
+            config |= self._command(language)
+        elif engine == "files":
+            holder = self._holder(task)
+            if data.world:
+                raise ConfigError(f"translation '{self.name}' reads files, and a microworld has none: use `microworld`")
+            config |= {"translated": data.checksums(holder, "train", (language,)), "holder": holder.name}
+            config |= {"holder_read": form} if (form := form_of(holder)) else {}
+            settings["holder"] = task_to_json(holder, (language,))
+        else:
+            self._check_world(task, language)
+            config["generator"] = VERSION
+        if engine in TRANSLATING and kind.projected and self.aligner is not None:
+            source, revision = self.aligner
+            config["aligner"] = identity_of_model(source, revision)
+            settings |= {"aligner": _place(source), "revision": revision}
+        return make("translate", config, data.inputs, f"{task.name}, {language} by {self.name}", **settings, cost=20.0)
 
-    def _machine(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _model(self, language: str) -> tuple[str, str]:
+        """The folder of the model for a language, and its tokenizer."""
         folder = self.spec.model or self.spec.models.get(language)
         if folder is None:
             known = ", ".join(self.spec.models)
@@ -74,39 +90,16 @@ class Translator:
                 f"'{folder}' of translation '{self.name}' is no CTranslate2 model (no model.bin in it): convert one "
                 "with ct2-transformers-converter --model NAME --output_dir FOLDER"
             )
-        tokenizer = self.spec.tokenizers.get(language) or self.spec.tokenizer or folder
-        config = {"model": identity(folder, None, CONVERTED), "tokenizer": identity(tokenizer, None, TOKENIZER)}
-        places: dict[str, Any] = {"model": str(Path(folder).absolute()), "tokenizer": _place(tokenizer)}
-        return self._aligned(task, config, places)
+        return folder, self.spec.tokenizers.get(language) or self.spec.tokenizer or folder
 
-    def _command(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _command(self, language: str) -> dict[str, Any]:
         argv = self.spec.argv(language)
         if argv is None:
             known = ", ".join(self.spec.command or ())
             raise ConfigError(f"translation '{self.name}' has no command for '{language}' (it has: {known}): add one")
         config: dict[str, Any] = {"command": list(argv), "version": printed_version(argv, self.spec.version)}
-        if scripts := {part: digest(Path(part)) for part in argv if Path(part).is_file()}:
-            config["scripts"] = scripts
-        return self._aligned(task, config, {})
-
-    def _aligned(
-        self, task: Task, config: dict[str, Any], places: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The same with the encoder that aligns words, where spans or tags are projected."""
-        if asked_type(task.type).projected and self.aligner is not None:
-            source, revision = self.aligner
-            config["aligner"] = identity_of_model(source, revision)
-            places |= {"aligner": _place(source), "revision": revision}
-        return config, places
-
-    def _files(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
-        holder = self._holder(task)
-        if data.world:
-            raise ConfigError(f"translation '{self.name}' reads files, and a microworld has none: take `microworld`")
-        config = {"translated": checksums(data, holder, "train", (language,)), "holder": holder.name}
-        if form := form_of(holder):
-            config["holder_read"] = form
-        return config, {"holder": task_to_json(holder, (language,))}
+        scripts = {part: digest(Path(part)) for part in argv if Path(part).is_file()}
+        return {**config, **({"scripts": scripts} if scripts else {})}
 
     def _holder(self, task: Task) -> Task:
         """The task whose training files are the translations."""
@@ -118,14 +111,13 @@ class Translator:
         spoken = tuple(dict.fromkeys([*LANGUAGES, *task.languages]))
         return replace(task, files={"train": self.spec.files[task.name]}, languages=spoken, gold={})
 
-    def _exact(self, task: Task, language: str, data: DataSource) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _check_world(self, task: Task, language: str) -> None:
         origin, codes = task.like or task.name, [one.code for one in TARGETS]
         if not origin.startswith("micro_") or language not in codes:
             raise ConfigError(
-                f"translation '{self.name}' is the microworld's: it has its tasks (not '{task.name}') in "
+                f"translation '{self.name}' is the microworld's: it translates its tasks (not '{task.name}') into "
                 f"{', '.join(codes)} (asked: {language})"
             )
-        return {"generator": VERSION}, {}
 
 
 def words_for(counts: Mapping[str, Any]) -> str:

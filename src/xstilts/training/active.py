@@ -1,9 +1,9 @@
 """The active vocabulary of a phase: the rows of the word embedding that its data can touch, and no others.
 
-A row that no token of the phase names has no gradient and no moments, so that AdamW only multiplies it by
-1 - rate x decay at every step. `narrow` trains a compact embedding of the other rows; `decay` is what the rest is
-multiplied by afterwards. Every parameter but the embedding is trained bit for bit as with all rows, clipping included,
-and the embedding to 1e-7. Of XLM-R's 250,002 rows English task data name some 10,000 to 30,000.
+A row whose token does not occur in the phase has no gradient and no moments: AdamW only multiplies it by
+1 - rate x decay at every step. `narrow` trains a compact embedding of the other rows; `decay` gives the factor for the
+rest. Every other parameter is trained bit for bit as with all rows, clipping included, and the embedding to 1e-7. In
+English task data some 10,000 to 30,000 of XLM-R's 250,002 tokens occur.
 Shape suffixes: A active rows, V vocabulary, E embedding size.
 """
 
@@ -36,16 +36,15 @@ class _Places:
 
 
 def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
-    """Leave in the word embedding the rows of these tokens alone, where the result is the same.
+    """Keep only the rows of these tokens in the word embedding, where that gives the same result.
 
-    It is if the embedding is trained, and nothing reads it but the look-up of tokens: no output layer of the model, no
-    head of the phase.
+    It does if the embedding is trained and only looked up: neither an output layer nor a head of the phase reads it.
 
     Args:
-        tokens: ids of all that the phase is trained and judged on.
+        tokens: ids of all data that the phase is trained and judged on.
 
     Returns:
-        the active rows, [A] int64, rising; None where all rows stay.
+        the active rows, [A] int64, ascending; None where all rows stay.
     """
     backbone = model.backbone
     words: Any = backbone.model.get_input_embeddings()
@@ -66,10 +65,10 @@ def narrow(model: Model, tokens: np.ndarray) -> Tensor | None:
 
 
 def decay(config: TrainConfig, done: Sequence[int], steps: int) -> float:
-    """What a row without gradients is multiplied by in a phase of `steps` steps.
+    """The factor of a row without gradients in a phase of `steps` steps.
 
     Args:
-        done: finished steps of the weights that are kept; of several, which are averaged, the mean.
+        done: finished steps of the weights that are kept; several if they are averaged.
     """
     rates = np.array([config.rate(step, steps) for step in range(max(done))])
     factors = np.cumprod(np.concatenate([[1.0], 1.0 - rates * config.weight_decay]))
@@ -77,9 +76,9 @@ def decay(config: TrainConfig, done: Sequence[int], steps: int) -> float:
 
 
 def clip_gradients(module: nn.Module, backbone: Backbone, largest: float) -> Tensor:
-    """Scale all gradients to a norm of at most `largest`; returns the norm before that.
+    """Scale all gradients to a norm of at most `largest`; returns the norm before.
 
-    Squares of the word embedding's rows are added in float64: rows without gradient cannot change the sum's rounding.
+    Squares of the word embedding's rows are summed in float64: rows without gradient do not change the rounding.
     """
     words = None if is_sharded(module) else backbone.embeddings
     gradients = [

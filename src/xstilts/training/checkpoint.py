@@ -1,10 +1,10 @@
 """Checkpoints of a running phase: trained weights, optimizer moments, the step. No pickles, whole or not at all.
 
-checkpoint/step.json    the step, JSON that belongs to it, a SHA-256 of every file of tensors and of itself
-*.safetensors           from one device, or from replicas: weights and moments; from shards: a file a rank
+checkpoint/step.json    the step, JSON that belongs to it, the SHA-256 of every file of tensors and of itself
+*.safetensors           weights and moments; one file per rank if they are sharded
 
-Weights that are frozen are those the phase started from, and are not saved again.
-There is nothing else to save: the batch order and the random draws of step k are functions of (seed, k).
+Frozen weights are those the phase started from, and are not saved again. Nothing else needs saving: the batch order and
+the random numbers of step k are functions of (seed, k).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xstilts.core.files import flush, read_json, sha256, write_json
 from xstilts.training.distributed import is_sharded, team, whole
 
 PLACES = ("checkpoint", "checkpoint.old")
-"""Where a whole one may lie: a kill between two renames leaves the one before under its other name."""
+"""Where a whole checkpoint may be: a kill between two renames leaves the previous one under the second name."""
 WEIGHTS, MOMENTS, STEP = "weights.safetensors", "moments.safetensors", "step.json"
 
 
@@ -41,30 +41,30 @@ def save_checkpoint(
     notes: Mapping[str, Any] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> None:
-    """Write `directory/checkpoint`, replacing the one before only when the new one is complete.
+    """Write `directory/checkpoint`; the previous one is replaced when the new one is complete.
 
-    Of several ranks all must call it; it can be loaded by any number of them.
+    All ranks must call it. Any number of ranks can load it.
 
     Args:
         step: finished optimizer steps.
         notes: JSON that must agree with the step, such as counts for the log.
-        beside: other files in `directory` without which it is of no use, with their SHA-256.
+        beside: other files in `directory` that it needs -> their SHA-256.
     """
     scratch = directory / "checkpoint.new"
     if team().leads:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-    team().leading(step)  # the others wait for the folder
+    team().leading(step)  # the other ranks wait for the folder
     files = _write(scratch, model, optimizer)
     if not team().leads:
         return
     files |= {f"../{name}": digest for name, digest in (beside or {}).items()}
-    told = {"step": step, "notes": dict(notes or {}), "files": files}
-    write_json(scratch / STEP, {**told, "sha256": _digest(told)})
+    record = {"step": step, "notes": dict(notes or {}), "files": files}
+    write_json(scratch / STEP, {**record, "sha256": _digest(record)})
     for path in (scratch / STEP, scratch):
         flush(path)
     final, old = (directory / name for name in PLACES)
-    if final.exists():  # else the old one is the last whole one: it stays until there is another
+    if final.exists():  # else the old one is the last whole one, and stays until there is another
         shutil.rmtree(old, ignore_errors=True)
         final.rename(old)
     scratch.rename(final)
@@ -72,7 +72,7 @@ def save_checkpoint(
 
 
 def _write(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, str]:
-    """Write the tensors; returns the SHA-256 of all files. Of shards every rank writes its own."""
+    """Write the tensors, every rank its own shards; returns the SHA-256 of all files."""
     weights: dict[str, torch.Tensor] = {name: value.detach() for name, value in _trained(model).items()}
     moments = {
         f"{name}|{key}": torch.as_tensor(value).detach()
@@ -96,17 +96,17 @@ def _write(folder: Path, model: nn.Module, optimizer: Optimizer) -> dict[str, st
     return team().joined(own) if is_sharded(model) else own
 
 
-def _digest(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _damage(place: Path) -> str:
-    """What is wrong with a checkpoint; empty where it is whole."""
+    """What is wrong with a checkpoint; empty if it is whole."""
     try:
-        told = read_json(place / STEP)
-        if told.pop("sha256") != _digest(told):
+        record = read_json(place / STEP)
+        if record.pop("sha256") != _digest(record):
             return f"{STEP} has changed since it was written"
-        changed = [name for name, digest in told["files"].items() if sha256(place / name) != digest]
+        changed = [name for name, digest in record["files"].items() if sha256(place / name) != digest]
     except DataError as error:
         return f"{STEP}: {error.problem}"
     except OSError as error:
@@ -117,10 +117,10 @@ def _damage(place: Path) -> str:
 
 
 def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
-    """Remove checkpoints that are not whole.
+    """Remove damaged checkpoints.
 
     Returns:
-        the finished steps of the one that a run goes on from, 0 where there is none; what was removed, and why.
+        the finished steps of the one that is left, 0 without one; what was removed, and why.
     """
     removed: list[str] = []
     for place in [directory / name for name in PLACES if (directory / name).exists()]:
@@ -132,20 +132,20 @@ def sift_checkpoints(directory: Path) -> tuple[int, list[str]]:
 
 
 def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> tuple[int, dict[str, Any]]:
-    """Restore the last complete checkpoint; returns its finished steps and notes, (0, {}) where there is none.
+    """Restore the last complete checkpoint; returns its finished steps and notes, or (0, {}) without one.
 
     Every rank reads its own part, tensor by tensor.
 
     Raises:
-        StageError: ranks on other machines see another checkpoint.
+        StageError: ranks see different checkpoints.
     """
     final = next((directory / name for name in PLACES if (directory / name).exists()), None)
-    told: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
-    step = int(told["step"])
+    record: dict[str, Any] = read_json(final / STEP) if final else {"step": 0, "notes": {}}
+    step = int(record["step"])
     if step != team().leading(step):
         raise StageError(
-            f"{socket.gethostname()} sees a checkpoint of step {step}, the leading rank another: the file system of "
-            "the store has not caught up on all nodes; run it again"
+            f"{socket.gethostname()} sees a checkpoint of step {step}, the leading rank another: the store's file "
+            "system is not up to date on all nodes; run it again"
         )
     if final is None:
         return 0, {}
@@ -161,11 +161,11 @@ def load_checkpoint(directory: Path, model: nn.Module, optimizer: Optimizer) -> 
             state[entry] = counter if key == "step" else torch.zeros_like(parameter)
             optimizer.state[parameter][key] = state[entry]
     state_dict_loader.load(state, storage_reader=reader, no_dist=True)
-    return step, dict(told["notes"])
+    return step, dict(record["notes"])
 
 
 def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What is trained, whole and on the CPU, by name, for the leading rank; of shards all ranks must ask for it."""
+    """Trained parameters by name, whole and on the CPU, for the leading rank; all ranks must call it."""
     found = {}
     for name, value in _trained(model).items():
         full = whole(value.detach())
@@ -176,7 +176,7 @@ def trained_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def fill_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Set what is trained, which is whole, to `weights`, in place."""
+    """Set the trained parameters, which are whole, to `weights` in place."""
     for name, value in _trained(model).items():
         value.copy_(weights[name])
 
@@ -186,7 +186,7 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def drop_checkpoint(directory: Path) -> None:
-    """Remove what a finished phase no longer needs; each under another name, so that no half of it is ever read."""
+    """Remove all checkpoints; each is renamed first, so that a half of it is never read."""
     gone = directory / "checkpoint.gone"
     shutil.rmtree(gone, ignore_errors=True)
     for name in ("checkpoint.new", *reversed(PLACES)):

@@ -1,4 +1,4 @@
-"""What a training run is: `TrainConfig`, in the key. How a machine carries it out is `xstilts.core.machine`."""
+"""The options of a training run, which are in the key. How a machine computes it: `xstilts.core.machine`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Select = Literal["validation", "last", "average", "oracle"]
 
 class TrainConfig(Strict):
     """One training phase. Defaults: AdamW as in jiant's XTREME scripts (decay 0.01, epsilon 1e-8, clip 1.0, linear
-    decay after 10 % warm-up). Epochs and rate that an experiment leaves open are set by `xstilts.training.defaults`.
+    decay after 10 % warm-up). `xstilts.training.defaults` sets epochs and learning rate that an experiment leaves open.
 
     `batch_size` counts examples (windows for span QA, blocks for masked LM), as papers report it.
 
-    `select` is which weights of the phase are kept: the best on English validation, as XTREME's scripts and jiant
-    choose (jiant: on the first 500 examples, every 1,000 steps, `patience: 30`), though English is a poor guide to
-    other languages (Keung et al. 2020); the last; the average of the run's snapshots (Schmidt et al. 2023; how many is
-    ours); or the best on the target's own languages, which is no zero-shot result.
+    `select` says which weights of the phase are kept: the best on English validation data, as in XTREME's scripts and
+    jiant (the first 500 examples, every 1,000 steps, `patience: 30`), though English is a poor guide to other languages
+    (Keung et al. 2020); the last; the average of the run's snapshots (Schmidt et al. 2023; their number is ours); or
+    the best on the target's own languages, which is no zero-shot result.
     """
 
     epochs: float = Field(
@@ -54,7 +54,7 @@ class TrainConfig(Strict):
     frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
     frozen_layers: int = Field(default=0, ge=0, description="lowest layers, with the embeddings, that are not trained")
 
-    select: Select = Field(default="validation", description="weights that are kept; `oracle`: for targets alone")
+    select: Select = Field(default="validation", description="weights that are kept; `oracle`: only for targets")
     checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
     evaluate_every: int | None = Field(default=None, gt=0, description="steps between snapshots, instead")
     subset: int = Field(default=500, ge=0, description="validation examples of each language, a fixed sample; 0: all")
@@ -66,7 +66,7 @@ class TrainConfig(Strict):
     def _averaged(self) -> TrainConfig:
         if self.select == "average" and self.lora is not None:
             raise ValueError(
-                "the mean of two adapters' factors is not that of their products: no `average` with `lora`"
+                "the mean of adapters' factors is not the mean of their products: give no `average` with `lora`"
             )
         return self
 
@@ -78,7 +78,7 @@ class TrainConfig(Strict):
 
     @property
     def held(self) -> dict[str, Any]:
-        """Frozen weights under adapters, as `Weights` names it: no more digits than the products they enter."""
+        """How frozen weights under adapters are held (`Weights`): no more digits than the products they enter."""
         return {"dtype": "bfloat16" if self.precision == "bf16" else "float32", "quantize": self.quantize}
 
     def rate(self, step: int, steps: int) -> float:

@@ -1,8 +1,8 @@
 """One phase on several devices: each computes a share of every step, and all end with the same weights.
 
-Either every device holds the whole model (DDP), or each a part of every layer (FSDP2, `Machine.shard`). The batch of a
-step is the plan's, whatever the number of devices; a loss is divided by the items of the whole step, so that the result
-is that of one device up to rounding.
+Every device holds the whole model (DDP), or a part of every layer (FSDP2, `Machine.shard`). The plan's batches do not
+depend on the number of devices, and a loss is divided by the items of the whole step, so the result is that of one
+device up to rounding.
 
 Ranks are started by `xstilts.stages.ranks`, with RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
 """
@@ -37,11 +37,11 @@ NO_LIMIT = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those that train together.
+    """The processes that train together, seen from this one.
 
     Attributes:
-        words: a group of all of them on the CPU, whose members may wait for each other as long as it takes: NCCL gives
-            up after ten minutes, and would make the device wait too.
+        words: a group of all of them on the CPU that may wait without limit: NCCL gives up after ten minutes, and makes
+            the device wait too.
     """
 
     rank: int = 0
@@ -50,14 +50,14 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether it is the one that writes and reports."""
+        """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
     def share(self, batches: Sequence[Batch]) -> list[tuple[Batch, float]]:
-        """This rank's micro-batches with the factors of their losses; every rank gets equally many.
+        """This rank's micro-batches with the factors of their losses; every rank gets the same number.
 
-        A batch that is left when all ranks have had the same number is computed by several, each for its part of the
-        loss. No factor is 0: times a loss that is infinite, it would be NaN.
+        Where the batches do not divide evenly, several ranks compute the same one, each for a part of its loss. No
+        factor is 0, which would make NaN of an infinite loss.
         """
         even = len(batches) - len(batches) % self.size
         own = [(batch, 1.0) for batch in batches[self.rank : even : self.size]]
@@ -73,7 +73,7 @@ class Team:
         return value
 
     def leading(self, value: int) -> int:
-        """The leading rank's value, on all ranks, once it has one; no device is waited for."""
+        """The leading rank's value, on all ranks: they wait for the leading rank, but for no device."""
         if self.size == 1:
             return value
         said = torch.tensor(value)
@@ -92,13 +92,13 @@ _TEAM: ContextVar[Team] = ContextVar("team")
 
 
 def team() -> Team:
-    """The ranks that were assembled, or this process alone."""
+    """The processes that were assembled, or only this one."""
     return _TEAM.get(Team())
 
 
 @contextmanager
 def assembled(device: str) -> Iterator[str]:
-    """Join the process group that the environment names; yields this rank's device."""
+    """Join the process group of the environment's variables; yields this rank's device."""
     kind = torch.device(device).type
     own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else device
     if kind == "cuda":
@@ -114,25 +114,25 @@ def assembled(device: str) -> Iterator[str]:
 
 
 def backends(kind: str) -> str:
-    """What carries collectives: with --offload, tensors of the CPU are summed and gathered beside a GPU's."""
+    """The backends of collectives: with --offload they sum and gather tensors of the CPU beside a GPU's."""
     return "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
 
 
-def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Module:
-    """The module as every rank runs it, on its device; its parameters are the ones to optimise, whichever way.
+def spread(module: nn.Module, backbone: Backbone, machine: Machine) -> nn.Module:
+    """The module as every rank runs it, on its device; its parameters are the ones to optimise.
 
-    FSDP2 moves what it shards layer by layer: no device holds the whole.
+    FSDP2 moves layer by layer what it shards: no device holds the whole.
     """
-    if settings.recompute:
+    if machine.recompute:
         recompute_layers(backbone)
     size = team().size
     if size == 1:
-        return module.to(settings.device)
-    if not settings.shard:
-        return DistributedDataParallel(module.to(settings.device), find_unused_parameters=True)
-    mesh = init_device_mesh(torch.device(settings.device).type, (size,))
+        return module.to(machine.device)
+    if not machine.shard:
+        return DistributedDataParallel(module.to(machine.device), find_unused_parameters=True)
+    mesh = init_device_mesh(torch.device(machine.device).type, (size,))
     pinned = mesh.device_type == "cuda"
-    offload = CPUOffloadPolicy(pin_memory=pinned) if settings.offload else OffloadPolicy()
+    offload = CPUOffloadPolicy(pin_memory=pinned) if machine.offload else OffloadPolicy()
     for layer in layer_stack(backbone):
         fully_shard(layer, mesh=mesh, offload_policy=offload)
     fully_shard(module, mesh=mesh, offload_policy=offload)
@@ -140,18 +140,18 @@ def spread(module: nn.Module, backbone: Backbone, settings: Machine) -> nn.Modul
 
 
 def unsynchronised(module: nn.Module) -> AbstractContextManager[Any]:
-    """For all micro-batches of a step but the last: gradients are summed here before they are summed over ranks."""
+    """A block for all micro-batches of a step but the last: gradients are not summed over ranks yet."""
     return module.no_sync() if isinstance(module, DistributedDataParallel) else nullcontext()
 
 
 def recompute_layers(backbone: Backbone) -> None:
-    """Activation checkpointing: keep each layer's input alone, and compute the layer again for its gradient."""
+    """Activation checkpointing: keep only each layer's input, and compute the layer again for its gradient."""
     for layer in layer_stack(backbone):
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def whole(value: Tensor) -> Tensor:
-    """A tensor with all its shards; all ranks must ask for it."""
+    """A tensor with all its shards; all ranks must call it."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
@@ -166,7 +166,7 @@ def is_sharded(model: nn.Module) -> bool:
 
 
 def gather(model: nn.Module) -> None:
-    """Give the leading rank whole weights again, on the CPU; the others are left without any."""
+    """Give the leading rank whole weights again, on the CPU; other ranks keep none."""
     done: dict[int, nn.Parameter] = {}
     for module in model.modules():
         parameters: dict[str, Any] = module._parameters
@@ -174,7 +174,7 @@ def gather(model: nn.Module) -> None:
             if not isinstance(parameter, DTensor):
                 continue
             if id(parameter) not in done:
-                full = whole(parameter.detach())  # all must ask for it
+                full = whole(parameter.detach())
                 kept = full.cpu() if team().leads else full.new_empty(0)
                 done[id(parameter)] = nn.Parameter(kept, parameter.requires_grad)
             parameters[name] = done[id(parameter)]

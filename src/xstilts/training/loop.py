@@ -1,8 +1,8 @@
-"""The one training loop: a generator of step records. Who iterates decides to log, save or stop."""
+"""The one training loop: a generator of step records. Its caller decides when to log, save or stop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,15 +23,19 @@ from xstilts.task_types.features import Features
 from xstilts.training.active import clip_gradients
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import own_part, team, unsynchronised, whole
+from xstilts.training.mixture import Part
 from xstilts.training.model import Model
 from xstilts.training.plan import Plan
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What happened in one optimizer step. `loss` and `grad_norm` stay on the device until they are read.
+    """One optimizer step.
 
-    `at_once` is the largest number of tokens computed at a time: the machine's, until the memory does not suffice.
+    Attributes:
+        loss, grad_norm: stay on the device until they are read.
+        count: items of the loss.
+        at_once: most tokens computed at a time: the machine's number, until memory runs short.
     """
 
     step: int
@@ -45,28 +49,25 @@ class StepRecord:
 
     def row(self) -> dict[str, Any]:
         """A flat JSON object; `loss` is the mean per item."""
-        return {
-            "step": self.step,
-            "task": self.task,
-            "loss": round(float(self.loss), 6),
-            "grad_norm": round(float(self.grad_norm), 5),
-            "rate": self.rate,
-            "tokens": self.tokens,
-            "count": self.count,
-        }
+        read = {"loss": round(float(self.loss), 6), "grad_norm": round(float(self.grad_norm), 5)}
+        rest = {"rate": self.rate, "tokens": self.tokens, "count": self.count}
+        return {"step": self.step, "task": self.task, **read, **rest}
 
 
 @dataclass(frozen=True)
 class Phase:
-    """All that a phase of training is: data by source, plan, configuration, seed."""
+    """A phase of training: a mixture with its data and its plan, whose seed is the phase's."""
 
-    tasks: tuple[str, ...]
+    parts: tuple[Part, ...]
     types: tuple[TaskType, ...]
     features: tuple[Features, ...]
-    weights: tuple[float, ...]
     plan: Plan
     config: TrainConfig
-    seed: int
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(part.task for part in self.parts)
 
     def suited(self, backbone: Backbone) -> Phase:
         """The same phase with task types as this backbone needs them."""
@@ -76,21 +77,16 @@ class Phase:
 def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> Optimizer:
     """Fused AdamW; biases and norms (everything of one dimension) are not decayed."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    groups: Sequence[Mapping[str, Any]] = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return AdamW(
-        [dict(group) for group in groups if group["params"]],
-        lr=config.learning_rate,
-        betas=config.betas,
-        eps=config.epsilon,
-        fused=True,
-    )
+    used = [group for group in groups if group["params"]]
+    return AdamW(used, lr=config.learning_rate, betas=config.betas, eps=config.epsilon, fused=True)
 
 
 class Losses(nn.Module):
-    """Model and phase as one module, whose forward is the loss of a micro-batch: where DDP and FSDP take hold."""
+    """Model and phase as one module whose forward is the loss of a micro-batch: DDP and FSDP wrap it."""
 
     def __init__(self, model: Model, phase: Phase) -> None:
         super().__init__()
@@ -109,25 +105,25 @@ def train(
     model: Model,
     phase: Phase,
     optimizer: Optimizer,
-    settings: Machine,
+    machine: Machine,
     start: int = 0,
     losses: nn.Module | None = None,
 ) -> Iterator[StepRecord]:
     """Train from step `start` to the end of the plan, yielding after each optimizer step.
 
-    Where the memory of the one device does not suffice, the step is computed again from its beginning with half the
-    tokens at a time, and so are those that follow.
+    If a single device runs out of memory, the step starts again with half the tokens at a time, which holds for the
+    following steps too.
 
     Args:
-        losses: the model's `Losses`, spread over several devices; if not given, on this one.
+        losses: the model's `Losses`, spread over several devices; by default on this one.
 
     Raises:
-        FailedRun: a loss that is not finite.
-        OutOfMemory: the memory of one of several devices does not suffice, or not for one text.
+        FailedRun: a loss is not finite.
+        OutOfMemory: one of several devices is out of memory, or memory does not suffice for one text.
     """
     config = phase.config
     if losses is None:
-        losses = Losses(model, phase).to(settings.device)
+        losses = Losses(model, phase).to(machine.device)
     losses.train()
     recent: list[Tensor] = []
     finite: float | None = None
@@ -136,9 +132,9 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         source = phase.plan[step].source
-        while (computed := _computed(losses, phase, step, settings)) is None:
+        while (computed := _computed(losses, phase, step, machine)) is None:
             optimizer.zero_grad(set_to_none=True)  # what its first micro-batches have left
-            settings = replace(settings, micro_batch_tokens=_fewer_tokens(phase, step, settings))
+            machine = replace(machine, micro_batch_tokens=_fewer_tokens(phase, step, machine))
         loss, batches = computed
         norm = whole(clip_gradients(losses, model.backbone, config.clip))
         optimizer.step()
@@ -151,89 +147,90 @@ def train(
             rate,
             sum(len(batch.packed.ids_T) for batch in batches),
             sum(batch.count for batch in batches),
-            settings.micro_batch_tokens,
+            machine.micro_batch_tokens,
         )
         recent.append(loss)
-        if (step + 1) % settings.log_every == 0 or step + 1 == phase.plan.steps:
+        if (step + 1) % machine.log_every == 0 or step + 1 == phase.plan.steps:
             finite = _last_finite(phase, record, torch.stack(recent).tolist(), finite)
             recent.clear()
         yield record
 
 
-def _computed(losses: nn.Module, phase: Phase, step: int, settings: Machine) -> tuple[Tensor, list[Batch]] | None:
-    """Gradients of a step, with its mean loss and its micro-batches; None where the memory does not suffice."""
+def _computed(losses: nn.Module, phase: Phase, step: int, machine: Machine) -> tuple[Tensor, list[Batch]] | None:
+    """Compute the gradients of a step; returns its mean loss and its micro-batches, None when out of memory."""
     rank = team().rank
-    batches = list(collate(phase, step, settings))
-    # Dropout is a function of the plan (`backbones.dropout`). What fused kernels draw is one of (seed, step, rank).
-    torch.manual_seed(derive_seed(phase.seed, "dropout", step, *([rank] if rank else [])))
+    batches = list(collate(phase, step, machine))
+    # Dropout is a function of the plan (`backbones.dropout`). Fused kernels draw by (seed, step, rank).
+    torch.manual_seed(derive_seed(phase.plan.seed, "dropout", step, *([rank] if rank else [])))
     try:
-        return accumulate(losses, phase, phase.plan[step].source, batches, settings.device), batches
+        return accumulate(losses, phase, phase.plan[step].source, batches, machine.device), batches
     except torch.OutOfMemoryError:
-        return None  # and its frames are gone, which hold tensors
+        return None  # here the frames that hold tensors are gone
 
 
-def _fewer_tokens(phase: Phase, step: int, settings: Machine) -> int:
-    """How many tokens to compute at a time after so many as now were too many in this step."""
+def _fewer_tokens(phase: Phase, step: int, machine: Machine) -> int:
+    """How many tokens to compute at a time after the present number was too large in this step."""
     source, rows = phase.plan[step]
     lengths = phase.features[source].lengths[rows]
     if not phase.types[source].splits_batches:
         lengths = lengths.sum(keepdims=True)
     place = f"step {step} of {phase.tasks[source]}"
     size = team().size
-    tokens = halved_budget(lengths, settings.micro_batch_tokens, settings.device, place, size)
-    if size > 1:  # the others wait for it in the middle of a sum: all begin again
-        raise OutOfMemory(f"{settings.device} is out of memory at {place}", tokens)
+    tokens = halved_budget(lengths, machine.micro_batch_tokens, machine.device, place, size)
+    if size > 1:  # the other ranks wait in the middle of a sum: all start again
+        raise OutOfMemory(f"{machine.device} is out of memory at {place}", tokens)
     return tokens
 
 
-def collate(phase: Phase, step: int, settings: Machine) -> Iterator[Batch]:
+def collate(phase: Phase, step: int, machine: Machine) -> Iterator[Batch]:
     """The micro-batches of one step that have items, for all ranks; masking draws from a generator of (seed, step).
 
-    Each knows what its segments are in the step, for dropout.
+    Each knows which of the step's segments it has, for dropout.
     """
     source, rows = phase.plan[step]
     features, task_type = phase.features[source], phase.types[source]
-    rng = generator(phase.seed, "collate", step)
+    rng = generator(phase.plan.seed, "collate", step)
     lengths = features.lengths[rows]
     if task_type.splits_batches:
-        groups = micro_batches(lengths, settings.micro_batch_tokens, team().size)
+        groups = micro_batches(lengths, machine.micro_batch_tokens, team().size)
     else:
         groups = [np.argsort(-lengths, kind="stable")]
-    seed = derive_seed(phase.seed, "dropout", step)
+    seed = derive_seed(phase.plan.seed, "dropout", step)
     batches = task_type.micro_batches(features, rows, groups, rng)
     for positions, batch in zip(groups, batches, strict=True):
         if not batch.count:
             continue
         sizes = np.diff(features.first_segment)[rows[positions]]
-        if sizes.sum() != len(batch.packed.lengths):  # types in text read one segment of each instance, its prompt
+        if sizes.sum() != len(batch.packed.lengths):  # types in text read only the prompt of each instance
             sizes = np.ones_like(sizes)
         parts = np.concatenate([np.arange(size) for size in sizes])
         yield replace(batch, packed=batch.packed.planned(seed, np.repeat(positions, sizes), parts))
 
 
 def accumulate(losses: nn.Module, phase: Phase, source: int, batches: Sequence[Batch], device: str) -> Tensor:
-    """Backward over this rank's share of a step's micro-batches; returns the mean loss per item of all.
+    """Backward over this rank's share of a step's micro-batches; returns the mean loss per item of the whole step.
 
-    The gradient is that of sum(loss) / count over the whole step, however it was cut.
+    The gradient is that of sum(loss) / count over the whole step, whatever its micro-batches.
     """
     ours = team()
-    count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens alone has nothing to predict
+    count = max(1, sum(batch.count for batch in batches))  # masked LM of unknown tokens has nothing to predict
     total = torch.zeros((), device=device)
     own = ours.share(batches)
     for number, (batch, factor) in enumerate(own, start=1):
         with unsynchronised(losses) if number < len(own) else nullcontext():
             loss = factor * losses(source, batch.to(device))
             # DDP and FSDP take the mean over ranks.
-            (loss * (ours.size * phase.weights[source] / count)).backward()
+            (loss * (ours.size * phase.parts[source].weight / count)).backward()
         total += loss.detach()
     return ours.sum(total) / count
 
 
 def _last_finite(phase: Phase, record: StepRecord, losses: Sequence[float], before: float | None) -> float:
-    """The loss of the last step, once all are finite.
+    """The loss of the last step.
 
     Args:
-        losses: of the steps since it was last asked, up to that of `record`; `before`: the one before these.
+        losses: of the steps since the last call, up to that of `record`.
+        before: the loss before these.
 
     Raises:
         FailedRun: one of them is infinite or NaN.
@@ -248,7 +245,7 @@ def _last_finite(phase: Phase, record: StepRecord, losses: Sequence[float], befo
 
 
 def check_weights(model: nn.Module, record: StepRecord) -> None:
-    """Refuse weights that are not finite after a step; of several ranks all call it.
+    """Refuse weights that are not finite after a step; all ranks call it.
 
     Raises:
         FailedRun: a weight is infinite or NaN.

@@ -1,18 +1,20 @@
-"""How often each task of a mixture is drawn (Raffel et al. 2020, section 3.5.2; jiant's samplers).
+"""Mixtures: the tasks of a phase, and how often each is drawn (Raffel et al. 2020, section 3.5.2; jiant's samplers).
 
 With n_i examples, capped at K:  proportional min(n_i, K) / sum;  temperature min(n_i, K)^(1/T), normalised;  uniform
-1/k;  given rates, normalised. One task per optimizer step, as in jiant. A mixture may be annealed: step k of n is drawn
-with probabilities on the line from the first to the last (jiant's time-dependent sampler, for a line).
+1/k;  given rates, normalised. One task per optimizer step, as in jiant. A mixture may be annealed: the probabilities of
+step k of n lie on the line from the first step's to the last's (jiant's time-dependent sampler).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from xstilts.core.errors import ConfigError
+from xstilts.graph.stage import drop_defaults
 from xstilts.training.config import TrainConfig
 from xstilts.training.plan import steps_of
 
@@ -28,7 +30,7 @@ def probabilities(
     temperature: float = 2.0,
     rates: Sequence[float | None] | None = None,
 ) -> np.ndarray:
-    """Probability of each task, summing to 1. A rate given to some tasks only is their share; the rest is divided.
+    """Probability of each task, summing to 1. A given rate is a task's share; the other tasks divide the rest.
 
     Raises:
         ConfigError: rates that are negative, or sum above 1 while other tasks have none.
@@ -55,43 +57,97 @@ def probabilities(
 
 
 class Draws(NamedTuple):
-    """Probabilities of a phase's components in its first step and in its last (None: the same), and its steps."""
+    """Probabilities of a mixture's parts in the first step and, where annealed, in the last; and the phase's steps."""
 
     first: tuple[float, ...]
     last: tuple[float, ...] | None
     steps: int
 
 
-def draws_of(
-    parts: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any], sizes: Sequence[int], options: TrainConfig
-) -> Draws:
-    """The draws of a phase as a train stage describes it.
+@dataclass(frozen=True)
+class Part:
+    """A task of a mixture.
 
-    Replayed components stand behind the phase's own and share `replay` by size. A phase given in epochs has the steps
-    of its own components, and those that replay takes on top; one given in steps has these in all. The cap is of
-    mixtures: a task alone is read whole.
-
-    Args:
-        sizes: instances of each component.
+    Attributes:
+        task: its name, and its head's.
+        type: its task type, with `options`: masking rate, temperature ...
+        rate: share of the steps; `rate_end`: the share by the last step. None: as the sampling says.
+        weight: factor of its loss.
+        exponent: its languages are drawn by size to this power.
+        replayed: of an earlier phase, whose head it keeps.
     """
-    own = [i for i, part in enumerate(parts) if not part.get("replayed")]
-    cap, replay = sampling["cap"], sampling.get("replay", 0.0)
 
-    def shares(kind: Sampling, temperature: float, rate: str) -> np.ndarray:
-        rates = [parts[i].get(rate) for i in own]
-        found = probabilities([sizes[i] for i in own], kind, cap, temperature, rates)
-        if len(own) == len(parts):
-            return found
-        return np.concatenate([found * (1 - replay), probabilities(sizes[len(own) :], cap=cap) * replay])
+    task: str
+    type: str
+    labels: tuple[str, ...] = ()
+    rate: float | None = None
+    weight: float = 1.0
+    exponent: float = 0.3
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rate_end: float | None = None
+    replayed: bool = False
 
-    first, end = shares(sampling["sampling"], sampling["temperature"], "rate"), sampling.get("end")
-    last = shares(end["sampling"], end["temperature"], "rate_end") if end else None
-    steps = options.steps
-    if steps is None:
-        drawn = [sizes[i] for i in own if first[i] > 0 or (last is not None and last[i] > 0)]
-        steps = steps_of(drawn, options.batch_size, options.epochs, cap if len(own) > 1 else max(sizes))
-        steps = round(steps / (1 - replay)) if replay else steps
-    return Draws(tuple(first), None if last is None else tuple(last), steps)
+
+@dataclass(frozen=True)
+class Mixture:
+    """The tasks of a phase and how they are drawn.
+
+    Attributes:
+        parts: replayed ones last.
+        cap: largest size of a task that counts, where there are several.
+        replay: share of the steps on replayed parts, which divide it by size.
+        end: annealed: `sampling` and `temperature` of the last step.
+    """
+
+    parts: tuple[Part, ...]
+    sampling: Sampling = "proportional"
+    cap: int = CAP
+    temperature: float = 2.0
+    replay: float = 0.0
+    end: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Mixture:
+        """That of a train stage."""
+        parts = (Part(**{**row, "labels": tuple(row["labels"])}) for row in config["components"])
+        return cls(tuple(parts), **config["sampling"])
+
+    def config(self) -> dict[str, Any]:
+        """The inverse of `of`: its part of a train stage's config."""
+        own = {name: value for name, value in asdict(self).items() if name != "parts"}
+        return {
+            "components": [drop_defaults(asdict(part), {"rate_end": None, "replayed": False}) for part in self.parts],
+            "sampling": drop_defaults(own, {"replay": 0.0, "end": None}),
+        }
+
+    def draws(self, sizes: Sequence[int], options: TrainConfig) -> Draws:
+        """The draws of a phase.
+
+        A phase given in epochs has the steps of its own parts, and those of replay on top. One given in steps has these
+        in all.
+
+        Args:
+            sizes: instances of each part.
+        """
+        own = [i for i, part in enumerate(self.parts) if not part.replayed]
+
+        def shares(kind: Sampling, temperature: float, rates: Sequence[float | None]) -> np.ndarray:
+            found = probabilities([sizes[i] for i in own], kind, self.cap, temperature, [rates[i] for i in own])
+            if len(own) == len(self.parts):
+                return found
+            again = probabilities(sizes[len(own) :], cap=self.cap)
+            return np.concatenate([found * (1 - self.replay), again * self.replay])
+
+        first, last = shares(self.sampling, self.temperature, [part.rate for part in self.parts]), None
+        if self.end:
+            last = shares(self.end["sampling"], self.end["temperature"], [part.rate_end for part in self.parts])
+        steps = options.steps
+        if steps is None:
+            drawn = [sizes[i] for i in own if first[i] > 0 or (last is not None and last[i] > 0)]
+            cap = self.cap if len(own) > 1 else max(sizes)  # a task alone is read whole
+            steps = steps_of(drawn, options.batch_size, options.epochs, cap)
+            steps = round(steps / (1 - self.replay)) if self.replay else steps
+        return Draws(tuple(first), None if last is None else tuple(last), steps)
 
 
 def language_probabilities(sizes: Sequence[int], exponent: float) -> np.ndarray:

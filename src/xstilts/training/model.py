@@ -18,7 +18,7 @@ from xstilts.task_types import TASK_TYPES, TaskType
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """A task as the model sees it."""
+    """What a head is for."""
 
     task: str
     type: str
@@ -30,12 +30,12 @@ class HeadSpec:
 
     @property
     def kind(self) -> str:
-        """The type whose head it is, where several types train one; as such it is saved."""
+        """The type under which the head is saved, where several types train the same one."""
         return self.task_type.head_of or self.type
 
 
 class Heads(nn.Module):
-    """Heads by task name. torch's ModuleDict refuses names that are its own words, such as `train` or `items`."""
+    """Heads by task name. torch's ModuleDict refuses names of its own methods, such as `train` or `items`."""
 
     def __setitem__(self, task: str, head: nn.Module) -> None:
         self._modules[task] = head
@@ -63,20 +63,20 @@ class Model(nn.Module):
             if spec.kind != spec.type and lenders:
                 self.heads[spec.task] = self.heads[lenders[0]]
                 continue
-            # Each head has its own stream: a task's head is the same alone and in a mixture.
+            # Each head has its own seed: a task's head starts the same alone and in a mixture.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "head", spec.task))
                 self.heads[spec.task] = spec.task_type.head(backbone, spec.labels, dropout)
 
 
 def save_model_heads(model: Model, directory: Path) -> None:
-    """The heads of this phase, and those that are carried on."""
+    """Save the heads of this phase, and those carried on for later ones."""
     heads = {spec: dict(model.heads[spec.task].state_dict()) for spec in model.specs}
     save_heads({**model.carried, **heads}, directory)
 
 
 def save_heads(heads: Mapping[HeadSpec, Mapping[str, torch.Tensor]], directory: Path) -> None:
-    """`heads.safetensors` and `heads.json`."""
+    """Write `heads.safetensors` and `heads.json`."""
     state = {
         f"{spec.task}.{name}": value.detach().cpu().contiguous().clone()  # a shared head is saved under each name
         for spec, own in heads.items()
@@ -88,7 +88,7 @@ def save_heads(heads: Mapping[HeadSpec, Mapping[str, torch.Tensor]], directory: 
 
 
 def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
-    """The heads in a stage's folder; none where it holds a bare backbone."""
+    """The heads in a stage's folder; none for a bare backbone."""
     if not (directory / "heads.json").exists():
         return {}
     state = load_file(directory / "heads.safetensors")
@@ -101,7 +101,7 @@ def saved_heads(directory: Path) -> dict[HeadSpec, dict[str, torch.Tensor]]:
 
 
 def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Reuse heads of earlier phases: of the tasks in `keep`, each from its folder, of pretraining always.
+    """Load heads of earlier phases: pretrained ones always, and those of the tasks in `keep`, each from its folder.
 
     A pretrained head that this phase does not train is carried on for later ones.
 
@@ -109,8 +109,8 @@ def restore_heads(model: Model, directory: Path, keep: Mapping[str, Path]) -> di
         directory: of the previous phase.
 
     Returns:
-        what was `loaded`, what was `dropped` (present before, not used), what was `carried`, what is `fresh`: for the
-        log, since silently reused or dropped heads have changed published numbers.
+        which heads were `loaded`, `carried`, `dropped` (present before, not used), and which are `fresh`. This is
+        recorded, since silently reused or dropped heads have changed published numbers.
     """
     folders = {folder: saved_heads(folder) for folder in {directory, *keep.values()}}
     before = folders[directory]

@@ -1,12 +1,11 @@
 """The batch plan: which examples each optimizer step sees, as a pure function of (lengths, mixture, seed, step).
 
-There is no loader and no loader state. Resuming is asking for step k; so is reading the log of a finished run. Each
-source is an endless stream of its instances, one permutation after the other; batches are cut from the stream without
-regard to epoch borders, so that all are full. A corpus of several languages is one stream per language, with the
-language of each place drawn beforehand.
+There is no loader and no loader state: to resume is to ask for step k. Each source is an endless stream of its
+instances, one permutation after the other. Batches are cut from the stream across epoch borders, so that all are full.
+A corpus of several languages is one stream per language, and the language of each place is drawn beforehand.
 
-Packing needs no sorting by length, which keeps the order fully random; `bucket` sorts within blocks of that many
-batches, which pays on the padded route and where attention over unequal segments is slow.
+Packing needs no sorting by length, so the order is fully random. `bucket` sorts within blocks of that many batches: it
+pays on the padded route and where attention over unequal segments is slow.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ class Source:
     """One task of a mixture.
 
     Attributes:
-        name: enters the seeds, so that a task's order does not depend on its place in the mixture.
+        name: part of the seeds, so that a task's order does not depend on its place in the mixture.
         lengths: tokens of each instance.
-        groups: for each language the rows that are its own; one group for most tasks.
+        groups: the rows of each language; one group for most tasks.
         shares: probability of each group.
     """
 
@@ -56,7 +55,7 @@ class Plan:
     """Batches of `batch_size` instances for `steps` optimizer steps.
 
     Attributes:
-        probabilities: of each source; annealed: what they become, in a line, by the last step.
+        probabilities: of each source; `annealed`: those of the last step, approached on a line.
     """
 
     sources: tuple[Source, ...]
@@ -87,11 +86,7 @@ class Plan:
     @cached_property
     def _ordinals(self) -> Array:
         """How many earlier steps had the same source, [steps]."""
-        ordinals = np.zeros(self.steps, dtype=np.int64)
-        for source in range(len(self.sources)):
-            own = self.sequence == source
-            ordinals[own] = np.arange(own.sum())
-        return ordinals
+        return _earlier(self.sequence)
 
     def __getitem__(self, step: int) -> Step:
         """The rows of optimizer step `step`, from 0."""
@@ -133,11 +128,7 @@ class Plan:
         spec = self.sources[source]
         drawn = generator(self.seed, spec.name, "groups").random(places)
         groups = np.minimum(np.searchsorted(np.cumsum(spec.shares), drawn, side="right"), len(spec.groups) - 1)
-        ordinals = np.zeros(places, dtype=np.int64)
-        for group in range(len(spec.groups)):
-            own = groups == group
-            ordinals[own] = np.arange(own.sum())
-        return groups.astype(np.int16), ordinals
+        return groups.astype(np.int16), _earlier(groups)
 
     def _of_group(self, source: int, group: int, places: Array) -> Array:
         """Rows at the given ordinals of one group: the n-th permutation serves places n * size to (n + 1) * size."""
@@ -155,6 +146,15 @@ class Plan:
         return generator(self.seed, self.sources[source].name, "order", group, epoch).permutation(size)
 
 
+def _earlier(values: Array) -> Array:
+    """How many earlier places have the same value."""
+    ordinals = np.zeros(len(values), dtype=np.int64)
+    for value in np.unique(values):
+        own = values == value
+        ordinals[own] = np.arange(own.sum())
+    return ordinals
+
+
 def steps_of(sizes: Sequence[int], batch_size: int, epochs: float, cap: int) -> int:
-    """Optimizer steps of a phase given in epochs: the sum over tasks of epochs x capped size / batch, rounded up."""
+    """Optimizer steps of a phase given in epochs: epochs x capped size / batch, rounded up, summed over tasks."""
     return sum(int(np.ceil(min(size, cap) * epochs / batch_size)) for size in sizes)

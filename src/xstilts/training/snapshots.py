@@ -1,7 +1,7 @@
 """Snapshots of a running phase's weights: when they are taken, and the one that is kept for the end.
 
-A snapshot holds what is trained, as a checkpoint does, without moments. One file is kept, the best or the sum so far,
-and beside it the one that the last checkpoint knew of: a run that is killed goes on from there, and must find it.
+A snapshot holds the trained weights of a checkpoint without the moments. One file is kept, the best or the sum so far,
+and that of the last checkpoint, which a resumed run needs.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from xstilts.core.files import flush, sha256
 
 
 def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]:
-    """Numbers of finished steps, rising, at which snapshots are taken; the end is always one.
+    """Numbers of finished steps, ascending, at which snapshots are taken; the last is the end.
 
     Args:
         steps: of the phase.
-        count: snapshots at equal distances, fewer where there are fewer steps.
+        count: snapshots at equal distances, or fewer if there are fewer steps.
         every: steps between two, instead of `count`.
     """
     if every is not None:
@@ -30,10 +30,10 @@ def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]
 
 
 class Snapshots:
-    """The files of snapshots in a stage's folder; only the leading rank has one.
+    """The snapshots in a stage's folder, for the leading rank.
 
     Args:
-        known: the step of the snapshot that was current at the checkpoint from which the phase goes on.
+        known: step of the snapshot that was current at the checkpoint from which the phase resumes.
     """
 
     def __init__(self, directory: Path, known: int | None) -> None:
@@ -42,10 +42,10 @@ class Snapshots:
         self._digests: dict[int, str] = {}
 
     def keep(self, step: int, weights: Mapping[str, Tensor]) -> None:
-        """Make this the current one."""
+        """Write the weights after a step as the current snapshot."""
         self.folder.mkdir(exist_ok=True)
         scratch = self.folder / "new"
-        scratch.unlink(missing_ok=True)  # not written into: an earlier attempt at the stage may have the same file
+        scratch.unlink(missing_ok=True)  # never written into: an earlier attempt at the stage may share the file
         save_file(dict(weights), scratch)
         flush(scratch)
         scratch.replace(self._path(step))
@@ -53,13 +53,13 @@ class Snapshots:
         self._clear()
 
     def weights(self) -> dict[str, Tensor]:
-        """Those of the current one."""
+        """The weights of the current snapshot."""
         assert self.current is not None
         found: dict[str, Tensor] = load_file(self._path(self.current))
         return found
 
     def digests(self) -> dict[str, str]:
-        """The SHA-256 of the current one by its path in the stage's folder; nothing before the first."""
+        """Path in the stage's folder -> SHA-256 of the current snapshot; empty before the first."""
         step = self.current
         if step is None:
             return {}
@@ -68,7 +68,7 @@ class Snapshots:
         return {f"{self.folder.name}/{step}.safetensors": self._digests[step]}
 
     def checkpointed(self) -> None:
-        """A checkpoint was written: from now on a killed run goes on with the current snapshot."""
+        """Note that a checkpoint was written: a killed run now resumes with the current snapshot."""
         self._known = self.current
         self._clear()
 

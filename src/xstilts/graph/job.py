@@ -1,0 +1,41 @@
+"""A stage as the code that computes it gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xstilts.core.machine import Machine
+from xstilts.graph.perform import Report
+from xstilts.graph.stage import Stage
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage to compute.
+
+    Attributes:
+        directory: where its files go.
+        inputs: role -> directory of the stage that it reads.
+        settings: JSON, what `Machine.settings` says; cannot change a number.
+        report: takes progress.
+    """
+
+    stage: Stage
+    directory: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    report: Report = lambda data: None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What can change a number."""
+        return self.stage.config
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The machine that computes it."""
+        return Machine(**self.settings)
