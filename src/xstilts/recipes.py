@@ -28,7 +28,7 @@ from xstilts.translation.spec import SOURCE, EngineSpec
 
 
 def swept(options: Mapping[str, Any]) -> tuple[float, ...]:
-    """The learning rates of some training options: one, or those of a sweep; none where they do not say."""
+    """The learning rates in training options: one, several in a sweep, or none."""
     said = options.get("learning_rate", ())
     return tuple(map(float, said if isinstance(said, (list, tuple)) else [said]))
 
@@ -36,29 +36,25 @@ def swept(options: Mapping[str, Any]) -> tuple[float, ...]:
 def _check_options(values: dict[str, Any]) -> dict[str, Any]:
     check, rates = check_fields(TrainConfig), values.get("learning_rate")
     if values.get("patience") is not None and values.get("select") in ("last", "average"):
-        problem = f"patience: nothing is measured on the way with `select: {values['select']}`; leave it out"
+        problem = f"patience: `select: {values['select']}` measures nothing during training; leave it out"
         raise mistake(problem, "patience")
-    if not isinstance(rates, list):
-        return check(values)
-    for rate in rates:
-        check({**values, "learning_rate": rate})
-    if len(set(swept(values))) < max(2, len(rates)):
+    for rate in rates if isinstance(rates, list) else [rates]:
+        check({**values, "learning_rate": rate} if isinstance(rates, list) else values)
+    if isinstance(rates, list) and len(set(swept(values))) < max(2, len(rates)):
         problem = f"learning_rate: a sweep is a list of two or more different rates (found: {rates})"
         raise mistake(problem, "learning_rate")
     return values
 
 
 Options = Annotated[dict[str, Any], AfterValidator(_check_options)]
-"""Some training options, checked where they are written; `learning_rate` may be a list, of which the best is taken."""
-
-
+"""Training options, checked where they are written; of a list of learning rates the best one is chosen."""
 TEMPERATURE = 2.0
 TARGET = "target"
 """In a recipe: the target's training task."""
 
 
 class Component(Strict):
-    """A task in a mixture; in a file, its name alone will do."""
+    """A task in a mixture; in a file, its name alone is enough."""
 
     task: str = Field(description="its name; `target`: the target's training task")
     objective: Objective | None = Field(
@@ -91,12 +87,12 @@ class Component(Strict):
         return self
 
     def spoken(self, source: str) -> tuple[str, ...]:
-        """Languages of its training data; the source language unless it names its own."""
+        """Languages of its training data; by default the source language."""
         return self.languages or (source,)
 
     @property
     def name(self) -> str:
-        """`mnli`, or `mnli:simcse` where an objective is given: what its head and its own score are called."""
+        """The name of its head and its own score: `mnli`, or with an objective `mnli:simcse`."""
         return f"{self.task}:{self.objective}" if self.objective else self.task
 
     @property
@@ -108,17 +104,12 @@ class Component(Strict):
 
 
 def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSpec]) -> None:
-    """Refuse a component that its engine cannot translate.
-
-    Raises:
-        UnknownName: no such engine.
-        ValueError: a task without English training data or of another type, or no language but English.
-    """
+    """Raises `UnknownName` for an unknown engine, `ValueError` for a component that an engine cannot translate."""
     if part.translated_by not in engines:
         raise UnknownName("translation", part.translated_by, engines)
     if not TYPES.get(task.type).translated or SOURCE not in task.languages or "train" not in task.files:
         can = ", ".join(kind.name for kind in TYPES if kind.translated)
-        raise ValueError(f"'{task.name}' cannot be translated: that is for {can} with English training data")
+        raise ValueError(f"'{task.name}' cannot be translated: tasks of {can} with English training data can")
     for code in part.spoken(SOURCE):
         if code == "all":
             raise ValueError(f"'{task.name}' is translated: name its languages, as in languages: [en, de, sw]")
@@ -129,7 +120,7 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
 
 
 class PhaseSpec(Strict):
-    """One training run over one mixture; in a file, a task's name or a list of them will do."""
+    """One training run over one mixture; in a file, a task's name or a list of names is enough."""
 
     tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names, or components")
     sampling: Sampling = Field(default="proportional", description="how often each task is drawn")
@@ -159,32 +150,30 @@ class PhaseSpec(Strict):
         if self.temperature != TEMPERATURE and "temperature" not in (self.sampling, self.sampling_end):
             raise ValueError(f"`temperature` is for `sampling: temperature`, and sampling is {self.sampling}")
         if self.cap != CAP and len(self.tasks) == 1 and not self.replay:
-            raise ValueError("`cap` is of mixtures, and a task alone is read whole: give `steps`, or leave it out")
+            raise ValueError("`cap` is for mixtures, and a task alone is read whole: give `steps`, or leave it out")
         sizes = [1] * len(self.tasks)
         drawn = probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
         if self.anneals:
             last = [self.last_rate(part) for part in self.tasks]
-            ends = probabilities(sizes, self.sampling_end or self.sampling, rates=last)
-            drawn = drawn + ends
-        if idle := [
-            part.name for part, share in zip(self.tasks, drawn, strict=True) if part.rate is None and share < 1e-9
-        ]:
-            raise ValueError(f"the rates of the others leave no step to '{idle[0]}': lower them, or leave it out")
+            drawn = drawn + probabilities(sizes, self.sampling_end or self.sampling, rates=last)
+        for part, share in zip(self.tasks, drawn, strict=True):
+            if part.rate is None and share < 1e-9:
+                raise ValueError(f"the rates of the others leave no step to '{part.name}': lower them, or leave it out")
         return self
 
     @property
     def anneals(self) -> bool:
-        """Whether the last step is drawn with other probabilities than the first."""
+        """Whether the probabilities of tasks change from the first step to the last."""
         ends = (self.sampling_end, self.temperature_end, *(part.rate_end for part in self.tasks))
         return any(end is not None for end in ends)
 
     def last_rate(self, part: Component) -> float | None:
-        """A task's share by the last step; where sampling itself is annealed, None leaves it to that."""
+        """A task's share by the last step; None leaves it to annealed sampling."""
         sampled = self.sampling_end is not None or self.temperature_end is not None
         return part.rate_end if sampled or part.rate_end is not None else part.rate
 
     def without_idle(self) -> PhaseSpec:
-        """The same without tasks that are never drawn: a rate of 0 is as if the task were not named."""
+        """The same without tasks whose rate is always 0."""
         kept = tuple(part for part in self.tasks if part.rate != 0 or self.last_rate(part) != 0)
         return self.model_copy(update={"tasks": kept}) if kept and len(kept) < len(self.tasks) else self
 
@@ -195,11 +184,11 @@ class PhaseSpec(Strict):
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
     def options(self, *layers: dict[str, Any]) -> TrainConfig:
-        """Training options: the layers in order, then this phase's own; of a sweep those of its first rate."""
+        """Training options: the layers in order, then the phase's own; of a sweep those with the first rate."""
         return self.runs(*layers)[0]
 
     def runs(self, *layers: dict[str, Any]) -> list[TrainConfig]:
-        """Training options of each run: one, or one for each learning rate of a sweep, in the order of the file."""
+        """The same for each learning rate of a sweep, in the order of the file."""
         merged: dict[str, Any] = {}
         for layer in (*layers, self.train):
             for said, instead in (("epochs", "steps"), ("checkpoints", "evaluate_every")):
@@ -211,21 +200,21 @@ class PhaseSpec(Strict):
 
 
 TARGET_PHASE = PhaseSpec(tasks=(Component(task=TARGET),))
-"""What follows a recipe that does not name the target."""
+"""The last phase of a recipe that does not name the target."""
 
 
 def check_replay(phases: Sequence[PhaseSpec]) -> None:
-    """Raises `ValueError` for a phase that replays where no earlier one has anything else."""
+    """Raises `ValueError` for a phase with `replay` if no earlier phase has another task."""
     earlier: set[str] = set()
     for phase in phases:
         names = {part.name for part in phase.tasks}
         if phase.replay and not earlier - names:
-            raise ValueError(f"`replay` is of earlier phases, which have nothing that phase {phase.label} has not")
+            raise ValueError(f"`replay` draws from earlier phases: those before {phase.label} have no other task")
         earlier |= names
 
 
 class Recipe(Strict):
-    """The phases before the target; in a file, the list of them will do."""
+    """The phases before the target; in a file, the list of phases is enough."""
 
     phases: tuple[PhaseSpec, ...] = Field(default=(), description="in order: names, lists of them, or phases")
     name: str = Field(default="", description="how tables call it; else its phases")
@@ -241,7 +230,7 @@ class Recipe(Strict):
         return self
 
     def divided(self) -> tuple[tuple[PhaseSpec, ...], tuple[PhaseSpec, ...]]:
-        """The phases that all targets share, and those from the first that trains on the target."""
+        """The phases that all targets share, and the phases from the first that trains on the target."""
         names = [any(part.task == TARGET for part in phase.tasks) for phase in self.phases]
         first = names.index(True) if True in names else len(names)
         return self.phases[:first], self.phases[first:]

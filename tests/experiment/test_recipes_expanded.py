@@ -178,7 +178,7 @@ def test_the_source_language_is_that_of_both_phases() -> None:
         ([[{"task": "micro_nli", "rate": 0.0}]], "not all 0"),
         ([{"tasks": [{"task": "micro_text", "languages": ["all", "en"]}]}], "`all` stands alone"),
         ([{"tasks": [{"task": "micro_text", "languages": ["klingon"]}]}], "unknown language .klingon."),
-        ([{"tasks": ["micro_nli"], "train": {"select": "average", "patience": 3}}], "nothing is measured on the way"),
+        ([{"tasks": ["micro_nli"], "train": {"select": "average", "patience": 3}}], "measures nothing during training"),
         ([["micro_nli", "micro_nli"]], "'micro_nli' occurs twice in one phase"),
         ([{"tasks": ["micro_nli"], "replay": 1.0}], "less than 1"),
     ],
@@ -220,7 +220,7 @@ def test_a_backbone_has_training_options_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (["target", "micro_nli"], "trains on micro_nli after the target's 'micro_topic'"),
+        (["target", "micro_nli"], "trains on micro_nli after the target's task 'micro_topic'"),
         ([{"tasks": [{**TEXT, "options": {"rat": 0.3}}]}], "unknown option of masked_lm 'rat': did you mean rate"),
         ([{"tasks": [{**TEXT, "options": {"temperature": 0.1}}]}], "unknown option of masked_lm 'temperature'"),
         ([{"tasks": [{**TEXT, "options": {"rate": 15}}]}], "`rate` is 0 to 1 .found: 15"),

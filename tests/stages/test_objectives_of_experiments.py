@@ -99,7 +99,7 @@ def test_a_folder_of_an_unlisted_architecture_is_known_by_its_config(tmp_path: P
 
 def test_what_a_hub_model_is_must_be_said() -> None:
     backbone = {"name": "tiny", "source": "someone/some-model", "revision": "main", "output": "text"}
-    with pytest.raises(ConfigError, match="cannot be told before loading it whether backbone 'tiny' is a decoder"):
+    with pytest.raises(ConfigError, match="the architecture of backbone 'tiny' is unknown"):
         expand(backbone, "micro_text")
     assert types(expand(backbone, {"task": "micro_text", "objective": "causal_lm"}))
 

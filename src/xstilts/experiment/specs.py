@@ -1,4 +1,4 @@
-"""What stands in an experiment file: backbones and targets, each validated where it is written."""
+"""Backbones and targets of an experiment file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ControlKind = Literal["random", "english"]
 
 
 class TokenizerSpec(Strict):
-    """A vocabulary to be trained on raw text, equal text per language."""
+    """A vocabulary to train on raw text, with equal text per language."""
 
     tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
     languages: CodesOrAll = Field(min_length=1, description="whose text is read; `all`: all there")
@@ -26,7 +26,7 @@ class TokenizerSpec(Strict):
 
 
 class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
+    """A model to start from: pretrained (`source`), or random (`architecture`) and pretrained here or not."""
 
     name: str = Field(description="how tables call it")
     source: str | None = Field(
@@ -70,9 +70,7 @@ class BackboneSpec(Strict):
         if self.architecture is not None and self.tokenizer is None:
             raise ValueError("a random start needs `tokenizer`")
         if self.output == "text" and self.attention == "bidirectional":
-            raise ValueError(
-                "`output: text` needs causal attention: with both sides in sight answers would be given away"
-            )
+            raise ValueError("`output: text` needs causal attention: bidirectional attention would see the answers")
         if self.controls.get("english") == "auto" and not self.pretrain:
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":
@@ -83,7 +81,7 @@ class BackboneSpec(Strict):
 
 
 class TargetSpec(Strict):
-    """A target task; in a file, its name will do."""
+    """A target task; in a file, its name is enough."""
 
     task: str = Field(description="its name, registered or your own")
     languages: Codes | None = Field(default=None, description="test languages; else all that are there")

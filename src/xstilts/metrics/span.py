@@ -1,12 +1,12 @@
 """Extractive question answering: F1 over words and exact match, after the normalisation of each official script.
 
-- `squad_v1`: SQuAD 1.1. XTREME uses it, with its English normaliser, for XQuAD and TyDiQA in **every** language. Words
-  are what whitespace separates, so F1 is near exact match in Thai or Chinese.
-- `squad_v2`: SQuAD 2.0. A question may have no answer; then only the empty answer is right.
-- `mlqa`: MLQA v1. All Unicode punctuation goes, articles are those of the language, Chinese characters are words.
+- `squad_v1`: SQuAD 1.1. XTREME uses it with its English normaliser for XQuAD and TyDiQA in **every** language. Words
+  are separated by whitespace, so F1 is close to exact match in Thai or Chinese.
+- `squad_v2`: SQuAD 2.0. If a question has no answer, only the empty prediction is right.
+- `mlqa`: MLQA v1. All Unicode punctuation is removed, articles by language, and each Chinese character is a word.
 
 Gold is a sequence of answers, a prediction one string; the best of the gold answers counts. `None` (no prediction for
-this question) counts 0, as an unanswered question does in the official scripts.
+this question) counts 0, as in the official scripts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MLQA_ARTICLES = {
     "hi": "",
     "vi": r"\b(của|là|cái|chiếc|những)\b",
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
-    # The script's other alternative ("\sال^") asks for the text's beginning behind a word and can never match.
+    # The script's other alternative ("\sال^") can never match.
     "ar": "ال",
     "zh": "",
 }
@@ -52,7 +52,7 @@ def _is_punctuation(character: str) -> bool:
 
 @cache
 def mlqa_words(language: str) -> Words:
-    """The normaliser of one MLQA language. Raises `UnknownName` for a language the script has no rules for."""
+    """The normaliser of one MLQA language. Raises `UnknownName` for other languages."""
     if language not in MLQA_ARTICLES:
         raise UnknownName("language of MLQA", language, MLQA_ARTICLES)
     articles = re.compile(MLQA_ARTICLES[language]) if MLQA_ARTICLES[language] else None
@@ -74,7 +74,7 @@ def _f1(gold: list[str], predicted: list[str]) -> float:
 
 
 def _f1_or_none(gold: list[str], predicted: list[str]) -> float:
-    """SQuAD 2.0: where either side has no words, 1 if both have none, else 0."""
+    """SQuAD 2.0: if a side has no words, 1 if neither has any, else 0."""
     return _f1(gold, predicted) if gold and predicted else float(gold == predicted)
 
 
@@ -102,13 +102,13 @@ def squad_v1(golds: Golds, predictions: Predictions, language: str = "en") -> di
 
 
 def squad_v2(golds: Golds, predictions: Predictions, language: str = "en") -> dict[str, Ratio]:
-    """SQuAD 2.0 F1 and exact match; no gold answer (or none with a word in it) makes the empty prediction right."""
+    """SQuAD 2.0 F1 and exact match; without a gold answer that has a word, the empty prediction is right."""
     kept = [[answer for answer in answers if squad_words(answer)] or [""] for answers in golds]
     return _compare(kept, predictions, squad_words, _f1_or_none)
 
 
 def mlqa(golds: Golds, predictions: Predictions, language: str) -> dict[str, Ratio]:
-    """MLQA F1 and exact match; `language` is that of the answer (the passage's). Raises `UnknownName`."""
+    """MLQA F1 and exact match in the language of the passage. Raises `UnknownName`."""
     return _compare(golds, predictions, mlqa_words(language), _f1)
 
 

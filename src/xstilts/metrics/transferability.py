@@ -1,4 +1,4 @@
-"""How well features fit labels, and how alike two data sets or tasks are: scores that cost a forward pass, no training.
+"""How well features fit labels, and how similar two data sets or tasks are: scores without training.
 
 Shapes: features [N, D] and classes [N].
 """
@@ -19,8 +19,8 @@ def logme(features_ND: Floats, classes_N: NDArray[np.int64]) -> float:
     """Logarithm of maximum evidence per item, the mean over classes (You et al. 2021, arXiv 2102.11005, section 4).
 
     Each class against the rest is a regression y = F w + noise with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta). Its
-    evidence p(y | F, alpha, beta) is raised by MacKay's fixed point, alpha = gamma / |m|^2 and beta = (N - gamma) /
-    |y - F m|^2, until alpha / beta stands still. Higher is better; values of one label set alone can be compared.
+    evidence p(y | F, alpha, beta) is maximised by MacKay's fixed point, alpha = gamma / |m|^2 and beta = (N - gamma) /
+    |y - F m|^2, until alpha / beta converges. Higher is better; only values for the same labels can be compared.
     """
     basis_NK, singular_K, _ = np.linalg.svd(features_ND.astype(np.float64), full_matrices=False)
     evidences = []
@@ -36,7 +36,8 @@ def _evidence(sigma_K: Floats, along_K: Floats, outside: float, shape: tuple[int
     """The largest evidence per item of one regression.
 
     Args:
-        sigma_K: eigenvalues of F F^T; along_K: squared parts of y along their vectors; outside: the rest of |y|^2.
+        sigma_K: eigenvalues of F F^T.
+        along_K: squared components of y along their eigenvectors; outside: the rest of |y|^2.
     """
     items, tiny = shape[0], np.finfo(np.float64).tiny
     alpha = beta = 1.0
@@ -76,7 +77,7 @@ def h_score(features_ND: Floats, classes_N: NDArray[np.int64]) -> float:
 def uniformity(vectors_ND: Floats) -> float:
     """Negative log of the mean of exp(-2 |x - y|^2) over pairs of unit vectors (Wang and Isola 2020, section 4.1.2).
 
-    0 where all vectors are one; the higher the more evenly they fill the sphere.
+    0 if all vectors are equal; higher if they are spread more evenly over the sphere.
     """
     unit_ND = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True).clip(min=1e-12)
     upper = np.triu_indices(len(unit_ND), k=1)
@@ -85,12 +86,12 @@ def uniformity(vectors_ND: Floats) -> float:
 
 
 def cosine(one_D: Floats, two_D: Floats) -> float:
-    """Of two vectors; 0 where one has no length."""
+    """Cosine of two vectors; 0 if one is zero."""
     length = float(np.linalg.norm(one_D) * np.linalg.norm(two_D))
     return float(one_D @ two_D) / length if length else 0.0
 
 
 def mean_cosine(one: Mapping[str, Floats], two: Mapping[str, Floats]) -> float:
-    """The mean over the parts that both have: large parts and parts of large values do not drown the others."""
+    """The mean cosine over the parts that both have, each with equal weight."""
     common = sorted(one.keys() & two.keys())
     return float(np.mean([cosine(one[name], two[name]) for name in common])) if common else 0.0

@@ -1,4 +1,4 @@
-"""Tests that no scores of the experiment could decide, found before anything is trained."""
+"""Tests that no scores can decide, found before anything is trained."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from xstilts.studies.spec import SIGNLESS, Bounded, Contrast, StudySpec
 
 
 def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], str] | None:
-    """The first contrast that cannot be measured or has one value whatever is measured: its place, and why.
+    """The first contrast that cannot be measured, or whose value no score can change: its place, and why.
 
     Args:
-        there: recipes (the baseline first), backbones without controls and targets, by kind. All names in contrasts are
-            known.
+        there: kind -> names: recipes (the baseline first), backbones without controls, targets. Contrasts have no
+            other names.
     """
     for group in spec.groups:
         if group in there["target"] and spec.groups[group] != (group,):
-            return ("study", "groups", group), f"group '{group}' is called like a target: give it another name"
+            return ("study", "groups", group), f"group '{group}' has the name of a target: give it another name"
     for place, contrast in spec.contrasts():
         if problem := _problem(contrast.filled(there, spec.groups), contrast):
             return place, problem
@@ -24,7 +24,7 @@ def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tup
 
 
 def _problem(full: Contrast, asked: Contrast) -> str:
-    """Why it cannot be judged; empty where it can."""
+    """Why it cannot be judged; empty if it can."""
     runs, against = len(full.backbones) * len(full.recipe), set(full.against or full.recipe)
     same = set(full.recipe) == against
     itself = against & set(full.recipe) if same or full.each == "recipe" or full.kind == "best" else set[str]()
@@ -59,7 +59,7 @@ def _of_backbones(full: Contrast, asked: Contrast) -> str:
 
 
 def _of_parts(full: Contrast) -> str:
-    """So many parts as `at_least` asks for must be there."""
+    """`at_least` must not exceed the number of parts."""
     parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
     if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
         return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"

@@ -1,7 +1,7 @@
-"""What a study says about its experiment: the question, the claims, and the contrast on scores that judges each.
+"""The `study:` block of an experiment file: a question, and claims with the contrasts that judge them.
 
-It is the `study:` block of an experiment file. A *contrast* is a number made of scores, with an interval; a *claim* is
-a published statement, which one contrast judges by a bound. Recipes, backbones and targets are named as in tables.
+A *contrast* is a number made of scores, with an interval; a *claim* is a published statement, which one contrast judges
+by a bound. Recipes, backbones and targets are named as in tables.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from xstilts.stats.evidence import Bound, Direction
 Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-"""One or several; in a file, a name alone will do."""
-
-
+"""One or several; in a file, a single name is enough."""
 SIGNLESS = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
 
 
@@ -74,10 +72,10 @@ class Contrast(Strict):
         return self
 
     def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
-        """With the names that it leaves out, groups as their targets, and none twice: each enters a mean once.
+        """The same with the names that it leaves out, targets for groups, and no name twice.
 
         Args:
-            there: recipes (the baseline first), backbones without controls and targets, by kind.
+            there: kind -> names: recipes (the baseline first), backbones without controls, targets.
         """
         targets, versus = (
             [target for name in names for target in groups.get(name, (name,))] for names in (self.targets, self.versus)
@@ -104,7 +102,7 @@ class Contrast(Strict):
 
 
 class Bounded(Contrast):
-    """A contrast and the bound that a claim sets it; `at_least` so many of its parts must keep it, else all."""
+    """A contrast with the bound of a claim, which all of its parts must keep, or `at_least` so many."""
 
     direction: Direction = Field(default="above", alias="is", description="what the statement says of the number")
     than: float = Field(default=0.0, description="the bound")
@@ -121,12 +119,12 @@ class Bounded(Contrast):
 
     @property
     def bound(self) -> Bound:
-        """What its number is held against."""
+        """The bound on its number."""
         return Bound(self.direction, self.than, self.margin)
 
 
 class Claim(Strict):
-    """A statement with its source, and the test that judges it here; or why none can."""
+    """A statement with its source, and the test that judges it, or the reason why none does."""
 
     id: Identifier = Field(description="letters, digits and hyphens")
     statement: str = Field(description="a sentence")
@@ -167,7 +165,7 @@ class StudySpec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _sized(cls, data: Any) -> Any:
-        """Trends take the study's sizes where they have none: so a variant changes them in one place."""
+        """Trends without sizes take the study's, so that a variant changes them in one place."""
         if not isinstance(data, dict) or not data.get("parameters"):
             return data
         data = deepcopy(data)

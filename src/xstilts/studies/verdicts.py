@@ -1,9 +1,9 @@
-"""Verdicts: what the scores say of each claim, after Holm's correction over the claims of the study."""
+"""Verdicts: how the scores decide each claim, after Holm's correction over the claims of the study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -25,12 +25,12 @@ class Verdict:
     """One claim, judged.
 
     Attributes:
-        p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None where untested.
-        confidence: the probability of the statement by the t distribution behind the verdict.
-        parts: (label, estimate) of every number it was judged by.
-        reason: why it is undecided although there is a test, or why there is none.
+        p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None if not tested.
+        confidence: the probability of the statement under the t distribution of the test.
+        parts: (label, estimate) of every number behind the verdict.
+        reason: why the claim has no test, or why its test decides nothing.
         notes: flags of the runs it is about.
-        resolved: the distance from its bound that could have been shown; None for joint tests.
+        resolved: the smallest distance from its bound that could have been shown; None for joint tests.
     """
 
     claim: Claim
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
-    """A verdict for each claim, in their order; those that flags or few seeds leave undecided are no tests."""
+    """A verdict for each claim, in order. Claims that flags or too few seeds leave undecided count as no tests."""
     found = [_evidence(claim, scores) for claim in claims]
     marks = [_flagged(measured, flags, scores) if measured else ((), "") for measured, *_ in found]
     raw = {
@@ -60,32 +60,33 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
         if measured is None or evidence is None:
             verdicts.append(Verdict(claim, "undecided", reason=reason))
             continue
-        verdicts.append(
-            Verdict(
-                claim,
-                _word(evidence, adjusted[at]) if at in raw else "undecided",
-                raw.get(at),
-                adjusted.get(at),
-                evidence.confidence,
-                tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts),
-                measured,
-                stop,
-                notes,
-                None if measured.joint or at not in raw else _resolved(measured, scores, len(raw)),
-            )
+        verdict = Verdict(
+            claim,
+            "undecided",
+            confidence=evidence.confidence,
+            parts=tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts),
+            measured=measured,
+            reason=stop,
+            notes=notes,
         )
+        if at in raw:
+            word, resolved = _word(evidence, adjusted[at]), _resolved(measured, scores, len(raw))
+            verdict = replace(verdict, word=word, p=raw[at], p_adjusted=adjusted[at], resolved=resolved)
+        verdicts.append(verdict)
     return verdicts
 
 
 def _resolved(measured: Measured, scores: Scores, tests: int) -> float | None:
-    """How far from its bound the least certain part must be for t to decide the claim that comes first of `tests`."""
+    """The distance of the least certain part from its bound at which t decides the first of `tests` claims."""
+    if measured.joint:
+        return None
     found = [spread(part.series, scores.options) for part in measured.parts]
     widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
     return max(widest)
 
 
 def _word(evidence: Evidence, adjusted: float) -> Word:
-    """By Holm's p of the smaller one. An effect shown to be there and to be less than matters fails."""
+    """Decides by the smaller p, after Holm. A claim also fails if its effect is shown to be too small to matter."""
     if adjusted >= LEVEL:
         return "undecided"
     refuted = evidence.contradicts * adjusted < LEVEL * min(evidence.supports, evidence.contradicts)
@@ -103,7 +104,7 @@ def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence |
 
 
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
-    """Several gains are alike when every two of them are within the margin; that they differ, the joint test says."""
+    """Of several gains: they are equal if every two are within the margin; they differ by the joint test."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
         if (test.at_least or 0) > len(parts):
@@ -120,7 +121,7 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
 
 
 def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
-    """Flags of the runs a claim is about, and why they leave it undecided, if they do."""
+    """Flags of the runs a claim is about, and the reason if the claim stays undecided."""
     own = [flag for flag in flags if flag.run in measured.subjects]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
@@ -129,7 +130,7 @@ def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple
         return notes, f"an intermediate task that was not learned explains nothing: {names}"
     found = [spread(part.series, scores.options) for part in measured.parts]
     if any(one.units == 1 and len(part.series.seeds) > 1 for one, part in zip(found, measured.parts)):
-        return notes, "these models are the same at every seed, and say nothing of others"
+        return notes, "the same models at every seed, so no spread over seeds to judge by"
     if (least := min(one.freedom for one in found) + 1) < FEWEST:
         what = "worlds" if any(scores.options.by_world(part.series) for part in measured.parts) else "seeds"
         return notes, f"too few {what} to say ({least}, of {FEWEST} needed)"
