@@ -56,23 +56,25 @@ TARGET = "target"
 class Component(Strict):
     """A task in a mixture; in a file, its name alone is enough."""
 
-    task: str = Field(description="its name; `target`: the target's training task")
+    task: str = Field(description="name of the task; `target`: the training task of the target")
     objective: Objective | None = Field(
-        default=None, description="how its texts are trained on, where not in the task's own way: causal_lm, simcse ..."
+        default=None, description="training objective (causal_lm, simcse ...); default: that of the task"
     )
     languages: CodesOrAll | None = Field(
         default=None,
         min_length=1,
-        description="languages of its training data; else the experiment's source; `all`: all there",
+        description="languages of its training data; default: the source language; `all`: all that have files",
     )
-    rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; else as `sampling` says")
+    rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; default: by `sampling`")
     rate_end: float | None = Field(
-        default=None, ge=0, le=1, description="annealed: the share by the last step; else `rate`"
+        default=None, ge=0, le=1, description="share of the last step, for annealing; default: `rate`"
     )
-    weight: float = Field(default=1.0, gt=0, description="factor of its loss")
-    options: dict[str, float] = Field(default_factory=dict, description="of its task type: `rate` of masking ...")
-    exponent: float = Field(default=0.3, ge=0, le=1, description="languages are drawn by size to this power")
-    translated_by: str = Field(default="", description="of `translations`: where its languages but English come from")
+    weight: float = Field(default=1.0, gt=0, description="factor on its loss")
+    options: dict[str, float] = Field(
+        default_factory=dict, description="options of the task type, such as the `rate` of masking"
+    )
+    exponent: float = Field(default=0.3, ge=0, le=1, description="exponent of sampling by language: size to this power")
+    translated_by: str = Field(default="", description="engine of `translations` for its languages other than English")
 
     @model_validator(mode="before")
     @classmethod
@@ -122,14 +124,12 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
 class PhaseSpec(Strict):
     """One training run over one mixture; in a file, a task's name or a list of names is enough."""
 
-    tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names, or components")
+    tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names or components")
     sampling: Sampling = Field(default="proportional", description="how often each task is drawn")
-    cap: int = Field(
-        default=CAP, gt=0, description="of a mixture: largest size of a task that counts for sampling and epochs"
-    )
+    cap: int = Field(default=CAP, gt=0, description="largest size of a task in a mixture, for sampling and epochs")
     temperature: float = Field(default=TEMPERATURE, gt=0, description="T of `sampling: temperature`: n^(1/T)")
-    sampling_end: Sampling | None = Field(default=None, description="annealed: what sampling is by the last step")
-    temperature_end: float | None = Field(default=None, gt=0, description="annealed: the temperature by the last step")
+    sampling_end: Sampling | None = Field(default=None, description="sampling at the last step, for annealing")
+    temperature_end: float | None = Field(default=None, gt=0, description="temperature at the last step, for annealing")
     replay: float = Field(default=0.0, ge=0, lt=1, description="share of the steps on tasks of earlier phases")
     train: Options = Field(default_factory=dict, description="training options of this phase")
 
@@ -216,8 +216,8 @@ def check_replay(phases: Sequence[PhaseSpec]) -> None:
 class Recipe(Strict):
     """The phases before the target; in a file, the list of phases is enough."""
 
-    phases: tuple[PhaseSpec, ...] = Field(default=(), description="in order: names, lists of them, or phases")
-    name: str = Field(default="", description="how tables call it; else its phases")
+    phases: tuple[PhaseSpec, ...] = Field(default=(), description="phases in order: names, lists of names, or phases")
+    name: str = Field(default="", description="name in tables; default: its phases")
 
     @model_validator(mode="before")
     @classmethod

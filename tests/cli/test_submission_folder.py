@@ -142,7 +142,6 @@ def test_a_damaged_prediction_is_one_line_and_leaves_nothing(xstilts, place: Pat
         (["--recipe", "[snli]"], "unknown recipe '[snli]': did you mean [mnli]"),
         (["--recipe", "[]", "--backbone", "large"], "unknown backbone 'large'"),
         (["--recipe", "[]", "--seed", "7"], "unknown seed '7': known: 1"),
-        (["--recipe", "[]", "--benchmark", "xtreme-r"], "unknown benchmark with a submission folder 'xtreme-r'"),
     ],
 )
 def test_a_run_that_is_not_there_is_one_line(xstilts, words: list[str], message: str) -> None:

@@ -47,11 +47,6 @@ def test_models_that_are_the_same_at_every_seed_judge_nothing() -> None:
     assert found.reason == "the same models at every seed, so no spread over seeds to judge by"
 
 
-def test_more_parts_than_there_are_cannot_keep_a_bound() -> None:
-    found = judged({"kind": "best", "recipe": "[nli]", "backbones": "small", "at_least": 3})
-    assert (found.word, found.reason) == ("undecided", "`at_least: 3` of a test that has 2 parts")
-
-
 @pytest.mark.parametrize(
     "supports, contradicts, adjusted, word",
     [

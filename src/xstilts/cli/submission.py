@@ -1,4 +1,4 @@
-"""`xstilts submission`: the leaderboard folder of one run of a finished experiment, with what it lacks."""
+"""`xstilts submission`: a leaderboard folder from one run of a finished experiment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer import Option
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
-from xstilts.core.errors import UnknownName, XstiltsError
+from xstilts.core.errors import XstiltsError
 from xstilts.core.scores import Benchmark
 from xstilts.data.examples import ParallelExample
 from xstilts.evaluation.submission import SubmissionFile, write_submission
@@ -20,7 +20,7 @@ from xstilts.session.benchmarks import unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load
 from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import benchmark as benchmark_named
+from xstilts.tasks.benchmarks import BENCHMARKS
 
 
 def submission(  # noqa: PLR0913, PLR0917
@@ -31,7 +31,6 @@ def submission(  # noqa: PLR0913, PLR0917
     store: opt.Store = Path("runs"),
     backbone: Annotated[str | None, Option(help="Required if there are several.")] = None,
     seed: Annotated[int | None, Option(help="Required if there are several.")] = None,
-    benchmark: Annotated[str, Option(help="Benchmark to submit to: xtreme.")] = "xtreme",
     partial: Annotated[bool, Option("--partial", help="Leave out missing files instead of failing.")] = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -42,9 +41,7 @@ def submission(  # noqa: PLR0913, PLR0917
     Example:
       xstilts submission table1 --recipe '\\[mnli]' --to submission
     """
-    if benchmark != "xtreme":
-        raise UnknownName("benchmark with a submission folder", benchmark, ["xtreme"])
-    asked = benchmark_named(benchmark)
+    asked = BENCHMARKS["xtreme"]
     place = Store(store, must_exist=True)
     grid = grid_of(load(file), place, data)
     chosen = grid.select({"recipe": recipe, "backbone": backbone, "seed": seed}, "choose one with --{}")
@@ -77,9 +74,9 @@ class TaskFiles:
 
     Attributes:
         official: languages that need a file.
-        sources: what its files are made of.
+        sources: the sources of its files.
         why: the reason why files are missing.
-        note: what to know of the files that are there.
+        note: a remark on its files.
     """
 
     task: str
@@ -94,14 +91,14 @@ class TaskFiles:
         return [code for code in self.official if code not in {source.language for source in self.sources}]
 
     def row(self) -> dict[str, str]:
-        """For the table, and as JSON."""
+        """A row of the table."""
         missing = f"{', '.join(self.missing) if self.sources else 'all'}: {self.why}" if self.missing else "-"
         files = f"{len(self.sources)}/{len(self.official)}"
         return {"task": self.task, "files": files, "missing": missing, "note": self.note}
 
 
 def _part(task: str, cell: Cell | None, grid: Grid, store: Store, asked: Benchmark) -> TaskFiles:
-    """The files of one task that can be written, and why others cannot."""
+    """The files of one task, and why files are missing."""
     official = asked.languages[task]
     if cell is None:
         return TaskFiles(task, official, why="no target of this run")
@@ -112,21 +109,13 @@ def _part(task: str, cell: Cell | None, grid: Grid, store: Store, asked: Benchma
     if answers is None or golds is None:
         return TaskFiles(task, official, why="not finished: `xstilts run` computes it")
     codes = [code for code in official if code in records.config["languages"]]
-    sources = tuple(
-        SubmissionFile(
-            task,
-            code,
-            golds / code / "records.jsonl",
-            answers / "predictions" / f"{code}.jsonl",
-            _english(task, code, grid),
-        )
-        for code in codes
-    )
+    paths = ((code, golds / code / "records.jsonl", answers / "predictions" / f"{code}.jsonl") for code in codes)
+    sources = tuple(SubmissionFile(task, *parts, _english(task, parts[0], grid)) for parts in paths)
     return TaskFiles(task, official, sources, "not measured", _treebanks(codes, grid) if task == "udpos" else "")
 
 
 def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
-    """The English side of pairs that retrieval is measured on."""
+    """The English sentences of a retrieval task."""
     if TASKS.get(task).type != "retrieval":
         return ()
     examples = TASKS.get(task).load(grid.data, "test", language)
@@ -134,7 +123,7 @@ def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
 
 
 def _treebanks(codes: list[str], grid: Grid) -> str:
-    """A note on released treebanks, which divide words where XTREME's files do not."""
+    """A note on released treebanks, in which some words are split differently from XTREME's files."""
     paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
     found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
     return f"from released treebanks, whose words are not always XTREME's: {', '.join(found)}" if found else ""

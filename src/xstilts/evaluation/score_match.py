@@ -41,26 +41,27 @@ def match_labels(files: ScoredFiles) -> Matched:
         whole = [row.record.get("gold_label", row.record.get("label")) for row in records(files.gold)]
         if len(whole) == len(predictions):
             predictions = [item._replace(id=None) for item, label in zip(predictions, whole) if label != "-"]
-    return _matched_labels(files, golds, predictions)
+    matched = _matched(files, golds, predictions, "labels")
+    return matched._replace(note=count_unknown(files, golds, predictions))
 
 
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
-    matched = _matched_labels(files, golds, predictions)
+    matched = _matched(files, golds, predictions, "labels")
+    note = count_unknown(files, golds, predictions)
     said, most = {item.value for item in predictions}, max(str(item.value) for item in golds)
     beyond = [item for item in predictions if item.value.isdecimal() and item.value > most]
     if len(golds) >= 3 * PLACEHOLDER_ROWS and beyond and "1" in said and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
-    return matched
+    return matched._replace(note=note)
 
 
-def _matched_labels(files: ScoredFiles, golds: list[Entry], predictions: list[Entry]) -> Matched:
+def _matched(files: ScoredFiles, golds: list[Entry], predictions: list[Entry], what: str) -> Matched:
     check_gold(files, golds)
-    check_count(files, golds, predictions, "labels")
-    said = values_of(in_order(files, golds, predictions))
-    return Matched(values_of(golds), said, len(golds), count_unknown(files, golds, predictions))
+    check_count(files, golds, predictions, what)
+    return Matched(values_of(golds), values_of(in_order(files, golds, predictions)), len(golds))
 
 
 def _gold_labels(files: ScoredFiles) -> list[Entry]:
@@ -159,10 +160,7 @@ def match_numbers(files: ScoredFiles) -> Matched:
     """Numbers of candidates; or ids of translations, where gold is the official text."""
     if _is_own(files) or not _mostly_numbers(files.gold):
         return _translations(files)
-    golds, predictions = forms.indices(files.gold), forms.indices(files.predictions)
-    check_gold(files, golds)
-    check_count(files, golds, predictions, "indices")
-    return Matched(values_of(golds), values_of(in_order(files, golds, predictions)), len(golds))
+    return _matched(files, forms.indices(files.gold), forms.indices(files.predictions), "indices")
 
 
 def _mostly_numbers(path: Path) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import new_folder, read_jsonl, write_text
 from xstilts.evaluation import prediction_files as forms
-from xstilts.evaluation.evaluate import default_variant, protocol_of
 from xstilts.evaluation.score_checks import values_of as plain
 from xstilts.tasks import TASKS
 
@@ -89,13 +88,7 @@ def write_submission(files: Sequence[SubmissionFile], folder: Path) -> list[Path
 
 def values_of(file: SubmissionFile) -> Any:
     """What a file says, in the order of the records. Raises `DataError` where a record has no prediction."""
-    variants: dict[str, dict[str, Any]] = {}
-    for line, row in read_jsonl(file.predictions):
-        if not isinstance(row, dict) or "id" not in row or "prediction" not in row:
-            raise DataError('expected {"id": ..., "prediction": ...}', file.predictions, line)
-        variants.setdefault(row.get("variant", ""), {})[row["id"]] = row["prediction"]
-    _, layer = protocol_of(file.predictions.parent.parent)
-    answers = variants[default_variant(list(variants), layer)] if variants else {}
+    answers = {str(row.id): row.value for row in forms.json_rows(file.predictions)}
     queries = [row["id"] for _, row in read_jsonl(file.records) if "gold" in row]
     if missing := [name for name in queries if name not in answers]:
         problem = f"{len(missing)} of {len(queries)} examples have no prediction, the first is '{missing[0]}'"

@@ -35,27 +35,37 @@ class Experiment(Strict):
     _file: Path | None = PrivateAttr(default=None)
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="its reports lie in a folder of this name"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="name of the experiment and of its report's folder"
     )
-    title: str = Field(default="", description="of the report; so are the next three")
-    question: str = Field(default="", description="that the report answers")
-    description: str = Field(default="", description="what was done, in sentences")
-    limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, a sentence each")
-    worlds: tuple[int, ...] = Field(default=(), description="microworlds, one per seed in turn; empty: real data")
-    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="everything is trained once with each")
+    title: str = Field(default="", description="title of the report")
+    question: str = Field(default="", description="question that the report answers")
+    description: str = Field(default="", description="what was done, for the report")
+    limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, one sentence per item")
+    worlds: tuple[int, ...] = Field(default=(), description="microworlds, given to the seeds in turn; empty: real data")
+    seeds: tuple[int, ...] = Field(
+        default=(1, 2, 3), min_length=1, description="seeds; everything is trained once with each"
+    )
     backbones: tuple[BackboneSpec, ...] = Field(min_length=1, description="models to start from")
-    recipes: tuple[Recipe, ...] = Field(min_length=1, description="what comes before the target; `[]` is added")
-    targets: tuple[TargetSpec, ...] = Field(min_length=1, description="what is measured")
-    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="tasks of your own, by name")
-    source: Code = Field(default="en", description="source language: that of labelled training data, in every phase")
-    translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
-    languages: Codes | None = Field(default=None, description="test languages; else all that are there")
-    train: Options = Field(default_factory=dict, description="training options of every phase")
-    tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
-    limit: int = Field(
-        default=0, ge=0, description="a fixed sample of each split and language, to try an experiment; 0: all"
+    recipes: tuple[Recipe, ...] = Field(
+        min_length=1, description="intermediate training before the target; `[]`, the baseline, is added"
     )
-    holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
+    targets: tuple[TargetSpec, ...] = Field(min_length=1, description="target tasks")
+    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="your own tasks, by name")
+    source: Code = Field(
+        default="en", description="source language: the language of labelled training data in every phase"
+    )
+    translations: dict[TaskName, EngineSpec] = Field(
+        default_factory=dict, description="translation engines, by name, for `translated_by`"
+    )
+    languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
+    train: Options = Field(default_factory=dict, description="training options of every phase")
+    tuning: dict[str, Options] = Field(default_factory=dict, description="training options, by task")
+    limit: int = Field(
+        default=0, ge=0, description="examples of each split and language, a fixed sample for trials; 0: all"
+    )
+    holdout: int = Field(
+        default=0, ge=0, description="training examples set apart as validation, for tasks without a validation split"
+    )
 
     @property
     def file(self) -> Path | None:

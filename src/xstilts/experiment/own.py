@@ -51,37 +51,41 @@ Patterns = Annotated[
 class OwnTask(Strict):
     """A task of the user's own."""
 
-    like: str | None = Field(default=None, description="registered task whose format, type and metric it has")
+    like: str | None = Field(default=None, description="registered task that gives format, type and metric")
     type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
-        default=None, description="task type of files that are read by column"
+        default=None, description="task type, for files that are read by column"
     )
     files: dict[Split, Patterns] = Field(
         min_length=1,
-        description="patterns, relative to this file, else to a data folder; `{language}`: the language's code",
+        description="patterns, relative to this file or to a data folder; `{language}`: the language code",
     )
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
-        default_factory=dict, description="with `type`: our field -> the files' column"
+        default_factory=dict, description="with `type`: our field -> the column in the files"
     )
     quoted: bool | None = Field(
-        default=None, description="whether quotes around a field of a table belong to the format; else by content"
+        default=None, description="whether quotes around a field of a table belong to the format; default: by content"
     )
     separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
-        default=None, description="what columns of a table end at; else by suffix and content"
+        default=None, description="separator of columns in a table; default: by suffix and content"
     )
     labels: tuple[Label, ...] | None = Field(
-        default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
+        default=None,
+        min_length=2,
+        description="classes or tags; default with `type`: those of the English training files",
     )
     count_from: Literal[0, 1] | None = Field(
-        default=None, description="number of the first choice, where labels of choices are numbers; else 0 if it occurs"
+        default=None, description="number of the first choice, if labels are numbers; default: 0 if it occurs"
     )
-    metric: str | None = Field(default=None, description="with `type`: else the type's usual one")
+    metric: str | None = Field(default=None, description="with `type`: metric; default: the usual one of the type")
     languages: Codes | None = Field(
         default=None,
         min_length=1,
-        description="else all whose files are there; English where files are not by language",
+        description="languages; default: all that have files; English if files are not by language",
     )
     holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(default=None, ge=16, description="tokens at which texts are cut; else its type's")
+    max_length: int | None = Field(
+        default=None, ge=16, description="max length of texts in tokens; default: that of the type"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:

@@ -16,12 +16,13 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from xstilts.core.errors import UnknownName
 from xstilts.metrics.base import XTREME, Metric, Ratio, check_lengths, ratio, register
 
 Words = Callable[[str], list[str]]
+F1 = Callable[[list[str], list[str]], float]
 Golds = Sequence[Sequence[str]]
 Predictions = Sequence[str | None]
 
@@ -78,21 +79,16 @@ def _f1_or_none(gold: list[str], predicted: list[str]) -> float:
     return _f1(gold, predicted) if gold and predicted else float(gold == predicted)
 
 
-def _compare(
-    golds: Golds, predictions: Predictions, words: Words, f1: Callable[[list[str], list[str]], float]
-) -> dict[str, Ratio]:
+def _compare(golds: Golds, predictions: Predictions, words: Words, f1: F1) -> dict[str, Ratio]:
     check_lengths(golds, predictions)
     overlap, exact = [], []
     for number, (answers, predicted) in enumerate(zip(golds, predictions, strict=True), start=1):
         if not answers:
             raise ValueError(f"question {number} has no gold answer; only squad_v2 has such questions")
-        if predicted is None:
-            overlap.append(0.0)
-            exact.append(0.0)
-            continue
-        said, known = words(predicted), [words(answer) for answer in answers]
-        overlap.append(max(f1(gold, said) for gold in known))
-        exact.append(float(said in known))
+        known = [words(answer) for answer in answers]
+        said = None if predicted is None else words(predicted)
+        overlap.append(0.0 if said is None else max(f1(gold, said) for gold in known))
+        exact.append(said in known)
     return {"f1": ratio(overlap), "exact_match": ratio(exact)}
 
 
@@ -112,23 +108,18 @@ def mlqa(golds: Golds, predictions: Predictions, language: str) -> dict[str, Rat
     return _compare(golds, predictions, mlqa_words(language), _f1)
 
 
-def _majority(words: Words, f1: Callable[[list[str], list[str]], float]) -> Callable[[Golds], float]:
-    def majority(golds: Golds) -> float:
-        """The best of the five most frequent answers, each given to every question; languages are not told apart."""
-        known = [[tuple(words(answer)) for answer in answers] or [()] for answers in golds]
-        frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
-        guesses = [
-            sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent
-        ]
-        return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
-
-    return majority
+def _majority(words: Words, f1: F1, golds: Golds) -> float:
+    """The best of the five most frequent answers, each given to every question; languages are not separated."""
+    known = [[tuple(words(answer)) for answer in answers] or [()] for answers in golds]
+    frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
+    guesses = [sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent]
+    return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
 
 
 _VALUES = ("f1", "exact_match")
 _SQUAD, _MLQA = f"{XTREME}:squad_em_f1 (SQuAD evaluate-v1.1.py)", "facebookresearch/MLQA mlqa_evaluation_v1.py@24bf470"
 register(
-    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, _majority(squad_words, _f1)),
-    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, _majority(squad_words, _f1_or_none)),
-    Metric("mlqa", _MLQA, _VALUES, mlqa, _majority(mlqa_words("zh"), _f1)),
+    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, partial(_majority, squad_words, _f1)),
+    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, partial(_majority, squad_words, _f1_or_none)),
+    Metric("mlqa", _MLQA, _VALUES, mlqa, partial(_majority, mlqa_words("zh"), _f1)),
 )

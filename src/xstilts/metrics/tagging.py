@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -165,21 +166,18 @@ def _majority_token(golds: Sentences) -> float:
     return 100.0 * max(counts.values()) / sum(counts.values()) if counts else 0.0
 
 
-def _majority_span(rule: Rule) -> Callable[[Sentences], float]:
-    def majority(golds: Sentences) -> float:
-        """The best of the 20 most frequent tags, each given to every word."""
-        frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
-        constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
-        return max((_span_ratios(golds, guess, rule)["f1"].value for guess in constant), default=0.0)
-
-    return majority
+def _majority_span(rule: Rule, golds: Sentences) -> float:
+    """The best of the 20 most frequent tags, each given to every word."""
+    frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
+    constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
+    return max((_span_ratios(golds, guess, rule)["f1"].value for guess in constant), default=0.0)
 
 
 _SPANS = ("f1", "precision", "recall")
 _BOTH, _NEW = (*_SPANS, "token_accuracy"), f"{XTREME}:f1 with seqeval 1.2.2"
 register(
-    Metric("entity_f1", "seqeval 1.2.2, default mode", _BOTH, entity_f1, _majority_span(any_scheme)),
-    Metric("span_f1", f"{XTREME}:f1 with seqeval 0.0.12", _BOTH, span_f1, _majority_span(until_2020)),
-    Metric("span_f1_seqeval_1", _NEW, _SPANS, span_f1_seqeval_1, _majority_span(since_2020)),
+    Metric("entity_f1", "seqeval 1.2.2, default mode", _BOTH, entity_f1, partial(_majority_span, any_scheme)),
+    Metric("span_f1", f"{XTREME}:f1 with seqeval 0.0.12", _BOTH, span_f1, partial(_majority_span, until_2020)),
+    Metric("span_f1_seqeval_1", _NEW, _SPANS, span_f1_seqeval_1, partial(_majority_span, since_2020)),
     Metric("token_accuracy", "correct tags / words", ("token_accuracy",), token_accuracy, _majority_token),
 )

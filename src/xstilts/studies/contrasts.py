@@ -81,11 +81,7 @@ class Scores:
         )
         there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
         whole = contrast.filled(there, self.groups)
-        if whole.kind == "interaction" and len(whole.backbones) < 2:
-            raise XstiltsError("an interaction needs two backbones or more")
         if whole.kind == "interaction" and len(whole.backbones) > 2:
-            if whole.each:
-                raise XstiltsError("a joint test of more than two backbones has no `each`")
             return self._joint(whole, subjects)
         return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
 
@@ -146,8 +142,6 @@ class Scores:
     def _correlation(self, contrast: Contrast) -> Series:
         """The correlation over runs at each seed, without the variance of drawing examples."""
         runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
-        if len(runs) < 3:
-            raise XstiltsError(f"a correlation over runs needs at least three, found {len(runs)}")
         sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
         if any(one.freedom is not None for side in sides for one in side):
             raise XstiltsError("a correlation needs targets that were measured at the same seeds")

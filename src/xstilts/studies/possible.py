@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xstilts.studies.spec import SIGNLESS, Bounded, Contrast, StudySpec
+from xstilts.studies.spec import Bounded, Contrast, StudySpec
 
 
 def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], str] | None:
@@ -55,7 +55,8 @@ def _of_backbones(full: Contrast, asked: Contrast) -> str:
     if count > 2 and full.each:
         return "a joint test of more than two backbones has no `each`"
     signed = isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than)
-    return SIGNLESS if count > 2 and signed else ""
+    problem = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
+    return problem if count > 2 and signed else ""
 
 
 def _of_parts(full: Contrast) -> str:

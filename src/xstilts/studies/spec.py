@@ -20,7 +20,6 @@ Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlatio
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 """One or several; in a file, a single name is enough."""
-SIGNLESS = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
 
 
 class Contrast(Strict):
@@ -36,16 +35,18 @@ class Contrast(Strict):
     Several backbones, recipes or targets enter as their mean, unless `each` says that the bound is for each of them.
     """
 
-    kind: Kind = Field(default="gain", description="what the number is; see the studies' page")
-    recipe: Names = Field(default=(), description="label or labels")
-    against: Names = Field(default=(), description="recipes to compare with; else the baseline")
-    backbones: Names = Field(default=(), description="else all but controls")
-    other: Names = Field(default=(), description="of a difference: the other backbones")
-    targets: Names = Field(default=(), description="or groups of them; else all")
-    versus: Names = Field(default=(), description="of a correlation: the other targets")
-    scope: Literal["zero-shot", "all"] = Field(default="zero-shot", description="all: the source language too")
-    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="the bound is for each of them")
-    parameters: dict[str, float] = Field(default_factory=dict, description="of a trend: backbone -> size")
+    kind: Kind = Field(default="gain", description="kind of number; see docs/studies/README.md")
+    recipe: Names = Field(default=(), description="recipe or recipes, by label")
+    against: Names = Field(default=(), description="recipes to compare with; default: the baseline")
+    backbones: Names = Field(default=(), description="backbones; default: all but controls")
+    other: Names = Field(default=(), description="the other backbones of a difference")
+    targets: Names = Field(default=(), description="targets or groups; default: all")
+    versus: Names = Field(default=(), description="the other targets of a correlation")
+    scope: Literal["zero-shot", "all"] = Field(
+        default="zero-shot", description="languages; all: with the source language"
+    )
+    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="apply the bound to each of them")
+    parameters: dict[str, float] = Field(default_factory=dict, description="sizes for a trend: backbone -> size")
 
     @model_validator(mode="after")
     def _complete(self) -> Contrast:
@@ -53,8 +54,7 @@ class Contrast(Strict):
         for name in needs.get(self.kind, ("recipe",)):
             if not getattr(self, name):
                 raise ValueError(f"a contrast of kind '{self.kind}' needs `{name}`")
-        only = {"other": "difference", "versus": "correlation", "parameters": "trend"}
-        for name, kind in only.items():
+        for name, kind in {"other": "difference", "versus": "correlation", "parameters": "trend"}.items():
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"`{name}` is for contrasts of kind '{kind}', found '{self.kind}'")
         if self.kind == "trend" and len(self.parameters) < 3:
@@ -104,10 +104,16 @@ class Contrast(Strict):
 class Bounded(Contrast):
     """A contrast with the bound of a claim, which all of its parts must keep, or `at_least` so many."""
 
-    direction: Direction = Field(default="above", alias="is", description="what the statement says of the number")
+    direction: Direction = Field(default="above", alias="is", description="relation of the number to the bound")
     than: float = Field(default=0.0, description="the bound")
-    margin: float = Field(default=0.0, ge=0, description="how far off; of above, below: the least that matters")
-    at_least: int | None = Field(default=None, gt=0, description="so many parts must keep it; else all")
+    margin: float = Field(
+        default=0.0,
+        ge=0,
+        description="margin around the bound; with above and below: the smallest difference that matters",
+    )
+    at_least: int | None = Field(
+        default=None, gt=0, description="number of parts that must keep the bound; default: all"
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:
@@ -127,10 +133,10 @@ class Claim(Strict):
     """A statement with its source, and the test that judges it, or the reason why none does."""
 
     id: Identifier = Field(description="letters, digits and hyphens")
-    statement: str = Field(description="a sentence")
+    statement: str = Field(description="the claim in a sentence")
     citation: Names = Field(description="keys of `references`")
-    test: Bounded | None = Field(default=None, description="what judges it")
-    untested: str = Field(default="", description="why these scores cannot judge it")
+    test: Bounded | None = Field(default=None, description="test of the claim")
+    untested: str = Field(default="", description="reason why the scores cannot decide it")
 
     @model_validator(mode="after")
     def _judged(self) -> Claim:
@@ -142,24 +148,24 @@ class Claim(Strict):
 class Effect(Strict):
     """A number that the answer reports."""
 
-    label: str = Field(description="how the page calls it")
-    contrast: Contrast = Field(description="of scores")
+    label: str = Field(description="label on the page")
+    contrast: Contrast = Field(description="contrast of scores")
 
 
 class StudySpec(Strict):
     """The `study:` block of an experiment file."""
 
-    question: str = Field(description="that the page answers")
+    question: str = Field(description="question that the page answers")
     citation: Names = Field(description="keys of `references`")
-    cost: str = Field(description="what running it is expected to take")
-    falsified_by: str = Field(description="what would show that the expected answer is wrong")
+    cost: str = Field(description="expected cost of a run")
+    falsified_by: str = Field(description="result that would refute the expected answer")
     groups: dict[str, Annotated[Names, Field(min_length=1)]] = Field(
-        default_factory=dict, description="name -> targets; contrasts may name a group"
+        default_factory=dict, description="group -> targets, for contrasts"
     )
-    parameters: dict[str, float] = Field(default_factory=dict, description="backbone -> size, for all trends")
-    effects: tuple[Effect, ...] = Field(default=(), description="numbers that the answer reports")
-    claims: tuple[Claim, ...] = Field(default=(), description="statements to judge")
-    limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
+    parameters: dict[str, float] = Field(default_factory=dict, description="sizes for all trends: backbone -> size")
+    effects: tuple[Effect, ...] = Field(default=(), description="numbers in the answer")
+    claims: tuple[Claim, ...] = Field(default=(), description="claims to test")
+    limitations: tuple[str, ...] = Field(default=(), description="limitations besides those of the experiment")
     references: dict[str, str] = Field(default_factory=dict, description="key -> full text")
 
     @model_validator(mode="before")

@@ -15,7 +15,7 @@ from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
 from xstilts.stats.series import spread
 from xstilts.studies.contrasts import Measured, Scores
-from xstilts.studies.spec import SIGNLESS, Bounded, Claim
+from xstilts.studies.spec import Bounded, Claim
 
 Word = Literal["holds", "fails", "undecided"]
 
@@ -47,38 +47,34 @@ class Verdict:
 
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
     """A verdict for each claim, in order. Claims that flags or too few seeds leave undecided count as no tests."""
-    found = [_evidence(claim, scores) for claim in claims]
-    marks = [_flagged(measured, flags, scores) if measured else ((), "") for measured, *_ in found]
-    raw = {
-        at: min(evidence.supports, evidence.contradicts)
-        for at, (_, evidence, _) in enumerate(found)
-        if evidence is not None and not marks[at][1]
-    }
-    adjusted = dict(zip(raw, holm(list(raw.values()))))
-    verdicts = []
-    for at, (claim, (measured, evidence, reason), (notes, stop)) in enumerate(zip(claims, found, marks)):
-        if measured is None or evidence is None:
-            verdicts.append(Verdict(claim, "undecided", reason=reason))
-            continue
-        verdict = Verdict(
-            claim,
-            "undecided",
-            confidence=evidence.confidence,
-            parts=tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts),
-            measured=measured,
-            reason=stop,
-            notes=notes,
-        )
-        if at in raw:
-            word, resolved = _word(evidence, adjusted[at]), _resolved(measured, scores, len(raw))
-            verdict = replace(verdict, word=word, p=raw[at], p_adjusted=adjusted[at], resolved=resolved)
-        verdicts.append(verdict)
+    drafts = [_draft(claim, scores, flags) for claim in claims]
+    verdicts = [verdict for verdict, _ in drafts]
+    tests = {at: evidence for at, (_, evidence) in enumerate(drafts) if evidence is not None}
+    raw = [min(evidence.supports, evidence.contradicts) for evidence in tests.values()]
+    for (at, evidence), p, adjusted in zip(tests.items(), raw, holm(raw), strict=True):
+        word, resolved = _word(evidence, adjusted), _resolved(verdicts[at].measured, scores, len(tests))
+        verdicts[at] = replace(verdicts[at], word=word, p=p, p_adjusted=adjusted, resolved=resolved)
     return verdicts
 
 
-def _resolved(measured: Measured, scores: Scores, tests: int) -> float | None:
+def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict, Evidence | None]:
+    """An undecided verdict, and the evidence that may decide it; None if nothing may."""
+    if claim.test is None:
+        return Verdict(claim, "undecided", reason=claim.untested), None
+    try:
+        measured = scores.measure(claim.test)
+        evidence = _weighed(claim.test, measured, scores)
+    except XstiltsError as error:
+        return Verdict(claim, "undecided", reason=str(error)), None
+    notes, stop = _flagged(measured, flags, scores)
+    parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
+    verdict = Verdict(claim, "undecided", None, None, evidence.confidence, parts, measured, stop, notes)
+    return verdict, None if stop else evidence
+
+
+def _resolved(measured: Measured | None, scores: Scores, tests: int) -> float | None:
     """The distance of the least certain part from its bound at which t decides the first of `tests` claims."""
-    if measured.joint:
+    if measured is None or measured.joint:
         return None
     found = [spread(part.series, scores.options) for part in measured.parts]
     widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
@@ -93,25 +89,11 @@ def _word(evidence: Evidence, adjusted: float) -> Word:
     return "fails" if refuted else "holds"
 
 
-def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence | None, str]:
-    if claim.test is None:
-        return None, None, claim.untested
-    try:
-        measured = scores.measure(claim.test)
-        return measured, _weighed(claim.test, measured, scores), ""
-    except XstiltsError as error:
-        return None, None, str(error)
-
-
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     """Of several gains: they are equal if every two are within the margin; they differ by the joint test."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
-        if (test.at_least or 0) > len(parts):
-            raise XstiltsError(f"`at_least: {test.at_least}` of a test that has {len(parts)} parts")
         return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
-    if test.direction not in ("differs", "within") or test.than:
-        raise XstiltsError(SIGNLESS)
     pairs = [pair.series for pair in measured.pairs]
     alike = weigh(pairs, Bound("within", margin=test.margin), len(pairs), scores.options)
     if test.direction == "within":
