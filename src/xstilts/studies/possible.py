@@ -1,22 +1,40 @@
-"""Tests that no scores can decide, found before anything is trained."""
+"""Names that an experiment lacks and tests that no scores can decide, found before anything is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from xstilts.core.errors import UnknownName
 from xstilts.studies.spec import Bounded, Contrast, StudySpec
 
+FIELDS = {
+    **{"recipe": "recipe", "against": "recipe", "targets": "target", "versus": "target"},
+    **{"backbones": "backbone", "other": "backbone", "parameters": "backbone"},
+}
+"""Fields of contrasts that hold names -> their kind."""
 
-def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], str] | None:
-    """The first contrast that cannot be measured, or whose value no score can change: its place, and why.
+
+def impossible(
+    spec: StudySpec, there: Mapping[str, Sequence[str]], controls: Sequence[str]
+) -> tuple[tuple[str | int, ...], str] | None:
+    """The first unknown name, or contrast that cannot be measured or whose value no score can change: place and reason.
 
     Args:
-        there: kind -> names: recipes (the baseline first), backbones without controls, targets. Contrasts have no
-            other names.
+        there: kind -> names: recipes (the baseline first), backbones without controls, targets.
     """
-    for group in spec.groups:
-        if group in there["target"] and spec.groups[group] != (group,):
-            return ("study", "groups", group), f"group '{group}' has the name of a target: give it another name"
+    for group, targets in spec.groups.items():
+        listed = ("study", "groups", group)
+        for name in targets:
+            if name not in there["target"]:
+                return listed, str(UnknownName("target", name, there["target"]))
+        if group in there["target"] and targets != (group,):
+            return listed, f"group '{group}' has the name of a target: give it another name"
+    known = {"backbone": [*there["backbone"], *controls], "target": [*there["target"], *spec.groups]}
+    for place, contrast in spec.contrasts():
+        for field, kind in FIELDS.items():
+            names = known.get(kind, there[kind])
+            if absent := [name for name in getattr(contrast, field) if name not in names]:
+                return (*place, field), str(UnknownName(kind, absent[0], names))
     for place, contrast in spec.contrasts():
         if problem := _problem(contrast.filled(there, spec.groups), contrast):
             return place, problem

@@ -91,15 +91,6 @@ class Contrast(Strict):
         }
         return self.model_copy(update={field: tuple(dict.fromkeys(found)) for field, found in names.items()})
 
-    def names(self) -> Iterator[tuple[str, str, str]]:
-        """(kind of name, field, name) for every recipe, backbone and target that must be in the experiment."""
-        for kind, fields in (
-            ("recipe", ("recipe", "against")),
-            ("backbone", ("backbones", "other", "parameters")),
-            ("target", ("targets", "versus")),
-        ):
-            yield from ((kind, field, name) for field in fields for name in getattr(self, field))
-
 
 class Bounded(Contrast):
     """A contrast with the bound of a claim, which all of its parts must keep, or `at_least` so many."""
@@ -200,16 +191,3 @@ class StudySpec(Strict):
         for number, claim in enumerate(self.claims):
             if claim.test is not None:
                 yield ("study", "claims", number, "test"), claim.test
-
-    def unknown(self, known: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], UnknownName] | None:
-        """The first name that the experiment lacks, with its place; `known`: recipes, backbones and targets by kind."""
-        for group, targets in self.groups.items():
-            for name in targets:
-                if name not in known["target"]:
-                    return ("study", "groups", group), UnknownName("target", name, known["target"])
-        for place, contrast in self.contrasts():
-            for kind, field, name in contrast.names():
-                if name not in known[kind] and not (kind == "target" and name in self.groups):
-                    groups = self.groups if kind == "target" else ()
-                    return (*place, field), UnknownName(kind, name, [*known[kind], *groups])
-        return None
