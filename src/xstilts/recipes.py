@@ -57,22 +57,16 @@ class Component(Strict):
     """A task in a mixture; in a file, its name alone is enough."""
 
     task: str = Field(description="name of the task; `target`: the training task of the target")
-    objective: Objective | None = Field(
-        default=None, description="training objective (causal_lm, simcse ...); default: that of the task"
-    )
+    objective: Objective | None = Field(default=None, description="causal_lm, simcse ...; default: that of the task")
     languages: CodesOrAll | None = Field(
         default=None,
         min_length=1,
         description="languages of its training data; default: the source language; `all`: all that have files",
     )
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; default: by `sampling`")
-    rate_end: float | None = Field(
-        default=None, ge=0, le=1, description="share of the last step, for annealing; default: `rate`"
-    )
+    rate_end: float | None = Field(default=None, ge=0, le=1, description="share of the last step; default: `rate`")
     weight: float = Field(default=1.0, gt=0, description="factor on its loss")
-    options: dict[str, float] = Field(
-        default_factory=dict, description="options of the task type, such as the `rate` of masking"
-    )
+    options: dict[str, float] = Field(default_factory=dict, description="of the task type, as `rate` of masking")
     exponent: float = Field(default=0.3, ge=0, le=1, description="exponent of sampling by language: size to this power")
     translated_by: str = Field(default="", description="engine of `translations` for its languages other than English")
 
@@ -183,12 +177,8 @@ class PhaseSpec(Strict):
         names = [part.label for part in self.tasks]
         return names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
 
-    def options(self, *layers: dict[str, Any]) -> TrainConfig:
-        """Training options: the layers in order, then the phase's own; of a sweep those with the first rate."""
-        return self.runs(*layers)[0]
-
     def runs(self, *layers: dict[str, Any]) -> list[TrainConfig]:
-        """The same for each learning rate of a sweep, in the order of the file."""
+        """Training options for each learning rate of a sweep: the layers in order, then the phase's own."""
         merged: dict[str, Any] = {}
         for layer in (*layers, self.train):
             for said, instead in (("epochs", "steps"), ("checkpoints", "evaluate_every")):

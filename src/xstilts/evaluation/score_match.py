@@ -124,7 +124,8 @@ def match_tags(files: ScoredFiles) -> Matched:
             raise DataError(problem, files.predictions, predicted.value[0].line)
     check_count(files, golds, predictions, "sentences")
     note = count_unknown(files, flat, [tag for sentence in predictions for tag in sentence.value])
-    return Matched(*([values_of(one.value) for one in side] for side in (golds, predictions)), len(golds), note)
+    right, said = ([values_of(one.value) for one in side] for side in (golds, predictions))
+    return Matched(right, said, len(golds), note)
 
 
 def _tags(files: ScoredFiles, path: Path, plain: bool) -> list[Entry]:

@@ -34,38 +34,24 @@ class Experiment(Strict):
     """Own tasks, and registered tasks whose labels `labelled` has found."""
     _file: Path | None = PrivateAttr(default=None)
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="name of the experiment and of its report's folder"
-    )
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="name, also of the report's folder")
     title: str = Field(default="", description="title of the report")
     question: str = Field(default="", description="question that the report answers")
     description: str = Field(default="", description="what was done, for the report")
     limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, one sentence per item")
     worlds: tuple[int, ...] = Field(default=(), description="microworlds, given to the seeds in turn; empty: real data")
-    seeds: tuple[int, ...] = Field(
-        default=(1, 2, 3), min_length=1, description="seeds; everything is trained once with each"
-    )
+    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="everything is trained once per seed")
     backbones: tuple[BackboneSpec, ...] = Field(min_length=1, description="models to start from")
-    recipes: tuple[Recipe, ...] = Field(
-        min_length=1, description="intermediate training before the target; `[]`, the baseline, is added"
-    )
+    recipes: tuple[Recipe, ...] = Field(min_length=1, description="phases before the target; `[]` is added")
     targets: tuple[TargetSpec, ...] = Field(min_length=1, description="target tasks")
     tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="your own tasks, by name")
-    source: Code = Field(
-        default="en", description="source language: the language of labelled training data in every phase"
-    )
-    translations: dict[TaskName, EngineSpec] = Field(
-        default_factory=dict, description="translation engines, by name, for `translated_by`"
-    )
+    source: Code = Field(default="en", description="source language, of all labelled training data")
+    translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
     train: Options = Field(default_factory=dict, description="training options of every phase")
     tuning: dict[str, Options] = Field(default_factory=dict, description="training options, by task")
-    limit: int = Field(
-        default=0, ge=0, description="examples of each split and language, a fixed sample for trials; 0: all"
-    )
-    holdout: int = Field(
-        default=0, ge=0, description="training examples set apart as validation, for tasks without a validation split"
-    )
+    limit: int = Field(default=0, ge=0, description="fixed sample of each split and language; 0: all")
+    holdout: int = Field(default=0, ge=0, description="training examples for validation, if a task has none")
 
     @property
     def file(self) -> Path | None:
@@ -96,7 +82,7 @@ class Experiment(Strict):
         for target in self.targets:
             self._check_target(target)
         for phase in (phase for recipe in self.recipes for phase in recipe.phases):
-            phase.options(self.train)
+            phase.runs(self.train)
             for part in (part for part in phase.tasks if part.task == TARGET and part.translated_by):
                 for name in filter(None, map(self.trained_on, self.targets)):
                     check_translated(part, self.task(name), self.translations)

@@ -56,17 +56,16 @@ class OwnTask(Strict):
         default=None, description="task type, for files that are read by column"
     )
     files: dict[Split, Patterns] = Field(
-        min_length=1,
-        description="patterns, relative to this file or to a data folder; `{language}`: the language code",
+        min_length=1, description="patterns, relative to this file or to a data folder; `{language}`: the language code"
     )
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
         default_factory=dict, description="with `type`: our field -> the column in the files"
     )
     quoted: bool | None = Field(
-        default=None, description="whether quotes around a field of a table belong to the format; default: by content"
+        default=None, description="quotes in a table are part of its format; default: by content"
     )
     separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
-        default=None, description="separator of columns in a table; default: by suffix and content"
+        default=None, description="of columns in a table; default: by suffix and content"
     )
     labels: tuple[Label, ...] | None = Field(
         default=None,
@@ -83,9 +82,7 @@ class OwnTask(Strict):
         description="languages; default: all that have files; English if files are not by language",
     )
     holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(
-        default=None, ge=16, description="max length of texts in tokens; default: that of the type"
-    )
+    max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:

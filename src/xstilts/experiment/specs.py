@@ -37,15 +37,9 @@ class BackboneSpec(Strict):
     architecture: str | None = Field(default=None, description="model type in transformers, for a random start")
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
     tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
-    pretrain: tuple[PhaseSpec, ...] = Field(
-        default=(), description="phases of pretraining, before recipes and controls"
-    )
-    train: Options = Field(
-        default_factory=dict, description="training options of its recipes and targets; they override those by task"
-    )
-    seed: int | None = Field(
-        default=0, description="seed of a random start and its pretraining; null: the seed of the replicate"
-    )
+    pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases of pretraining here")
+    train: Options = Field(default_factory=dict, description="training options, over those by task")
+    seed: int | None = Field(default=0, description="of a random start; null: as in `seeds:`")
     route: Literal["packed", "padded"] | None = Field(
         default=None, description="layout of batches; default: packed if the architecture supports it"
     )
@@ -90,20 +84,16 @@ class TargetSpec(Strict):
 
     task: str = Field(description="name of a registered or own task")
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
-    train: Options = Field(
-        default_factory=dict, description="training options of its fine-tuning, not of phases with other tasks"
-    )
+    train: Options = Field(default_factory=dict, description="training options of its fine-tuning alone")
     train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
     train_languages: Codes | None = Field(
-        default=None, min_length=1, description="languages of its training data; default: the source language"
+        default=None, min_length=1, description="of its training data; default: the source language"
     )
     split: Literal["validation", "test"] | None = Field(
         default=None, description="split that is measured; default: the official one"
     )
     seeds: int | None = Field(default=None, gt=0, description="number of seeds, the first ones, for costly targets")
-    limit: int = Field(
-        default=0, ge=0, description="examples of each language that are measured, a fixed sample; 0: all"
-    )
+    limit: int = Field(default=0, ge=0, description="fixed sample of each language to measure; 0: all")
 
     @model_validator(mode="before")
     @classmethod

@@ -98,13 +98,9 @@ class Bounded(Contrast):
     direction: Direction = Field(default="above", alias="is", description="relation of the number to the bound")
     than: float = Field(default=0.0, description="the bound")
     margin: float = Field(
-        default=0.0,
-        ge=0,
-        description="margin around the bound; with above and below: the smallest difference that matters",
+        default=0.0, ge=0, description="around the bound; of above, below: the smallest effect that matters"
     )
-    at_least: int | None = Field(
-        default=None, gt=0, description="number of parts that must keep the bound; default: all"
-    )
+    at_least: int | None = Field(default=None, gt=0, description="parts that must keep the bound; default: all")
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:
