@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xstilts.core.errors import UnknownName
 from xstilts.core.languages import language
@@ -56,6 +56,7 @@ TARGET = "target"
 class Component(Strict):
     """A task in a mixture; in a file, its name alone is enough."""
 
+    short = {str: "task"}
     task: str = Field(description="name of the task; `target`: the training task of the target")
     objective: Objective | None = Field(default=None, description="causal_lm, simcse ...; default: that of the task")
     languages: CodesOrAll | None = Field(
@@ -69,11 +70,6 @@ class Component(Strict):
     options: dict[str, float] = Field(default_factory=dict, description="of the task type, as `rate` of masking")
     exponent: float = Field(default=0.3, ge=0, le=1, description="exponent of sampling by language: size to this power")
     translated_by: str = Field(default="", description="engine of `translations` for its languages other than English")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"task": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _all_or_some(self) -> Component:
@@ -115,10 +111,16 @@ def check_translated(part: Component, task: Task, engines: Mapping[str, EngineSp
         raise ValueError(f"'{task.name}' is trained on English alone: name more languages, or drop `translated_by`")
 
 
+Components = Annotated[
+    tuple[Component, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+
+
 class PhaseSpec(Strict):
     """One training run over one mixture; in a file, a task's name or a list of names is enough."""
 
-    tasks: tuple[Component, ...] = Field(min_length=1, description="the mixture: names or components")
+    short = {str: "tasks", list: "tasks"}
+    tasks: Components = Field(min_length=1, description="the mixture: names or components")
     sampling: Sampling = Field(default="proportional", description="how often each task is drawn")
     cap: int = Field(default=CAP, gt=0, description="largest size of a task in a mixture, for sampling and epochs")
     temperature: float = Field(default=TEMPERATURE, gt=0, description="T of `sampling: temperature`: n^(1/T)")
@@ -126,13 +128,6 @@ class PhaseSpec(Strict):
     temperature_end: float | None = Field(default=None, gt=0, description="temperature at the last step, for annealing")
     replay: float = Field(default=0.0, ge=0, lt=1, description="share of the steps on tasks of earlier phases")
     train: Options = Field(default_factory=dict, description="training options of this phase")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"tasks": [value]}
-        return {"tasks": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _once(self) -> PhaseSpec:
@@ -206,13 +201,9 @@ def check_replay(phases: Sequence[PhaseSpec]) -> None:
 class Recipe(Strict):
     """The phases before the target; in a file, the list of phases is enough."""
 
+    short = {list: "phases"}
     phases: tuple[PhaseSpec, ...] = Field(default=(), description="phases in order: names, lists of names, or phases")
     name: str = Field(default="", description="name in tables; default: its phases")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"phases": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _something_to_replay(self) -> Recipe:

@@ -82,6 +82,7 @@ class BackboneSpec(Strict):
 class TargetSpec(Strict):
     """A target task; in a file, its name is enough."""
 
+    short = {str: "task"}
     task: str = Field(description="name of a registered or own task")
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
     train: Options = Field(default_factory=dict, description="training options of its fine-tuning alone")
@@ -94,8 +95,3 @@ class TargetSpec(Strict):
     )
     seeds: int | None = Field(default=None, gt=0, description="number of seeds, the first ones, for costly targets")
     limit: int = Field(default=0, ge=0, description="fixed sample of each language to measure; 0: all")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"task": value} if isinstance(value, str) else value
