@@ -109,7 +109,7 @@ class Expansion:
             yield Cell(model.replicate.seed, model.name, recipe.label, target.task, "target", scored)
 
     def _trained(
-        self, trained: Trained, phase: PhaseSpec, model: StartModel, target: tuple[TargetSpec, Task] | None = None
+        self, trained: Trained, phase: PhaseSpec, model: StartModel, target: TargetSpec | None = None
     ) -> Trained:
         earlier = [part for _, part in trained.learned.values()]
         stage = self._phases.train(trained.stage, phase, model, earlier=earlier, target=target)
@@ -121,11 +121,11 @@ class Expansion:
 
         The target is not among what was learned: it has a cell of its own.
         """
-        task, head = self._phases.task(target.task, model), self.experiment.trained_on(target)
+        head = self.experiment.trained_on(target)
         phases = [self.experiment.target_phase(phase, target) for phase in own or (TARGET_PHASE,)]
         for number, phase in enumerate(phases, start=1):
             if phase is not None:
-                trained = self._trained(trained, phase, model, (target, task) if number == len(phases) else None)
+                trained = self._trained(trained, phase, model, target if number == len(phases) else None)
         last = [part["task"] for part in trained.stage.config.get("components", ())]
         if head and head not in last:
             raise ConfigError(

@@ -87,7 +87,7 @@ class Phases:
         model: StartModel,
         seed: int | None = None,
         earlier: Sequence[Component] = (),
-        target: tuple[TargetSpec, Task] | None = None,
+        target: TargetSpec | None = None,
     ) -> Stage:
         """The stage that trains `phase` from the weights of `stage`, with the best of several learning rates.
 
@@ -121,7 +121,7 @@ class Phases:
         return describe.choose([describe.train(stage, each) for each in swept], rates, path)
 
     def _judges(
-        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: tuple[TargetSpec, Task] | None
+        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: TargetSpec | None
     ) -> tuple[Judge, ...]:
         """What the weights, and the run of a sweep, are chosen by; empty where nothing is chosen."""
         if runs[0].select == "oracle":
@@ -135,11 +135,7 @@ class Phases:
         return judges
 
     def _judge(self, part: Component, place: int, subset: int, model: StartModel) -> Judge | None:
-        """Validation data of a task of a mixture in its own languages; None: no metric.
-
-        Raises:
-            ConfigError: it has no validation data.
-        """
+        """Validation data of a task of a mixture in its own languages; None without a metric."""
         task = self.task(part.task, model, part.objective)
         if not task.metric:
             return None
@@ -153,27 +149,21 @@ class Phases:
         data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, subset)
         return Judge(task, split, place, data)
 
-    def _oracle(
-        self, phase: PhaseSpec, subset: int, model: StartModel, target: tuple[TargetSpec, Task] | None
-    ) -> Judge:
-        """Validation data of a target in the languages in which it is measured.
-
-        Raises:
-            ConfigError: not a target's phase, or a target without validation data in other languages.
-        """
+    def _oracle(self, phase: PhaseSpec, subset: int, model: StartModel, target: TargetSpec | None) -> Judge:
+        """Validation data of a target in the languages in which it is measured."""
         if target is None:
             raise ConfigError(
                 "`select: oracle` chooses by a target's languages, and a phase before the target has none: give it "
                 "under `targets:`, as in `{task: xnli, train: {select: oracle}}`"
             )
-        (spec, task), files = target, self.files
-        head, names = files.experiment.trained_on(spec), [part.name for part in phase.tasks]
+        task, files = self.task(target.task, model), self.files
+        head, names = files.experiment.trained_on(target), [part.name for part in phase.tasks]
         if head not in names:
             raise ConfigError(
                 f"`select: oracle` chooses by '{task.name}', and its last phase trains on {', '.join(names)} alone, "
                 f"not on '{head}', whose head answers for it"
             )
-        measured = files.languages(task, spec.split or task.evaluate_on, spec.languages, model.replicate)
+        measured = files.languages(task, target.split or task.evaluate_on, target.languages, model.replicate)
         there = files.available(task, "validation", model.replicate) if "validation" in task.files else []
         found = tuple(code for code in there if code in measured)
         if not set(found) - {files.experiment.source}:
