@@ -79,7 +79,7 @@ def test_without_layers_the_first_variant_counts() -> None:
 
 
 def test_withheld_gold_is_refused() -> None:
-    with pytest.raises(DataError, match=r"xnli \(test, de\): gold is withheld for 1 of 2 examples") as error:
+    with pytest.raises(DataError, match=r"xnli \(test, de\): 1 of 2 examples have no gold") as error:
         measure(NLI, golds("a", None), answers("a", "b"))
     assert "\n" not in str(error.value)
 
