@@ -41,27 +41,27 @@ def match_labels(files: ScoredFiles) -> Matched:
         whole = [row.record.get("gold_label", row.record.get("label")) for row in records(files.gold)]
         if len(whole) == len(predictions):
             predictions = [item._replace(id=None) for item, label in zip(predictions, whole) if label != "-"]
-    matched = _matched(files, golds, predictions, "labels")
-    return matched._replace(note=count_unknown(files, golds, predictions))
+    return _matched(files, golds, predictions, "labels")
 
 
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "labels")
-    note = count_unknown(files, golds, predictions)
     said, most = {item.value for item in predictions}, max(str(item.value) for item in golds)
     beyond = [item for item in predictions if item.value.isdecimal() and item.value > most]
     if len(golds) >= 3 * PLACEHOLDER_ROWS and beyond and "1" in said and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
-    return matched._replace(note=note)
+    return matched
 
 
 def _matched(files: ScoredFiles, golds: list[Entry], predictions: list[Entry], what: str) -> Matched:
     check_gold(files, golds)
     check_count(files, golds, predictions, what)
-    return Matched(values_of(golds), values_of(in_order(files, golds, predictions)), len(golds))
+    said = values_of(in_order(files, golds, predictions))
+    note = count_unknown(files, golds, predictions) if what == "labels" else ""
+    return Matched(values_of(golds), said, len(golds), note)
 
 
 def _gold_labels(files: ScoredFiles) -> list[Entry]:
