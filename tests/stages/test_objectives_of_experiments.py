@@ -143,7 +143,7 @@ def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
             assert not (store.directory(stage) / "heads.json").exists()
     assert len({cell.backbone for cell in expansion.cells}) == 3
     late = {**bare, "pretrain": [{"tasks": [PAIRS]}, {"tasks": [text]}]}
-    with pytest.raises(ConfigError, match="put it first, or give the backbone `output: text`"):
+    with pytest.raises(ConfigError, match="put this phase first, or give the backbone `output: text`"):
         expand(late)
 
 
