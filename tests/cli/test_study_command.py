@@ -35,7 +35,8 @@ study:
   effects: [{label: Gain, contrast: {recipe: "[micro_nli]"}}]
   claims:
     - {id: helps, statement: It helps., citation: someone, test: {recipe: "[micro_nli]", is: above}}
-    - {id: open, statement: It is so., citation: someone, untested: nothing tells}
+    - {id: open, citation: someone, untested: nothing tells,
+       statement: "It is so, as a sentence says that is too long for a line of eighty columns."}
   references: {someone: Someone 2020.}
 """
 
@@ -65,7 +66,11 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert "```\nname: tiny\n" in page
     assert "micro_topic: micro_topic | " in page
     assert "Minutes of computing, summed over workers:" in page
-    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["helps", "undecided"], ["open", "undecided"]]
+    *_, heading, helps, statement, unsure, first, second = out.splitlines()
+    assert heading.split() == ["claim", "verdict", "probability", "p,", "Holm"]
+    assert (helps.split()[:2], unsure.split()[:2]) == (["helps", "undecided"], ["open", "undecided"])
+    assert (statement, second) == ("    It helps.", "    columns.")
+    assert len(first) <= 80
 
     code, out, _ = xstilts("claims", "tiny.yaml", "--data", "world", "--json", "--to", "again.md")
     rows = {row["claim"]: row for row in json.loads(out)}

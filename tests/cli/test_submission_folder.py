@@ -50,8 +50,16 @@ def gold_file(folder: Path, task: str, records: list[dict[str, Any]]) -> Path:
     path = folder / ("gold.json" if TASKS.get(task).type == "span_qa" else "gold.tsv")
     golds = [record for record in records if "gold" in record]
     if path.suffix == ".json":
-        asked = [{"id": g["id"], "answers": [{"text": text} for text in g["gold"]]} for g in golds]
-        write_json(path, {"data": [{"paragraphs": [{"qas": asked}]}]})
+        context = " ".join(text for g in golds for text in g["gold"])
+        asked = [
+            {
+                "id": g["id"],
+                "question": "?",
+                "answers": [{"text": text, "answer_start": context.index(text)} for text in g["gold"]],
+            }
+            for g in golds
+        ]
+        write_json(path, {"data": [{"paragraphs": [{"context": context, "qas": asked}]}]})
         return path
     if task == "tatoeba":
         lines = [str(number) for number in sorted(range(len(ENGLISH)), key=lambda number: ENGLISH[number])]

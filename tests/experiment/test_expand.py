@@ -230,7 +230,7 @@ def one_line(raised: pytest.ExceptionInfo[Exception]) -> str:
 def test_official_files_need_a_folder(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"experiment 'tiny' reads official files of micro_nli, .*: give --data DIR or .* \(`worlds",
+        match=r"experiment 'tiny' reads official files of micro_nli, .*: give --data DIR or .*, or `worlds: .1.`",
     ):
         Expansion(tiny_experiment(), None)
     with pytest.raises(DataError, match="no such data folder") as raised:
@@ -392,6 +392,6 @@ def test_the_files_of_languages_that_choose_must_be_there(root: Path, tmp_path: 
     copied = shutil.copytree(root, tmp_path / "fewer")
     (copied / "tatoeba/tatoeba.qab-eng.qab").unlink()
     with pytest.raises(
-        DataError, match="micro_retrieval has no test files for qab, on which its layer is to be chosen"
+        DataError, match="micro_retrieval has no test files for qab, which `validate_on` of its layer names"
     ):
         Expansion(tiny_experiment(backbones=[backbone], recipes=[[]], targets=["micro_retrieval"]), copied)

@@ -189,7 +189,7 @@ def test_the_schema_of_an_experiment_can_be_printed() -> None:
             "{task: masakhaner, languages: [am]}",
         ),
         ("recipes: [[ntrex_parallel]]", "'ntrex_parallel' has no English data: name the languages it is trained on, "),
-        ("recipes: [[xnli_mt]]", "'xnli_mt' has nothing to measure whether it was learned: give `holdout: 500`"),
+        ("recipes: [[xnli_mt]]", "'xnli_mt' has no data to measure whether it was learned: give `holdout: 500`"),
     ],
 )
 def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, tmp_path: Path) -> None:
@@ -242,7 +242,12 @@ def test_how_retrieval_reads_is_read_from_the_file(tmp_path: Path) -> None:
         ),
         ("recipes:", "languages: [fr, sw]\nrecipes:", 9, "'tatoeba' is not measured in 'de': add it to `languages`"),
         ("[tatoeba, xnli]", "[{task: tatoeba, languages: [de, fr]}]", 9, "on all languages of 'tatoeba': none is left"),
-        ("[tatoeba, xnli]", "[bucc2018, xnli]", 9, "no target chooses among layers: those of nearest neighbours do"),
+        (
+            "[tatoeba, xnli]",
+            "[bucc2018, xnli]",
+            9,
+            "no target chooses among layers: retrieval by nearest neighbours does",
+        ),
         ("[de, fr]", "[]", 9, "validate_on: .*at least 1"),
         ("validate_on:", "validate_onn:", 9, "'validate_onn' in .*layer: did you mean 'validate_on'"),
         (

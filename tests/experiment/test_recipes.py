@@ -39,7 +39,7 @@ def test_shorthands_mean_the_same_as_their_long_forms() -> None:
 
 def test_a_phase_overrides_what_stands_above_it() -> None:
     phase = PhaseSpec.model_validate({"tasks": ["mnli"], "train": {"steps": 3}})
-    options = phase.options({"steps": 1, "batch_size": 8}, {"batch_size": 4, "clip": 0.5})
+    options = phase.runs({"steps": 1, "batch_size": 8}, {"batch_size": 4, "clip": 0.5})[0]
     assert (options.steps, options.batch_size, options.clip) == (3, 4, 0.5)
 
 

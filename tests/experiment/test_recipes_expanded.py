@@ -169,8 +169,8 @@ def test_the_source_language_is_that_of_both_phases() -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ([{"tasks": ["micro_nli"], "replay": 0.1}], "nothing that phase micro_nli has not"),
-        (["micro_nli", {"tasks": ["micro_nli"], "replay": 0.1}], "nothing that phase micro_nli has not"),
+        ([{"tasks": ["micro_nli"], "replay": 0.1}], "those before micro_nli have no other task"),
+        (["micro_nli", {"tasks": ["micro_nli"], "replay": 0.1}], "those before micro_nli have no other task"),
         ([{"tasks": ["micro_nli", "micro_qa"], "temperature": 5}], "sampling is proportional"),
         ([{"tasks": ["micro_nli", "micro_qa"], "sampling": "given"}], "needs a rate"),
         ([[{"task": "micro_nli", "rate": 0.8}, {"task": "micro_qa", "rate": 0.7}, "micro_topic"]], "at most 1"),
@@ -178,7 +178,7 @@ def test_the_source_language_is_that_of_both_phases() -> None:
         ([[{"task": "micro_nli", "rate": 0.0}]], "not all 0"),
         ([{"tasks": [{"task": "micro_text", "languages": ["all", "en"]}]}], "`all` stands alone"),
         ([{"tasks": [{"task": "micro_text", "languages": ["klingon"]}]}], "unknown language .klingon."),
-        ([{"tasks": ["micro_nli"], "train": {"select": "average", "patience": 3}}], "nothing is measured on the way"),
+        ([{"tasks": ["micro_nli"], "train": {"select": "average", "patience": 3}}], "measures nothing during training"),
         ([["micro_nli", "micro_nli"]], "'micro_nli' occurs twice in one phase"),
         ([{"tasks": ["micro_nli"], "replay": 1.0}], "less than 1"),
     ],
@@ -220,10 +220,10 @@ def test_a_backbone_has_training_options_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (["target", "micro_nli"], "trains on micro_nli after the target's 'micro_topic'"),
+        (["target", "micro_nli"], "trains on micro_nli after the target's task 'micro_topic'"),
         ([{"tasks": [{**TEXT, "options": {"rat": 0.3}}]}], "unknown option of masked_lm 'rat': did you mean rate"),
         ([{"tasks": [{**TEXT, "options": {"temperature": 0.1}}]}], "unknown option of masked_lm 'temperature'"),
-        ([{"tasks": [{**TEXT, "options": {"rate": 15}}]}], "`rate` is 0 to 1 .found: 15"),
+        ([{"tasks": [{**TEXT, "options": {"rate": 15}}]}], "`rate` should be 0 to 1 .found: 15"),
         ([{"tasks": ["micro_nli", "target"], "replay": 0.0, "train": {"select": "oracle"}}, "micro_qa"], "oracle"),
     ],
 )
@@ -311,7 +311,7 @@ def test_phases_of_pretraining_replay_too() -> None:
     spec = {**BACKBONE, "pretrain": [{"tasks": [TEXT]}, parallel]}
     second, _ = walk([], backbones=[spec])[-2:]
     assert tasks(second) == ["micro_parallel", "micro_text"]
-    with pytest.raises(ValidationError, match="nothing that phase micro_text has not"):
+    with pytest.raises(ValidationError, match="those before micro_text have no other task"):
         tiny_experiment(backbones=[{**BACKBONE, "pretrain": [{"tasks": [TEXT], "replay": 0.3}]}])
 
 

@@ -108,7 +108,7 @@ def test_choices_without_anything_to_choose_by_are_named() -> None:
     with pytest.raises(ConfigError, match="needs validation data of 'micro_topic' in the languages"):
         expand({"select": "last"}, targets=[english])
     text = [{"tasks": ["micro_text"], "train": {"learning_rate": [1e-3, 2e-3]}}]
-    with pytest.raises(ConfigError, match="nothing is measured to choose a learning rate by"):
+    with pytest.raises(ConfigError, match="no task has a metric to choose a learning rate by"):
         expand({"select": "last"}, recipes=[[], text])
     with pytest.raises(ConfigError, match=r"phase micro_topic: .*not the mean of their products"):
         expand({"select": "average"}, targets=[{"task": "micro_topic", "train": {"lora": {}}}], recipes=[[]])

@@ -32,8 +32,17 @@ def _lines(*rows: object) -> str:
 
 
 def _questions(*answers: tuple[str, list[str]]) -> str:
-    asked = [{"id": name, "question": "?", "answers": [{"text": text} for text in texts]} for name, texts in answers]
-    return json.dumps({"data": [{"paragraphs": [{"context": "c", "qas": asked}]}]}, ensure_ascii=False)
+    context = " ".join(text for _, texts in answers for text in texts)
+    asked = [
+        {
+            "id": name,
+            "question": "?",
+            "answers": [{"text": text, "answer_start": context.index(text)} for text in texts],
+            "is_impossible": not texts,
+        }
+        for name, texts in answers
+    ]
+    return json.dumps({"data": [{"paragraphs": [{"context": context, "qas": asked}]}]}, ensure_ascii=False)
 
 
 COPA = {"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "changed": False}
@@ -72,7 +81,7 @@ PAIRS: dict[str, Pair] = {
         "xcopa",
         "et",
         ("g.jsonl", _lines(*({**COPA, "label": label, "idx": label} for label in (0, 1)))),
-        ("p.jsonl", _lines(*({"idx": label, "label": label} for label in (0, 1)))),
+        ("p.jsonl", _lines(*({"id": label, "prediction": label} for label in (0, 1)))),
     ),
     "tags": Pair("panx", "de", ("g", TAGS), ("p", TAGS)),
     "words and tags": Pair(

@@ -162,7 +162,7 @@ def test_lst_files_count_choices_from_1_and_others_from_0(score: Scorer) -> None
 
 def test_json_lines_in_another_order_are_joined_by_gold_ids_or_refused(score: Scorer) -> None:
     gold = {"g.jsonl": lines(*({**COPA, "idx": number, "label": min(number, 1)} for number in range(3)))}
-    said = lines(*({"idx": number, "label": min(number, 1)} for number in (2, 0, 1)))
+    said = ours(_2=1, _0=0, _1=1)
     assert score("xcopa", "it", gold, said, "p.jsonl").value == 100.0
     with pytest.raises(DataError, match=r"p.jsonl:1: id 2 is not in its place, and gold has no ids to join by: sort"):
         score("xcopa", "it", {"g.tsv": "0\n1\n1\n"}, said, "p.jsonl")
@@ -189,9 +189,7 @@ def test_tatoebas_texts_are_gold_for_rows_by_id_and_for_xtremes_numbers(score: S
     row = score("tatoeba", "de", TEXTS, "1\n2\n0\n")  # one, three, two
     assert row.value == 100.0
     assert "English sorted" in row.signature
-    with pytest.raises(
-        DataError, match=r"p.tsv: the numbers follow the lines of the text; XTREME asks with the English"
-    ):
+    with pytest.raises(DataError, match=r"p.tsv: the numbers follow the lines of the text; XTREME sorts the English"):
         score("tatoeba", "de", TEXTS, "0\n1\n2\n")
     with pytest.raises(DataError, match=r"p.tsv: 2 indices, but 3 in .*deu$"):
         score("tatoeba", "de", TEXTS, "1\n2\n")
@@ -239,13 +237,16 @@ def test_xquad_r_is_gold_with_the_candidates_of_all_files_beside_it(score: Score
 
 
 def test_xquad_r_under_another_name_is_refused(score: Scorer) -> None:
-    with pytest.raises(DataError, match=r"gold.json: is not called de.json as in the release"):
+    with pytest.raises(DataError, match=r"gold.json: expected the name de.json, as in the release"):
         score("lareqa", "de", {"gold.json": xquad_r("Eins. Zwei")}, {"q_de": ["de_1_1"]}, "p")
 
 
 def test_tydiqas_repeated_ids_are_told_apart_by_predictions_that_number_them_as_our_reader_does(score: Scorer) -> None:
-    asked = [{"id": "12", "answers": [{"text": text}]} for text in ("nyumba", "mti")]
-    gold = {"tydiqa.goldp.sw.train.json": {"data": [{"paragraphs": [{"context": "c", "qas": asked}]}]}}
+    passages = [
+        {"context": text, "qas": [{"id": "12", "question": "?", "answers": [{"text": text, "answer_start": 0}]}]}
+        for text in ("nyumba", "mti")
+    ]
+    gold = {"tydiqa.goldp.sw.train.json": {"data": [{"paragraphs": passages}]}}
     assert score("tydiqa", "sw", gold, {"12": "nyumba", "12#2": "?"}, "p.json").value == 50.0
     with pytest.raises(DataError, match="question id '12' occurs twice: predictions could not be told apart"):
         score("tydiqa", "sw", gold, {"12": "nyumba"}, "p.json")

@@ -21,7 +21,7 @@ from xstilts.evaluation.score import score_files
 NLI = "entailment\nneutral\ncontradiction\n"
 SQUAD = json.dumps({
     "version": "1.1",
-    "data": [{"title": "t", "paragraphs": [{"context": "c", "qas": [
+    "data": [{"title": "t", "paragraphs": [{"context": "oak", "qas": [
         {"id": name, "question": "?", "answers": [{"text": "oak", "answer_start": 0}]} for name in "abc"
     ]}]}],
 })  # fmt: skip
@@ -131,10 +131,8 @@ def test_standard_input(tmp_path: Path, name: str, redirected: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("p.json", json.dumps(ROWS)),
-        ("p.json", json.dumps([{"id": row["id"], "prediction_text": row["prediction"]} for row in ROWS], indent=2)),
         ("p.ndjson", lines(ROWS)),
-        ("p", lines([{"id": row["id"], "prediction_text": row["prediction"]} for row in ROWS])),
+        ("p", lines(ROWS)),
     ],
 )
 def test_rows_of_answers_in_other_forms(tmp_path: Path, name: str, text: str) -> None:
@@ -148,7 +146,8 @@ def test_rows_of_answers_in_other_forms(tmp_path: Path, name: str, text: str) ->
     [
         ("xnli", NLI, "index\tprediction\n0\tneutral\n", 'p:1: expected one label, found 2 columns: give labels alone, '
          'or rows {"id": ..., "prediction": ...} as JSON lines'),
-        ("xnli", NLI, "prediction\nneutral\nneutral\nneutral\n", "p:1: expected labels alone, found the header "),
+        ("xnli", NLI, "prediction\nneutral\nneutral\nneutral\n", "p: 4 labels, but 3 in "),
+        ("xquad", SQUAD, json.dumps(ROWS), "p: expected an object of question id -> answer, or rows "),
         ("xquad", SQUAD, '"oak"', 'p: expected an object of question id -> answer, or rows {"id": ..., "prediction"'),
         ("xquad", SQUAD, '{"a": "x", "a": "y"}', "p: 'a' occurs twice in one object"),
         ("xquad", SQUAD, lines([{"id": "a", "answer": "x"}] * 2), 'p:1: expected {"id": ..., "prediction": ...}'),

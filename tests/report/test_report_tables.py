@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -159,11 +160,29 @@ def test_two_seeds_are_too_few_to_say(seeds):
         f"Too few seeds to say ({len(seeds)} of at least 3): of 3 recipes, the best, [nli]"
     )
     text = "\n".join(findings(found))
-    assert "Too few seeds or models to say whether the baseline beats the majority baseline on topics, pairs." in text
+    assert "Too few seeds to say whether the baseline beats the majority baseline on topics, pairs." in text
     assert "gain clearly" not in text
-    control = "is clearly below the baseline on 0 of 2 targets. Too few seeds or models to say on topics, pairs."
+    control = "is clearly below the baseline on 0 of 2 targets. Too few seeds to say on topics, pairs."
     assert f"‘random encoder’ {control}" in text
     assert not any(cell.clear for row in main(found).rows for cell in row.cells)
+
+
+def test_a_target_without_training_is_judged_over_test_examples():
+    rows = [
+        row._replace(score=replace(row.score, stage=f"{row.score.backbone} {row.score.recipe}"))
+        if row.score.task == "pairs"
+        else row
+        for row in experiment().rows
+    ]
+    text = "\n".join(findings(analyse(ScoreTable(tuple(rows)), ABOUT, QUICK)))
+    assert re.search(
+        r"On pairs the baseline is not trained and the same at every seed: [\d.]+ \[[\d.]+, [\d.]+\] over test "
+        r"examples, above the majority baseline of [\d.]+\.",
+        text,
+    )
+    assert "(95% intervals) on 1 of 1 target." in text
+    assert re.search(r"Without training the interval is over test examples: pairs −[\d.]+ \[.*\] points\.", text)
+    assert "Too few seeds to say whether" not in text
 
 
 def test_a_random_start_that_does_better_is_pointed_out():

@@ -99,7 +99,7 @@ def test_a_folder_of_an_unlisted_architecture_is_known_by_its_config(tmp_path: P
 
 def test_what_a_hub_model_is_must_be_said() -> None:
     backbone = {"name": "tiny", "source": "someone/some-model", "revision": "main", "output": "text"}
-    with pytest.raises(ConfigError, match="cannot be told before loading it whether backbone 'tiny' is a decoder"):
+    with pytest.raises(ConfigError, match="the architecture of backbone 'tiny' is unknown"):
         expand(backbone, "micro_text")
     assert types(expand(backbone, {"task": "micro_text", "objective": "causal_lm"}))
 
@@ -143,7 +143,7 @@ def test_pretraining_may_train_an_output_layer_that_recipes_do_without(
             assert not (store.directory(stage) / "heads.json").exists()
     assert len({cell.backbone for cell in expansion.cells}) == 3
     late = {**bare, "pretrain": [{"tasks": [PAIRS]}, {"tasks": [text]}]}
-    with pytest.raises(ConfigError, match="put it first, or give the backbone `output: text`"):
+    with pytest.raises(ConfigError, match="put this phase first, or give the backbone `output: text`"):
         expand(late)
 
 

@@ -95,11 +95,9 @@ def test_a_correlation_is_over_runs_within_a_seed() -> None:
         assert found == [pytest.approx(expected)]
 
 
-def test_sides_of_a_correlation_may_be_groups_and_its_runs_are_three_or_more() -> None:
+def test_sides_of_a_correlation_may_be_groups() -> None:
     asked = {"kind": "correlation", "targets": "pairs"}
     assert points(**asked, versus="words") == points(**asked, versus="topics")
-    with pytest.raises(XstiltsError, match="needs at least three, found 2"):
-        points(**asked, versus="topics", recipe=("[]", "[nli]"), backbones="small")
 
 
 def test_a_trend_is_about_the_backbones_that_have_a_size() -> None:

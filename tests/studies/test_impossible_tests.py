@@ -95,6 +95,6 @@ def test_the_best_is_counted_over_the_others(tmp_path: Path) -> None:
 
 
 def test_a_group_called_like_another_target_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=":15: group 'micro_topic' is called like a target: give it another name"):
+    with pytest.raises(ConfigError, match=":15: group 'micro_topic' has the name of a target: give it another name"):
         read(tmp_path, f"{RECIPE}above", "micro_topic")
     read(tmp_path, f"{RECIPE}above", "micro_ner")

@@ -127,7 +127,7 @@ def test_a_mistake_in_a_base_or_a_variant_is_named_in_its_own_file(tmp_path):
 def test_bases_are_found_among_the_shipped_and_not_in_circles(tmp_path):
     write(tmp_path, VARIANT.replace("base: sizes", "base: two"), "one")
     two = write(tmp_path, VARIANT.replace("base: sizes", "base: one"), "two")
-    with pytest.raises(ConfigError, match="is a variant of this file itself"):
+    with pytest.raises(ConfigError, match="is itself a variant of this file"):
         load_document(two)
     with pytest.raises(ConfigError, match="unknown base 'curiculum': did you mean curriculum"):
         load_document(write(tmp_path, "base: curiculum\n", "three"))

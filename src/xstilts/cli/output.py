@@ -24,14 +24,19 @@ def show(found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool =
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows in aligned columns, numbers to the right, under the first row's names; nothing without rows."""
+    """Print aligned columns, numbers to the right; the first row's names are the heading. Nothing without rows."""
+    lines(aligned(rows))
+
+
+def aligned(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines of a table, the heading first; none without rows."""
     if not rows:
-        return
+        return []
     grid = [[*rows[0]], *([shown(str(row[name])) for name in rows[0]] for row in rows)]
     columns = list(zip(*grid, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    aligned = [str.rjust if all(map(_NUMBER.fullmatch, column[1:])) else str.ljust for column in columns]
-    lines("  ".join(map(lambda align, *cell: align(*cell), aligned, line, widths)).rstrip() for line in grid)
+    align = [str.rjust if all(map(_NUMBER.fullmatch, column[1:])) else str.ljust for column in columns]
+    return ["  ".join(map(lambda put, *cell: put(*cell), align, line, widths)).rstrip() for line in grid]
 
 
 def lines(texts: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks.benchmarks import benchmark as benchmark_named
 
 SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed", "role")
-"""Columns for people; JSON has all."""
+"""Columns of the table; JSON has all."""
 
 
 def scores(
@@ -34,7 +34,7 @@ def scores(
     task: Annotated[str | None, Option(help="Only scores of this task.")] = None,
     language: Annotated[str | None, Option(help="Only scores in this language.")] = None,
     benchmark: Annotated[
-        str | None, Option(help="Print the official means of xtreme or xtreme-r instead, and what they cover.")
+        str | None, Option(help="Print the official means of xtreme or xtreme-r and their coverage instead.")
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -84,15 +84,16 @@ def score(
     task: Annotated[str, Argument(help="Name of a task, e.g. xquad, xnli, panx, udpos, mlqa, tatoeba, bucc2018.")],
     language: Annotated[str, Option(help="Language code, e.g. de.")],
     gold: Annotated[Path, Option(help="File with the gold answers.")],
-    predictions: Annotated[Path, Option(help="File with predictions, as for an XTREME submission or from `predict`.")],
+    predictions: Annotated[Path, Option(help="File with predictions: JSON lines, or an XTREME submission.")],
     experiment: opt.Experiment = None,
     as_json: opt.Json = False,
 ) -> None:
     """Score predictions of any model with the official metric of a task.
 
-    Gold is the official file of the data set, or a file with one label per
-    line. Files may be compressed (gzip, bzip2, xz, zstd, zip) or pipes; - is
-    standard input.
+    Gold is the official file of the data set, or a label file of XTREME.
+    Predictions are JSON lines with id and prediction, or in the form of an
+    XTREME submission. Files may be compressed (gzip, bzip2, xz, zstd, zip) or
+    pipes; - is standard input.
 
     Examples:
       xstilts score xnli --language sw --gold test.tsv --predictions out.jsonl

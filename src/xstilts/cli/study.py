@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show
+from xstilts.cli.output import aligned, lines, show
 from xstilts.cli.run import run_experiment
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
@@ -78,8 +79,7 @@ def _run(name: str, data: opt.Folders, store: Path, machine: Machine, to: Path |
     if as_json:
         show({"page": str(page), "claims": [_row(one) for one in verdicts]}, as_json)
     else:
-        lines([f"study: {page}", ""])
-        show([_short_row(one) for one in verdicts])
+        lines([f"study: {page}", "", *_claim_lines(verdicts)])
 
 
 def claims(
@@ -102,7 +102,10 @@ def claims(
     page = study_of(spec, found)
     if to is not None:
         write_study(found, page, to)
-    show([_row(one) if as_json else _short_row(one) for one in page.verdicts], as_json)
+    if as_json:
+        show([_row(one) for one in page.verdicts], as_json)
+    else:
+        lines(_claim_lines(page.verdicts))
 
 
 def _show_studies(as_json: bool) -> None:
@@ -132,9 +135,21 @@ def _row(one: Verdict) -> dict[str, Any]:
     }
 
 
-def _short_row(one: Verdict) -> dict[str, str]:
-    row = {"claim": one.claim.id, "verdict": one.word, "probability": share(one.confidence)}
-    return {**row, "p, Holm": share(one.p_adjusted), "statement": one.claim.statement}
+def _claim_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """A row for each claim, with its statement below, in 80 columns."""
+    found = aligned(
+        [
+            {
+                "claim": one.claim.id,
+                "verdict": one.word,
+                "probability": share(one.confidence),
+                "p, Holm": share(one.p_adjusted),
+            }
+            for one in verdicts
+        ]
+    )
+    below = [wrap(one.claim.statement, 80, initial_indent="    ", subsequent_indent="    ") for one in verdicts]
+    return [*found[:1], *(line for row, text in zip(found[1:], below, strict=True) for line in (row, *text))]
 
 
 def _loaded(name: str) -> tuple[Loaded, StudySpec]:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,10 +35,14 @@ class Strict(BaseModel):
     """A model of an experiment file: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    short: ClassVar[Mapping[type, str]] = {}
+    """Short forms: a value of this type alone stands for the field."""
 
     @model_validator(mode="before")
     @classmethod
     def _no_unknown_keys(cls, values: Any) -> Any:
+        if field := cls.short.get(type(values)):
+            return {field: values}
         names = [field.alias or name for name, field in cls.model_fields.items()]
         for key in values if isinstance(values, dict) else ():
             if key not in names:

@@ -1,4 +1,4 @@
-"""Evaluation: gold and predictions in, scores and per-example values out. Loads no model and imports no torch."""
+"""Evaluation: from gold and predictions to scores and per-example values, without a model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xstilts import __version__
 from xstilts.core.errors import DataError
@@ -38,8 +36,8 @@ class Evaluation:
     """What is measured: one task in one language.
 
     Attributes:
-        notes: what was chosen for the predictions, for the signature: `name=value`.
-        layer: whose retrieval enters means; None: the protocol's.
+        notes: choices behind the predictions, `name=value`, for the signature.
+        layer: the layer whose retrieval enters means; None: the protocol's.
         chosen_on: languages whose scores chose that layer.
     """
 
@@ -57,11 +55,10 @@ class Evaluation:
 def run_evaluate(job: Job) -> None:
     """Write `scores.jsonl` and `examples.parquet` of an evaluate stage.
 
-    Where the layer of retrieval is to be chosen (`validate_on`), it is the one that is best for these very predictions
-    in the mean over those languages.
+    With `validate_on`, the layer of retrieval is the one with the best mean over those languages.
 
     Raises:
-        DataError: gold and predictions have other languages or examples.
+        DataError: gold and predictions differ in languages or examples.
     """
     config, directory, inputs = job.config, job.directory, job.inputs
     notes, layer = protocol_of(inputs["predictions"])
@@ -85,9 +82,8 @@ def _check_languages(languages: Sequence[str], inputs: Mapping[str, Path]) -> No
     for found, place in ((prepared, inputs["data"]), (answered, inputs["predictions"])):
         if set(found) != set(languages):
             expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
-            raise DataError(
-                f"expected the languages {expected}, found {there}: remove this folder and run again", place
-            )
+            problem = f"expected the languages {expected}, found {there}: remove this folder and run again"
+            raise DataError(problem, place)
 
 
 def _measured(asked: Evaluation, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:
@@ -99,9 +95,8 @@ def _measured(asked: Evaluation, languages: Sequence[str], inputs: Mapping[str, 
 
 
 def golds_of(data: Path, language: str) -> list[Mapping[str, Any]]:
-    """Objects with `id` and `gold` of one language of a prepare stage, in file order."""
-    records = read_jsonl(data / language / "records.jsonl")
-    return [row for _, row in records if "gold" in row]  # candidates of a pool have none
+    """Objects with `id` and `gold` of one language of a prepare stage, in file order; a pool's candidates have none."""
+    return [row for _, row in read_jsonl(data / language / "records.jsonl") if "gold" in row]
 
 
 def measure(
@@ -119,9 +114,9 @@ def measure(
     metric = METRICS.get(asked.metric)
     gold = [row["gold"] for row in golds]
     if None in gold:
+        problem = f"{asked.task} ({asked.split}, {asked.language}): {gold.count(None)} of {len(golds)} examples have no"
         raise DataError(
-            f"{asked.task} ({asked.split}, {asked.language}): gold is withheld for {gold.count(None)} of {len(golds)} "
-            "examples, so nothing can be scored; put the official labelled file into the data folder"
+            f"{problem} gold, so nothing can be scored; put the official labelled file into the data folder"
         )
     majority = metric.majority(gold)
     mains = (asked.main, *(("exact_match",) if "exact_match" in metric.values else ()))
@@ -135,31 +130,21 @@ def measure(
             raise DataError(f"{where}: no prediction for example '{missing[0]}'")
         if len(answers) > len(ids):
             strange = next(iter(answers.keys() - set(ids)))
-            raise DataError(f"{where}: a prediction for '{strange}', which is no example with gold")
+            raise DataError(f"{where}: a prediction for '{strange}', which is not an example with gold")
         predicted = [answers[name] for name in ids]
         values = metric.function(gold, predicted, asked.language)
         if variant == FREE and asked.language != "en":
-            from xstilts.metrics.drift import english_shares  # loads a model of languages: only when asked
+            from xstilts.metrics.drift import english_shares  # loads a language identifier
 
             values |= english_shares(gold, predicted, asked.language)
+        noted = signature(asked, metric.script, len(golds), variant)
         for name, ratio in values.items():
             score = Score(
-                task=asked.task,
-                language=asked.language,
-                split=asked.split,
-                metric=name,
-                value=ratio.value,
-                n=len(golds),
-                majority=majority if name == asked.main else 0.0,
-                seed=0,
-                recipe="",
-                backbone="",
-                role=asked.role,
-                main=name in mains and variant == chosen,
-                variant=variant,
-                signature=signature(asked, metric.script, len(golds), variant),
+                task=asked.task, language=asked.language, split=asked.split, metric=name, value=ratio.value,
+                n=len(golds), majority=majority if name == asked.main else 0.0, seed=0, recipe="", backbone="",
+                role=asked.role, main=name in mains and variant == chosen, variant=variant, signature=noted,
                 chosen_on=asked.language in asked.chosen_on,
-            )
+            )  # fmt: skip
             measurements.append(Measurement(score, tuple(ids), ratio))
     return measurements
 
@@ -175,14 +160,14 @@ def _by_variant(predictions: Iterable[Mapping[str, Any]], where: str) -> dict[st
 
 
 def signature(asked: Evaluation, script: str, n: int, variant: str) -> str:
-    """The protocol of a number in one line, after sacreBLEU's idea."""
+    """The protocol of a number in one line, as in sacreBLEU."""
     parts = [asked.task, asked.language, asked.split, f"n={n}", f"metric={asked.metric}", f"script={script}"]
     notes = asked.notes if layer_of(variant) is None else _reading(asked)
     return " | ".join([*parts, *([variant] if variant else []), *notes, f"xstilts={__version__}"])
 
 
 def _reading(asked: Evaluation) -> list[str]:
-    """How retrieval read sentences: every choice, those of the protocol included."""
+    """How retrieval read sentences: every choice, also where it is the protocol's."""
     said = dict(note.split("=", 1) for note in asked.notes)
     usual = {"pooling": "mean", "special_tokens": "true", "similarity": "cosine"}
     if said.get("pooling", "mean") != "mean":
@@ -194,13 +179,13 @@ def _reading(asked: Evaluation) -> list[str]:
 
 
 def layer_of(variant: str) -> int | None:
-    """The layer of a variant of nearest-neighbour retrieval, `layer=7 raw` or `layer=7 centred`; else None."""
+    """The layer that a variant names (`layer=7 raw`, `layer=7 centred`); else None."""
     match = re.fullmatch(r"layer=(\d+) (raw|centred)", variant)
     return int(match[1]) if match else None
 
 
 def default_variant(variants: Sequence[str], layer: int | None = None) -> str:
-    """The variant that enters means: for retrieval, raw states at `layer`, or else at `protocol_layer`."""
+    """The variant that enters means: of retrieval, raw states at `layer`, by default at `protocol_layer`."""
     layers = [found for variant in variants if (found := layer_of(variant)) is not None]
     if not layers:
         return variants[0]
@@ -208,7 +193,7 @@ def default_variant(variants: Sequence[str], layer: int | None = None) -> str:
 
 
 def best_layer(scores: Iterable[Score]) -> int:
-    """The layer with the highest mean of the scores of raw states; the lowest among equals."""
+    """The layer whose raw states have the highest mean score; the lowest layer among equals."""
     by_layer: dict[int, list[float]] = {}
     for score in scores:
         if (layer := layer_of(score.variant)) is not None and score.variant.endswith("raw"):
@@ -224,7 +209,10 @@ def protocol_of(predictions: Path) -> tuple[tuple[str, ...], int | None]:
 
 
 def write_examples(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Per-example values as Parquet: what the statistics resample. Only values of main metrics and variants."""
+    """Per-example values of main metrics and variants as Parquet, for the statistics."""
+    import pyarrow as pa  # scoring prediction files does not need it
+    import pyarrow.parquet as pq
+
     kept = [m for m in measurements if m.score.main]
     counts = [len(m.ids) for m in kept]
     columns: dict[str, Any] = {

@@ -1,9 +1,8 @@
 """Scores of anyone's prediction files, without a model.
 
-Gold is a file that the task's own reader understands, or XTREME's evaluation form: labels, tags or numbers alone, pairs
-of ids, an object of answers. Predictions are XTREME's submission form, or JSON lines `{"id": ..., "prediction": ...}`.
-Where an official script gives a number for files that do not belong together (blanked gold, cut sentences, shifted
-lines), this refuses with file and line.
+Gold is a file that the task's own reader reads, or a label file of XTREME. Predictions are JSON lines `{"id": ...,
+"prediction": ...}`, or in the form of an XTREME submission. Files that do not belong together (gold taken away, cut
+sentences, shifted lines) are refused with file and line, where the official scripts give a number.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ from xstilts.evaluation.score_checks import Matched, ScoredFiles
 from xstilts.metrics import METRICS, Metric
 from xstilts.tasks import TASKS, Task
 
+CONSTRUCTED = {code for code in LANGUAGES if code.startswith("qa")}
 ALSO = {"udpos": ("span_f1_seqeval_1",)}
-"""Further metrics whose main value is scored: XTREME's F1 of tags without prefixes depends on seqeval's version."""
+"""Task -> further metrics: XTREME's F1 of tags without prefixes depends on seqeval's version."""
 
 
 def score_files(task: Task | str, language: str, gold: Path, predictions: Path, split: str = "test") -> list[Score]:
@@ -36,8 +36,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
 
     Args:
         task: the name of a registered task, or a task of an experiment file.
-        language: code of a language of the task; for tagging, whose data sets grow, any known one.
-        split: only written into the scores.
+        language: code of a language of the task; of tagging, whose data sets grow, any known language.
+        split: for the signature alone.
 
     Raises:
         UnknownName: a task or language that cannot be scored.
@@ -51,20 +51,20 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
             f"prediction files of {found.type} tasks ('{found.name}') cannot be scored; those of {scorable} can"
         )
     code = language if language in found.languages else meant(language)
-    if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES and code not in _MADE):
+    if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES.keys() - CONSTRUCTED):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
         matched: Matched = getattr(score_match, match)(ScoredFiles(found, code, gold, predictions))
         variant = variant_of(predictions)
     note = f" | {variant}{matched.note}" if variant else matched.note
     scores: list[Score] = []
-    for number, name in enumerate((found.metric, *ALSO.get(found.name, ()))):
+    for name in (found.metric, *ALSO.get(found.name, ())):
         metric = METRICS.get(name)
         ratios = metric.function(matched.golds, matched.predictions, code)
         signature = f"{metric.script} | {split} | n={matched.n}{note} | xstilts {__version__}"
-        for value in metric.values if number == 0 else (metric.main,):
+        for value in metric.values if name == found.metric else (metric.main,):
             row = Score(
-                task=found.name, language=code, split=split, metric=name if number else value,
+                task=found.name, language=code, split=split, metric=value if name == found.metric else name,
                 value=ratios[value].value, n=matched.n, majority=_majority(metric, value, matched.golds), seed=0,
                 recipe="", backbone="", main=not scores, signature=signature,
             )  # fmt: skip
@@ -72,16 +72,12 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
     return scores
 
 
-_MADE = tuple(code for code in LANGUAGES if code.startswith("qa"))  # constructed languages
-
-
 def registered(name: str) -> Task:
-    """The task of that name whose files can be scored. Raises `UnknownName` with the nearest ones."""
+    """A registered task whose files can be scored. Raises `UnknownName`."""
     scorable = {task.name: task for task in TASKS if TYPES.get(task.type).score and task.metric}
     if name not in scorable:
-        raise UnknownName(
-            "task with scorable files", name, scorable, more=" (a task of your own needs --experiment FILE)"
-        )
+        own = " (a task of your own needs --experiment FILE)"
+        raise UnknownName("task with scorable files", name, scorable, more=own)
     return scorable[name]
 
 

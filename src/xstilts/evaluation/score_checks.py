@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError
 from xstilts.data.readers.common import shown
 from xstilts.data.readers.tagging import udpos
-from xstilts.evaluation.prediction_files import Entry, ids_of
+from xstilts.evaluation.prediction_files import Entry
 from xstilts.tasks import Task
 
 PLACEHOLDER_ROWS = 10
-"""With this many rows, gold that is the same everywhere is a blanked file and not chance."""
+"""From so many rows on, gold with one label only is a file whose gold was taken away."""
 
 
 class ScoredFiles(NamedTuple):
@@ -35,11 +35,11 @@ class Matched(NamedTuple):
 
 
 def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
-    """Refuse withheld and unknown labels, and files whose gold is one placeholder, as XTREME's preprocessing leaves."""
+    """Refuse withheld and unknown labels, and the single placeholder that XTREME's preprocessing puts for gold."""
     task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
     if not items:
         raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
-    for line, label in items:
+    for line, label, _ in items:
         if label is None:
             raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
         if labels and label not in labels and (task.read is not udpos or label != "_"):
@@ -51,9 +51,9 @@ def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
 
 
 def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:
-    """A note on predicted labels that the task does not have; they count as wrong, as in the official scripts.
+    """A note on predicted labels that the task does not have: wrong answers, as in the official scripts.
 
-    Raises `DataError` if no predicted label is known: predictions of another task.
+    Raises `DataError` if no predicted label is known: the predictions are of another task.
     """
     labels = files.task.labels
     known = {item.value for item in golds} | set(labels)
@@ -61,7 +61,7 @@ def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Seque
         first, there = predictions[0], shown(", ".join(sorted(map(str, known))[:5])).strip("'")
         problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
         raise DataError(problem, files.predictions, first.line)
-    strange = sum(label not in labels for _, label in predictions) if labels else 0
+    strange = sum(one.value not in labels for one in predictions) if labels else 0
     return f" | unknown labels={strange}" if strange else ""
 
 
@@ -76,32 +76,32 @@ def values_of(items: Sequence[Entry]) -> list[Any]:
     return [item.value for item in items]
 
 
-def in_order(files: ScoredFiles, ids: Sequence[str], predicted: list[Any]) -> list[Any]:
+def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
     """Predictions of JSON lines in the order of gold: by id where gold has the same ids, else as they are.
 
     Raises:
-        DataError: the ids are row numbers out of order, and gold has no such ids; or they are in order, but gold has
-            the same ids in another one (as XNLI's pairs may be), so that either could be meant.
+        DataError: the ids count rows out of order, and gold has no such ids; or they count rows in order, but gold has
+            the same ids in another order (as XNLI's pairs may have), so that both readings are possible.
     """
-    items = ids_of(files.predictions)
-    said = values_of(items)
-    if not said:
-        return predicted
-    numbers = {int(name) for name in said if name.isdecimal() and len(name) < 10}
-    counted = len(numbers) == len(said) == max(numbers) - min(numbers) + 1
-    same, upwards = sorted(ids) == sorted(said), counted and said == sorted(said, key=int)
-    if upwards and same and said != list(ids):
-        whose = f"ids from {said[0]} to {said[-1]} may count rows, or be those of {files.gold.name}, which has them in "
-        problem = f"{whose}another order: leave the ids out, or put the rows in the order of gold"
-        raise DataError(problem, files.predictions, items[0].line)
+    ids, said = [one.id for one in golds], [one.id for one in predictions]
+    names = [name for name in said if name is not None]
+    if len(names) < len(said):
+        return predictions
+    numbers = {int(name) for name in names if name.isdecimal() and len(name) < 10}
+    counted = len(numbers) == len(names) == max(numbers) - min(numbers) + 1
+    same, upwards = set(ids) == set(said), counted and names == sorted(names, key=int)
+    if upwards and same and said != ids:
+        whose = f"ids from {said[0]} to {said[-1]} may count rows, or be those of {files.gold.name}"
+        problem = f"{whose}, which has them in another order: put the rows in the order of gold, with its ids"
+        raise DataError(problem, files.predictions, predictions[0].line)
     if same and not upwards:
-        place = {name: number for number, name in enumerate(said)}
-        return [predicted[place[name]] for name in ids]
+        place = {one.id: one for one in predictions}
+        return [place[name] for name in ids]
     if counted and not upwards:
-        moved = next(item for item, name in zip(items, sorted(said, key=int)) if item.value != name)
-        problem = f"id {moved.value} is not in its place, and gold has no ids to join by: sort the rows as gold is"
+        moved = next(one for one, name in zip(predictions, sorted(names, key=int)) if one.id != name)
+        problem = f"id {moved.id} is not in its place, and gold has no ids to join by: sort the rows as gold is"
         raise DataError(problem, files.predictions, moved.line)
-    return predicted
+    return predictions
 
 
 def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:

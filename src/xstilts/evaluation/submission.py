@@ -1,9 +1,8 @@
 """The folder that XTREME's leaderboard and `evaluate.py` read: `{task}/test-{language}.tsv`, `.json` for answers.
 
-One label or tag a line with an empty line between sentences; `id<TAB>id` for BUCC; for Tatoeba one number a line: the
-English sentences in sorted order ask, and the answer is the line of the other language's file, counted from 0. Source:
-README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme. The folder gets its name once every file
-reads back as what was predicted for the gold records.
+One label or tag a line with an empty line between sentences; `id<TAB>id` for BUCC. Tatoeba has one number a line: the
+queries are the English sentences in sorted order, the answer is the line of the other language's file, counted from 0.
+Source: README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme.
 """
 
 from __future__ import annotations
@@ -15,17 +14,42 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import new_folder, read_jsonl, write_text
-from xstilts.evaluation import prediction_files as inputs
-from xstilts.evaluation.evaluate import default_variant, protocol_of
+from xstilts.evaluation import prediction_files as forms
+from xstilts.evaluation.score_checks import values_of as plain
 from xstilts.tasks import TASKS
+
+
+class Form(NamedTuple):
+    """How the files of a type of task are read and written, and how they end."""
+
+    read: Callable[[Path], Any]
+    text: Callable[[Any], str]
+    ending: str = "tsv"
+
+
+def _lines(values: Sequence[Any]) -> str:
+    return "".join(f"{value}\n" for value in values)
+
+
+_FORMS: Mapping[str, Form] = {
+    "classification": Form(lambda path: plain(forms.labels(path)), _lines),
+    "tagging": Form(
+        lambda path: [plain(sentence.value) for sentence in forms.sentences(path)],
+        lambda sentences: "\n".join(map(_lines, sentences)),
+    ),
+    "span_qa": Form(forms.answers, lambda said: json.dumps(said, ensure_ascii=False, indent=2) + "\n", "json"),
+    "mining": Form(forms.pairs, lambda pairs: _lines(["\t".join(pair) for pair in pairs])),
+    "retrieval": Form(lambda path: plain(forms.indices(path)), _lines),
+}
 
 
 class SubmissionFile(NamedTuple):
     """What one file of the folder is made of.
 
     Attributes:
-        records: gold records of a prepare stage; predictions: a predict stage's file for the same language.
-        english: Tatoeba: the English side in the order of the records.
+        records: gold records of a prepare stage.
+        predictions: a predict stage's file for the same language.
+        english: of Tatoeba, the English sentences in the order of the records.
     """
 
     task: str
@@ -35,7 +59,8 @@ class SubmissionFile(NamedTuple):
     english: tuple[str, ...] = ()
 
     @property
-    def form(self) -> _Form:
+    def form(self) -> Form:
+        """Of its type of task."""
         return _FORMS[TASKS.get(self.task).type]
 
     @property
@@ -45,7 +70,7 @@ class SubmissionFile(NamedTuple):
 
 
 def write_submission(files: Sequence[SubmissionFile], folder: Path) -> list[Path]:
-    """Write and check all files, all or none; returns them.
+    """Write all files and read them back, all or none; returns them.
 
     Raises:
         DataError: a prediction is missing, or a written file does not read back as the predictions.
@@ -63,18 +88,15 @@ def write_submission(files: Sequence[SubmissionFile], folder: Path) -> list[Path
 
 def values_of(file: SubmissionFile) -> Any:
     """What a file says, in the order of the records. Raises `DataError` where a record has no prediction."""
-    variants: dict[str, dict[str, Any]] = {}
-    for line, row in read_jsonl(file.predictions):
-        if not isinstance(row, dict) or "id" not in row or "prediction" not in row:
-            raise DataError('expected {"id": ..., "prediction": ...}', file.predictions, line)
-        variants.setdefault(row.get("variant", ""), {})[row["id"]] = row["prediction"]
-    _, layer = protocol_of(file.predictions.parent.parent)
-    answers = variants[default_variant(list(variants), layer)] if variants else {}
+    answers = {str(row.id): row.value for row in forms.json_rows(file.predictions)}
     queries = [row["id"] for _, row in read_jsonl(file.records) if "gold" in row]
     if missing := [name for name in queries if name not in answers]:
         problem = f"{len(missing)} of {len(queries)} examples have no prediction, the first is '{missing[0]}'"
         raise DataError(problem, file.predictions)
-    return file.form.values({name: answers[name] for name in queries}, file)
+    said = {name: answers[name] for name in queries}
+    if (kind := TASKS.get(file.task).type) == "mining":
+        return [(name, other) for name, others in said.items() for other in others or ()]
+    return said if kind == "span_qa" else _numbers(said, file) if kind == "retrieval" else list(said.values())
 
 
 def check_file(file: SubmissionFile, values: Any, path: Path) -> None:
@@ -84,7 +106,7 @@ def check_file(file: SubmissionFile, values: Any, path: Path) -> None:
 
 
 def _numbers(answers: Mapping[str, Any], file: SubmissionFile) -> list[int]:
-    """For each English sentence in sorted order the 0-based line of its translation."""
+    """For each English sentence in sorted order, the 0-based line of its translation."""
     if len(file.english) != len(answers):
         problem = f"{len(answers)} records, but {len(file.english)} English sentences in the data folder"
         raise DataError(problem, file.records)
@@ -92,44 +114,3 @@ def _numbers(answers: Mapping[str, Any], file: SubmissionFile) -> list[int]:
     said = list(answers.values())
     order = sorted(range(len(said)), key=lambda number: file.english[number].strip())
     return [place[said[number]] for number in order]
-
-
-def _lines(values: Sequence[Any]) -> str:
-    return "".join(f"{value}\n" for value in values)
-
-
-def _items(items: Sequence[inputs.Entry]) -> list[Any]:
-    return [item.value for item in items]
-
-
-class _Form(NamedTuple):
-    """How a type of task is written: answers by id -> values; values -> text; a file -> values."""
-
-    values: Callable[[Mapping[str, Any], SubmissionFile], Any]
-    text: Callable[[Any], str]
-    read: Callable[[Path], Any]
-    ending: str = "tsv"
-
-
-_FORMS: Mapping[str, _Form] = {
-    "classification": _Form(
-        lambda answers, _: list(answers.values()), _lines, lambda path: _items(inputs.predicted_labels(path))
-    ),
-    "tagging": _Form(
-        lambda answers, _: list(answers.values()),
-        lambda values: "\n".join(map(_lines, values)),
-        lambda path: [_items(sentence) for sentence in inputs.sentences(path)],
-    ),
-    "span_qa": _Form(
-        lambda answers, _: dict(answers),
-        lambda values: json.dumps(values, ensure_ascii=False, indent=2) + "\n",
-        inputs.predicted_answers,
-        "json",
-    ),
-    "mining": _Form(
-        lambda answers, _: [(name, other) for name, others in answers.items() for other in others or ()],
-        lambda values: "".join(f"{name}\t{other}\n" for name, other in values),
-        inputs.pairs,
-    ),
-    "retrieval": _Form(_numbers, _lines, lambda path: _items(inputs.indices(path))),
-}

@@ -26,7 +26,7 @@ from xstilts.translation.spec import SOURCE, TRANSLATING
 
 @dataclass(frozen=True)
 class Replicate:
-    """One seed with its data: on microworlds each seed has a world of its own."""
+    """One seed with its data; on microworlds, the seed's world."""
 
     seed: int
     world: int | None
@@ -34,7 +34,7 @@ class Replicate:
 
 
 class DataFiles:
-    """What of an experiment's files is read.
+    """The files that an experiment reads.
 
     Args:
         experiment: what to run.
@@ -42,8 +42,8 @@ class DataFiles:
             own tasks are looked for beside the experiment file first.
 
     Raises:
-        ConfigError: no data folder where one is needed.
-        DataError: a data folder that lacks what the experiment names.
+        ConfigError: no data folder where one is needed, or an own task without `labels` on microworlds.
+        DataError: no such data folder.
     """
 
     def __init__(self, experiment: Experiment, root: Root | None) -> None:
@@ -51,28 +51,26 @@ class DataFiles:
         registered = [name for name in experiment.task_names() if name not in experiment.tasks]
         if not experiment.worlds and not self.roots and registered:
             made = any(name.startswith("micro_") for name in registered)
-            drawn = " (`worlds: [1]`, or --world 1 of choose, draws those of a microworld)" if made else ""
+            world = ", or `worlds: [1]` (--world 1 of choose) for the tasks of a microworld" if made else ""
             reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
-            raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{drawn}")
+            raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{world}")
         if absent := [folder for folder in self.roots if not folder.is_dir()]:
             raise DataError("no such data folder", absent[0])
         self.own_roots = (experiment.folder, *self.roots)
         silent = [name for name in experiment.own_names if experiment.tasks[name].finds_labels]
         if experiment.worlds and silent:
-            raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find them in")
+            raise ConfigError(f"task '{silent[0]}' needs `labels`: microworlds have no files to find labels in")
         self._prepared: dict[tuple[Any, ...], tuple[Task, Stage]] = {}
         self._there: dict[tuple[Any, ...], list[str]] = {}
         self.experiment = experiment if experiment.worlds else experiment.labelled(self.own_roots, self.roots)
 
     def replicates(self) -> list[Replicate]:
         """The seeds in order; worlds are given to them in turn."""
-        return [self._replicate(number, seed) for number, seed in enumerate(self.experiment.seeds)]
-
-    def _replicate(self, number: int, seed: int) -> Replicate:
-        if not (worlds := self.experiment.worlds):
-            return Replicate(seed, None, DataSource(self.roots))
-        world = worlds[number % len(worlds)]
-        return Replicate(seed, world, DataSource(world=_world(world)))
+        seeds, worlds = self.experiment.seeds, self.experiment.worlds
+        if not worlds:
+            return [Replicate(seed, None, DataSource(self.roots)) for seed in seeds]
+        drawn = [worlds[number % len(worlds)] for number in range(len(seeds))]
+        return [Replicate(seed, one, DataSource(world=_world(one))) for seed, one in zip(seeds, drawn, strict=True)]
 
     def prepared(
         self,
@@ -89,26 +87,27 @@ class DataFiles:
         limit = min(filter(None, (limit, self.experiment.limit)), default=0)
         asked = (task.name, task.type, split, languages, tokenizer.key, replicate.world, limit, combined)
         known, stage = self._prepared.get(asked, (None, tokenizer))
-        if known != task:  # describing it looks for all its files
+        if known != task:  # a description lists all files
             request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
             stage = describe.prepare(request, self.source(replicate, task), tokenizer)
             self._prepared[asked] = task, stage
         return stage
 
     def translated(self, task: Task, part: Component, tokenizer: Stage, replicate: Replicate) -> Stage:
-        """The features of a task's training split in languages of which all but English are translations."""
-        engine = self._translator(part.translated_by, replicate.world)
+        """The features of a task's training split, translated into languages other than English."""
+        engine, source = self._translator(part.translated_by, replicate.world), self.source(replicate, task)
         languages = part.spoken(SOURCE)
-        engine.spec.check_languages(task.name, [code for code in languages if code != SOURCE])
-        stages = {code: engine.stage(task, code, self.source(replicate, task)) for code in languages if code != SOURCE}
+        others = [code for code in languages if code != SOURCE]
+        engine.spec.check_languages(task.name, others)
+        stages = {code: engine.stage(task, code, source) for code in others}
         held, limit = self._holdout(task), self.experiment.limit
         request = DataRequest(task, "train", languages, held, limit, combined=True, translations=stages)
-        return describe.prepare(request, self.source(replicate, task), tokenizer)
+        return describe.prepare(request, source, tokenizer)
 
     def _translator(self, name: str, world: int | None) -> Translator:
         """An engine of the experiment's `translations`, with its aligner and the tasks that hold translations.
 
-        The aligner is the one it names, else the first backbone that has a source and no text output.
+        By default the aligner is the first backbone that has a source and heads.
         """
         spec, task = self.experiment.translations[name], self.experiment.task
         sources = {one.source: one.revision for one in self.experiment.backbones if one.source}
@@ -118,14 +117,12 @@ class DataFiles:
         holders = {name: task(holder) for name, holder in spec.tasks.items()}
         for translated, holder in holders.items():
             if holder.type != task(translated).type or "train" not in holder.files:
-                raise ConfigError(
-                    f"translation '{name}': '{holder.name}' cannot hold translations of '{translated}': "
-                    "it has another type, or no training files"
-                )
+                problem = f"'{holder.name}' cannot hold translations of '{translated}'"
+                raise ConfigError(f"translation '{name}': {problem}: it has another type, or no training files")
         return Translator(name, spec, aligner, holders)
 
     def source(self, replicate: Replicate, *tasks: Task) -> DataSource:
-        """Where the files of tasks are: own ones beside the experiment file too; a world's domain is a world apart."""
+        """Where the files of tasks are; the domain of a microworld is a world of its own."""
         if replicate.world is not None:
             domain = any(task.name.startswith(DOMAIN) for task in tasks)
             return DataSource(world=_world(replicate.world, "domain")) if domain else replicate.data
@@ -133,25 +130,25 @@ class DataFiles:
         return DataSource(self.own_roots) if own else replicate.data
 
     def _holdout(self, task: Task) -> int:
-        """Whatever the objective: what a task holds out for its own score, no other objective trains on."""
+        """Training examples set apart as validation, whatever the objective: none is trained on."""
         own = self.experiment.tasks.get(task.name)
         wanted = own.holdout if own and own.holdout else self.experiment.holdout
         scored = self.experiment.task(task.name).metric
         return 0 if "validation" in task.files or not scored else wanted
 
     def validation_split(self, task: Task) -> Split:
-        """Where an intermediate task's own score comes from."""
+        """The split of an intermediate task's own score."""
         return "validation" if "validation" in task.files or self._holdout(task) else task.evaluate_on
 
     def own_languages(self, task: Task, part: Component, split: Split, replicate: Replicate) -> tuple[str, ...]:
-        """Where an intermediate task is measured itself: in the source language, else where it was trained."""
+        """The languages of an intermediate task's own score: the source language, else those it was trained in."""
         if (source := self.experiment.source) in task.languages:
             return (source,)
         trained = self.training_languages(task, part, replicate)
         return trained if self._holdout(task) else self.languages(task, split, trained, replicate)
 
     def training_languages(self, task: Task, part: Component, replicate: Replicate) -> tuple[str, ...]:
-        """The component's languages; `all`: those whose files are there."""
+        """The component's languages; `all`: those that have files."""
         spoken = part.spoken(self.experiment.source)
         if spoken != ("all",):
             return spoken
@@ -164,7 +161,7 @@ class DataFiles:
         """Languages of raw text that a vocabulary is trained on; `all`: those that any of the tasks has.
 
         Raises:
-            ConfigError: a part of the microworld that lies elsewhere than the rest.
+            ConfigError: text of the microworld's domain.
             DataError: a language that none of the tasks has.
         """
         if elsewhere := [task.name for task in tasks if replicate.world is not None and task.name.startswith(DOMAIN)]:
@@ -173,28 +170,27 @@ class DataFiles:
         absent = [code for code in wanted if code not in there and code != "all"]
         if absent or not there:
             names = ", ".join(task.name for task in tasks)
-            raise DataError(
-                f"no text in {', '.join(absent) or 'any language'} for a vocabulary: {names}", self._place(tasks[0])
-            )
+            problem = f"no text in {', '.join(absent) or 'any language'} for a vocabulary: {names}"
+            raise DataError(problem, self._place(tasks[0]))
         return tuple(there) if "all" in wanted else tuple(wanted)
 
     def languages(
         self, task: Task, split: Split, wanted: tuple[str, ...] | None, replicate: Replicate
     ) -> tuple[str, ...]:
-        """Those to be measured whose files are there. Raises `DataError` when there are none."""
+        """The languages to measure that have files. Raises `DataError` when there are none."""
         there = self.available(task, split, replicate)
         asked = wanted or self.experiment.languages
         languages = tuple(code for code in there if asked is None or code in asked)
         if not languages:
             problem = f"{task.name} has no {split} files for {', '.join(asked or ('any language',))}"
             if split not in task.files:
-                raise DataError(f"{problem}: `files:` of the task names none, and a target is measured on them")
+                raise DataError(f"{problem}: name them under `files:` of the task, a target is measured on them")
             looked = f" (looked for {' or '.join(task.files[split][:3])})" if task.name in self.experiment.tasks else ""
             raise DataError(problem + looked + self._elsewhere(task, split), self._place(task))
         return languages
 
     def available(self, task: Task, split: Split, replicate: Replicate) -> list[str]:
-        """Languages whose files are there; a world has all of its task's languages.
+        """Languages that have files; a world has all languages of the task.
 
         Own training and validation files that are not by language are in the source language.
         """
@@ -202,7 +198,7 @@ class DataFiles:
         if source.world:
             return list(task.languages)
         asked = task.name, split, source.roots
-        if asked not in self._there:  # it lists folders, and every cell asks
+        if asked not in self._there:
             self._there[asked] = task.available(source.roots, split)
         there = self._there[asked]
         one = own is not None and split != own.measured and split in own.files and not own.by_language(split)
@@ -212,11 +208,10 @@ class DataFiles:
         return self.own_roots if task.name in self.experiment.tasks else self.roots
 
     def _place(self, task: Task) -> str:
-        """Where a task's files were looked for, to begin a message with."""
         return ", ".join(map(str, self._roots_of(task))) or "the microworld"
 
     def _elsewhere(self, task: Task, split: Split) -> str:
-        """Files in languages that the table lacks, or calls otherwise; empty where there are none."""
+        """A note on files in languages that the table lacks, or has under another code; empty without any."""
         found = strangers(self._roots_of(task), task.files.get(split, ())) if not self.experiment.worlds else {}
         return f"; there are files for {in_codes(found)}" if found else ""
 

@@ -1,9 +1,10 @@
-"""What recipes start from: backbones, pretrained or pretrained here, and their controls."""
+"""The models that recipes start from: backbones, pretrained or pretrained here, and their controls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from xstilts.backbones.families import Kind
 from xstilts.backbones.names import check_folder
@@ -23,80 +24,73 @@ CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretrainin
 
 @dataclass(frozen=True)
 class Models:
-    """Makes the models of an experiment."""
+    """Describes the models of an experiment."""
 
     phases: Phases
 
     def of(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
-        """The backbone and its controls. Raises `ConfigError` for a way of pretraining that does not fit it."""
-        experiment = self.phases.files.experiment
+        """The backbone and its controls. Raises `ConfigError` for pretraining that does not fit it."""
         seed = replicate.seed if spec.seed is None else spec.seed
         use, source = Use(spec.route, spec.attention, spec.output), None
         if spec.source is not None:
             source, revision = resolve(spec.source, spec.revision, replicate.world)
-            check_folder(source)
-            known = kind_of(source, None, spec.output)
-            tokenizer = describe.tokenizer_of(source, revision)
-            start = describe.start_pretrained(source, revision, self._first(spec, known), spec.name)
+            shape, tokenizer = _shape(spec, source), describe.tokenizer_of(source, revision)
+            start = describe.start_pretrained(source, revision, self._first(spec, shape["kind"]), spec.name)
             random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
         else:
             assert spec.architecture is not None
-            assert spec.tokenizer is not None
-            known = kind_of(None, spec.architecture, spec.output)
-            config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
-            if self._needs_sentinels(spec, known):
-                config["sentinels"] = SENTINELS
-            tasks = [experiment.task(name) for name in spec.tokenizer.tasks]
-            config["languages"] = self.phases.files.text_languages(tasks, spec.tokenizer.languages, replicate)
-            tokenizer = describe.tokenizer_trained(config, self.phases.files.source(replicate, *tasks), tasks)
+            shape = _shape(spec, None)
+            tokenizer = self._tokenizer(spec, shape["kind"], replicate)
             start, random = (
                 describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
-                for used in (self._first(spec, known), use)
+                for used in (self._first(spec, shape["kind"]), use)
             )
         retrieval = retrieval_of(source, spec.retrieval)
-        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, kind=known)
-        asked = (source, spec.architecture, spec.config)
-        base = replace(base, max_positions=max_positions_of(*asked), width=width_of(*asked))
+        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
         models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
             control = replace(models[0], stage=random)
             if kind == "english" and how == "auto":
                 control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
             elif kind == "english":
-                control = self._of_source(how, spec, use, models[0])
+                source, revision = resolve(how, None, replicate.world)
+                control = replace(
+                    models[0],
+                    tokenizer=describe.tokenizer_of(source, revision),
+                    retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
+                    **_shape(spec, source),
+                    stage=describe.start_pretrained(source, revision, use, "English only"),
+                )
             models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
         return models
 
-    def _of_source(self, how: str, spec: BackboneSpec, use: Use, model: StartModel) -> StartModel:
-        """A control that is a pretrained model, with all that is its own."""
-        source, revision = resolve(how, None, model.replicate.world)
-        check_folder(source)
-        return replace(
-            model,
-            stage=describe.start_pretrained(source, revision, use, "English only"),
-            tokenizer=describe.tokenizer_of(source, revision),
-            retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
-            kind=kind_of(source, None, spec.output),
-            max_positions=max_positions_of(source, None, {}),
-            width=width_of(source, None, {}),
-        )
+    def _tokenizer(self, spec: BackboneSpec, kind: Kind | None, replicate: Replicate) -> Stage:
+        """A tokenizer trained for a random start."""
+        assert spec.tokenizer is not None
+        files = self.phases.files
+        config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
+        if self._needs_sentinels(spec, kind):
+            config["sentinels"] = SENTINELS
+        tasks = [files.experiment.task(name) for name in spec.tokenizer.tasks]
+        config["languages"] = files.text_languages(tasks, spec.tokenizer.languages, replicate)
+        return describe.tokenizer_trained(config, files.source(replicate, *tasks), tasks)
 
     def _first(self, spec: BackboneSpec, kind: Kind | None) -> Use:
-        """How the backbone is run at first: with its output layer where the first phase of pretraining trains that."""
+        """How the backbone is run at first: with its output layer if the first phase of pretraining trains it."""
         if spec.output == "text" or not (spec.pretrain and writes(spec.pretrain[0], kind)):
             return Use(spec.route, spec.attention, spec.output)
         return Use(spec.route, output="text")
 
     def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: Use, seed: int) -> Stage:
-        """The backbone after phases of pretraining, run as recipes do."""
+        """The backbone after phases of pretraining, run as recipes run it."""
         stage, output = base.stage, base.stage.config.get("output", "head")
         earlier: dict[str, Component] = {}
         for phase in phases:
             wanted = "text" if writes(phase, base.kind) else base.output
             if (output, wanted) == ("head", "text"):
                 raise ConfigError(
-                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which is left out after the "
-                    "phase before it: put it first, or give the backbone `output: text`"
+                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which the phase before it "
+                    "drops: put this phase first, or give the backbone `output: text`"
                 )
             if output != wanted:
                 stage = describe.start_trained(stage, use)
@@ -106,7 +100,7 @@ class Models:
         return stage if output == base.output else describe.start_trained(stage, use)
 
     def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:
-        """Whether any phase corrupts spans: other vocabularies stay as they are."""
+        """Whether any phase corrupts spans."""
         experiment = self.phases.files.experiment
         phases = [*spec.pretrain, *(phase for recipe in experiment.recipes for phase in recipe.phases)]
         parts = [part for phase in phases for part in phase.tasks if part.task != TARGET]
@@ -114,19 +108,26 @@ class Models:
         return "span_corruption" in forms
 
     def _in_english(self, spec: BackboneSpec) -> list[PhaseSpec]:
-        """The phases of pretraining on English text alone, those without any left out."""
-        phases = []
+        """The phases of pretraining on English text alone, without phases that have none."""
+        experiment, share, phases = self.phases.files.experiment, spec.english_share, []
         for phase in spec.pretrain:
-            alone = tuple(
-                part.model_copy(update={"languages": ("en",)})
-                for part in phase.tasks
-                if "en" in self.phases.files.experiment.task(part.task).languages
-            )
-            if alone:
-                english = phase.model_copy(update={"tasks": alone})
-                options, share = self.phases.files.experiment.options(english), spec.english_share
-                shorter: dict[str, float] = {"epochs": options.epochs * share}
-                if options.steps:
-                    shorter = {"steps": max(1, round(options.steps * share))}
-                phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
+            spoken = [part for part in phase.tasks if "en" in experiment.task(part.task).languages]
+            if not spoken:
+                continue
+            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in spoken)
+            english = phase.model_copy(update={"tasks": alone})
+            options = experiment.options(english)
+            shorter: dict[str, float] = {"epochs": options.epochs * share}
+            if options.steps:
+                shorter = {"steps": max(1, round(options.steps * share))}
+            phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
         return phases
+
+
+def _shape(spec: BackboneSpec, source: str | None) -> dict[str, Any]:
+    """Kind, longest text and width of a source, or of the random start of a backbone."""
+    if source is not None:
+        check_folder(source)
+    asked = (source, None, {}) if source is not None else (None, spec.architecture, spec.config)
+    kind = kind_of(source, asked[1], spec.output)
+    return {"kind": kind, "max_positions": max_positions_of(*asked), "width": width_of(*asked)}

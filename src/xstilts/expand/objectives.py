@@ -1,4 +1,4 @@
-"""Which objective a model is trained by on which data: what is asked, what fits, and what is usual."""
+"""Which objectives fit which data and models, and which one is usual."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
 
 _WRITE: Mapping[Kind, Objective] = {"decoder": "causal_lm", "encoder-decoder": "span_corruption"}
-"""What pretrains a model together with its output layer."""
+"""Objectives that train the output layer."""
 _ON: Mapping[str, Sequence[Objective]] = {
     "raw text": ("masked_lm", "causal_lm", "span_corruption", "simcse"),
     "translation pairs": ("contrastive", "translation_lm"),
     "NLI": ("simcse",),
 }
 SENTINELS = 32
-"""Of vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
+"""In vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
 _NLI = {"entailment", "contradiction"}
 
 
 def usual(task: Task, kind: Kind | None, output: Output) -> str | None:
-    """How a model is trained on a task unless an objective is given; None where only loading the model tells."""
+    """The form of a task without a given objective; None if it depends on a kind that is unknown before loading."""
     if output == "head":
         return task.type
     if task.type == "masked_lm":
@@ -35,26 +35,26 @@ def usual(task: Task, kind: Kind | None, output: Output) -> str | None:
 
 
 def writes(phase: PhaseSpec, kind: Kind | None) -> bool:
-    """Whether a phase says that it trains the output layer of a model that can have one."""
+    """Whether a phase trains the output layer, of a model that can have one."""
     return kind != "encoder" and any(part.objective in _WRITE.values() for part in phase.tasks)
 
 
 def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Output, model: str) -> Task:
-    """The task in the form in which a model is trained on it; another objective than its own leaves nothing to score.
+    """The task in the form in which a model is trained on it; with another objective than its own it has no metric.
 
     Args:
         asked: None for the usual form.
-        kind: of the model's architecture; None where only loading it tells.
+        kind: of the model's architecture; None if unknown before it is loaded.
         model: its name.
 
     Raises:
-        ConfigError: the objective does not fit the data or the model, or cannot be told.
+        ConfigError: the objective does not fit the data or the model, or depends on an unknown kind.
     """
     form = asked or usual(task, kind, output)
     if form is None:
         raise ConfigError(
-            f"it cannot be told before loading it whether backbone '{model}' is a decoder: give '{task.name}' "
-            "`objective: causal_lm` (decoders) or `objective: span_corruption` (encoder-decoders)"
+            f"the architecture of backbone '{model}' is unknown: give '{task.name}' `objective: causal_lm` (for a "
+            "decoder) or `objective: span_corruption` (for an encoder-decoder)"
         )
     if form == task.type or asked is None:
         return replace(task, type=form)
@@ -69,23 +69,18 @@ def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Outp
 
 
 def check_options(task: Task, options: Mapping[str, float]) -> None:
-    """Refuse options that the task's type has not.
-
-    Raises:
-        UnknownName: no such option.
-        ConfigError: a value out of its range.
-    """
+    """Raises `UnknownName` for an option that the task's type does not have, `ConfigError` out of its range."""
     known = TYPES.get(task.type).options
     for name, value in options.items():
         if name not in known:
             raise UnknownName(f"option of {task.type}", name, known)
         low, high = known[name]
         if not low <= value <= high:
-            raise ConfigError(f"'{task.name}': `{name}` is {low:g} to {high:g} (found: {value:g})")
+            raise ConfigError(f"'{task.name}': `{name}` should be {low:g} to {high:g} (found: {value:g})")
 
 
 def _check_writer(asked: Objective, kind: Kind | None, output: Output, model: str) -> None:
-    """These train the output layer, and a model that is used with heads has none."""
+    """A model that is used with heads has no output layer to train."""
     own = _WRITE.get(kind) if kind else asked
     problem = f"`objective: {asked}` trains an output layer, and backbone '{model}' is"
     if own is None:

@@ -1,4 +1,4 @@
-"""Train stages: a phase of a recipe, or of pretraining, as the stage that carries it out."""
+"""Train stages: the stage for each phase of a recipe or of pretraining."""
 
 from __future__ import annotations
 
@@ -29,19 +29,17 @@ from xstilts.training.mixture import Mixture, Part
 
 @dataclass(frozen=True)
 class StartModel:
-    """A start for recipes.
+    """A model that recipes start from.
 
     Attributes:
-        tokenizer: of its data.
-        name: in tables.
-        replicate: its seed and data.
-        train: training options of its own.
-        retrieval: how sentences are read, where it is not the protocol's way (`retrieval_of`).
-        control: its kind if it is one.
+        name: its name in tables.
+        retrieval: how sentences are read, where this differs from the protocol (`retrieval_of`).
+        train: its own training options.
+        control: the kind of control; empty for others.
         output: whether it answers through heads or in text.
-        kind: of its architecture; None where only loading it tells.
-        max_positions: tokens of its longest text; None likewise, or where there is no limit.
-        width: size of its hidden states; None where only loading it tells.
+        kind: of its architecture; None if unknown before it is loaded.
+        max_positions: tokens of its longest text; None if unknown, or without limit.
+        width: size of its hidden states; None if unknown.
     """
 
     name: str
@@ -59,32 +57,29 @@ class StartModel:
 
 @dataclass(frozen=True)
 class Phases:
-    """Makes train stages."""
+    """Describes train stages."""
 
     files: DataFiles
 
     def task(self, name: str, model: StartModel, objective: Objective | None = None) -> Task:
-        """A task in the form in which this model does it.
+        """A task in the form in which this model is trained on it.
 
         Raises:
-            ConfigError: an objective that fits neither, or texts that are longer than the model has positions for.
+            ConfigError: an objective that fits neither the task nor the model, or texts longer than the model's
+                positions: by `max_length` of an own task, or by a type whose texts fill that length.
         """
         task = in_form(self.files.experiment.task(name), objective, model.kind, model.output, model.name)
-        self._check_length(task, model)
-        return task
-
-    def _check_length(self, task: Task, model: StartModel) -> None:
-        """Refuse a length that was asked for, or that texts of this type fill; of others the texts tell when read."""
-        own, asked = self.files.experiment.tasks.get(task.name), task.encoding.max_length
+        own, asked = self.files.experiment.tasks.get(name), task.encoding.max_length
         fills = TYPES.get(task.type).fills and (task.encoding.join or not TYPES.get(task.type).raw)
         most = model.max_positions
         if most is not None and asked > most and (fills or (own is not None and own.max_length)):
             enough = f"`max_length: {most}` or less"
-            remedy = f"give it {enough}" if own else f"declare a task of your own with `like: {task.name}` and {enough}"
+            remedy = f"give it {enough}" if own else f"declare a task of your own with `like: {name}` and {enough}"
             raise ConfigError(
-                f"task '{task.name}' has texts of up to {asked} tokens (max_length), and backbone '{model.name}' has "
+                f"task '{name}' has texts of up to {asked} tokens (max_length), and backbone '{model.name}' has "
                 f"positions for {most}: {remedy} (docs/own-task.md), or take another model"
             )
+        return task
 
     def train(
         self,
@@ -93,16 +88,16 @@ class Phases:
         model: StartModel,
         seed: int | None = None,
         earlier: Sequence[Component] = (),
-        target: tuple[TargetSpec, Task] | None = None,
+        target: TargetSpec | None = None,
     ) -> Stage:
-        """The stage that trains `phase` from the weights of `stage`; of several learning rates the best one's.
+        """The stage that trains `phase` from the weights of `stage`, with the best of several learning rates.
 
         Args:
-            earlier: what earlier phases trained on.
-            target: for which it is the last phase.
+            earlier: the tasks of earlier phases.
+            target: the target, if this is its last phase.
 
         Raises:
-            ConfigError: weights or a learning rate are to be chosen, and there is nothing to choose by.
+            ConfigError: there is no validation data to choose weights or a learning rate by.
         """
         phase = phase.without_idle()
         said = self.files.experiment.runs(phase, model.train)
@@ -122,66 +117,57 @@ class Phases:
         data = PhaseData(mixture, read, runs[0].model_dump(), drawn, path, cost, judges, left_open(said[0]))
         if len(runs) == 1:
             return describe.train(stage, data)
-        labels = [f"{path}, rate {run.learning_rate:g}" for run in runs]
-        swept = [replace(data, train=run.model_dump(), label=label) for run, label in zip(runs, labels, strict=True)]
-        trained = [describe.train(stage, each) for each in swept]
-        return describe.choose(trained, [run.learning_rate for run in runs], path)
+        rates = [run.learning_rate for run in runs]
+        swept = [
+            replace(data, train=run.model_dump(), label=f"{path}, rate {rate:g}")
+            for run, rate in zip(runs, rates, strict=True)
+        ]
+        return describe.choose([describe.train(stage, each) for each in swept], rates, path)
 
     def _judges(
-        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: tuple[TargetSpec, Task] | None
+        self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: TargetSpec | None
     ) -> tuple[Judge, ...]:
-        """What the weights are chosen by, and the run of a sweep; nothing where nothing is to be chosen."""
+        """What the weights, and the run of a sweep, are chosen by; empty where nothing is chosen."""
         if runs[0].select == "oracle":
             return (self._oracle(phase, runs[0].subset, model, target),)
         if runs[0].select != "validation" and len(runs) == 1:
             return ()
-        judges = tuple(
-            filter(None, (self._judge(part, place, runs[0].subset, model) for place, part in enumerate(phase.tasks)))
-        )
+        found = [self._judge(part, place, runs[0].subset, model) for place, part in enumerate(phase.tasks)]
+        judges = tuple(judge for judge in found if judge)
         if len(runs) > 1 and not judges:
-            raise ConfigError(f"phase {phase.label}: nothing is measured to choose a learning rate by; give one")
+            raise ConfigError(f"phase {phase.label}: no task has a metric to choose a learning rate by; give one rate")
         return judges
 
     def _judge(self, part: Component, place: int, subset: int, model: StartModel) -> Judge | None:
-        """Validation data of a task of a mixture in the source language, else where it is trained; None: no metric.
-
-        Raises:
-            ConfigError: it has no validation data.
-        """
+        """Validation data of a task of a mixture in its own languages; None without a metric."""
         task = self.task(part.task, model, part.objective)
         if not task.metric:
             return None
         split = self.files.validation_split(task)
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation split, by which to choose weights: set examples apart "
-                "(`holdout: 500` or so), or keep the last ones (`train: {select: last}`, and one learning rate)"
+                f"'{task.name}' has no validation split to choose weights by: set examples apart (`holdout: 500` or "
+                "so), or keep the last weights (`train: {select: last}`, and one learning rate)"
             )
         languages = self.files.own_languages(task, part, split, model.replicate)
         data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, subset)
         return Judge(task, split, place, data)
 
-    def _oracle(
-        self, phase: PhaseSpec, subset: int, model: StartModel, target: tuple[TargetSpec, Task] | None
-    ) -> Judge:
-        """Validation data of a target in the languages in which it is measured.
-
-        Raises:
-            ConfigError: a phase that is no target's, or a target without validation data in other languages.
-        """
+    def _oracle(self, phase: PhaseSpec, subset: int, model: StartModel, target: TargetSpec | None) -> Judge:
+        """Validation data of a target in the languages in which it is measured."""
         if target is None:
             raise ConfigError(
                 "`select: oracle` chooses by a target's languages, and a phase before the target has none: give it "
                 "under `targets:`, as in `{task: xnli, train: {select: oracle}}`"
             )
-        (spec, task), files = target, self.files
-        head, names = files.experiment.trained_on(spec), [part.name for part in phase.tasks]
+        task, files = self.task(target.task, model), self.files
+        head, names = files.experiment.trained_on(target), [part.name for part in phase.tasks]
         if head not in names:
             raise ConfigError(
                 f"`select: oracle` chooses by '{task.name}', and its last phase trains on {', '.join(names)} alone, "
                 f"not on '{head}', whose head answers for it"
             )
-        measured = files.languages(task, spec.split or task.evaluate_on, spec.languages, model.replicate)
+        measured = files.languages(task, target.split or task.evaluate_on, target.languages, model.replicate)
         there = files.available(task, "validation", model.replicate) if "validation" in task.files else []
         found = tuple(code for code in there if code in measured)
         if not set(found) - {files.experiment.source}:

@@ -1,4 +1,4 @@
-"""An experiment: backbones x recipes x targets x seeds, validated, and expanded to a graph of stages."""
+"""An experiment file: backbones x recipes x targets x seeds, validated."""
 
 from __future__ import annotations
 
@@ -24,51 +24,47 @@ from xstilts.training.config import TrainConfig
 from xstilts.translation.spec import EngineSpec
 
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""Of a user's own task: heads are saved under it, and a dot would divide it."""
+"""The name of a user's own task; it is part of weights' names, so it has no dot."""
 
 
 class Experiment(Strict):
     """What an experiment file holds."""
 
     _made: dict[str, Task] = PrivateAttr(default_factory=dict)
-    """Its own tasks, and registered ones whose labels `labelled` has found."""
+    """Own tasks, and registered tasks whose labels `labelled` has found."""
     _file: Path | None = PrivateAttr(default=None)
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="its reports lie in a folder of this name"
-    )
-    title: str = Field(default="", description="of the report; so are the next three")
-    question: str = Field(default="", description="that the report answers")
-    description: str = Field(default="", description="what was done, in sentences")
-    limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, a sentence each")
-    worlds: tuple[int, ...] = Field(default=(), description="microworlds, one per seed in turn; empty: real data")
-    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="everything is trained once with each")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", description="name, also of the report's folder")
+    title: str = Field(default="", description="title of the report")
+    question: str = Field(default="", description="question that the report answers")
+    description: str = Field(default="", description="what was done, for the report")
+    limitations: tuple[str, ...] = Field(default=(), description="what the report does not show, one sentence per item")
+    worlds: tuple[int, ...] = Field(default=(), description="microworlds, given to the seeds in turn; empty: real data")
+    seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="everything is trained once per seed")
     backbones: tuple[BackboneSpec, ...] = Field(min_length=1, description="models to start from")
-    recipes: tuple[Recipe, ...] = Field(min_length=1, description="what comes before the target; `[]` is added")
-    targets: tuple[TargetSpec, ...] = Field(min_length=1, description="what is measured")
-    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="tasks of your own, by name")
-    source: Code = Field(default="en", description="source language: that of labelled training data, in every phase")
+    recipes: tuple[Recipe, ...] = Field(min_length=1, description="phases before the target; `[]` is added")
+    targets: tuple[TargetSpec, ...] = Field(min_length=1, description="target tasks")
+    tasks: dict[TaskName, OwnTask] = Field(default_factory=dict, description="your own tasks, by name")
+    source: Code = Field(default="en", description="source language, of all labelled training data")
     translations: dict[TaskName, EngineSpec] = Field(default_factory=dict, description="engines, for `translated_by`")
-    languages: Codes | None = Field(default=None, description="test languages; else all that are there")
+    languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
     train: Options = Field(default_factory=dict, description="training options of every phase")
-    tuning: dict[str, Options] = Field(default_factory=dict, description="training options by task")
-    limit: int = Field(
-        default=0, ge=0, description="a fixed sample of each split and language, to try an experiment; 0: all"
-    )
-    holdout: int = Field(default=0, ge=0, description="validation from training data for tasks without their own")
+    tuning: dict[str, Options] = Field(default_factory=dict, description="training options, by task")
+    limit: int = Field(default=0, ge=0, description="fixed sample of each split and language; 0: all")
+    holdout: int = Field(default=0, ge=0, description="training examples for validation, if a task has none")
 
     @property
     def file(self) -> Path | None:
-        """The file that it was read from; None for one made in Python."""
+        """The file that it was read from; None for an experiment made in Python."""
         return self._file
 
     @property
     def folder(self) -> Path:
-        """Where relative paths of its own tasks' files begin: beside its file, else the working folder."""
+        """Where relative paths of own tasks' files begin: the folder of its file, else the working folder."""
         return self._file.parent if self._file else Path.cwd()
 
     def placed(self, file: Path | None) -> Experiment:
-        """The same as read from a file."""
+        """The same, as if read from a file."""
         made = self.model_copy()
         made._file = file.absolute() if file else None
         return made
@@ -76,57 +72,46 @@ class Experiment(Strict):
     @field_validator("recipes")
     @classmethod
     def _baseline_first(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
-        """The baseline is always measured; it comes first."""
+        """The baseline is always measured, and comes first."""
         return (Recipe(), *(recipe for recipe in recipes if recipe.phases))
 
     @model_validator(mode="after")
-    def _names(self) -> Experiment:
+    def _checked(self) -> Experiment:
+        self._check_names()
+        self._check_languages()
+        for target in self.targets:
+            self._check_target(target)
+        for phase in (phase for recipe in self.recipes for phase in recipe.phases):
+            phase.runs(self.train)
+            for part in (part for part in phase.tasks if part.task == TARGET and part.translated_by):
+                for name in filter(None, map(self.trained_on, self.targets)):
+                    check_translated(part, self.task(name), self.translations)
+        for part in self._components():
+            self._check_languages_of(part)
+        for part in self._recipe_parts():
+            self._check_own_score(part)
+        for number, backbone in enumerate(self.backbones):
+            if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
+                self._check_choice(backbone.retrieval.layer.validate_on, number)
+        return self
+
+    def _check_names(self) -> None:
         for kind, labels in (
             ("backbone", [backbone.name for backbone in self.backbones]),
             ("recipe", [recipe.label for recipe in self.recipes]),
             ("target", [target.task for target in self.targets]),
             ("seed", [str(seed) for seed in self.seeds]),
         ):
-            twice = [label for label, count in Counter(labels).items() if count > 1]
-            hint = ": give one of them a `name`" if kind in ("backbone", "recipe") else ""
-            if twice:
+            if twice := [label for label, count in Counter(labels).items() if count > 1]:
+                hint = ": give one of them a `name`" if kind in ("backbone", "recipe") else ""
                 raise ValueError(f"{kind} '{twice[0]}' occurs twice{hint}")
         for name in (*self.task_names(), *self.tasks):
             self.task(name)
-        self._check_languages()
         if TARGET in self.tasks:
             raise mistake(f"'{TARGET}' stands for the target in recipes: give the task another name", "tasks", TARGET)
-        for target in self.targets:
-            task = self.task(target.task)
-            asked = target.train_languages or (self.source,)
-            said = [key for key in ("train", "train_on", "train_languages") if getattr(target, key)]
-            if not TYPES.get(task.type).trained and said:
-                raise ValueError(f"'{target.task}' is measured as the recipe leaves the model: leave `{said[0]}` out")
-            _check_training_task(task, self.task(target.train_on or task.train_on or task.name), asked)
-        for phase in (phase for recipe in self.recipes for phase in recipe.phases):
-            phase.options(self.train)
-            for part in (part for part in phase.tasks if part.task == TARGET and part.translated_by):
-                for name in filter(None, map(self.trained_on, self.targets)):
-                    check_translated(part, self.task(name), self.translations)
-        for part in self._components():
-            self._check_spoken(part)
-            if part.translated_by:
-                check_translated(part, self.task(part.task), self.translations)
-                continue
-            own, spoken = self.tasks.get(part.task), part.spoken(self.source)
-            one = own and own.spoken == spoken and len(spoken) == 1
-            if own and spoken != ("en",) and "train" in own.files and not (one or own.by_language("train")):
-                problem = f"'{part.task}' is trained on {', '.join(spoken)}: put {{language}} into the file's name"
-                raise mistake(problem, "tasks", part.task, "files", "train")
-        for part in self._recipe_parts():
-            self._check_intermediate(part)
-        for number, backbone in enumerate(self.backbones):
-            if backbone.retrieval.layer and backbone.retrieval.layer.validate_on:
-                self._check_choice(backbone.retrieval.layer.validate_on, number)
-        return self
 
     def _check_languages(self) -> None:
-        """A language that is not in the table must be one of a task of this file, else it is a slip of the pen."""
+        """Every language is in the table or a language of an own task."""
         own = {"all", *(code for task in self.tasks.values() for code in task.languages or ())}
         tokenizers = [backbone.tokenizer.languages for backbone in self.backbones if backbone.tokenizer]
         targets = [codes for target in self.targets for codes in (target.languages, target.train_languages)]
@@ -135,28 +120,55 @@ class Experiment(Strict):
             if code not in own:
                 language(code)
 
-    def _check_spoken(self, part: Component) -> None:
+    def _check_target(self, spec: TargetSpec) -> None:
+        """There must be training data, and a head trained on it must fit the target."""
+        target, name = self.task(spec.task), spec.task
+        source = self.task(spec.train_on or target.train_on or name)
+        said = [key for key in ("train", "train_on", "train_languages") if getattr(spec, key)]
+        trained = TYPES.get(target.type).trained
+        if not trained and said:
+            raise ValueError(f"'{name}' is measured without fine-tuning: leave `{said[0]}` out")
+        if not target.metric:
+            raise ValueError(f"'{name}' is for training only: it has no metric, and cannot be a target")
+        absent = [code for code in spec.train_languages or (self.source,) if code not in source.languages]
+        if trained and absent:
+            remedy = "give `train_on`, a task of its type with the same labels, or `train_languages`"
+            raise ValueError(f"'{name}' has no {_named(absent[0])} training data: {remedy}")
+        classes = [task for task in (target, source) if task.type in ("classification", "tagging")]
+        silent = [task.name for task in classes if not task.labels]
+        if source.name != name and silent:
+            raise ValueError(f"'{name}' is trained on '{source.name}': give `labels` of '{silent[0]}'")
+        if (source.type, source.labels) != (target.type, target.labels):
+            raise ValueError(f"'{name}' cannot be trained on '{source.name}': its type or labels are different")
+
+    def _check_languages_of(self, part: Component) -> None:
         """Training data that are not in the source language (pairs with English, say) need their languages named."""
-        task = self.task(part.task)
-        if "train" in task.files and part.spoken(self.source) == (self.source,) and self.source not in task.languages:
+        task, own, spoken = self.task(part.task), self.tasks.get(part.task), part.spoken(self.source)
+        if "train" in task.files and spoken == (self.source,) and self.source not in task.languages:
             problem = f"'{part.task}' has no {_named(self.source)} data: name the languages it is trained on"
             raise ValueError(f"{problem}, as in {{task: {part.task}, languages: [{task.languages[0]}]}}, or [all]")
-
-    def _check_intermediate(self, part: Component) -> None:
-        """Its own score must be measurable, since a task that was not learned explains nothing."""
-        name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
-        if not task.metric or "train" not in task.files:
+        if part.translated_by:
+            check_translated(part, task, self.translations)
             return
-        if list(task.files) == ["train"] and not ((own and own.holdout) or self.holdout):
-            problem = f"'{name}' has nothing to measure whether it was learned: give `holdout: 500` or so"
+        one_file = own and "train" in own.files and not own.by_language("train")
+        if own and one_file and spoken != ("en",) and (own.spoken != spoken or len(spoken) > 1):
+            problem = f"'{part.task}' is trained on {', '.join(spoken)}: put {{language}} into the file's name"
+            raise mistake(problem, "tasks", part.task, "files", "train")
+
+    def _check_own_score(self, part: Component) -> None:
+        """An intermediate task needs a score of its own, which shows whether it was learned."""
+        name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
+        held_out = (own and own.holdout) or self.holdout
+        if task.metric and list(task.files) == ["train"] and not held_out:
+            problem = f"'{name}' has no data to measure whether it was learned: give `holdout: 500` or so"
             raise mistake(problem, "tasks", name, "files", "train") if own else ValueError(problem)
 
     def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:
-        """A layer is chosen on languages that are measured, and zero-shot languages must be left."""
+        """A layer is chosen on languages that are measured; others must be left to be zero-shot."""
         key = ("backbones", backbone, "retrieval", "layer", "validate_on")
         choosing = [target for target in self.targets if TYPES.get(self.task(target.task).type).judged_by]
         if not choosing:
-            problem = "no target chooses among layers: those of nearest neighbours do, such as tatoeba and ntrex"
+            problem = "no target chooses among layers: retrieval by nearest neighbours does, as in tatoeba and ntrex"
             raise mistake(problem, *key)
         for target in choosing:
             task = self.task(target.task)
@@ -180,13 +192,13 @@ class Experiment(Strict):
 
     @property
     def sampled(self) -> list[str]:
-        """A note where only a sample of the data is read (`limit`)."""
-        said = f"only a sample of {self.limit} examples of each split and language is read (`limit`)"
-        return [f"{said}: a trial, not a result"] if self.limit else []
+        """A note if only a sample of the data is read (`limit`)."""
+        note = f"only a sample of {self.limit} examples of each split and language is read (`limit`)"
+        return [f"{note}: a trial, not a result"] if self.limit else []
 
     @property
     def own_names(self) -> list[str]:
-        """The tasks of this file that stages will read."""
+        """The own tasks that stages will read."""
         return [name for name in self.task_names() if name in self.tasks]
 
     def task_names(self) -> Sequence[str]:
@@ -199,7 +211,7 @@ class Experiment(Strict):
         return list(dict.fromkeys([*mixed, *targets, *self.tuning, *raw]))
 
     def task(self, name: str) -> Task:
-        """A task of this file, or a registered one. Raises `UnknownName`."""
+        """An own or registered task. Raises `UnknownName`."""
         if name in self.tasks and name not in self._made:
             self._made[name] = self.tasks[name].task(name)
         if name not in self._made and name not in TASKS:
@@ -207,17 +219,17 @@ class Experiment(Strict):
         return self._made.get(name) or TASKS.get(name)
 
     def trained_on(self, target: TargetSpec) -> str:
-        """The task whose training data a target is trained on; empty where it is not trained."""
+        """The task whose training data a target is trained on; empty if it is not trained."""
         task = self.task(target.task)
         return "" if not TYPES.get(task.type).trained else target.train_on or task.train_on or task.name
 
     def target_phase(self, phase: PhaseSpec, target: TargetSpec) -> PhaseSpec | None:
-        """A phase with the target's training task in the place of `target`; None where nothing is left to train.
+        """A phase with the target's training task in place of `target`; None if nothing is left to train.
 
         A phase that names that task too trains on it once.
 
         Raises:
-            ConfigError: the phase names it and `target` otherwise: two ways of drawing the same data.
+            ConfigError: the phase names the task and `target` with different options.
         """
         name = self.trained_on(target)
         parts: list[Component] = []
@@ -228,10 +240,8 @@ class Experiment(Strict):
             if own.task and twin is part:
                 parts.append(own)
             elif own.task and (part != Component(task=TARGET) or twin.spoken(self.source) != own.spoken(self.source)):
-                raise ConfigError(
-                    f"phase {phase.label}: '{target.task}' is trained on '{name}', which the phase names too, with "
-                    "something else beside it: name it once"
-                )
+                problem = f"'{target.task}' is trained on '{name}', which the phase names too, with other options"
+                raise ConfigError(f"phase {phase.label}: {problem}: name it once")
         if not parts:
             return None
         tuned: dict[str, Any] = {}
@@ -240,12 +250,12 @@ class Experiment(Strict):
         return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
     def labelled(self, own: Root, official: Root) -> Experiment:
-        """The same with all labels written out: own tasks that name none have those of their English training files.
+        """The same with all labels written out: own tasks without `labels` have those of their English training files.
 
-        They are part of keys, so that an experiment that names them in sorted order is the same.
+        Labels are part of keys: an experiment that names them in sorted order has the same keys.
 
         Args:
-            own, official: folders of its own tasks' files, and of registered tasks'.
+            own, official: folders of the files of own tasks, and of registered tasks.
 
         Raises:
             DataError: a training file that is missing or cannot be read.
@@ -271,22 +281,5 @@ class Experiment(Strict):
 
 
 def _named(code: str) -> str:
-    """`English`, or the code where it is not in the table."""
+    """`English`, or the code if it is not in the table."""
     return LANGUAGES[code].name if code in LANGUAGES else code
-
-
-def _check_training_task(target: Task, source: Task, languages: Sequence[str]) -> None:
-    """There must be training data, and a head trained on `source` must mean the same on `target`."""
-    if not target.metric:
-        raise ValueError(f"'{target.name}' is for training only: it has nothing to measure, and cannot be a target")
-    absent = [code for code in languages if code not in source.languages]
-    if TYPES.get(target.type).trained and absent:
-        raise ValueError(
-            f"'{target.name}' has no {_named(absent[0])} training data: give `train_on`, a task of its type with the "
-            "same labels, or `train_languages`"
-        )
-    silent = [task.name for task in (target, source) if task.type in ("classification", "tagging") and not task.labels]
-    if source.name != target.name and silent:
-        raise ValueError(f"'{target.name}' is trained on '{source.name}': give `labels` of '{silent[0]}'")
-    if (source.type, source.labels) != (target.type, target.labels):
-        raise ValueError(f"'{target.name}' cannot be trained on '{source.name}': its type or labels are others")

@@ -1,4 +1,4 @@
-"""Tasks that an experiment file declares: `like` a registered one, or of a `type` with columns of files."""
+"""Own tasks, which an experiment file declares: `like` a registered task, or of a `type` with columns of files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from xstilts.tasks import TASKS, Split, Task
 from xstilts.tasks.as_json import column_task
 
 _ENTITY_F1 = "entity_f1"
-_RENAMED = {"span_f1": _ENTITY_F1, "span_f1_seqeval_1": _ENTITY_F1}
-"""Metrics of own tasks by their former names."""
 
 
 def _label(value: Any) -> Any:
@@ -48,43 +46,43 @@ Label = Annotated[str, BeforeValidator(_label)]
 Patterns = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
 ]
-Metric = Annotated[str | None, BeforeValidator(lambda value: _RENAMED.get(str(value), value))]
 
 
 class OwnTask(Strict):
     """A task of the user's own."""
 
-    like: str | None = Field(default=None, description="registered task whose format, type and metric it has")
+    like: str | None = Field(default=None, description="registered task that gives format, type and metric")
     type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
-        default=None, description="task type of files that are read by column"
+        default=None, description="task type, for files that are read by column"
     )
     files: dict[Split, Patterns] = Field(
-        min_length=1,
-        description="patterns, relative to this file, else to a data folder; `{language}`: the language's code",
+        min_length=1, description="patterns, relative to this file or to a data folder; `{language}`: the language code"
     )
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
-        default_factory=dict, description="with `type`: our field -> the files' column"
+        default_factory=dict, description="with `type`: our field -> the column in the files"
     )
     quoted: bool | None = Field(
-        default=None, description="whether quotes around a field of a table belong to the format; else by content"
+        default=None, description="quotes in a table are part of its format; default: by content"
     )
     separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
-        default=None, description="what columns of a table end at; else by suffix and content"
+        default=None, description="of columns in a table; default: by suffix and content"
     )
     labels: tuple[Label, ...] | None = Field(
-        default=None, min_length=2, description="classes or tags; with `type`: else those of the English training files"
+        default=None,
+        min_length=2,
+        description="classes or tags; default with `type`: those of the English training files",
     )
     count_from: Literal[0, 1] | None = Field(
-        default=None, description="number of the first choice, where labels of choices are numbers; else 0 if it occurs"
+        default=None, description="number of the first choice, if labels are numbers; default: 0 if it occurs"
     )
-    metric: Metric = Field(default=None, description="with `type`: else the type's usual one")
+    metric: str | None = Field(default=None, description="with `type`: metric; default: the usual one of the type")
     languages: Codes | None = Field(
         default=None,
         min_length=1,
-        description="else all whose files are there; English where files are not by language",
+        description="languages; default: all that have files; English if files are not by language",
     )
     holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
-    max_length: int | None = Field(default=None, ge=16, description="tokens at which texts are cut; else its type's")
+    max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:
@@ -110,8 +108,7 @@ class OwnTask(Strict):
             if getattr(self, field):
                 raise mistake(f"`{field}` goes with `type`; '{base.name}' has its own", field)
         if self.count_from is not None:
-            problem = f"`count_from` goes with `type: multiple_choice`; '{base.name}' has its own way"
-            raise mistake(problem, "count_from")
+            raise mistake(f"`count_from` goes with `type: multiple_choice`; '{base.name}' has its own", "count_from")
         if not base.labels and labels:
             raise mistake(f"{base.type} has no labels", "labels")
         if not set(labels) <= set(base.labels):
@@ -119,23 +116,20 @@ class OwnTask(Strict):
             raise mistake(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
         for field in ("quoted", "separator"):
             if getattr(self, field) is not None:
-                raise mistake(f"`{field}` goes with `type`; files like {base.name}'s are in its own form", field)
+                raise mistake(f"`{field}` goes with `type`; files like {base.name}'s have their own form", field)
 
     def _check_type(self, kind: str) -> None:
         about = TYPES.get(kind)
         fields = [*about.fields, "id", "language"]
         for field, name in self.columns.items():
-            problem = ""
             if field not in fields:
                 near = difflib.get_close_matches(field, fields, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(fields)}"
-                problem = f"{kind} has no field '{field}': {hint}"
-            elif isinstance(name, tuple) and field != "choices":
-                problem = f"one column for '{field}'; only choices may have several"
-            elif isinstance(name, int) and kind != "tagging":
-                problem = f"a column of {kind} has a name; only words and tags may be numbered"
-            if problem:
-                raise mistake(problem, "columns", field)
+                raise mistake(f"{kind} has no field '{field}': {hint}", "columns", field)
+            if isinstance(name, tuple) and field != "choices":
+                raise mistake(f"one column for '{field}'; only choices may have several", "columns", field)
+            if isinstance(name, int) and kind != "tagging":
+                raise mistake(f"a column of {kind} has a name; only words and tags may have numbers", "columns", field)
         if self.metric is not None and self.metric not in about.metrics:
             raise UnknownName(f"metric of {kind}", self.metric, about.metrics)
         if self.labels and not about.labels:
@@ -146,7 +140,7 @@ class OwnTask(Strict):
         if self.spans and (problem := not_spans(self.labels or ())):
             raise mistake(problem, "labels")
         if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
-            raise mistake("give `labels`: they can only be found in English training files, and there are none")
+            raise mistake("give `labels`: without English training files they cannot be found")
         if self.measured != "train" and len(self.spoken) > 1 and not self.by_language(self.measured):
             raise mistake(
                 f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name, or name "
@@ -156,7 +150,7 @@ class OwnTask(Strict):
 
     @property
     def finds_labels(self) -> bool:
-        """Whether its labels are those of its training files, so that it has none before these are read."""
+        """Whether its labels are found in its training files; until then it has none."""
         return self.type is not None and TYPES.get(self.type).labels == "classes" and not self.labels
 
     @property
@@ -166,24 +160,24 @@ class OwnTask(Strict):
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """Its languages: those it names; else all where the measured files are by language, English where not."""
+        """Its languages; by default all if the measured files are by language, else English."""
         if self.languages is not None:
             return self.languages
         return tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
 
     @property
     def measured(self) -> Split:
-        """The split that is measured: the test files, else those of validation, else those of training."""
+        """The split that is measured: test, else validation, else train."""
         splits: tuple[Split, ...] = ("test", "validation", "train")
         return next(split for split in splits if split in self.files)
 
     def by_language(self, split: Split) -> bool:
-        """Whether the languages of a split can be told apart; of official formats, that is the reader's matter."""
+        """Whether the files or rows of a split name their language; official formats (`like`) always do."""
         parts = [part for pattern in self.files[split] for part in pattern.split(" + ")]
         return self.type is None or "language" in self.columns or all("{" in part for part in parts)
 
     def task(self, name: str) -> Task:
-        """The task that it declares; without labels where these are still to be found."""
+        """The task that it declares; without labels if these are still to be found."""
         labels = self.labels or ()
         if self.type is None:
             base = TASKS.get(self.like or "")
@@ -207,10 +201,10 @@ class OwnTask(Strict):
         )
 
     def with_labels(self, name: str, root: Root) -> OwnTask:
-        """The same with its labels written out: those of the English training files, sorted.
+        """The same with the labels of the English training files, sorted.
 
         Raises:
-            DataError: the files are missing or cannot be read, their labels are in doubt, or their tags are no spans.
+            DataError: the files cannot be read, or their labels do not fit the task.
         """
         task = self.task(name)
         assert isinstance(task.read, ColumnReader)

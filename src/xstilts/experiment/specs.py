@@ -1,4 +1,4 @@
-"""What stands in an experiment file: backbones and targets, each validated where it is written."""
+"""Backbones and targets of an experiment file."""
 
 from __future__ import annotations
 
@@ -15,52 +15,51 @@ ControlKind = Literal["random", "english"]
 
 
 class TokenizerSpec(Strict):
-    """A vocabulary to be trained on raw text, equal text per language."""
+    """A vocabulary to train on raw text, with equal text per language."""
 
     tasks: tuple[str, ...] = Field(min_length=1, description="raw-text tasks")
-    languages: CodesOrAll = Field(min_length=1, description="whose text is read; `all`: all there")
-    vocabulary: int = Field(default=12_000, gt=64, description="tokens")
-    alphabet: int = Field(default=3_400, gt=0, description="most frequent characters that are kept")
+    languages: CodesOrAll = Field(min_length=1, description="languages of the text; `all`: all that have files")
+    vocabulary: int = Field(default=12_000, gt=64, description="size in tokens")
+    alphabet: int = Field(default=3_400, gt=0, description="number of characters that are kept, the most frequent ones")
     characters: int = Field(default=2_000_000, gt=0, description="characters read per language")
     split_digits: bool = Field(default=True, description="every digit is a token of its own")
 
 
 class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`), then perhaps pretrained here."""
+    """A model to start from: pretrained (`source`), or random (`architecture`) and pretrained here or not."""
 
-    name: str = Field(description="how tables call it")
+    name: str = Field(description="name in tables")
     source: str | None = Field(
         default=None,
-        description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME` for a shipped one",
+        description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME`: a shipped encoder",
     )
-    revision: str | None = Field(default=None, description="commit on the hub; a short name has one")
-    architecture: str | None = Field(default=None, description="transformers model type of a random start")
+    revision: str | None = Field(default=None, description="commit on the hub; default: pinned with a short name")
+    architecture: str | None = Field(default=None, description="model type in transformers, for a random start")
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
     tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
-    pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases that its controls and recipes start behind")
-    train: Options = Field(
-        default_factory=dict, description="training options of its recipes and targets, over those by task"
-    )
-    seed: int | None = Field(default=0, description="of a random start and its pretraining; null: the replicate's")
+    pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases of pretraining here")
+    train: Options = Field(default_factory=dict, description="training options, over those by task")
+    seed: int | None = Field(default=0, description="of a random start; null: as in `seeds:`")
     route: Literal["packed", "padded"] | None = Field(
-        default=None, description="how batches are laid out; else packed where the architecture can"
+        default=None, description="layout of batches; default: packed if the architecture supports it"
     )
     attention: Attention = Field(
         default="auto",
-        description="of decoders: what a token sees of its segment; auto: both sides for tags, spans and masked LM",
+        description="attention of decoders; auto: bidirectional for tags, spans and masked LM, else causal",
     )
     output: Output = Field(
         default="head",
-        description="head: a new head for each task; text: answers are written with the pretrained output layer",
+        description="head: a new head for each task; text: answers come from the pretrained output layer",
     )
     retrieval: RetrievalSpec = Field(default=RetrievalSpec(), description="how sentence vectors are read")
-    note: str = Field(default="", description="what tables say of it")
+    note: str = Field(default="", description="note in tables")
     controls: dict[ControlKind, str] = Field(
-        default_factory=dict, description="`random: auto`, `english: auto` (pretrained here on English) or a source"
+        default_factory=dict,
+        description="`random: auto`; `english: auto` (pretrained here on English alone), or a source",
     )
 
     english_share: float = Field(
-        default=1.0, gt=0, le=1, description="steps of `english: auto`, as a share of the multilingual run's"
+        default=1.0, gt=0, le=1, description="steps of `english: auto` as a share of those of multilingual pretraining"
     )
 
     @model_validator(mode="after")
@@ -70,9 +69,7 @@ class BackboneSpec(Strict):
         if self.architecture is not None and self.tokenizer is None:
             raise ValueError("a random start needs `tokenizer`")
         if self.output == "text" and self.attention == "bidirectional":
-            raise ValueError(
-                "`output: text` needs causal attention: with both sides in sight answers would be given away"
-            )
+            raise ValueError("`output: text` needs causal attention: bidirectional attention would see the answers")
         if self.controls.get("english") == "auto" and not self.pretrain:
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":
@@ -83,26 +80,18 @@ class BackboneSpec(Strict):
 
 
 class TargetSpec(Strict):
-    """A target task; in a file, its name will do."""
+    """A target task; in a file, its name is enough."""
 
-    task: str = Field(description="its name, registered or your own")
-    languages: Codes | None = Field(default=None, description="test languages; else all that are there")
-    train: Options = Field(
-        default_factory=dict, description="training options of its fine-tuning; a phase with other tasks has its own"
-    )
-    train_on: str | None = Field(default=None, description="task whose training split it uses; else its own")
+    short = {str: "task"}
+    task: str = Field(description="name of a registered or own task")
+    languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
+    train: Options = Field(default_factory=dict, description="training options of its fine-tuning alone")
+    train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
     train_languages: Codes | None = Field(
-        default=None, min_length=1, description="languages of its training data; else the experiment's source"
+        default=None, min_length=1, description="of its training data; default: the source language"
     )
     split: Literal["validation", "test"] | None = Field(
-        default=None, description="what is measured; else the official one"
+        default=None, description="split that is measured; default: the official one"
     )
-    seeds: int | None = Field(default=None, gt=0, description="only the first seeds, for costly targets")
-    limit: int = Field(
-        default=0, ge=0, description="measure a fixed sample of so many examples of each language; 0: all"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"task": value} if isinstance(value, str) else value
+    seeds: int | None = Field(default=None, gt=0, description="number of seeds, the first ones, for costly targets")
+    limit: int = Field(default=0, ge=0, description="fixed sample of each language to measure; 0: all")

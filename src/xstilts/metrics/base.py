@@ -1,8 +1,7 @@
 """Metrics as ratios of sums: value = 100 * sum(numerator) / sum(denominator), one entry per example.
 
 Accuracy is correct / 1, token accuracy correct tokens / tokens, a question's F1 is f1 / 1, entity F1 is
-2 * true positives / (predicted + gold). So resampling examples (bootstrap, permutation) is one matrix product for every
-metric, without another call of the metric.
+2 * true positives / (predicted + gold). Statistics over examples need these sums alone, not the metric again.
 """
 
 from __future__ import annotations
@@ -20,12 +19,7 @@ from xstilts.core.registry import Registry
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
-    """What each example adds to a score.
-
-    Attributes:
-        numerator: [examples] float64.
-        denominator: [examples] float64, not negative.
-    """
+    """What each example adds to a score: [examples] float64, denominators not negative."""
 
     numerator: NDArray[np.float64]
     denominator: NDArray[np.float64]
@@ -42,7 +36,7 @@ class Ratio:
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike = 1.0) -> Ratio:
-    """A `Ratio` from anything array-like; a single denominator counts for every example (1 makes a plain mean)."""
+    """A `Ratio` of arrays; a single denominator counts for every example (1 gives a plain mean)."""
     top = np.asarray(numerator, dtype=np.float64)
     return Ratio(top, np.broadcast_to(np.asarray(denominator, dtype=np.float64), top.shape))
 
@@ -53,11 +47,11 @@ class Metric:
 
     Attributes:
         name: its name in `METRICS`.
-        script: the script and commit whose numbers it gives.
-        values: the names it returns; the first is the main one.
-        function: (golds, predictions, language) -> value name -> `Ratio`; one gold and one prediction per example.
-            Raises `ValueError` when their numbers differ.
-        majority: golds -> main value (0-100) of the majority baseline, or of chance where no answer can be constant.
+        script: the official script and commit.
+        values: the names of its values; the first is the main one.
+        function: (golds, predictions, language) -> value name -> `Ratio`, with one gold and one prediction per example.
+            Raises `ValueError` if their numbers differ.
+        majority: golds -> main value (0-100) of the majority baseline; of retrieval, of a random choice.
     """
 
     name: str
@@ -68,7 +62,7 @@ class Metric:
 
     @property
     def main(self) -> str:
-        """The value that `majority` belongs to."""
+        """The main value, which `majority` belongs to."""
         return self.values[0]
 
 
@@ -83,7 +77,7 @@ def register(*metrics: Metric) -> None:
 
 
 def check_lengths(golds: Sequence[Any], predictions: Sequence[Any]) -> None:
-    """Raises `ValueError` when there is not one prediction per gold."""
+    """Raises `ValueError` unless there is one prediction per gold."""
     if len(golds) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions for {len(golds)} examples")
 

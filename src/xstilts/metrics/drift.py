@@ -1,9 +1,9 @@
-"""Drift into English: in which language freely generated answers are.
+"""Drift into English: the share of generated answers that are in English.
 
 A model fine-tuned on English alone may answer in English whatever it is asked (Xue et al. 2021, arXiv 2010.11934,
-section 4: "accidental translation"). Languages are identified by py3langid (after Lui and Baldwin 2012, langid.py),
-here between English and the language of the passage. On answers of a few words that is often wrong, names are nobody's:
-the share among the right answers stands beside it, and drift is what exceeds that.
+section 4: "accidental translation"). py3langid (after Lui and Baldwin 2012, langid.py) chooses between English and the
+language of the passage. It is often wrong on answers of a few words, and names belong to no language: compare with the
+share among the gold answers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from xstilts.metrics.base import Ratio, ratio
 
 
 def english_shares(golds: Sequence[Sequence[str]], predictions: Sequence[str], language: str) -> dict[str, Ratio]:
-    """Percent of the answers that look English: `english` of those generated, `english_gold` of the first right ones.
+    """The share of English answers: `english` among predictions, `english_gold` among the first gold answers.
 
-    Empty answers do not count. A language that the identifier does not know is any but English.
+    Empty answers do not count. For a language unknown to the identifier, English competes with all other languages.
     """
     try:
         py3langid.set_languages(["en", language])

@@ -11,20 +11,17 @@ DEPTH = 20
 
 
 def protocol_layer(layers: int) -> int:
-    """The hidden state (0 is the embedding output) that retrieval reads in a model of so many layers.
-
-    jiant and XTREME read layer 14 of XLM-R Large's 24; other depths scale.
-    """
+    """The hidden state (0: embeddings) that retrieval reads: as jiant and XTREME, 14 of 24, scaled to the depth."""
     return round(layers * 14 / 24)
 
 
 def _chance(golds: Sequence[Any]) -> float:
-    """One of the right candidates taken at random: Tatoeba has one candidate per sentence."""
+    """A random choice among the candidates: Tatoeba has one per sentence."""
     return 100.0 / len(set(golds)) if golds else 0.0
 
 
 class Grouped(NamedTuple):
-    """Pairs by source sentence: what `bitext_f1` takes. All three in the same order."""
+    """Pairs by source sentence, for `bitext_f1`; all three in the same order."""
 
     sources: list[str]
     golds: list[frozenset[str]]
@@ -34,28 +31,23 @@ class Grouped(NamedTuple):
 def group_pairs(
     golds: Iterable[tuple[str, str]], predictions: Iterable[tuple[str, str]], sources: Iterable[str] = ()
 ) -> Grouped:
-    """Group (source id, target id) pairs by source id; a pair given twice counts once, as in the official script.
+    """Group (source id, target id) pairs by source id; a repeated pair counts once, as in the official script.
 
     Args:
-        sources: all source ids, where known: then two systems' scores have the same examples and can be paired.
+        sources: all source ids if known; then the scores of two systems have the same examples and can be paired.
     """
-    asked: dict[str, set[str]] = {source: set() for source in sources}
-    said: dict[str, set[str]] = {source: set() for source in asked}
-    for pairs, here, there in ((golds, asked, said), (predictions, said, asked)):
+    found: dict[str, tuple[set[str], set[str]]] = {source: (set(), set()) for source in sources}
+    for side, pairs in enumerate((golds, predictions)):
         for source, target in pairs:
-            here.setdefault(source, set()).add(target)
-            there.setdefault(source, set())
-    names = list(asked)
-    return Grouped(names, [frozenset(asked[name]) for name in names], [frozenset(said[name]) for name in names])
+            found.setdefault(source, (set(), set()))[side].add(target)
+    asked, said = zip(*((frozenset(one), frozenset(two)) for one, two in found.values())) if found else ((), ())
+    return Grouped(list(found), list(asked), list(said))
 
 
 def bitext_f1(
     golds: Sequence[Collection[str]], predictions: Sequence[Collection[str]], language: str = "en"
 ) -> dict[str, Ratio]:
-    """F1, precision and recall of mined pairs (XTREME `bucc_f1`).
-
-    Both sides have ids for each source sentence: of its translations, mostly none (see `group_pairs`), and those mined.
-    """
+    """F1, precision and recall of mined pairs (XTREME `bucc_f1`), grouped by source sentence (`group_pairs`)."""
     check_lengths(golds, predictions)
     sets = [(set(gold), set(predicted)) for gold, predicted in zip(golds, predictions, strict=True)]
     hits = ratio([len(gold & predicted) for gold, predicted in sets]).numerator
@@ -80,8 +72,8 @@ def map_at_20(
     """Mean average precision of the first 20 candidates; with one relevant candidate it is MRR@20.
 
     Args:
-        golds: the relevant candidates' ids of each query, at least one.
-        predictions: candidate ids, best first; repeated ones count once.
+        golds: ids of the relevant candidates of each query, at least one.
+        predictions: candidate ids, best first; a repeated id counts once.
 
     Source: XTREME-R, `third_party/utils_lareqa.py:average_precision_at_k` and `third_party/utils_mewslix.py:evaluate`.
     """
@@ -94,7 +86,7 @@ def map_at_20(
 
 
 def _no_baseline(golds: Sequence[Any]) -> float:
-    """No constant answer names more than one pair among thousands."""
+    """A constant answer names at most one pair among thousands."""
     return 0.0
 
 

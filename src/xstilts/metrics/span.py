@@ -1,12 +1,12 @@
 """Extractive question answering: F1 over words and exact match, after the normalisation of each official script.
 
-- `squad_v1`: SQuAD 1.1. XTREME uses it, with its English normaliser, for XQuAD and TyDiQA in **every** language. Words
-  are what whitespace separates, so F1 is near exact match in Thai or Chinese.
-- `squad_v2`: SQuAD 2.0. A question may have no answer; then only the empty answer is right.
-- `mlqa`: MLQA v1. All Unicode punctuation goes, articles are those of the language, Chinese characters are words.
+- `squad_v1`: SQuAD 1.1. XTREME uses it with its English normaliser for XQuAD and TyDiQA in **every** language. Words
+  are separated by whitespace, so F1 is close to exact match in Thai or Chinese.
+- `squad_v2`: SQuAD 2.0. If a question has no answer, only the empty prediction is right.
+- `mlqa`: MLQA v1. All Unicode punctuation is removed, articles by language, and each Chinese character is a word.
 
 Gold is a sequence of answers, a prediction one string; the best of the gold answers counts. `None` (no prediction for
-this question) counts 0, as an unanswered question does in the official scripts.
+this question) counts 0, as in the official scripts.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from xstilts.core.errors import UnknownName
 from xstilts.metrics.base import XTREME, Metric, Ratio, check_lengths, ratio, register
 
 Words = Callable[[str], list[str]]
+F1 = Callable[[list[str], list[str]], float]
 Golds = Sequence[Sequence[str]]
 Predictions = Sequence[str | None]
 
@@ -31,7 +32,7 @@ MLQA_ARTICLES = {
     "hi": "",
     "vi": r"\b(của|là|cái|chiếc|những)\b",
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
-    # The script's other alternative ("\sال^") asks for the text's beginning behind a word and can never match.
+    # The script's other alternative ("\sال^") can never match.
     "ar": "ال",
     "zh": "",
 }
@@ -52,7 +53,7 @@ def _is_punctuation(character: str) -> bool:
 
 @cache
 def mlqa_words(language: str) -> Words:
-    """The normaliser of one MLQA language. Raises `UnknownName` for a language the script has no rules for."""
+    """The normaliser of one MLQA language. Raises `UnknownName` for other languages."""
     if language not in MLQA_ARTICLES:
         raise UnknownName("language of MLQA", language, MLQA_ARTICLES)
     articles = re.compile(MLQA_ARTICLES[language]) if MLQA_ARTICLES[language] else None
@@ -74,25 +75,20 @@ def _f1(gold: list[str], predicted: list[str]) -> float:
 
 
 def _f1_or_none(gold: list[str], predicted: list[str]) -> float:
-    """SQuAD 2.0: where either side has no words, 1 if both have none, else 0."""
+    """SQuAD 2.0: if a side has no words, 1 if neither has any, else 0."""
     return _f1(gold, predicted) if gold and predicted else float(gold == predicted)
 
 
-def _compare(
-    golds: Golds, predictions: Predictions, words: Words, f1: Callable[[list[str], list[str]], float]
-) -> dict[str, Ratio]:
+def _compare(golds: Golds, predictions: Predictions, words: Words, f1: F1) -> dict[str, Ratio]:
     check_lengths(golds, predictions)
     overlap, exact = [], []
     for number, (answers, predicted) in enumerate(zip(golds, predictions, strict=True), start=1):
         if not answers:
             raise ValueError(f"question {number} has no gold answer; only squad_v2 has such questions")
-        if predicted is None:
-            overlap.append(0.0)
-            exact.append(0.0)
-            continue
-        said, known = words(predicted), [words(answer) for answer in answers]
-        overlap.append(max(f1(gold, said) for gold in known))
-        exact.append(float(said in known))
+        known = [words(answer) for answer in answers]
+        said = None if predicted is None else words(predicted)
+        overlap.append(0.0 if said is None else max(f1(gold, said) for gold in known))
+        exact.append(said in known)
     return {"f1": ratio(overlap), "exact_match": ratio(exact)}
 
 
@@ -102,33 +98,28 @@ def squad_v1(golds: Golds, predictions: Predictions, language: str = "en") -> di
 
 
 def squad_v2(golds: Golds, predictions: Predictions, language: str = "en") -> dict[str, Ratio]:
-    """SQuAD 2.0 F1 and exact match; no gold answer (or none with a word in it) makes the empty prediction right."""
+    """SQuAD 2.0 F1 and exact match; without a gold answer that has a word, the empty prediction is right."""
     kept = [[answer for answer in answers if squad_words(answer)] or [""] for answers in golds]
     return _compare(kept, predictions, squad_words, _f1_or_none)
 
 
 def mlqa(golds: Golds, predictions: Predictions, language: str) -> dict[str, Ratio]:
-    """MLQA F1 and exact match; `language` is that of the answer (the passage's). Raises `UnknownName`."""
+    """MLQA F1 and exact match in the language of the passage. Raises `UnknownName`."""
     return _compare(golds, predictions, mlqa_words(language), _f1)
 
 
-def _majority(words: Words, f1: Callable[[list[str], list[str]], float]) -> Callable[[Golds], float]:
-    def majority(golds: Golds) -> float:
-        """The best of the five most frequent answers, each given to every question; languages are not told apart."""
-        known = [[tuple(words(answer)) for answer in answers] or [()] for answers in golds]
-        frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
-        guesses = [
-            sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent
-        ]
-        return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
-
-    return majority
+def _majority(words: Words, f1: F1, golds: Golds) -> float:
+    """The best of the five most frequent answers, each given to every question; languages are not separated."""
+    known = [[tuple(words(answer)) for answer in answers] or [()] for answers in golds]
+    frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
+    guesses = [sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent]
+    return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
 
 
 _VALUES = ("f1", "exact_match")
 _SQUAD, _MLQA = f"{XTREME}:squad_em_f1 (SQuAD evaluate-v1.1.py)", "facebookresearch/MLQA mlqa_evaluation_v1.py@24bf470"
 register(
-    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, _majority(squad_words, _f1)),
-    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, _majority(squad_words, _f1_or_none)),
-    Metric("mlqa", _MLQA, _VALUES, mlqa, _majority(mlqa_words("zh"), _f1)),
+    Metric("squad_v1", _SQUAD, _VALUES, squad_v1, partial(_majority, squad_words, _f1)),
+    Metric("squad_v2", "SQuAD evaluate-v2.0.py", _VALUES, squad_v2, partial(_majority, squad_words, _f1_or_none)),
+    Metric("mlqa", _MLQA, _VALUES, mlqa, partial(_majority, mlqa_words("zh"), _f1)),
 )

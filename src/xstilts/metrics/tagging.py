@@ -1,15 +1,15 @@
 """Tagging: F1 of entities and other spans, XTREME's older rule for it, and token accuracy.
 
-`entity_f1` is what people mean by span F1: seqeval 1.2.2 on tags such as B-LOC, I-LOC, O, where the type is everything
-behind the first hyphen. It also reads BILOU and BMES tags, which seqeval joins where two spans touch.
+`entity_f1` is seqeval 1.2.2 on tags such as B-LOC, I-LOC, O, where the type is everything after the first hyphen. It
+also reads BILOU and BMES tags, in which seqeval joins two spans that touch.
 
 `span_f1` is XTREME's protocol for PAN-X and UD-POS. On bare UPOS tags it merges runs of equal tags into one span and
-reads the first letter of SCONJ, SYM and INTJ as a prefix: neither tagging accuracy nor token F1. How the *type* is cut
-off a tag differs between versions of seqeval. Up to 0.0.12 it is all behind the last hyphen (`SCONJ` is of type SCONJ).
-Since commit 5ffb52e (July 2020) the first letter goes: `SCONJ` and `CCONJ` are both of type CONJ, a span X is lost
-before the end of a sentence, and one at its beginning takes the begin of an older span. XTREME's own expected averages
-and the figures of its paper come from the former, so `span_f1` follows it; `span_f1_seqeval_1` is the latter, which a
-fresh installation of the official script gives. They agree on tags with prefixes and types without a hyphen.
+reads the first letter of SCONJ, SYM and INTJ as a prefix: it is neither tagging accuracy nor token F1. The *type* of a
+tag differs between versions of seqeval. Up to 0.0.12 it is all after the last hyphen (`SCONJ` has type SCONJ). Since
+commit 5ffb52e (July 2020) the first letter is removed: `SCONJ` and `CCONJ` both have type CONJ, a span X is lost before
+the end of a sentence, and one at its start takes the start of an older span. XTREME's expected averages and the figures
+of its paper come from the older version, which `span_f1` follows; `span_f1_seqeval_1` follows the newer one, which a
+fresh installation of the official script gives. Both agree on tags with prefixes and types without a hyphen.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -33,29 +34,29 @@ OUT, BEGIN, INSIDE, END, SINGLE, DOT = range(6)
 
 _SPAN_TAG = re.compile(r"([BIESLUMW])([-_].+)?|O", re.DOTALL)
 _LIKE_SPAN = re.compile(r"([BIESLUMWbieslumw])[-_:/ ](.+)|o", re.DOTALL)
-"""Tags in small letters, or with another mark behind the prefix."""
+"""Tags in lower case, or with another separator after the prefix."""
 _OTHER_SCHEMES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 """Last and Unit of BILOU, Middle of BMES, Whole of BMEWO."""
 
 
 def until_2020(tag: str) -> tuple[str, str]:
-    """seqeval 0.0.12 and before: the type is what stands behind the last hyphen, or the whole tag."""
+    """seqeval up to 0.0.12: the type is all after the last hyphen, or the whole tag."""
     return tag[:1], tag.rsplit("-", maxsplit=1)[-1]
 
 
 def since_2020(tag: str) -> tuple[str, str]:
-    """seqeval 0.0.13 to 1.2.2: the type is what is left without the first letter and all up to the first hyphen."""
+    """seqeval 0.0.13 to 1.2.2: the type is the tag without its first letter and all up to the first hyphen."""
     return tag[:1], tag[1:].split("-", maxsplit=1)[-1] or "_"
 
 
 def any_scheme(tag: str) -> tuple[str, str]:
-    """`since_2020`, with the prefixes of BILOU and BMES as those of BIOES."""
+    """`since_2020`, with the prefixes of BILOU and BMES mapped to BIOES."""
     prefix, kind = since_2020(tag)
     return (_OTHER_SCHEMES.get(prefix, prefix) if _SPAN_TAG.fullmatch(tag) else prefix), kind
 
 
 def not_spans(tags: Iterable[str]) -> str:
-    """Why `entity_f1` cannot find spans in these tags, and what to do; nothing where it can."""
+    """Why `entity_f1` cannot find spans in these tags, and what to do; empty if it can."""
     tags = list(tags)
     # seqeval would cut B_person-other at its hyphen.
     odd = [tag for tag in tags if not _SPAN_TAG.fullmatch(tag) or (tag[1:2] == "_" and "-" in tag)]
@@ -75,7 +76,7 @@ def not_spans(tags: Iterable[str]) -> str:
 
 
 class _Spans(NamedTuple):
-    """Spans of a text of sentences, each followed by one O. All [positions]; a span is found where it has ended."""
+    """Spans of sentences, each followed by one O. All [positions]; a span is marked at the position after its end."""
 
     ended: NDArray[np.bool_]
     type: NDArray[np.int64]
@@ -87,9 +88,9 @@ def _shift(values: NDArray[np.int64], first: int) -> NDArray[np.int64]:
 
 
 def _spans(tags: Iterable[str], rule: Rule, types: dict[str, int]) -> _Spans:
-    """Where spans end, with their type and begin; the rules are those of seqeval's `get_entities`.
+    """Ends of spans with type and start, by the rules of seqeval's `get_entities`.
 
-    A span's begin is the last start before its end, even one in an earlier sentence: seqeval keeps it too.
+    The start of a span is the last start before its end, even in an earlier sentence, as in seqeval.
     """
     known: dict[str, int] = {}
     ids = np.fromiter((known.setdefault(tag, len(known)) for tag in tags), dtype=np.int64)
@@ -114,7 +115,7 @@ def _flat(sentences: Sentences) -> Iterable[str]:
 
 
 def _check(golds: Sentences, predictions: Sentences) -> NDArray[np.int64]:
-    """Number of words of each sentence. Raises `ValueError` when a sentence has not one tag per word."""
+    """Number of words of each sentence. Raises `ValueError` unless each sentence has one tag per word."""
     check_lengths(golds, predictions)
     for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=True), start=1):
         if len(gold) != len(predicted):
@@ -123,7 +124,7 @@ def _check(golds: Sentences, predictions: Sentences) -> NDArray[np.int64]:
 
 
 def _count(where: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How often `where` [positions] holds in each sentence; a span counts where its last word is."""
+    """How often `where` [positions] is true in each sentence; a span belongs to the sentence of its last word."""
     sentence = np.repeat(np.arange(lengths.size), lengths + 1)
     return np.bincount(_shift(sentence, 0)[where], minlength=lengths.size).astype(np.float64)
 
@@ -138,7 +139,7 @@ def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[s
 
 
 def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
-    """Share of words with the right tag; one entry per sentence."""
+    """Share of words with the right tag."""
     lengths = _check(golds, predictions)
     pairs = zip(golds, predictions, strict=True)
     right = [sum(a == b for a, b in zip(gold, predicted, strict=True)) for gold, predicted in pairs]
@@ -146,23 +147,17 @@ def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en
 
 
 def entity_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
-    """Micro F1, precision and recall over entities, and token accuracy beside them.
-
-    Both sides have one sequence of tags per sentence, as `not_spans` lets pass.
-    """
+    """Micro F1, precision and recall over entities, and token accuracy; for tags that `not_spans` accepts."""
     return _span_ratios(golds, predictions, any_scheme) | token_accuracy(golds, predictions, language)
 
 
 def span_f1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
-    """Micro F1, precision and recall over spans as in XTREME's expected figures, and token accuracy beside them.
-
-    Both sides have one sequence of tags per sentence: BIO tags, or bare UPOS tags as XTREME feeds them.
-    """
+    """Micro F1, precision and recall over spans by XTREME's rule, and token accuracy; for BIO or bare UPOS tags."""
     return _span_ratios(golds, predictions, until_2020) | token_accuracy(golds, predictions, language)
 
 
 def span_f1_seqeval_1(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:
-    """As `span_f1`, with the types of seqeval 0.0.13 to 1.2.2."""
+    """`span_f1` with the types of seqeval 0.0.13 to 1.2.2."""
     return _span_ratios(golds, predictions, since_2020)
 
 
@@ -171,21 +166,18 @@ def _majority_token(golds: Sentences) -> float:
     return 100.0 * max(counts.values()) / sum(counts.values()) if counts else 0.0
 
 
-def _majority_span(rule: Rule) -> Callable[[Sentences], float]:
-    def majority(golds: Sentences) -> float:
-        """The best of the 20 most frequent tags, each given to every word."""
-        frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
-        constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
-        return max((_span_ratios(golds, guess, rule)["f1"].value for guess in constant), default=0.0)
-
-    return majority
+def _majority_span(rule: Rule, golds: Sentences) -> float:
+    """The best of the 20 most frequent tags, each given to every word."""
+    frequent = [tag for tag, _ in Counter(chain.from_iterable(golds)).most_common(20)]
+    constant = ([[tag] * len(gold) for gold in golds] for tag in frequent)
+    return max((_span_ratios(golds, guess, rule)["f1"].value for guess in constant), default=0.0)
 
 
 _SPANS = ("f1", "precision", "recall")
 _BOTH, _NEW = (*_SPANS, "token_accuracy"), f"{XTREME}:f1 with seqeval 1.2.2"
 register(
-    Metric("entity_f1", "seqeval 1.2.2, default mode", _BOTH, entity_f1, _majority_span(any_scheme)),
-    Metric("span_f1", f"{XTREME}:f1 with seqeval 0.0.12", _BOTH, span_f1, _majority_span(until_2020)),
-    Metric("span_f1_seqeval_1", _NEW, _SPANS, span_f1_seqeval_1, _majority_span(since_2020)),
+    Metric("entity_f1", "seqeval 1.2.2, default mode", _BOTH, entity_f1, partial(_majority_span, any_scheme)),
+    Metric("span_f1", f"{XTREME}:f1 with seqeval 0.0.12", _BOTH, span_f1, partial(_majority_span, until_2020)),
+    Metric("span_f1_seqeval_1", _NEW, _SPANS, span_f1_seqeval_1, partial(_majority_span, since_2020)),
     Metric("token_accuracy", "correct tags / words", ("token_accuracy",), token_accuracy, _majority_token),
 )

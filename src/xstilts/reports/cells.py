@@ -95,9 +95,9 @@ def share(p: float | None) -> str:
 
 
 def few(found: Estimate) -> str:
-    """What is said of a difference that has too few replicates."""
-    if found.units == 1 and len(found.seeds) > 1:
-        return "the same models at every seed, which say nothing of others"
+    """Why a difference has too few replicates to be called clear."""
+    if found.same_models:
+        return "the same models at every seed, so no spread over seeds"
     return f"too few {'worlds' if found.per_world else 'seeds'} to say"
 
 

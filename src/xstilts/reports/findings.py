@@ -109,18 +109,26 @@ def _baseline(analysis: Analysis, section: Section) -> Iterator[str]:
     for target in analysis.about.targets:
         own = analysis.finding(section.baseline, section, target, ZERO_SHOT).absolute
         chance = analysis.chance(target, ZERO_SHOT)
-        if own is not None and chance is not None and own.few:
+        if own is None or chance is None:
+            continue
+        is_above = own.low is not None and own.low > chance
+        if own.same_models and own.low is not None:
+            yield (
+                f"On {target} the baseline is not trained and the same at every seed: {points(own.value)} "
+                f"{interval(own, False)} over test examples, {'' if is_above else 'not clearly '}above the majority "
+                f"baseline of {points(chance)}."
+            )
+        elif own.few:
             unsaid.append(target)
-        elif own is not None and chance is not None:
-            above[target] = own.low is not None and own.low > chance
+        else:
+            above[target] = is_above
     if above:
         rest = [target for target, is_above in above.items() if not is_above]
         tail = f" (not on {', '.join(rest)})" if rest else ""
         number = f"{len(above) - len(rest)} of {count(len(above), 'target')}"
         yield f"The baseline's zero-shot scores beat the majority baseline (95% intervals) on {number}{tail}."
     if unsaid:
-        names = ", ".join(unsaid)
-        yield f"Too few seeds or models to say whether the baseline beats the majority baseline on {names}."
+        yield f"Too few seeds to say whether the baseline beats the majority baseline on {', '.join(unsaid)}."
 
 
 def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str]:
@@ -131,13 +139,15 @@ def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str
     up, down = _sides(found)
     better = [one.target for one in up]
     alone = [one.target for one in found if one.found.units == 1 and (one.found.low or 0) > 0]
-    unsaid = [one.target for one in found if one.found.few]
+    fixed = [f"{one.target} {signed(one.found.value)} {interval(one.found)}" for one in found if one.found.same_models]
+    unsaid = [one.target for one in found if one.found.few and not one.found.same_models]
     recipe = "" if control.recipe == analysis.about.baseline else f" {control.recipe}"
     above = f", and clearly above it on {', '.join(better)}" if better else ""
     yield (
         f"The control ‘{analysis.about.control_label(control.backbone, section.backbone)}’{recipe} is clearly below "
         f"the baseline on {len(down)} of {count(len(found), 'target')}{above}."
-        + (f" Too few seeds or models to say on {', '.join(unsaid)}." if unsaid else "")
+        + (f" Without training the interval is over test examples: {', '.join(fixed)} points." if fixed else "")
+        + (f" Too few seeds to say on {', '.join(unsaid)}." if unsaid else "")
     )
     if "random" in analysis.about.controls[control.backbone] and (better or alone):
         by = "" if better else ", by one model of each"

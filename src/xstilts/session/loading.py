@@ -72,10 +72,8 @@ def _check_names(document: Document, experiment: Experiment, spec: StudySpec) ->
         "target": [target.task for target in experiment.targets],
     }
     controls = [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls]
-    if (found := spec.unknown({**measured, "backbone": [*measured["backbone"], *controls]})) is not None:
-        raise document.at(found[0], str(found[1]))
-    if (never := impossible(spec, measured)) is not None:
-        raise document.at(*never)
+    if (found := impossible(spec, measured, controls)) is not None:
+        raise document.at(*found)
 
 
 def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:

@@ -79,6 +79,11 @@ class Estimate:
         """Whether there are too few replicates to call anything clear."""
         return self.units < FEWEST
 
+    @property
+    def same_models(self) -> bool:
+        """Whether several seeds have the same, untrained models, so that there is no spread over seeds."""
+        return self.units == 1 and len(self.seeds) > 1
+
 
 def estimate(series: Series, options: Replication | None = None) -> Estimate:
     """Value, interval and p of a series: a score, or a difference of two."""

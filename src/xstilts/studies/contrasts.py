@@ -1,4 +1,4 @@
-"""From a contrast to numbers: series over seeds, made of the scores of runs on the same examples."""
+"""Contrasts as numbers: series over seeds, from the scores of runs on the same examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Part:
     """One number of a contrast.
 
     Attributes:
-        label: what sets it apart from the contrast's other parts; empty where there is one.
+        label: its target, backbone or recipe; empty for the only part.
     """
 
     label: str
@@ -35,11 +35,12 @@ class Measured:
     """A contrast as it was measured.
 
     Attributes:
-        parts: several where the bound is for each target, backbone or recipe, and for `best`.
-        joint: the joint test of an interaction among three or more backbones; its one part is then the difference of
-            the largest and the smallest gain, picked because they are, so that its interval is too hopeful.
+        parts: one, or several with `each` and for `best`.
+        subjects: the runs it is about, without the runs they are compared with; empty for a correlation over all
+            recipes.
+        joint: the joint test of an interaction among three or more backbones. Its one part is then the difference of
+            the largest and the smallest gain; these were picked for it, so its interval is too narrow.
         pairs: the pairwise interactions of those backbones.
-        subjects: the runs it is about, without those they are compared with; none of a correlation over all recipes.
     """
 
     parts: tuple[Part, ...]
@@ -54,8 +55,8 @@ class Scores:
 
     Attributes:
         languages: (target, scope) -> codes.
-        backbones, recipes, targets: all there are, controls not among them, the baseline first.
-        groups: name -> targets, where contrasts name several at once.
+        backbones, recipes, targets: all names without controls, the baseline first.
+        groups: name -> targets.
     """
 
     table: ScoreTable
@@ -68,10 +69,10 @@ class Scores:
     _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
 
     def measure(self, contrast: Contrast) -> Measured:
-        """Its parts, on each target over the seeds that all of its runs have.
+        """A contrast's parts, on each target over the seeds that all of its runs have.
 
         Raises:
-            XstiltsError: a run that was not measured, no seed or language in common, or other test examples.
+            XstiltsError: a run that was not measured, no common seed or language, or different test examples.
         """
         subjects = tuple(
             Run(backbone, recipe)
@@ -80,11 +81,7 @@ class Scores:
         )
         there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
         whole = contrast.filled(there, self.groups)
-        if whole.kind == "interaction" and len(whole.backbones) < 2:
-            raise XstiltsError("an interaction needs two backbones or more")
         if whole.kind == "interaction" and len(whole.backbones) > 2:
-            if whole.each:
-                raise XstiltsError("a joint test of more than two backbones has no `each`")
             return self._joint(whole, subjects)
         return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
 
@@ -102,10 +99,8 @@ class Scores:
         if contrast.kind == "correlation":
             return self._correlation(contrast)
         if contrast.kind == "difference":
-            against = contrast.against or contrast.recipe
-            return self._weighted(
-                contrast, [(contrast.backbones, contrast.recipe, 1.0), (contrast.other, against, -1.0)]
-            )
+            against = contrast.other, contrast.against or contrast.recipe, -1.0
+            return self._weighted(contrast, [(contrast.backbones, contrast.recipe, 1.0), against])
         if contrast.kind == "interaction":
             one, two = contrast.backbones
             return self._gains(contrast, {one: 1.0, two: -1.0})
@@ -115,14 +110,14 @@ class Scores:
         return self._gains(contrast, {name: 1 / len(contrast.backbones) for name in contrast.backbones})
 
     def _gains(self, contrast: Contrast, weights: Mapping[str, float]) -> Series:
-        """The weighted sum over backbones of recipe - against."""
+        """The sum over backbones of weight * (recipe - against)."""
         terms = []
         for backbone, weight in weights.items():
             terms += [((backbone,), contrast.recipe, weight), ((backbone,), contrast.against, -weight)]
         return self._weighted(contrast, terms)
 
     def _weighted(self, contrast: Contrast, terms: Sequence[tuple[Sequence[str], Sequence[str], float]]) -> Series:
-        """Each term: the mean over its backbones and recipes, times its weight."""
+        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
         runs: list[Run] = []
         weights: list[float] = []
         for backbones, recipes, weight in terms:
@@ -132,13 +127,12 @@ class Scores:
         return weighted(self.series(runs, contrast.targets, contrast.scope), weights)
 
     def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
-        runs = [Run(b, recipe) for b in contrast.backbones for recipe in (*contrast.recipe, *contrast.against)]
+        recipes, up, down = (*contrast.recipe, *contrast.against), len(contrast.recipe), len(contrast.against)
+        weights = [1 / up] * up + [-1 / down] * down
+        runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in recipes]
         found = dict(zip(runs, self.series(runs, contrast.targets, contrast.scope)))
         if any(one.freedom is not None for one in found.values()):
             raise XstiltsError("a joint test needs targets that were measured at the same seeds")
-        up, down = len(contrast.recipe), len(contrast.against)
-        weights = [1 / up] * up + [-1 / down] * down
-        recipes = (*contrast.recipe, *contrast.against)
         gains = {b: weighted([found[Run(b, recipe)] for recipe in recipes], weights) for b in contrast.backbones}
         ordered = sorted(gains, key=lambda name: -float(gains[name].points.mean()))
         ends = Part(f"{ordered[0]} - {ordered[-1]}", gains[ordered[0]].minus(gains[ordered[-1]]))
@@ -146,10 +140,8 @@ class Scores:
         return Measured((ends,), subjects, joint(list(gains.values()), self.options), pairs)
 
     def _correlation(self, contrast: Contrast) -> Series:
-        """At each seed, over runs; nothing is said of other examples."""
+        """The correlation over runs at each seed, without the variance of drawing examples."""
         runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
-        if len(runs) < 3:
-            raise XstiltsError(f"a correlation over runs needs at least three, found {len(runs)}")
         sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
         if any(one.freedom is not None for side in sides for one in side):
             raise XstiltsError("a correlation needs targets that were measured at the same seeds")
@@ -174,7 +166,7 @@ def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _parts(whole: Contrast) -> list[tuple[str, Contrast]]:
-    """The contrast once, or for each of what its bound is for."""
+    """The contrast itself, or one contrast for each target, backbone or recipe."""
     if whole.kind == "best":
         return [(f"over {name}", whole.model_copy(update={"against": (name,)})) for name in whole.against]
     if not whole.each:

@@ -1,8 +1,7 @@
 """Study files: an experiment file with a `study:` block, or a variant of one.
 
-A variant says `base: NAME` (the file NAME.yaml beside it, or of those that come with xstilts) and then only what
-differs: a top-level key takes the place of the base's, and under `study:` each single key does. Its name is its file's
-unless it gives one.
+A variant says `base: NAME` (the file NAME.yaml beside it, or one that comes with xstilts) and then only what differs:
+each of its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Document:
-    """An experiment file that is read but not yet validated.
+    """An experiment file before it is validated.
 
     Attributes:
-        values: of the file and its bases, without the study block.
-        study: the block; None where there is none.
-        lines: of keys and items, each in the file that holds it.
+        values: the keys of the file and its bases, without the study block.
+        study: the study block; None without one.
+        lines: lines of keys and items, each in the file that holds it.
         owners: (top-level key) or (`study`, key) -> the file it comes from.
-        texts: file -> line of the first place where a text stands in it; the file itself first, then its bases.
+        texts: file -> text -> line where the text first stands; the file itself first, then its bases.
     """
 
     path: Path
@@ -44,10 +43,10 @@ class Document:
     texts: Mapping[Path, dict[str, int]]
 
     def mistake(self, error: ValidationError, within: KeyPath = ()) -> ConfigError:
-        """A validation error with the file and line it is at; `within`: where in the file the model stands."""
+        """A validation error with its file and line; `within`: the place of the model in the file."""
         place, depth = (*within, *key_of(error)), len(within)
         inner = {place[depth:]: line for place, line in self.lines.places.items() if place[:depth] == within}
-        # What is about no one key stands where its names do: in this file, else in its base.
+        # An error about no single key is at the line of the name that it mentions, in this file or a base.
         for path in [self.owner(place)] if place else self.texts:
             problem, line = place_of(error, Lines(inner, self.texts[path]))
             if line is not None:
@@ -76,7 +75,7 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     """Read a file and the bases it names.
 
     Raises:
-        ConfigError: no YAML mapping, an unknown base, or bases in a circle.
+        ConfigError: not a YAML mapping, an unknown base, or a circle of bases.
     """
     values, lines = load_yaml(path)
     if not isinstance(values, dict):
@@ -91,7 +90,7 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     named = values.pop(BASE)
     base = _base(str(named), path, lines.places[BASE,])
     if base in (*above, path):
-        raise ConfigError(f"base '{named}' is a variant of this file itself", path, lines.places[BASE,])
+        raise ConfigError(f"base '{named}' is itself a variant of this file", path, lines.places[BASE,])
     below = load_document(base, (*above, path))
     whole = {**below.values, "name": path.stem, **values}
     block = {**(below.study or {}), **(study or {})} if below.study or study else None
@@ -100,7 +99,7 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
 
 
 def _merged(below: Lines, above: Lines) -> Lines:
-    """Lines of the base where the variant says nothing."""
+    """The variant's lines, and those of the base that it does not replace."""
     replaced = {place[: 2 if place[0] == STUDY else 1] for place in above.places} - {(STUDY,)}
     kept = {place: line for place, line in below.places.items() if not {place[:1], place[:2]} & replaced}
     return Lines({**kept, **above.places})
@@ -114,12 +113,12 @@ def _base(name: str, path: Path, line: int) -> Path:
 
 
 def packaged(name: str) -> Path:
-    """A file of those that come with xstilts, whether or not it is there."""
+    """The path of a file that comes with xstilts."""
     return Path(str(files("xstilts.studies").joinpath(f"{name}.yaml")))
 
 
 def packaged_names() -> list[str]:
-    """All files that come with xstilts."""
+    """The names of all files that come with xstilts."""
     return _stems(packaged("any").parent)
 
 
@@ -128,13 +127,13 @@ def _stems(folder: Path) -> list[str]:
 
 
 def studies() -> list[str]:
-    """The names of the studies that come with xstilts: files with a study block, the embedded ones first."""
+    """The names of the studies that come with xstilts (files with a study block), the embedded ones first."""
     named = [name for name in packaged_names() if load_document(packaged(name)).study is not None]
     return sorted(named, key=lambda name: ("-" in name, name))
 
 
 def study_file(name: str) -> Path:
-    """The file that comes with xstilts under a name (`curriculum`), or a file of one's own. Raises `UnknownName`."""
+    """The file of a study that comes with xstilts (`curriculum`), or a user's own file. Raises `UnknownName`."""
     if name in packaged_names():
         return packaged(name)
     if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():

@@ -1,22 +1,40 @@
-"""Tests that no scores of the experiment could decide, found before anything is trained."""
+"""Names that an experiment lacks and tests that no scores can decide, found before anything is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xstilts.studies.spec import SIGNLESS, Bounded, Contrast, StudySpec
+from xstilts.core.errors import UnknownName
+from xstilts.studies.spec import Bounded, Contrast, StudySpec
+
+FIELDS = {
+    **{"recipe": "recipe", "against": "recipe", "targets": "target", "versus": "target"},
+    **{"backbones": "backbone", "other": "backbone", "parameters": "backbone"},
+}
+"""Fields of contrasts that hold names -> their kind."""
 
 
-def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], str] | None:
-    """The first contrast that cannot be measured or has one value whatever is measured: its place, and why.
+def impossible(
+    spec: StudySpec, there: Mapping[str, Sequence[str]], controls: Sequence[str]
+) -> tuple[tuple[str | int, ...], str] | None:
+    """The first unknown name, or contrast that cannot be measured or whose value no score can change: place and reason.
 
     Args:
-        there: recipes (the baseline first), backbones without controls and targets, by kind. All names in contrasts are
-            known.
+        there: kind -> names: recipes (the baseline first), backbones without controls, targets.
     """
-    for group in spec.groups:
-        if group in there["target"] and spec.groups[group] != (group,):
-            return ("study", "groups", group), f"group '{group}' is called like a target: give it another name"
+    for group, targets in spec.groups.items():
+        listed = ("study", "groups", group)
+        for name in targets:
+            if name not in there["target"]:
+                return listed, str(UnknownName("target", name, there["target"]))
+        if group in there["target"] and targets != (group,):
+            return listed, f"group '{group}' has the name of a target: give it another name"
+    known = {"backbone": [*there["backbone"], *controls], "target": [*there["target"], *spec.groups]}
+    for place, contrast in spec.contrasts():
+        for field, kind in FIELDS.items():
+            names = known.get(kind, there[kind])
+            if absent := [name for name in getattr(contrast, field) if name not in names]:
+                return (*place, field), str(UnknownName(kind, absent[0], names))
     for place, contrast in spec.contrasts():
         if problem := _problem(contrast.filled(there, spec.groups), contrast):
             return place, problem
@@ -24,7 +42,7 @@ def impossible(spec: StudySpec, there: Mapping[str, Sequence[str]]) -> tuple[tup
 
 
 def _problem(full: Contrast, asked: Contrast) -> str:
-    """Why it cannot be judged; empty where it can."""
+    """Why it cannot be judged; empty if it can."""
     runs, against = len(full.backbones) * len(full.recipe), set(full.against or full.recipe)
     same = set(full.recipe) == against
     itself = against & set(full.recipe) if same or full.each == "recipe" or full.kind == "best" else set[str]()
@@ -55,11 +73,12 @@ def _of_backbones(full: Contrast, asked: Contrast) -> str:
     if count > 2 and full.each:
         return "a joint test of more than two backbones has no `each`"
     signed = isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than)
-    return SIGNLESS if count > 2 and signed else ""
+    problem = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
+    return problem if count > 2 and signed else ""
 
 
 def _of_parts(full: Contrast) -> str:
-    """So many parts as `at_least` asks for must be there."""
+    """`at_least` must not exceed the number of parts."""
     parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
     if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
         return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"

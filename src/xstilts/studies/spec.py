@@ -1,7 +1,7 @@
-"""What a study says about its experiment: the question, the claims, and the contrast on scores that judges each.
+"""The `study:` block of an experiment file: a question, and claims with the contrasts that judge them.
 
-It is the `study:` block of an experiment file. A *contrast* is a number made of scores, with an interval; a *claim* is
-a published statement, which one contrast judges by a bound. Recipes, backbones and targets are named as in tables.
+A *contrast* is a number made of scores, with an interval; a *claim* is a published statement, which one contrast judges
+by a bound. Recipes, backbones and targets are named as in tables.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from xstilts.stats.evidence import Bound, Direction
 Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-"""One or several; in a file, a name alone will do."""
-
-
-SIGNLESS = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
+"""One or several; in a file, a single name is enough."""
 
 
 class Contrast(Strict):
@@ -38,16 +35,18 @@ class Contrast(Strict):
     Several backbones, recipes or targets enter as their mean, unless `each` says that the bound is for each of them.
     """
 
-    kind: Kind = Field(default="gain", description="what the number is; see the studies' page")
-    recipe: Names = Field(default=(), description="label or labels")
-    against: Names = Field(default=(), description="recipes to compare with; else the baseline")
-    backbones: Names = Field(default=(), description="else all but controls")
-    other: Names = Field(default=(), description="of a difference: the other backbones")
-    targets: Names = Field(default=(), description="or groups of them; else all")
-    versus: Names = Field(default=(), description="of a correlation: the other targets")
-    scope: Literal["zero-shot", "all"] = Field(default="zero-shot", description="all: the source language too")
-    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="the bound is for each of them")
-    parameters: dict[str, float] = Field(default_factory=dict, description="of a trend: backbone -> size")
+    kind: Kind = Field(default="gain", description="kind of number; see docs/studies/README.md")
+    recipe: Names = Field(default=(), description="recipe or recipes, by label")
+    against: Names = Field(default=(), description="recipes to compare with; default: the baseline")
+    backbones: Names = Field(default=(), description="backbones; default: all but controls")
+    other: Names = Field(default=(), description="the other backbones of a difference")
+    targets: Names = Field(default=(), description="targets or groups; default: all")
+    versus: Names = Field(default=(), description="the other targets of a correlation")
+    scope: Literal["zero-shot", "all"] = Field(
+        default="zero-shot", description="languages; all: with the source language"
+    )
+    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="apply the bound to each of them")
+    parameters: dict[str, float] = Field(default_factory=dict, description="sizes for a trend: backbone -> size")
 
     @model_validator(mode="after")
     def _complete(self) -> Contrast:
@@ -55,8 +54,7 @@ class Contrast(Strict):
         for name in needs.get(self.kind, ("recipe",)):
             if not getattr(self, name):
                 raise ValueError(f"a contrast of kind '{self.kind}' needs `{name}`")
-        only = {"other": "difference", "versus": "correlation", "parameters": "trend"}
-        for name, kind in only.items():
+        for name, kind in {"other": "difference", "versus": "correlation", "parameters": "trend"}.items():
             if getattr(self, name) and self.kind != kind:
                 raise ValueError(f"`{name}` is for contrasts of kind '{kind}', found '{self.kind}'")
         if self.kind == "trend" and len(self.parameters) < 3:
@@ -74,10 +72,10 @@ class Contrast(Strict):
         return self
 
     def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
-        """With the names that it leaves out, groups as their targets, and none twice: each enters a mean once.
+        """The same with the names that it leaves out, targets for groups, and no name twice.
 
         Args:
-            there: recipes (the baseline first), backbones without controls and targets, by kind.
+            there: kind -> names: recipes (the baseline first), backbones without controls, targets.
         """
         targets, versus = (
             [target for name in names for target in groups.get(name, (name,))] for names in (self.targets, self.versus)
@@ -93,23 +91,16 @@ class Contrast(Strict):
         }
         return self.model_copy(update={field: tuple(dict.fromkeys(found)) for field, found in names.items()})
 
-    def names(self) -> Iterator[tuple[str, str, str]]:
-        """(kind of name, field, name) for every recipe, backbone and target that must be in the experiment."""
-        for kind, fields in (
-            ("recipe", ("recipe", "against")),
-            ("backbone", ("backbones", "other", "parameters")),
-            ("target", ("targets", "versus")),
-        ):
-            yield from ((kind, field, name) for field in fields for name in getattr(self, field))
-
 
 class Bounded(Contrast):
-    """A contrast and the bound that a claim sets it; `at_least` so many of its parts must keep it, else all."""
+    """A contrast with the bound of a claim, which all of its parts must keep, or `at_least` so many."""
 
-    direction: Direction = Field(default="above", alias="is", description="what the statement says of the number")
+    direction: Direction = Field(default="above", alias="is", description="relation of the number to the bound")
     than: float = Field(default=0.0, description="the bound")
-    margin: float = Field(default=0.0, ge=0, description="how far off; of above, below: the least that matters")
-    at_least: int | None = Field(default=None, gt=0, description="so many parts must keep it; else all")
+    margin: float = Field(
+        default=0.0, ge=0, description="around the bound; of above, below: the smallest effect that matters"
+    )
+    at_least: int | None = Field(default=None, gt=0, description="parts that must keep the bound; default: all")
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:
@@ -121,18 +112,18 @@ class Bounded(Contrast):
 
     @property
     def bound(self) -> Bound:
-        """What its number is held against."""
+        """The bound on its number."""
         return Bound(self.direction, self.than, self.margin)
 
 
 class Claim(Strict):
-    """A statement with its source, and the test that judges it here; or why none can."""
+    """A statement with its source, and the test that judges it, or the reason why none does."""
 
     id: Identifier = Field(description="letters, digits and hyphens")
-    statement: str = Field(description="a sentence")
+    statement: str = Field(description="the claim in a sentence")
     citation: Names = Field(description="keys of `references`")
-    test: Bounded | None = Field(default=None, description="what judges it")
-    untested: str = Field(default="", description="why these scores cannot judge it")
+    test: Bounded | None = Field(default=None, description="test of the claim")
+    untested: str = Field(default="", description="reason why the scores cannot decide it")
 
     @model_validator(mode="after")
     def _judged(self) -> Claim:
@@ -144,30 +135,30 @@ class Claim(Strict):
 class Effect(Strict):
     """A number that the answer reports."""
 
-    label: str = Field(description="how the page calls it")
-    contrast: Contrast = Field(description="of scores")
+    label: str = Field(description="label on the page")
+    contrast: Contrast = Field(description="contrast of scores")
 
 
 class StudySpec(Strict):
     """The `study:` block of an experiment file."""
 
-    question: str = Field(description="that the page answers")
+    question: str = Field(description="question that the page answers")
     citation: Names = Field(description="keys of `references`")
-    cost: str = Field(description="what running it is expected to take")
-    falsified_by: str = Field(description="what would show that the expected answer is wrong")
+    cost: str = Field(description="expected cost of a run")
+    falsified_by: str = Field(description="result that would refute the expected answer")
     groups: dict[str, Annotated[Names, Field(min_length=1)]] = Field(
-        default_factory=dict, description="name -> targets; contrasts may name a group"
+        default_factory=dict, description="group -> targets, for contrasts"
     )
-    parameters: dict[str, float] = Field(default_factory=dict, description="backbone -> size, for all trends")
-    effects: tuple[Effect, ...] = Field(default=(), description="numbers that the answer reports")
-    claims: tuple[Claim, ...] = Field(default=(), description="statements to judge")
-    limitations: tuple[str, ...] = Field(default=(), description="beyond those of the experiment")
+    parameters: dict[str, float] = Field(default_factory=dict, description="sizes for all trends: backbone -> size")
+    effects: tuple[Effect, ...] = Field(default=(), description="numbers in the answer")
+    claims: tuple[Claim, ...] = Field(default=(), description="claims to test")
+    limitations: tuple[str, ...] = Field(default=(), description="limitations besides those of the experiment")
     references: dict[str, str] = Field(default_factory=dict, description="key -> full text")
 
     @model_validator(mode="before")
     @classmethod
     def _sized(cls, data: Any) -> Any:
-        """Trends take the study's sizes where they have none: so a variant changes them in one place."""
+        """Trends without sizes take the study's, so that a variant changes them in one place."""
         if not isinstance(data, dict) or not data.get("parameters"):
             return data
         data = deepcopy(data)
@@ -196,16 +187,3 @@ class StudySpec(Strict):
         for number, claim in enumerate(self.claims):
             if claim.test is not None:
                 yield ("study", "claims", number, "test"), claim.test
-
-    def unknown(self, known: Mapping[str, Sequence[str]]) -> tuple[tuple[str | int, ...], UnknownName] | None:
-        """The first name that the experiment lacks, with its place; `known`: recipes, backbones and targets by kind."""
-        for group, targets in self.groups.items():
-            for name in targets:
-                if name not in known["target"]:
-                    return ("study", "groups", group), UnknownName("target", name, known["target"])
-        for place, contrast in self.contrasts():
-            for kind, field, name in contrast.names():
-                if name not in known[kind] and not (kind == "target" and name in self.groups):
-                    groups = self.groups if kind == "target" else ()
-                    return (*place, field), UnknownName(kind, name, [*known[kind], *groups])
-        return None

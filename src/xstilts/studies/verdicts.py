@@ -1,9 +1,9 @@
-"""Verdicts: what the scores say of each claim, after Holm's correction over the claims of the study."""
+"""Verdicts: how the scores decide each claim, after Holm's correction over the claims of the study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
 from xstilts.stats.series import spread
 from xstilts.studies.contrasts import Measured, Scores
-from xstilts.studies.spec import SIGNLESS, Bounded, Claim
+from xstilts.studies.spec import Bounded, Claim
 
 Word = Literal["holds", "fails", "undecided"]
 
@@ -25,12 +25,12 @@ class Verdict:
     """One claim, judged.
 
     Attributes:
-        p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None where untested.
-        confidence: the probability of the statement by the t distribution behind the verdict.
-        parts: (label, estimate) of every number it was judged by.
-        reason: why it is undecided although there is a test, or why there is none.
+        p, p_adjusted: two-sided p of the better supported direction, before and after Holm; None if not tested.
+        confidence: the probability of the statement under the t distribution of the test.
+        parts: (label, estimate) of every number behind the verdict.
+        reason: why the claim has no test, or why its test decides nothing.
         notes: flags of the runs it is about.
-        resolved: the distance from its bound that could have been shown; None for joint tests.
+        resolved: the smallest distance from its bound that could have been shown; None for joint tests.
     """
 
     claim: Claim
@@ -46,71 +46,54 @@ class Verdict:
 
 
 def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> list[Verdict]:
-    """A verdict for each claim, in their order; those that flags or few seeds leave undecided are no tests."""
-    found = [_evidence(claim, scores) for claim in claims]
-    marks = [_flagged(measured, flags, scores) if measured else ((), "") for measured, *_ in found]
-    raw = {
-        at: min(evidence.supports, evidence.contradicts)
-        for at, (_, evidence, _) in enumerate(found)
-        if evidence is not None and not marks[at][1]
-    }
-    adjusted = dict(zip(raw, holm(list(raw.values()))))
-    verdicts = []
-    for at, (claim, (measured, evidence, reason), (notes, stop)) in enumerate(zip(claims, found, marks)):
-        if measured is None or evidence is None:
-            verdicts.append(Verdict(claim, "undecided", reason=reason))
-            continue
-        verdicts.append(
-            Verdict(
-                claim,
-                _word(evidence, adjusted[at]) if at in raw else "undecided",
-                raw.get(at),
-                adjusted.get(at),
-                evidence.confidence,
-                tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts),
-                measured,
-                stop,
-                notes,
-                None if measured.joint or at not in raw else _resolved(measured, scores, len(raw)),
-            )
-        )
+    """A verdict for each claim, in order. Claims that flags or too few seeds leave undecided count as no tests."""
+    drafts = [_draft(claim, scores, flags) for claim in claims]
+    verdicts = [verdict for verdict, _ in drafts]
+    tests = {at: evidence for at, (_, evidence) in enumerate(drafts) if evidence is not None}
+    raw = [min(evidence.supports, evidence.contradicts) for evidence in tests.values()]
+    for (at, evidence), p, adjusted in zip(tests.items(), raw, holm(raw), strict=True):
+        word, resolved = _word(evidence, adjusted), _resolved(verdicts[at].measured, scores, len(tests))
+        verdicts[at] = replace(verdicts[at], word=word, p=p, p_adjusted=adjusted, resolved=resolved)
     return verdicts
 
 
-def _resolved(measured: Measured, scores: Scores, tests: int) -> float | None:
-    """How far from its bound the least certain part must be for t to decide the claim that comes first of `tests`."""
+def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict, Evidence | None]:
+    """An undecided verdict, and the evidence that may decide it; None if nothing may."""
+    if claim.test is None:
+        return Verdict(claim, "undecided", reason=claim.untested), None
+    try:
+        measured = scores.measure(claim.test)
+        evidence = _weighed(claim.test, measured, scores)
+    except XstiltsError as error:
+        return Verdict(claim, "undecided", reason=str(error)), None
+    notes, stop = _flagged(measured, flags, scores)
+    parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
+    verdict = Verdict(claim, "undecided", None, None, evidence.confidence, parts, measured, stop, notes)
+    return verdict, None if stop else evidence
+
+
+def _resolved(measured: Measured | None, scores: Scores, tests: int) -> float | None:
+    """The distance of the least certain part from its bound at which t decides the first of `tests` claims."""
+    if measured is None or measured.joint:
+        return None
     found = [spread(part.series, scores.options) for part in measured.parts]
     widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
     return max(widest)
 
 
 def _word(evidence: Evidence, adjusted: float) -> Word:
-    """By Holm's p of the smaller one. An effect shown to be there and to be less than matters fails."""
+    """Decides by the smaller p, after Holm. A claim also fails if its effect is shown to be too small to matter."""
     if adjusted >= LEVEL:
         return "undecided"
     refuted = evidence.contradicts * adjusted < LEVEL * min(evidence.supports, evidence.contradicts)
     return "fails" if refuted else "holds"
 
 
-def _evidence(claim: Claim, scores: Scores) -> tuple[Measured | None, Evidence | None, str]:
-    if claim.test is None:
-        return None, None, claim.untested
-    try:
-        measured = scores.measure(claim.test)
-        return measured, _weighed(claim.test, measured, scores), ""
-    except XstiltsError as error:
-        return None, None, str(error)
-
-
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
-    """Several gains are alike when every two of them are within the margin; that they differ, the joint test says."""
+    """Of several gains: they are equal if every two are within the margin; they differ by the joint test."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
-        if (test.at_least or 0) > len(parts):
-            raise XstiltsError(f"`at_least: {test.at_least}` of a test that has {len(parts)} parts")
         return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
-    if test.direction not in ("differs", "within") or test.than:
-        raise XstiltsError(SIGNLESS)
     pairs = [pair.series for pair in measured.pairs]
     alike = weigh(pairs, Bound("within", margin=test.margin), len(pairs), scores.options)
     if test.direction == "within":
@@ -120,7 +103,7 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
 
 
 def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
-    """Flags of the runs a claim is about, and why they leave it undecided, if they do."""
+    """Flags of the runs a claim is about, and the reason if the claim stays undecided."""
     own = [flag for flag in flags if flag.run in measured.subjects]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
     stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
@@ -129,7 +112,7 @@ def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple
         return notes, f"an intermediate task that was not learned explains nothing: {names}"
     found = [spread(part.series, scores.options) for part in measured.parts]
     if any(one.units == 1 and len(part.series.seeds) > 1 for one, part in zip(found, measured.parts)):
-        return notes, "these models are the same at every seed, and say nothing of others"
+        return notes, "the same models at every seed, so no spread over seeds to judge by"
     if (least := min(one.freedom for one in found) + 1) < FEWEST:
         what = "worlds" if any(scores.options.by_world(part.series) for part in measured.parts) else "seeds"
         return notes, f"too few {what} to say ({least}, of {FEWEST} needed)"
