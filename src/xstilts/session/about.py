@@ -23,6 +23,9 @@ from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.translation.spec import SOURCE
 
+DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
+MADE_DISTANCES = "of words, plus 0.1 for each structural feature that differs, as the languages were made"
+
 
 def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
     """What the report says of the experiment."""
@@ -58,6 +61,8 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
         facts=facts(grid, store),
+        distances=("" if experiment.source != "en" else MADE_DISTANCES if micro else DISTANCES),
+        validation=judged(grid, store),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
 
@@ -83,6 +88,20 @@ def minutes(grid: Grid, store: Store) -> Mapping[str, float]:
         if record.key in keys:
             found[record.kind] = found.get(record.kind, 0.0) + record.seconds / 60
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def judged(grid: Grid, store: Store) -> Mapping[tuple[str, str, str, int], float]:
+    """Validation scores of targets in the source language, where weights were chosen by them."""
+    found = {}
+    for cell in grid.cells:
+        if cell.role != "target":
+            continue
+        file = store.directory(cell.stage.inputs["predictions"].inputs["model"]) / "summary.json"
+        summary = read_json(file) if file.is_file() else {}
+        chosen = summary.get("selection", {})
+        if cell.task in summary.get("tasks", {}) and chosen.get("by") != "oracle" and "value" in chosen:
+            found[cell.backbone, cell.recipe, cell.task, cell.seed] = chosen["value"]
+    return found
 
 
 def mixtures(grid: Grid, store: Store) -> list[str]:
@@ -169,8 +188,8 @@ def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
             code: f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}"
             for code, one in made.items()
         }
-        return tuple(Named(code, one.name, notes[code]) for code, one in made.items())
+        return tuple(Named(code, one.name, notes[code], "", None, one.distance) for code, one in made.items())
     known = {code: LANGUAGES[code] for code in codes if code in LANGUAGES}
-    named = [Named(code, one.name, one.family, one.script) for code, one in known.items()]
+    named = [Named(c, one.name, one.family, one.script, one.resources, one.distance) for c, one in known.items()]
     named += [Named(code) for code in codes if code not in known]
     return tuple(sorted(named, key=lambda one: (one.key != "en", one.note != "Indo-European", one.note, one.name)))

@@ -4,7 +4,8 @@ The model of a score: recipe + run + run x language + examples. A run's deviatio
 data) is shared by all of its languages. Replicates are seeds, or worlds where several seeds share a constructed one.
 A difference is taken seed by seed, which pairs what is common to both runs (test examples, the world) and assumes
 nothing else of equal seeds. Its interval is Student's t over replicates; where replicates share test examples, the
-variance that these alone give is added.
+variance that these alone give is added, and with it degrees of freedom (`Spread.effective`). Corrected p values go
+without the latter, which far out in the tails would promise too much.
 
 **Clear** are, of the differences that one table shows, those whose own 95 % interval excludes zero *and* whose p,
 corrected for all differences of the table, is below .05; with fewer than three replicates none is. For the corrected p
@@ -90,9 +91,9 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
     low = high = p = None
     if error is not None and (found.freedom > 0 or not several):
         tail = (1 - options.level) / 2
-        half = -error * float(special.stdtrit(found.freedom, tail) if several else special.ndtri(tail))
+        half = -error * float(special.stdtrit(found.effective, tail) if several else special.ndtri(tail))
         low, high = found.centre - half, found.centre + half
-        p = two_sided(found, found.freedom) if several else None
+        p = two_sided(found, found.effective) if several else None
     by_world = options.by_world(series)
     return Estimate(
         value=found.centre,
@@ -122,6 +123,12 @@ def two_sided(found: Spread, freedom: float) -> float:
     return float(2 * special.stdtr(freedom, -abs(found.centre) / found.error))
 
 
+def strict_p(series: Series, options: Replication) -> float:
+    """The p of a series for corrections over several: with the degrees of freedom of its replicates alone."""
+    found = spread(series, options)
+    return two_sided(found, found.freedom)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values, in the order given."""
     p = np.asarray(p_values, dtype=np.float64)
@@ -143,7 +150,7 @@ def family(cells: Sequence[Series], groups: Sequence[Hashable], options: Replica
     known = [i for i, one in enumerate(found) if _enough(one)]
     variance, freedom = moderated([found[i] for i in known], [groups[i] for i in known])
     p = [two_sided(found[i]._replace(variance=v), f) for i, v, f in zip(known, variance, freedom)]
-    adjusted = dict(zip(known, holm(p)))
+    adjusted = dict(zip(known, holm(p) if len(p) > 1 else [two_sided(found[i], found[i].effective) for i in known]))
     return [
         replace(_estimate(one, at, options), p_table=adjusted.get(i)) for i, (one, at) in enumerate(zip(cells, found))
     ]
@@ -226,7 +233,7 @@ def language_family(rows: Sequence[Sequence[Series]], options: Replication | Non
         (1.0 if single else FOR_ROWS, len(known)),
     )
     for (_, at, i), value in zip(parts, p):
-        made[at][i] = replace(made[at][i], p_table=float(value))
+        made[at][i] = replace(made[at][i], p_table=float(value) if len(parts) > 1 else made[at][i].p)
     return made
 
 

@@ -122,6 +122,16 @@ class Spread(NamedTuple):
         """Standard error of the centre; None where nothing is known of it."""
         return None if self.variance is None else float(np.sqrt(self.variance / self.units + self.shared))
 
+    @property
+    def effective(self) -> float:
+        """Degrees of freedom of `error`, for intervals: the more of it comes from examples, the more there are.
+
+        Satterthwaite's (1946, Biometrics Bulletin 2) would be `freedom / part**2`. With few replicates these are too
+        many where the part is nearly all, for it is itself known from the replicates alone.
+        """
+        part = 1.0 if not self.variance or not self.error else self.variance / self.units / self.error**2
+        return self.freedom / part
+
 
 def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise, ...] | None]:
     """The mean over seeds of each replicate, and the influences on it."""
