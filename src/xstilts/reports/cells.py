@@ -108,6 +108,6 @@ def word(found: Estimate) -> str:
     return ("clear gain" if found.value > 0 else "clear loss") if found.clear else "undecided"
 
 
-def count(number: int, noun: str, several: str = "") -> str:
-    """`1 seed`, `3 seeds`, `2 losses`."""
-    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

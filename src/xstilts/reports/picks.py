@@ -117,9 +117,8 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
     head = (Column("recipe"), *(Column(name, words=name in (heads[0], heads[1], heads[4])) for name in heads))
     run, target, code, one = shown[0]
     return Answer(
-        f"{start}{count(clear, 'loss', 'losses')} of a recipe in a language of a target "
-        f"{'is' if clear == 1 else 'are'} clear, the largest in "
-        f"{analysis.about.language(code).label} on {target}, where {run.recipe} is at {signed(one.value)} points "
+        f"{start}Recipes lose clearly {count(clear, 'time')}, counting each recipe, target and language; the largest "
+        f"loss: {run.recipe} in {analysis.about.language(code).label} on {target} {signed(one.value)} points "
         f"{interval(one)}.",
         (Table(f"losses {section.backbone}", caption, head, tuple(rows)),),
     )

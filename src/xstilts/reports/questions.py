@@ -58,24 +58,25 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     )
     head = (Column("recipe"), *(Column(target or where) for target in shown))
     changes = [(run.recipe, one) for run in section.runs[1:] if (one := found[run][0].gain) is not None]
+    said = _tally(changes, "recipe", ("narrow it clearly", "widen it clearly"), "largest change")
     return Answer(
         f"{analysis.name(section.backbone)}The baseline is {points(own.value)} points {interval(own)} better in "
-        f"{source} than in other languages ({where}); {_tally(changes, 'recipe', 'narrow', 'widen')}.",
+        f"{source} than in other languages ({where}){f'; {said}' if said else ''}.",
         (Table(f"transfer {section.backbone}", caption, head, tuple(rows)),),
     )
 
 
-def _tally(found: Sequence[tuple[str, Estimate]], noun: str, down: str, up: str) -> str:
-    """`of 3 recipes, 1 narrow it clearly, 0 widen it clearly, 2 undecided; the largest change: [a] +1.0 points`."""
-    if not found:
-        return f"no {noun} to compare"
-    if all(one.few for _, one in found):
-        return f"{few(found[0][1])} whether {noun}s change that"
-    label, most = max(found, key=lambda pair: (pair[1].clear, abs(pair[1].value)))
-    low, high = (sum(one.clear and (one.value > 0) == side for _, one in found) for side in (False, True))
+def _tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, str], most: str) -> str:
+    """`of 3 recipes, 1 narrow it clearly, 0 widen it clearly, 2 undecided; the largest change: [a] -1.0 points`."""
+    if not known:
+        return ""
+    if all(one.few for _, one in known):
+        return f"{few(known[0][1])} whether any {noun} makes a difference"
+    label, far = max(known, key=lambda pair: (pair[1].clear, abs(pair[1].value)))
+    down, up = (sum(one.clear and (one.value > 0) == side for _, one in known) for side in (False, True))
     return (
-        f"of {count(len(found), noun)}, {low} {down} it clearly, {high} {up} it clearly, {len(found) - low - high} "
-        f"undecided; the largest change: {label} {signed(most.value)} points {interval(most)}".rstrip()
+        f"of {len(known)} {noun}s, {down} {words[0]}, {up} {words[1]}, {len(known) - down - up} undecided; the {most}: "
+        f"{label} {signed(far.value)} points {interval(far)}{'' if far.clear else ' (undecided)'}"
     )
 
 
@@ -90,36 +91,22 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
                 if parts := list(_excess(analysis, section, run, codes)):
                     found[what, label, run] = combine(parts, analysis.options)
     estimates = dict(zip(found, family([*found.values()], [section.backbone or "one"] * len(found), analysis.options)))
-    known = [(f"{run.recipe} in {label}", one) for (_, label, run), one in estimates.items()]
-    if not known:
+    if not estimates:
         return None
-    start = analysis.name(section.backbone)
+    known = [(f"{run.recipe} in {label}", one) for (_, label, run), one in estimates.items()]
+    words = ("gain clearly less than all languages of their targets", "gain clearly more")
+    said = _sentence(analysis, section, _tally(known, "combination", words, "largest difference"))
     if all(one.few for _, one in known):
-        return Answer(f"{start}{few(known[0][1]).capitalize()} whether groups of languages differ.")
+        return Answer(said)
     tables = tuple(
         _group_table(analysis, section, what, members, {at[1:]: one for at, one in estimates.items() if at[0] == what})
         for what, members in names.items()
     )
-    up, down = (sorted((p for p in known if p[1].clear and (p[1].value > 0) == side), key=_size) for side in (1, 0))
-    told = [
-        f"the most {word}: {side[0][0]} {_amount(side[0][1])}"
-        for word, side in (("above", up), ("below", down))
-        if side
-    ]
-    return Answer(
-        f"{start}Of {count(len(known), 'pair')} of recipe and group, {len(up)} gain clearly more and {len(down)} "
-        f"clearly less than all languages of their targets do, {len(known) - len(up) - len(down)} are undecided"
-        f"{'; '.join(['', *told])}.",
-        tables,
-    )
+    return Answer(said, tables)
 
 
-def _size(pair: tuple[str, Estimate]) -> float:
-    return -abs(pair[1].value)
-
-
-def _amount(one: Estimate) -> str:
-    return f"{signed(one.value)} points {interval(one)}".rstrip()
+def _sentence(analysis: Analysis, section: Section, said: str) -> str:
+    return f"{analysis.name(section.backbone)}{said[0].upper()}{said[1:]}."
 
 
 def _members(analysis: Analysis, what: str) -> dict[str, set[str]]:
@@ -187,14 +174,15 @@ def _group_table(
     name = analysis.about.backbone(section.backbone).label
     caption = (
         f"{name}, by {what}. Win / tie / loss: pairs of target and language that gain clearly, are undecided, or lose "
-        "clearly in the tables by language. More: the group's mean gain minus that of all languages of the same "
-        "targets, in points; a dot: clear after correction for all groups. Groups of one language are left out."
+        "clearly in the tables by language. Against all: the group's mean gain minus that of all languages of "
+        "the same targets, in points; a dot: clear after correction for all groups. Groups of one language are left "
+        "out."
     )
     if what == "resources":
         caption += " Classes are those of Joshi et al. 2020, from 0, hardly any data on the web, to 5, most."
     head = [
         Column(what),
-        *(c for run in section.runs[1:] for c in (Column(run.recipe, "win / tie / loss"), Column("more"))),
+        *(c for run in section.runs[1:] for c in (Column(run.recipe, "win / tie / loss"), Column("against all"))),
     ]
     return Table(f"{what} {section.backbone}", caption, tuple(head), tuple(rows))
 
@@ -206,8 +194,7 @@ def cell_of(one: Estimate) -> Cell:
 
 def distance(analysis: Analysis, section: Section) -> Answer | None:
     """Do gains depend on how far a language is from English? By recipe and target, over languages and seeds."""
-    about, start = analysis.about, analysis.name(section.backbone)
-    source = about.language(about.source).label
+    about, source = analysis.about, analysis.about.language(analysis.about.source).label
     rows: dict[tuple[Run, str], tuple[list[float], list[Series]]] = {}
     for run in section.runs[1:] if about.distances else ():
         for target in about.targets:
@@ -217,12 +204,11 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
     found = {at: one for at, one in zip(rows, slopes([*rows.values()], analysis.options)) if one is not None}
     if not found:
         enough = any(len(far) >= FEWEST for far, _ in rows.values())
-        return Answer(f"{start}Too few seeds to say whether gains depend on the distance.") if enough else None
+        said = _sentence(analysis, section, "too few seeds to say whether gains depend on the distance")
+        return Answer(said) if enough else None
     known = [(f"{run.recipe} on {target}", one) for (run, target), one in found.items()]
-    up, down = (sorted((p for p in known if p[1].clear and (p[1].value > 0) == side), key=_size) for side in (1, 0))
-    told = [
-        f"the steepest {w}: {side[0][0]} {_amount(side[0][1])}" for w, side in (("rise", up), ("fall", down)) if side
-    ]
+    words = (f"fall clearly with the distance from {source}", "rise clearly")
+    said = _sentence(analysis, section, _tally(known, "combination", words, f"steepest slope per {STEP:g}"))
     runs = list(dict.fromkeys(run for run, _ in found))
     steep = sorted(runs, key=lambda run: -max(abs(one.value) for at, one in found.items() if at[0] == run))[:DRAWN]
     targets = [target for target in about.targets if any(at[1] == target for at in found)]
@@ -251,9 +237,7 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
         ),
     )
     return Answer(
-        f"{start}With the distance from {source}, gains rise clearly in {len(up)} and fall clearly in "
-        f"{len(down)} of {count(len(known), 'pair')} of recipe and target{'; '.join(['', *told])}"
-        f"{f' per {STEP:g}' * bool(told)}.",
+        said,
         (table,),
-        scatter(f"{start}Gain by distance from {source}", panels),
+        scatter(f"{analysis.name(section.backbone)}Gain by distance from {source}", panels),
     )
