@@ -208,7 +208,7 @@ def test_tests_share_helpers_and_not_each_other() -> None:
 
 
 def test_the_file_tree_in_the_docs_is_complete(is_written) -> None:
-    assert is_written("architecture.md", "tree", "file_tree.tree"), "docs/architecture.md lacks a file: `make docs`"
+    assert is_written("files.md", "tree", "file_tree.tree"), "docs/files.md lacks a file: `make docs`"
 
 
 def test_the_lock_names_every_requirement_and_no_place() -> None:

@@ -1,4 +1,4 @@
-"""Writes the file tree of docs/architecture.md: every source file with the first sentence of its docstring."""
+"""Writes the file tree of docs/files.md: every source file with the first sentence of its docstring."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def tree() -> str:
 
 
 if __name__ == "__main__":
-    write("architecture.md", "tree", tree())
+    write("files.md", "tree", tree())
