@@ -128,7 +128,11 @@ def test_losses_name_languages_and_the_examples_that_went_wrong():
     )
     assert [cell.text for cell in first.cells[:2]] == ["t2", "Language l1"]
     assert first.cells[3].text == "71 of 1000"
-    assert set(first.cells[4].text.split(", ")) <= {f"x{number}" for number in range(590, 680)}
+    names = first.cells[4].text.split(", ")
+    assert set(names) <= {f"x{number}" for number in range(590, 680)}
+    shown = replace(analysis, about=replace(about, texts=lambda *at: {names[0]: f"text in {' '.join(at)}"}))
+    cell = losses(shown, shown.sections[0]).tables[0].rows[0].cells[4]
+    assert cell.text == f"{names[0]}: text in t2 l1; {names[1]}: ; {names[2]}: "
 
 
 def test_what_is_not_known_is_left_out_and_two_seeds_are_too_few(analysis):

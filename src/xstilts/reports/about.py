@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from xstilts.stats.benchmarks import Averages
@@ -56,6 +56,7 @@ class About:
         config: the experiment file, to copy.
         distances: what the distances of languages are; empty where they are not from `source`.
         validation: (backbone, recipe, target, seed) -> score on the target's validation data in `source`, 0 to 100.
+        texts: (target, language) -> id -> text, of test examples, where the report may show them.
         selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
@@ -84,6 +85,7 @@ class About:
     config: str = ""
     distances: str = ""
     validation: Mapping[tuple[str, str, str, int], float] = field(default_factory=dict)
+    texts: Callable[[str, str], Mapping[str, str]] | None = None
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

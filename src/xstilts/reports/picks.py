@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from statistics import mean
-
-import numpy as np
+from typing import NamedTuple
 
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Place, Section
 from xstilts.reports.cells import Cell, Column, Row, Table, count, interval, points, signed
+from xstilts.reports.figures import fitted
 from xstilts.reports.questions import Answer, cell_of
 from xstilts.stats.estimates import Estimate, estimate
 from xstilts.stats.series import Series, combine
-from xstilts.stats.table import Examples, Run
+from xstilts.stats.table import Examples, Run, ratio
 
 MOST, OF_TARGET, IDS = 12, 4, 3
 """Rows of the table of losses, in all and of one target, and examples in each."""
+SHOWN = 120
+"""Letters of an example's text."""
 
 
 def choice(analysis: Analysis, section: Section) -> Answer | None:
@@ -78,71 +81,72 @@ def _gain(analysis: Analysis, section: Section, run: Run, target: str) -> Series
     return found.own.minus(found.own) if run == section.baseline and found.own else found.gain
 
 
+class Loss(NamedTuple):
+    """A recipe's clear loss in a language of a target."""
+
+    run: Run
+    target: str
+    language: str
+    found: Estimate
+
+
 def losses(analysis: Analysis, section: Section) -> Answer | None:
-    """The languages in which recipes lose most, with examples that went wrong; clear losses come first."""
-    found = [
-        (run, target, code, one)
+    """The languages in which recipes lose most clearly, with examples that went wrong."""
+    places = [
+        (run, t, c)
         for run in section.runs[1:]
-        for target in analysis.about.targets
-        for code in analysis.languages[target, ZERO_SHOT]
-        if (one := analysis.finding(run, section, target, code).gain) is not None and one.value < 0
+        for t in analysis.about.targets
+        for c in analysis.languages[t, ZERO_SHOT]
     ]
+    found = [Loss(*at, one) for at in places if (one := analysis.finding(at[0], section, *at[1:]).gain) is not None]
+    clear = sorted((one for one in found if one.found.clear and one.found.value < 0), key=lambda one: one.found.value)
+    start = analysis.name(section.backbone)
     if not found:
         return None
-    clear = sum(one.clear for *_, one in found)
-    found.sort(key=lambda row: (not row[3].clear, row[3].value))
-    start, shown = analysis.name(section.backbone), list[tuple[Run, str, str, Estimate]]()
-    for row in found:
-        if row[3].clear and len(shown) < MOST and sum(row[1] == other[1] for other in shown) < OF_TARGET:
-            shown.append(row)
     if not clear:
-        few = "; too few seeds to say" * all(one.few for *_, one in found)
+        few = "; too few seeds to say" * all(one.found.few for one in found)
         return Answer(f"{start}No recipe loses clearly in any language{few}.")
+    by_target = [[one for one in clear if one.target == target][:OF_TARGET] for target in analysis.about.targets]
+    shown = sorted(itertools.chain(*by_target), key=lambda one: one.found.value)[:MOST]
+    kept: dict[tuple[Run, str, str], list[Examples]] = {}
+    for row in analysis.table.targets().rows:
+        if row.examples is not None:
+            kept.setdefault((row.run, row.score.task, row.score.language), []).append(row.examples)
     rows = []
-    for run, target, code, one in shown:
-        lost, total, names = _wrong(analysis, section.baseline, run, (target, code))
-        cells = (
-            Cell(target),
-            Cell(analysis.about.language(code).label),
-            cell_of(one),
-            Cell(f"{lost} of {total}"),
-            Cell(", ".join(names)),
-        )
+    for run, target, code, gain in shown:
+        ours, theirs = (_by_example(kept.get((one, target, code), ())) for one in (run, section.baseline))
+        worse, names = _worse(ours, theirs)
+        if (read := analysis.about.texts) is not None:
+            names = [f"{name}: {fitted(read(target, code).get(name, ''), SHOWN, 1)}" for name in names]
+        texts = (f"{worse} of {len(ours)}", ("; " if read else ", ").join(names))
+        cells = (Cell(target), Cell(analysis.about.language(code).label), cell_of(gain), *map(Cell, texts))
         rows.append(Row(run.recipe, cells, "recipe"))
-    heads = ("target", "language", "gain", "examples worse", "the worst of them")
+    heads = {"target": True, "language": True, "gain": False, "examples worse": False, "the worst of them": True}
     caption = (
         f"Largest clear losses by language, at most {OF_TARGET} of a target. Worse: examples whose mean score over "
         "seeds is below the baseline's; then the ids in the data of those that fall most."
     )
-    head = (Column("recipe"), *(Column(name, words=name in (heads[0], heads[1], heads[4])) for name in heads))
-    run, target, code, one = shown[0]
+    head = (Column("recipe"), *(Column(name, words=words) for name, words in heads.items()))
+    most = clear[0]
     return Answer(
-        f"{start}Recipes lose clearly {count(clear, 'time')}, counting each recipe, target and language; the largest "
-        f"loss: {run.recipe} in {analysis.about.language(code).label} on {target} {signed(one.value)} points "
-        f"{interval(one)}.",
+        f"{start}Recipes lose clearly {count(len(clear), 'time')}, counting each recipe, target and language; the "
+        f"largest loss: {most.run.recipe} in {analysis.about.language(most.language).label} on {most.target} "
+        f"{signed(most.found.value)} points {interval(most.found)}.",
         (Table(f"losses {section.backbone}", caption, head, tuple(rows)),),
     )
 
 
-def _wrong(analysis: Analysis, baseline: Run, run: Run, at: tuple[str, str]) -> tuple[int, int, list[str]]:
-    """How many examples are worse than with the baseline, of how many, and the ids of the worst."""
-    ours, theirs = (_by_example(analysis, one, at) for one in (run, baseline))
+def _worse(ours: Mapping[tuple[str, str], float], theirs: Mapping[tuple[str, str], float]) -> tuple[int, list[str]]:
+    """How many examples are worse than with the baseline, and the ids of the worst."""
     falls = {key: theirs[key] - ours[key] for key in ours if key in theirs}
     worse = sorted((key for key, fall in falls.items() if fall > 0), key=lambda key: (-falls[key], key))
-    return len(worse), len(falls), [name for _, name in worse[:IDS]]
+    return len(worse), [name for _, name in worse[:IDS]]
 
 
-def _by_example(analysis: Analysis, run: Run, at: tuple[str, str]) -> dict[tuple[str, str], float]:
+def _by_example(kept: Iterable[Examples]) -> dict[tuple[str, str], float]:
     """(set of examples, id) -> mean score over seeds and main metrics, 0 to 1."""
     values: dict[tuple[str, str], list[float]] = {}
-    for row in (
-        analysis.table.targets().where(backbone=run.backbone, recipe=run.recipe, task=at[0], language=at[1]).rows
-    ):
-        if (kept := row.examples) is not None:
-            for name, value in zip(kept.ids.tolist(), _scores(kept)):
-                values.setdefault((kept.group, name), []).append(value)
+    for one in kept:
+        for name, score in zip(one.ids.tolist(), ratio(one.numerator, one.denominator) / 100):
+            values.setdefault((one.group, name), []).append(float(score))
     return {key: mean(some) for key, some in values.items()}
-
-
-def _scores(kept: Examples) -> list[float]:
-    return np.divide(kept.numerator, kept.denominator, out=np.zeros(len(kept.ids)), where=kept.denominator > 0).tolist()

@@ -85,10 +85,12 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
     runs, found = section.runs[1:], dict[tuple[str, str, Run], Series]()
     names = {what: _members(analysis, what) for what in GROUPS}
     names = {what: members for what, members in names.items() if len(members) > 1}
-    for what, members in names.items():
-        for label, codes in members.items():
-            for run in runs:
-                if parts := list(_excess(analysis, section, run, codes)):
+    for run in runs:
+        gains = [gains_by_language(analysis, section, run, target) for target in analysis.about.targets]
+        whole = [(every, _mean([*every.values()])) for every in gains if every]
+        for what, members in names.items():
+            for label, codes in members.items():
+                if parts := list(_excess(whole, codes)):
                     found[what, label, run] = combine(parts, analysis.options)
     estimates = dict(zip(found, family([*found.values()], [section.backbone or "one"] * len(found), analysis.options)))
     if not estimates:
@@ -141,13 +143,12 @@ def _mean(parts: Sequence[Series]) -> Series:
     return weighted(parts, [1 / len(parts)] * len(parts))
 
 
-def _excess(analysis: Analysis, section: Section, run: Run, codes: set[str]) -> Iterator[Series]:
-    """By target: the mean gain of some languages minus that of all."""
-    for target in analysis.about.targets:
-        every = gains_by_language(analysis, section, run, target)
+def _excess(targets: Sequence[tuple[Mapping[str, Series], Series]], codes: set[str]) -> Iterator[Series]:
+    """By target, of which the gains by language and their mean are given: that of some languages minus that of all."""
+    for every, whole in targets:
         own = [one for code, one in every.items() if code in codes]
         if own and len(own) < len(every):
-            yield _mean(own).minus(_mean([*every.values()]))
+            yield _mean(own).minus(whole)
 
 
 def _group_table(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 
 import yaml
 
 from xstilts import __version__
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES
 from xstilts.expand import CONTROL_NAMES
@@ -23,6 +26,8 @@ from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.translation.spec import SOURCE
 
+NO_TEXTS = {"id", "label", "answers", "tags", "gold", "query", "sample"}
+"""Fields of examples that are not their texts."""
 DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
 MADE_DISTANCES = "of words, plus 0.1 for each structural feature that differs, as the languages were made"
 
@@ -102,6 +107,31 @@ def judged(grid: Grid, store: Store) -> Mapping[tuple[str, str, str, int], float
         if cell.task in summary.get("tasks", {}) and chosen.get("by") != "oracle" and "value" in chosen:
             found[cell.backbone, cell.recipe, cell.task, cell.seed] = chosen["value"]
     return found
+
+
+def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
+    """The texts of a target's test examples in a language, by id, read from the data folders.
+
+    Raises (when called):
+        ConfigError: constructed data, which no folder holds.
+        DataError: a missing or malformed file.
+    """
+    if grid.worlds:
+        raise ConfigError(
+            "the examples of this experiment are constructed, and no file holds their texts: omit --texts"
+        )
+    splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
+
+    @cache
+    def read(target: str, language: str) -> Mapping[str, str]:
+        found = {}
+        for one in grid.experiment.task(target).stream(grid.data, splits[target], language):
+            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in NO_TEXTS]
+            parts = [" ".join(value) if isinstance(value, tuple) else value for value in values if value]
+            found[one.id] = " | ".join(parts)
+        return found
+
+    return read
 
 
 def mixtures(grid: Grid, store: Store) -> list[str]:

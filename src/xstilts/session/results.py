@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from xstilts.graph.store import Store
 from xstilts.reports import Analysis, analyse, plain_report, write_analysis
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
-from xstilts.session.about import describe
+from xstilts.session.about import describe, texts_of
 from xstilts.session.grid import Data, Grid, grid_of
 from xstilts.session.reported import keep_table, report_folder
 from xstilts.session.tables import frame
@@ -60,6 +61,7 @@ def report(
     data: Data = None,
     command: str = "",
     spec: StudySpec | None = None,
+    texts: bool = False,
 ) -> Path:
     """Write the report of what is finished: a page, Markdown, CSV and plots. Returns the page's path.
 
@@ -67,21 +69,24 @@ def report(
         to: its folder; else `reports/NAME` in the store.
         command: what to type for the same.
         spec: the study that the experiment is part of. The rest, and errors, as of `scores`.
+        texts: show the texts of the examples that went wrong; read from the data, whose licences must allow it.
     """
     place = Store(Path(store), must_exist=True)
     folder = report_folder(experiment, place.root) if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
     command = command or f"xstilts report {experiment.file or experiment.name}"
-    write_report_of(grid_of(experiment, place, data), place, command, folder, spec)
+    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, texts)
     return folder / "index.html"
 
 
 def write_report_of(
-    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None
+    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, texts: bool = False
 ) -> tuple[Analysis, Study | None]:
     """The same of a grid; beside the report it leaves what that is made of, and the main table for a terminal."""
     found = analysis_of(grid, store, command)
+    if texts:
+        found = replace(found, about=replace(found.about, texts=texts_of(grid)))
     study = study_of(spec, found) if spec else None
     write_analysis(found, folder, study)
     keep_table(grid, store, command, folder, plain_report(found), spec)

@@ -57,5 +57,5 @@ def _slope(x: Sequence[float], languages: Sequence[Series], options: Replication
     freedom = error**2 / (by_language / (width - 2) + by_seed / (count - 1))
     half = -float(special.stdtrit(freedom, (1 - options.level) / 2)) * error
     p, safe = (2 * special.stdtr(df, -abs(found.value) / error) for df in (freedom, min(freedom, 2 * (count - 1))))
-    ends = {"low": found.value - half, "high": found.value + half}
-    return replace(found, **ends, p=float(p), p_table=float(safe), over="languages and seeds")
+    low, high = found.value - half, found.value + half
+    return replace(found, low=low, high=high, p=float(p), p_table=float(safe), over="languages and seeds")
