@@ -266,8 +266,9 @@ def test_own_predictions_are_scored_by_the_tasks_own_metric(folder: Path) -> Non
 
 
 def test_texts_of_test_examples_are_read_by_target_and_language(folder: Path) -> None:
-    texts = texts_of(Grid.of(experiment(folder)))("colours", "de")
+    texts = texts_of(Grid.of(experiment(folder), folder))("colours", "de")
     assert len(texts) == 16
     assert set(texts.values()) == {f"{word} {i}" for i in range(8) for word in ("red", "blue")}
-    with pytest.raises(ConfigError, match="constructed"):
-        texts_of(replace(Grid.of(experiment(folder)), worlds={1: 1}))
+    for changes, said in (({"worlds": {1: 1}}, "constructed: omit it"), ({"data": ()}, "name it with --data")):
+        with pytest.raises(ConfigError, match=said):
+            texts_of(replace(Grid.of(experiment(folder), folder), **changes))

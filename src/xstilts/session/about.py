@@ -112,14 +112,12 @@ def judged(grid: Grid, store: Store) -> Mapping[tuple[str, str, str, int], float
 def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     """The texts of a target's test examples in a language, by id, read from the data folders.
 
-    Raises (when called):
-        ConfigError: constructed data, which no folder holds.
-        DataError: a missing or malformed file.
+    Raises:
+        ConfigError: constructed examples, or no data folder. `DataError` when read: a missing or malformed file.
     """
-    if grid.worlds:
-        raise ConfigError(
-            "the examples of this experiment are constructed, and no file holds their texts: omit --texts"
-        )
+    if grid.worlds or not grid.data:
+        found = "they are constructed: omit it" if grid.worlds else "no folder is known: name it with --data"
+        raise ConfigError(f"--texts shows examples of the data files, but {found}")
     splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
 
     @cache
