@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from xstilts.reports.about import Named
 from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
-from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
 from xstilts.reports.figures import Panel, scatter
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, family
@@ -48,7 +49,7 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     ]
     rows = [Row(about.baseline, tuple(first), "baseline")]
     for run, cells in found.items():
-        kind = "recipe" if run in section.runs else "control"
+        kind: RowKind = "recipe" if run in section.runs else "control"
         rows.append(Row(analysis.label(run, section.backbone), tuple(cell(one, False) for one in cells), kind))
     where = f"mean of {count(len(targets), 'target')}" if len(targets) > 1 else targets[0]
     caption = (
@@ -169,23 +170,20 @@ def _group_table(
                 if code in codes and (one := analysis.finding(run, section, target, code).gain) is not None
             ]
             up, down = (sum(one.clear and (one.value > 0) == side for one in marks) for side in (True, False))
-            tally, one = f"{up} / {len(marks) - up - down} / {down}", found.get((label, run))
-            cells += [Cell(tally), Cell(GAP) if one is None else cell_of(one)]
+            tally, one = f"{up}/{len(marks) - up - down}/{down}", found.get((label, run))
+            more = Cell(GAP) if one is None else cell_of(one)
+            cells.append(replace(more, detail=f"{more.detail} {tally}".strip()))
         rows.append(Row(label, tuple(cells), detail=count(len(codes), "language")))
     name = analysis.about.backbone(section.backbone).label
     caption = (
-        f"{name}, by {what}. Win / tie / loss: pairs of target and language that gain clearly, are undecided, or lose "
-        "clearly in the tables by language. Against all: the group's mean gain minus that of all languages of "
-        "the same targets, in points; a dot: clear after correction for all groups. Groups of one language are left "
-        "out."
+        f"{name}, by {what}: the group's mean gain minus that of all languages of the same targets, in points; a dot: "
+        "clear after correction for all groups. Then how many pairs of target and language gain clearly / are "
+        "undecided / lose clearly in the tables by language. Groups of one language are left out."
     )
     if what == "resources":
         caption += " Classes are those of Joshi et al. 2020, from 0, hardly any data on the web, to 5, most."
-    head = [
-        Column(what),
-        *(c for run in section.runs[1:] for c in (Column(run.recipe, "win / tie / loss"), Column("against all"))),
-    ]
-    return Table(f"{what} {section.backbone}", caption, tuple(head), tuple(rows))
+    head = (Column(what), *(Column(run.recipe, "win/tie/loss") for run in section.runs[1:]))
+    return Table(f"{what} {section.backbone}", caption, head, tuple(rows))
 
 
 def cell_of(one: Estimate) -> Cell:

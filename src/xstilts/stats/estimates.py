@@ -150,7 +150,7 @@ def family(cells: Sequence[Series], groups: Sequence[Hashable], options: Replica
     known = [i for i, one in enumerate(found) if _enough(one)]
     variance, freedom = moderated([found[i] for i in known], [groups[i] for i in known])
     p = [two_sided(found[i]._replace(variance=v), f) for i, v, f in zip(known, variance, freedom)]
-    adjusted = dict(zip(known, holm(p) if len(p) > 1 else [two_sided(found[i], found[i].effective) for i in known]))
+    adjusted = dict(zip(known, holm(p)))
     return [
         replace(_estimate(one, at, options), p_table=adjusted.get(i)) for i, (one, at) in enumerate(zip(cells, found))
     ]
@@ -233,7 +233,7 @@ def language_family(rows: Sequence[Sequence[Series]], options: Replication | Non
         (1.0 if single else FOR_ROWS, len(known)),
     )
     for (_, at, i), value in zip(parts, p):
-        made[at][i] = replace(made[at][i], p_table=float(value) if len(parts) > 1 else made[at][i].p)
+        made[at][i] = replace(made[at][i], p_table=float(value))
     return made
 
 
