@@ -132,11 +132,11 @@ class Spread(NamedTuple):
     def effective(self) -> float:
         """Degrees of freedom of `error`, for intervals: the more of it comes from examples, the more there are.
 
-        Satterthwaite's (1946, Biometrics Bulletin 2) would be `freedom / part**2`. With few replicates these are too
-        many where the part is nearly all, for it is itself known from the replicates alone.
+        Satterthwaite's (1946, Biometrics Bulletin 2) would take the square of the factor. With few replicates these are
+        too many where the factor is small, for it is itself known from the replicates alone.
         """
-        part = 1.0 if not self.variance or not self.error else self.variance / self.units / self.error**2
-        return (self.pooled or self.freedom) / part
+        freedom = self.pooled or self.freedom
+        return freedom * (1 + self.shared * self.units / self.variance) if self.variance else freedom
 
 
 def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise, ...] | None]:
