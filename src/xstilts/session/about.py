@@ -29,7 +29,7 @@ from xstilts.translation.spec import SOURCE
 NO_TEXTS = {"id", "label", "answers", "tags", "gold", "query", "sample"}
 """Fields of examples that are not their texts."""
 DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
-MADE_DISTANCES = "of words, plus 0.1 for each structural feature that differs, as the languages were made"
+MADE_DISTANCES = "lexical distance plus 0.1 for each structural feature that differs, as the languages were made"
 
 
 def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
