@@ -76,8 +76,8 @@ def _tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, s
     label, far = max(known, key=lambda pair: (pair[1].clear, abs(pair[1].value)))
     down, up = (sum(one.clear and (one.value > 0) == side for _, one in known) for side in (False, True))
     return (
-        f"of {count(len(known), noun)}, {down} {words[0]}, {up} {words[1]}, {len(known) - down - up} undecided; the {most}: "
-        f"{label} {signed(far.value)} points {interval(far)}{'' if far.clear else ' (undecided)'}"
+        f"of {count(len(known), noun)}, {down} {words[0]}, {up} {words[1]}, {len(known) - down - up} undecided; the "
+        f"{most}: {label} {signed(far.value)} points {interval(far)}{'' if far.clear else ' (undecided)'}"
     )
 
 
