@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName
 from xstilts.graph.events import Failed, Skipped
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.session.about import texts_of
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.run import Result
 from xstilts.stages import KINDS
@@ -261,3 +263,12 @@ def test_own_predictions_are_scored_by_the_tasks_own_metric(folder: Path) -> Non
     (folder / "said.jsonl").write_text(rows + '{"id": "99", "prediction": "cold"}\n', encoding="utf-8")
     with pytest.raises(DataError, match="17 labels, but 16 in"):
         xs.score("colours", "en", folder / "test-en.csv", folder / "said.jsonl", asked)
+
+
+def test_texts_of_test_examples_are_read_by_target_and_language(folder: Path) -> None:
+    texts = texts_of(Grid.of(experiment(folder), folder))("colours", "de")
+    assert len(texts) == 16
+    assert set(texts.values()) == {f"{word} {i}" for i in range(8) for word in ("red", "blue")}
+    for changes, said in (({"worlds": {1: 1}}, "constructed: omit it"), ({"data": ()}, "name it with --data")):
+        with pytest.raises(ConfigError, match=said):
+            texts_of(replace(Grid.of(experiment(folder), folder), **changes))

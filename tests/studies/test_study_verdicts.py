@@ -155,7 +155,8 @@ def test_the_page_answers_in_words_and_numbers_and_is_the_same_each_time():
     assert page.startswith("# Two sizes\n\nDoes it help?\n\n**Of 2 claims, ")
     heads = [line[3:] for line in page.splitlines() if line.startswith("## ")]
     assert heads == [
-        "Results by target", "Claims", "Language by language", "Do gains differ between backbones?",
+        "Results by target", "Claims", "Language by language", "Transfer gap", "Largest losses",
+        "Do gains differ between backbones?",
         "Was the intermediate task learned?", "Method", "Limitations", "How to reproduce", "Background and references",
     ]  # fmt: skip
     answer = page[: page.index("## Results")]

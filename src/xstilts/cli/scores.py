@@ -70,6 +70,9 @@ def report(
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
+    texts: Annotated[
+        bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
+    ] = False,
 ) -> None:
     """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
@@ -77,7 +80,8 @@ def report(
       xstilts report first.yaml --to report
     """
     experiment, spec = load_study(file)
-    lines([str(write_report(experiment, store, to, data, opt.command("report", file, data), spec))])
+    command = opt.command("report", file, data) + " --texts" * texts
+    lines([str(write_report(experiment, store, to, data, command, spec, texts))])
 
 
 def score(

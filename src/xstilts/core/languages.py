@@ -8,7 +8,9 @@ benchmark; international auxiliary languages such as Esperanto have the family `
 
 Sources: ISO 639-3 (three collectives, `ber`, `nah`, `oto`, from ISO 639-2, and the retired `ajp`, `kzj`, because data
 sets use them) and ISO 15924; top-level families in the XTREME papers' terms; the language lists of FLORES-200,
-NTREX-128 and LASER's Tatoeba pairs.
+NTREX-128 and LASER's Tatoeba pairs; resources from Joshi et al. 2020 (The State and Fate of Linguistic Diversity and
+Inclusion in the NLP World); distances computed from the features of URIEL (Littell et al. 2017; lang2vec 1.1.2), which
+are under CC BY-SA 4.0.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class Language:
         family: top-level family.
         script: ISO 15924 code of the usual script.
         also: further forms found in data sets: individual-language codes (`arb`), forms with a region (`zho-CN`).
+        resources: class by labelled and raw data on the web, 0 (hardly any) to 5 (most); None where not classified.
+        distance: from English, 0 to 1: share of 103 syntactic features that differ, predicted where not recorded.
     """
 
     code: str
@@ -64,6 +68,8 @@ class Language:
     family: str
     script: str
     also: tuple[str, ...] = ()
+    resources: int | None = None
+    distance: float | None = None
 
     def forms(self, field: str) -> tuple[str, ...]:
         """The names that a data set may give this language, most usual first.
@@ -88,8 +94,10 @@ class Language:
 def _read_table() -> Mapping[str, Language]:
     rows = Path(__file__).with_name("languages.tsv").read_text("utf-8").rstrip("\n").split("\n")[1:]
     table = {}
-    for code, iso3, name, family, script, also in (row.split("\t") for row in rows):
-        table[code] = Language(code, iso3, name, family, script, tuple(also.split()))
+    for row in rows:
+        code, iso3, name, family, script, also, resources, distance = row.split("\t")
+        numbers = (int(resources) if resources else None, float(distance) if distance else None)
+        table[code] = Language(code, iso3, name, family, script, tuple(also.split()), *numbers)
     return MappingProxyType(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from xstilts.stats.benchmarks import Averages
@@ -12,12 +12,18 @@ from xstilts.stats.table import Run, ScoreTable
 
 @dataclass(frozen=True)
 class Named:
-    """A backbone with its display name and a note, or a language with its name, family and script."""
+    """A backbone with its display name and a note, or a language with its name, family, script and the rest.
+
+    Attributes:
+        resources: class by data on the web, 0 to 5; distance: from English, 0 to 1. None where not known.
+    """
 
     key: str
     name: str = ""
     note: str = ""
     script: str = ""
+    resources: int | None = None
+    distance: float | None = None
 
     @property
     def label(self) -> str:
@@ -48,6 +54,9 @@ class About:
         failed: runs without scores, for a stage of theirs failed.
         facts: with what it was computed and what that cost, a sentence each.
         config: the experiment file, to copy.
+        distances: what the distances of languages are; empty where they are not from `source`.
+        validation: (backbone, recipe, target, seed) -> score on the target's validation data in `source`, 0 to 100.
+        texts: (target, language) -> id -> text, of test examples, where the report may show them.
         selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
@@ -74,6 +83,9 @@ class About:
     failed: tuple[Flag, ...] = ()
     facts: tuple[str, ...] = ()
     config: str = ""
+    distances: str = ""
+    validation: Mapping[tuple[str, str, str, int], float] = field(default_factory=dict)
+    texts: Callable[[str, str], Mapping[str, str]] | None = None
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

@@ -15,9 +15,12 @@ from xstilts.stats.replicates import Replicates, replicates
 from xstilts.stats.series import Replication, Series, combine
 from xstilts.stats.table import Run, ScoreTable
 
-ZERO_SHOT, ALL, SOURCE = "zero-shot", "all", "source"
+ZERO_SHOT, ALL, SOURCE, TRANSFER = "zero-shot", "all", "source", "transfer gap"
+"""The transfer gap is the score in the source language minus the zero-shot mean."""
 SCOPES = (ZERO_SHOT, ALL)
 """Those that have a table of their own; scores in the source language stand in both."""
+WHOLE = (*SCOPES, SOURCE, TRANSFER)
+"""What is no single language."""
 MEAN = ""
 """Stands for the mean over targets, where a target's name is expected."""
 
@@ -79,6 +82,7 @@ class Analysis:
         majority: (target, language) -> score of the majority baseline, or chance.
         metrics: target -> names of its main metrics.
         findings: by place.
+        compared: the series behind them.
     """
 
     about: About
@@ -91,6 +95,7 @@ class Analysis:
     flags: tuple[Flag, ...]
     options: Replication
     findings: Mapping[Place, Finding] = field(default_factory=dict)
+    compared: Mapping[Place, Compared] = field(default_factory=dict)
 
     def scope_of(self, target: str, scope: str) -> str:
         """The scope itself; of a target that is measured in the source language alone, that."""
@@ -99,6 +104,8 @@ class Analysis:
 
     def averaged(self, scope: str) -> list[str]:
         """The targets in a mean; those measured in the source language alone are in none of zero-shot scores."""
+        if scope == TRANSFER:
+            return [t for t in self.about.targets if self.languages[t, SOURCE] and self.languages[t, ZERO_SHOT]]
         return [t for t in self.about.targets if self.scope_of(t, ZERO_SHOT) != SOURCE or scope == ALL]
 
     @property
@@ -188,7 +195,7 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
     tasks = [replicates(by_task[target], target) for target in about.targets if target in by_task]
     compared = {place: found for task in tasks for place, found in _compared(bare, task)}
     compared.update(_means(bare, compared))
-    return replace(bare, findings=_findings(bare, compared))
+    return replace(bare, findings=_findings(bare, compared), compared=compared)
 
 
 def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compared]]:
@@ -199,6 +206,8 @@ def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compare
         for run in section.every:
             for name, codes in where.items():
                 yield Place(run, section.baseline, task.task, name), _compare(task, run, section.baseline, codes)
+            gap = _transfer(task, run, section.baseline, (where[SOURCE], where[ZERO_SHOT]))
+            yield Place(run, section.baseline, task.task, TRANSFER), gap
 
 
 def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
@@ -223,11 +232,25 @@ def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]
     return Compared(own, ours.minus(theirs), "; ".join(gaps))
 
 
+def _transfer(task: Replicates, run: Run, baseline: Run, codes: tuple[Sequence[str], Sequence[str]]) -> Compared:
+    """The gap, and by how much it is larger than the baseline's."""
+    if not all(codes):
+        return Compared(gap="not measured both in the source language and in others")
+    try:
+        inside, outside = (task.series([run, baseline], some) for some in codes)
+    except XstiltsError as error:
+        return Compared(gap=str(error))
+    if inside[0].seeds != outside[0].seeds:
+        return Compared(gap="the source language and others were measured at different seeds")
+    own, theirs = (one.minus(two) for one, two in zip(inside, outside))
+    return Compared(own, None if run == baseline else own.minus(theirs))
+
+
 def _means(bare: Analysis, compared: Mapping[Place, Compared]) -> Iterator[tuple[Place, Compared]]:
     """The unweighted mean over targets, of runs that were measured on all of them: the mean of the cells beside it."""
     for section in bare.sections:
         for run in section.every:
-            for scope in (*SCOPES, SOURCE):
+            for scope in WHOLE:
                 names = bare.averaged(scope)
                 parts = [compared.get(Place(run, section.baseline, t, scope), Compared()) for t in names]
                 own = [part.own for part in parts if part.own is not None]
@@ -244,14 +267,14 @@ def _findings(bare: Analysis, compared: Mapping[Place, Compared]) -> dict[Place,
     """Estimates, with p corrected over the cells of the table that shows them."""
     series = {place: one.gain for place, one in compared.items() if one.gain is not None}
     gains: dict[Place, Estimate] = {}
-    for scope in SCOPES:
+    for scope in (*SCOPES, TRANSFER):
         shown = [at for at in series if at.target != MEAN or bare.headline == MEAN]
         places = [at for at in shown if at.where == bare.scope_of(at.target, scope)]
         groups = [f"{at.baseline} {at.target}" if at.target != MEAN else "" for at in places]
         gains.update(zip(places, family([series[at] for at in places], groups, bare.options)))
     tables: dict[tuple[Run, str], dict[Run, list[Place]]] = {}
     for at in series:
-        if at.target != MEAN and at.where not in (*SCOPES, SOURCE):
+        if at.target != MEAN and at.where not in WHOLE:
             tables.setdefault((at.baseline, at.target), {}).setdefault(at.run, []).append(at)
     for rows in tables.values():
         estimates = language_family([[series[at] for at in row] for row in rows.values()], bare.options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +13,12 @@ from xstilts.reports.figures import curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, verdict
 from xstilts.reports.layers import layer_tables
 from xstilts.reports.methods import limitations, methods, protocols
+from xstilts.reports.picks import choice, losses
+from xstilts.reports.questions import Answer, distance, groups, transfer
 from xstilts.reports.study import Study, answer, background, claims_table, drawn, pairs_tables
 from xstilts.reports.tables import intermediate_table, language_table, main_table, official_table
 
+Question = Callable[[Analysis, Section], Answer | None]
 Kind = Literal["paragraph", "list", "code", "codes", "table", "gains", "languages", "figure", "file"]
 
 
@@ -91,6 +94,11 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ),
         ("claims", "Claims", [_table([claims_table(study.verdicts)])] if study and study.verdicts else []),
         ("languages", "Language by language", [_table(_languages(analysis), kind="languages")]),
+        ("transfer", "Transfer gap", _answers(analysis, transfer)),
+        ("groups", "Gain by family, script and resources", _answers(analysis, groups)),
+        ("distance", "Gain by distance from English", _answers(analysis, distance)),
+        ("choice", "Choosing a recipe for each target", _answers(analysis, choice)),
+        ("losses", "Largest losses", _answers(analysis, losses)),
         ("backbones", "Do gains differ between backbones?", [_table(pairs_tables(study) if study else [])]),
         ("official", "Official means", [_table([official_table(analysis)])]),
         ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
@@ -118,6 +126,18 @@ def _list(items: Iterable[str]) -> Block:
 def _table(tables: Iterable[Table | None], title: str = "", kind: Kind = "table") -> Block | None:
     shown = tuple(one for one in tables if one is not None)
     return Block(kind, tables=shown, title=title) if shown else None
+
+
+def _answers(analysis: Analysis, question: Question) -> Iterable[Block | None]:
+    """Of each backbone the sentence, then the figure, then the tables."""
+    for section in analysis.sections:
+        if (found := question(analysis, section)) is not None:
+            yield _text(found.sentence)
+            if found.svg:
+                title = f"{analysis.name(section.backbone)}Gain by distance from English"
+                yield Block("figure", title=title, file=_file(analysis, "distance", section), svg=found.svg)
+            several = len(found.tables) > 1
+            yield from (_table([one], f"By {one.head[0].label}" if several else "") for one in found.tables)
 
 
 def _main(analysis: Analysis, scope: str) -> list[Table]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from statistics import linear_regression
+from typing import NamedTuple
 
 from xstilts.reports.cells import MINUS, Table, interval, signed, word
 from xstilts.stats.estimates import Estimate
@@ -175,3 +177,51 @@ def curves(table: Table) -> str:
 
     longest = max(len(column.label) for column in table.head)
     return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts())
+
+
+class Panel(NamedTuple):
+    """A small plot of one target: the name, x and y of each recipe's languages."""
+
+    title: str
+    series: tuple[tuple[str, Sequence[float], Sequence[float]], ...]
+
+
+def scatter(title: str, panels: Sequence[Panel]) -> str:
+    """Gains against distances with least-squares lines, a panel for each target; all share the horizontal scale."""
+    wide, tall, across = 250.0, 200.0, min(3, len(panels))
+    far = max(max(x) for panel in panels for _, x, _ in panel.series)
+    names = list(dict.fromkeys(name for panel in panels for name, *_ in panel.series))
+    bottom = 52 + tall * math.ceil(len(panels) / across)
+
+    def x(value: float, left: float) -> float:
+        return left + 42 + (wide - 60) * value / far
+
+    def parts() -> Iterator[str]:
+        yield _text(8, 20, title, "start", BOLD)
+        for number, name in enumerate(names):
+            yield _text(8 + 160 * number, 42, f"● {fitted(name, 145)}", "start", f'fill="var(--c{number % 6})"')
+        for number, panel in enumerate(panels):
+            left, top = wide * (number % across), 56 + tall * (number // across)
+            scale = ticks(min(min(y) for *_, y in panel.series), max(max(y) for *_, y in panel.series))
+
+            def y(value: float, top: float = top, scale: list[float] = scale) -> float:
+                return top + 24 + (tall - 70) * (scale[-1] - value) / (scale[-1] - scale[0])
+
+            yield _text(left + 42, top + 12, fitted(panel.title, wide - 60), "start", BOLD)
+            for tick in scale:
+                stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
+                yield _line(x(0, left), y(tick), x(far, left), y(tick), stroke)
+                yield _text(left + 36, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM)
+            for at in (0.0, far):
+                yield _text(x(at, left), top + tall - 30, f"{at:g}", look=DIM)
+            for name, xs, ys in panel.series:
+                colour = f'stroke="var(--c{names.index(name) % 6})"'
+                dots = "".join(f"M{x(one, left):.0f} {y(two):.0f}h0" for one, two in zip(xs, ys))
+                yield f'<path d="{dots}" {colour} stroke-width="5" stroke-linecap="round" fill="none" opacity="0.55"/>'
+                slope, start = linear_regression(xs, ys)
+                (x1, y1), (x2, y2) = ((x(one, left), y(start + slope * one)) for one in (min(xs), max(xs)))
+                yield _line(x1, y1, x2, y2, f'{colour} stroke-width="2"')
+        note = "gain in points against distance; a dot is a language, lines are least squares"
+        yield _text(8, bottom + 14, note, "start", DIM)
+
+    return _svg(wide * across, bottom + 24, title, parts())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.analysis import Analysis
 from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
-from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm
+from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm, strict_p
 from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Contrast, Kind, StudySpec
 from xstilts.studies.verdicts import Verdict, judge
@@ -68,11 +68,11 @@ def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
         for one in effects
     ]
     tests: dict[tuple[int, int], float] = {}
-    for i, (one, numbers) in enumerate(zip(effects, made)):
-        test = None if isinstance(one.found, str) else one.found.joint
-        for j, number in enumerate(numbers):
-            p = test.p if test else number.p
-            if p is not None and not number.few:
+    for i, one in enumerate(effects):
+        test, parts = (None, ()) if isinstance(one.found, str) else (one.found.joint, one.found.parts)
+        for j, part in enumerate(parts):
+            p = test.p if test else strict_p(part.series, scores.options)
+            if p is not None and not made[i][j].few:
                 tests[i, j] = p
     for (i, j), p in zip(tests, holm(list(tests.values()))):
         made[i][j] = replace(made[i][j], p_table=p)
@@ -148,7 +148,7 @@ def pairs_tables(study: Study) -> Iterator[Table]:
     for label, _, measured, _ in study.effects:
         if isinstance(measured, Measured) and measured.pairs:
             found = [estimate(part.series, study.scores.options) for part in measured.pairs]
-            adjusted = holm([1.0 if one.p is None else one.p for one in found])
+            adjusted = holm([strict_p(part.series, study.scores.options) for part in measured.pairs])
             rows = tuple(
                 Row(part.label, (Cell(signed(one.value), bracketed(one)), Cell(share(p))))
                 for part, one, p in zip(measured.pairs, found, adjusted)

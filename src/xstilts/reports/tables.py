@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import mean
 from typing import Any
 
-from xstilts.reports.analysis import ALL, MEAN, SCOPES, SOURCE, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.analysis import ALL, MEAN, SOURCE, WHOLE, ZERO_SHOT, Analysis, Finding, Section
 from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
 from xstilts.stats.benchmarks import Mean, TaskMean
 from xstilts.stats.flags import learned, own_scores
@@ -185,8 +185,8 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
                     "recipe": run.recipe,
                     "against": f"{baseline.backbone} {baseline.recipe}",
                     "target": target or "mean",
-                    "languages": where if where in SCOPES else "",
-                    "language": "" if where in SCOPES else where,
+                    "languages": where if where in WHOLE else "",
+                    "language": "" if where in WHOLE else where,
                     "what": what,
                     **{"value": one.value, "low": one.low, "high": one.high},
                     **(tested if what == "difference" else dict.fromkeys(tested)),

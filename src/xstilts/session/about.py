@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 
 import yaml
 
 from xstilts import __version__
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
@@ -25,6 +28,11 @@ from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
 from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.translation.spec import SOURCE
+
+NO_TEXTS = {"id", "label", "answers", "tags", "gold", "query", "sample"}
+"""Fields of examples that are not their texts."""
+DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
+MADE_DISTANCES = "lexical distance plus 0.1 for each structural feature that differs, as the languages were made"
 
 
 def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
@@ -62,6 +70,8 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
         facts=_facts(records),
+        distances=("" if experiment.source != "en" else MADE_DISTANCES if micro else DISTANCES),
+        validation=judged(grid, store),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
 
@@ -83,6 +93,43 @@ def _facts(records: Sequence[Record]) -> tuple[str, ...]:
         kinds = ", ".join(f"{kind} {spent:.1f}" for kind, spent in sorted(minutes.items(), key=lambda item: -item[1]))
         facts.append(f"Minutes of computing, summed over workers: {sum(minutes.values()):.0f} ({kinds}).")
     return tuple(facts)
+
+
+def judged(grid: Grid, store: Store) -> Mapping[tuple[str, str, str, int], float]:
+    """Validation scores of targets in the source language, where weights were chosen by them."""
+    found = {}
+    for cell in grid.cells:
+        if cell.role != "target":
+            continue
+        file = store.directory(cell.stage.inputs["predictions"].inputs["model"]) / "summary.json"
+        summary = read_json(file) if file.is_file() else {}
+        chosen = summary.get("selection", {})
+        if cell.task in summary.get("tasks", {}) and chosen.get("by") != "oracle" and "value" in chosen:
+            found[cell.backbone, cell.recipe, cell.task, cell.seed] = chosen["value"]
+    return found
+
+
+def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
+    """The texts of a target's test examples in a language, by id, read from the data folders.
+
+    Raises:
+        ConfigError: constructed examples, or no data folder. `DataError` when read: a missing or malformed file.
+    """
+    if grid.worlds or not grid.data:
+        found = "they are constructed: omit it" if grid.worlds else "no folder is known: name it with --data"
+        raise ConfigError(f"--texts shows examples of the data files, but {found}")
+    splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
+
+    @cache
+    def read(target: str, language: str) -> Mapping[str, str]:
+        found = {}
+        for one in grid.experiment.task(target).stream(grid.data, splits[target], language):
+            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in NO_TEXTS]
+            parts = [" ".join(value) if isinstance(value, tuple) else value for value in values if value]
+            found[one.id] = " | ".join(parts)
+        return found
+
+    return read
 
 
 def mixtures(grid: Grid, store: Store) -> list[str]:
@@ -188,12 +235,13 @@ def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
     if micro:
         from xstilts.microworld import LANGUAGES as MADE
 
-        return tuple(
-            Named(code, one.name, f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}")
-            for code, one in MADE.items()
-            if code in codes
-        )
+        made = {code: one for code, one in MADE.items() if code in codes}
+        notes = {
+            code: f"{one.order}, {one.morphology}, lexical distance {one.lexical_distance:g}"
+            for code, one in made.items()
+        }
+        return tuple(Named(code, one.name, notes[code], "", None, one.distance) for code, one in made.items())
     known = {code: LANGUAGES[code] for code in codes if code in LANGUAGES}
-    named = [Named(code, one.name, one.family, one.script) for code, one in known.items()]
+    named = [Named(c, one.name, one.family, one.script, one.resources, one.distance) for c, one in known.items()]
     named += [Named(code) for code in codes if code not in known]
     return tuple(sorted(named, key=lambda one: (one.key != "en", one.note != "Indo-European", one.note, one.name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from xstilts.reports import Analysis, analyse, plain_report, write_analysis
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
 from xstilts.session import frame
-from xstilts.session.about import describe
+from xstilts.session.about import describe, texts_of
 from xstilts.session.grid import Data, Grid, grid_of, keep_table, report_folder
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
@@ -59,6 +60,7 @@ def report(
     data: Data = None,
     command: str = "",
     spec: StudySpec | None = None,
+    texts: bool = False,
 ) -> Path:
     """Write the report of what is finished: a page, Markdown, CSV and plots. Returns the page's path.
 
@@ -66,21 +68,24 @@ def report(
         to: folder; default: `reports/NAME` in the store.
         command: the command line that repeats this.
         spec: the study that the experiment belongs to. Other arguments and errors as for `scores`.
+        texts: show the texts of wrong examples; read from the data, whose licences must allow it.
     """
     place = Store(Path(store), must_exist=True)
     folder = report_folder(experiment, place.root) if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
     command = command or f"xstilts report {experiment.file or experiment.name}"
-    write_report_of(grid_of(experiment, place, data), place, command, folder, spec)
+    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, texts)
     return folder / "index.html"
 
 
 def write_report_of(
-    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None
+    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, texts: bool = False
 ) -> tuple[Analysis, Study | None]:
     """The same for a grid. Also writes what the report depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
+    if texts:
+        found = replace(found, about=replace(found.about, texts=texts_of(grid)))
     study = study_of(spec, found) if spec else None
     write_analysis(found, folder, study)
     keep_table(grid, store, command, folder, plain_report(found), spec)

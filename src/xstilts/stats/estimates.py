@@ -4,7 +4,8 @@ The model of a score: recipe + run + run x language + examples. A run's deviatio
 data) is shared by all of its languages. Replicates are seeds, or worlds if several seeds share a constructed one.
 A difference is taken seed by seed, which pairs what is common to both runs (test examples, the world) and assumes
 nothing else of equal seeds. Its interval is Student's t over replicates; if replicates share test examples, the
-variance from these alone is added.
+variance from these alone is added, and with it degrees of freedom (`Spread.effective`). Corrected p values do without
+the latter, which would be too optimistic far out in the tails.
 
 **Clear** are, of the differences that one table shows, those whose own 95 % interval excludes zero *and* whose p,
 corrected for all differences of the table, is below .05; with fewer than three replicates none is. For the corrected p
@@ -96,9 +97,9 @@ def _estimate(series: Series, found: Spread, options: Replication) -> Estimate:
     low = high = p = None
     if error is not None and (found.freedom > 0 or not several):
         tail = (1 - options.level) / 2
-        half = -error * float(special.stdtrit(found.freedom, tail) if several else special.ndtri(tail))
+        half = -error * float(special.stdtrit(found.effective, tail) if several else special.ndtri(tail))
         low, high = found.centre - half, found.centre + half
-        p = two_sided(found, found.freedom) if several else None
+        p = two_sided(found, found.effective) if several else None
     by_world = options.by_world(series)
     return Estimate(
         value=found.centre,
@@ -126,6 +127,12 @@ def two_sided(found: Spread, freedom: float) -> float:
     if not found.error or freedom <= 0 or not np.isfinite(found.centre):
         return 1.0
     return float(2 * special.stdtr(freedom, -abs(found.centre) / found.error))
+
+
+def strict_p(series: Series, options: Replication) -> float:
+    """The p of a series for corrections over several: with the degrees of freedom of its replicates alone."""
+    found = spread(series, options)
+    return two_sided(found, found.freedom)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -57,7 +57,9 @@ class Series:
         points: [S] the measured value with each seed.
         noise: the influences of the examples on each of them; None without example values.
         models: what was measured with each seed; equal for the same models.
-        freedom: degrees of freedom of means over targets with different seeds; else they follow from the replicates.
+        freedom: degrees of freedom of means over targets with different seeds, those of the target with the fewest;
+            else they follow from the replicates.
+        pooled: degrees of freedom of all these targets, each by its share of the variance.
     """
 
     seeds: tuple[int, ...]
@@ -67,6 +69,7 @@ class Series:
     examples: int
     models: tuple[str, ...]
     freedom: int | None = None
+    pooled: float | None = None
 
     def minus(self, other: Series) -> Series:
         """The paired difference; both must have the same seeds."""
@@ -85,6 +88,7 @@ def weighted(columns: Sequence[Series], weights: Sequence[float]) -> Series:
         examples=max(one.examples for one in columns),
         models=models_of(columns),
         freedom=min((one.freedom for one in columns if one.freedom is not None), default=None),
+        pooled=min((one.pooled for one in columns if one.pooled is not None), default=None),
     )
 
 
@@ -109,7 +113,8 @@ class Spread(NamedTuple):
         units: replicates: worlds if seeds share one, else seeds; one if all seeds have the same model.
         variance: of one replicate about the mean of all; with one replicate, of the examples alone.
         shared: variance of the mean that more replicates would not reduce: from examples that all of them share.
-        freedom: degrees of freedom of `variance`.
+        freedom: degrees of freedom of `variance`; where targets have different seeds, at least so many.
+        pooled: of `variance` there; 0 elsewhere.
     """
 
     centre: float
@@ -117,11 +122,22 @@ class Spread(NamedTuple):
     variance: float | None
     shared: float
     freedom: int
+    pooled: float = 0.0
 
     @property
     def error(self) -> float | None:
         """Standard error of the centre; None if unknown."""
         return None if self.variance is None else float(np.sqrt(self.variance / self.units + self.shared))
+
+    @property
+    def effective(self) -> float:
+        """Degrees of freedom of `error`, for intervals: the more of it comes from examples, the more there are.
+
+        Satterthwaite's (1946, Biometrics Bulletin 2) would take the square of the factor. With few replicates these are
+        too many where the factor is small, for it is itself known from the replicates alone.
+        """
+        freedom = self.pooled or self.freedom
+        return freedom * (1 + self.shared * self.units / self.variance) if self.variance else freedom
 
 
 def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise, ...] | None]:
@@ -155,7 +171,8 @@ def spread(series: Series, options: Replication) -> Spread:
     variance = float(points.var(ddof=1))
     if variance < ROUNDING:
         variance = max(0.0, (own or 0.0) - common)
-    return Spread(centre, count, variance, common, count - 1 if series.freedom is None else series.freedom)
+    freedom = count - 1 if series.freedom is None else series.freedom
+    return Spread(centre, count, variance, common, freedom, series.pooled or 0.0)
 
 
 def models_of(parts: Sequence[Series]) -> tuple[str, ...]:
@@ -167,7 +184,8 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
     """The mean over tasks of each task's own mean over its seeds.
 
     If tasks have different seeds, shared seeds stay paired: there is a point for every seed, scaled so that their mean
-    and its variance are right, and the degrees of freedom are those of the task with the fewest seeds.
+    and its variance are right. Degrees of freedom are those of the task with the fewest seeds, and for intervals those
+    of all tasks, each by its share of the variance.
     """
     if len({part.seeds for part in parts}) == 1:
         mean = weighted(parts, [1 / len(parts)] * len(parts))
@@ -196,7 +214,17 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
         examples=sum(part.examples for part in parts),
         models=tuple(" and ".join(names) for names in models),
         freedom=min(len(part.seeds) for part in parts) - 1,
+        pooled=_pooled(parts),
     )
+
+
+def _pooled(parts: Sequence[Series]) -> float | None:
+    """Degrees of freedom of the parts, each by its share of the variance of their mean."""
+    if any(len(part.seeds) < 2 for part in parts):
+        return None
+    shares = [(float(part.points.var(ddof=1)) / len(part.seeds), len(part.seeds) - 1) for part in parts]
+    total = sum(share for share, _ in shares)
+    return total / sum(share / freedom for share, freedom in shares) if total else None
 
 
 def _by_world(part: Series, options: Replication) -> Series:

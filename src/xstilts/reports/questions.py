@@ -1,0 +1,242 @@
+"""Further questions about languages, each answered in a sentence before its tables, or left out where nothing is known.
+
+How far is the source language ahead of others? Which groups of languages gain more? Do gains depend on the distance?
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from xstilts.reports.about import Named
+from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
+from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
+from xstilts.reports.figures import Panel, scatter
+from xstilts.reports.tables import cell
+from xstilts.stats.estimates import Estimate, family
+from xstilts.stats.series import Series, combine, weighted
+from xstilts.stats.slopes import FEWEST, slopes
+from xstilts.stats.table import Run
+
+GROUPS = ("family", "script", "resources")
+STEP = 0.1
+"""Of the distance, by which slopes are told."""
+DRAWN = 3
+"""Recipes in a figure: those with the steepest slopes."""
+
+
+class Answer(NamedTuple):
+    """What is said of one backbone, and its tables and figure."""
+
+    sentence: str
+    tables: tuple[Table, ...] = ()
+    svg: str = ""
+
+
+def transfer(analysis: Analysis, section: Section) -> Answer | None:
+    """How far is the source language ahead of the mean of the others, and do recipes change that?"""
+    about, targets = analysis.about, analysis.averaged(TRANSFER)
+    source = about.language(about.source).label
+    shown = [*([MEAN] if len(targets) > 1 else []), *targets]
+    found = {run: [analysis.finding(run, section, target, TRANSFER) for target in shown] for run in section.every}
+    if not shown or (own := found[section.baseline][0].absolute) is None:
+        return None
+    first = [
+        Cell(GAP, caveat=one.gap) if one.absolute is None else Cell(signed(one.absolute.value), interval(one.absolute))
+        for one in found.pop(section.baseline)
+    ]
+    rows = [Row(about.baseline, tuple(first), "baseline")]
+    for run, cells in found.items():
+        kind: RowKind = "recipe" if run in section.runs else "control"
+        rows.append(Row(analysis.label(run, section.backbone), tuple(cell(one, False) for one in cells), kind))
+    where = f"mean of {count(len(targets), 'target')}" if len(targets) > 1 else targets[0]
+    caption = (
+        f"{about.backbone(section.backbone).label}: score in {source} minus the mean over all other languages, "
+        f"in points. {about.baseline} has its own gap, other rows by how much theirs is larger; a dot: clear after "
+        "correction for the table."
+    )
+    head = (Column("recipe"), *(Column(target or where) for target in shown))
+    changes = [(run.recipe, one) for run in section.runs[1:] if (one := found[run][0].gain) is not None]
+    said = _tally(changes, "recipe", ("narrow it clearly", "widen it clearly"), "largest change")
+    return Answer(
+        f"{analysis.name(section.backbone)}The baseline is {points(own.value)} points {interval(own)} better in "
+        f"{source} than in other languages ({where}){f'; {said}' if said else ''}.",
+        (Table(f"transfer {section.backbone}", caption, head, tuple(rows)),),
+    )
+
+
+def _tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, str], most: str) -> str:
+    """`of 3 recipes, 1 narrow it clearly, 0 widen it clearly, 2 undecided; the largest change: [a] -1.0 points`."""
+    if not known:
+        return ""
+    if all(one.few for _, one in known):
+        return f"{few(known[0][1])} whether any {noun} makes a difference"
+    label, far = max(known, key=lambda pair: (pair[1].clear, abs(pair[1].value)))
+    down, up = (sum(one.clear and (one.value > 0) == side for _, one in known) for side in (False, True))
+    return (
+        f"of {count(len(known), noun)}, {down} {words[0]}, {up} {words[1]}, {len(known) - down - up} undecided; the "
+        f"{most}: {label} {signed(far.value)} points {interval(far)}{'' if far.clear else ' (undecided)'}"
+    )
+
+
+def groups(analysis: Analysis, section: Section) -> Answer | None:
+    """Which families, scripts and classes of resources gain more, or less, than the languages of their targets do?"""
+    runs, found = section.runs[1:], dict[tuple[str, str, Run], Series]()
+    names = {what: _members(analysis, what) for what in GROUPS}
+    names = {what: members for what, members in names.items() if len(members) > 1}
+    for run in runs:
+        gains = [gains_by_language(analysis, section, run, target) for target in analysis.about.targets]
+        whole = [(every, _mean([*every.values()])) for every in gains if every]
+        for what, members in names.items():
+            for label, codes in members.items():
+                if parts := list(_excess(whole, codes)):
+                    found[what, label, run] = combine(parts, analysis.options)
+    estimates = dict(zip(found, family([*found.values()], [section.backbone or "one"] * len(found), analysis.options)))
+    if not estimates:
+        return None
+    known = [(f"{run.recipe} in {label}", one) for (_, label, run), one in estimates.items()]
+    words = ("gain clearly less than all languages of their targets", "gain clearly more")
+    said = _sentence(analysis, section, _tally(known, "combination", words, "largest difference"))
+    if all(one.few for _, one in known):
+        return Answer(said)
+    tables = tuple(
+        _group_table(analysis, section, what, members, {at[1:]: one for at, one in estimates.items() if at[0] == what})
+        for what, members in names.items()
+    )
+    return Answer(said, tables)
+
+
+def _sentence(analysis: Analysis, section: Section, said: str) -> str:
+    return f"{analysis.name(section.backbone)}{said[0].upper()}{said[1:]}."
+
+
+def _members(analysis: Analysis, what: str) -> dict[str, set[str]]:
+    """The groups of two languages or more, the largest first; classes of resources in their order."""
+    found: dict[str, set[str]] = {}
+    for target in analysis.about.targets:
+        for code in analysis.languages[target, ZERO_SHOT]:
+            if label := _group(analysis.about.language(code), what):
+                found.setdefault(label, set()).add(code)
+    several = [label for label, codes in found.items() if len(codes) > 1]
+    several.sort() if what == "resources" else several.sort(key=lambda label: (-len(found[label]), label))
+    return {label: found[label] for label in several}
+
+
+def _group(one: Named, what: str) -> str:
+    if what == "resources":
+        return "" if one.resources is None else f"class {one.resources}"
+    return one.note if what == "family" else one.script
+
+
+def gains_by_language(analysis: Analysis, section: Section, run: Run, target: str) -> dict[str, Series]:
+    """Gains by zero-shot language, of those that were measured at the seeds at which most were."""
+    places = {c: Place(run, section.baseline, target, c) for c in analysis.languages[target, ZERO_SHOT]}
+    found = {c: gain for c, at in places.items() if (gain := analysis.compared[at].gain) is not None}
+    if not found:
+        return {}
+    ((seeds, _),) = Counter(one.seeds for one in found.values()).most_common(1)
+    return {code: one for code, one in found.items() if one.seeds == seeds}
+
+
+def _mean(parts: Sequence[Series]) -> Series:
+    return weighted(parts, [1 / len(parts)] * len(parts))
+
+
+def _excess(targets: Sequence[tuple[Mapping[str, Series], Series]], codes: set[str]) -> Iterator[Series]:
+    """By target, of which the gains by language and their mean are given: that of some languages minus that of all."""
+    for every, whole in targets:
+        own = [one for code, one in every.items() if code in codes]
+        if own and len(own) < len(every):
+            yield _mean(own).minus(whole)
+
+
+def _group_table(
+    analysis: Analysis,
+    section: Section,
+    what: str,
+    members: Mapping[str, set[str]],
+    found: Mapping[tuple[str, Run], Estimate],
+) -> Table:
+    rows = []
+    for label, codes in members.items():
+        cells = []
+        for run in section.runs[1:]:
+            marks = [
+                one
+                for target in analysis.about.targets
+                for code in analysis.languages[target, ZERO_SHOT]
+                if code in codes and (one := analysis.finding(run, section, target, code).gain) is not None
+            ]
+            up, down = (sum(one.clear and (one.value > 0) == side for one in marks) for side in (True, False))
+            tally, one = f"{up}/{len(marks) - up - down}/{down}", found.get((label, run))
+            more = Cell(GAP) if one is None else cell_of(one)
+            cells.append(replace(more, detail=f"{more.detail} {tally}".strip()))
+        rows.append(Row(label, tuple(cells), detail=count(len(codes), "language")))
+    name = analysis.about.backbone(section.backbone).label
+    caption = (
+        f"{name}, by {what}: the group's mean gain minus that of all languages of the same targets, in points; a dot: "
+        "clear after correction for all groups. Then how many pairs of target and language gain clearly / are "
+        "undecided / lose clearly in the tables by language. Groups of one language are left out."
+    )
+    if what == "resources":
+        caption += " Classes are those of Joshi et al. 2020, from 0, hardly any data on the web, to 5, most."
+    head = (Column(what), *(Column(run.recipe, "win/tie/loss") for run in section.runs[1:]))
+    return Table(f"{what} {section.backbone}", caption, head, tuple(rows))
+
+
+def cell_of(one: Estimate) -> Cell:
+    """A difference."""
+    return Cell(signed(one.value), interval(one), "", one.value, True, one.clear)
+
+
+def distance(analysis: Analysis, section: Section) -> Answer | None:
+    """Do gains depend on how far a language is from English? By recipe and target, over languages and seeds."""
+    about, source = analysis.about, analysis.about.language(analysis.about.source).label
+    rows: dict[tuple[Run, str], tuple[list[float], list[Series]]] = {}
+    for run in section.runs[1:] if about.distances else ():
+        for target in about.targets:
+            gains = gains_by_language(analysis, section, run, target)
+            far = {code: one for code in gains if (one := about.language(code).distance) is not None}
+            rows[run, target] = ([one / STEP for one in far.values()], [gains[code] for code in far])
+    found = {at: one for at, one in zip(rows, slopes([*rows.values()], analysis.options)) if one is not None}
+    if not found:
+        enough = any(len(far) >= FEWEST for far, _ in rows.values())
+        said = _sentence(analysis, section, "too few seeds to say whether gains depend on the distance")
+        return Answer(said) if enough else None
+    known = [(f"{run.recipe} on {target}", one) for (run, target), one in found.items()]
+    words = (f"fall clearly with the distance from {source}", "rise clearly")
+    said = _sentence(analysis, section, _tally(known, "combination", words, f"steepest slope per {STEP:g}"))
+    runs = list(dict.fromkeys(run for run, _ in found))
+    steep = sorted(runs, key=lambda run: -max(abs(one.value) for at, one in found.items() if at[0] == run))[:DRAWN]
+    targets = [target for target in about.targets if any(at[1] == target for at in found)]
+    panels = [
+        Panel(
+            target,
+            tuple(
+                (run.recipe, [x * STEP for x in rows[at][0]], [float(one.points.mean()) for one in rows[at][1]])
+                for run in runs
+                if run in steep and (at := (run, target)) in found
+            ),
+        )
+        for target in targets
+    ]
+    table = Table(
+        f"distance {section.backbone}",
+        f"{about.backbone(section.backbone).label}: how many points more a recipe gains per {STEP:g} of distance from "
+        f"{source}. Distance: {about.distances}. Intervals are over languages and seeds; a dot: clear after "
+        "correction for the table.",
+        (Column("recipe"), *map(Column, targets)),
+        tuple(
+            Row(
+                run.recipe, tuple(cell_of(found[run, t]) if (run, t) in found else Cell(GAP) for t in targets), "recipe"
+            )
+            for run in runs
+        ),
+    )
+    return Answer(
+        said,
+        (table,),
+        scatter(f"{analysis.name(section.backbone)}Gain by distance from {source}", panels),
+    )
