@@ -101,7 +101,8 @@ class _Call:
         if drop is not None:
             return explicit(states, mask, self.scaling, drop)
         named: dict[str, Any] = {"attn_mask": mask, "dropout_p": self.dropout, "scale": self.scaling}
-        return F.scaled_dot_product_attention(*states, **named)  # `controlled` reads `dropout_p` by name
+        query, key, value = states
+        return F.scaled_dot_product_attention(query, key, value, **named)  # `controlled` reads `dropout_p` by name
 
 
 def explicit(states: States, mask: Tensor | None, scaling: float | None, drop: Drop) -> Tensor:
