@@ -179,9 +179,7 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
         written.model_max_length = length
     written.save_pretrained(directory)
     if not check.framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
-        raise BackboneError(
-            f"the written {type(written).__name__} puts other special tokens around texts than in training"
-        )
+        raise BackboneError(f"the written {type(written).__name__} frames texts differently than in training")
 
 
 def _frame(coder: Coder, pairs: bool) -> TemplateProcessing:

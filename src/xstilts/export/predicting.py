@@ -187,9 +187,7 @@ def answering_head(found: Finished, task: str | None) -> Head:
     if not head.kind or not TYPES.get(head.kind).answers:
         has = ", ".join(f"{one.task} ({one.type})" for one in found.heads) or "none"
         types = ", ".join(kind.name for kind in TYPES if kind.answers)
-        raise ConfigError(
-            f"stage {found.model.key} has no head that can predict: heads of {types} can (its heads: {has})"
-        )
+        raise ConfigError(f"stage {found.model.key} has no head that can predict, of {types} (its heads: {has})")
     return head
 
 
