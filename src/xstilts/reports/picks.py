@@ -13,7 +13,7 @@ from xstilts.reports.figures import fitted
 from xstilts.reports.questions import Answer, cell_of
 from xstilts.stats.estimates import Estimate, estimate
 from xstilts.stats.series import Series, combine
-from xstilts.stats.table import Examples, Run, ratio
+from xstilts.stats.table import Examples, Run
 
 MOST, OF_TARGET, IDS = 12, 4, 3
 """Rows of the table of losses, in all and of one target, and examples in each."""
@@ -147,6 +147,6 @@ def _by_example(kept: Iterable[Examples]) -> dict[tuple[str, str], float]:
     """(set of examples, id) -> mean score over seeds and main metrics, 0 to 1."""
     values: dict[tuple[str, str], list[float]] = {}
     for one in kept:
-        for name, score in zip(one.ids.tolist(), ratio(one.numerator, one.denominator) / 100):
-            values.setdefault((one.group, name), []).append(float(score))
+        for name, right, all_ in zip(one.ids.tolist(), one.numerator, one.denominator):
+            values.setdefault((one.group, name), []).append(float(right / all_) if all_ else 0.0)
     return {key: mean(some) for key, some in values.items()}
