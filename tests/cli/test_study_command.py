@@ -61,14 +61,16 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert (code, err) == (0, "")
     assert "It helps." in (place / "runs/reports/tiny/index.html").read_text(encoding="utf-8")
     page = (place / "pages/tiny.md").read_text(encoding="utf-8")
-    assert page.startswith("# A tiny study\n\nDoes it help?\n\n**Of 2 claims, 2 are undecided (helps, open).**\n")
+    assert page.startswith(
+        "# A tiny study\n\nDoes it help?\n\n**Of 2 claims, 1 is undecided (helps), 1 is not tested (open).**\n"
+    )
     assert "```\nxstilts study tiny.yaml --data world\n```" in page
     assert "```\nname: tiny\n" in page
     assert "micro_topic: micro_topic | " in page
     assert "Minutes of computing, summed over workers:" in page
     *_, heading, helps, statement, unsure, first, second = out.splitlines()
     assert heading.split() == ["claim", "verdict", "probability", "p,", "Holm"]
-    assert (helps.split()[:2], unsure.split()[:2]) == (["helps", "undecided"], ["open", "undecided"])
+    assert (helps.split()[:2], unsure.split()[:2]) == (["helps", "undecided"], ["open", "not"])
     assert (statement, second) == ("    It helps.", "    columns.")
     assert len(first) <= 80
 
@@ -77,7 +79,7 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert code == 0
     assert rows["helps"]["reason"].startswith("an intermediate task that was not learned")
     assert 0 <= rows["helps"]["confidence"] <= 1
-    assert (rows["open"]["verdict"], rows["open"]["reason"]) == ("undecided", "nothing tells")
+    assert (rows["open"]["verdict"], rows["open"]["reason"]) == ("not tested", "nothing tells")
     assert (place / "again.md").read_text(encoding="utf-8") == page.replace("(tiny.svg)", "(again.svg)")
     assert (place / "again.svg").read_bytes() == (place / "pages/tiny.svg").read_bytes()
 

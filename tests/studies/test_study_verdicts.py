@@ -117,7 +117,7 @@ def test_p_values_are_corrected_over_the_tested_claims_alone():
     study = study_of(spec(*({"test": test} for test in tests), {"untested": "no scores"}), TWO)
     *tested, untested = study.verdicts
     assert [one.p_adjusted for one in tested] == holm([one.p for one in tested])
-    assert (untested.word, untested.p, untested.reason) == ("undecided", None, "no scores")
+    assert (untested.word, untested.p, untested.reason) == ("not tested", None, "no scores")
 
 
 def test_a_claim_says_what_could_have_been_shown():
@@ -136,7 +136,7 @@ def test_what_was_not_learned_or_measured_or_has_one_seed_stays_undecided():
     assert (poor.word, poor.reason) == ("undecided", "an intermediate task that was not learned explains nothing: qa")
     assert poor.notes[0] == "[qa] with small: qa not learned"
     (absent,) = judged({"recipe": "[nli]", "targets": "absent"}).verdicts
-    assert absent.word == "undecided"
+    assert absent.word == "not tested"
     assert "absent: no scores of recipe" in absent.reason
     (single,) = judged({"recipe": "[nli]"}, of=analysis(seeds=(1,))).verdicts
     assert (single.word, single.reason) == ("undecided", "too few seeds to say (1, of 3 needed)")

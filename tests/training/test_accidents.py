@@ -25,7 +25,7 @@ def score(value: float, majority: float = 33.0, language: str = "en", **more: An
 
 
 def test_a_run_at_or_below_the_best_constant_answer_collapsed() -> None:
-    assert collapsed([score(33.0)]) == {"nli": "33.0 on validation; the best constant answer has 33.0"}
+    assert collapsed([score(33.0)]) == {"nli": "33.0 on validation; the majority baseline has 33.0"}
     assert collapsed([score(33.1)]) == {}
     assert collapsed([score(20.0), score(50.0, language="de")]) == {}
     assert collapsed([score(100.0, 100.0)]) == {}, "gold is constant: nothing can be said"
@@ -33,7 +33,7 @@ def test_a_run_at_or_below_the_best_constant_answer_collapsed() -> None:
     assert collapsed([score(60.0), exact]) == {}
     assert collapsed([exact]) == {} == collapsed([])
     (why,) = collapsed([score(33.0, constant="neutral"), score(30.0, language="de", constant="neutral")]).values()
-    assert why == "31.5 on validation, all answers 'neutral'; the best constant answer has 33.0"
+    assert why == "31.5 on validation, all answers 'neutral'; the majority baseline has 33.0"
 
 
 def test_one_answer_to_everything_is_seen_in_labels_tags_and_texts() -> None:
@@ -134,7 +134,7 @@ def test_the_last_seed_is_kept_and_told_if_it_collapses_too(inputs: dict[str, Pa
     summary = read_json(found / "summary.json")
     told = [row["message"] for row in said if "fraction" not in row]
     why = summary["collapsed"]["nli"]
-    assert re.fullmatch(r"[\d.]+ on validation(, all answers '\w+')?; the best constant answer has [\d.]+", why)
+    assert re.fullmatch(r"[\d.]+ on validation(, all answers '\w+')?; the majority baseline has [\d.]+", why)
     assert told[-1] == f"collapsed: nli: {why}; kept, and counted in the report"
     assert told[0].endswith("; starting again with another seed (1 of 1)")
     assert read_json(found / "about.json")["collapsed"] == summary["collapsed"]

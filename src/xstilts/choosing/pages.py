@@ -63,8 +63,8 @@ def _notes(choice: Choice) -> Iterable[str]:
     yield "- tokens and text (TextEmb) do not enter the order: neither has been better than random order."
     if not choice.rungs[-1].learned:
         yield (
-            "- **Too short to tell**: in the last rung the baseline is less than 15 points above the best constant "
-            "answer. Give a larger budget, or more steps in the experiment file."
+            "- **Too short to tell**: in the last rung the baseline is less than 15 points above the majority "
+            "baseline. Give a larger budget, or more steps in the experiment file."
         )
     yield (
         f"- Spent {choice.spent / choice.full:.0%} of the full grid's cost ({choice.spent:.3g} of {choice.full:.3g} "

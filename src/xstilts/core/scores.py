@@ -27,7 +27,7 @@ class Score:
         metric: accuracy, f1, exact_match, token_accuracy ...
         value: 0-100.
         n: number of examples measured.
-        majority: value of the best constant prediction on the same examples, 0-100 (chance, if there is none).
+        majority: value of the majority baseline on the same examples, 0-100 (chance, if there is none).
         seed: seed of the replicate.
         recipe: label of the phases before the target, e.g. `[]`, `[mnli]`, `[squad, mnli]`, `[{mnli, mlm}]`.
         backbone: name of the model at the start of the recipe.

@@ -16,7 +16,12 @@ from xstilts.studies.verdicts import Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
 """What a contrast is counted in, where not in points."""
-VERDICTS = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "undecided": ("is undecided", "are undecided")}
+VERDICTS = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+    "not tested": ("is not tested", "are not tested"),
+}
 COLUMNS = (
     "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
     "that of the least certain one that is needed. Could be shown: how far from its bound the number would have to be "

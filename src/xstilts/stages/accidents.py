@@ -90,11 +90,11 @@ def constant(predictions: Sequence[Any]) -> str | None:
 
 
 def collapsed(scores: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Task -> why it collapsed: its kept weights are not better than the best constant answer.
+    """Task -> why it collapsed: its kept weights are not better than the majority baseline.
 
     Mosbach et al. (2021, arXiv 2006.04884) call this a failed run, Phang et al. (2018, arXiv 1811.01088) a degenerate
     one. Here it is judged on validation data, in the mean over languages, for the weights that are kept. Where gold is
-    constant itself, nothing is said. A model of spans that guesses may be above the best constant answer.
+    constant itself, nothing is said. A model of spans that guesses may be above the majority baseline.
 
     Args:
         scores: of the evaluation that selected the weights, or of the last one.
@@ -106,5 +106,5 @@ def collapsed(scores: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         if own and value <= best < 100:
             same = {score.get("constant") for score in own}
             only = f", all answers '{next(iter(same))}'" if len(same) == 1 and None not in same else ""
-            found[task] = f"{value:.1f} on validation{only}; the best constant answer has {best:.1f}"
+            found[task] = f"{value:.1f} on validation{only}; the majority baseline has {best:.1f}"
     return found

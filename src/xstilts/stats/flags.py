@@ -36,7 +36,7 @@ class Flag:
 
 
 def learned(value: float, majority: float) -> bool:
-    """Whether a task was learned: its score is at least 15 points above the best constant answer."""
+    """Whether a task was learned: its score is at least 15 points above the majority baseline."""
     return value >= majority + LEARNED_MARGIN
 
 
@@ -75,7 +75,7 @@ def not_learned(table: ScoreTable, source: str = "en") -> list[Flag]:
 
 
 def collapsed(table: ScoreTable, source: str = "en", controls: Iterable[str] = ()) -> list[Flag]:
-    """Runs within 2 points of the best constant answer (or below) on a target that their siblings learn.
+    """Runs within 2 points of the majority baseline (or below) on a target that their siblings learn.
 
     Runs that ended no better than that on validation data (`stages.accidents`) are flagged too, with any siblings. The
     score is that of the source language, in which the target was trained, or the mean over all languages if it was not

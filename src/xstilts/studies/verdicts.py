@@ -17,7 +17,8 @@ from xstilts.stats.series import spread
 from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Bounded, Claim
 
-Word = Literal["holds", "fails", "undecided"]
+Word = Literal["holds", "fails", "undecided", "not tested"]
+"""`undecided`: the scores that there are do not decide; `not tested`: there are none that could."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
 
 
 def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict, Evidence | None]:
-    """An undecided verdict, and the evidence that may decide it; None if nothing may."""
+    """A verdict before its p, and the evidence that may decide it; None if nothing may."""
     if claim.test is None:
-        return Verdict(claim, "undecided", reason=claim.untested), None
+        return Verdict(claim, "not tested", reason=claim.untested), None
     try:
         measured = scores.measure(claim.test)
         evidence = _weighed(claim.test, measured, scores)
     except XstiltsError as error:
-        return Verdict(claim, "undecided", reason=str(error)), None
+        return Verdict(claim, "not tested", reason=str(error)), None
     notes, stop = _flagged(measured, flags, scores)
     parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
     verdict = Verdict(claim, "undecided", None, None, evidence.confidence, parts, measured, stop, notes)
