@@ -202,8 +202,9 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
 
 def fingerprint(experiment: Experiment) -> str:
     """Equal for experiments that differ only in words and whose stages have the same versions."""
+    versions = {name: kind.version for name, kind in KINDS.items()}
     encodings = {kind.name: kind.encoding for kind in TYPES}
-    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), KINDS, encodings])
+    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), versions, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:
