@@ -36,7 +36,7 @@ study:
   claims:
     - {id: helps, statement: It helps., citation: someone, test: {recipe: "[micro_nli]", is: above}}
     - {id: open, citation: someone, untested: nothing tells,
-       statement: "It is so, as a sentence says that is too long for a line of eighty columns."}
+       statement: "It is so, as a sentence says that is too long for a single line of eighty columns."}
   references: {someone: Someone 2020.}
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -202,11 +203,12 @@ def finish(store: Store, stage: Stage, seconds: float, kind: str) -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     told = {"key": stage.key, "kind": stage.kind, "version": stage.version, "label": stage.label, "host": "node7"}
     told |= {"config": stage.config, "inputs": stage.input_keys(), "package": "0", "environment": {"device": kind}}
-    told |= {"started": began.isoformat(), "finished": (began + timedelta(seconds=seconds)).isoformat()}
+    told |= {"started": began.isoformat(), "finished": (began + timedelta(seconds=seconds)).isoformat(), "files": {}}
     folder = store.directory(stage)
     folder.mkdir(parents=True)
-    (folder / "stage.json").write_text(json.dumps(told))
-    (folder / "DONE").touch()
+    content = json.dumps(told).encode()
+    (folder / "stage.json").write_bytes(content)
+    (folder / "DONE").write_text(sha256(content).hexdigest())
 
 
 def test_hours_are_measured_where_stages_of_the_kind_are_finished(expansion: Expansion, tmp_path: Path) -> None:

@@ -63,5 +63,5 @@ def test_an_encoder_is_refused_before_anything_runs() -> None:
 
 def test_answers_in_sight_of_their_own_tokens_are_refused() -> None:
     qwen = {**BACKBONE, "architecture": "qwen3", "config": SIZES["qwen3"], "output": "text"}
-    with pytest.raises(ValidationError, match="answers would be given away"):
+    with pytest.raises(ValidationError, match="bidirectional attention would see the answers"):
         tiny_experiment(backbones=[{**qwen, "attention": "bidirectional"}])
