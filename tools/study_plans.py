@@ -13,7 +13,7 @@ from xstilts.studies.files import packaged
 
 PAGE = Path(__file__).parent.parent / "docs" / "studies" / "plans.md"
 MACHINES = {
-    "domain-full": ("--device", "h200", "--micro-batch-tokens", "2048"),
+    "domain-full": ("--device", "h200", "--micro-batch-tokens", "1024"),
     "scale-full": ("--device", "h200", "--micro-batch-tokens", "4096"),
 }
 """Where all stages fit one device; for others an H100 does."""
