@@ -57,13 +57,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """`head[0]` is the heading of the row labels."""
+    """`head[0]` is the heading of the row labels; `title` stands above a table that is one of several."""
 
     name: str
     caption: str
     head: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    title: str = ""
 
 
 def points(value: float) -> str:

@@ -55,9 +55,10 @@ def shade(value: float, end: float) -> str:
     return "z" if step == 0 else f"{'p' if value > 0 else 'n'}{step}"
 
 
-def shades(table: Table) -> list[list[str]]:
-    """The colour of each gain of a recipe; empty for all other cells."""
-    end = max([2.0, *(abs(c.value or 0) for row in table.rows if row.kind == "recipe" for c in row.cells if c.gain)])
+def shades(table: Table, beside: Sequence[Table] = ()) -> list[list[str]]:
+    """The colour of each gain of a recipe, on one scale with the tables beside it; empty for all other cells."""
+    gains = (row for one in (table, *beside) for row in one.rows if row.kind == "recipe")
+    end = max([2.0, *(abs(c.value or 0) for row in gains for c in row.cells if c.gain)])
     return [
         [shade(c.value, end) if row.kind == "recipe" and c.gain and c.value is not None else "" for c in row.cells]
         for row in table.rows

@@ -50,7 +50,8 @@ def table(one: Table) -> str:
         rule += ["---" if column.words else "---:", *([":---"] if more else [])]
     lines = [head, rule, *(_row(row, apart) for row in one.rows)]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join(filter(None, [grid, plain(one.caption), _bullets(one.notes)]))
+    title = f"**{plain(one.title)}**" if one.title else ""
+    return "\n\n".join(filter(None, [title, grid, plain(one.caption), _bullets(one.notes)]))
 
 
 def _row(row: Row, apart: Iterable[bool]) -> list[str]:

@@ -50,7 +50,8 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
     notes += _few(analysis, section, targets, scope)
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
-    return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes))
+    title = about.backbone(section.backbone).label if len(analysis.sections) > 1 else ""
+    return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes), title)
 
 
 def language_table(analysis: Analysis, section: Section, target: str) -> Table:
