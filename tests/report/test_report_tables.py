@@ -12,7 +12,7 @@ from synthetic_scores import Design, build, score
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports import About, Named, analyse
-from xstilts.reports.analysis import ALL, ZERO_SHOT
+from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT
 from xstilts.reports.cells import interval, points, share, signed
 from xstilts.reports.findings import findings, verdict
 from xstilts.reports.layers import layer_tables
@@ -127,6 +127,20 @@ def test_the_verdict_counts_what_is_clear_and_names_the_best_with_its_interval(a
         "Yes: of 3 recipes, 1 gain clearly, 1 lose clearly, 1 undecided; the best, [nli], is at "
         f"{signed(best.value)} points {interval(best)} on the mean of 2 targets."
     )
+
+
+def test_a_recipe_marked_as_control_stands_among_the_controls_and_is_counted_as_none():
+    found = analyse(experiment(), replace(ABOUT, control_recipes=("[nli]",)), QUICK)
+    (section,) = found.sections
+    assert [run.recipe for run in section.runs] == ["[]", JOINT, "[qa, nli]"]
+    assert (section.controls[0].recipe, section.controls[0].backbone) == ("[nli]", "small")
+    assert said(found)[0].startswith(
+        "No: of 2 recipes, 0 gain clearly, 1 lose clearly, 1 undecided; the best, [qa, nli],"
+    )
+    gain = analyse(experiment(), ABOUT, QUICK).finding(section.controls[0], section, MEAN, ZERO_SHOT).gain
+    text = "\n".join(findings(found))
+    clear = "The control ‘[nli]’ is clearly above the baseline on 2 of 2 targets, clearly below on 0"
+    assert f"{clear}: {signed(gain.value)} points {interval(gain)} on the mean." in text
 
 
 def test_findings_are_counted_from_the_table(analysis):

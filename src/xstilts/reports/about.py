@@ -41,6 +41,7 @@ class About:
         recipes, targets: labels in the order to show.
         languages: test languages in the order to show, nearest to the source language first.
         controls: name of a control backbone -> what it is, e.g. `random encoder`.
+        control_recipes: those of `recipes` that are controls.
         seeds: the replicates that were asked for.
         command: what to type to make this report again.
         limitations: one sentence each.
@@ -69,6 +70,7 @@ class About:
     targets: tuple[str, ...] = ()
     languages: tuple[Named, ...] = ()
     controls: Mapping[str, str] = field(default_factory=dict)
+    control_recipes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     command: str = ""
     limitations: tuple[str, ...] = ()

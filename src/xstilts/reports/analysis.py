@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import NamedTuple
@@ -147,6 +147,15 @@ class Analysis:
         return kind if run.recipe == self.about.baseline else f"{kind} {run.recipe}"
 
 
+def _section(about: About, backbone: str, measured: Collection[Run]) -> Section:
+    runs = list(about.runs(backbone))
+    beside = [run for name in about.controls_beside(backbone) for run in about.runs(name)]
+    beside = [run for run in runs if run.recipe in about.control_recipes] + beside
+    return Section(
+        backbone, tuple(run for run in runs if run not in beside), tuple(run for run in beside if run in measured)
+    )
+
+
 def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:
     """Compute every estimate.
 
@@ -162,14 +171,7 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
         raise XstiltsError(
             "only controls have scores so far: nothing to compare them with; run the experiment to its end"
         )
-    sections = tuple(
-        Section(
-            one.key,
-            tuple(about.runs(one.key)),
-            tuple(run for name in about.controls_beside(one.key) for run in about.runs(name) if run in measured),
-        )
-        for one in about.backbones
-    )
+    sections = tuple(_section(about, one.key, measured) for one in about.backbones)
     by_task = {task: part for (task,), part in scored.groups("task").items()}
     languages: dict[tuple[str, str], tuple[str, ...]] = {}
     chosen_on: dict[str, tuple[str, ...]] = {}

@@ -137,6 +137,14 @@ def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str
     if not found:
         return
     up, down = _sides(found)
+    if control.backbone == section.backbone:
+        overall = gains(analysis, section, [control], [MEAN] if analysis.headline == MEAN else [])
+        mean = "".join(f": {signed(one.found.value)} points {interval(one.found)} on the mean" for one in overall)
+        yield (
+            f"The control ‘{control.recipe}’ is clearly above the baseline on {len(up)} of "
+            f"{count(len(found), 'target')}, clearly below on {len(down)}{mean}."
+        )
+        return
     better = [one.target for one in up]
     alone = [one.target for one in found if one.found.units == 1 and (one.found.low or 0) > 0]
     fixed = [f"{one.target} {signed(one.found.value)} {interval(one.found)}" for one in found if one.found.same_models]

@@ -36,13 +36,12 @@ def _table(
 ) -> Table:
     codes = analysis.languages.get((target, ZERO_SHOT)) or analysis.languages.get((target, ALL)) or ()
     codes = codes or tuple({score.language: 0 for scores in runs.values() for _, score in scores})
-    controls = analysis.about.controls
     shown = [run for section in analysis.sections for run in section.runs if run in runs]
-    shown += [run for run in runs if run.backbone in controls]
+    shown += [run for run in runs if run not in shown]
     head = [Column("layer")]
     for run in shown:
         of = f", {analysis.about.backbone(run.backbone).label}" if len(analysis.sections) > 1 else ""
-        own = run.backbone in controls
+        own = run.backbone in analysis.about.controls or run.recipe in analysis.about.control_recipes
         head.append(Column(analysis.label(run) + of * (not own), CONTROL * own))
     by_layer: dict[int, dict[Run, dict[int, list[float]]]] = {}
     for run in shown:

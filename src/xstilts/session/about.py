@@ -51,6 +51,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         targets=tuple(target.task for target in experiment.targets),
         languages=_languages(table, micro),
         controls={name: CONTROL_NAMES[kind] for name, kind in grid.controls.items()},
+        control_recipes=tuple(recipe.label for recipe in experiment.recipes if recipe.control),
         seeds=experiment.seeds,
         command=command,
         limitations=(

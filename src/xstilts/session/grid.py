@@ -187,7 +187,7 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
         return None
     try:
         stages = from_rows(found["stages"])
-        words = {name: getattr(experiment, name) for name in WORDS}
+        words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
         return Grid(
             Experiment(**found["experiment"]).model_copy(update=words),
             tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
@@ -204,7 +204,10 @@ def fingerprint(experiment: Experiment) -> str:
     """Equal for experiments that differ only in words and whose stages have the same versions."""
     versions = {name: kind.version for name, kind in KINDS.items()}
     encodings = {kind.name: kind.encoding for kind in TYPES}
-    return content_key([experiment.model_dump(mode="json", exclude=set(WORDS)), versions, encodings])
+    fields = experiment.model_dump(mode="json", exclude=set(WORDS))
+    for recipe in fields["recipes"]:
+        del recipe["control"]  # a word too
+    return content_key([fields, versions, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:
