@@ -66,12 +66,17 @@ def _leading(size: int) -> Iterator[str]:
 
     store, waiting = held(os.environ["MASTER_ADDR"])
     over, code = Event(), 1
+    threads: list[Thread] = []
     try:
         with _meeting() as meeting:  # stays referenced: this process may hold the store
             for _ in range(1, size):  # a queue, because a restarted torchrun may offer the same store
                 meeting.queue_push("xstilts", waiting)
-        Thread(target=wait_for_stages, args=(waiting, "0", os.environ["LOCAL_RANK"]), daemon=True).start()
-        Thread(target=_watch, args=(store, size, over), daemon=True).start()
+        threads = [
+            Thread(target=wait_for_stages, args=(waiting, "0", os.environ["LOCAL_RANK"]), daemon=True),
+            Thread(target=_watch, args=(store, size, over), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
         yield waiting
         code = 0
     except KeyboardInterrupt as stop:
@@ -84,6 +89,8 @@ def _leading(size: int) -> Iterator[str]:
         call(waiting, str(code))
         with suppress(RuntimeError):  # some are lost
             store.wait([f"left/{rank}" for rank in range(1, size)], timedelta(seconds=END_SECONDS))
+        for thread in threads:  # one that is inside torch when Python ends would abort the process
+            thread.join(END_SECONDS)
 
 
 def _watch(store: Any, size: int, over: Event) -> None:
