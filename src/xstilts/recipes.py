@@ -162,7 +162,7 @@ class PhaseSpec(Strict):
         return part.rate_end if sampled or part.rate_end is not None else part.rate
 
     def without_idle(self) -> PhaseSpec:
-        """The same without tasks whose rate is always 0."""
+        """This phase without tasks whose rate is always 0."""
         kept = tuple(part for part in self.tasks if part.rate != 0 or self.last_rate(part) != 0)
         return self.model_copy(update={"tasks": kept}) if kept and len(kept) < len(self.tasks) else self
 

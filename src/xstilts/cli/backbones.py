@@ -56,7 +56,7 @@ def listed() -> list[dict[str, Any]]:
 
 
 def rows() -> list[dict[str, str]]:
-    """The same as a table for people."""
+    """Backbones as rows of a table for people."""
     names = ("name", "hub", "parameters", "architecture", "route", "revision", "retrieval")
     shown = []
     for one in listed():

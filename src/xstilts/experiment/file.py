@@ -64,7 +64,7 @@ class Experiment(Strict):
         return self._file.parent if self._file else Path.cwd()
 
     def placed(self, file: Path | None) -> Experiment:
-        """The same, as if read from a file."""
+        """This experiment as if read from a file."""
         made = self.model_copy()
         made._file = file.absolute() if file else None
         return made
@@ -250,7 +250,7 @@ class Experiment(Strict):
         return phase.model_copy(update={"tasks": tuple(parts), "train": {**tuned, **phase.train}})
 
     def labelled(self, own: Root, official: Root) -> Experiment:
-        """The same with all labels written out: own tasks without `labels` have those of their English training files.
+        """This experiment with all labels: own tasks without `labels` have those of their English training files.
 
         Labels are part of keys: an experiment that names them in sorted order has the same keys.
 
@@ -273,7 +273,7 @@ class Experiment(Strict):
         return self.runs(phase, *more)[0]
 
     def runs(self, phase: PhaseSpec, *more: Mapping[str, Any]) -> list[TrainConfig]:
-        """The same for each learning rate of a sweep. Raises `ConfigError` for options that do not go together."""
+        """Options of a phase, for each learning rate of a sweep. Raises `ConfigError` if they do not go together."""
         try:
             return phase.runs(self.train, self.tuning.get(phase.tasks[0].task, {}), *map(dict, more))
         except ValidationError as error:

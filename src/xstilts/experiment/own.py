@@ -201,7 +201,7 @@ class OwnTask(Strict):
         )
 
     def with_labels(self, name: str, root: Root) -> OwnTask:
-        """The same with the labels of the English training files, sorted.
+        """This task with the labels of the English training files, sorted.
 
         Raises:
             DataError: the files cannot be read, or their labels do not fit the task.

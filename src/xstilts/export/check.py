@@ -76,7 +76,7 @@ def our_logits(backbone: Backbone, module: nn.Module, kind: str, features: Featu
 
 @torch.inference_mode()
 def their_logits(model: Any, kind: str, features: Features) -> list[Tensor]:
-    """The same of a transformers model, a segment at a time."""
+    """Logits of a transformers model, a segment at a time."""
     types, choices = reads_types(model.eval()), type(model).__name__.endswith("ForMultipleChoice")
     found = []
     for row in range(len(features)):

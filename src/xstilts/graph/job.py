@@ -1,4 +1,4 @@
-"""A stage as the code that computes it gets it."""
+"""Jobs: what the code of a stage receives to compute it."""
 
 from __future__ import annotations
 

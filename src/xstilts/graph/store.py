@@ -115,7 +115,7 @@ class Store:
         return directory
 
     def existing(self, stage: Stage) -> Path:
-        """The same for a stage that must be there. Raises `StoreError` also if it is missing."""
+        """The directory of a finished stage. Raises `StoreError` if it is missing or damaged."""
         directory = self.finished(stage)
         if directory is None:
             raise StoreError(f"{stage} is not finished in {self.root}: `xstilts run` computes it")
@@ -193,7 +193,7 @@ class Store:
         return self.accept(stage, partial, older)
 
     def accept(self, stage: Stage, sealed: Path, older: Iterable[Path]) -> bool:
-        """The same with a directory that is sealed already; removes the `older` ones."""
+        """Publish a directory that is already sealed, and remove the `older` ones."""
         if self.is_lost(stage) or not publish(sealed, self.directory(stage), older):
             discard(sealed)
             return False

@@ -36,7 +36,7 @@ def write_report(table: ScoreTable, about: About, directory: Path, options: Repl
 
 
 def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
-    """The same for estimates already computed (a terminal table and a report need them once), and of a study."""
+    """Write the report of estimates that are already computed, and of a study."""
     found = contents(analysis, study)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))

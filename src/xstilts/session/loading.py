@@ -47,7 +47,7 @@ def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
 
 
 def load_study(path: Path | str) -> Loaded:
-    """The same with its study block.
+    """An experiment file with its study block.
 
     Raises:
         UnknownName: neither a file nor a name.

@@ -82,7 +82,7 @@ def report(
 def write_report_of(
     grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, texts: bool = False
 ) -> tuple[Analysis, Study | None]:
-    """The same for a grid. Also writes what the report depends on, and its main table for a terminal."""
+    """Write the report of a grid, what it depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
     if texts:
         found = replace(found, about=replace(found.about, texts=texts_of(grid)))
@@ -120,7 +120,7 @@ def score(
 def score_rows(
     task: str, language: str, gold: Path, predictions: Path, experiment: Experiment | None = None
 ) -> list[Score]:
-    """The same as scores with their signatures."""
+    """Scores of prediction files, with their signatures."""
     own = experiment.task(task) if experiment is not None and task in experiment.tasks else task
     return score_files(own, language, gold, predictions)
 

@@ -146,7 +146,7 @@ def run(
 
 
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
-    """The same for an experiment that is already expanded."""
+    """Prepare the run of an experiment that is already expanded."""
     look(grid, store)
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]

@@ -36,7 +36,7 @@ def note(job: Job, line: str, **row: Any) -> None:
 
 
 def note_memory(job: Job, place: str, tokens: int, now: int) -> None:
-    """The same where memory does not suffice for so many tokens at a time."""
+    """Report and log that memory does not suffice for `tokens` at a time, and that `now` are tried."""
     line = f"out of memory{place}: continuing with {now} tokens at a time, not {tokens}"
     note(job, line, what=MEMORY, tokens=tokens, now=now)
 

@@ -87,11 +87,11 @@ def identity(source: str, revision: str | None, patterns: Sequence[str], also: S
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
-    """The same of a whole model, whatever the format of its weights."""
+    """Checksums or revision of a whole model, whatever the format of its weights."""
     return identity(source, revision, MODEL_FILES, weight_files(Path(source)))
 
 
 def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
-    """The same of a model's tokenizer."""
+    """Checksums or revision of a model's tokenizer."""
     whole = (Path(source) / "tokenizer.json").is_file()
     return identity(source, revision, OF_TOKENIZER if whole else (*OF_TOKENIZER, *PIECES))

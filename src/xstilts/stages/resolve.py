@@ -117,7 +117,7 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
 
 
 def within_depth(retrieval: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The same, but at the last layer of a model with fewer than `layer`, such as a control of another depth."""
+    """Options of retrieval, read at the last layer if the model has fewer than `layer`, such as a smaller control."""
     depth = _config_of(source, None, {}).get("num_hidden_layers")
     return {**retrieval, "layer": min(retrieval["layer"], depth)} if depth and "layer" in retrieval else dict(retrieval)
 

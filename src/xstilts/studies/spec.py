@@ -72,7 +72,7 @@ class Contrast(Strict):
         return self
 
     def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
-        """The same with the names that it leaves out, targets for groups, and no name twice.
+        """This contrast with the names that it leaves out, targets for groups, and no name twice.
 
         Args:
             there: kind -> names: recipes (the baseline first), backbones without controls, targets.

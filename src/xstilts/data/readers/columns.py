@@ -65,7 +65,7 @@ class ColumnReader:
         return (example for _, example in self.placed(path, language, cleaned))
 
     def placed(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Placed:
-        """The same with their lines."""
+        """Examples with the lines they are in."""
         return check(self._examples(path, language, Counter() if cleaned is None else cleaned), path, language)
 
     def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Placed:

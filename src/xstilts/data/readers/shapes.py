@@ -45,7 +45,7 @@ class Gold:
         return label
 
     def label(self, raw: str, path: Path, line: int | None) -> str:
-        """The same, if it is allowed; it may be empty where any label is."""
+        """A label without the blanks around it, if it is allowed; it may be empty where any label is allowed."""
         label = self.clean(raw)
         return one_of(label, self.labels, path, line) if self.labels else label
 
