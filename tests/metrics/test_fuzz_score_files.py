@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from squad_file import squad
 
 from data.damage import DAMAGE, FUZZ, SEEDS, Edit, damaged, edits_of, is_one_line
 from xstilts.core.errors import DataError
@@ -32,17 +33,7 @@ def _lines(*rows: object) -> str:
 
 
 def _questions(*answers: tuple[str, list[str]]) -> str:
-    context = " ".join(text for _, texts in answers for text in texts)
-    asked = [
-        {
-            "id": name,
-            "question": "?",
-            "answers": [{"text": text, "answer_start": context.index(text)} for text in texts],
-            "is_impossible": not texts,
-        }
-        for name, texts in answers
-    ]
-    return json.dumps({"data": [{"paragraphs": [{"context": context, "qas": asked}]}]}, ensure_ascii=False)
+    return json.dumps(squad(*answers), ensure_ascii=False)
 
 
 COPA = {"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "changed": False}

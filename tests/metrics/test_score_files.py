@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from squad_file import squad
 
 from xstilts.core.errors import DataError, UnknownName, XstiltsError
 from xstilts.core.scores import Score
@@ -32,20 +33,6 @@ def score(tmp_path: Path) -> Scorer:
         return {row.metric: row for row in rows}
 
     return run
-
-
-def squad(*questions: tuple[str, list[str]]) -> dict[str, Any]:
-    context = " ".join(text for _, answers in questions for text in answers)
-    asked = [
-        {
-            "id": name,
-            "question": "?",
-            "answers": [{"text": text, "answer_start": context.index(text)} for text in answers],
-            "is_impossible": not answers,
-        }
-        for name, answers in questions
-    ]
-    return {"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": context, "qas": asked}]}]}
 
 
 def column(values: list[str]) -> str:
