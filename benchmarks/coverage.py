@@ -223,7 +223,8 @@ def shape(grid: Grid) -> str:
 def report(rounds: int) -> str:
     """The tables in Markdown."""
     lines = [
-        f"{rounds:,} grids for each line. By chance alone, 95 % of the shares of a true 5 % lie between "
+        f"{rounds:,} grids for each line; {max(50, rounds // 20):,} for each share in the last table. "
+        f"By chance alone, 95 % of the shares of a true 5 % lie between "
         f"{5 - 196 * np.sqrt(0.05 * 0.95 / rounds):.1f} and {5 + 196 * np.sqrt(0.05 * 0.95 / rounds):.1f} %.",
         "",
         "| table without any effect | seeds | seed sd | tables with a mark | gains covered | means covered |",

@@ -67,7 +67,7 @@ def value(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "see below"
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in inner if one)
+        return ", ".join(f"`{one}`" for one in inner if one not in ("", None))
     if origin in (Union, UnionType):
         return " or ".join(value(one) for one in inner if one is not NoneType)
     if origin is tuple:

@@ -204,7 +204,7 @@ class Recipe(Strict):
     short = {list: "phases"}
     phases: tuple[PhaseSpec, ...] = Field(default=(), description="phases in order: names, lists of names, or phases")
     name: str = Field(default="", description="name in tables; default: its phases")
-    control: bool = Field(default=False, description="a control: shown beside the recipes, and counted as none of them")
+    control: bool = Field(default=False, description="a control: shown beside the recipes but not counted among them")
 
     @model_validator(mode="after")
     def _something_to_replay(self) -> Recipe:

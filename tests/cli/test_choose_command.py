@@ -78,7 +78,7 @@ def test_mistakes_are_one_line(
     assert "Traceback" not in err
 
 
-def test_every_study_that_comes_with_xstilts_can_be_chosen_from(typed: Typed, tmp_path: Path) -> None:
+def test_a_shipped_study_can_be_chosen_from(typed: Typed, tmp_path: Path) -> None:
     words = ("choose", "table1", "--target", "xnli", "--from", "squad_v1,[hellaswag]", "--data", tmp_path)
     code, _, err = typed(*words, "--store", tmp_path / "store", "--workers", 0)
     assert (code, "no such file" in err) == (2, False)

@@ -191,7 +191,7 @@ def test_a_layer_chosen_on_test_scores_is_neither_submitted_nor_counted(xstilts,
     assert sorted(path.name for path in (place / "out").iterdir()) == ["panx"]
 
 
-def test_treebanks_are_told_from_the_official_words(xstilts, place: Path) -> None:
+def test_a_submission_from_released_treebanks_has_a_note(xstilts, place: Path) -> None:
     copy = place / "copy"
     shutil.copytree(place / "data", copy)
     (place / "data").unlink()

@@ -109,7 +109,7 @@ def test_a_tasks_languages_are_in_the_table_once(task: Task) -> None:
 
 
 @every_task
-def test_a_target_has_english_training_data_of_its_own_or_of_another_task(task: Task) -> None:
+def test_train_on_names_a_task_of_the_same_type_and_labels_with_english_training_data(task: Task) -> None:
     if task.train_on is not None:
         other = TASKS.get(task.train_on)
         assert "train" not in task.files

@@ -60,7 +60,7 @@ def test_a_store_that_is_read_only_is_refused_and_read(small: Path) -> None:
     assert mount("-o", "remount,rw", small)
 
 
-def test_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_faults_name_their_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert disk_fault(OSError(30, os.strerror(30), "/x")).endswith("'/x': choose a writable folder")
     assert disk_fault(RuntimeError("I/O error:\nNo space left on device (os error 28)")) == (
         "I/O error: No space left on device (os error 28): free some space, then run the same command again"

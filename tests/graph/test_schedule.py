@@ -18,7 +18,7 @@ def test_the_stage_with_the_longest_way_to_the_end_goes_first() -> None:
     assert first.label == "head"
 
 
-def test_cost_counts() -> None:
+def test_the_stage_with_the_higher_cost_goes_first() -> None:
     cheap = stage("tail", stage("middle", stage("head")))
     dear = Stage("add", 1, {"name": "dear"}, label="dear", settings={"cost": 10})
     first = Schedule([cheap, dear], never).next()

@@ -95,7 +95,7 @@ def test_a_store_of_another_format_is_refused_with_what_to_do(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": "1"}'])
 def test_a_marker_that_says_nothing_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "STORE.json").write_text(content)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=r"is a store of format .* and this xstilts reads format"):
         Store(tmp_path)
 
 

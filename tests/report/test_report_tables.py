@@ -167,7 +167,7 @@ def test_a_verdict_of_each_kind(gains, word):
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2)])
-def test_two_seeds_are_too_few_to_say(seeds):
+def test_one_or_two_seeds_are_too_few_to_say(seeds):
     rows = tuple(row for row in experiment().rows if row.score.seed in seeds)
     found = analyse(ScoreTable(rows), replace(ABOUT, seeds=seeds), QUICK)
     assert said(found)[0].startswith(

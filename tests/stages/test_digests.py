@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -61,13 +62,15 @@ def test_a_file_that_was_just_written_is_read_again(
     assert len(read) == 3
 
 
-@pytest.mark.parametrize("damage", ["", "[]\n", "cut", "\udcff"])
+@pytest.mark.parametrize("damage", ["", "[]\n", "cut", "flip", "\udcff"])
 def test_damaged_digests_are_ignored_and_replaced(tmp_path: Path, read: list[str], damage: str) -> None:
     file, kept = tmp_path / "train.tsv", tmp_path / "checksums.json"
     file.write_text("one")
     first = again(tmp_path, file)
     text = kept.read_text()
-    changed = text[:-5] if damage == "cut" else damage
+    value = json.loads(text)["files"][str(file)][1]
+    other = value[:-1] + ("1" if value[-1] == "0" else "0")
+    changed = {"cut": text[:-5], "flip": text.replace(value, other)}.get(damage, damage)
     kept.write_text(changed, errors="surrogateescape")
     assert again(tmp_path, file) == first
     assert len(read) == 2

@@ -129,7 +129,7 @@ class Backbone(nn.Module):
 
     @cached_property
     def max_positions(self) -> int | None:
-        """Maximal tokens of a segment by the learned table of positions; None without such a table."""
+        """The largest number of tokens of a segment by the learned table of positions; None without such a table."""
         names = ("position_embeddings", "embed_positions", "wpe")
         tables = [part for name, part in self.body.named_modules() if name.rpartition(".")[2] in names]
         rows = [
@@ -158,6 +158,10 @@ class Backbone(nn.Module):
     def full_precision(self) -> bool:
         """Whether all weights are held in 32 bits."""
         return all(parameter.dtype == torch.float32 for parameter in self.model.parameters())
+
+    @cached_property
+    def _first_position(self) -> int:
+        return self.family.offset(self.config.to_dict()) or 0
 
     @cached_property
     def _accepts(self) -> frozenset[str]:
@@ -204,8 +208,7 @@ class Backbone(nn.Module):
         layout = PackLayout(batch.lengths, batch.ids_T.device, self.backend, batch.cu_seqlens, causal, self.hashed)
         inputs: dict[str, Any] = {"input_ids": batch.ids_T[None], "pack_layout": layout}
         if "position_ids" in self._accepts:
-            first = self.family.offset(self.config.to_dict()) or 0
-            inputs["position_ids"] = (batch.positions_T + first)[None]
+            inputs["position_ids"] = (batch.positions_T + self._first_position)[None]
         if "token_type_ids" in self._accepts:
             inputs["token_type_ids"] = batch.types_T.clamp(max=self._last_type)[None]
         return inputs

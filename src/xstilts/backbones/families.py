@@ -76,7 +76,7 @@ class Family:
         return padding + 1 if self.positions == "after padding" and isinstance(padding, int) else None
 
     def max_positions(self, fields: Fields) -> int | None:
-        """Maximal tokens of a text; None if there is no table of positions, or `fields` do not tell."""
+        """The largest number of tokens of a text; None if there is no table of positions, or `fields` do not tell."""
         usual = 514 if fields.get("model_type") == "xlm-roberta-xl" else 512  # transformers' default
         offset, rows = self.offset(fields), fields.get("max_position_embeddings", usual)
         return rows - offset if isinstance(rows, int) and offset is not None else None

@@ -185,6 +185,8 @@ def random_backbone(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "backbone"))
             model = from_config(auto_class(full, output), full)
+    except MemoryError:
+        raise
     except Exception as error:  # transformers refuses fields in many ways
         raise BackboneError(f"a random {architecture} cannot be made: {' '.join(str(error).split())}") from None
     return _checked(Backbone(model, tokenizer, route), output)

@@ -30,6 +30,8 @@ def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
     try:
         made = auto.from_pretrained(source, trust_remote_code=False, **options)
         _refuse_kernel(getattr(made, "config", made))
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file raises anything
         what = f"tokenizer of '{source}'" if auto is AutoTokenizer else f"backbone '{source}'"
         raise BackboneError(f"{what} cannot be loaded: {_reason(error)}{hint(str(source))}") from None

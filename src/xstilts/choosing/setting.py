@@ -60,7 +60,8 @@ def setting(experiment: Experiment, target: str, sources: Sequence[str], backbon
     experiment.task(target)
     aimed = next((one for one in experiment.targets if one.task == target), TargetSpec(task=target))
     own = experiment.trained_on(aimed)  # to train on it first is more epochs, not transfer
-    singles = [one for one in experiment.recipes if len(one.phases) == 1 and len(one.phases[0].tasks) == 1]
+    asked = (one for one in experiment.recipes if not one.control)
+    singles = [one for one in asked if len(one.phases) == 1 and len(one.phases[0].tasks) == 1]
     others = [recipe for recipe in singles if recipe.phases[0].tasks[0].task != own]
     if not (recipes := [_recipe(experiment, name) for name in sources] or others):
         raise ConfigError(f"'{experiment.name}' has no recipe of one task other than {target}'s own: give --from")

@@ -27,7 +27,8 @@ Data = Annotated[
     Option(
         "--data",
         envvar="XSTILTS_DATA",
-        help="Folder with official data files; may be repeated. Your own files are searched beside FILE first.",
+        help="Folder with official data files; may be repeated. "
+        "Your own files are first looked for in the folder of FILE.",
     ),
 ]
 Store = Annotated[Path, Option("--store", envvar="XSTILTS_STORE", help="Folder of the results.")]

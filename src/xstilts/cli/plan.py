@@ -27,12 +27,13 @@ from xstilts.session.grid import Grid, folders, remembered_stages
 from xstilts.session.loading import load
 from xstilts.session.run import check_device
 from xstilts.session.why import WAITS, reasons
+from xstilts.stages import KINDS
 from xstilts.stages.digests import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
 """Most reasons for missing stages that are printed; `--stages` prints all."""
-ORDER = ("world", "tokenizer", "start", "translate", "prepare", "train", "choose", "predict", "evaluate", "leaks")
+ORDER = tuple(KINDS)
 TO_MAKE_IT_FIT = (
     "to make it fit: lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
     "--devices N --shard (same scores); or set `lora`, or `quantize` for 4 bits, in the experiment (changes the scores)"

@@ -76,7 +76,9 @@ def run(
     """
     with opt.machine_of(machine) as chosen:
         changed = opt.sets_of(sets, limit)
-        loaded = Loaded(load(file, changed), load_study(file).study)
+        loaded = load_study(file)
+        if changed:
+            loaded = loaded._replace(experiment=load(file, changed))
         run_experiment(loaded, data, store, chosen, as_json, opt.command("run", file, data, changed))
 
 

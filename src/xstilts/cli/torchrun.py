@@ -47,6 +47,8 @@ def together(devices: int) -> Iterator[tuple[int, str]]:
     if size == 1 or "RANK" not in os.environ:
         yield devices, ""
         return
+    if absent := [name for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]:
+        raise ConfigError(f"RANK and WORLD_SIZE are set, but not {', '.join(absent)}: set all five, or use torchrun")
     level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # read at import: we report a lost store ourselves
     import torch.distributed  # noqa: F401
 

@@ -97,7 +97,7 @@ def _solid(text: str, at: int) -> int:
 
 def _comma(path: Path, line: int) -> DataError:
     return DataError(
-        "not JSON lines (a comma behind the object: take it out, or put all into one list [ ])", path, line
+        "not JSON lines (a comma after the object: remove it, or put all objects into one list [ ])", path, line
     )
 
 

@@ -135,8 +135,12 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
         if not field:
             files = _matches(folder, pattern)
         else:
+            usual = any_language(code).forms(field)
+            exact = () if "*" in pattern else (find(folder / _FIELD.sub(form, pattern)) for form in usual)
+            if path := next(filter(None, exact), None):
+                return [path]
             there = _by_form(folder, pattern)
-            forms = [form for form in any_language(code).forms(field) if form in there][:1]
+            forms = [form for form in usual if form in there][:1]
             forms = forms or sorted(form for form in there if _code_in(form, field) == code)
             if len(forms) > 1:
                 problem = f"files for {' and '.join(forms)} are all in '{code}'"

@@ -65,12 +65,12 @@ def run_evaluate(job: Job) -> None:
     notes += environment.notes(Record.read(inputs["predictions"]).environment)
     fields = {name: config[name] for name in ("task", "split", "metric", "main", "role")}
     asked = Evaluation(**fields, language="", notes=notes, layer=layer)
+    languages = Record.read(inputs["data"]).config["languages"]
+    _check_languages(languages, inputs)
     if "validate_on" in config:
         chosen_on = tuple(config["validate_on"])
         scores = [m.score for m in _measured(asked, chosen_on, inputs) if m.score.metric == asked.main]
         asked = replace(asked, layer=best_layer(scores), chosen_on=chosen_on)
-    languages = Record.read(inputs["data"]).config["languages"]
-    _check_languages(languages, inputs)
     measurements = _measured(asked, languages, inputs)
     write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
     write_examples(directory / "examples.parquet", measurements)

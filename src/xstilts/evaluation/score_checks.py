@@ -47,7 +47,7 @@ def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
             raise DataError(problem, files.gold, line)
     if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
         same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
-        raise DataError(f"{same}: a test file with its gold taken away, use the official labels", files.gold)
+        raise DataError(f"{same}: the gold of this test file was removed; use the official labels", files.gold)
 
 
 def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:

@@ -83,7 +83,7 @@ def card(found: Finished, made: Exported, name: str, words: Words) -> str:
         phases=[_phase(record, found) for record in trained],
         tables=tables,
         protocols=sorted({re.sub(r" \| n=\d+", "", one) for one in signatures}),
-        data={task: _about_task(task, found) for task in [*tasks, *(row["task"] for row in scores)]},
+        data={task: _about_task(task, found) for task in dict.fromkeys([*tasks, *(row["task"] for row in scores)])},
     )
     return f"---\n{_metadata(found, made, name, scores).to_yaml()}\n---\n\n{text}"
 

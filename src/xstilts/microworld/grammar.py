@@ -100,7 +100,8 @@ class Grammar:
                 if kind == "NOUN":
                     self.nouns[lexeme, False, accusative] = Word(form + end, kind)
                     self.nouns[lexeme, True, accusative] = Word(self._plural(lexeme) + end, kind)
-                self.bare[lexeme, accusative] = (Word(form + end, kind),)
+                if lexeme in _BARE:
+                    self.bare[lexeme, accusative] = (Word(form + end, kind),)
         for name, kind in ENTITY_OF.items():
             for accusative, end in ((False, ""), (True, ending)):
                 parts = (self.written(name) + end).split()

@@ -104,7 +104,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
         ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
-        ("limitations", "Limitations", [_list(limits or ["None were named."])]),
+        ("limitations", "Limitations", [_list(limits or ["No limitations are listed."])]),
         ("reproduce", "How to reproduce", _reproduce(about)),
         ("background", "Background and references", [_list(background(study.spec))] if study else []),
     ]

@@ -225,4 +225,4 @@ def scatter(title: str, panels: Sequence[Panel]) -> str:
         note = "gain in points against distance; a dot is a language, lines are least squares"
         yield _text(8, bottom + 14, note, "start", DIM)
 
-    return _svg(wide * across, bottom + 24, title, parts())
+    return _svg(max(wide * across, 16 + 160 * len(names), 440.0), bottom + 24, title, parts())

@@ -38,6 +38,7 @@ def _table(
     codes = codes or tuple({score.language: 0 for scores in runs.values() for _, score in scores})
     shown = [run for section in analysis.sections for run in section.runs if run in runs]
     shown += [run for run in runs if run not in shown]
+    shown = [run for run in shown if any(score.language in codes for _, score in runs[run])]
     head = [Column("layer")]
     for run in shown:
         of = f", {analysis.about.backbone(run.backbone).label}" if len(analysis.sections) > 1 else ""

@@ -49,10 +49,10 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
         return None
     whole = estimate(combine(parts, analysis.options), analysis.options)
     hope = mean(most) - whole.value
-    names = ("chosen on validation", "its validation score", "its gain", "best on test", "gain of that")
+    names = ("chosen on validation", "validation score", "gain", "best on test", "gain of the best")
     caption = (
-        f"Recipes of each target, chosen by the mean over seeds of validation scores in {about.source}; gains are over "
-        f"{about.baseline} in zero-shot languages of the test data, in points. {about.baseline} may be chosen too."
+        f"For each target, the recipe with the best validation score in {about.source} (mean over seeds); gains are "
+        f"over {about.baseline} in zero-shot languages of the test data, in points. {about.baseline} may be chosen too."
     )
     head = (Column("target"), *(Column(name, words=name in (names[0], names[3])) for name in names))
     return Answer(
@@ -64,14 +64,17 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
 
 
 def _judged(analysis: Analysis, section: Section, target: str) -> Mapping[Run, float]:
-    """The mean validation score over seeds of each recipe that has one at every seed of its scores."""
+    """The mean validation score over seeds of each measured recipe; empty if one of them lacks a seed."""
     found = {}
     for run in section.runs:
-        own = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)].own
-        values = [analysis.about.validation.get((*run, target, seed)) for seed in own.seeds] if own else []
+        at = analysis.compared.get(Place(run, section.baseline, target, ZERO_SHOT))
+        if at is None or at.own is None:
+            continue
+        values = [analysis.about.validation.get((*run, target, seed)) for seed in at.own.seeds]
         known = [value for value in values if value is not None]
-        if known and len(known) == len(values):
-            found[run] = mean(known)
+        if len(known) < len(values):
+            return {}
+        found[run] = mean(known)
     return found
 
 

@@ -52,8 +52,9 @@ def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     """Measure the effects and judge the claims."""
     about = analysis.about
     backbones = tuple(one.key for one in about.backbones)
+    recipes = tuple(name for name in about.recipes if name not in about.control_recipes)
     scores = Scores(
-        analysis.table, analysis.languages, backbones, about.recipes, about.targets, analysis.options, spec.groups
+        analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options, spec.groups
     )
     effects = [Effect(one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects]
     return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(_estimated(effects, scores)))
@@ -112,7 +113,7 @@ def _effect(effect: Effect) -> Iterator[str]:
         elif test.f is not None and one.p_table is not None:
             shown = "they differ clearly" if one.p_table < LEVEL else "no clear difference"
             yield (
-                f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {one.p_table:.3f}, "
+                f"{label}: {shown} (F({test.degrees[0]}, {test.degrees[1]}) = {test.f:.1f}, p {share(one.p_table)}, "
                 f"corrected); the largest difference, picked for its size: {part.label} {number}."
             )
         else:

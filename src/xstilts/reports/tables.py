@@ -65,7 +65,10 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
         rows.append(Row(f"{named.name} ({code})" if named.name else code, cells, "plain", named.note, badges))
     labels = [analysis.label(run, section.backbone) for run in section.every]
     name = analysis.about.backbone(section.backbone).label
-    caption = f"{target} by language, {name}: {labels[0]} own scores, others differences from it; a dot: clear."
+    caption = (
+        f"{target} by language, {name}: scores of {labels[0]} and of the {CHANCE}; all other columns are differences "
+        f"from {labels[0]}; a dot: clear after correction for the table."
+    )
     head = tuple(map(Column, ["language", *labels, CHANCE]))
     return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), tuple(_caveats(rows)))
 

@@ -67,11 +67,14 @@ def load_study(path: Path | str) -> Loaded:
 
 def _check_names(document: Document, experiment: Experiment, spec: StudySpec) -> None:
     measured = {
-        "recipe": [recipe.label for recipe in experiment.recipes],
+        "recipe": [recipe.label for recipe in experiment.recipes if not recipe.control],
         "backbone": [one.name for one in experiment.backbones],
         "target": [target.task for target in experiment.targets],
     }
-    controls = [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls]
+    controls = {
+        "backbone": [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls],
+        "recipe": [recipe.label for recipe in experiment.recipes if recipe.control],
+    }
     if (found := impossible(spec, measured, controls)) is not None:
         raise document.at(*found)
 

@@ -130,7 +130,9 @@ def _wikiann(rows: Sequence[Record], language: str, columns: Sequence[str]) -> s
         words, tags = row["tokens"], row["ner_tags"]
         if len(words) != len(tags):
             raise DataError(f"row {number}: {len(words)} words and {len(tags)} tags")
-        sentences.append(_cells([(f"{language}:{word}", tag) for word, tag in zip(words, tags)], **_TABS))
+        if any("\t" in word or "\n" in word for word in words):
+            raise DataError(f"row {number}: a tab or line end inside a word")
+        sentences.append("".join(f"{language}:{word}\t{tag}\n" for word, tag in zip(words, tags)))
     return "\n".join(sentences) + "\n"
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xstilts.core.errors import DataError
 from xstilts.core.files import read_json, sha256, write_json
+from xstilts.core.keys import content_key
 
 DIGESTS = "checksums.json"
 """Where a store keeps them."""
@@ -49,14 +49,15 @@ def remembered(file: Path) -> Iterator[None]:
     finally:
         if any(before.get(name) != row for name, row in _KNOWN.items()) and file.parent.is_dir():
             with suppress(OSError):  # a store that cannot be written to
-                write_json(file, _load(file) | _KNOWN)
+                rows = _load(file) | _KNOWN
+                write_json(file, {"sum": content_key(rows), "files": rows})
 
 
 def _load(file: Path) -> dict[str, list[str]]:
-    with suppress(OSError, DataError):
+    with suppress(OSError, ValueError):  # DataError is a ValueError
         found = read_json(file)
-        if isinstance(found, dict):
-            return {name: row for name, row in found.items() if isinstance(row, list) and len(row) == 2}
+        if isinstance(found, dict) and found.get("sum") == content_key(found.get("files")):
+            return dict(found["files"])
     return {}
 
 

@@ -25,7 +25,7 @@ def run_choose(job: Job) -> None:
     values = [summary["selection"].get("value") for summary in summaries]
     if None in values:
         run = runs[values.index(None)]
-        raise StageError(f"{run} has no validation value in summary.json: remove it, and it is trained again")
+        raise StageError(f"{run} has no validation value in summary.json: remove this folder and run again to train it")
     best = max(range(len(runs)), key=lambda i: values[i])
     ignored = shutil.ignore_patterns(*OWN)
     shutil.copytree(runs[best], job.directory, ignore=ignored, copy_function=link, dirs_exist_ok=True)

@@ -1,7 +1,8 @@
 """How strongly measured series support or contradict a statement about them.
 
-A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, so that p < .05
-means that the 95 % interval excludes the number.
+A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, with
+the degrees of freedom of the replicates alone: if replicates share examples, the 95 % interval of `estimates` is
+narrower, and may exclude a number whose p is above .05.
 
 A statement about n parts holds if at least k of them hold. If k is n, the largest p counts (intersection-union: Berger
 1982, Technometrics 24), else the partial conjunction (Benjamini and Heller 2008, Biometrics 64): n - k + 1 times the

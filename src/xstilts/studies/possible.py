@@ -15,12 +15,13 @@ FIELDS = {
 
 
 def impossible(
-    spec: StudySpec, there: Mapping[str, Sequence[str]], controls: Sequence[str]
+    spec: StudySpec, there: Mapping[str, Sequence[str]], controls: Mapping[str, Sequence[str]]
 ) -> tuple[tuple[str | int, ...], str] | None:
     """The first unknown name, or contrast that cannot be measured or whose value no score can change: place and reason.
 
     Args:
-        there: kind -> names: recipes (the baseline first), backbones without controls, targets.
+        there: kind -> names without controls: recipes (the baseline first), backbones, targets.
+        controls: kind -> names of controls.
     """
     for group, targets in spec.groups.items():
         listed = ("study", "groups", group)
@@ -29,10 +30,10 @@ def impossible(
                 return listed, str(UnknownName("target", name, there["target"]))
         if group in there["target"] and targets != (group,):
             return listed, f"group '{group}' has the name of a target: give it another name"
-    known = {"backbone": [*there["backbone"], *controls], "target": [*there["target"], *spec.groups]}
+    more = {**controls, "target": list(spec.groups)}
     for place, contrast in spec.contrasts():
         for field, kind in FIELDS.items():
-            names = known.get(kind, there[kind])
+            names = [*there[kind], *more.get(kind, ())]
             if absent := [name for name in getattr(contrast, field) if name not in names]:
                 return (*place, field), str(UnknownName(kind, absent[0], names))
     for place, contrast in spec.contrasts():

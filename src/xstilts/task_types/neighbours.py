@@ -16,7 +16,7 @@ from xstilts.task_types.features import Array
 NEIGHBOURS = 4
 """k of the ratio margin in Artetxe and Schwenk 2019 (arXiv 1811.01136) and in XTREME's BUCC."""
 CELLS, ROWS = 1 << 28, 1024
-"""Maximal similarities (1 GiB) and queries of a block."""
+"""The largest number of similarities (1 GiB) and of queries in a block."""
 
 
 def unit(vectors: Array, centred: bool = False) -> Tensor:

@@ -66,7 +66,9 @@ class EngineSpec(Strict):
         for name in sorted(self.model_fields_set - {"engine"}):
             owners = _owners(name)
             if self.engine not in owners:
-                problem = f"`{name}` is an option of {' and '.join(owners)}, not of {self.engine}: leave it out"
+                chosen = self.command or "engine" in self.model_fields_set
+                remedy = "leave it out" if chosen else f"give `engine: {owners[0]}`"
+                problem = f"`{name}` is an option of {' and '.join(owners)}, not of {self.engine}: {remedy}"
                 raise mistake(problem, name)
         if self.engine == "ctranslate2" and (self.model is None) == (not self.models):
             raise ValueError("give `model` (one folder for all languages) or `models` (language -> folder)")

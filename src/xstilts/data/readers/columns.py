@@ -66,6 +66,9 @@ class ColumnReader:
 
     def placed(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Placed:
         """Examples with the lines they are in."""
+        kind = TYPES.get(self.type)
+        if kind.raw and kind_of(path) not in TABLES and self.columns["text"] == kind.fields["text"]:
+            return ((None, example) for example in plain_lines(path, language))  # of any size: no ids are remembered
         return check(self._examples(path, language, Counter() if cleaned is None else cleaned), path, language)
 
     def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Placed:
@@ -73,8 +76,6 @@ class ColumnReader:
         gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
         if self.type == "tagging" and kind_of(path) not in RECORDS:
             yield from self._sentences(path, gold)
-        elif kind.raw and kind_of(path) not in TABLES and self.columns["text"] == kind.fields["text"]:
-            yield from ((None, example) for example in plain_lines(path, language))
         else:
             assert kind.make is not None
             for row in table_rows(path, self.header, language):

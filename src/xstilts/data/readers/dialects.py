@@ -147,7 +147,7 @@ def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
 
 def _first_row(table: TableFile, separator: str) -> list[str]:
     try:
-        return next(csv_cells(table.text, separator, table.path))[1]
+        return next(csv_cells(table.text[: 1 << 16], separator, table.path))[1]
     except DataError:
         return []
 

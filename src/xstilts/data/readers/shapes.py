@@ -100,7 +100,7 @@ def make_choice(row: Row, gold: Gold | None) -> ex.Example:
         raise row.error("choices should be two or more texts, none of them empty")
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
-        raise row.error("neither context nor question")
+        raise row.error("the row has neither context nor question")
     label = gold.choice(row, names, len(choices)) if gold else None
     return ex.ChoiceExample(row.id(), context, question, choices, label)
 

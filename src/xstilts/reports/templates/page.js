@@ -6,7 +6,7 @@ const make = (tag, fields = {}, ...children) => {
   return one;
 };
 const points = (value) => value.toFixed(1).replace("-", "−").replace("−0.0", "0.0");
-const signed = (value) => (value > 0.04 ? "+" : "") + points(value);
+const signed = (value) => (value > 0 && points(value) !== "0.0" ? "+" : "") + points(value);
 const ends = (low, high, show) => (low === null ? "" : ` [${show(low)}, ${show(high)}]`);
 const bounded = (value) => points(Math.max(0, Math.min(100, value)));
 
@@ -136,7 +136,8 @@ const draw = () => {
     return made;
   };
   const means = shown.map((column, number) => {
-    const known = rows.map((row) => row.cells[number]).filter((cell) => cell && cell.value !== null);
+    const all = rows.map((row) => row.cells[number]).filter((cell) => cell && cell.value !== null);
+    const known = all.some((cell) => cell.gain) ? all.filter((cell) => cell.gain) : all;
     if (!known.length) return make("td");
     const mean = known.reduce((sum, cell) => sum + cell.value, 0) / known.length;
     return make("td", { textContent: known[0].gain ? signed(mean) : points(mean) });
@@ -158,7 +159,7 @@ const choice = (label, options, name) => {
   select.addEventListener("change", () => {
     state[name] = name === "model" ? Number(select.value) : select.value;
     state.sort = -1;
-    if (name === "model") fill();
+    if (name === "model") { fill(); tools.querySelector("select").focus(); }
     draw();
   });
   select.value = state[name];
