@@ -14,6 +14,7 @@ from xstilts.core.errors import XstiltsError
 from xstilts.reports import About, Named, analyse
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT
 from xstilts.reports.cells import interval, points, share, signed
+from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings, verdict
 from xstilts.reports.layers import layer_tables
 from xstilts.reports.methods import methods
@@ -342,3 +343,10 @@ def test_an_intermediate_task_without_the_source_language_is_judged_on_the_mean_
     assert (line.cells[0].detail, line.cells[1].text, line.cells[-1].text) == ("in ha, sw", "57.0", "learned")
     assert "measured in those it was trained in" in table.caption
     assert not any(flag.task == "ner" for flag in found.flags)
+
+
+def test_a_report_of_an_unfinished_run_has_all_chapters_that_can_be_written():
+    found = analyse(experiment(), replace(ABOUT, targets=("topics", "pairs", "not run yet")), QUICK)
+    page = contents(found)
+    assert "results" in [chapter.name for chapter in page.chapters]
+    assert "choice" not in [chapter.name for chapter in page.chapters]
