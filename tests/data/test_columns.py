@@ -186,7 +186,7 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         {"choices": ["one", "twoo"]},
         "a.csv:1: no column 'twoo' for choices; columns here: context, one, two, label; did you mean 'two'?"),
     "nothing to choose by": ("a.jsonl", lines({"choices": ["a", "b"], "label": 0}), "multiple_choice", {},
-        "a.jsonl:1: neither context nor"),
+        "a.jsonl:1: the row has neither context nor"),
     "an answer elsewhere": ("a.jsonl", lines({**SPAN, "answers": [{"text": "trams", "start": 28}]}), "span_qa", {},
         "a.jsonl:1: answer 'trams' is not at 28 of the passage; it is at 27"),
     "an answer nowhere": ("a.jsonl", lines({**SPAN, "answers": [{"text": "Tram", "start": -1}]}), "span_qa", {},

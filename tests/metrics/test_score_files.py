@@ -182,7 +182,7 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
         "pawsx",
         "0\n" * 10,
         "1\n" * 10,
-        r"g: all 10 gold labels are '0': a test file with its gold taken",
+        r"g: all 10 gold labels are '0': the gold of this test file was removed",
     ),
     ("blanked tags", "panx", "O\n" * 12, "O\n" * 12, r"all 12 gold labels are 'O'"),
     ("words for tags", "panx", "Ada\nmet\n", "O\nO\n", r"g:1: 'Ada' is no label of panx"),

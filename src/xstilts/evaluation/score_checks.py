@@ -13,7 +13,7 @@ from xstilts.evaluation.prediction_files import Entry
 from xstilts.tasks import Task
 
 PLACEHOLDER_ROWS = 10
-"""From so many rows on, gold with one label only is a file whose gold was taken away."""
+"""From so many rows on, gold with one label only is a file whose gold was removed."""
 
 
 class ScoredFiles(NamedTuple):
