@@ -37,15 +37,18 @@ def write_report(table: ScoreTable, about: About, directory: Path, options: Repl
 
 def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
     """Write the report of estimates that are already computed, and of a study."""
-    found = contents(analysis, study)
+    found, listed = contents(analysis, study), dict(FILES)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))
     rows = list(gain_rows(analysis))
     analysis.table.to_csv(directory / "scores.csv")
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
+    if analysis.about.inputs:
+        write_text(directory / "inputs.csv", csv_text(list(analysis.about.inputs[0]), map(dict, analysis.about.inputs)))
+        listed["inputs.csv"] = "the data and model files that were read, with their checksums"
     write_text(directory / "report.md", report(found))
     write_text(directory / "tables.tex", tables(found))
-    listed = {**FILES, **{figure.file: figure.title for figure in found.figures()}}
+    listed |= {figure.file: figure.title for figure in found.figures()}
     write_text(directory / "index.html", page(found, listed))
     return directory / "index.html"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,8 +75,11 @@ def report(
     folder = report_folder(experiment, place.root) if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
-    command = command or f"xstilts report {experiment.file or experiment.name}"
-    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, texts)
+    grid, file = grid_of(experiment, place, data), experiment.file
+    name = str(file.relative_to(Path.cwd()) if file and file.is_relative_to(Path.cwd()) else file or experiment.name)
+    folders = [word for one in grid.data for word in ("--data", str(one))]
+    ran = shlex.join(["xstilts", "run", name, *folders])
+    write_report_of(grid, place, f"{ran}\n{command or f'xstilts report {name}'}", folder, spec, texts)
     return folder / "index.html"
 
 
