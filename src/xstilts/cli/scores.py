@@ -15,6 +15,7 @@ from xstilts.cli.output import lines, show, table
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import meant
 from xstilts.graph.store import Store
+from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.loading import load, load_study
@@ -73,6 +74,9 @@ def report(
     texts: Annotated[
         bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
     ] = False,
+    pdf: Annotated[
+        bool, Option("--pdf", help="Write the figures as PDF too (extra `pdf`: CairoSVG); they are SVG otherwise.")
+    ] = False,
 ) -> None:
     """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
@@ -81,7 +85,9 @@ def report(
     """
     experiment, spec = load_study(file)
     command = opt.command("report", file, data) + " --texts" * texts
-    lines([str(write_report(experiment, store, to, data, command, spec, texts))])
+    draw = converter() if pdf else None
+    page = write_report(experiment, store, to, data, command, spec, texts)
+    lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 
 def score(

@@ -20,6 +20,7 @@ from xstilts.stats.table import ScoreTable, csv_text
 
 FILES = {
     "scores.csv": "every score, one per line, with its signature",
+    "scores.parquet": "the same as Parquet, with the same columns",
     "estimates.csv": "every mean and difference with interval and p values",
     "report.md": "this report as Markdown",
     "tables.tex": "its tables as LaTeX (booktabs)",
@@ -40,15 +41,16 @@ def write_analysis(analysis: Analysis, directory: Path, study: Study | None = No
     found, listed = contents(analysis, study), dict(FILES)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))
+        listed[figure.file] = figure.title
     rows = list(gain_rows(analysis))
     analysis.table.to_csv(directory / "scores.csv")
+    analysis.table.to_parquet(directory / "scores.parquet")
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
     if analysis.about.inputs:
         write_text(directory / "inputs.csv", csv_text(list(analysis.about.inputs[0]), map(dict, analysis.about.inputs)))
         listed["inputs.csv"] = "the data and model files that were read, with their checksums"
     write_text(directory / "report.md", report(found))
     write_text(directory / "tables.tex", tables(found))
-    listed |= {figure.file: figure.title for figure in found.figures()}
     write_text(directory / "index.html", page(found, listed))
     return directory / "index.html"
 
