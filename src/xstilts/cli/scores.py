@@ -11,15 +11,16 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show, table
+from xstilts.cli.output import lines, show, table, terminal_width
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.languages import meant
 from xstilts.graph.store import Store
+from xstilts.reports import plain_comparison
 from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.loading import load, load_study
-from xstilts.session.results import collect, score_rows
+from xstilts.session.results import collect, compare, score_rows
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks.benchmarks import benchmark as benchmark_named
@@ -67,7 +68,10 @@ def scores(
 
 
 def report(
-    file: opt.File,
+    files: Annotated[
+        list[Path],
+        Argument(help="Experiment file (YAML), or the name of one that comes with xstilts; several are compared."),
+    ],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
@@ -80,13 +84,23 @@ def report(
 ) -> None:
     """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
-    Example:
+    Several files are compared with the first: gains over each experiment's own
+    baseline, and differences where target, languages, split, metric and
+    examples are the same.
+
+    Examples:
       xstilts report first.yaml --to report
+      xstilts report first.yaml second.yaml
     """
-    experiment, spec = load_study(file)
-    command = opt.command("report", file, data) + " --texts" * texts
-    draw = converter() if pdf else None
-    page = write_report(experiment, store, to, data, command, spec, texts)
+    if texts and len(files) > 1:
+        raise ConfigError("--texts shows examples of one experiment: name one FILE")
+    draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
+    command = opt.command("report", files, data) + " --texts" * texts
+    if len(files) > 1:
+        page, found = compare([one.experiment for one in loaded], store, to, data, command)
+        sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")
+    else:
+        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, texts)
     lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 

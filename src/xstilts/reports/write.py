@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts.core.files import write_text
 from xstilts.reports.about import About
 from xstilts.reports.analysis import Analysis, analyse
-from xstilts.reports.contents import contents
+from xstilts.reports.contents import Contents, contents
 from xstilts.reports.figures import literal
 from xstilts.reports.html import page
 from xstilts.reports.latex import tables
@@ -38,7 +38,12 @@ def write_report(table: ScoreTable, about: About, directory: Path, options: Repl
 
 def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
     """Write the report of estimates that are already computed, and of a study."""
-    found, listed = contents(analysis, study), dict(FILES)
+    return write_contents(contents(analysis, study), directory)
+
+
+def write_contents(found: Contents, directory: Path) -> Path:
+    """Write a page with all files beside it; returns the page's path."""
+    analysis, listed = found.analysis, dict(FILES)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))
         listed[figure.file] = figure.title

@@ -144,10 +144,11 @@ class ScoreTable:
         return {key: ScoreTable(tuple(rows)) for key, rows in parts.items()}
 
     def targets(self) -> ScoreTable:
-        """Main values of target tasks, without the validation scores of tasks that have test scores."""
+        """Main values of target tasks, without the validation scores of tasks that have test scores of the backbone."""
         rows = [row for row in self.rows if row.score.role == "target" and row.score.main]
-        tested = {row.score.task for row in rows if row.score.split == "test"}
-        return ScoreTable(tuple(r for r in rows if r.score.split == "test" or r.score.task not in tested))
+        tested = {(row.score.task, row.score.backbone) for row in rows if row.score.split == "test"}
+        kept = (r for r in rows if r.score.split == "test" or (r.score.task, r.score.backbone) not in tested)
+        return ScoreTable(tuple(kept))
 
     def to_csv(self, path: Path) -> None:
         """One score per line under a heading, without examples."""
