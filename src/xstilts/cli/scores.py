@@ -1,4 +1,4 @@
-"""`xstilts scores`, `report` and `score`: measured scores, official means, and scores of any prediction file."""
+"""`xstilts scores`, `report` and `score`: measured scores, rankings, official means, and scores of prediction files."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from xstilts.reports import plain_comparison
 from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
+from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
 from xstilts.session.results import collect, compare, score_rows
 from xstilts.session.results import report as write_report
@@ -30,7 +31,9 @@ SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed
 
 
 def scores(
-    file: opt.File,
+    file: Annotated[
+        Path | None, Argument(help="Experiment file (YAML), or a name. Default: rank all experiments of the store.")
+    ] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     task: Annotated[str | None, Option(help="Only scores of this task.")] = None,
@@ -40,17 +43,28 @@ def scores(
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Print every score of an experiment, with the signature of its protocol.
+    """Print every score of an experiment, or rank all experiments of a store.
+
+    With FILE, each score has the signature of its protocol. Without FILE, ranks
+    the recipes of all experiments in the store by target: mean zero-shot score
+    with its interval over seeds. Only rows with the same letter were measured
+    in the same way (languages, number of examples, split, metric, script).
 
     Examples:
       xstilts scores first.yaml --task xnli --language sw
       xstilts scores table1 --benchmark xtreme
+      xstilts scores --store runs
     """
     only = {"task": task, "language": (meant(language) or language) if language else None}
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark_named(benchmark) if benchmark else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
+    if file is None:
+        if asked or language:
+            raise ConfigError(f"--{'benchmark' if asked else 'language'} needs a FILE: without one, all are ranked")
+        show_leaderboard(Store(store, must_exist=True), task, as_json)
+        return
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
@@ -82,8 +96,9 @@ def report(
         bool, Option("--pdf", help="Write the figures as PDF too (extra `pdf`: CairoSVG); they are SVG otherwise.")
     ] = False,
 ) -> None:
-    """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
+    """Write the report from the results so far, or compare experiments.
 
+    Writes an HTML page, Markdown, LaTeX, CSV, Parquet and figures as SVG.
     Several files are compared with the first: gains over each experiment's own
     baseline, and differences where target, languages, split, metric and
     examples are the same.
@@ -128,6 +143,50 @@ def score(
         show([row.row() for row in found], as_json)
     else:
         lines(f"{row.metric:<18}{row.value:8.2f}   {row.signature}" for row in found)
+
+
+def show_leaderboard(place: Store, task: str | None, as_json: bool) -> None:
+    """Print a table for each target, with a letter for each protocol and what it is."""
+    found, notes = leaderboard(place)
+    targets = list(dict.fromkeys(row.target for row in found))
+    if task is not None and task not in targets:
+        raise UnknownName("task", task, targets)
+    rows = []
+    for target in [task] if task else targets:
+        part = [row for row in found if row.target == target]
+        protocols = list(dict.fromkeys(row.protocol for row in part))
+        letters = {one: _letter(number) for number, one in enumerate(protocols)}
+        if as_json:
+            rows += [{**row._asdict(), "protocol": letters[row.protocol], **asdict(row.protocol)} for row in part]
+            continue
+        lines([*([""] if target != targets[0] and not task else []), target])
+        table([_ranked(row, letters[row.protocol]) for row in part])
+        first, *others = protocols
+        lines(
+            [
+                f"a: {first.words}",
+                *(f"{letters[one]}, not comparable with a: {'; '.join(one.differs(first))}" for one in others),
+            ]
+        )
+    if as_json:
+        show(rows, as_json)
+    sys.stderr.writelines(f"note: {note}\n" for note in notes)
+
+
+def _letter(number: int) -> str:
+    """a, b ... z, a2, b2 ..."""
+    return chr(ord("a") + number % 26) + (str(number // 26 + 1) if number >= 26 else "")
+
+
+def _ranked(row: Ranked, letter: str) -> dict[str, Any]:
+    ends = (
+        f"{max(0.0, row.low):.1f} to {min(100.0, row.high):.1f}"
+        if row.low is not None and row.high is not None
+        else "-"
+    )
+    counts = {"languages": row.languages, "seeds": row.seeds}
+    names = {"experiment": row.experiment, "backbone": row.backbone, "recipe": row.recipe}
+    return {"protocol": letter, "score": f"{row.score:.1f}", "interval": ends, **counts, **names}
 
 
 def show_averages(found: Averages, as_json: bool) -> None:

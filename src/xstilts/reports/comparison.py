@@ -157,8 +157,14 @@ def _together(sides: Sequence[Side]) -> About:
         question=f"How do the results of {names} differ?",
         description="\n\n".join(f"{about.experiment}: {about.description}" for about in abouts if about.description),
         experiment=names,
-        **{name: every(name) for name in ("backbones", "recipes", "targets", "control_recipes", "limitations")},
-        **{name: every(name) for name in ("selection", "failed", "facts")},
+        backbones=every("backbones"),
+        recipes=every("recipes"),
+        targets=every("targets"),
+        control_recipes=every("control_recipes"),
+        limitations=every("limitations"),
+        selection=every("selection"),
+        failed=every("failed"),
+        facts=every("facts"),
         logged=tuple(one for about in abouts for one in about.logged),
         languages=tuple(languages.values()),
         controls={key: kind for about in abouts for key, kind in about.controls.items()},
@@ -180,10 +186,10 @@ def _pairs(analysis: Analysis, target: str, names: Sequence[str]) -> Iterator[Pa
     for section in analysis.sections:
         for name in names[1:]:
             if section.backbone.startswith(f"{name}: "):
-                same = own.get(section.backbone.removeprefix(f"{name}: "))
-                other = same or (next(iter(own.values())) if len(own) == 1 else None)
-                for run in section.runs if other else ():
-                    yield Pair(target, run, Run(other.backbone, run.recipe))
+                alone = next(iter(own)) if len(own) == 1 else ""
+                other = own.get(section.backbone.removeprefix(f"{name}: "), own.get(alone))
+                if other is not None:
+                    yield from (Pair(target, run, Run(other.backbone, run.recipe)) for run in section.runs)
 
 
 def comparison_tables(found: Comparison) -> list[Table]:

@@ -108,7 +108,7 @@ def _tokens(record: Record) -> int | None:
     if record.kind != "train":
         return None
     with suppress(OSError, XstiltsError, KeyError, TypeError):
-        return sum(task["tokens"] for task in read_json(record.directory / "summary.json")["tasks"].values())
+        return sum(int(task["tokens"]) for task in read_json(record.directory / "summary.json")["tasks"].values())
     return None
 
 

@@ -48,12 +48,11 @@ class Protocol:
 
     @property
     def words(self) -> str:
-        """`test, accuracy, 14 languages (ar, bg ...), 500 examples each`."""
-        counts = sorted({number for _, number in self.examples})
-        number = f"{counts[0]} to {counts[-1]} examples" if len(counts) > 1 else f"{counts[0]} examples"
-        codes = f"{len(self.languages)} language{'s' * (len(self.languages) > 1)} ({', '.join(self.languages)})"
+        """`test, accuracy, 14 languages, 100 to 500 examples each`."""
+        codes = f"{len(self.languages)} language{'s' * (len(self.languages) > 1)}"
         kind = " and ".join(self.metrics).replace("_", " ")
-        return f"{' and '.join(self.splits)}, {kind}, {codes}, {number} each" + ", oracle" * self.oracle
+        number = _range(dict(self.examples), self.languages)
+        return f"{' and '.join(self.splits)}, {kind}, {codes}, {number} examples each" + ", oracle" * self.oracle
 
     def differs(self, other: Protocol) -> list[str]:
         """Why its mean cannot be compared with another's: this value against the other's, for each that differs."""
