@@ -73,15 +73,20 @@ def report(
     texts: Annotated[
         bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
     ] = False,
+    diagnostics: Annotated[
+        bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
+    ] = False,
 ) -> None:
     """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
-    Example:
+    Examples:
       xstilts report first.yaml --to report
+      xstilts report first.yaml --diagnostics
     """
     experiment, spec = load_study(file)
-    command = opt.command("report", file, data) + " --texts" * texts
-    lines([str(write_report(experiment, store, to, data, command, spec, texts))])
+    also = [name for name, asked in (("texts", texts), ("diagnostics", diagnostics)) if asked]
+    command = opt.command("report", file, data) + "".join(f" --{name}" for name in also)
+    lines([str(write_report(experiment, store, to, data, command, spec, also))])
 
 
 def score(

@@ -1,0 +1,167 @@
+"""Scores by properties of the examples, as in XTREME-R: by length, label, and type of entity.
+
+Ruder et al. 2021 (arXiv 2104.07412) break scores down with ExplainaBoard, which cuts lengths into four buckets of about
+equal size. A score within a bucket is the target's own metric over the examples, or the entities, of the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from xstilts.reports.analysis import ZERO_SHOT, Analysis, Compared, Finding, Section, compare
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, points
+from xstilts.reports.questions import Answer, tally
+from xstilts.reports.tables import cell
+from xstilts.stats.estimates import Estimate, estimate, family
+from xstilts.stats.replicates import replicates
+from xstilts.stats.series import Series
+from xstilts.stats.table import Run, ScoreTable
+
+LEAST, FEW = 5, 30
+"""Examples that a language needs in a bucket to count there, and that a bucket needs for an interval."""
+TOO_FEW = "too few"
+EXPLAINED = (
+    "Lengths are in characters, those of tagged sentences and of entities in words. Their buckets are quarters of the "
+    "examples in the source language, or in all languages where there are none, and the same for all languages. A score "
+    "is the metric of the target over the examples of a bucket; of entities, over the gold and predicted entities in it. "
+    f"A language with fewer than {LEAST} examples in a bucket is left out of it; {TOO_FEW}: fewer than {FEW} in all "
+    "languages. A dot: clear after correction for all buckets of the target."
+)
+ENDS = {"": "value", "_low": "low", "_high": "high"}
+
+
+class Bucket(NamedTuple):
+    """Findings over the examples of a target that share a property.
+
+    Attributes:
+        property, label: the property, and its value or range: `context length`, `401–620`.
+        cut: whose examples the buckets were made from: a language code, or `all languages`.
+        language: one language; empty for the mean over `languages` of them.
+        examples: how many there are, over these languages.
+    """
+
+    backbone: str
+    target: str
+    property: str
+    label: str
+    cut: str
+    language: str
+    languages: int
+    examples: int
+    findings: Mapping[Run, Finding] = MappingProxyType({})
+
+
+class Part(NamedTuple):
+    """The scores of a target within one bucket of a property; `cut`: whose examples the buckets were made from."""
+
+    property: str
+    label: str
+    cut: str
+    table: ScoreTable
+
+
+Parts = Callable[[str, Collection[Run]], Iterable[Part]]
+"""(target, runs) -> its buckets in the order to show."""
+
+
+def diagnose(analysis: Analysis, parts: Parts) -> Analysis:
+    """With scores and gains in each bucket: the mean over zero-shot languages, then each language."""
+    places = product(analysis.sections, analysis.about.targets)
+    return replace(analysis, buckets=tuple(one for at in places for one in _of_target(analysis, *at, parts)))
+
+
+def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) -> Iterator[Bucket]:
+    codes = analysis.languages[target, analysis.scope_of(target, ZERO_SHOT)]
+    found: list[tuple[Bucket, Mapping[Run, Compared]]] = []
+    for part in parts(target, section.runs):
+        sizes: dict[str, int] = {}
+        for score in part.table.scores:
+            sizes[score.language] = min(score.n, sizes.get(score.language, score.n))
+        kept, task = [code for code in codes if sizes.get(code, 0) >= LEAST], replicates(part.table, target)
+        for language in ("", *kept):
+            counted = [language] if language else kept
+            examples = sum(sizes.get(code, 0) for code in counted or codes)
+            at = Bucket(section.backbone, target, *part[:3], language, len(counted), examples)
+            compared = {run: compare(task, run, section.baseline, counted) for run in section.runs} if counted else {}
+            found.append((at, compared))
+    gains: dict[tuple[int, Run], Series] = {
+        (number, run): one.gain
+        for number, (at, compared) in enumerate(found)
+        for run, one in compared.items()
+        if one.gain is not None and at.examples >= FEW and not at.language
+    }
+    groups = [f"{section.baseline} {target}"] * len(gains)
+    estimates = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
+    for number, (at, compared) in enumerate(found):
+        findings = {
+            run: Finding(
+                _estimate(analysis, one.own, at), estimates.get((number, run)) or _estimate(analysis, one.gain, at)
+            )
+            for run, one in compared.items()
+        }
+        yield at._replace(findings=findings)
+
+
+def _estimate(analysis: Analysis, series: Series | None, at: Bucket) -> Estimate | None:
+    """Of few examples the value alone."""
+    if series is None:
+        return None
+    found = estimate(series, analysis.options)
+    return found if at.examples >= FEW else replace(found, low=None, high=None, p=None)
+
+
+def diagnostics(analysis: Analysis, section: Section) -> Answer | None:
+    """On which examples do recipes gain or lose? A table for each target."""
+    buckets = [one for one in analysis.buckets if one.backbone == section.backbone and not one.language]
+    known = [
+        (f"{run.recipe} on {at.target}, {at.property} {at.label}", one.gain)
+        for at in buckets
+        for run, one in at.findings.items()
+        if one.gain is not None and at.examples >= FEW
+    ]
+    if not known:
+        return None
+    said = tally(known, "combination", ("lose clearly", "gain clearly"), "largest difference")
+    targets = dict.fromkeys(at.target for at in buckets)
+    return Answer(
+        f"{analysis.name(section.backbone)}By bucket of examples and recipe: {said}.",
+        tuple(_table(analysis, section, [at for at in buckets if at.target == target]) for target in targets),
+    )
+
+
+def _table(analysis: Analysis, section: Section, buckets: list[Bucket]) -> Table:
+    target, most = buckets[0].target, max(at.languages for at in buckets)
+    rows = []
+    for at in buckets:
+        own, *gains = (at.findings.get(run, Finding()) for run in section.runs)
+        score = Cell(points(own.absolute.value)) if own.absolute else Cell(GAP)
+        few = at.examples < FEW or not at.languages
+        cells = (score, Cell(str(at.examples)), *(Cell(TOO_FEW) if few else cell(one, False) for one in gains))
+        less = count(at.languages, "language") if at.languages < most else ""
+        rows.append(Row(f"{at.property} {at.label}", cells, detail=less))
+    cuts = [analysis.about.language(code).label for code in dict.fromkeys(at.cut for at in buckets)]
+    caption = (
+        f"{analysis.about.backbone(section.backbone).label}, {target}: score of {section.baseline.recipe} in "
+        f"{count(most, 'language')} without labels, and gains of the other recipes, in points. Quarters of the examples "
+        f"in {' or '.join(cuts)}."
+    )
+    head = (target, section.baseline.recipe, "examples", *(run.recipe for run in section.runs[1:]))
+    return Table(f"diagnostics {section.backbone} {target}", caption, tuple(map(Column, head)), tuple(rows))
+
+
+def bucket_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    """Every score and gain within a bucket as a flat row, for CSV; `language` is empty for means."""
+    for at in analysis.buckets:
+        for run, found in at.findings.items():
+            own, gain = found.absolute, found.gain
+            yield {
+                **{"backbone": run.backbone, "recipe": run.recipe, "target": at.target, "property": at.property},
+                **{"bucket": at.label, "language": at.language, "languages": at.languages, "examples": at.examples},
+                **{f"score{end}": getattr(own, name, None) for end, name in ENDS.items()},
+                **{f"gain{end}": getattr(gain, name, None) for end, name in ENDS.items()},
+                **{"p": gain and gain.p, "p_table": gain and gain.p_table, "clear": gain and gain.clear},
+            }
