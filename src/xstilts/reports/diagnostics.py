@@ -25,11 +25,12 @@ LEAST, FEW = 5, 30
 """Examples that a language needs in a bucket to count there, and that a bucket needs for an interval."""
 TOO_FEW = "too few"
 EXPLAINED = (
-    "Lengths are in characters, those of tagged sentences and of entities in words. Their buckets are quarters of the "
-    "examples in the source language, or in all languages where there are none, and the same for all languages. A score "
-    "is the metric of the target over the examples of a bucket; of entities, over the gold and predicted entities in it. "
-    f"A language with fewer than {LEAST} examples in a bucket is left out of it; {TOO_FEW}: fewer than {FEW} in all "
-    "languages. A dot: clear after correction for all buckets of the target."
+    "By properties of the examples, as in XTREME-R (Ruder et al. 2021); means over zero-shot languages. Lengths are in "
+    "characters, those of tagged sentences and of entities in words. They are cut at the quartiles of the examples in "
+    "the source language (of all examples if it has none), and at the same points in every language. A score is the "
+    "target's metric over the examples of a bucket; of entities, over the gold and predicted entities in it. Languages "
+    f"with fewer than {LEAST} examples in a bucket are left out of it; {TOO_FEW}: fewer than {FEW} in all languages. A "
+    "dot: clear after correction for all buckets of the target."
 )
 ENDS = {"": "value", "_low": "low", "_high": "high"}
 
@@ -146,8 +147,8 @@ def _table(analysis: Analysis, section: Section, buckets: list[Bucket]) -> Table
     cuts = [analysis.about.language(code).label for code in dict.fromkeys(at.cut for at in buckets)]
     caption = (
         f"{analysis.about.backbone(section.backbone).label}, {target}: score of {section.baseline.recipe} in "
-        f"{count(most, 'language')} without labels, and gains of the other recipes, in points. Quarters of the examples "
-        f"in {' or '.join(cuts)}."
+        f"{count(most, 'language')}, and gains of the other recipes, in points. Lengths are cut at the quartiles in "
+        f"{' or '.join(cuts)}."
     )
     head = (target, section.baseline.recipe, "examples", *(run.recipe for run in section.runs[1:]))
     return Table(f"diagnostics {section.backbone} {target}", caption, tuple(map(Column, head)), tuple(rows))
