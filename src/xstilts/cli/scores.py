@@ -18,7 +18,7 @@ from xstilts.graph.store import Store
 from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.loading import load, load_study
-from xstilts.session.results import collect, score_rows
+from xstilts.session.results import Also, collect, score_rows
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks.benchmarks import benchmark as benchmark_named
@@ -84,7 +84,8 @@ def report(
       xstilts report first.yaml --diagnostics
     """
     experiment, spec = load_study(file)
-    also = [name for name, asked in (("texts", texts), ("diagnostics", diagnostics)) if asked]
+    asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
+    also = [name for name, given in asked.items() if given]
     command = opt.command("report", file, data) + "".join(f" --{name}" for name in also)
     lines([str(write_report(experiment, store, to, data, command, spec, also))])
 

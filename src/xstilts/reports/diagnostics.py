@@ -97,12 +97,12 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
     }
     groups = [f"{section.baseline} {target}"] * len(gains)
     estimates = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
-    for number, (at, compared) in enumerate(found):
+    for number, (at, every) in enumerate(found):
         findings = {
             run: Finding(
                 _estimate(analysis, one.own, at), estimates.get((number, run)) or _estimate(analysis, one.gain, at)
             )
-            for run, one in compared.items()
+            for run, one in every.items()
         }
         yield at._replace(findings=findings)
 
@@ -150,7 +150,7 @@ def _table(analysis: Analysis, section: Section, buckets: list[Bucket]) -> Table
         f"{count(most, 'language')}, and gains of the other recipes, in points. Lengths are cut at the quartiles in "
         f"{' or '.join(cuts)}."
     )
-    head = (target, section.baseline.recipe, "examples", *(run.recipe for run in section.runs[1:]))
+    head = (target, section.baseline.recipe, "n", *(run.recipe for run in section.runs[1:]))
     return Table(f"diagnostics {section.backbone} {target}", caption, tuple(map(Column, head)), tuple(rows))
 
 
@@ -161,7 +161,7 @@ def bucket_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
             own, gain = found.absolute, found.gain
             yield {
                 **{"backbone": run.backbone, "recipe": run.recipe, "target": at.target, "property": at.property},
-                **{"bucket": at.label, "language": at.language, "languages": at.languages, "examples": at.examples},
+                **{"bucket": at.label, "language": at.language, "languages": at.languages, "n": at.examples},
                 **{f"score{end}": getattr(own, name, None) for end, name in ENDS.items()},
                 **{f"gain{end}": getattr(gain, name, None) for end, name in ENDS.items()},
                 **{"p": gain and gain.p, "p_table": gain and gain.p_table, "clear": gain and gain.clear},

@@ -50,7 +50,9 @@ class Items(NamedTuple):
     def within(self, inside: NDArray[np.bool_]) -> Measured:
         """The score of some items. The other examples stay with zeros, which pairs them between languages and runs."""
         ids, place = self.examples.ids, self.place[inside]
-        above, below = (np.bincount(place, of[inside], len(ids)) for of in (self.numerator, self.denominator))
+        above, below = (
+            np.bincount(place, of[inside].astype(np.float64), len(ids)) for of in (self.numerator, self.denominator)
+        )
         found = Examples(ids, above, below, self.examples.group)
         return Measured(replace(self.row.score, value=found.value, n=int(self.gold[inside].sum())), found)
 
@@ -87,6 +89,7 @@ def _buckets(values: NDArray[Any]) -> tuple[list[str], Callable[[NDArray[Any]], 
     """Names of buckets, and a function values -> [values, buckets]: the frequent labels, or quarters of equal size."""
     if values.dtype.kind == "U":
         labels = [label for label, _ in Counter(values.tolist()).most_common(MOST)]
+        labels = sorted(labels, key=int) if all(map(str.isdecimal, labels)) else labels
         return labels, lambda those: those[:, None] == np.array(labels)
     cuts = np.unique(np.quantile(values, QUARTERS, method="inverted_cdf"))
     ends = [int(cut) for cut in cuts if cut < values.max()]
