@@ -119,7 +119,7 @@ def test_units_have_the_type_and_the_words_of_gold_and_predicted_spans() -> None
     found = units([["O"], gold], [["O"], said], "entity_f1")
     rows = zip(*(values.tolist() for values in found), strict=True)
     assert sorted(rows) == [
-        (1, "LOC", 1, True, True, 2),
-        (1, "LOC", 2, False, False, 1),
-        (1, "PER", 2, True, False, 1),
+        (1, "LOC", 1, True, 2, 2),
+        (1, "LOC", 2, False, 0, 1),
+        (1, "PER", 2, True, 0, 1),
     ]

@@ -134,20 +134,15 @@ class Units(NamedTuple):
         sentence: position of its sentence; a span belongs to the sentence of its last word.
         type, words: of a span its type and length, of a word its gold tag and 1.
         gold: whether it is in the gold.
-        right: whether it is in the gold and predicted.
-        denominator: what it adds to the score's denominator.
+        numerator, denominator: what it adds to those of the score; the numerator of what is not right is 0.
     """
 
     sentence: NDArray[np.int64]
     type: NDArray[np.str_]
     words: NDArray[np.int64]
     gold: NDArray[np.bool_]
-    right: NDArray[np.bool_]
+    numerator: NDArray[np.int64]
     denominator: NDArray[np.int64]
-
-    @property
-    def numerator(self) -> NDArray[np.int64]:
-        return self.right * self.denominator
 
 
 def _span_units(golds: Sentences, predictions: Sentences, rule: Rule) -> Units:
@@ -162,14 +157,14 @@ def _span_units(golds: Sentences, predictions: Sentences, rule: Rule) -> Units:
     )
     asked = np.arange(ends.size) < sides[0][1].size
     hits = asked & right[ends]
-    return Units(sentence[ends], np.array([*types, ""])[kinds], ends - begins, asked, hits, 1 + hits)
+    return Units(sentence[ends], np.array([*types, ""])[kinds], ends - begins, asked, 2 * hits, 1 + hits)
 
 
 def _word_units(golds: Sentences, predictions: Sentences) -> Units:
     lengths = _check(golds, predictions)
     tags, said = (np.array([*chain.from_iterable(side)], dtype=np.str_) for side in (golds, predictions))
     ones = np.ones(tags.size, dtype=np.int64)
-    return Units(np.repeat(np.arange(lengths.size), lengths), tags, ones, ones > 0, tags == said, ones)
+    return Units(np.repeat(np.arange(lengths.size), lengths), tags, ones, ones > 0, 1 * (tags == said), ones)
 
 
 def units(golds: Sentences, predictions: Sentences, metric: str) -> Units:
@@ -185,7 +180,7 @@ def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[s
     found = _span_units(golds, predictions, rule)
     hits, asked, said = (
         np.bincount(found.sentence[where], minlength=len(golds)).astype(np.float64)
-        for where in (found.right, found.gold, found.right | ~found.gold)
+        for where in (found.numerator > 0, found.gold, (found.numerator > 0) | ~found.gold)
     )
     return {"f1": ratio(2 * hits, asked + said), "precision": ratio(hits, said), "recall": ratio(hits, asked)}
 

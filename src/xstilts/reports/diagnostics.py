@@ -96,23 +96,18 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
         if one.gain is not None and at.examples >= FEW and not at.language
     }
     groups = [f"{section.baseline} {target}"] * len(gains)
-    estimates = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
+    known = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
+
+    def estimated(series: Series | None, at: Bucket) -> Estimate | None:
+        """Of few examples the value alone."""
+        one = None if series is None else estimate(series, analysis.options)
+        return one if one is None or at.examples >= FEW else replace(one, low=None, high=None, p=None)
+
     for number, (at, every) in enumerate(found):
-        findings = {
-            run: Finding(
-                _estimate(analysis, one.own, at), estimates.get((number, run)) or _estimate(analysis, one.gain, at)
-            )
-            for run, one in every.items()
-        }
-        yield at._replace(findings=findings)
-
-
-def _estimate(analysis: Analysis, series: Series | None, at: Bucket) -> Estimate | None:
-    """Of few examples the value alone."""
-    if series is None:
-        return None
-    found = estimate(series, analysis.options)
-    return found if at.examples >= FEW else replace(found, low=None, high=None, p=None)
+        pairs = {run: (estimated(one.own, at), estimated(one.gain, at)) for run, one in every.items()}
+        yield at._replace(
+            findings={run: Finding(own, known.get((number, run), gain)) for run, (own, gain) in pairs.items()}
+        )
 
 
 def diagnostics(analysis: Analysis, section: Section) -> Answer | None:

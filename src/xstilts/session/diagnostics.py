@@ -25,9 +25,9 @@ from xstilts.stats.table import Examples, Measured, Run, ScoreTable
 
 QUARTERS = (0.25, 0.5, 0.75)
 MOST = 20
-"""Labels that are shown, the most frequent."""
-Values = Mapping[str, NDArray[Any]]
-"""Property -> its value for each item."""
+"""Labels that are shown: those most frequent where lengths are cut."""
+Properties = Mapping[str, Mapping[str, int | str]]
+"""Example id -> property -> value."""
 
 
 class Items(NamedTuple):
@@ -37,6 +37,7 @@ class Items(NamedTuple):
         place: the example that it belongs to, by its position in `examples`.
         numerator, denominator: what it adds to those of the score.
         gold: whether it is in the gold: these are counted.
+        values: property -> its value for each item.
     """
 
     row: Measured
@@ -45,22 +46,28 @@ class Items(NamedTuple):
     numerator: NDArray[Any]
     denominator: NDArray[Any]
     gold: NDArray[np.bool_]
-    values: Values
+    values: Mapping[str, NDArray[Any]]
 
     def within(self, inside: NDArray[np.bool_]) -> Measured:
         """The score of some items. The other examples stay with zeros, which pairs them between languages and runs."""
         ids, place = self.examples.ids, self.place[inside]
-        above, below = (
-            np.bincount(place, of[inside].astype(np.float64), len(ids)) for of in (self.numerator, self.denominator)
-        )
+        sums = [np.bincount(place, of[inside], len(ids)) for of in (self.numerator, self.denominator)]
+        above, below = np.asarray(sums, dtype=np.float64)
         found = Examples(ids, above, below, self.examples.group)
         return Measured(replace(self.row.score, value=found.value, n=int(self.gold[inside].sum())), found)
 
 
 def parts_of(grid: Grid, store: Store, table: ScoreTable) -> Parts:
     """The buckets of every target. They raise `DataError` where the data files are gone or have other examples."""
-    stages = {cell.stage.key: cell.stage for cell in grid.cells}
-    read = _reader(store)
+    stages, known = {cell.stage.key: cell.stage for cell in grid.cells}, dict[tuple[str, ...], Properties]()
+
+    def read(data: Stage, language: str) -> Properties:
+        world, split = data.inputs.get("world"), split_of(data.config)
+        key = (data.config["task"], split, language, world.key if world else "")
+        if key not in known:  # by other tokenizers too
+            root = root_of(data.settings, {"world": store.directory(world)} if world else None)
+            known[key] = {one.id: properties(one) for one in task_of(data).load(root, split, language)}
+        return known[key]
 
     def parts(target: str, runs: Collection[Run]) -> Iterator[Part]:
         rows = [row for row in table.targets().rows if row.score.task == target and row.run in runs]
@@ -98,22 +105,7 @@ def _buckets(values: NDArray[Any]) -> tuple[list[str], Callable[[NDArray[Any]], 
     return names, lambda those: np.searchsorted(ends, those)[:, None] == np.arange(len(names))
 
 
-def _reader(store: Store) -> Callable[[Stage, str], Mapping[str, Mapping[str, int | str]]]:
-    """A function (prepare stage, language) -> example id -> its properties; stages of the same files read them once."""
-    known: dict[tuple[str, ...], Mapping[str, Mapping[str, int | str]]] = {}
-
-    def read(data: Stage, language: str) -> Mapping[str, Mapping[str, int | str]]:
-        world, split = data.inputs.get("world"), split_of(data.config)
-        key = (data.config["task"], split, language, world.key if world else "")
-        if key not in known:
-            root = root_of(data.settings, {"world": store.directory(world)} if world else None)
-            known[key] = {one.id: properties(one) for one in task_of(data).load(root, split, language)}
-        return known[key]
-
-    return read
-
-
-def _examples(row: Measured, examples: Examples, known: Mapping[str, Mapping[str, int | str]]) -> Items:
+def _examples(row: Measured, examples: Examples, known: Properties) -> Items:
     ids = examples.ids.tolist()
     if absent := [name for name in ids if name not in known]:
         raise DataError(
@@ -138,5 +130,5 @@ def _units(row: Measured, examples: Examples, stage: Stage, store: Store) -> Ite
     ids = examples.ids.tolist()
     found = units([golds[one] for one in ids], [said[one] for one in ids], metric)
     spans = metric in RULES and any("-" in tag for tags in golds.values() for tag in tags)
-    values: Values = {"entity type": found.type, "entity length": found.words} if spans else {"tag": found.type}
+    values = {"entity type": found.type, "entity length": found.words} if spans else {"tag": found.type}
     return Items(row, examples, found.sentence, found.numerator, found.denominator, found.gold, values)

@@ -85,12 +85,7 @@ def report(
 
 
 def write_report_of(
-    grid: Grid,
-    store: Store,
-    command: str,
-    folder: Path,
-    spec: StudySpec | None = None,
-    also: Collection[Also] = (),
+    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, also: Collection[Also] = ()
 ) -> tuple[Analysis, Study | None]:
     """Write the report of a grid, what it depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
