@@ -21,7 +21,7 @@ from xstilts.session.about import mixtures, official_means
 from xstilts.session.grid import grid_of
 from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
-from xstilts.session.results import collect, compare, score_rows
+from xstilts.session.results import Also, collect, compare, score_rows
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks.benchmarks import benchmark as benchmark_named
@@ -92,6 +92,9 @@ def report(
     texts: Annotated[
         bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
     ] = False,
+    diagnostics: Annotated[
+        bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
+    ] = False,
     pdf: Annotated[
         bool, Option("--pdf", help="Write the figures as PDF too (extra `pdf`: CairoSVG); they are SVG otherwise.")
     ] = False,
@@ -105,17 +108,20 @@ def report(
 
     Examples:
       xstilts report first.yaml --to report
+      xstilts report first.yaml --diagnostics
       xstilts report first.yaml second.yaml
     """
-    if texts and len(files) > 1:
-        raise ConfigError("--texts shows examples of one experiment: name one FILE")
+    asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
+    also = [name for name, given in asked.items() if given]
+    if also and len(files) > 1:
+        raise ConfigError(f"--{also[0]} shows examples of one experiment: name one FILE")
     draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
-    command = opt.command("report", files, data) + " --texts" * texts
+    command = opt.command("report", files, data) + "".join(f" --{name}" for name in also)
     if len(files) > 1:
         page, found = compare([one.experiment for one in loaded], store, to, data, command)
         sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")
     else:
-        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, texts)
+        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
     lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 

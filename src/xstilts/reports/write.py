@@ -9,6 +9,7 @@ from xstilts.core.files import write_text
 from xstilts.reports.about import About
 from xstilts.reports.analysis import Analysis, analyse
 from xstilts.reports.contents import Contents, contents
+from xstilts.reports.diagnostics import bucket_rows
 from xstilts.reports.figures import literal
 from xstilts.reports.html import page
 from xstilts.reports.latex import tables
@@ -25,6 +26,7 @@ FILES = {
     "report.md": "this report as Markdown",
     "tables.tex": "its tables as LaTeX (booktabs)",
 }
+BY_BUCKET = {"diagnostics.csv": "every score and gain by properties of the examples, by language too"}
 
 
 def write_report(table: ScoreTable, about: About, directory: Path, options: Replication | None = None) -> Path:
@@ -56,6 +58,9 @@ def write_contents(found: Contents, directory: Path) -> Path:
         listed["inputs.csv"] = "the data and model files that were read, with their checksums"
     write_text(directory / "report.md", report(found))
     write_text(directory / "tables.tex", tables(found))
+    if buckets := list(bucket_rows(analysis)):
+        write_text(directory / "diagnostics.csv", csv_text(list(buckets[0]), buckets))
+        listed |= BY_BUCKET
     write_text(directory / "index.html", page(found, listed))
     return directory / "index.html"
 

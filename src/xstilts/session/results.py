@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.scores import Score
@@ -17,14 +17,18 @@ from xstilts.graph.store import Store
 from xstilts.reports import Analysis, analyse, plain_report, write_analysis, write_contents
 from xstilts.reports.comparison import Comparison, Side, comparison_contents
 from xstilts.reports.comparison import compare as compare_sides
+from xstilts.reports.diagnostics import diagnose
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
 from xstilts.session import frame
 from xstilts.session.about import describe, texts_of
+from xstilts.session.diagnostics import parts_of
 from xstilts.session.grid import Data, Grid, grid_of, keep_table, report_folder
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.studies.spec import StudySpec
+
+Also = Literal["texts", "diagnostics"]
 
 
 def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
@@ -63,7 +67,7 @@ def report(
     data: Data = None,
     command: str = "",
     spec: StudySpec | None = None,
-    texts: bool = False,
+    also: Collection[Also] = (),
 ) -> Path:
     """Write the report of what is finished: a page, Markdown, CSV and plots. Returns the page's path.
 
@@ -71,7 +75,8 @@ def report(
         to: folder; default: `reports/NAME` in the store.
         command: the command line that repeats this.
         spec: the study that the experiment belongs to. Other arguments and errors as for `scores`.
-        texts: show the texts of wrong examples; read from the data, whose licences must allow it.
+        also: what to read from the data: `texts` of wrong examples, if its licences allow that; `diagnostics`, scores
+            by properties of the examples.
     """
     place = Store(Path(store), must_exist=True)
     folder = _folder(report_folder(experiment, place.root) if to is None else Path(to))
@@ -79,7 +84,7 @@ def report(
     name = str(file.relative_to(Path.cwd()) if file and file.is_relative_to(Path.cwd()) else file or experiment.name)
     folders = [word for one in grid.data for word in ("--data", str(one))]
     ran = shlex.join(["xstilts", "run", name, *folders])
-    write_report_of(grid, place, f"{ran}\n{command or f'xstilts report {name}'}", folder, spec, texts)
+    write_report_of(grid, place, f"{ran}\n{command or f'xstilts report {name}'}", folder, spec, also)
     return folder / "index.html"
 
 
@@ -113,12 +118,14 @@ def _folder(to: Path) -> Path:
 
 
 def write_report_of(
-    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, texts: bool = False
+    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, also: Collection[Also] = ()
 ) -> tuple[Analysis, Study | None]:
     """Write the report of a grid, what it depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
-    if texts:
+    if "texts" in also:
         found = replace(found, about=replace(found.about, texts=texts_of(grid)))
+    if "diagnostics" in also:
+        found = diagnose(found, parts_of(grid, store, found.table))
     study = study_of(spec, found) if spec else None
     write_analysis(found, folder, study)
     keep_table(grid, store, command, folder, plain_report(found), spec)

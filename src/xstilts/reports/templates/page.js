@@ -236,7 +236,7 @@ const charted = (chart, beside) => {
 const drawCurves = (view) => {
   const beside = data.charts.filter((chart) => chart.view === view);
   const shared = !view.endsWith("before the target");
-  const legend = make("p", { className: "legend" }, ...order.map((seed) => {
+  const legend = make("p", { className: "legend" }, make("b", { textContent: view }), ...order.map((seed) => {
     const word = make("span", { textContent: `seed ${seed}` });
     word.style.borderColor = colour(seed);
     return word;
