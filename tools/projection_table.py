@@ -22,8 +22,7 @@ from xstilts.microworld.encoders import encoder_path
 from xstilts.tasks import TASKS
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carrier
-from xstilts.translation.project import Align, Projector, Sentence, Translated
-from xstilts.translation.texts import Range, running_text
+from xstilts.translation.project import Align, Projector, Range, Sentence, Translated, running_text
 
 WORLDS, COUNT = (1, 2, 3), 100
 MEASURED = {"micro_qa": "qa", "micro_ner": "ner", "micro_tagging": "tagging"}

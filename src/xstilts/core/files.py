@@ -21,10 +21,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO
 
-from xstilts.core.decoding import decode, not_utf8
+from xstilts.core.decoding import DAMAGE, decode, not_utf8, packing_of, unpacked, unpacked_name
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.json_text import parse
-from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
 
 _DISK_FAULTS = {
     **dict.fromkeys(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)), "free some space, then run the same command again"),

@@ -24,9 +24,9 @@ from glob import escape, glob
 from os.path import normpath
 from pathlib import Path
 
+from xstilts.core.decoding import SUFFIXES, find
 from xstilts.core.errors import DataError
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
-from xstilts.core.packed import SUFFIXES, find
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""

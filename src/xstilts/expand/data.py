@@ -19,8 +19,7 @@ from xstilts.stages.describe import DataRequest
 from xstilts.stages.resolve import resolve
 from xstilts.stages.translations import Translator
 from xstilts.tasks import Task
-from xstilts.tasks.base import Split
-from xstilts.tasks.microworld import DOMAIN
+from xstilts.tasks.base import DOMAIN, Split
 from xstilts.translation.spec import SOURCE, TRANSLATING
 
 

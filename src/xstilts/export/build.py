@@ -26,9 +26,8 @@ from transformers import AutoTokenizer
 from xstilts.backbones.adapters import WEIGHTS, JoinedAdapter, join_adapters
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.load import ENCODER_OF, load_backbone, save_backbone
+from xstilts.backbones.load import ENCODER_OF, from_pretrained, load_backbone, save_backbone
 from xstilts.backbones.names import LAYER_FIELDS, Pooling
-from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import write_json
 from xstilts.export import check

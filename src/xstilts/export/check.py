@@ -18,8 +18,8 @@ from transformers import AutoTokenizer
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Segment
+from xstilts.backbones.load import from_pretrained
 from xstilts.backbones.packing import pack
-from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.seeds import generator
 from xstilts.data.examples import ChoiceExample, Example, SpanExample, TaggedExample, TextExample

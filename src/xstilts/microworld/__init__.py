@@ -9,7 +9,7 @@ Scores say something about the machinery, never about natural languages: grammar
 labels follow a few rules (`docs/microworld.md`). World 0 is for development.
 """
 
-from xstilts.microworld.languages import LANGUAGES, SOURCE, TARGETS
+from xstilts.microworld.grammar import LANGUAGES, SOURCE, TARGETS
 from xstilts.microworld.world import (
     DEFAULT,
     TINY,

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xstilts.core.files import write_json, write_jsonl, write_text
+from xstilts.microworld.concepts import Item, Utterance
 from xstilts.microworld.grammar import Grammar
 from xstilts.microworld.items import ENDINGS
-from xstilts.microworld.meaning import Item, Utterance
 
 Items = Sequence[Item]
 

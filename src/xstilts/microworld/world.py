@@ -14,12 +14,10 @@ from typing import Any, NamedTuple
 
 from xstilts.core.files import write_json
 from xstilts.microworld import concepts, formats, items
-from xstilts.microworld.dice import Dice
+from xstilts.microworld.concepts import Item, Utterance
 from xstilts.microworld.documents import document
-from xstilts.microworld.grammar import Grammar, draw_grammars
-from xstilts.microworld.languages import LANGUAGES, TARGETS
-from xstilts.microworld.meaning import Item, Utterance
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.grammar import LANGUAGES, TARGETS, Grammar, draw_grammars
+from xstilts.microworld.sampler import Dice, Sampler
 
 VERSION = 1
 """Raised when the bytes of a world change."""

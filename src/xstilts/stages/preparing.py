@@ -10,7 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.pretrained import from_pretrained
+from xstilts.backbones.load import from_pretrained
 from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_json

@@ -25,12 +25,11 @@ from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.align import Aligner
-from xstilts.translation.carry import Carried, Carrier
+from xstilts.translation.carry import Carried, Carrier, Judge
 from xstilts.translation.command import Command
 from xstilts.translation.engine import Engine
 from xstilts.translation.given import given
 from xstilts.translation.project import Projector, Translate
-from xstilts.translation.quality import Judge
 from xstilts.translation.spec import TRANSLATING, Quality
 
 TOGETHER = 512

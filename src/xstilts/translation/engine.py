@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from xstilts.backbones.pretrained import from_pretrained
+from xstilts.backbones.load import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.translation.project import Translated
 

@@ -19,8 +19,7 @@ from xstilts.data.examples import Answer, Example, SpanExample, TextExample
 from xstilts.data.readers.common import one_of, tab_rows
 from xstilts.data.readers.pairs import NLI_SPELLINGS
 from xstilts.tasks import Task
-from xstilts.translation.carry import Carried, example_texts
-from xstilts.translation.quality import Judge
+from xstilts.translation.carry import Carried, Judge, example_texts
 
 
 class _Given(NamedTuple):

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xstilts.core.decoding import decode, is_utf16
+from xstilts.core.decoding import SUFFIXES, decode, is_utf16
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, packing, read_bytes
-from xstilts.core.packed import SUFFIXES
 from xstilts.data.readers.common import csv_cells, lined, shown
 
 RECORDS = ("jsonl", "ndjson", "json", "parquet")

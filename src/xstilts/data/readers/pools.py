@@ -16,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.decoding import SUFFIXES, find, unpacked_name
 from xstilts.core.errors import DataError
-from xstilts.core.packed import SUFFIXES, find, unpacked_name
 from xstilts.data.examples import PoolExample
 from xstilts.data.readers.common import Ids, Placed, Row, beside, checked, json_rows, lines_of, shown
 from xstilts.data.readers.squad import paragraphs
