@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import new_folder, read_jsonl, write_text
 from xstilts.evaluation import prediction_files as forms
-from xstilts.evaluation.score_checks import values_of as plain
+from xstilts.evaluation.prediction_files import values_of as plain
 from xstilts.tasks import TASKS
 
 
