@@ -15,14 +15,12 @@ class _KeyTwice(ValueError):
     """A key occurs twice in an object; Python's parser would keep the last value."""
 
 
-def parse(text: str, path: Path, line: int | None = None) -> Any:
-    """The value of a JSON text. Raises `DataError` with `line`, else with the line of the error."""
-    return _named(lambda: json.loads(text), path, line)
+def parse(text: str, path: Path, line: int | None = None, strict: bool = False) -> Any:
+    """The value of a JSON text. Raises `DataError` with `line`, else with the line of the error.
 
-
-def parse_strictly(text: str, path: Path, line: int | None = None) -> Any:
-    """`parse`, which also refuses an object in which a key occurs twice."""
-    return _named(lambda: json.loads(text, object_pairs_hook=_once), path, line)
+    `strict` also refuses an object in which a key occurs twice.
+    """
+    return _named(lambda: json.loads(text, object_pairs_hook=_once if strict else None), path, line)
 
 
 def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
@@ -40,7 +38,7 @@ def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
             if row.rstrip().endswith(","):
                 raise _comma(path, number)
             if row.strip():
-                yield number, number, parse_strictly(row, path, number)
+                yield number, number, parse(row, path, number, strict=True)
         return
     if first[0].startswith("["):
         found = _several(text, first.start(), path, to_end=True)
@@ -59,7 +57,7 @@ def _data(text: str, values: list[Any], path: Path) -> Iterator[tuple[int, Any]]
         if [value for _, value in found] == values:
             yield from found
             return
-    parse_strictly(text, path)
+    parse(text, path, strict=True)
     yield from ((1, value) for value in values)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_text
-from xstilts.core.json_text import parse_strictly, rows
+from xstilts.core.json_text import parse, rows
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
 from xstilts.data.readers.tagging import udpos
@@ -168,7 +168,7 @@ def _by_id(path: Path, form: str) -> Iterator[Entry]:
     if is_json_lines(path):
         yield from json_rows(path)
         return
-    if not isinstance(document := parse_strictly(read_text(path), path), dict):
+    if not isinstance(document := parse(read_text(path), path, strict=True), dict):
         raise DataError(f"expected an object of {form}, or rows {_FORM}", path)
     yield from (Entry(None, value, name) for name, value in document.items())
 

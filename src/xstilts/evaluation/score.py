@@ -256,5 +256,4 @@ def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     if not (golds := forms.pairs(files.gold)):
         raise DataError("holds no pairs", files.gold)
-    grouped = group_pairs(golds, forms.pairs(files.predictions))
-    return Matched(grouped.golds, grouped.predictions, len(set(golds)))
+    return Matched(*group_pairs(golds, forms.pairs(files.predictions)), len(set(golds)))

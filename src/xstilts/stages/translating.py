@@ -26,8 +26,7 @@ from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier, Judge
-from xstilts.translation.command import Command
-from xstilts.translation.engine import Engine
+from xstilts.translation.engine import Command, Engine
 from xstilts.translation.given import given
 from xstilts.translation.project import Projector, Translate
 from xstilts.translation.spec import TRANSLATING, Quality

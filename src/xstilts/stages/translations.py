@@ -17,7 +17,7 @@ from xstilts.stages.describe import make
 from xstilts.stages.digests import digest
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import form_of, task_to_json
-from xstilts.translation.command import printed_version
+from xstilts.translation.engine import printed_version
 from xstilts.translation.spec import SOURCE, TRANSLATING, EngineSpec
 
 CONVERTED = ("model.bin", "config.json", "*vocabulary*")
