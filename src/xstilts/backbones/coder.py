@@ -10,8 +10,6 @@ Tokenizers of decoders put no token after a text, so we add the end-of-text toke
 are those of XLM-R (pairs are `<s> A </s></s> B </s>`), so that RoBERTa-like architectures can use it.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 All calls of transformers' `from_pretrained` and `from_config` are here: a model's own code is never run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

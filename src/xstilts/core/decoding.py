@@ -5,8 +5,6 @@ at a decompression bomb: more than `MOST` bytes, and more than `RATIO` times the
 tenth; gzip cannot do better than a thousandth.) Other encodings than UTF-8 and UTF-16 are named and refused.
 """
 
-from __future__ import annotations
-
 import bz2
 import codecs
 import gzip

@@ -4,8 +4,6 @@ Lines end only at LF (a CR before it is dropped): `str.splitlines` also breaks a
 inside real XNLI and PAN-X sentences.
 """
 
-from __future__ import annotations
-
 import codecs
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """JSON from text, every error with file and line: a document, or the rows of a table in one of several forms."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

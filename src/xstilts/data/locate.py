@@ -12,8 +12,6 @@ them all. A pattern that begins with `/` is an absolute path. A pattern that lea
 looked for from the first folder only, that of the experiment file: no pattern leaves a data folder.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Evaluation: from gold and predictions to scores and per-example values, without a model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ write them, or the form of an XTREME submission, which depends on the type of ta
 form too. The readers keep what a file says; `score` compares it with gold.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ belong together (gold taken away, cut sentences, shifted lines) are refused with
 scripts give a number. `types.toml` names the function that compares the files of a type of task.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ queries are the English sentences in sorted order, the answer is the line of the
 Source: README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

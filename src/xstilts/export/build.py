@@ -6,8 +6,6 @@ A PEFT folder holds one adapter, the sum of those of all phases, and the head. I
 no `config.json`, which would hide the adapter from transformers: the labels are an argument when it is loaded.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Mapping

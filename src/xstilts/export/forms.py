@@ -7,8 +7,6 @@ they fit any vocabulary.
 Shape suffixes: T tokens, C outputs, S segments, H hidden.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Mapping, Sequence

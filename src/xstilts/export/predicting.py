@@ -4,8 +4,6 @@ Tables (JSON, CSV, tab-separated, Parquet) are read by column. Plain text (`.txt
 words have one word per line, and an empty line after each sentence. Gold in a file is not read.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ The folder is written beside its place, read back and compared with the model in
 The card says what the store knows about the model, with metadata for the hub.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

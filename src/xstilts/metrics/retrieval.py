@@ -1,7 +1,5 @@
 """Retrieval: accuracy of the nearest neighbour (Tatoeba), F1 of mined pairs (BUCC), mAP@20 (LAReQA, Mewsli-X)."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 

@@ -14,8 +14,6 @@ langid.py) chooses between English and the language of the passage. It is often 
 names belong to no language: compare with the share among the gold answers.
 """
 
-from __future__ import annotations
-
 import re
 import string
 import unicodedata

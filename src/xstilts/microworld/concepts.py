@@ -4,8 +4,6 @@ A lexeme is named by its English citation form. Every content lexeme is one Engl
 Meanings are independent of any language; an empty string means 'absent'.
 """
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ A document is made of pieces, such as an event and its restatement. Restating is
 in the sentence before, in other words, and sentence-pair tasks need that.
 """
 
-from __future__ import annotations
-
 from xstilts.microworld import relations as rel
 from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, NP, PRONOUN, TOPICS, Clause, Utterance, kind_of
 from xstilts.microworld.sampler import Dice, Sampler, WeightedTable

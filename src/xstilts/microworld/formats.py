@@ -4,8 +4,6 @@ The formats are XTREME's XNLI and PAWS-X (no header, CRLF, csv quoting; labels i
 CoNLL-U, XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document a line.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Sequence

@@ -8,8 +8,6 @@ suffix a language. Names and digits are the same in all; another script translit
 Question words stand in situ. The adposition is a phrase of its own, so that an answer is the noun phrase alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, reduce

@@ -3,8 +3,6 @@
 Each maker takes (number, sampler, dice). The number cycles through the classes, so that they are balanced.
 """
 
-from __future__ import annotations
-
 from xstilts.microworld import relations as rel
 from xstilts.microworld.concepts import NP, SCRIPTS, TOPICS, VERBS, Clause, Item, Script, Utterance, concept, kind_of
 from xstilts.microworld.documents import question

@@ -5,8 +5,6 @@ restate their events with these relations and the sentence-pair tasks are made o
 tasks. By convention another place, time or quality in the same event contradicts it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 

@@ -8,8 +8,6 @@ Draws are the same in every version of Python and NumPy. They use only the raw s
 (NEP 19); its distributions may change. Numbers are drawn in blocks, which is ten times faster than one at a time.
 """
 
-from __future__ import annotations
-
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate

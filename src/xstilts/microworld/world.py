@@ -5,8 +5,6 @@ Test and validation items use all words. English training items leave out a quar
 the full English score by learning words from the task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -8,8 +8,6 @@ Of the hub, one commit is read and no loader script is ever run. `HF_ENDPOINT`, 
 (`de/test/0000.parquet`) of repositories that hold a script.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -5,8 +5,6 @@ all; an existing file is never overwritten. The lock, `xstilts-data.lock.json` i
 checksum of each file, and the commit of each dataset repository, which later fetches use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path

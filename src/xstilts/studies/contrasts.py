@@ -1,7 +1,5 @@
 """Contrasts as numbers: series over seeds, from the scores of runs on the same examples."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations

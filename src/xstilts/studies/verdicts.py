@@ -1,7 +1,5 @@
 """Verdicts: how the scores decide each claim, after Holm's correction over the claims of the study."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal

@@ -6,8 +6,6 @@ them). A single word over the limit keeps its first pieces.
 Shape suffixes: T tokens, H hidden, B examples, C classes or tags, S segments, K most choices, W words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 

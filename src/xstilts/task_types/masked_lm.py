@@ -6,8 +6,6 @@ log frequency of each token, so that the first steps need not learn the unigram 
 Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ neighbours are found among any number of vectors, by cosine or by margin, in blo
 Shape suffixes: T tokens, H hidden, S sentences, B pairs, N further texts, Q queries, C candidates, K neighbours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self

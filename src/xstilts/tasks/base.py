@@ -4,8 +4,6 @@ A task names its *type* (`span_qa`, `tagging` ...). The machinery of that type (
 `xstilts.task_types` and is looked up by training and prediction alone, so that listing and scoring stay light.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -8,8 +8,6 @@ No pickles; all is written whole or not at all. Frozen weights are those the pha
 needs saving: the batch order and the random numbers of step k are functions of (seed, k).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -7,8 +7,6 @@ clipping included, and the embedding to 1e-7. In English task data 10,000 to 30,
 Shape suffixes: A active rows, V vocabulary, E embedding size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ Labels and right choices stay. Of a span question the first answer is projected 
 that are empty, of odd length, copied, in the wrong language, or have a low score.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -8,8 +8,6 @@ deterministic on one machine. The target language is the first token of the tran
 before the source in OPUS-MT models of several languages.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

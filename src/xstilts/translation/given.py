@@ -5,8 +5,6 @@ translated, label; `contradictory` is contradiction), SQuAD and TyDiQA-GoldP as 
 Every translation must belong to one English example, or a held-out example could be trained on in another language.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -5,8 +5,6 @@ semicolons, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with
 possible, the file is refused with the key that decides. Official files are not read through this module.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ tab-separated; XTREME's own form: no header, CRLF, Python's CSV quoting, two col
 three; and SIB-200, tab-separated with CSV quoting, as pandas writes it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

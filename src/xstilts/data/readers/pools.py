@@ -4,8 +4,6 @@ Protocols: google-research/xtreme `third_party/utils_lareqa.py` and `utils_mewsl
 google-research/google-research.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable

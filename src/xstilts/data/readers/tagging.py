@@ -9,8 +9,6 @@ at 1 within a sentence, or a sentence has more than 1,000 words. In official fil
 word.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -5,8 +5,6 @@ side lies beside it: Tatoeba (LASER v1), NTREX-128, verse-aligned Bibles. In an 
 `target` is English; the id is the line's number, or the verse.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import pairwise

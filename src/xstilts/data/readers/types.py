@@ -4,8 +4,6 @@ What does not fit is an error with file and line. Without `Gold`, the gold of a 
 model have none.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import Counter
