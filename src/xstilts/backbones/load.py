@@ -95,8 +95,6 @@ ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
 SPECIAL = ("pad", "bos", "eos", "cls", "sep")
 NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 """Keys of a `config.json` that are not fields of the architecture."""
-FOUR_BITS = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
-"""`quantize: nf4` in transformers (QLoRA, Dettmers et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,8 @@ class Weights:
             return {"dtype": dtype}
         if find_spec("bitsandbytes") is None:
             raise BackboneError("weights in 4 bits need bitsandbytes: pip install 'xstilts[quantize]'")
-        four = BitsAndBytesConfig(**FOUR_BITS, bnb_4bit_compute_dtype=dtype)
+        nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+        four = BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype)
         return {"dtype": dtype, "quantization_config": four, "device_map": {"": self.device}}
 
 

@@ -43,7 +43,7 @@ ALSO = {"udpos": ("span_f1_seqeval_1",)}
 """Task -> further metrics: XTREME's F1 of tags without prefixes depends on seqeval's version."""
 
 
-def score_files(task: Task | str, language: str, gold: Path, predictions: Path, split: str = "test") -> list[Score]:
+def score_files(task: Task | str, language: str, gold: Path, predictions: Path) -> list[Score]:
     """Every value of the task's metric, the main one first.
 
     `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
@@ -52,7 +52,6 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
     Args:
         task: the name of a registered task, or a task of an experiment file.
         language: code of a language of the task; of tagging, whose data sets grow, any known language.
-        split: for the signature alone.
 
     Raises:
         UnknownName: a task or language that cannot be scored.
@@ -76,10 +75,10 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path, 
     for name in (found.metric, *ALSO.get(found.name, ())):
         metric = METRICS.get(name)
         ratios = metric.function(matched.golds, matched.predictions, code)
-        signature = f"{metric.script} | {split} | n={matched.n}{note} | xstilts {__version__}"
+        signature = f"{metric.script} | test | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
             row = Score(
-                task=found.name, language=code, split=split, metric=value if name == found.metric else name,
+                task=found.name, language=code, split="test", metric=value if name == found.metric else name,
                 value=ratios[value].value, n=matched.n, majority=_majority(metric, value, matched.golds), seed=0,
                 recipe="", backbone="", main=not scores, signature=signature,
             )  # fmt: skip

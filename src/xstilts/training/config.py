@@ -73,15 +73,11 @@ class TrainConfig(Strict):
     restarts: int = Field(default=0, ge=0, description="other seeds tried in turn where a run diverges or collapses")
 
     @model_validator(mode="after")
-    def _averaged(self) -> TrainConfig:
+    def _adapted(self) -> TrainConfig:
         if self.select == "average" and self.lora is not None:
             raise ValueError(
                 "the mean of adapters' factors is not the mean of their products: give no `average` with `lora`"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _adapted(self) -> TrainConfig:
         if self.quantize and self.lora is None:
             raise ValueError("weights in 4 bits cannot be trained: give `lora: {}` beside `quantize`")
         return self
