@@ -17,8 +17,9 @@ from marked import write
 
 from xstilts.backbones.load import load_backbone, random_backbone
 from xstilts.data.examples import Example, SpanExample, TaggedExample
-from xstilts.microworld import DEFAULT, LANGUAGES, TARGETS, write_translations
 from xstilts.microworld.encoders import encoder_path
+from xstilts.microworld.grammar import LANGUAGES, TARGETS
+from xstilts.microworld.world import DEFAULT, write_translations
 from xstilts.tasks import TASKS
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carrier

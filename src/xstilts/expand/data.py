@@ -217,7 +217,7 @@ class DataFiles:
 
 @lru_cache(maxsize=64)
 def _world(seed: int, part: str = "") -> Stage:
-    from xstilts.microworld import VERSION
+    from xstilts.microworld.world import VERSION
 
     return describe.world(seed, VERSION, part)
 

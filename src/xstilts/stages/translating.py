@@ -19,7 +19,7 @@ from xstilts.data.examples import Example, from_row, gold_of, to_row
 from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.graph.job import Job
-from xstilts.microworld import write_translations
+from xstilts.microworld.world import write_translations
 from xstilts.stages.reading import root_of
 from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS

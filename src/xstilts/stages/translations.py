@@ -11,7 +11,8 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
-from xstilts.microworld import TARGETS, VERSION
+from xstilts.microworld.grammar import TARGETS
+from xstilts.microworld.world import VERSION
 from xstilts.stages.checksums import DataSource, identity, identity_of_model
 from xstilts.stages.describe import make
 from xstilts.stages.digests import digest
