@@ -11,7 +11,7 @@ import yaml
 
 from stages.tiny_experiment import tiny_experiment
 from xstilts.cli.choose import split_words
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 Typed = Callable[..., tuple[int, str, str]]
 

@@ -17,7 +17,7 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.scores import Score
 from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage, graph
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stages.resolve import resolve
 from xstilts.tasks import TASKS
 

@@ -18,7 +18,7 @@ from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stages.resolve import max_positions_of
 
 

@@ -12,7 +12,7 @@ from xstilts.core.errors import FailedRun
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.reports import Analysis
 from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings

@@ -19,7 +19,7 @@ from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stages import describe
 from xstilts.stages.describe import Use
 from xstilts.stages.models import open_backbone

@@ -13,7 +13,7 @@ from xstilts.expand import Expansion
 from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.reports.analysis import analyse
 from xstilts.reports.findings import findings
 from xstilts.reports.methods import methods

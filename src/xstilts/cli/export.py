@@ -10,9 +10,8 @@ from typer import Option
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
 from xstilts.core.errors import UnknownName
-from xstilts.export.card import Words
 from xstilts.export.finished import Finished
-from xstilts.export.write import Kind
+from xstilts.export.write import Kind, Words
 from xstilts.export.write import export as write
 from xstilts.graph.store import Store
 

@@ -22,8 +22,7 @@ from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
-from xstilts.training.config import TrainConfig
-from xstilts.training.defaults import ENOUGH, fitted, left_open
+from xstilts.training.config import ENOUGH, TrainConfig, fitted, left_open
 from xstilts.training.mixture import Mixture, Part
 
 

@@ -234,7 +234,7 @@ def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
     """Microworld languages by distance from English; other languages English first, then by family and name."""
     codes = table.distinct("language")
     if micro:
-        from xstilts.microworld import LANGUAGES as MADE
+        from xstilts.microworld.grammar import LANGUAGES as MADE
 
         made = {code: one for code, one in MADE.items() if code in codes}
         notes = {

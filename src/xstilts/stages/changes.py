@@ -1,7 +1,7 @@
 """What training changed in a model: a train stage keeps only that, and a pointer to the stage that it started from.
 
 trained.safetensors    the trained parameters by their paths in the model; with `rows`, only those rows of the word
-                       embedding (`xstilts.training.active`)
+                       embedding (`xstilts.training.model`)
 pointer.json           `stage`: the folder whose weights were changed; `scale`: factor of the other rows
 
 Changes of several phases are joined: the folder holds those of earlier phases too and points past them, so that a stage

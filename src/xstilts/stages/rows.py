@@ -15,8 +15,7 @@ from xstilts.sources.manifest import official_rows
 from xstilts.stages.reading import root_of, split_of, task_of
 from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import Split
-from xstilts.tasks.microworld import DOMAIN
+from xstilts.tasks.base import DOMAIN, Split
 from xstilts.translation.spec import SOURCE
 
 ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
