@@ -63,7 +63,6 @@ def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, t
             (["FILE", "--target", "micro_topic", f"--budget={budget}"], f"--budget {budget}: give a share of the full")
             for budget in ("lots", "0", "2", "", "-1", "20m", "300%")
         ),
-        (["FILE", "--target", "micro_topic", "--world", "1"], "--world is for a choice without a file"),
         (["FILE", "--target", "micro_topic", "--budget", "0.001"], "--budget 0.001 is too small"),
     ],
 )

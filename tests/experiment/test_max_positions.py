@@ -19,7 +19,7 @@ from xstilts.core.errors import BackboneError, ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.microworld import TINY, write_world
-from xstilts.stages.resolve import max_positions_of
+from xstilts.stages.resolve import shape_of
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def test_the_family_tells_from_the_configuration_what_the_loaded_model_has(arch:
 
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta", "xlm-roberta-xl", "rembert", "deberta-v2"])
 def test_what_a_configuration_leaves_out_is_the_library_s_default(name: str) -> None:
-    assert max_positions_of(None, name, {}) == family_of(name).max_positions(AutoConfig.for_model(name).to_dict())
+    usual = family_of(name).max_positions(AutoConfig.for_model(name).to_dict())
+    assert shape_of(None, name, {}, "head")["max_positions"] == usual
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from stages.tiny_experiment import run, run_all, scores, tiny_experiment
 from xstilts.core.errors import FailedRun
 from xstilts.expand import Expansion
-from xstilts.graph.stage import Stage
+from xstilts.graph.job import Job
 from xstilts.graph.store import Store
 from xstilts.microworld import TINY, write_world
 from xstilts.reports import Analysis
@@ -41,16 +41,16 @@ def expanded(world: Path, **train: Any) -> Expansion:
     return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), world)
 
 
-def diverges(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Any) -> None:
+def diverges(job: Job) -> None:
     """A runner in which the second seed diverges."""
-    if stage.kind == "train" and stage.config["seed"] == 2:
+    if job.stage.kind == "train" and job.config["seed"] == 2:
         raise FailedRun("the loss of micro_topic is nan at step 1", "diverged")
-    run_stage(stage, directory, inputs, settings, report)
+    run_stage(job)
 
 
 def told(expansion: Expansion, store: Store) -> tuple[Analysis, str]:
     """The report's numbers, and its sentences with its page."""
-    analysis = analysis_of(Grid.from_expansion(expansion), store, "xstilts run")
+    analysis = analysis_of(Grid.of(expansion.experiment, expansion.roots), store, "xstilts run")
     return analysis, " ".join([*findings(analysis), page(contents(analysis), {})])
 
 
@@ -59,13 +59,15 @@ def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_pat
     run(expansion.stages(), tmp_path, runner=diverges)
     (failed,) = [path.read_text() for path in (tmp_path / "failures").iterdir()]
     assert failed.splitlines()[1:] == ["the loss of micro_topic is nan at step 1"]
-    assert failed_runs(Grid.from_expansion(expansion), store) == (Flag("failed", BASELINE, "micro_topic", (2,), 3),)
+    assert failed_runs(Grid.of(expansion.experiment, expansion.roots), store) == (
+        Flag("failed", BASELINE, "micro_topic", (2,), 3),
+    )
     analysis, text = told(expansion, store)
     assert "micro_topic failed (1 of 3 seeds)" in badges(analysis, BASELINE)
     assert "Flagged as failed: 1 run ([]: micro_topic failed (1 of 3 seeds)). They have no scores and are in no" in text
     assert "None was dropped, but 1 failed and have no scores." in text
     run_all(expansion, tmp_path)
-    assert failed_runs(Grid.from_expansion(expansion), store) == ()
+    assert failed_runs(grid, store) == ()
     assert "failed" not in told(expansion, store)[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.environment import remarks
 from xstilts.graph.events import Failed
+from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
@@ -186,15 +188,15 @@ def test_a_killed_train_stage_is_resumed(
     honest = runner.run_stage
     steps: list[float] = []
 
-    def killed(stage: Any, directory: Path, inputs: Any, settings: Any, report: Any) -> None:
+    def killed(job: Job) -> None:
         def note(data: dict[str, Any]) -> None:
             if "fraction" in data:
                 steps.append(data["fraction"])
             if len(steps) == 2 and "fraction" in data:
                 raise KeyboardInterrupt
-            report(data)
+            job.report(data)
 
-        honest(stage, directory, inputs, settings, note)
+        honest(replace(job, report=note))
 
     patience = {"checkpoint_seconds": 1e-9, "log_every": 1}
     with pytest.raises(KeyboardInterrupt):

@@ -20,7 +20,7 @@ from xstilts.reports.methods import methods
 from xstilts.session.about import describe
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect
-from xstilts.stages.changes import chain
+from xstilts.stages.models import chain
 from xstilts.stats.flags import told
 
 RATES = [1e-9, 1e-2]
@@ -100,7 +100,7 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
         ("[micro_nli]", "micro_topic", (1,)),
     ]
     assert flagged[0].text == "micro_topic chosen on its languages (oracle)"
-    analysis = analyse(table, describe(Grid.from_expansion(expansion), table, "xstilts run", store))
+    analysis = analyse(table, describe(Grid.of(expansion.experiment, expansion.roots), table, "xstilts run", store))
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
     assert "micro_topic: the best on validation data of the target's own languages, an oracle (7 examples)" in said

@@ -25,7 +25,7 @@ from xstilts.microworld.encoders import encoder_path
 from xstilts.session.about import translated as said
 from xstilts.session.grid import Grid
 from xstilts.stages import translating
-from xstilts.stages.rows import rows_of
+from xstilts.stages.reading import rows_of
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
 from xstilts.translation.spec import PROJECTION
@@ -88,7 +88,7 @@ def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path
 def test_an_experiment_with_translated_training_data_runs_to_its_end(root: Path, tmp_path: Path) -> None:
     expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab", "qac")), root)
     run_all(expansion, tmp_path)
-    assert said(Grid.from_expansion(expansion), Store(tmp_path)) == [
+    assert said(Grid.of(expansion.experiment, expansion.roots), Store(tmp_path)) == [
         "[micro_nli (exact: qab, qac)] is trained on translations: its scores in qab, qac are not zero-shot.",
         "Translation of micro_nli, qab: 30 of 30 examples kept.",
         "Translation of micro_nli, qac: 30 of 30 examples kept.",

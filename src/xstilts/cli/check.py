@@ -12,9 +12,9 @@ import typer
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show, some
+from xstilts.planning.amounts import PhaseLength
 from xstilts.session.check import FileCheck
 from xstilts.session.check import check as find
-from xstilts.session.lengths import PhaseLength
 from xstilts.session.loading import load
 
 

@@ -25,7 +25,7 @@ from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 
 
 def choose(  # noqa: PLR0913, PLR0917
@@ -38,7 +38,6 @@ def choose(  # noqa: PLR0913, PLR0917
     backbone: Annotated[
         str | None, Option(help="Backbone to start from; required without FILE, or if FILE has several.")
     ] = None,
-    world: Annotated[int | None, Option(help="Number of a microworld; only without FILE.")] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     workers: opt.Workers = None,
@@ -60,7 +59,7 @@ def choose(  # noqa: PLR0913, PLR0917
     """
     machine = check_device(Machine(device, workers, micro_batch_tokens=micro_batch_tokens))
     share = share_of(budget)
-    experiment = _experiment(file, target, split_words(sources), backbone, world)
+    experiment = _experiment(file, target, split_words(sources), backbone)
     place, tell = Store(store), None if as_json else _tell
     with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
         choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
@@ -81,19 +80,15 @@ def share_of(text: str) -> float:
     return share
 
 
-def _experiment(
-    file: Path | None, target: str | None, candidates: list[str], backbone: str | None, world: int | None
-) -> Experiment:
+def _experiment(file: Path | None, target: str | None, candidates: list[str], backbone: str | None) -> Experiment:
     """The experiment of FILE with this target alone, or one with the usual settings of a backbone."""
     if target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
-    if file is not None and world is not None:
-        raise ConfigError("--world is for a choice without a file: write `worlds:` into the file")
     if file is not None:
         return setting(load(file), target, candidates, backbone)
     if backbone is None or not candidates:
         raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
-    return from_names(target, candidates, backbone, world)
+    return from_names(target, candidates, backbone)
 
 
 def split_words(text: str) -> list[str]:

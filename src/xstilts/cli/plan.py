@@ -17,10 +17,10 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import lay_out
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import Device, Utilisation, device_called
 from xstilts.planning.devices import device as find_device
-from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 from xstilts.planning.speed import timed
 from xstilts.session.grid import Grid, folders, remembered_stages
@@ -28,7 +28,7 @@ from xstilts.session.loading import load
 from xstilts.session.run import check_device
 from xstilts.session.why import WAITS, reasons
 from xstilts.stages import KINDS
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8

@@ -55,15 +55,13 @@ def study(
     if name is None:
         _show_studies(as_json)
     elif plan:
-        from xstilts.cli.plan import device_here, show_plan  # loads torch
-        from xstilts.planning.costing import Hardware
-        from xstilts.planning.devices import device as find_device
+        from xstilts.cli.plan import plan as print_plan  # loads torch
 
-        device = machine["device"]
-        planned = device_here() if device == "auto" or device.startswith("cuda") else find_device(device)
-        names = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
-        hardware = Hardware(planned, Machine(**{option: machine[option] for option in names}))
-        show_plan(load_study(name).experiment, data, store, hardware, as_json)
+        device = "auto" if machine["device"].startswith("cuda") else machine["device"]
+        options = {
+            option: machine[option] for option in ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
+        }
+        print_plan(Path(name), data, store, device, **options, as_json=as_json)
     else:
         with opt.machine_of(machine) as chosen:
             _run(name, data, store, chosen, to, as_json)

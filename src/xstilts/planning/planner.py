@@ -81,7 +81,7 @@ class Planner:
     models: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:  # many stages share these
-        self._amount = cache(lambda prepared, exponent: amount(prepared, self.store, exponent))
+        self._amount = cache(lambda prepared: amount(prepared, self.store))
         self._shape = cache(lambda start: shape_of(start, self.store))
         self._tokens = cache(lambda prepared: tokens_in(prepared, self.store))
 
@@ -106,15 +106,15 @@ class Planner:
             case "predict":
                 return self._predict(stage, plan)
             case "profile":
-                data = self._amount(stage.inputs["data"], 1.0)
+                data = self._amount(stage.inputs["data"])
                 read = replace(data, instances=min(stage.config["examples"], data.instances))
                 return self._computed(plan, self._reading(stage, read, "fp32", self.hardware.use.micro_batch_tokens))
             case "prepare":
-                data = self._amount(stage, 1.0)
+                data = self._amount(stage)
                 notes, size = (data.note,) if data.note else (), disk_of_features(stage.config["type"], data)
                 return replace(plan, disk=size, estimated=data.estimated, notes=notes)
             case "evaluate":
-                data = self._amount(stage.inputs["data"], 1.0)
+                data = self._amount(stage.inputs["data"])
                 return replace(plan, disk=6000.0 + 12.0 * data.rows, estimated=data.estimated)
             case "start":
                 counts = counts_of(self._shape(stage), route=stage.config.get("route"))
@@ -161,7 +161,7 @@ class Planner:
         )
 
     def _changed_rows(self, stage: Stage, vocabulary: int) -> float:
-        """Rows of the word embedding that a phase and those before it change (`xstilts.stages.changes`).
+        """Rows of the word embedding that a phase and those before it change (`xstilts.stages.models`).
 
         They are those of the tokens in the data, assumed where these are not prepared; all rows if an output layer or a
         head reads them too.
@@ -176,7 +176,7 @@ class Planner:
         if not read:
             return vocabulary
         known = [ids for one in read if (ids := self._tokens(one)) is not None]
-        unread = sum(self._amount(one, 1.0).total for one in read if self._tokens(one) is None)
+        unread = sum(self._amount(one).total for one in read if self._tokens(one) is None)
         counted = len(np.unique(np.concatenate(known))) if known else 0
         return min(float(vocabulary), max(counted, NEW_TOKENS[0] * unread ** NEW_TOKENS[1] if unread else 0.0))
 
@@ -187,7 +187,7 @@ class Planner:
             number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
         costs = []
         for i in range(len(selection.get("judges", ()))):
-            data = self._amount(stage.inputs[f"dev{i}"], 1.0)
+            data = self._amount(stage.inputs[f"dev{i}"])
             costs += [self._reading(stage, data, precision, self.hardware.use.micro_batch_tokens)] * number
         return costs
 
@@ -203,7 +203,7 @@ class Planner:
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """The work of a train stage, with the mixture drawn as in `build_phase`."""
         mixture = Mixture.of(stage.config)
-        amounts = [self._amount(stage.inputs[f"data{i}"], part.exponent) for i, part in enumerate(mixture.parts)]
+        amounts = [self._amount(stage.inputs[f"data{i}"]) for i in range(len(mixture.parts))]
         sizes = [max(1, round(one.instances)) for one in amounts]
         draws = mixture.draws(sizes, options)
         shares = draws.first if draws.last is None else tuple((a + b) / 2 for a, b in zip(draws.first, draws.last))
@@ -225,7 +225,7 @@ class Planner:
 
     def _predict(self, stage: Stage, plan: StagePlan) -> StagePlan:
         kind, precision = stage.config["type"], stage.config["precision"]
-        data, at_once = self._amount(stage.inputs["data"], 1.0), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
+        data, at_once = self._amount(stage.inputs["data"]), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
         passes, note = read_over(kind, len(stage.config["labels"]))
         cost = self._reading(stage, data, precision, at_once, passes, TASK_TYPES.get(kind).all_layers)
         # One line per example; retrieval writes one per layer, raw and centred.
