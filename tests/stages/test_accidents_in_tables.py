@@ -12,7 +12,6 @@ from xstilts.core.errors import FailedRun
 from xstilts.expand import Expansion
 from xstilts.graph.job import Job
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
 from xstilts.reports import Analysis
 from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings
@@ -29,16 +28,9 @@ from xstilts.stats.table import Run
 BASELINE = Run("tiny", "[]")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root, 5, TINY)
-    return root
-
-
-def expanded(world: Path, **train: Any) -> Expansion:
+def expanded(tiny_world: Path, **train: Any) -> Expansion:
     options = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, **train}
-    return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), world)
+    return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), tiny_world)
 
 
 def diverges(job: Job) -> None:
@@ -54,8 +46,8 @@ def told(expansion: Expansion, store: Store) -> tuple[Analysis, str]:
     return analysis, " ".join([*findings(analysis), page(contents(analysis), {})])
 
 
-def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_path: Path) -> None:
-    expansion, store = expanded(world, select="last"), Store(tmp_path)
+def test_a_seed_that_failed_is_counted_until_it_is_computed(tiny_world: Path, tmp_path: Path) -> None:
+    expansion, store = expanded(tiny_world, select="last"), Store(tmp_path)
     run(expansion.stages(), tmp_path, runner=diverges)
     (failed,) = [path.read_text() for path in (tmp_path / "failures").iterdir()]
     assert failed.splitlines()[1:] == ["the loss of micro_topic is nan at step 1"]
@@ -67,12 +59,12 @@ def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_pat
     assert "Flagged as failed: 1 run ([]: micro_topic failed (1 of 3 seeds)). They have no scores and are in no" in text
     assert "None was dropped, but 1 failed and have no scores." in text
     run_all(expansion, tmp_path)
-    assert failed_runs(grid, store) == ()
+    assert failed_runs(Grid.of(expansion.experiment, expansion.roots), store) == ()
     assert "failed" not in told(expansion, store)[1]
 
 
 def test_runs_that_collapsed_or_began_again_are_counted(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -81,7 +73,7 @@ def test_runs_that_collapsed_or_began_again_are_counted(
         return {"micro_topic": "told"} if len(seen) < 3 else {}
 
     monkeypatch.setattr(training, "collapsed", judged)
-    expansion = expanded(world, restarts=1)
+    expansion = expanded(tiny_world, restarts=1)
     run_all(expansion, tmp_path)
     parts = [set(scores(tmp_path, cell.stage)[0]["signature"].split(" | ")) for cell in expansion.cells]
     assert [{"run=collapsed", "restarts=1"} & each for each in parts].count({"run=collapsed", "restarts=1"}) == 1

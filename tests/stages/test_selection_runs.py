@@ -13,7 +13,6 @@ from xstilts.expand import Expansion
 from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
 from xstilts.reports.analysis import analyse
 from xstilts.reports.findings import findings
 from xstilts.reports.methods import methods
@@ -28,13 +27,11 @@ TRAIN: dict[str, Any] = {"steps": 6, "batch_size": 4, "learning_rate": RATES, "c
 
 
 @pytest.fixture(scope="module")
-def expansion(tmp_path_factory: pytest.TempPathFactory) -> Expansion:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root, 5, TINY)
+def expansion(tiny_world: Path) -> Expansion:
     oracle = {"task": "micro_topic", "train": {"select": "oracle", "learning_rate": 1e-3}}
     adapted = {"tasks": ["micro_nli"], "train": {"lora": {"rank": 2}}}
     targets = [oracle, "micro_tagging", "micro_retrieval"]
-    return Expansion(tiny_experiment(train=TRAIN, recipes=[[], [adapted]], targets=targets), root)
+    return Expansion(tiny_experiment(train=TRAIN, recipes=[[], [adapted]], targets=targets), tiny_world)
 
 
 @pytest.fixture(scope="module")
