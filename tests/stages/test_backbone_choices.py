@@ -20,7 +20,6 @@ from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 from xstilts.stages.models import open_backbone
 from xstilts.stages.resolve import within_depth
 
@@ -168,7 +167,7 @@ def test_the_commit_that_the_hub_gave_is_recorded_and_read_later(
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer()), folder / "snapshots" / commit)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    start = describe.start_pretrained("some/model", None, Use(), "one")
+    start = describe.start_pretrained("some/model", None, describe.use_of(), "one")
     assert run([start], tmp_path / "store")["Failed"] == []
     place = Store(tmp_path / "store").directory(start)
     about = read_json(place / "about.json")

@@ -14,7 +14,7 @@ from typer import Argument, Option
 from xstilts.choosing import Runs, choice_page, from_names, setting
 from xstilts.choosing import choose as choose_within
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show
+from xstilts.cli.output import show
 from xstilts.cli.run import stoppable
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import write_text
@@ -65,10 +65,7 @@ def choose(  # noqa: PLR0913, PLR0917
         choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
     page = choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
     write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
-    if as_json:
-        show(asdict(choice), as_json)
-    else:
-        lines(["", page, f"report: {path}"])
+    show(asdict(choice), as_json, ["", page, f"report: {path}"])
 
 
 def share_of(text: str) -> float:

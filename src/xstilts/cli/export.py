@@ -73,21 +73,14 @@ def export(  # noqa: PLR0913, PLR0917
         words = Words(read.title or read.name, read.question, read.limitations)
     found = Finished.find(Store(store, must_exist=True), stage)
     made = write(found, to, task, form, layer, words)  # type: ignore[arg-type]
-    if as_json:
-        told: dict[str, object] = {
-            "folder": str(to),
-            "stage": found.model.key,
-            "head": made.head.task,
-            "type": made.head.type,
-        }
-        told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
-        show({**told, "largest_difference": made.difference}, as_json)
-        return
+    told = {"folder": str(to), "stage": found.model.key, "head": made.head.task, "type": made.head.type}
+    told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
     loads = f"{made.auto}.from_pretrained loads it ({made.library})"
     if made.layer:
         loads = f"SentenceTransformer loads it ({made.pooling} of layer {made.layer})"
     apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
-    lines([f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"])
+    texts = [f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"]
+    show({**told, "largest_difference": made.difference}, as_json, texts)
 
 
 def predict(  # noqa: PLR0913, PLR0917
@@ -141,8 +134,5 @@ def predict(  # noqa: PLR0913, PLR0917
         lines(json.dumps(row, ensure_ascii=False) for row in rows)
         return
     write_jsonl(to, rows)
-    if as_json:
-        told = {"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type}
-        show(told, as_json)
-    else:
-        lines([f"{len(rows)} predictions of {head.task} ({head.type}) in {to}"])
+    told = {"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type}
+    show(told, as_json, [f"{len(rows)} predictions of {head.task} ({head.type}) in {to}"])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show, table
+from xstilts.cli.output import aligned, lines, show
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.core.languages import meant
 from xstilts.data.examples import ParallelExample
@@ -112,21 +112,17 @@ def score(
     """
     asked = load(experiment).task(task) if experiment else task
     found = score_files(asked, language, gold, predictions)
-    if as_json:
-        show([row.row() for row in found], as_json)
-    else:
-        lines(f"{row.metric:<18}{row.value:8.2f}   {row.signature}" for row in found)
+    texts = (f"{row.metric:<18}{row.value:8.2f}   {row.signature}" for row in found)
+    show([row.row() for row in found], as_json, texts)
 
 
 def show_averages(found: Averages, as_json: bool) -> None:
     """Print one row per mean of each run, then what does not count."""
-    if as_json:
-        runs = [_standing(standing) for standing in found.standings]
-        show({"benchmark": found.benchmark.title, "runs": runs, "not_counted": list(found.aside)}, as_json)
-        return
-    table([row for standing in found.standings for row in _rows(standing)])
-    lines([] if found.standings else [f"no score counts for {found.benchmark.title}"])
-    lines(f"not counted: {reason}" for reason in found.aside)
+    runs = [_standing(standing) for standing in found.standings]
+    texts = aligned([row for standing in found.standings for row in _rows(standing)])
+    texts += [] if runs else [f"no score counts for {found.benchmark.title}"]
+    texts += [f"not counted: {reason}" for reason in found.aside]
+    show({"benchmark": found.benchmark.title, "runs": runs, "not_counted": list(found.aside)}, as_json, texts)
 
 
 def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
@@ -191,11 +187,8 @@ def submission(  # noqa: PLR0913, PLR0917
     complete = sum(row["missing"] == "-" for row in rows)
     refuse = complete < len(rows) and not partial
     written = [] if refuse else write_submission([source for part in parts for source in part.sources], to)
-    if as_json:
-        found = {"benchmark": XTREME.title, "complete": complete == len(rows), "files": [str(path) for path in written]}
-        show({**found, "tasks": rows}, as_json)
-    else:
-        show(rows)
+    found = {"benchmark": XTREME.title, "complete": complete == len(rows), "files": [str(path) for path in written]}
+    show({**found, "tasks": rows}, as_json, aligned(rows))
     if refuse:
         problem = f"not a complete {XTREME.title} submission: {complete}/{len(rows)} tasks have all their files"
         raise XstiltsError(f"{problem}; run what is missing, or write what is there with --partial")

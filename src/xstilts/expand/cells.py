@@ -20,7 +20,6 @@ from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.recipes import TARGET, TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 from xstilts.stages.resolve import part_for, resolve, retrieval_of, shape_of, within_depth
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
@@ -37,12 +36,12 @@ class Models:
     def of(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
         """The backbone and its controls. Raises `ConfigError` for pretraining that does not fit it."""
         seed = replicate.seed if spec.seed is None else spec.seed
-        use, source = Use(spec.route, spec.attention, spec.output), None
+        use, source = describe.use_of(spec.route, spec.attention, spec.output), None
         if spec.source is not None:
             source, revision = resolve(spec.source, spec.revision, replicate.world)
             shape = shape_of(source, None, {}, spec.output)
             tokenizer = describe.tokenizer_of(source, revision)
-            start = describe.start_pretrained(source, revision, self._first(spec, shape["kind"]), spec.name)
+            start = describe.start_pretrained(source, revision, _first(spec, shape["kind"], use), spec.name)
             random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
         else:
             assert spec.architecture is not None
@@ -50,7 +49,7 @@ class Models:
             tokenizer = self._tokenizer(spec, shape["kind"], replicate)
             start, random = (
                 describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
-                for used in (self._first(spec, shape["kind"]), use)
+                for used in (_first(spec, shape["kind"], use), use)
             )
         retrieval = retrieval_of(source, spec.retrieval)
         base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
@@ -82,13 +81,7 @@ class Models:
         config["languages"] = files.text_languages(tasks, spec.tokenizer.languages, replicate)
         return describe.tokenizer_trained(config, files.source(replicate, *tasks), tasks)
 
-    def _first(self, spec: BackboneSpec, kind: Kind | None) -> Use:
-        """How the backbone is run at first: with its output layer if the first phase of pretraining trains it."""
-        if spec.output == "text" or not (spec.pretrain and writes(spec.pretrain[0], kind)):
-            return Use(spec.route, spec.attention, spec.output)
-        return Use(spec.route, output="text")
-
-    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: Use, seed: int) -> Stage:
+    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: describe.Use, seed: int) -> Stage:
         """The backbone after phases of pretraining, run as recipes run it."""
         stage, output = base.stage, base.stage.config.get("output", "head")
         earlier: dict[str, Component] = {}
@@ -129,6 +122,12 @@ class Models:
                 shorter = {"steps": max(1, round(options.steps * share))}
             phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
         return phases
+
+
+def _first(spec: BackboneSpec, kind: Kind | None, use: describe.Use) -> describe.Use:
+    """How a backbone is run at first: with its output layer if the first phase of pretraining trains it."""
+    trains_it = spec.output == "head" and spec.pretrain and writes(spec.pretrain[0], kind)
+    return describe.use_of(spec.route, output="text") if trains_it else use
 
 
 @dataclass(frozen=True)

@@ -111,13 +111,8 @@ class Pool:
         needs = needs or {}
         has_gpus = places.gpus is None or places.gpus or not any(one.gpus for one in needs.values())
         assert has_gpus, "a stage needs a GPU, and the place has none"
-        self._targets, self._work, self._places, self._needs, self._threads = (
-            list(targets),
-            work,
-            places,
-            needs,
-            threads,
-        )
+        self._targets, self._work, self._places = list(targets), work, places
+        self._needs, self._threads = needs, threads
         self._runner = runner_name(work.runner)
         self._given: list[Stage] = []
         self._workers: list[_Worker] = []

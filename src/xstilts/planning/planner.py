@@ -38,7 +38,7 @@ class StagePlan:
         model: name of its backbone; empty for data.
         cached: it is finished; then all costs are 0.
         flops: useful FLOPs; `hours` include recomputed activations and waiting devices.
-        disk: bytes when finished; `scratch`: additional bytes while it runs.
+        disk: bytes when finished.
         fits: whether it fits the memory of the device; None if that is not checked.
     """
 
@@ -53,14 +53,13 @@ class StagePlan:
     memory: Memory | None = None
     hours: Hours = NOTHING
     disk: float = 0.0
-    scratch: float = 0.0
     estimated: bool = False
     fits: bool | None = None
     notes: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """A JSON object."""
-        whole = {name: round(getattr(self, name)) for name in ("tokens", "disk", "scratch")}
+        whole = {name: round(getattr(self, name)) for name in ("tokens", "disk")}
         memory = None if self.memory is None else self.memory.row()
         return {**vars(self), **whole, "memory": memory, "hours": dict(vars(self.hours)), "notes": list(self.notes)}
 
@@ -143,10 +142,8 @@ class Planner:
         cost = costing.training(shape, tuning, load, self.hardware, route)
         counts, parts = cost.counts, stage.config["components"]
         heads = sum(costing.head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
-        final, scratch = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
+        disk = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
         judged = self._judged(stage, load.steps, options.precision)
-        if "selection" in stage.config:
-            scratch += 2.0 * final  # snapshots: the best, and the last checkpoint's
         return self._computed(
             plan,
             cost,
@@ -154,8 +151,7 @@ class Planner:
             tokens=load.tokens,
             flops=cost.flops + sum(one.flops for one in judged),
             hours=sum((one.hours for one in judged), cost.hours),
-            disk=final,
-            scratch=scratch,
+            disk=disk,
             estimated=any(one.estimated for one in amounts),
             notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
         )
@@ -266,7 +262,7 @@ def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
 
 
 def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
-    """Sums over stages; of memory and scratch the maximum."""
+    """Sums over stages; of memory the maximum."""
     hours = sum((plan.hours for plan in plans), NOTHING)
     peaks = [plan.memory.total for plan in plans if plan.memory is not None]
     return {
@@ -277,7 +273,6 @@ def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
         "hours": dict(vars(hours)),
         "memory": round(max(peaks, default=0.0)),
         "disk": round(sum(plan.disk for plan in plans)),
-        "scratch": round(max((plan.scratch for plan in plans), default=0.0)),
         "estimated": any(plan.estimated for plan in plans),
         "unfit": sum(plan.fits is False for plan in plans),
     }

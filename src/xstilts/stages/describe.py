@@ -21,6 +21,8 @@ from xstilts.training.mixture import Mixture
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
 PROFILED = 512
 """Texts that a profile reads."""
+Use = Mapping[str, Any]
+"""How a backbone is run, as the config of its start stage says it (`use_of`)."""
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,15 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     return make("tokenizer", full, data.inputs, label, roots=data.folders, tasks=read, cost=20.0)
 
 
-@dataclass(frozen=True)
-class Use:
-    """How a backbone is run: `route` (packed or padded; None: what it allows), `attention` (of decoders), `output`."""
-
-    route: str | None = None
-    attention: str = "auto"
-    output: str = "head"
-
-    def config(self) -> dict[str, Any]:
-        """Its part of a start stage's config."""
-        return drop_defaults(asdict(self), {"attention": "auto", "output": "head"})
+def use_of(route: str | None = None, attention: str = "auto", output: str = "head") -> Use:
+    """`route`: packed or padded, None for what the backbone allows; `attention`: of decoders."""
+    later = drop_defaults({"attention": attention, "output": output}, {"attention": "auto", "output": "head"})
+    return {"route": route, **later}
 
 
 def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:
     """A pretrained backbone: checked for packing, then linked or pointed to."""
-    config = {**identity_of_model(source, revision), **use.config()}
+    config = {**identity_of_model(source, revision), **use}
     return make("start", config, {}, name, source=source, revision=revision, cost=2.0)
 
 
@@ -97,19 +92,19 @@ def start_random(
     architecture: str, fields: Mapping[str, Any], tokenizer: Stage, seed: int, use: Use, name: str
 ) -> Stage:
     """A random backbone: the start of pretraining, and a control."""
-    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, **use.config()}
+    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, **use}
     return make("start", config, {"tokenizer": tokenizer}, name, cost=2.0)
 
 
 def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed: int, use: Use, name: str) -> Stage:
     """A random backbone with the configuration of a pretrained one."""
-    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, **use.config()}
+    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, **use}
     return make("start", config, {"tokenizer": tokenizer}, name, source=source, revision=revision, cost=2.0)
 
 
 def start_trained(model: Stage, use: Use) -> Stage:
     """The model of another stage, run in another way from now on: without the output layer it was trained with."""
-    return make("start", use.config(), {"model": model}, model.label, cost=2.0)
+    return make("start", use, {"model": model}, model.label, cost=2.0)
 
 
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
