@@ -92,19 +92,20 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
     compute(runs.prepared())
     first = runs.runs(SHARES[0], runs.recipes)
     profiled = [stage for run in first for stage in run.profiles]
-    full, needed = (sum(runs.cost(stages).values()) for stages in (runs.full, [*profiled, *ends(first)]))
+    full, needed = (sum(runs.cost(stages).values()) for stages in (runs.full, [*profiled, *(run.end for run in first)]))
     if needed > budget * full:
         raise ConfigError(_too_small(budget, needed / full, len(runs.recipes)))
-    compute([*profiled, *ends(first)])
+    compute([*profiled, *(run.end for run in first)])
     paid, left = runs.cost(profiled), list(runs.recipes[1:])
     rungs: list[Rung] = []
     longest: dict[str, tuple[Rung, ScoreTable]] = {}
     for share in SHARES:
         found = runs.runs(share, [runs.recipes[0], *left])
-        new = {key: flops for key, flops in runs.cost(ends(found)).items() if key not in paid}
+        last = [run.end for run in found]
+        new = {key: flops for key, flops in runs.cost(last).items() if key not in paid}
         if rungs and sum(paid.values()) + sum(new.values()) > budget * full:
             break
-        compute(ends(found))
+        compute(last)
         paid |= new
         table = _table(found, runs.store)
         rungs.append(_rung(share, found, table, sum(new.values())))
@@ -123,11 +124,6 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
         full=full,
         budget=budget,
     )
-
-
-def ends(runs: Sequence[Run]) -> list[Stage]:
-    """The last stages of runs."""
-    return [run.end for run in runs]
 
 
 def _table(found: Sequence[Run], store: Store) -> ScoreTable:

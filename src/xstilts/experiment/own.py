@@ -104,19 +104,15 @@ class OwnTask(Strict):
         return self
 
     def _check_like(self, base: Task, labels: tuple[str, ...]) -> None:
-        for field in ("columns", "metric"):
-            if getattr(self, field):
-                raise mistake(f"`{field}` goes with `type`; '{base.name}' has its own", field)
-        if self.count_from is not None:
-            raise mistake(f"`count_from` goes with `type: multiple_choice`; '{base.name}' has its own", "count_from")
+        for field in ("columns", "metric", "quoted", "separator", "count_from"):
+            if getattr(self, field) not in (None, {}):
+                kind = "type: multiple_choice" if field == "count_from" else "type"
+                raise mistake(f"`{field}` goes with `{kind}`; '{base.name}' has its own", field)
         if not base.labels and labels:
             raise mistake(f"{base.type} has no labels", "labels")
         if not set(labels) <= set(base.labels):
             shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
             raise mistake(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
-        for field in ("quoted", "separator"):
-            if getattr(self, field) is not None:
-                raise mistake(f"`{field}` goes with `type`; files like {base.name}'s have their own form", field)
 
     def _check_type(self, kind: str) -> None:
         about = TYPES.get(kind)

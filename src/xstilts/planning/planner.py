@@ -86,17 +86,16 @@ class Planner:
 
     def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
         """One entry per stage, in the given order. Raises `BackboneError` and `DataError`."""
-        return [self._stage(stage) for stage in stages]
+        plans = []
+        for stage in stages:
+            plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
+            done = self.store is not None and self.store.has(stage)
+            plans.append(replace(plan, cached=True) if done else self._cost(stage, plan))
+        return plans
 
     def flops(self, stage: Stage) -> float:
         """Useful FLOPs of a stage, finished or not."""
         return self._cost(stage, StagePlan(stage.key, stage.kind, stage.label)).flops
-
-    def _stage(self, stage: Stage) -> StagePlan:
-        plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
-        if self.store is not None and self.store.has(stage):
-            return replace(plan, cached=True)
-        return self._cost(stage, plan)
 
     def _cost(self, stage: Stage, plan: StagePlan) -> StagePlan:
         match stage.kind:
