@@ -15,6 +15,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.reports.curves import Cost, Logged
 from xstilts.session.grid import Grid
+from xstilts.stages.describe import lineage
 
 EARLIER = "before the target"
 
@@ -43,9 +44,8 @@ def _phases(grid: Grid) -> Iterator[Phase]:
     for cell in grid.cells:
         if cell.role != "target":
             continue
-        stage: Stage | None = cell.stage.inputs["predictions"].inputs["model"]
         last = cell.task in trained
-        while stage is not None:
+        for stage in lineage(cell.stage.inputs["predictions"].inputs["model"]):
             for one, rate in _runs(stage):
                 if one.key not in seen:
                     view = f"{cell.backbone}: " * several + (cell.task if last else EARLIER)
@@ -55,7 +55,7 @@ def _phases(grid: Grid) -> Iterator[Phase]:
                     seen.add(one.key)
                     taken.add((view, title, cell.seed))
                     yield Phase(one, view, title, cell.seed)
-            stage, last = stage.inputs.get("model"), False
+            last = False
 
 
 def _runs(stage: Stage) -> list[tuple[Stage, str]]:
