@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from time import sleep
 from typing import Any
@@ -35,17 +35,19 @@ def watch(place: Store, stages: Collection[Stage], only: bool, every: float, as_
         only: leave out running stages that are not in the graph.
         every: seconds between two looks.
     """
-    ends, keys = set(stages).difference(*(stage.inputs.values() for stage in stages)), {stage.key for stage in stages}
-    done, unused = set[Stage](), 0
-    seen = False
+    ends = set(stages).difference(*(stage.inputs.values() for stage in stages))
+    labels = {stage.key: stage.label for stage in stages}
+    done, seen, unused = set[Stage](), False, 0
     try:
         with _display(as_json) as show:
             while True:
-                now = [one for one in running(place) if one.key in keys or not only]
+                found = (one for one in running(place) if one.key in labels or not only)
+                now = [replace(one, label=one.label or labels.get(one.key, "")) for one in found]
                 place.look({stage.kind for stage in stages})
                 done |= {stage for stage in stages if stage not in done and (place.directory(stage) / "DONE").is_file()}
                 left = Schedule(ends, done.__contains__).unfinished
-                failed = {path.stem for path in place.root.glob("failures/*.txt")} & keys - {one.key for one in now}
+                failed = {path.stem for path in place.root.glob("failures/*.txt")} & labels.keys()
+                failed -= {one.key for one in now}  # tried again
                 counts = {"finished": len(stages) - left, "of": len(stages), "failed": len(failed)}
                 show(counts, now)
                 used = bool(now) or is_used(place.root / RUNNING)
