@@ -16,15 +16,13 @@ from safetensors.torch import save_file
 
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import run
-from xstilts.backbones.load import check_fields, load_backbone, random_backbone, save_backbone
+from xstilts.backbones.load import PICKLE, check_fields, from_pretrained, load_backbone, random_backbone, save_backbone
 from xstilts.backbones.names import OWN_CODE
-from xstilts.backbones.pretrained import PICKLE, from_pretrained
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
 from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 from xstilts.stages.starting import run_start
 
 CODE = """
@@ -150,7 +148,8 @@ def test_odd_configurations_are_one_line(config: dict[str, Any], said: str, tmp_
 def test_a_stage_asks_nothing_of_standard_input(workers: int, tmp_path: Path, yes: list[str]) -> None:
     folder = _folder(tmp_path / "model", {"model_type": "own", "auto_map": CLASSES}, TOKENIZER)
     good = _folder(tmp_path / "good", {})
-    twin = describe.start_random_like(str(folder), None, describe.tokenizer_of(str(good), None), 1, Use(None), "random")
+    tokenizer = describe.tokenizer_of(str(good), None)
+    twin = describe.start_random_like(str(folder), None, tokenizer, 1, describe.use_of(), "random")
     events = run([describe.tokenizer_of(str(folder), None), twin], tmp_path / "store", workers)
     errors = sorted(event.error for event in events["Failed"] if isinstance(event, Failed))
     kinds = (f"backbone '{folder}'", f"tokenizer of '{folder}'")

@@ -15,17 +15,7 @@ from xstilts.session.run import check_device
 VERBS = {
     "run": ("run", "demo"),
     "study": ("study", "curriculum"),
-    "choose": (
-        "choose",
-        "--target",
-        "micro_topic",
-        "--from",
-        "micro_nli",
-        "--backbone",
-        "microworld:mlm",
-        "--world",
-        "1",
-    ),
+    "choose": ("choose", "--target", "micro_topic", "--from", "micro_nli", "--backbone", "microworld:mlm"),
     "predict": ("predict", "3f", "--input", "none.txt", "--to", "out.jsonl"),
 }
 

@@ -19,7 +19,7 @@ from cli.tiny_run import EXPERIMENT, is_pretrained
 from processes import running, wait_for
 from training.phases import same
 from xstilts.core.files import read_json
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 STEPS = 400
 KILLED = "its process ended with SIGKILL: trying once more"

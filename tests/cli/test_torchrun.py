@@ -23,7 +23,7 @@ from training.phases import assert_alike
 from xstilts.cli import torchrun
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stages import ranks
 from xstilts.stages.ranks import connected, held
 

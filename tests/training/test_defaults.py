@@ -10,10 +10,9 @@ import pytest
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
-from xstilts.stages.resolve import width_of
+from xstilts.stages.resolve import shape_of
 from xstilts.stages.selection import in_words_by_default
-from xstilts.training.config import TrainConfig
-from xstilts.training.defaults import BATCH, ENOUGH, EPOCHS, MOST_EPOCHS, STEPS, fitted
+from xstilts.training.config import BATCH, ENOUGH, EPOCHS, MOST_EPOCHS, STEPS, TrainConfig, fitted
 
 
 @pytest.mark.parametrize(("examples", "epochs"), [(20, MOST_EPOCHS), (ENOUGH, EPOCHS), (10**6, EPOCHS)])
@@ -51,7 +50,7 @@ def test_what_is_said_stays() -> None:
     ],
 )
 def test_widths_are_read_where_something_tells(source: Any, architecture: Any, fields: Any, width: Any) -> None:
-    assert width_of(source, architecture, fields) == width
+    assert shape_of(source, architecture, fields, "head")["width"] == width
 
 
 def trained(folder: Path, rows: int, **more: Any) -> dict[str, Any]:

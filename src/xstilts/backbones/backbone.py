@@ -11,8 +11,6 @@ improves sequence labelling in many (not all) settings of Dukić and Šnajder 20
 classification, which reads the last token, stay causal.
 """
 
-from __future__ import annotations
-
 import inspect
 from functools import cached_property, partial
 from typing import Any, Literal

@@ -17,7 +17,7 @@ from xstilts.cli.output import lines, show, some
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import any_language
 from xstilts.sources.check import SplitCheck, check
-from xstilts.sources.direct import Bytes
+from xstilts.sources.downloads import Bytes
 from xstilts.sources.fetch import Fetched, Request, fetch, plan
 from xstilts.tasks import TASKS, Task
 
@@ -110,11 +110,9 @@ def check_data(
     there = {finding.task for finding in findings if finding.status != "missing"}
     absent = [name for name in names if name not in there]
     damaged = sum(finding.status == "damaged" for finding in findings)
-    if as_json:
-        show([asdict(finding) for finding in findings], as_json)
-    else:
-        counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
-        lines([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
+    counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
+    counts += f", nothing of {', '.join(absent)}" if absent else ""
+    show([asdict(finding) for finding in findings], as_json, [counts])
     if damaged or absent:
         raise typer.Exit(1)
 

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 from typer import Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show, table
+from xstilts.cli.output import aligned, show
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import lay_out
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import Device, Utilisation, device_called
 from xstilts.planning.devices import device as find_device
-from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 from xstilts.planning.speed import timed
 from xstilts.session.grid import Grid, folders, remembered_stages
@@ -28,7 +28,7 @@ from xstilts.session.loading import load
 from xstilts.session.run import check_device
 from xstilts.session.why import WAITS, reasons
 from xstilts.stages import KINDS
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
@@ -125,14 +125,12 @@ def show_plan(
             plans, said = timed(plans, grid.stages, [*grid.stages, *remembered_stages(place)], planner, kind)
     notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware, said)]
     why = reasons(grid.stages, place) if place else {}
-    if as_json:
-        rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
-        document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
-        show({**document, "stages": rows}, as_json)
-        return
-    lines([headline(plans, hardware, bool(said)), ""])
-    table([_stage_row(plan, why) for plan in plans] if stages else grouped(plans))
-    lines([*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)])
+    rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
+    document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
+    texts = [headline(plans, hardware, bool(said)), ""]
+    texts += aligned([_stage_row(plan, why) for plan in plans]) if stages else aligned(grouped(plans))
+    texts += [*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)]
+    show({**document, "stages": rows}, as_json, texts)
 
 
 def _about(hardware: Hardware) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
+from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.session.grid import Data, Grid, report_folder, written_table
 from xstilts.session.loading import Loaded, load, load_study
 from xstilts.session.run import check_device, run_of
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.studies.files import packaged
 
 if TYPE_CHECKING:
@@ -132,11 +133,10 @@ def run_experiment(
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         text = None if anew else written_table(grid, place, command, folder, spec)
         if text is None:
-            from xstilts.session.about import mixtures  # these two take a second
-            from xstilts.session.results import write_report_of
+            from xstilts.session.results import write_report_of  # takes a second
 
             found = write_report_of(grid, place, command, folder, spec)
-            sys.stderr.writelines(f"note: {line}\n" for line in mixtures(grid, place))
+            sys.stderr.writelines(f"note: {line}\n" for line in remarks(place.records(grid.stages)))
         if not as_json:
             if found:
                 from xstilts.reports import plain_report

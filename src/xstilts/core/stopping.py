@@ -1,7 +1,5 @@
 """Stopping in order: SIGINT and SIGTERM become a request, which a block of code answers when it is ready."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

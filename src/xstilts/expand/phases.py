@@ -17,13 +17,12 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import PhaseData
+from xstilts.stages.reading import rows_of
 from xstilts.stages.resolve import part_for
-from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
-from xstilts.training.config import TrainConfig
-from xstilts.training.defaults import ENOUGH, fitted, left_open
+from xstilts.training.config import ENOUGH, TrainConfig, fitted, left_open
 from xstilts.training.mixture import Mixture, Part
 
 

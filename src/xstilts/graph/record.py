@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import StoreError, XstiltsError
-from xstilts.core.files import read_json
+from xstilts.core.errors import StoreError
+from xstilts.core.files import read_object
 from xstilts.core.files import sha256 as sha256_of
 from xstilts.core.keys import content_key
 
@@ -105,11 +105,7 @@ class Record:
 
     @cached_property
     def _pointer(self) -> Mapping[str, Any]:
-        try:
-            found = read_json(self.directory / "pointer.json")
-        except XstiltsError:  # most stages have none
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_object(self.directory / "pointer.json")  # most stages have none
 
     def file(self, name: str) -> Path:
         """One of its files, compared with its checksum. Raises `StoreError` if it is damaged."""

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import read_object, write_json
 from xstilts.graph.attempts import Attempt, attempts, begin, discard, ended, publish, remove, seal, set_aside
 from xstilts.graph.locks import holder, release, try_lock
 from xstilts.graph.record import REMEDY, Record
@@ -280,9 +280,7 @@ def _key(folder: Path) -> str:
 
 
 def _check_format(marker: Path) -> None:
-    found = read_json(marker)
-    number = found.get("format") if isinstance(found, dict) else None
-    if number != FORMAT:
+    if (number := read_object(marker).get("format")) != FORMAT:
         raise StoreError(
             f"{marker.parent} is a store of format {number} and this xstilts reads format {FORMAT}: "
             "use the xstilts that made it, or choose a new folder with --store"

@@ -10,9 +10,8 @@ from xstilts.core.errors import XstiltsError
 from xstilts.reports.analysis import Analysis
 from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
 from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm, strict_p
-from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Contrast, Kind, StudySpec
-from xstilts.studies.verdicts import Verdict, judge
+from xstilts.studies.verdicts import Measured, Scores, Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
 """What a contrast is counted in, where not in points."""

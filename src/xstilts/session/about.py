@@ -133,11 +133,6 @@ def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     return read
 
 
-def mixtures(grid: Grid, store: Store) -> list[str]:
-    """Sentences about versions, devices and settings that differ between finished stages."""
-    return remarks(store.records(grid.stages))
-
-
 def _coverage(grid: Grid) -> Iterator[str]:
     """Targets that were not measured in all their official languages, so that their mean is not the official one."""
     for target in grid.experiment.targets:
@@ -234,7 +229,7 @@ def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
     """Microworld languages by distance from English; other languages English first, then by family and name."""
     codes = table.distinct("language")
     if micro:
-        from xstilts.microworld import LANGUAGES as MADE
+        from xstilts.microworld.grammar import LANGUAGES as MADE
 
         made = {code: one for code, one in MADE.items() if code in codes}
         notes = {

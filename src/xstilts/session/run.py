@@ -18,11 +18,11 @@ from xstilts.experiment import Experiment
 from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import lengths_of, short_phases, work_of
 from xstilts.session.check import look, notices
 from xstilts.session.executors import carry_out
 from xstilts.session.grid import Data, Grid
-from xstilts.session.lengths import lengths_of, short_phases, work_of
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 TRACES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import StoreError, UnknownName
+from xstilts.core.files import read_object
 from xstilts.graph.events import time_left
 from xstilts.graph.locks import is_held, local_time
 from xstilts.graph.perform import PROGRESS
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session.grid import grids, read_object
+from xstilts.session.grid import grids
 
 MOST, ALIKE = 3, 5
 """Differences that are named, while others are counted; most differences between stages that are compared at all."""

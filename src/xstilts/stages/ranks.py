@@ -38,9 +38,8 @@ from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
-from xstilts.graph.job import Job
+from xstilts.graph.job import Job, Report
 from xstilts.graph.on_ray import MEETING
-from xstilts.graph.perform import Report
 from xstilts.graph.places import code_path
 from xstilts.graph.stage import Stage
 from xstilts.stages import KINDS

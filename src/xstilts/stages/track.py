@@ -14,7 +14,8 @@ from secrets import token_hex
 from threading import Thread
 from typing import Any, NamedTuple
 
-from xstilts.core.files import read_json, write_json
+from xstilts.core.errors import shown
+from xstilts.core.files import read_object, write_json
 from xstilts.graph.job import Job
 from xstilts.stages.accidents import restarts, tell
 from xstilts.training.distributed import team
@@ -71,7 +72,7 @@ class Tracker:
         folder = self._job.directory.parents[1] / "tracking"
         file, seed = folder / f"{key}.{self._name}.json", {"restarts": restarts(self._job)}
         try:
-            state = read_json(file) if file.exists() else {}
+            state = read_object(file)
             if not seed.items() <= state.items():
                 state = seed
             folder.mkdir(exist_ok=True)
@@ -87,7 +88,7 @@ class Tracker:
             if row:
                 file.unlink(missing_ok=True)
         except Exception as error:
-            self._problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self._problem = shown(f"{type(error).__name__}: {error}")
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, float]:

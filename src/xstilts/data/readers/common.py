@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.decoding import find
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
-from xstilts.core.packed import find
 from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
