@@ -8,12 +8,12 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from graph.toy import RUNNER, stage
+from xstilts.graph.job import Job
 from xstilts.graph.locks import RUNNING
 from xstilts.graph.locks import running as using
 from xstilts.graph.perform import Work, perform
@@ -40,8 +40,8 @@ def finish(store: Store, *stages: Stage) -> None:
         perform(Work(store, nothing, {}), one, lambda _: None)
 
 
-def nothing(stage: Stage, directory: Path, *_: Any) -> None:
-    (directory / "value.json").write_text("1")
+def nothing(job: Job) -> None:
+    (job.directory / "value.json").write_text("1")
 
 
 @pytest.fixture
@@ -150,9 +150,9 @@ def test_progress_has_an_estimate_of_the_time_left(tmp_path: Path, monkeypatch: 
     store = Store(tmp_path / "store")
     seen: list[float | None] = []
 
-    def runner(stage: Stage, directory: Path, inputs: Any, settings: Any, report: Any) -> None:
+    def runner(job: Job) -> None:
         for share in (0.25, 0.5, 0.75, 0.1):  # the last is of another seed
-            report({"fraction": share})
+            job.report({"fraction": share})
             seen.append(running(store)[0].seconds_left)
             time.sleep(0.2)
 
