@@ -98,6 +98,9 @@ MACHINE = {
             "(docs/clusters.md).",
         ),
     ],
+    "track": Annotated[
+        str, _option(help="Send training steps to a tracker: tensorboard, mlflow or wandb (docs/training.md).")
+    ],
 }
 """Field of `Machine` -> its option."""
 

@@ -108,6 +108,14 @@ def is_held(path: Path) -> bool:
         return False
 
 
+def is_used(path: Path) -> bool:
+    """Whether a process is inside `running(path)` now; False if this one cannot open the file."""
+    try:
+        return not _is_free(path, os.O_RDWR, fcntl.LOCK_EX)
+    except OSError:
+        return False
+
+
 def _is_free(path: Path, mode: int, lock: int) -> bool:
     handle = os.open(path, mode | os.O_CLOEXEC)
     try:

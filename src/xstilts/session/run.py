@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,7 @@ def run(
 
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
     """Prepare the run of an experiment that is already expanded."""
+    check_tracker(machine.track)
     look(grid, store)
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]
@@ -212,6 +214,12 @@ def check_device(machine: Machine) -> Machine:
     if problem:
         raise ConfigError(problem)
     return replace(machine, device=device)
+
+
+def check_tracker(name: str) -> None:
+    """Raise `ConfigError` if the package of a tracker is not installed here."""
+    if name and find_spec(name) is None:
+        raise ConfigError(f"--track {name}: its package is not installed here: pip install 'xstilts[track-{name}]'")
 
 
 def slow_bf16(grid: Grid, device: str) -> list[str]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,8 +159,8 @@ class ScoreTable:
         import pyarrow as pa  # takes longer than all else here
         import pyarrow.parquet as pq
 
-        kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-        schema = pa.schema([(entry.name, kinds[str(entry.type)]) for entry in fields(Score)])
+        kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        schema = pa.schema([(name, kinds[kind]) for name, kind in get_type_hints(Score).items()])
         pq.write_table(pa.Table.from_pylist([score.row() for score in self.scores], schema), path)
 
 
