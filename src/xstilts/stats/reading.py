@@ -18,7 +18,6 @@ from xstilts.stats.table import Examples, Measured, ScoreTable
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
 VALUES = ("id", "numerator", "denominator")
-TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 TOLERANCE = 0.01
 
 
@@ -66,9 +65,10 @@ def _score(row: Any, path: Path, line: int) -> Score:
         word = "without" if wrong[0] in required else "with the unknown field"
         raise DataError(f"a score {word} '{wrong[0]}': written by another version?", path, line)
     for name, value in row.items():
-        kind = str(known[name].type)
-        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-            raise DataError(f"'{name}' of a score should be {kind}, found {value!r}", path, line)
+        kind: Any = known[name].type
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(f"'{name}' of a score should be {kind.__name__}, found {value!r}", path, line)
     return Score(**row)
 
 
