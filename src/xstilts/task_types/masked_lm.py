@@ -46,7 +46,7 @@ class MaskedLMHead(nn.Module):
 
     @property
     def embeddings(self) -> nn.Parameter:
-        """The tied weight of the output layer, [V, E]; `training.active` asks for it, so that it keeps all rows."""
+        """The tied weight of the output layer, [V, E]; `training.model` asks for it, so that it keeps all rows."""
         return self._tied[0].embeddings
 
     def forward(self, states_MH: Tensor) -> Tensor:
