@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from xstilts.core.files import write_json, write_jsonl
 from xstilts.core.machine import Machine
 from xstilts.core.scores import Score
 from xstilts.evaluation.evaluate import Measurement, write_examples
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.metrics import Ratio
-from xstilts.planning.empty_files import lay_out
+from xstilts.planning.amounts import lay_out
 from xstilts.session.executors import carry_out
 from xstilts.session.grid import Grid
 from xstilts.session.loading import load
@@ -56,9 +57,10 @@ def experiment(folder: Path, seeds: int) -> Path:
     return file
 
 
-def write(stage: Stage, directory: Path, inputs: Any, settings: Any, report: Callable[[dict[str, Any]], None]) -> None:
+def write(job: Job) -> None:
     """A stage that computes nothing, and writes what is read again."""
-    report({"fraction": 0.5})
+    stage, directory = job.stage, job.directory
+    job.report({"fraction": 0.5})
     if stage.kind == "leaks":
         sides = {side: stage.config[side]["task"] for side in ("train", "test")}
         write_json(directory / "leaks.json", {**sides, "compared": EXAMPLES, "leaked": 0})

@@ -20,9 +20,9 @@ MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 300, 60, 7
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
-    "cli/submission.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
+    "cli/scores.py:submission": "typer makes an option of each parameter; they are grouped in the first line",
     "cli/export.py:export": "the same",
-    "cli/predict.py:predict": "the same",
+    "cli/export.py:predict": "the same",
     "cli/plan.py:plan": "the same",
     "cli/choose.py:choose": "the same",
 }
@@ -40,7 +40,6 @@ NEED_TORCH: dict[str, str] = {
     "cli/choose.py": "scores models",
     "cli/export.py": "opens a model",
     "cli/plan.py": "counts parameters of models",
-    "cli/predict.py": "opens a model",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

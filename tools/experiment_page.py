@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 
 from xstilts.backbones.names import LoRA
 from xstilts.experiment import Experiment
-from xstilts.experiment.own import OwnTask
-from xstilts.experiment.specs import BackboneSpec, TargetSpec, TokenizerSpec
+from xstilts.experiment.specs import BackboneSpec, OwnTask, TargetSpec, TokenizerSpec
 from xstilts.recipes import Component, PhaseSpec, Recipe
 from xstilts.stages.resolve import LayerSpec, RetrievalSpec
 from xstilts.studies.spec import Bounded, Claim, Contrast, Effect, StudySpec

@@ -29,8 +29,7 @@ import numpy as np
 from scipy import stats
 
 from xstilts.choosing import Runs, choose, setting
-from xstilts.choosing.halving import BASELINE, SHARES, Compute, ends
-from xstilts.choosing.pages import markdown
+from xstilts.choosing.halving import BASELINE, SHARES, Compute, markdown
 from xstilts.core.errors import XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.core.seeds import generator
@@ -40,7 +39,7 @@ from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stats.reading import read_folder
 
 EXPLAINED = {
@@ -122,7 +121,8 @@ def of_seed(experiment: Experiment, number: int, seed: int) -> Experiment:
 def known_before(runs: Runs) -> list[Stage]:
     """The stages that are needed whatever halving does: computed together, workers have more to share."""
     first = runs.runs(SHARES[0], runs.recipes)
-    return [*(stage for run in first for stage in run.profiles), *ends(first), *ends(runs.runs(1, runs.recipes))]
+    last = [run.end for run in (*first, *runs.runs(1, runs.recipes))]
+    return [*(stage for run in first for stage in run.profiles), *last]
 
 
 def unit(runs: Runs, gains: Mapping[str, float], compute: Compute, budget: float) -> Unit:

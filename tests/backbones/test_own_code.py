@@ -23,7 +23,6 @@ from xstilts.graph.events import Failed
 from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 from xstilts.stages.starting import run_start
 
 CODE = """
@@ -149,7 +148,8 @@ def test_odd_configurations_are_one_line(config: dict[str, Any], said: str, tmp_
 def test_a_stage_asks_nothing_of_standard_input(workers: int, tmp_path: Path, yes: list[str]) -> None:
     folder = _folder(tmp_path / "model", {"model_type": "own", "auto_map": CLASSES}, TOKENIZER)
     good = _folder(tmp_path / "good", {})
-    twin = describe.start_random_like(str(folder), None, describe.tokenizer_of(str(good), None), 1, Use(None), "random")
+    tokenizer = describe.tokenizer_of(str(good), None)
+    twin = describe.start_random_like(str(folder), None, tokenizer, 1, describe.use_of(), "random")
     events = run([describe.tokenizer_of(str(folder), None), twin], tmp_path / "store", workers)
     errors = sorted(event.error for event in events["Failed"] if isinstance(event, Failed))
     kinds = (f"backbone '{folder}'", f"tokenizer of '{folder}'")

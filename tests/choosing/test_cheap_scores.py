@@ -17,7 +17,7 @@ from xstilts.backbones.packing import pack
 from xstilts.choosing import Choice, choose
 from xstilts.core.files import read_json
 from xstilts.stages.models import open_backbone
-from xstilts.stages.profiling import uniformity
+from xstilts.stages.predicting import uniformity
 from xstilts.task_types.features import Features
 from xstilts.task_types.sentences import pool
 

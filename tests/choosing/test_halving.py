@@ -157,7 +157,7 @@ def test_what_cannot_be_chosen_is_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="unknown task 'micro_topix': did you mean micro_topic"):
         setting(experiment(), "micro_topix", (), None)
     with pytest.raises(UnknownName, match="unknown task 'micro_nly'"):
-        from_names("micro_topic", ["micro_nly"], "microworld:mlm", 1)
+        from_names("micro_topic", ["micro_nly"], "microworld:mlm")
     with pytest.raises(ConfigError, match="no recipe of one task"):
         setting(experiment(recipes=[[]]), "micro_topic", (), None)
     with pytest.raises(UnknownName, match="unknown backbone 'large'"):

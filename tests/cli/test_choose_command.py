@@ -11,16 +11,8 @@ import yaml
 
 from stages.tiny_experiment import tiny_experiment
 from xstilts.cli.choose import split_words
-from xstilts.microworld.world import TINY, write_world
 
 Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 5, TINY)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +22,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, tmp_path: Path) -> None:
+def test_a_choice_is_printed_and_written(typed: Typed, file: Path, tiny_world: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    words = ["choose", file, "--target", "micro_topic", "--data", root, "--store", store, "--workers", 0]
+    words = ["choose", file, "--target", "micro_topic", "--data", tiny_world, "--store", store, "--workers", 0]
     code, out, err = typed(*words, "--budget", "100%")
     assert code == 0, err
     assert "| 2    |" in out
@@ -63,15 +55,14 @@ def test_a_choice_is_printed_and_written(typed: Typed, file: Path, root: Path, t
             (["FILE", "--target", "micro_topic", f"--budget={budget}"], f"--budget {budget}: give a share of the full")
             for budget in ("lots", "0", "2", "", "-1", "20m", "300%")
         ),
-        (["FILE", "--target", "micro_topic", "--world", "1"], "--world is for a choice without a file"),
         (["FILE", "--target", "micro_topic", "--budget", "0.001"], "--budget 0.001 is too small"),
     ],
 )
 def test_mistakes_are_one_line(
-    typed: Typed, file: Path, root: Path, tmp_path: Path, words: list[str], problem: str
+    typed: Typed, file: Path, tiny_world: Path, tmp_path: Path, words: list[str], problem: str
 ) -> None:
     given = [file if word == "FILE" else word for word in words]
-    code, out, err = typed("choose", *given, "--data", root, "--store", tmp_path / "store", "--workers", 0)
+    code, out, err = typed("choose", *given, "--data", tiny_world, "--store", tmp_path / "store", "--workers", 0)
     assert (code, out) == (2, "")
     assert problem in err
     assert err.strip().splitlines()[-1].startswith("error: ")

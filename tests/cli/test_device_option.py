@@ -15,17 +15,7 @@ from xstilts.session.run import check_device
 VERBS = {
     "run": ("run", "demo"),
     "study": ("study", "curriculum"),
-    "choose": (
-        "choose",
-        "--target",
-        "micro_topic",
-        "--from",
-        "micro_nli",
-        "--backbone",
-        "microworld:mlm",
-        "--world",
-        "1",
-    ),
+    "choose": ("choose", "--target", "micro_topic", "--from", "micro_nli", "--backbone", "microworld:mlm"),
     "predict": ("predict", "3f", "--input", "none.txt", "--to", "out.jsonl"),
 }
 
@@ -47,7 +37,7 @@ def test_every_verb_refuses_a_device_that_is_not_here(
     monkeypatch.chdir(tmp_path)
     code, out, err = typed(*VERBS[verb], "--device", device, "--store", "store")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: --device {device}: no such device here (there is: cpu)")
+    assert err.startswith(f"error: --device {device}: this machine has no such device (available: cpu)")
     assert ("nvidia-smi" in err) == (device not in ("CPU", ""))
     assert list(tmp_path.iterdir()) == []
 

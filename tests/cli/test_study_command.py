@@ -9,7 +9,7 @@ import pytest
 
 from xstilts.experiment import Experiment
 from xstilts.microworld.world import TINY, write_world
-from xstilts.planning.empty_files import lay_out
+from xstilts.planning.amounts import lay_out
 from xstilts.session.loading import load
 from xstilts.studies.files import packaged, studies
 

@@ -10,7 +10,7 @@ import pytest
 
 from xstilts.core.errors import DataError
 from xstilts.data.readers.labels import Found
-from xstilts.experiment.own import OwnTask
+from xstilts.experiment.specs import OwnTask
 from xstilts.tasks import TASKS
 
 

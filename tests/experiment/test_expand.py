@@ -17,7 +17,6 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.scores import Score
 from xstilts.expand import Cell, Expansion
 from xstilts.graph.stage import Stage, graph
-from xstilts.microworld.world import TINY, write_world
 from xstilts.stages.resolve import resolve
 from xstilts.tasks import TASKS
 
@@ -26,13 +25,6 @@ PRETRAINED_HERE = {
     "pretrain": [{"tasks": [{"task": "micro_text", "languages": ["all"]}], "train": {"steps": 9}}],
     "controls": {"random": "auto", "english": "auto"},
 }
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 5, TINY)
-    return folder
 
 
 def expand(**changes: Any) -> Expansion:
@@ -170,21 +162,21 @@ def test_what_changes_a_number_changes_the_keys_of_what_it_changes(
     assert {kind: found[kind] for kind in kept} == kept
 
 
-def test_keys_follow_the_files_and_not_where_they_lie(root: Path, tmp_path: Path) -> None:
+def test_keys_follow_the_files_and_not_where_they_lie(tiny_world: Path, tmp_path: Path) -> None:
     def of(folder: Path) -> dict[str, str]:
         expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic", "micro_tagging"]), folder)
         return {f"{cell.task}": cell.stage.key for cell in expansion.cells}
 
-    copied = shutil.copytree(root, tmp_path / "elsewhere")
-    assert of(root) == of(copied)
+    copied = shutil.copytree(tiny_world, tmp_path / "elsewhere")
+    assert of(tiny_world) == of(copied)
     changed = copied / "topic" / "qab" / "test.tsv"
     changed.write_text(changed.read_text().replace("\n", " \n", 2))
-    assert of(copied)["micro_topic"] != of(root)["micro_topic"]
-    assert of(copied)["micro_tagging"] == of(root)["micro_tagging"]
+    assert of(copied)["micro_topic"] != of(tiny_world)["micro_topic"]
+    assert of(copied)["micro_tagging"] == of(tiny_world)["micro_tagging"]
 
 
-def test_only_languages_that_are_there_are_measured(root: Path, tmp_path: Path) -> None:
-    copied = shutil.copytree(root, tmp_path / "fewer")
+def test_only_languages_that_are_there_are_measured(tiny_world: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(tiny_world, tmp_path / "fewer")
     (copied / "tagging" / "test-qab.conllu").unlink()
     expansion = Expansion(tiny_experiment(recipes=[[]], targets=["micro_tagging"]), copied)
     assert expansion.cells[0].stage.inputs["data"].config["languages"] == [
@@ -238,47 +230,47 @@ def test_official_files_need_a_folder(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in one_line(raised)
 
 
-def test_missing_test_files_are_named(root: Path) -> None:
+def test_missing_test_files_are_named(tiny_world: Path) -> None:
     with pytest.raises(DataError, match="tatoeba has no test files for any language") as raised:
-        Expansion(tiny_experiment(recipes=[[]], targets=["tatoeba"]), root)
+        Expansion(tiny_experiment(recipes=[[]], targets=["tatoeba"]), tiny_world)
     one_line(raised)
     with pytest.raises(DataError, match=r"mnli \(train, en\): no file .*; the data folder holds choice, ner") as raised:
-        Expansion(tiny_experiment(recipes=[[]], targets=["xnli"]), root)
+        Expansion(tiny_experiment(recipes=[[]], targets=["xnli"]), tiny_world)
     one_line(raised)
 
 
-def test_missing_training_files_are_named(root: Path, tmp_path: Path) -> None:
-    copied = shutil.copytree(root, tmp_path / "fewer")
+def test_missing_training_files_are_named(tiny_world: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(tiny_world, tmp_path / "fewer")
     (copied / "topic" / "en" / "train.tsv").unlink()
     with pytest.raises(DataError, match=r"micro_topic \(train, en\): no file topic/en/train.tsv") as raised:
         Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic"]), copied)
     one_line(raised)
 
 
-def test_languages_that_no_file_has_are_named(root: Path) -> None:
+def test_languages_that_no_file_has_are_named(tiny_world: Path) -> None:
     with pytest.raises(DataError, match="micro_topic has no test files for de") as raised:
-        Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic"], languages=["de"]), root)
+        Expansion(tiny_experiment(recipes=[[]], targets=["micro_topic"], languages=["de"]), tiny_world)
     one_line(raised)
 
 
 @pytest.mark.parametrize("on_worlds", [True, False])
-def test_a_task_without_training_data_cannot_be_trained_on(on_worlds: bool, root: Path) -> None:
+def test_a_task_without_training_data_cannot_be_trained_on(on_worlds: bool, tiny_world: Path) -> None:
     experiment = tiny_experiment(recipes=[["micro_retrieval"]], worlds=[0] if on_worlds else [])
     with pytest.raises((DataError, ConfigError, UnknownName), match="micro_retrieval") as raised:
-        Expansion(experiment, None if on_worlds else root)
+        Expansion(experiment, None if on_worlds else tiny_world)
     one_line(raised)
 
 
 @pytest.mark.parametrize("on_worlds", [True, False])
-def test_training_languages_must_be_the_tasks(on_worlds: bool, root: Path) -> None:
+def test_training_languages_must_be_the_tasks(on_worlds: bool, tiny_world: Path) -> None:
     recipe = [{"tasks": [{"task": "micro_text", "languages": ["en", "de"]}]}]
     experiment = tiny_experiment(recipes=[recipe], worlds=[0] if on_worlds else [])
     with pytest.raises((DataError, UnknownName), match="'de'"):
-        Expansion(experiment, None if on_worlds else root)
+        Expansion(experiment, None if on_worlds else tiny_world)
 
 
-def test_a_corpus_without_files_cannot_be_all_languages(tmp_path: Path, root: Path) -> None:
-    copied = shutil.copytree(root, tmp_path / "fewer")
+def test_a_corpus_without_files_cannot_be_all_languages(tmp_path: Path, tiny_world: Path) -> None:
+    copied = shutil.copytree(tiny_world, tmp_path / "fewer")
     shutil.rmtree(copied / "text")
     recipe = [{"tasks": [{"task": "micro_text", "languages": ["all"]}]}]
     with pytest.raises(DataError, match="micro_text") as raised:
@@ -387,9 +379,9 @@ def test_a_layer_that_is_chosen_changes_scores_and_no_prediction() -> None:
     assert chosen[0].config["validate_on"] == ["qaa", "qab"]
 
 
-def test_the_files_of_languages_that_choose_must_be_there(root: Path, tmp_path: Path) -> None:
+def test_the_files_of_languages_that_choose_must_be_there(tiny_world: Path, tmp_path: Path) -> None:
     backbone = {**BACKBONE, "retrieval": {"layer": {"validate_on": ["qaa", "qab"]}}}
-    copied = shutil.copytree(root, tmp_path / "fewer")
+    copied = shutil.copytree(tiny_world, tmp_path / "fewer")
     (copied / "tatoeba/tatoeba.qab-eng.qab").unlink()
     with pytest.raises(
         DataError, match="micro_retrieval has no test files for qab, which `validate_on` of its layer names"

@@ -18,18 +18,10 @@ from xstilts.backbones.packing import pack
 from xstilts.core.errors import BackboneError, ConfigError
 from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
-from xstilts.microworld.world import TINY, write_world
-from xstilts.stages.resolve import max_positions_of
+from xstilts.stages.resolve import shape_of
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 5, TINY)
-    return folder
-
-
-def expand(root: Path, backbone: dict[str, Any], max_length: int | None, **more: Any) -> Expansion:
+def expand(tiny_world: Path, backbone: dict[str, Any], max_length: int | None, **more: Any) -> Expansion:
     own = {
         "like": "micro_topic",
         "languages": ["en", "qaa"],
@@ -38,7 +30,7 @@ def expand(root: Path, backbone: dict[str, Any], max_length: int | None, **more:
     }
     tasks = {"mine": {**own, **({"max_length": max_length} if max_length else {})}}
     return Expansion(
-        tiny_experiment(backbones=[backbone], tasks=tasks, **{"targets": ["mine"], "recipes": [[]], **more}), root
+        tiny_experiment(backbones=[backbone], tasks=tasks, **{"targets": ["mine"], "recipes": [[]], **more}), tiny_world
     )
 
 
@@ -65,7 +57,8 @@ def test_the_family_tells_from_the_configuration_what_the_loaded_model_has(arch:
 
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta", "xlm-roberta-xl", "rembert", "deberta-v2"])
 def test_what_a_configuration_leaves_out_is_the_library_s_default(name: str) -> None:
-    assert max_positions_of(None, name, {}) == family_of(name).max_positions(AutoConfig.for_model(name).to_dict())
+    usual = family_of(name).max_positions(AutoConfig.for_model(name).to_dict())
+    assert shape_of(None, name, {}, "head")["max_positions"] == usual
 
 
 @pytest.mark.parametrize(
@@ -80,37 +73,38 @@ def test_what_a_configuration_leaves_out_is_the_library_s_default(name: str) -> 
     ],
 )
 def test_a_length_that_was_asked_for_is_refused_before_anything_runs(
-    backbone: dict[str, Any], most: int, root: Path
+    backbone: dict[str, Any], most: int, tiny_world: Path
 ) -> None:
-    expand(root, backbone, most)
+    expand(tiny_world, backbone, most)
     line = rf"^task 'mine' has texts of up to {most + 1} tokens \(max_length\), and backbone 'tiny' has positions "
     with pytest.raises(ConfigError, match=line + f"for {most}: give it `max_length: {most}` or less"):
-        expand(root, backbone, most + 1)
+        expand(tiny_world, backbone, most + 1)
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "qwen3", "bloom", "mt5"])
-def test_rotary_and_relative_positions_have_no_end(architecture: str, root: Path) -> None:
-    expand(root, sized(architecture, 64), 4096)
+def test_rotary_and_relative_positions_have_no_end(architecture: str, tiny_world: Path) -> None:
+    expand(tiny_world, sized(architecture, 64), 4096)
 
 
-def test_what_fills_its_length_is_refused_and_short_texts_under_a_long_limit_are_not(root: Path) -> None:
+def test_what_fills_its_length_is_refused_and_short_texts_under_a_long_limit_are_not(tiny_world: Path) -> None:
     with pytest.raises(ConfigError, match="declare a task of your own with `like: micro_qa` and `max_length: 98`"):
-        expand(root, sized("xlm-roberta", 100), None, targets=["micro_qa"])
+        expand(tiny_world, sized("xlm-roberta", 100), None, targets=["micro_qa"])
     text = {"type": "masked_lm", "files": {"train": "text/{language}.txt"}, "languages": ["en"]}
     with pytest.raises(
         ConfigError, match=r"task 'text' has texts of up to 128 tokens .* give it `max_length: 98` or less"
     ):
         Expansion(
-            tiny_experiment(backbones=[{**sized("xlm-roberta", 100), "pretrain": ["text"]}], tasks={"text": text}), root
+            tiny_experiment(backbones=[{**sized("xlm-roberta", 100), "pretrain": ["text"]}], tasks={"text": text}),
+            tiny_world,
         )
-    expand(root, sized("xlm-roberta", 100), None)
+    expand(tiny_world, sized("xlm-roberta", 100), None)
 
 
-def test_a_folder_tells_by_its_config(root: Path, tmp_path: Path) -> None:
+def test_a_folder_tells_by_its_config(tiny_world: Path, tmp_path: Path) -> None:
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer()), tmp_path)
     rows = json.loads((tmp_path / "config.json").read_text())["max_position_embeddings"]
     with pytest.raises(ConfigError, match="has positions for"):
-        expand(root, {"name": "tiny", "source": str(tmp_path)}, rows + 1)
+        expand(tiny_world, {"name": "tiny", "source": str(tmp_path)}, rows + 1)
 
 
 def test_where_no_configuration_told_nothing_is_trained_on_longer_texts(tmp_path: Path) -> None:
@@ -123,8 +117,8 @@ def test_where_no_configuration_told_nothing_is_trained_on_longer_texts(tmp_path
     assert list((tmp_path / "run").iterdir()) == []
 
 
-def test_a_stage_that_meets_a_longer_text_says_so_in_one_line(root: Path, tmp_path: Path) -> None:
-    made = expand(root, sized("xlm-roberta", 20), None, targets=["micro_retrieval"])
+def test_a_stage_that_meets_a_longer_text_says_so_in_one_line(tiny_world: Path, tmp_path: Path) -> None:
+    made = expand(tiny_world, sized("xlm-roberta", 20), None, targets=["micro_retrieval"])
     errors = [event.error for event in run(made.stages(), tmp_path)["Failed"] if isinstance(event, Failed)]
     assert errors
     assert all("a text has" in error and "has positions for 18" in error for error in errors)

@@ -384,5 +384,5 @@ def test_a_dialect_reaches_the_reader_and_is_no_part_of_keys_unless_given(tmp_pa
         told = json.loads(json.dumps(task_to_json(task, task.languages)))
         assert told["read"] != plain
         assert task_from_json(told).read == task.read
-    with pytest.raises(ConfigError, match=r"own\.yaml:9: .*`quoted` goes with `type`; files like snli's have"):
+    with pytest.raises(ConfigError, match=r"own\.yaml:9: .*`quoted` goes with `type`; 'snli' has its own"):
         mine(tmp_path, "    like: snli\n    files: {train: a.tsv}\n    quoted: true\n")

@@ -23,8 +23,7 @@ from xstilts.export.forms import difference, our_logits, sample_features, their_
 from xstilts.export.write import export
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.stages.changes import chain
-from xstilts.stages.models import open_backbone, open_head
+from xstilts.stages.models import chain, open_backbone, open_head
 from xstilts.training.model import HeadSpec
 
 Typed = Callable[..., tuple[int, str, str]]

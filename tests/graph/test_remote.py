@@ -14,14 +14,14 @@ from collections import Counter
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from graph.toy import RUNNER, run, run_local, stage
 from xstilts.graph.events import Cached, Done, Event, Failed, Progress
-from xstilts.graph.perform import Report, Runner, Work
+from xstilts.graph.job import Job, Runner
+from xstilts.graph.perform import Work
 from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.remote import Remote
@@ -48,11 +48,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.getfixturevalue('s3')}/shared"
 
 
-def deep(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
+def deep(job: Job) -> None:
     """As `toy.run`, with a file in a folder and an empty one."""
-    run(stage, directory, inputs, settings, report)
+    run(job)
+    directory = job.directory
     (directory / "in" / "folders").mkdir(parents=True)
-    (directory / "in" / "folders" / "file.txt").write_text(stage.label)
+    (directory / "in" / "folders" / "file.txt").write_text(job.stage.label)
     (directory / "in" / "empty").touch()
 
 
@@ -141,9 +142,9 @@ def test_a_model_that_is_not_on_this_machine_is_not_pointed_to(
     start = stage("start", files={})
     place = tmp_path / "elsewhere"
 
-    def points(stage: Stage, directory: Path, *_: Any) -> None:
+    def points(job: Job) -> None:
         place.mkdir()
-        (directory / "pointer.json").write_text(json.dumps({"source": str(place)}))
+        (job.directory / "pointer.json").write_text(json.dumps({"source": str(place)}))
 
     assert done(share(one, url, start, runner=points)) == ["start"]
     assert said(share(two, url, start, runner=points)) == [f"add start: fetched from {url}"]
@@ -185,13 +186,13 @@ def test_what_is_damaged_on_the_remote_is_named_computed_anew_and_replaced(
     match damage:
         case "flipped":
             fs.pipe_file(f"{folder}/value.json", b"7")
-            why = "value.json is not what was written"
+            why = "value.json has changed since it was written"
         case "gone":
             fs.rm_file(f"{folder}/in/folders/file.txt")
             why = "in/folders/file.txt is missing"
         case "empty":
             fs.pipe_file(f"{folder}/stage.json", b"")
-            why = "stage.json is not what was written"
+            why = "stage.json has changed since it was written"
         case "of another stage":
             share(one, url, stage("other"))
             other = files(remote, f"finished/add/{stage('other').key}").popitem()[1].decode()
@@ -386,10 +387,10 @@ def test_a_push_that_fails_is_the_stages_failure_and_the_same_run_pushes_it_late
 
 
 def test_what_another_run_pushes_meanwhile_is_fetched_when_its_turn_comes(url: str, one: Store, two: Store) -> None:
-    def beside(stage: Stage, *rest: Any) -> None:
-        if stage == TOP:
+    def beside(job: Job) -> None:
+        if job.stage == TOP:
             share(one, url, MIDDLE)
-        run(stage, *rest)
+        run(job)
 
     events = share(two, url, BOTTOM, runner=beside)
     assert done(events) == ["top", "bottom"]

@@ -61,11 +61,11 @@ from xstilts.graph.store import Store
 STORE, WHO = Store(Path("/mnt/nfs/store")), sys.argv[1]
 outcomes = {{}}
 
-def write_parts(stage, directory, inputs, settings, report):
-    begin = len(list(directory.glob("part*")))
-    for part in range(begin, stage.config["parts"]):
-        time.sleep(settings["seconds"] / stage.config["parts"])
-        write_text(directory / f"part{{part:02d}}", WHO)
+def write_parts(job):
+    begin, parts = len(list(job.directory.glob("part*"))), job.config["parts"]
+    for part in range(begin, parts):
+        time.sleep(job.settings["seconds"] / parts)
+        write_text(job.directory / f"part{{part:02d}}", WHO)
 
 def apart(name, call, *arguments):
     "Call in a thread; outcomes[name] is what it returns, or the traceback."

@@ -17,7 +17,8 @@ from xstilts.core.errors import DataError
 from xstilts.core.files import write_text
 from xstilts.graph.events import Event, Progress
 from xstilts.graph.execute import execute
-from xstilts.graph.perform import Report, Runner, Work
+from xstilts.graph.job import Job, Runner
+from xstilts.graph.perform import Work
 from xstilts.graph.places import Here, Local
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage, to_rows
@@ -45,14 +46,14 @@ def stage(name: str, *inputs: Stage, kind: str = "add", label: str = "", **confi
     return Stage(kind, 1, {"name": name, **config}, {str(i): one for i, one in enumerate(inputs)}, label or name)
 
 
-def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report) -> None:
+def run(job: Job) -> None:
     """Writes 1 + the sum of the inputs' values; each call makes a file in the folder `settings["calls"]`."""
-    name, config = stage.config["name"], stage.config
+    name, config, directory, settings = job.config["name"], job.config, job.directory, job.settings
     if "calls" in settings:
         Path(settings["calls"], f"{name}.{os.getpid()}.{time.monotonic_ns()}").touch()
     print(f"{name} prints")
     if not config.get("silent"):
-        report({"fraction": 0.5, "message": f"{name} half", "step": 7})
+        job.report({"fraction": 0.5, "message": f"{name} half", "step": 7})
     match config.get("fault"):
         case "user":
             raise DataError("no such\nfile", Path("x.txt"), 3)
@@ -78,7 +79,7 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
         (directory / "says.txt").write_text(os.environ.get(config["says"], "not there"))
     if config.get("reads"):
         (directory / "read.txt").write_text(sys.stdin.readline())
-    value = 1 + sum(json.loads((path / "value.json").read_text()) for path in inputs.values())
+    value = 1 + sum(json.loads((path / "value.json").read_text()) for path in job.inputs.values())
     parts = directory / "parts.txt"
     done = parts.read_text() if parts.exists() else ""
     for part in range(done.count("\n") if config.get("resumes") else 0, config.get("parts", 1)):
@@ -86,7 +87,7 @@ def run(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[s
         write_text(parts, done := f"{done}{part}\n")
     (directory / "value.json").write_text(json.dumps(value))
     if config.get("points"):  # as adapters do to the weights under them
-        (directory / "pointer.json").write_text(json.dumps({"stage": os.path.relpath(inputs["0"], directory)}))
+        (directory / "pointer.json").write_text(json.dumps({"stage": os.path.relpath(job.inputs["0"], directory)}))
     if "environment" in config:
         (directory / "environment.json").write_text(json.dumps(config["environment"]))
     (directory / "threads.json").write_text(json.dumps(os.environ.get("OMP_NUM_THREADS")))

@@ -21,11 +21,10 @@ from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.planning.amounts import _counted, amount, disk_of_features, read_over
+from xstilts.planning.amounts import _counted, amount, disk_of_features, lay_out, read_over
 from xstilts.planning.costing import Hardware, Load, disk_of_training, head_parameters, inference, training
 from xstilts.planning.counts import Tuning, counts_of, shape_of
 from xstilts.planning.devices import Utilisation, device, device_called, device_hours
-from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, models_of, total
 from xstilts.planning.speed import timed
 from xstilts.stages.training import build_phase
@@ -47,11 +46,11 @@ def _size(folder: Path) -> int:
 def test_prepared_data_is_counted_and_its_disk_is_told(tmp_path: Path) -> None:
     for task in FEATURES:
         FEATURES[task].save(tmp_path / task / "all")
-        found = _counted(tmp_path / task, 1.0)
+        found = _counted(tmp_path / task)
         lengths = FEATURES[task].lengths
         assert (found.instances, found.total, found.longest) == (len(lengths), lengths.sum(), lengths.max())
         assert not found.estimated
-    found = _counted(tmp_path / "nli", 1.0)
+    found = _counted(tmp_path / "nli")
     large = replace(found, instances=found.instances * 10_000, rows=found.rows * 10_000)  # without files' headers
     arrays = 10_000 * (_size(tmp_path / "nli") - 128 * len(list((tmp_path / "nli" / "all").glob("*.npy"))))
     assert disk_of_features("classification", large) == pytest.approx(arrays, rel=0.35)
@@ -68,12 +67,10 @@ def test_a_train_stage_takes_the_disk_of_the_rows_that_it_changes(tmp_path: Path
     heads = head_parameters("classification", 3, counts) + head_parameters("multiple_choice", 0, counts)
     rows = len(tokens_of([Features.load(inputs[f"data{i}"] / "all") for i in range(2)]))
     assert rows < counts.vocabulary / 2
-    final, scratch = disk_of_training(counts, Tuning(), heads, rows)
-    assert final == pytest.approx(_size(tmp_path / "out"), rel=0.1)
-    assert scratch == 6 * final
-    whole, _ = disk_of_training(counts, Tuning(), heads, counts.vocabulary)
+    assert disk_of_training(counts, Tuning(), heads, rows) == pytest.approx(_size(tmp_path / "out"), rel=0.1)
+    whole = disk_of_training(counts, Tuning(), heads, counts.vocabulary)
     assert whole == 4 * (counts.trained + heads)
-    assert disk_of_training(counts, Tuning(frozen_embeddings=True), heads, rows) == pytest.approx((whole, 6 * whole))
+    assert disk_of_training(counts, Tuning(frozen_embeddings=True), heads, rows) == pytest.approx(whole)
 
 
 def test_changed_rows_are_those_of_the_data_of_all_phases(expansion: Expansion, tmp_path: Path) -> None:
@@ -108,9 +105,9 @@ def test_tokens_of_a_mixture_are_those_of_its_plan(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, "nli", "choice")
     config = train_stage(component("nli"), component("choice"), steps=1000)
     phase = build_phase(Mixture.of(config), inputs, TrainConfig(**config["train"]), 1)
-    amounts = {name: _counted(inputs[name], 1.0) for name in ("data0", "data1")}
+    amounts = {name: _counted(inputs[name]) for name in ("data0", "data1")}
     planner = Planner(None, Hardware(device("cpu")))
-    planner._amount = lambda stage, exponent: amounts[stage.label]  # type: ignore[method-assign]
+    planner._amount = lambda stage: amounts[stage.label]  # type: ignore[method-assign]
     data = {name: Stage("prepare", 1, {"of": name}, label=name) for name in amounts}
     load, _ = planner.load_of(Stage("train", 1, config, data), phase.config)
     real = sum(

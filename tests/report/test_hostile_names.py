@@ -13,7 +13,7 @@ import pytest
 from report_helpers import ABOUT, QUICK, parsed
 from synthetic_scores import Design, build
 
-from xstilts.cli.output import table as terminal_table
+from xstilts.cli.output import show
 from xstilts.core.errors import DataError, shown
 from xstilts.reports import Named, write_report
 from xstilts.reports.markdown import coded, plain, without_tags
@@ -124,5 +124,5 @@ def test_code_and_pipes():
 def test_what_is_shown_cannot_steer_a_terminal_or_give_a_password_away(text: str, made: str, capsys):
     assert shown(text) == made
     assert str(DataError(text, "x")) == f"x: {made}"
-    terminal_table([{"name": text}])
+    show([{"name": text}])
     assert capsys.readouterr().out.splitlines()[1:] == [made.rstrip()]

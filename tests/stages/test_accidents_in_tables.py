@@ -10,9 +10,8 @@ import pytest
 from stages.tiny_experiment import run, run_all, scores, tiny_experiment
 from xstilts.core.errors import FailedRun
 from xstilts.expand import Expansion
-from xstilts.graph.stage import Stage
+from xstilts.graph.job import Job
 from xstilts.graph.store import Store
-from xstilts.microworld.world import TINY, write_world
 from xstilts.reports import Analysis
 from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings
@@ -29,48 +28,43 @@ from xstilts.stats.table import Run
 BASELINE = Run("tiny", "[]")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root, 5, TINY)
-    return root
-
-
-def expanded(world: Path, **train: Any) -> Expansion:
+def expanded(tiny_world: Path, **train: Any) -> Expansion:
     options = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3, **train}
-    return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), world)
+    return Expansion(tiny_experiment(seeds=[1, 2, 3], targets=["micro_topic"], recipes=[[]], train=options), tiny_world)
 
 
-def diverges(stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Any) -> None:
+def diverges(job: Job) -> None:
     """A runner in which the second seed diverges."""
-    if stage.kind == "train" and stage.config["seed"] == 2:
+    if job.stage.kind == "train" and job.config["seed"] == 2:
         raise FailedRun("the loss of micro_topic is nan at step 1", "diverged")
-    run_stage(stage, directory, inputs, settings, report)
+    run_stage(job)
 
 
 def told(expansion: Expansion, store: Store) -> tuple[Analysis, str]:
     """The report's numbers, and its sentences with its page."""
-    analysis = analysis_of(Grid.from_expansion(expansion), store, "xstilts run")
+    analysis = analysis_of(Grid.of(expansion.experiment, expansion.roots), store, "xstilts run")
     return analysis, " ".join([*findings(analysis), page(contents(analysis), {})])
 
 
-def test_a_seed_that_failed_is_counted_until_it_is_computed(world: Path, tmp_path: Path) -> None:
-    expansion, store = expanded(world, select="last"), Store(tmp_path)
+def test_a_seed_that_failed_is_counted_until_it_is_computed(tiny_world: Path, tmp_path: Path) -> None:
+    expansion, store = expanded(tiny_world, select="last"), Store(tmp_path)
     run(expansion.stages(), tmp_path, runner=diverges)
     (failed,) = [path.read_text() for path in (tmp_path / "failures").iterdir()]
     assert failed.splitlines()[1:] == ["the loss of micro_topic is nan at step 1"]
-    assert failed_runs(Grid.from_expansion(expansion), store) == (Flag("failed", BASELINE, "micro_topic", (2,), 3),)
+    assert failed_runs(Grid.of(expansion.experiment, expansion.roots), store) == (
+        Flag("failed", BASELINE, "micro_topic", (2,), 3),
+    )
     analysis, text = told(expansion, store)
     assert "micro_topic failed (1 of 3 seeds)" in badges(analysis, BASELINE)
     assert "Flagged as failed: 1 run ([]: micro_topic failed (1 of 3 seeds)). They have no scores and are in no" in text
     assert "None was dropped, but 1 failed and have no scores." in text
     run_all(expansion, tmp_path)
-    assert failed_runs(Grid.from_expansion(expansion), store) == ()
+    assert failed_runs(Grid.of(expansion.experiment, expansion.roots), store) == ()
     assert "failed" not in told(expansion, store)[1]
 
 
 def test_runs_that_collapsed_or_began_again_are_counted(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -79,7 +73,7 @@ def test_runs_that_collapsed_or_began_again_are_counted(
         return {"micro_topic": "told"} if len(seen) < 3 else {}
 
     monkeypatch.setattr(training, "collapsed", judged)
-    expansion = expanded(world, restarts=1)
+    expansion = expanded(tiny_world, restarts=1)
     run_all(expansion, tmp_path)
     parts = [set(scores(tmp_path, cell.stage)[0]["signature"].split(" | ")) for cell in expansion.cells]
     assert [{"run=collapsed", "restarts=1"} & each for each in parts].count({"run=collapsed", "restarts=1"}) == 1
@@ -87,5 +81,5 @@ def test_runs_that_collapsed_or_began_again_are_counted(
     flags = {flag.kind: (len(flag.seeds), flag.measured) for flag in analysis.flags}
     assert flags["restarted"] == flags["collapsed"] == (1, 3)
     assert "micro_topic restarted (1 of 3 seeds)" in badges(analysis, BASELINE)
-    assert "Another seed stands in the place of one that diverged or collapsed, so that means look better." in text
+    assert "A run that diverged or collapsed was replaced by one with another seed, which biases means upwards." in text
     assert "1 collapsed to a constant answer, 1 began again from another seed. None was dropped." in text

@@ -19,9 +19,7 @@ from xstilts.expand import Expansion
 from xstilts.graph.events import Failed
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
-from xstilts.microworld.world import TINY, write_world
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 from xstilts.stages.models import open_backbone
 from xstilts.stages.resolve import within_depth
 
@@ -32,16 +30,9 @@ DECODER = {
 }
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 5, TINY)
-    return folder
-
-
-def expansion(root: Path, backbone: Mapping[str, Any], *targets: str, recipe: Any = ()) -> Expansion:
+def expansion(tiny_world: Path, backbone: Mapping[str, Any], *targets: str, recipe: Any = ()) -> Expansion:
     recipes = [[], list(recipe)] if recipe else [[]]
-    return Expansion(tiny_experiment(backbones=[backbone], recipes=recipes, targets=list(targets)), root)
+    return Expansion(tiny_experiment(backbones=[backbone], recipes=recipes, targets=list(targets)), tiny_world)
 
 
 def rows(made: Expansion, store: Path) -> dict[str, list[Mapping[str, Any]]]:
@@ -52,10 +43,10 @@ def rows(made: Expansion, store: Path) -> dict[str, list[Mapping[str, Any]]]:
     }
 
 
-def test_pooling_and_layer_decide_what_counts_and_stand_in_the_signature(root: Path, tmp_path: Path) -> None:
-    usual = expansion(root, BACKBONE, "micro_retrieval", "micro_topic")
+def test_pooling_and_layer_decide_what_counts_and_stand_in_the_signature(tiny_world: Path, tmp_path: Path) -> None:
+    usual = expansion(tiny_world, BACKBONE, "micro_retrieval", "micro_topic")
     chosen = expansion(
-        root, {**BACKBONE, "retrieval": {"pooling": "first", "layer": 2}}, "micro_retrieval", "micro_topic"
+        tiny_world, {**BACKBONE, "retrieval": {"pooling": "first", "layer": 2}}, "micro_retrieval", "micro_topic"
     )
     run_all(usual, tmp_path)
     run_all(chosen, tmp_path)
@@ -71,10 +62,12 @@ def test_pooling_and_layer_decide_what_counts_and_stand_in_the_signature(root: P
     assert usual.cells[1].stage == chosen.cells[1].stage
 
 
-def test_special_tokens_and_margin_change_predictions_and_stand_in_the_signature(root: Path, tmp_path: Path) -> None:
+def test_special_tokens_and_margin_change_predictions_and_stand_in_the_signature(
+    tiny_world: Path, tmp_path: Path
+) -> None:
     texts = {}
     for name, value in (("special_tokens", True), ("special_tokens", False), ("similarity", "margin")):
-        made = expansion(root, {**BACKBONE, "retrieval": {name: value}}, "micro_retrieval")
+        made = expansion(tiny_world, {**BACKBONE, "retrieval": {name: value}}, "micro_retrieval")
         run_all(made, tmp_path)
         (row,) = rows(made, tmp_path)["micro_retrieval"]
         predictions = Store(tmp_path).directory(made.cells[0].stage.inputs["predictions"])
@@ -87,21 +80,21 @@ def test_special_tokens_and_margin_change_predictions_and_stand_in_the_signature
     assert len({*texts.values()}) == 3
 
 
-def test_contrastive_training_leaves_out_special_tokens_as_retrieval_will(root: Path, tmp_path: Path) -> None:
+def test_contrastive_training_leaves_out_special_tokens_as_retrieval_will(tiny_world: Path, tmp_path: Path) -> None:
     recipe = [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]
     losses = []
     for retrieval in ({}, {"special_tokens": False}):
-        made = expansion(root, {**BACKBONE, "retrieval": retrieval}, "micro_retrieval", recipe=recipe)
+        made = expansion(tiny_world, {**BACKBONE, "retrieval": retrieval}, "micro_retrieval", recipe=recipe)
         run_all(made, tmp_path)
         (trained,) = (stage for stage in graph(made.stages()) if stage.kind == "train")
         losses.append([row["loss"] for _, row in read_jsonl(Store(tmp_path).directory(trained) / "log.jsonl")])
     assert losses[0] != losses[1]
 
 
-def test_the_layer_is_chosen_on_the_named_languages_by_each_model_for_itself(root: Path, tmp_path: Path) -> None:
+def test_the_layer_is_chosen_on_the_named_languages_by_each_model_for_itself(tiny_world: Path, tmp_path: Path) -> None:
     choosing = {**BACKBONE, "retrieval": {"layer": {"validate_on": ["qab", "qaa"]}}}
     recipe = [{"tasks": [{"task": "micro_parallel", "languages": ["qaa"]}]}]
-    made = expansion(root, choosing, "micro_retrieval", recipe=recipe)
+    made = expansion(tiny_world, choosing, "micro_retrieval", recipe=recipe)
     run_all(made, tmp_path)
     for cell in made.cells:
         found = scores(tmp_path, cell.stage)
@@ -116,13 +109,15 @@ def test_the_layer_is_chosen_on_the_named_languages_by_each_model_for_itself(roo
         assert {row["language"] for row in found if row["chosen_on"]} == {"qaa", "qab"}
         number = best.removeprefix("layer=").removesuffix(" raw")
         assert all(f" | main layer={number} chosen on qaa, qab | " in row["signature"] for row in found)
-    again = expansion(root, BACKBONE, "micro_retrieval", recipe=recipe)
+    again = expansion(tiny_world, BACKBONE, "micro_retrieval", recipe=recipe)
     assert len(run_all(again, tmp_path)["Done"]) == len(again.cells)  # nothing but scores is computed anew
     assert not any(row["chosen_on"] for cell in again.cells for row in scores(tmp_path, cell.stage))
 
 
-def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(root: Path, tmp_path: Path) -> None:
-    made = expansion(root, DECODER, "micro_tagging", "micro_topic", "micro_qa", recipe=[["micro_nli", "micro_tagging"]])
+def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(tiny_world: Path, tmp_path: Path) -> None:
+    made = expansion(
+        tiny_world, DECODER, "micro_tagging", "micro_topic", "micro_qa", recipe=[["micro_nli", "micro_tagging"]]
+    )
     run_all(made, tmp_path)
     for task, row in ((task, row) for task, found in rows(made, tmp_path).items() for row in found):
         seen = "bidirectional" if task in ("micro_tagging", "micro_qa") else "causal"
@@ -146,16 +141,16 @@ def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(root: Path, tm
     ],
 )
 def test_choices_that_a_model_does_not_have_are_refused_in_one_line(
-    root: Path, tmp_path: Path, backbone: dict[str, Any], targets: list[str], message: str
+    tiny_world: Path, tmp_path: Path, backbone: dict[str, Any], targets: list[str], message: str
 ) -> None:
-    events = run(expansion(root, backbone, *targets).stages(), tmp_path)
+    events = run(expansion(tiny_world, backbone, *targets).stages(), tmp_path)
     (failed,) = (event for event in events["Failed"] if isinstance(event, Failed))
     assert message in failed.error
     assert "\n" not in failed.error.strip()
 
 
-def test_an_explicit_choice_reaches_training_and_prediction(root: Path, tmp_path: Path) -> None:
-    made = expansion(root, {**DECODER, "attention": "causal"}, "micro_tagging")
+def test_an_explicit_choice_reaches_training_and_prediction(tiny_world: Path, tmp_path: Path) -> None:
+    made = expansion(tiny_world, {**DECODER, "attention": "causal"}, "micro_tagging")
     run_all(made, tmp_path)
     assert all("attention=causal" in row["signature"] for row in rows(made, tmp_path)["micro_tagging"])
     trained = next(stage for stage in graph(made.stages()) if stage.kind == "train")
@@ -172,7 +167,7 @@ def test_the_commit_that_the_hub_gave_is_recorded_and_read_later(
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer()), folder / "snapshots" / commit)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    start = describe.start_pretrained("some/model", None, Use(), "one")
+    start = describe.start_pretrained("some/model", None, describe.use_of(), "one")
     assert run([start], tmp_path / "store")["Failed"] == []
     place = Store(tmp_path / "store").directory(start)
     about = read_json(place / "about.json")
@@ -201,7 +196,7 @@ def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:
 
 
 def test_an_untrained_backbone_is_held_as_adapters_would_hold_it(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The baseline of retrieval and the runs with adapters read the same weights."""
     opened: list[Any] = []
@@ -213,7 +208,7 @@ def test_an_untrained_backbone_is_held_as_adapters_would_hold_it(
     monkeypatch.setattr("xstilts.stages.predicting.open_backbone", noting)
     for options, dtype in (({"lora": {"rank": 2}}, torch.bfloat16), ({}, torch.float32)):
         backbone = {**BACKBONE, "train": {"precision": "bf16", **options}}
-        run_all(Expansion(tiny_experiment(backbones=[backbone], targets=["micro_retrieval"]), root), tmp_path)
+        run_all(Expansion(tiny_experiment(backbones=[backbone], targets=["micro_retrieval"]), tiny_world), tmp_path)
         retrieving = [each.model.dtype for each in opened]
         assert len(retrieving) >= 2
         assert set(retrieving) == {dtype}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.files import sha256
-from xstilts.stages import digests
-from xstilts.stages.digests import digest, remembered
+from xstilts.stages import checksums
+from xstilts.stages.checksums import digest, remembered
 
 
 @pytest.fixture
@@ -23,15 +23,15 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return sha256(path)
 
-    monkeypatch.setattr(digests, "sha256", counted)
-    monkeypatch.setattr(digests, "_KNOWN", {})
-    monkeypatch.setattr(digests, "FRESH_SECONDS", -1.0)  # a test does not wait
+    monkeypatch.setattr(checksums, "sha256", counted)
+    monkeypatch.setattr(checksums, "_KNOWN", {})
+    monkeypatch.setattr(checksums, "FRESH_SECONDS", -1.0)  # a test does not wait
     return names
 
 
 def again(place: Path, file: Path) -> str:
     """As another process would: only what `place` keeps is known."""
-    digests._KNOWN.clear()
+    checksums._KNOWN.clear()
     with remembered(place / "checksums.json"):
         return digest(file)
 
@@ -52,7 +52,7 @@ def test_a_file_is_read_once_and_again_only_when_it_changed(tmp_path: Path, read
 def test_a_file_that_was_just_written_is_read_again(
     tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(digests, "FRESH_SECONDS", 2.0)
+    monkeypatch.setattr(checksums, "FRESH_SECONDS", 2.0)
     file = tmp_path / "train.tsv"
     file.write_text("one")
     assert again(tmp_path, file) == again(tmp_path, file)
@@ -91,7 +91,7 @@ def test_two_that_write_at_once_keep_the_digests_of_both(tmp_path: Path, read: l
     with remembered(tmp_path / "checksums.json"):
         digest(one)
         again(tmp_path, two)
-        digests._KNOWN.clear()
+        checksums._KNOWN.clear()
         digest(one)
     read.clear()
     again(tmp_path, one)

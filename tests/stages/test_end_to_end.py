@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from xstilts.core.files import read_json
 from xstilts.expand import Expansion
 from xstilts.graph.environment import remarks
 from xstilts.graph.events import Failed
+from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
@@ -31,15 +33,8 @@ from xstilts.stages.models import open_backbone
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    write_world(folder, 5, TINY)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expansion(root: Path) -> Expansion:
-    return Expansion(tiny_experiment(), root)
+def expansion(tiny_world: Path) -> Expansion:
+    return Expansion(tiny_experiment(), tiny_world)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +83,10 @@ def test_running_again_computes_nothing(expansion: Expansion, store: Path) -> No
     assert events["Done"] == []
 
 
-def test_more_recipes_compute_only_what_is_new(root: Path, expansion: Expansion, store: Path) -> None:
-    more = Expansion(tiny_experiment(recipes=[[], ["micro_nli"], ["micro_nli", "micro_qa"]], targets=TARGETS[:1]), root)
+def test_more_recipes_compute_only_what_is_new(tiny_world: Path, expansion: Expansion, store: Path) -> None:
+    more = Expansion(
+        tiny_experiment(recipes=[[], ["micro_nli"], ["micro_nli", "micro_qa"]], targets=TARGETS[:1]), tiny_world
+    )
     known = {stage.key for stage in graph(expansion.stages())}
     events = run_all(more, store)
     assert {event.stage.key for event in events["Done"]} == {s.key for s in graph(more.stages())} - known  # type: ignore[union-attr]
@@ -186,15 +183,15 @@ def test_a_killed_train_stage_is_resumed(
     honest = runner.run_stage
     steps: list[float] = []
 
-    def killed(stage: Any, directory: Path, inputs: Any, settings: Any, report: Any) -> None:
+    def killed(job: Job) -> None:
         def note(data: dict[str, Any]) -> None:
             if "fraction" in data:
                 steps.append(data["fraction"])
             if len(steps) == 2 and "fraction" in data:
                 raise KeyboardInterrupt
-            report(data)
+            job.report(data)
 
-        honest(stage, directory, inputs, settings, note)
+        honest(replace(job, report=note))
 
     patience = {"checkpoint_seconds": 1e-9, "log_every": 1}
     with pytest.raises(KeyboardInterrupt):
@@ -230,14 +227,14 @@ def test_a_world_stage_writes_the_world_and_an_experiment_on_worlds_uses_it(
         assert {row["language"] for row in scores(tmp_path, cell.stage)} <= {"en", "qaa"}
 
 
-def test_pretraining_and_its_controls_run(root: Path, tmp_path: Path) -> None:
+def test_pretraining_and_its_controls_run(tiny_world: Path, tmp_path: Path) -> None:
     from stages.tiny_experiment import BACKBONE
 
     phase = {"tasks": [{"task": "micro_text", "languages": ["all"]}], "train": {"steps": 4}}
     spec = {**BACKBONE, "pretrain": [phase], "controls": {"random": "auto", "english": "auto"}, "english_share": 0.5}
     mixed = {"tasks": ["micro_topic", {"task": "micro_text", "languages": ["en", "qaa"], "rate": 0.5}]}
     experiment = tiny_experiment(backbones=[spec], recipes=[[], [mixed]], targets=["micro_topic"])
-    expansion = Expansion(experiment, root)
+    expansion = Expansion(experiment, tiny_world)
     run_all(expansion, tmp_path)
     cells = [(cell.backbone, cell.recipe, cell.role) for cell in expansion.cells]
     assert cells == [
@@ -260,12 +257,14 @@ def test_pretraining_and_its_controls_run(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_pretrained_folder_serves_as_backbone_with_a_random_control(
-    root: Path, expansion: Expansion, store: Path, tmp_path: Path
+    tiny_world: Path, expansion: Expansion, store: Path, tmp_path: Path
 ) -> None:
     start = next(stage for stage in graph(expansion.stages()) if stage.kind == "start")
     folder = Store(store).directory(start) / "backbone"
     spec = {"name": "mine", "source": str(folder), "controls": {"random": "auto"}}
-    own = Expansion(tiny_experiment(backbones=[spec], recipes=[[]], targets=["micro_topic", "micro_retrieval"]), root)
+    own = Expansion(
+        tiny_experiment(backbones=[spec], recipes=[[]], targets=["micro_topic", "micro_retrieval"]), tiny_world
+    )
     run_all(own, tmp_path)
     retrieval = {cell.backbone: cell.stage for cell in own.cells if cell.task == "micro_retrieval"}
     theirs = next(cell.stage for cell in expansion.cells if cell.task == "micro_retrieval")
@@ -275,7 +274,7 @@ def test_a_pretrained_folder_serves_as_backbone_with_a_random_control(
     assert len(retrieval) == 2
 
 
-def test_an_own_task_runs_on_its_own_files(root: Path, tmp_path: Path) -> None:
+def test_an_own_task_runs_on_its_own_files(tiny_world: Path, tmp_path: Path) -> None:
     own = {
         "like": "micro_topic",
         "files": {"train": ["topic/{language}/train.tsv"], "test": ["topic/{language}/test.tsv"]},
@@ -284,14 +283,14 @@ def test_an_own_task_runs_on_its_own_files(root: Path, tmp_path: Path) -> None:
         "max_length": 32,
     }
     experiment = tiny_experiment(tasks={"mine": own}, recipes=[[], ["mine"]], targets=["mine"])
-    expansion = Expansion(experiment, root)
+    expansion = Expansion(experiment, tiny_world)
     run_all(expansion, tmp_path)
     intermediate, target = (next(c for c in expansion.cells if c.role == r) for r in ("intermediate", "target"))
     assert {row["n"] for row in scores(tmp_path, intermediate.stage)} == {6}
     assert {row["language"] for row in scores(tmp_path, target.stage)} == {"en", "qab"}
 
 
-def test_what_a_user_can_mend_fails_in_one_line_and_the_rest_goes_on(root: Path, tmp_path: Path) -> None:
+def test_what_a_user_can_mend_fails_in_one_line_and_the_rest_goes_on(tiny_world: Path, tmp_path: Path) -> None:
     broken = tmp_path / "world"
     write_world(broken, 5, TINY)
     path = broken / "choice" / "train-en.jsonl"
@@ -306,7 +305,7 @@ def test_what_a_user_can_mend_fails_in_one_line_and_the_rest_goes_on(root: Path,
     assert scores(tmp_path / "store", next(c.stage for c in expansion.cells if c.task == "micro_topic"))
 
 
-def test_withheld_gold_is_refused_before_anything_is_trained(root: Path, tmp_path: Path) -> None:
+def test_withheld_gold_is_refused_before_anything_is_trained(tiny_world: Path, tmp_path: Path) -> None:
     broken = tmp_path / "world"
     write_world(broken, 5, TINY)
     for path in (broken / "choice").glob("test-*.jsonl"):

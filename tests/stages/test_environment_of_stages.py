@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from xstilts.core.files import read_json, write_json
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages import run, training
 
@@ -22,7 +23,7 @@ def test_a_resumed_stage_depends_on_the_settings_of_both_its_runs(
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(training, "run_train", train)
-        run.run_stage(stage, tmp_path, {}, {"device": "cpu"}, print)
+        run.run_stage(Job(stage, tmp_path))
 
     with pytest.raises(KeyboardInterrupt):
         tokens(512, killed=True)

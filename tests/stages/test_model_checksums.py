@@ -11,7 +11,6 @@ import torch
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from xstilts.backbones.load import load_backbone, save_backbone
 from xstilts.stages import describe
-from xstilts.stages.describe import Use
 
 INDEX = json.dumps({"metadata": {}, "weight_map": {"a": "one.bin", "b": "parts/two.bin"}})
 SAFE_INDEX = json.dumps({"metadata": {}, "weight_map": {"a": "parts/one.safetensors"}})
@@ -33,7 +32,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 def start_key(folder: Path) -> str:
-    return describe.start_pretrained(str(folder), None, Use(), "x").key
+    return describe.start_pretrained(str(folder), None, describe.use_of(), "x").key
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -49,7 +48,7 @@ def test_what_is_not_read_does_not_count(tmp_path: Path) -> None:
         tmp_path / "beside", {"model.safetensors": "1", "pytorch_model.bin": "1", "training_args.bin": "1", "x.bin": ""}
     )
     assert start_key(plain) == start_key(beside)
-    found = describe.start_pretrained(str(beside), None, Use(), "x").config["files"]
+    found = describe.start_pretrained(str(beside), None, describe.use_of(), "x").config["files"]
     assert sorted(found) == ["config.json", "model.safetensors"]
 
 

@@ -13,14 +13,13 @@ from xstilts.expand import Expansion
 from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.microworld.world import TINY, write_world
 from xstilts.reports.analysis import analyse
 from xstilts.reports.findings import findings
 from xstilts.reports.methods import methods
 from xstilts.session.about import describe
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect
-from xstilts.stages.changes import chain
+from xstilts.stages.models import chain
 from xstilts.stats.flags import told
 
 RATES = [1e-9, 1e-2]
@@ -28,13 +27,11 @@ TRAIN: dict[str, Any] = {"steps": 6, "batch_size": 4, "learning_rate": RATES, "c
 
 
 @pytest.fixture(scope="module")
-def expansion(tmp_path_factory: pytest.TempPathFactory) -> Expansion:
-    root = tmp_path_factory.mktemp("world")
-    write_world(root, 5, TINY)
+def expansion(tiny_world: Path) -> Expansion:
     oracle = {"task": "micro_topic", "train": {"select": "oracle", "learning_rate": 1e-3}}
     adapted = {"tasks": ["micro_nli"], "train": {"lora": {"rank": 2}}}
     targets = [oracle, "micro_tagging", "micro_retrieval"]
-    return Expansion(tiny_experiment(train=TRAIN, recipes=[[], [adapted]], targets=targets), root)
+    return Expansion(tiny_experiment(train=TRAIN, recipes=[[], [adapted]], targets=targets), tiny_world)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +97,7 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
         ("[micro_nli]", "micro_topic", (1,)),
     ]
     assert flagged[0].text == "micro_topic chosen on its languages (oracle)"
-    analysis = analyse(table, describe(Grid.from_expansion(expansion), table, "xstilts run", store))
+    analysis = analyse(table, describe(Grid.of(expansion.experiment, expansion.roots), table, "xstilts run", store))
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
     assert "micro_topic: the best on validation data of the target's own languages, an oracle (7 examples)" in said

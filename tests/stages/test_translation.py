@@ -25,19 +25,12 @@ from xstilts.microworld.world import TINY, write_world
 from xstilts.session.about import translated as said
 from xstilts.session.grid import Grid
 from xstilts.stages import translating
-from xstilts.stages.rows import rows_of
+from xstilts.stages.reading import rows_of
 from xstilts.tasks import TASKS
 from xstilts.translation.carry import Carried
 from xstilts.translation.spec import PROJECTION
 
 EXACT = {"exact": {"engine": "microworld"}}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_world(folder, 5, TINY)
-    return folder
 
 
 def component(task: str, engine: str, *languages: str) -> dict[str, Any]:
@@ -61,9 +54,9 @@ def translated(store: Path, expansion: Expansion, task: str) -> tuple[dict[str, 
     return read_json(folder / "counts.json"), list(read_examples(folder / "examples.jsonl"))
 
 
-def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path, tmp_path: Path) -> None:
+def test_the_exact_translator_gives_what_the_world_would_have_written(tiny_world: Path, tmp_path: Path) -> None:
     kinds = ("micro_qa", "micro_tagging", "micro_choice")
-    expansion = Expansion(experiment(EXACT, *(component(kind, "exact", "qac") for kind in kinds)), root)
+    expansion = Expansion(experiment(EXACT, *(component(kind, "exact", "qac") for kind in kinds)), tiny_world)
     counts, examples = translated(tmp_path, expansion, "micro_qa")
     assert counts == {
         "task": "micro_qa",
@@ -73,7 +66,7 @@ def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path
         "dropped": {},
         "projected": {"exact": TINY.qa},
     }
-    sources = TASKS.get("micro_qa").load(root, "train")
+    sources = TASKS.get("micro_qa").load(tiny_world, "train")
     assert [one.id for one in examples] == [one.id for one in sources]
     assert all(ours.question != theirs.question for ours, theirs in zip(examples, sources))  # type: ignore[union-attr]
     for one in examples:
@@ -85,10 +78,10 @@ def test_the_exact_translator_gives_what_the_world_would_have_written(root: Path
     assert "DET" not in tags, "Ceti has no articles"
 
 
-def test_an_experiment_with_translated_training_data_runs_to_its_end(root: Path, tmp_path: Path) -> None:
-    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab", "qac")), root)
+def test_an_experiment_with_translated_training_data_runs_to_its_end(tiny_world: Path, tmp_path: Path) -> None:
+    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab", "qac")), tiny_world)
     run_all(expansion, tmp_path)
-    assert said(Grid.from_expansion(expansion), Store(tmp_path)) == [
+    assert said(Grid.of(expansion.experiment, expansion.roots), Store(tmp_path)) == [
         "[micro_nli (exact: qab, qac)] is trained on translations: its scores in qab, qac are not zero-shot.",
         "Translation of micro_nli, qab: 30 of 30 examples kept.",
         "Translation of micro_nli, qac: 30 of 30 examples kept.",
@@ -98,10 +91,10 @@ def test_an_experiment_with_translated_training_data_runs_to_its_end(root: Path,
     assert read_json(Store(tmp_path).directory(features) / "all" / "features.json")["examples"] == 3 * TINY.nli
 
 
-def test_a_translation_of_a_held_out_example_is_not_trained_on(root: Path, tmp_path: Path) -> None:
+def test_a_translation_of_a_held_out_example_is_not_trained_on(tiny_world: Path, tmp_path: Path) -> None:
     own = {"like": "micro_topic", "files": {"train": ["topic/{language}/train.tsv"]}, "holdout": 8}
     part = component("mine", "exact", "qaa")
-    expansion = Expansion(experiment(EXACT, part, tasks={"mine": own}), root)
+    expansion = Expansion(experiment(EXACT, part, tasks={"mine": own}), tiny_world)
     (features,) = (s for s in stages(expansion, "prepare") if "translation_qaa" in s.inputs)
     assert run([features], tmp_path)["Failed"] == []
     rows = (Store(tmp_path).directory(features) / "all" / "records.jsonl").read_text().splitlines()
@@ -124,36 +117,36 @@ def test_a_world_that_is_not_the_one_described_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A converted model that says every English word of some tasks in another way."""
-    return write_model(tmp_path_factory.mktemp("model"), dictionary(root))
+    return write_model(tmp_path_factory.mktemp("model"), dictionary(tiny_world))
 
 
-def dictionary(root: Path) -> dict[str, str]:
+def dictionary(tiny_world: Path) -> dict[str, str]:
     texts: list[str] = []
     for one in (
         example
         for task in ("micro_qa", "micro_ner", "micro_tagging")
-        for example in TASKS.get(task).load(root, "train")
+        for example in TASKS.get(task).load(tiny_world, "train")
     ):
         texts += one.words if isinstance(one, TaggedExample) else [one.question, one.passage]  # type: ignore[union-attr]
     return {word: f"{word[::-1]}u" for text in texts for word in text.split() if word[0].isalnum()}
 
 
 def test_a_real_engine_translates_and_projects(
-    root: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xstilts.translation.spec.PROJECTION", {**PROJECTION, "coverage": 0.1})
     engine = {"engine": "ctranslate2", "model": str(model), "max_tokens": 47, "beam": 2}
     aligner = {"aligner": str(encoder_path(1, "mlm"))}
     kinds = ("micro_qa", "micro_ner", "micro_tagging")
     made = experiment({"mt": {**engine, **aligner}}, *(component(kind, "mt", "qab") for kind in kinds))
-    expansion = Expansion(made, root)
-    says = dictionary(root)
+    expansion = Expansion(made, tiny_world)
+    says = dictionary(tiny_world)
 
     counts, examples = translated(tmp_path, expansion, "micro_qa")
     assert counts["projected"] == {"markers": TINY.qa}
-    sources = {one.id: one for one in TASKS.get("micro_qa").load(root, "train")}
+    sources = {one.id: one for one in TASKS.get("micro_qa").load(tiny_world, "train")}
     for one in examples:
         assert isinstance(one, SpanExample)
         source = sources[one.id]
@@ -168,7 +161,7 @@ def test_a_real_engine_translates_and_projects(
     assert counts["projected"]["markers"] >= 1
     assert set(counts["projected"]) <= {"markers", "alignment"}, "entities of several types are not marked"
     assert counts["kept"] + sum(counts["dropped"].values()) == TINY.ner
-    tagged = {one.id: one for one in TASKS.get("micro_ner").load(root, "train")}
+    tagged = {one.id: one for one in TASKS.get("micro_ner").load(tiny_world, "train")}
     alone = [one for one in examples if str(getattr(one, "tags", ())).count("B-") == 1]
     assert alone
     assert all(one.tags == tagged[one.id].tags for one in alone)  # type: ignore[union-attr]
@@ -178,24 +171,28 @@ def test_a_real_engine_translates_and_projects(
     assert all(len(one.words) == len(one.tags or ()) for one in examples if isinstance(one, TaggedExample))
 
 
-def test_without_aligner_what_needs_one_is_left_out_and_said(root: Path, model: Path, tmp_path: Path) -> None:
+def test_without_aligner_what_needs_one_is_left_out_and_said(tiny_world: Path, model: Path, tmp_path: Path) -> None:
     engine = {"engine": "ctranslate2", "model": str(model), "max_tokens": 47}
-    expansion = Expansion(experiment({"mt": engine}, component("micro_tagging", "mt", "qab")), root)
+    expansion = Expansion(experiment({"mt": engine}, component("micro_tagging", "mt", "qab")), tiny_world)
     events = run(stages(expansion, "translate"), tmp_path)
     (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
     assert "nothing is left of the translation" in error
     assert f"left out: not projected {TINY.tagging}" in error
 
 
-def test_the_plan_counts_a_translation_like_its_english(root: Path) -> None:
-    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab")), root)
+def test_the_plan_counts_a_translation_like_its_english(tiny_world: Path) -> None:
+    expansion = Expansion(experiment(EXACT, component("micro_nli", "exact", "qab")), tiny_world)
     (prepared,) = (s for s in stages(expansion, "prepare") if "translation_qab" in s.inputs)
     assert rows_of(prepared)[0] == {"en": TINY.nli, "qab": TINY.nli}
 
 
 @pytest.mark.parametrize("damage", [None, "missing lines", "half a line"])
 def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_damaged(
-    damage: str | None, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    damage: str | None,
+    tiny_world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(translating, "TOGETHER", 8)
     asked: list[str] = []
@@ -215,7 +212,7 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
 
     config = {"task": "micro_qa", "language": "qaa", "engine": "ctranslate2"}
     told = {"name": "micro_qa", "files": {"train": ["qa/train-{language}.json"]}, "languages": ["en"]}
-    settings = {"roots": [str(root)], "task": told}
+    settings = {"roots": [str(tiny_world)], "task": told}
     job = Job(Stage("translate", 1, config, settings=settings), tmp_path)
     monkeypatch.setattr(translating, "_carrier", lambda *_: Dying(2))
     with pytest.raises(KeyboardInterrupt):
@@ -227,7 +224,7 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
         part.write_text("".join(lines[:-1]) + (lines[-1][:9] if damage == "half a line" else ""))
         asked.clear()
     translating.run_translate(job)
-    assert asked == [one.id for one in TASKS.get("micro_qa").load(root, "train")]
+    assert asked == [one.id for one in TASKS.get("micro_qa").load(tiny_world, "train")]
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(" (")[0] for line in told] == ["damaged, left by an earlier run"] * bool(damage)
     assert read_json(tmp_path / "counts.json")["kept"] == TINY.qa
@@ -235,13 +232,13 @@ def test_what_is_done_of_a_killed_translation_is_not_done_again_unless_it_is_dam
 
 
 def test_one_translation_serves_all_seeds_and_tokenizers_and_follows_the_model(
-    root: Path, model: Path, tmp_path: Path
+    tiny_world: Path, model: Path, tmp_path: Path
 ) -> None:
     def keys(**options: Any) -> set[str]:
         told = {"target_tokens": {"qab": "b", "qac": "c"}}
         engine = {"engine": "ctranslate2", "model": str(model), **told, **options}
         made = experiment({"mt": engine}, component("micro_nli", "mt", "qab", "qac"), seeds=[1, 2])
-        return {stage.key for stage in stages(Expansion(made, root), "translate")}
+        return {stage.key for stage in stages(Expansion(made, tiny_world), "translate")}
 
     assert len(keys()) == 2
     assert keys() == keys(aligner=str(encoder_path(1, "mlm"))), "NLI has no spans"
@@ -257,9 +254,9 @@ def test_one_translation_serves_all_seeds_and_tokenizers_and_follows_the_model(
         ({"engine": "files", "files": {"micro_nli": "mt/qaa.tsv"}}, "'mt/qaa.tsv' is one file"),
     ],
 )
-def test_several_languages_are_not_all_translated_into_one(translations: Any, message: str, root: Path) -> None:
+def test_several_languages_are_not_all_translated_into_one(translations: Any, message: str, tiny_world: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        Expansion(experiment({"mt": translations}, component("micro_nli", "mt", "qaa", "qab")), root)
+        Expansion(experiment({"mt": translations}, component("micro_nli", "mt", "qaa", "qab")), tiny_world)
 
 
 SHOUTS = """import sys
@@ -268,14 +265,14 @@ for line in sys.stdin:
 """
 
 
-def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_path: Path) -> None:
+def test_any_command_is_an_engine_under_a_key_of_what_it_runs(tiny_world: Path, tmp_path: Path) -> None:
     script = tmp_path / "engine.py"
     script.write_text(SHOUTS)
     aligner = {"aligner": str(encoder_path(1, "mlm"))}
 
     def expanded(**options: Any) -> Expansion:
         spec = {"command": [sys.executable, str(script), "{language}"], **aligner, **options}
-        return Expansion(experiment({"mine": spec}, component("micro_qa", "mine", "qab", "qac")), root)
+        return Expansion(experiment({"mine": spec}, component("micro_qa", "mine", "qab", "qac")), tiny_world)
 
     def keys(**options: Any) -> set[str]:
         return {stage.key for stage in stages(expanded(**options), "translate")}
@@ -302,19 +299,19 @@ def test_any_command_is_an_engine_under_a_key_of_what_it_runs(root: Path, tmp_pa
     ],
 )
 def test_a_command_that_cannot_translate_is_refused_before_anything_runs(
-    command: Any, message: str, root: Path
+    command: Any, message: str, tiny_world: Path
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Expansion(experiment({"mt": {"command": command}}, component("micro_nli", "mt", "qaa", "qab")), root)
+        Expansion(experiment({"mt": {"command": command}}, component("micro_nli", "mt", "qaa", "qab")), tiny_world)
 
 
 XTREME = "micro/en-{language}-translated.tsv"
 
 
-def xtreme_rows(root: Path, path: Path) -> None:
+def xtreme_rows(tiny_world: Path, path: Path) -> None:
     """XTREME's five columns, with the rows in reverse order and one of them a copy of English."""
     rows = []
-    for one in reversed(TASKS.get("micro_nli").load(root, "train")):
+    for one in reversed(TASKS.get("micro_nli").load(tiny_world, "train")):
         first, second = one.text, one.pair or ""  # type: ignore[union-attr]
         label = "contradictory" if one.label == "contradiction" else one.label  # type: ignore[union-attr]
         rows.append([first, second, first.upper()[::-1], second.upper()[::-1], str(label)])
@@ -434,23 +431,25 @@ def test_mistakes_in_the_file_are_named(translations: Any, part: dict[str, Any],
         ({"engine": "files", "tasks": {"micro_nli": "micro_qa"}}, "qaa", "'micro_qa' cannot hold translations"),
     ],
 )
-def test_mistakes_that_the_data_shows_are_named(translations: Any, language: str, message: str, root: Path) -> None:
+def test_mistakes_that_the_data_shows_are_named(
+    translations: Any, language: str, message: str, tiny_world: Path
+) -> None:
     with pytest.raises(XstiltsError) as error:
-        Expansion(experiment({"mt": translations}, component("micro_nli", "mt", language)), root)
+        Expansion(experiment({"mt": translations}, component("micro_nli", "mt", language)), tiny_world)
     assert message in str(error.value)
 
 
 def test_without_ctranslate2_one_line_says_what_to_install(
-    root: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_world: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     made = experiment({"mt": {"engine": "ctranslate2", "model": str(model)}}, component("micro_nli", "mt", "qab"))
-    events = run(stages(Expansion(made, root), "translate"), tmp_path)
+    events = run(stages(Expansion(made, tiny_world), "translate"), tmp_path)
     (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
     assert error == "translation needs CTranslate2: pip install 'xstilts[translate]'"
 
 
-def test_a_damaged_model_and_a_missing_tokenizer_are_named(root: Path, model: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_and_a_missing_tokenizer_are_named(tiny_world: Path, model: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "model.bin").write_bytes(b"nothing")
@@ -459,7 +458,7 @@ def test_a_damaged_model_and_a_missing_tokenizer_are_named(root: Path, model: Pa
         ({"model": str(model), "tokenizer": "nobody/nothing"}, "tokenizer of 'nobody/nothing'"),
     ):
         made = experiment({"mt": {"engine": "ctranslate2", **options}}, component("micro_nli", "mt", "qab"))
-        events = run(stages(Expansion(made, root), "translate"), tmp_path / "store")
+        events = run(stages(Expansion(made, tiny_world), "translate"), tmp_path / "store")
         (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
         assert message in error
         assert "cannot be loaded" in error

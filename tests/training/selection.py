@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from task_types.samples import CODER, LIMITS
 from training.phases import DATA, component, train_stage
 from xstilts.core.files import write_json
-from xstilts.stages.changes import ROWS
+from xstilts.stages.models import ROWS
 from xstilts.task_types import TASK_TYPES
 
 METRICS = {"nli": "accuracy", "pos": "token_accuracy", "qa": "squad_v1"}

@@ -29,8 +29,7 @@ from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.names import LoRA
 from xstilts.core.machine import Machine
 from xstilts.stages import training
-from xstilts.stages.changes import FILE, ROWS, chain
-from xstilts.stages.models import open_backbone
+from xstilts.stages.models import FILE, ROWS, chain, open_backbone
 from xstilts.task_types.features import tokens_of
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer, train

@@ -10,7 +10,7 @@ import pytest
 from xstilts.expand import Expansion
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
-from xstilts.stages.resolve import width_of
+from xstilts.stages.resolve import shape_of
 from xstilts.stages.selection import in_words_by_default
 from xstilts.training.config import BATCH, ENOUGH, EPOCHS, MOST_EPOCHS, STEPS, TrainConfig, fitted
 
@@ -50,7 +50,7 @@ def test_what_is_said_stays() -> None:
     ],
 )
 def test_widths_are_read_where_something_tells(source: Any, architecture: Any, fields: Any, width: Any) -> None:
-    assert width_of(source, architecture, fields) == width
+    assert shape_of(source, architecture, fields, "head")["width"] == width
 
 
 def trained(folder: Path, rows: int, **more: Any) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from training import phases
 from training.phases import DROPOUT, FEATURES, component, same, train_stage, write_inputs
 from xstilts.backbones.adapters import adapters_of
 from xstilts.core.files import read_json
-from xstilts.stages.changes import chain
-from xstilts.stages.models import open_backbone
+from xstilts.stages.models import chain, open_backbone
 from xstilts.training.config import TrainConfig
 
 LORA = {"lora": {"rank": 4, "alpha": 8}, "steps": 6, "learning_rate": 1e-2}

@@ -1,20 +1,23 @@
-"""Runs of candidates toward one target: those of the full grid, and the same with a share of their steps."""
+"""Runs of candidates toward one target: those of the full grid, and the same with a share of their steps.
+
+`setting` and `from_names` make the experiment of one backbone and one target to which they belong.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
+from pydantic import ValidationError
 from scipy.spatial.distance import cosine
 
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.core.files import read_json
 from xstilts.data.locate import Root
 from xstilts.expand import Cell, Expansion, StartModel
-from xstilts.expand.data import DataFiles
-from xstilts.expand.phases import Phases
-from xstilts.experiment import Experiment
+from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import amount
@@ -23,7 +26,7 @@ from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.tasks import Task
+from xstilts.tasks import TASKS, Task
 from xstilts.training.config import TrainConfig
 
 
@@ -96,8 +99,7 @@ class Runs:
         self.experiment = self.expansion.experiment
         (self.spec,), (self.target,) = self.experiment.backbones, self.experiment.targets
         self.recipes = self.experiment.recipes
-        self._files = DataFiles(self.experiment, root)
-        self._phases = Phases(self._files)
+        self._files, self._phases = self.expansion.files, self.expansion.phases
         self._planner = Planner(store, Hardware(device("cpu")))
         replicates = self.expansion.replicates[: self.target.seeds]
         self.starts = [self.expansion.models(self.spec, replicate)[0] for replicate in replicates]
@@ -185,3 +187,79 @@ class Runs:
         steps = self._planner.load_of(stage, TrainConfig(**stage.config["train"]))[0].steps
         short = phase.model_copy(update={"train": {**phase.train, "steps": max(1, round(share * steps))}})
         return self._phases.train(before, short, start, earlier=earlier)
+
+
+HOLDOUT = 500
+"""Training examples set apart as validation data of tasks without any, if there is no file to say another number."""
+
+
+def from_names(target: str, sources: Sequence[str], backbone: str) -> Experiment:
+    """An experiment without a file: default training options, one seed.
+
+    Raises:
+        UnknownName: an unknown task.
+        ConfigError: a task that cannot be trained or measured.
+    """
+    for name in (target, *sources):
+        if name not in TASKS:
+            raise UnknownName("task", name, TASKS.names())
+    return _checked(
+        {
+            "name": "choose",
+            "seeds": [1],
+            "backbones": [{"name": backbone, "source": backbone}],
+            "recipes": [[], *([name] for name in sources)],
+            "targets": [target],
+            "holdout": HOLDOUT,
+        }
+    )
+
+
+def setting(experiment: Experiment, target: str, sources: Sequence[str], backbone: str | None) -> Experiment:
+    """The experiment with one backbone, one target and the candidates as recipes.
+
+    Args:
+        sources: candidates by task or by recipe label; if there are none, the recipes of one task, without the task
+            that the target is trained on.
+        backbone: its name; needed if the experiment has several.
+
+    Raises:
+        UnknownName: an unknown task or backbone.
+        ConfigError: several backbones and none named, or no candidates.
+    """
+    known = [spec.name for spec in experiment.backbones]
+    if backbone is None and len(known) > 1:
+        raise ConfigError(f"'{experiment.name}' has {len(known)} backbones: name one with --backbone ({known[0]} ...)")
+    if backbone is not None and backbone not in known:
+        raise UnknownName("backbone", backbone, known)
+    (spec,) = (one for one in experiment.backbones if backbone in (None, one.name))
+    experiment.task(target)
+    aimed = next((one for one in experiment.targets if one.task == target), TargetSpec(task=target))
+    own = experiment.trained_on(aimed)  # to train on it first is more epochs, not transfer
+    asked = (one for one in experiment.recipes if not one.control)
+    singles = [one for one in asked if len(one.phases) == 1 and len(one.phases[0].tasks) == 1]
+    others = [recipe for recipe in singles if recipe.phases[0].tasks[0].task != own]
+    if not (recipes := [_recipe(experiment, name) for name in sources] or others):
+        raise ConfigError(f"'{experiment.name}' has no recipe of one task other than {target}'s own: give --from")
+    fields = experiment.model_dump() | {
+        "backbones": [spec.model_dump() | {"controls": {}}],
+        "recipes": [recipe.model_dump() for recipe in recipes],
+        "targets": [aimed.model_dump()],
+    }
+    return _checked(fields).placed(experiment.file)
+
+
+def _recipe(experiment: Experiment, name: str) -> Recipe:
+    """The experiment's recipe of that label or of that one task; else a new one."""
+    for recipe in experiment.recipes:
+        if recipe.phases and name in (recipe.label, recipe.label.strip("[]")):
+            return recipe
+    experiment.task(name)
+    return Recipe.model_validate([name])
+
+
+def _checked(fields: dict[str, Any]) -> Experiment:
+    try:
+        return Experiment(**fields)
+    except ValidationError as error:
+        raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None

@@ -11,10 +11,10 @@ from itertools import groupby
 import typer
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show, some
+from xstilts.cli.output import show, some
+from xstilts.planning.amounts import PhaseLength
 from xstilts.session.check import FileCheck
 from xstilts.session.check import check as find
-from xstilts.session.lengths import PhaseLength
 from xstilts.session.loading import load
 
 
@@ -32,16 +32,13 @@ def check(
       xstilts check table1 --data official --json
     """
     found = find(load(file, opt.sets_of(sets, limit)), data)
-    if as_json:
-        files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
-        phases = [asdict(one) for one in found.phases]
-        show({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems}, as_json)
-    else:
-        lines(found_lines(found.files))
-        lines([*["training phases"] * bool(found.phases), *map(_phase, found.phases)])
-        lines(f"note: {notice}" for notice in found.notices)
-        sys.stderr.writelines(f"error: {problem}\n" for problem in found.problems)
+    files = [{**asdict(one), "paths": [str(path) for path in one.paths]} for one in found.files]
+    phases = [asdict(one) for one in found.phases]
+    texts = [*found_lines(found.files), *["training phases"] * bool(phases), *map(_phase, found.phases)]
+    texts += [f"note: {notice}" for notice in found.notices]
+    show({"files": files, "phases": phases, "notices": found.notices, "problems": found.problems}, as_json, texts)
     if found.problems:
+        sys.stderr.writelines(f"error: {problem}\n" for problem in found.problems if not as_json)
         raise typer.Exit(2)
 
 

@@ -14,7 +14,7 @@ from typer import Argument, Option
 from xstilts.choosing import Runs, choice_page, from_names, setting
 from xstilts.choosing import choose as choose_within
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show
+from xstilts.cli.output import show
 from xstilts.cli.run import stoppable
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import write_text
@@ -25,11 +25,13 @@ from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
 from xstilts.session.loading import load
 from xstilts.session.run import check_device, computing
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 
 
 def choose(  # noqa: PLR0913, PLR0917
-    file: Annotated[Path | None, Argument(help="Experiment file. Default: --backbone with its usual settings.")] = None,
+    file: Annotated[
+        Path | None, Argument(help="Experiment file. Without it, give --backbone; all options have their defaults.")
+    ] = None,
     target: Annotated[str | None, Option(help="Task to choose for.")] = None,
     sources: Annotated[
         str, Option("--from", help="Candidates, separated by commas: mnli,squad_v1. Default: the recipes of FILE.")
@@ -38,7 +40,6 @@ def choose(  # noqa: PLR0913, PLR0917
     backbone: Annotated[
         str | None, Option(help="Backbone to start from; required without FILE, or if FILE has several.")
     ] = None,
-    world: Annotated[int | None, Option(help="Number of a microworld; only without FILE.")] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     workers: opt.Workers = None,
@@ -51,8 +52,8 @@ def choose(  # noqa: PLR0913, PLR0917
     Trains short runs of all candidates and keeps the better half in each round
     (successive halving), judged on English validation data, until the budget is
     spent. No intermediate task is always a candidate. Labels in other languages
-    are never read. No such choice has been better than random order, except to
-    tell that none of the candidates helps (docs/choosing.md).
+    are never read. So far no ranking has beaten random order; the command can only
+    show that no candidate helps (docs/choosing.md).
 
     Examples:
       xstilts choose table1 --target xnli --from hellaswag,squad_v1 --data official
@@ -60,16 +61,13 @@ def choose(  # noqa: PLR0913, PLR0917
     """
     machine = check_device(Machine(device, workers, micro_batch_tokens=micro_batch_tokens))
     share = share_of(budget)
-    experiment = _experiment(file, target, split_words(sources), backbone, world)
+    experiment = _experiment(file, target, split_words(sources), backbone)
     place, tell = Store(store), None if as_json else _tell
     with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
         choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
     page = choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
     write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
-    if as_json:
-        show(asdict(choice), as_json)
-    else:
-        lines(["", page, f"report: {path}"])
+    show(asdict(choice), as_json, ["", page, f"report: {path}"])
 
 
 def share_of(text: str) -> float:
@@ -81,19 +79,15 @@ def share_of(text: str) -> float:
     return share
 
 
-def _experiment(
-    file: Path | None, target: str | None, candidates: list[str], backbone: str | None, world: int | None
-) -> Experiment:
+def _experiment(file: Path | None, target: str | None, candidates: list[str], backbone: str | None) -> Experiment:
     """The experiment of FILE with this target alone, or one with the usual settings of a backbone."""
     if target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
-    if file is not None and world is not None:
-        raise ConfigError("--world is for a choice without a file: write `worlds:` into the file")
     if file is not None:
         return setting(load(file), target, candidates, backbone)
     if backbone is None or not candidates:
         raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
-    return from_names(target, candidates, backbone, world)
+    return from_names(target, candidates, backbone)
 
 
 def split_words(text: str) -> list[str]:

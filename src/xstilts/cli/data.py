@@ -110,11 +110,9 @@ def check_data(
     there = {finding.task for finding in findings if finding.status != "missing"}
     absent = [name for name in names if name not in there]
     damaged = sum(finding.status == "damaged" for finding in findings)
-    if as_json:
-        show([asdict(finding) for finding in findings], as_json)
-    else:
-        counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
-        lines([counts + (f", nothing of {', '.join(absent)}" if absent else "")])
+    counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
+    counts += f", nothing of {', '.join(absent)}" if absent else ""
+    show([asdict(finding) for finding in findings], as_json, [counts])
     if damaged or absent:
         raise typer.Exit(1)
 

@@ -1,19 +1,34 @@
-"""`xstilts export`: write a finished model as a folder for other libraries."""
+"""`xstilts export` and `xstilts predict`: a finished model as a folder for other libraries, or on a user's file."""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
+from rich.console import Console
+from rich.progress import Progress
 from typer import Option
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
-from xstilts.core.errors import UnknownName
+from xstilts.core.errors import UnknownName, XstiltsError
+from xstilts.core.files import write_jsonl
+from xstilts.core.machine import Machine
 from xstilts.export.finished import Finished
+from xstilts.export.predicting import (
+    answering_head,
+    check_pairs,
+    open_answering,
+    parse_columns,
+    read_examples,
+    reads_pairs,
+)
 from xstilts.export.write import Kind, Words
 from xstilts.export.write import export as write
 from xstilts.graph.store import Store
+from xstilts.session.run import check_device
 
 
 def export(  # noqa: PLR0913, PLR0917
@@ -57,18 +72,66 @@ def export(  # noqa: PLR0913, PLR0917
         words = Words(read.title or read.name, read.question, read.limitations)
     found = Finished.find(Store(store, must_exist=True), stage)
     made = write(found, to, task, form, layer, words)  # type: ignore[arg-type]
-    if as_json:
-        told: dict[str, object] = {
-            "folder": str(to),
-            "stage": found.model.key,
-            "head": made.head.task,
-            "type": made.head.type,
-        }
-        told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
-        show({**told, "largest_difference": made.difference}, as_json)
-        return
+    told: dict[str, Any] = {"folder": str(to), "stage": found.model.key, "head": made.head.task, "type": made.head.type}
+    told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
     loads = f"{made.auto}.from_pretrained loads it ({made.library})"
     if made.layer:
         loads = f"SentenceTransformer loads it ({made.pooling} of layer {made.layer})"
     apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
-    lines([f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"])
+    texts = [f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"]
+    show({**told, "largest_difference": made.difference}, as_json, texts)
+
+
+def predict(  # noqa: PLR0913, PLR0917
+    stage: opt.Stage,
+    file: Annotated[Path, Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.")],
+    to: Annotated[Path, Option(help="File for the predictions (JSON lines: id, prediction, scores); - for stdout.")],
+    store: opt.Store = Path("runs"),
+    task: opt.Task = None,
+    columns: Annotated[
+        str, Option(help="Names of columns, as FIELD=COLUMN separated by commas: text=body,pair=title.")
+    ] = "",
+    form: Annotated[
+        str, Option("--format", help="jsonl, csv, tsv, parquet, txt or words. Default: by suffix, else by content.")
+    ] = "",
+    language: Annotated[str | None, Option(help="Only rows whose column `language` has this code.")] = None,
+    device: opt.Device = "auto",
+    micro_batch_tokens: opt.Tokens = 16_384,
+    as_json: opt.Json = False,
+) -> None:
+    """Predict with a trained model on a file of your own, in any language.
+
+    Reads the columns text and pair (classification); context, question and
+    choices (multiple choice); question and passage (span QA); or words
+    (tagging), unless --columns names others. A .txt file has one sentence per
+    line. A file of words has one word per line, with an empty line after each
+    sentence. For a pipe, give --format unless the content makes it clear
+    (docs/export.md). `xstilts list models` prints the keys of stages.
+
+    Examples:
+      xstilts predict 3f2a9c --input reviews.csv --columns text=body --to out.jsonl
+      xstilts predict 3f2a9c --input sentences.txt --to tags.jsonl --device cuda
+    """
+    device = check_device(Machine(device)).device
+    if to.is_dir():
+        raise XstiltsError(f"{to} is a folder: name a file with --to")
+    found = Finished.find(Store(store, must_exist=True), stage)
+    head = answering_head(found, task)
+    examples = read_examples(file, head.kind, parse_columns(columns, head.kind), language, form)
+    if head.type == "classification":
+        check_pairs(examples, reads_pairs(found, head), file)
+    answer, rows = open_answering(found, head, device, micro_batch_tokens), list[dict[str, Any]]()
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("predicting", total=len(examples))
+        for part in answer(examples):
+            tenths = 10 * len(rows) // len(examples)
+            rows += part
+            bars.advance(bar, len(part))
+            if bars.disable and len(part) < len(examples) and 10 * len(rows) // len(examples) > tenths:  # for a log
+                sys.stderr.write(f"{len(rows)}/{len(examples)} predicted\n")
+    if str(to) == "-":  # predictions alone, for a pipe
+        lines(json.dumps(row, ensure_ascii=False) for row in rows)
+        return
+    write_jsonl(to, rows)
+    told = {"to": str(to), "examples": len(rows), "stage": found.model.key, "head": head.task, "type": head.type}
+    show(told, as_json, [f"{len(rows)} predictions of {head.task} ({head.type}) in {to}"])

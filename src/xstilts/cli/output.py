@@ -13,23 +13,22 @@ from xstilts.core.errors import shown
 _NUMBER = re.compile(r"-|~?[\d,.]+(e[+-]\d+)?( .+)?")
 
 
-def show(found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool = False) -> None:
-    """Print rows as a table and a mapping as one line per entry; or either as JSON."""
+def show(
+    found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool = False, texts: Iterable[str] | None = None
+) -> None:
+    """Print JSON, or for people `texts`; without these, rows as a table and a mapping as one line per entry."""
     if as_json:
         lines([json.dumps(found, ensure_ascii=False, indent=2)])
+    elif texts is not None:
+        lines(texts)
     elif isinstance(found, Mapping):
         lines(f"{name:<14}{', '.join(map(str, v)) if isinstance(v, list | tuple) else v}" for name, v in found.items())
     else:
-        table(found)
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print aligned columns, numbers to the right; the first row's names are the heading. Nothing without rows."""
-    lines(aligned(rows))
+        lines(aligned(found))
 
 
 def aligned(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The lines of a table, the heading first; none without rows."""
+    """The lines of a table, numbers to the right; the first row's names are the heading. None without rows."""
     if not rows:
         return []
     grid = [[*rows[0]], *([shown(str(row[name])) for name in rows[0]] for row in rows)]

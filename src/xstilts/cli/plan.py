@@ -12,15 +12,15 @@ from typing import Annotated, Any
 from typer import Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show, table
+from xstilts.cli.output import aligned, show
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import lay_out
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import Device, Utilisation, device_called
 from xstilts.planning.devices import device as find_device
-from xstilts.planning.empty_files import lay_out
 from xstilts.planning.planner import Planner, StagePlan, models_of, total
 from xstilts.planning.speed import timed
 from xstilts.session.grid import Grid, folders, remembered_stages
@@ -28,7 +28,7 @@ from xstilts.session.loading import load
 from xstilts.session.run import check_device
 from xstilts.session.why import WAITS, reasons
 from xstilts.stages import KINDS
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
@@ -46,7 +46,7 @@ def plan(  # noqa: PLR0913, PLR0917
     store: opt.Store = Path("runs"),
     device: Annotated[
         str,
-        Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu; auto: what is here."),
+        Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu; auto: this machine."),
     ] = "auto",
     devices: opt.Devices = 1,
     shard: opt.Shard = False,
@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0913, PLR0917
     Needs no weights, no network and no GPU. Without --data, the plan uses the
     row counts of the official releases and marks what it estimates. Hours on
     this machine are measured if the store has finished stages that were
-    computed on such a device, and else assumed. If a stage does not fit the
+    computed on this kind of device; otherwise they are assumed. If a stage does not fit the
     device, the plan says what to change. Formulae and their measured error:
     docs/planning.md.
 
@@ -125,14 +125,12 @@ def show_plan(
             plans, said = timed(plans, grid.stages, [*grid.stages, *remembered_stages(place)], planner, kind)
     notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware, said)]
     why = reasons(grid.stages, place) if place else {}
-    if as_json:
-        rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
-        document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
-        show({**document, "stages": rows}, as_json)
-        return
-    lines([headline(plans, hardware, bool(said)), ""])
-    table([_stage_row(plan, why) for plan in plans] if stages else grouped(plans))
-    lines([*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)])
+    rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
+    document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
+    texts = [headline(plans, hardware, bool(said)), ""]
+    texts += aligned([_stage_row(plan, why) for plan in plans]) if stages else aligned(grouped(plans))
+    texts += [*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)]
+    show({**document, "stages": rows}, as_json, texts)
 
 
 def _about(hardware: Hardware) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
 from xstilts.experiment import Experiment
+from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.session.grid import Data, Grid, report_folder, written_table
 from xstilts.session.loading import Loaded, load, load_study
 from xstilts.session.run import check_device, run_of
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.studies.files import packaged
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def run_experiment(
     def kept() -> str:
         there = run.outcome.counts["done"] + run.outcome.counts["cached"]
         said = f"{there} of {len(grid.stages)} stages are finished and kept"
-        return f"{said}, and so is the last checkpoint of what was being trained"
+        return f"{said}, and so is the last checkpoint of each stage that was training"
 
     with stoppable(kept):
         follow(run, grid.stages, style, work=run.work)
@@ -132,11 +133,10 @@ def run_experiment(
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
         text = None if anew else written_table(grid, place, command, folder, spec)
         if text is None:
-            from xstilts.session.about import mixtures  # these two take a second
-            from xstilts.session.results import write_report_of
+            from xstilts.session.results import write_report_of  # takes a second
 
             found = write_report_of(grid, place, command, folder, spec)
-            sys.stderr.writelines(f"note: {line}\n" for line in mixtures(grid, place))
+            sys.stderr.writelines(f"note: {line}\n" for line in remarks(place.records(grid.stages)))
         if not as_json:
             if found:
                 from xstilts.reports import plain_report
@@ -158,5 +158,5 @@ def stoppable(kept: Callable[[], str]) -> Iterator[None]:
         with told_when_stopped():
             yield
     except KeyboardInterrupt as stop:
-        sys.stderr.write(f"stopped: {kept()}; the same command goes on from there\n")
+        sys.stderr.write(f"stopped: {kept()}; run the same command to resume\n")
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None

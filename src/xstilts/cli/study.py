@@ -10,10 +10,9 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import aligned, lines, show
+from xstilts.cli.output import aligned, show
 from xstilts.cli.run import run_experiment
 from xstilts.core.errors import ConfigError
-from xstilts.core.machine import Machine
 from xstilts.graph.store import Store
 from xstilts.reports.cells import share
 from xstilts.reports.study import measured, study_of
@@ -55,31 +54,22 @@ def study(
     if name is None:
         _show_studies(as_json)
     elif plan:
-        from xstilts.cli.plan import device_here, show_plan  # loads torch
-        from xstilts.planning.costing import Hardware
-        from xstilts.planning.devices import device as find_device
+        from xstilts.cli.plan import plan as print_plan  # loads torch
 
-        device = machine["device"]
-        planned = device_here() if device == "auto" or device.startswith("cuda") else find_device(device)
+        device = "auto" if machine["device"].startswith("cuda") else machine["device"]
         names = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
-        hardware = Hardware(planned, Machine(**{option: machine[option] for option in names}))
-        show_plan(load_study(name).experiment, data, store, hardware, as_json)
+        print_plan(Path(name), data, store, device, **{one: machine[one] for one in names}, as_json=as_json)
     else:
         with opt.machine_of(machine) as chosen:
-            _run(name, data, store, chosen, to, as_json)
-
-
-def _run(name: str, data: opt.Folders, store: Path, machine: Machine, to: Path | None, as_json: bool) -> None:
-    loaded = _loaded(name)[0]
-    found = run_experiment(loaded, data, store, machine, as_json, opt.command("study", name, data), anew=True)
-    if found is None or (judged := found[1]) is None:
-        return
-    page, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
-    write_study(found[0], judged, page)
-    if as_json:
-        show({"page": str(page), "claims": [_row(one) for one in verdicts]}, as_json)
-    else:
-        lines([f"study: {page}", "", *_claim_lines(verdicts)])
+            loaded = _loaded(name)[0]
+            command = opt.command("study", name, data)
+            found = run_experiment(loaded, data, store, chosen, as_json, command, anew=True)
+            if found is None or (judged := found[1]) is None:
+                return
+            page, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
+            write_study(found[0], judged, page)
+            rows = {"page": str(page), "claims": [_row(one) for one in verdicts]}
+            show(rows, as_json, [f"study: {page}", "", *_claim_lines(verdicts)])
 
 
 def claims(
@@ -102,20 +92,14 @@ def claims(
     page = study_of(spec, found)
     if to is not None:
         write_study(found, page, to)
-    if as_json:
-        show([_row(one) for one in page.verdicts], as_json)
-    else:
-        lines(_claim_lines(page.verdicts))
+    show([_row(one) for one in page.verdicts], as_json, _claim_lines(page.verdicts))
 
 
 def _show_studies(as_json: bool) -> None:
     """The studies that come with xstilts, with question and cost."""
     specs = [(name, _loaded(name)[1]) for name in studies()]
     rows = [{"study": name, "question": spec.question, "cost": spec.cost} for name, spec in specs]
-    if as_json:
-        show(rows, as_json)
-    else:
-        lines(f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}" for row in rows)
+    show(rows, as_json, (f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}" for row in rows))
 
 
 def _row(one: Verdict) -> dict[str, Any]:
@@ -156,5 +140,5 @@ def _loaded(name: str) -> tuple[Loaded, StudySpec]:
     loaded = load_study(name)
     if loaded.study is None:
         example = packaged("curriculum")
-        raise ConfigError(f"no `study:` block, which holds question and claims (as in {example})", study_file(name))
+        raise ConfigError(f"no `study:` block with a question and claims (example: {example})", study_file(name))
     return loaded, loaded.study

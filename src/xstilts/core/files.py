@@ -138,6 +138,15 @@ def read_json(path: Path) -> Any:
     return parse(read_text(path), path)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if the file is missing, damaged or not yet written."""
+    try:
+        found = read_json(path)
+    except DataError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """Pairs (1-based line number, value); blank lines are skipped."""
     for number, line in enumerate(read_lines(path), start=1):

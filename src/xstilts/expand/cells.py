@@ -1,28 +1,133 @@
-"""The cells of an experiment's table.
+"""The cells of an experiment's table, and the models that recipes start from.
 
 Cells share stages by content: an intermediate phase is trained once, for all targets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from xstilts.backbones.families import Kind
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.scores import Score
 from xstilts.data.locate import Root, listed_once
 from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import DataFiles, Replicate
-from xstilts.expand.models import Models
+from xstilts.expand.objectives import SENTINELS, usual, writes
 from xstilts.expand.phases import Phases, StartModel
 from xstilts.experiment import BackboneSpec, Experiment, TargetSpec
 from xstilts.graph.stage import Stage
-from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
+from xstilts.recipes import TARGET, TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.stages.leaks import describe_leaks
-from xstilts.stages.resolve import part_for
+from xstilts.stages.resolve import part_for, resolve, retrieval_of, shape_of, within_depth
 from xstilts.tasks import Task
 from xstilts.tasks.base import Split
+
+CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Describes the models of an experiment."""
+
+    phases: Phases
+
+    def of(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
+        """The backbone and its controls. Raises `ConfigError` for pretraining that does not fit it."""
+        seed = replicate.seed if spec.seed is None else spec.seed
+        use, source = describe.use_of(spec.route, spec.attention, spec.output), None
+        if spec.source is not None:
+            source, revision = resolve(spec.source, spec.revision, replicate.world)
+            shape = shape_of(source, None, {}, spec.output)
+            tokenizer = describe.tokenizer_of(source, revision)
+            start = describe.start_pretrained(source, revision, _first(spec, shape["kind"], use), spec.name)
+            random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
+        else:
+            assert spec.architecture is not None
+            shape = shape_of(None, spec.architecture, spec.config, spec.output)
+            tokenizer = self._tokenizer(spec, shape["kind"], replicate)
+            start, random = (
+                describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
+                for used in (_first(spec, shape["kind"], use), use)
+            )
+        retrieval = retrieval_of(source, spec.retrieval)
+        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
+        models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
+        for kind, how in spec.controls.items():
+            control = replace(models[0], stage=random)
+            if kind == "english" and how == "auto":
+                control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
+            elif kind == "english":
+                source, revision = resolve(how, None, replicate.world)
+                control = replace(
+                    models[0],
+                    tokenizer=describe.tokenizer_of(source, revision),
+                    retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
+                    **shape_of(source, None, {}, spec.output),
+                    stage=describe.start_pretrained(source, revision, use, "English only"),
+                )
+            models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
+        return models
+
+    def _tokenizer(self, spec: BackboneSpec, kind: Kind | None, replicate: Replicate) -> Stage:
+        """A tokenizer trained for a random start."""
+        assert spec.tokenizer is not None
+        files = self.phases.files
+        config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
+        if self._needs_sentinels(spec, kind):
+            config["sentinels"] = SENTINELS
+        tasks = [files.experiment.task(name) for name in spec.tokenizer.tasks]
+        config["languages"] = files.text_languages(tasks, spec.tokenizer.languages, replicate)
+        return describe.tokenizer_trained(config, files.source(replicate, *tasks), tasks)
+
+    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: describe.Use, seed: int) -> Stage:
+        """The backbone after phases of pretraining, run as recipes run it."""
+        stage, output = base.stage, base.stage.config.get("output", "head")
+        earlier: dict[str, Component] = {}
+        for phase in phases:
+            wanted = "text" if writes(phase, base.kind) else base.output
+            if (output, wanted) == ("head", "text"):
+                raise ConfigError(
+                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which the phase before it "
+                    "drops: put this phase first, or give the backbone `output: text`"
+                )
+            if output != wanted:
+                stage = describe.start_trained(stage, use)
+            stage = self.phases.train(stage, phase, replace(base, output=wanted), seed, tuple(earlier.values()))
+            output = wanted
+            earlier |= {part.name: part for part in phase.without_idle().tasks}
+        return stage if output == base.output else describe.start_trained(stage, use)
+
+    def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:
+        """Whether any phase corrupts spans."""
+        experiment = self.phases.files.experiment
+        phases = [*spec.pretrain, *(phase for recipe in experiment.recipes for phase in recipe.phases)]
+        parts = [part for phase in phases for part in phase.tasks if part.task != TARGET]
+        forms = [part.objective or usual(experiment.task(part.task), kind, spec.output) for part in parts]
+        return "span_corruption" in forms
+
+    def _in_english(self, spec: BackboneSpec) -> list[PhaseSpec]:
+        """The phases of pretraining on English text alone, without phases that have none."""
+        experiment, share, phases = self.phases.files.experiment, spec.english_share, []
+        for phase in spec.pretrain:
+            spoken = [part for part in phase.tasks if "en" in experiment.task(part.task).languages]
+            if not spoken:
+                continue
+            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in spoken)
+            english = phase.model_copy(update={"tasks": alone})
+            options = experiment.options(english)
+            shorter: dict[str, float] = {"epochs": options.epochs * share}
+            if options.steps:
+                shorter = {"steps": max(1, round(options.steps * share))}
+            phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
+        return phases
+
+
+def _first(spec: BackboneSpec, kind: Kind | None, use: describe.Use) -> describe.Use:
+    """How a backbone is run at first: with its output layer if the first phase of pretraining trains it."""
+    trains_it = spec.output == "head" and spec.pretrain and writes(spec.pretrain[0], kind)
+    return describe.use_of(spec.route, output="text") if trains_it else use
 
 
 @dataclass(frozen=True)
@@ -54,10 +159,10 @@ class Expansion:
     """The cells of an experiment. Arguments and errors as of `DataFiles`."""
 
     def __init__(self, experiment: Experiment, root: Root | None = None) -> None:
-        self._files = DataFiles(experiment, root)
-        self._phases = Phases(self._files)
-        self.roots, self.experiment = self._files.roots, self._files.experiment
-        self.replicates = self._files.replicates()
+        self.files = DataFiles(experiment, root)
+        self.phases = Phases(self.files)
+        self.roots, self.experiment = self.files.roots, self.files.experiment
+        self.replicates = self.files.replicates()
         self.controls: dict[str, str] = {}
         with listed_once():
             self.cells = list(self._cells())
@@ -70,18 +175,17 @@ class Expansion:
         """Leak checks: all labelled or parallel training data of a target against its test data."""
         pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
         for cell in (cell for cell in self.cells if cell.role == "target"):
-            test, model = cell.stage.inputs["data"], cell.stage.inputs["predictions"].inputs["model"]
-            while "model" in model.inputs:
+            test = cell.stage.inputs["data"]
+            for model in describe.lineage(cell.stage.inputs["predictions"].inputs["model"]):
                 for role, data in model.inputs.items():
                     if role.startswith("data") and not TYPES.get(data.config["type"]).raw:
                         pairs[data.key, test.key] = data, test
-                model = model.inputs["model"]
-        stages = [describe_leaks(*pair) for pair in pairs.values()]
+        stages = [describe.leaks(*pair) for pair in pairs.values()]
         return list({stage.key: stage for stage in stages if stage is not None}.values())
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
         """A backbone and its controls."""
-        return Models(self._phases).of(spec, replicate)
+        return Models(self.phases).of(spec, replicate)
 
     def _cells(self) -> Iterator[Cell]:
         for replicate in self.replicates:
@@ -112,7 +216,7 @@ class Expansion:
         self, trained: Trained, phase: PhaseSpec, model: StartModel, target: TargetSpec | None = None
     ) -> Trained:
         earlier = [part for _, part in trained.learned.values()]
-        stage = self._phases.train(trained.stage, phase, model, earlier=earlier, target=target)
+        stage = self.phases.train(trained.stage, phase, model, earlier=earlier, target=target)
         now = {part.name: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
@@ -136,25 +240,25 @@ class Expansion:
 
     def _intermediate(self, stage: Stage, part: Component, model: StartModel) -> Stage | None:
         """The intermediate task's own score; None where it has no metric."""
-        task = self._phases.task(part.task, model, part.objective)
+        task = self.phases.task(part.task, model, part.objective)
         if not task.metric:
             return None
-        split = self._files.validation_split(task)
-        languages = self._files.own_languages(task, part, split, model.replicate)
-        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
+        split = self.files.validation_split(task)
+        languages = self.files.own_languages(task, part, split, model.replicate)
+        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
         return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
     def _target(self, stage: Stage, target: TargetSpec, model: StartModel) -> Stage:
         """The scores of a finished model in every language of a target."""
-        task = self._phases.task(target.task, model)
+        task = self.phases.task(target.task, model)
         split = target.split or task.evaluate_on
-        languages = self._files.languages(task, split, target.languages, model.replicate)
+        languages = self.files.languages(task, split, target.languages, model.replicate)
         named = [code for code in target.languages or () if code != self.experiment.source]
         chosen_on = part_for(TYPES.get(task.type).judged_by, model.retrieval).get("validate_on", ())
         for why, codes in {"`languages` of the target": named, "`validate_on` of its layer": chosen_on}.items():
             if absent := [code for code in codes if code not in languages]:
                 raise DataError(f"{task.name} has no {split} files for {', '.join(absent)}, which {why} names")
-        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
+        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
         return self._score(stage, data, task, (self.experiment.trained_on(target), "target", split), model)
 
     def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: StartModel) -> Stage:

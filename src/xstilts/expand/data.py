@@ -50,7 +50,7 @@ class DataFiles:
         registered = [name for name in experiment.task_names() if name not in experiment.tasks]
         if not experiment.worlds and not self.roots and registered:
             made = any(name.startswith("micro_") for name in registered)
-            world = ", or `worlds: [1]` (--world 1 of choose) for the tasks of a microworld" if made else ""
+            world = ", or `worlds: [1]` for the tasks of a microworld" if made else ""
             reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
             raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{world}")
         if absent := [folder for folder in self.roots if not folder.is_dir()]:

@@ -17,8 +17,8 @@ from xstilts.graph.stage import Stage
 from xstilts.recipes import Component, PhaseSpec
 from xstilts.stages import describe
 from xstilts.stages.describe import PhaseData
+from xstilts.stages.reading import rows_of
 from xstilts.stages.resolve import part_for
-from xstilts.stages.rows import rows_of
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
@@ -145,7 +145,7 @@ class Phases:
         split = self.files.validation_split(task)
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation split to choose weights by: set examples apart (`holdout: 500` or "
+                f"'{task.name}' has no validation split to choose weights by: hold out examples (`holdout: 500` or "
                 "so), or keep the last weights (`train: {select: last}`, and one learning rate)"
             )
         languages = self.files.own_languages(task, part, split, model.replicate)

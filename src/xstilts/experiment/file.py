@@ -15,8 +15,7 @@ from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.strict import Code, Codes, Strict, mistake, place_of
 from xstilts.data.locate import Root
 from xstilts.data.readers.types import TYPES
-from xstilts.experiment.own import OwnTask
-from xstilts.experiment.specs import BackboneSpec, TargetSpec
+from xstilts.experiment.specs import BackboneSpec, OwnTask, TargetSpec
 from xstilts.recipes import TARGET, Component, Options, PhaseSpec, Recipe, check_translated
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.base import check_language

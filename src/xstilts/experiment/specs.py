@@ -1,15 +1,30 @@
-"""Backbones and targets of an experiment file."""
+"""Backbones, targets and own tasks of an experiment file.
+
+An own task is `like` a registered one, or of a `type` with columns of files.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import difflib
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xstilts.backbones.names import Attention, Output
-from xstilts.core.strict import Codes, CodesOrAll, Strict
+from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.languages import LANGUAGES
+from xstilts.core.strict import Codes, CodesOrAll, Strict, mistake
+from xstilts.data.locate import Root, check_pattern
+from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in
+from xstilts.data.readers.dialects import NAMED
+from xstilts.data.readers.labels import clean
+from xstilts.data.readers.types import TYPES
+from xstilts.metrics.tagging import not_spans
 from xstilts.recipes import Options, PhaseSpec, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
+from xstilts.tasks import TASKS, Split, Task
+from xstilts.tasks.as_json import column_task
 
 ControlKind = Literal["random", "english"]
 
@@ -85,7 +100,7 @@ class TargetSpec(Strict):
     short = {str: "task"}
     task: str = Field(description="name of a registered or own task")
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
-    train: Options = Field(default_factory=dict, description="training options of its fine-tuning alone")
+    train: Options = Field(default_factory=dict, description="training options for this target only")
     train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
     train_languages: Codes | None = Field(
         default=None, min_length=1, description="of its training data; default: the source language"
@@ -95,3 +110,191 @@ class TargetSpec(Strict):
     )
     seeds: int | None = Field(default=None, gt=0, description="number of seeds, the first ones, for costly targets")
     limit: int = Field(default=0, ge=0, description="fixed sample of each language to measure; 0: all")
+
+
+def _label(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this word as true or false: put it in quotes")
+    if not isinstance(value, int | str):
+        return value
+    if not (label := clean(str(value))):
+        raise ValueError("a label is empty")
+    return label
+
+
+def _column(value: Any) -> Any:
+    names = value if isinstance(value, list | tuple) and len(value) > 1 else [value]
+    if all(isinstance(name, str) and name for name in names):
+        return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"give a column's name, its number from 1, or a list of names (found: {value!r})")
+
+
+Label = Annotated[str, BeforeValidator(_label)]
+Patterns = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
+]
+
+
+class OwnTask(Strict):
+    """A task of the user's own."""
+
+    like: str | None = Field(default=None, description="registered task that gives format, type and metric")
+    type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
+        default=None, description="task type, for files that are read by column"
+    )
+    files: dict[Split, Patterns] = Field(
+        min_length=1, description="patterns, relative to this file or to a data folder; `{language}`: the language code"
+    )
+    columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
+        default_factory=dict, description="with `type`: our field -> the column in the files"
+    )
+    quoted: bool | None = Field(
+        default=None, description="quotes in a table are part of its format; default: by content"
+    )
+    separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
+        default=None, description="of columns in a table; default: by suffix and content"
+    )
+    labels: tuple[Label, ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="classes or tags; default with `type`: those of the English training files",
+    )
+    count_from: Literal[0, 1] | None = Field(
+        default=None, description="number of the first choice, if labels are numbers; default: 0 if it occurs"
+    )
+    metric: str | None = Field(default=None, description="with `type`: metric; default: the usual one of the type")
+    languages: Codes | None = Field(
+        default=None,
+        min_length=1,
+        description="languages; default: all that have files; English if files are not by language",
+    )
+    holdout: int = Field(default=0, ge=0, description="training examples to hold out for validation")
+    max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
+
+    @model_validator(mode="after")
+    def _fits(self) -> OwnTask:
+        if (self.like is None) == (self.type is None):
+            raise mistake("give either `like` (a task whose format it has) or `type` (with `columns`)")
+        for split, patterns in self.files.items():
+            for pattern in patterns:
+                try:
+                    check_pattern(pattern)
+                except ValueError as error:
+                    raise mistake(str(error), "files", split) from None
+        labels = self.labels or ()
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise mistake(f"label '{twice[0]}' occurs twice", "labels")
+        if self.type is None:
+            self._check_like(TASKS.get(self.like or ""), labels)
+        else:
+            self._check_type(self.type)
+        return self
+
+    def _check_like(self, base: Task, labels: tuple[str, ...]) -> None:
+        for field in ("columns", "metric", "quoted", "separator", "count_from"):
+            if getattr(self, field) not in (None, {}):
+                kind = "type: multiple_choice" if field == "count_from" else "type"
+                raise mistake(f"`{field}` goes with `{kind}`; '{base.name}' has its own", field)
+        if not base.labels and labels:
+            raise mistake(f"{base.type} has no labels", "labels")
+        if not set(labels) <= set(base.labels):
+            shown = ", ".join(base.labels[:8]) + (" ..." if len(base.labels) > 8 else "")
+            raise mistake(f"files like {base.name}'s have the labels {shown}; give `type` instead of `like`", "labels")
+
+    def _check_type(self, kind: str) -> None:
+        about = TYPES.get(kind)
+        fields = [*about.fields, "id", "language"]
+        for field, name in self.columns.items():
+            if field not in fields:
+                near = difflib.get_close_matches(field, fields, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(fields)}"
+                raise mistake(f"{kind} has no field '{field}': {hint}", "columns", field)
+            if isinstance(name, tuple) and field != "choices":
+                raise mistake(f"one column for '{field}'; only choices may have several", "columns", field)
+            if isinstance(name, int) and kind != "tagging":
+                raise mistake(f"a column of {kind} has a name; only words and tags may have numbers", "columns", field)
+        if self.metric is not None and self.metric not in about.metrics:
+            raise UnknownName(f"metric of {kind}", self.metric, about.metrics)
+        if self.labels and not about.labels:
+            raise mistake(f"{kind} has no labels", "labels")
+        if self.count_from is not None and (about.labels != "choices" or self.labels):
+            what = "give it or `labels`, not both" if about.labels == "choices" else f"{kind} has no numbered choices"
+            raise mistake(what, "count_from")
+        if self.spans and (problem := not_spans(self.labels or ())):
+            raise mistake(problem, "labels")
+        if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
+            raise mistake("give `labels`: without English training files they cannot be found")
+        if self.measured != "train" and len(self.spoken) > 1 and not self.by_language(self.measured):
+            raise mistake(
+                f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name, or name "
+                "the column that says the language (`columns: {language: NAME}`)",
+                *("files", self.measured),
+            )
+
+    @property
+    def finds_labels(self) -> bool:
+        """Whether its labels are found in its training files; until then it has none."""
+        return self.type is not None and TYPES.get(self.type).labels == "classes" and not self.labels
+
+    @property
+    def spans(self) -> bool:
+        """Whether its tags are scored as spans."""
+        return self.type == "tagging" and self.metric in (None, "entity_f1")
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """Its languages; by default all if the measured files are by language, else English."""
+        if self.languages is not None:
+            return self.languages
+        return tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
+
+    @property
+    def measured(self) -> Split:
+        """The split that is measured: test, else validation, else train."""
+        splits: tuple[Split, ...] = ("test", "validation", "train")
+        return next(split for split in splits if split in self.files)
+
+    def by_language(self, split: Split) -> bool:
+        """Whether the files or rows of a split name their language; official formats (`like`) always do."""
+        parts = [part for pattern in self.files[split] for part in pattern.split(" + ")]
+        return self.type is None or "language" in self.columns or all("{" in part for part in parts)
+
+    def task(self, name: str) -> Task:
+        """The task that it declares; without labels if these are still to be found."""
+        labels = self.labels or ()
+        if self.type is None:
+            base = TASKS.get(self.like or "")
+            base = replace(base, like=base.name, languages=self.languages or base.languages)
+            labels = labels or base.labels
+        else:
+            metric = self.metric or next(iter(TYPES.get(self.type).metrics), "")
+            reader = column_reader(self.type, self.columns, labels, metric == "squad_v2", self.count_from)
+            reader = replace(reader, quoted=self.quoted, separator=NAMED.get(self.separator or "", ""))
+            base = replace(column_task(reader), languages=self.spoken, metric=metric)
+            labels = () if TYPES.get(self.type).labels == "choices" else labels
+        measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in self.files]
+        return replace(
+            base,
+            name=name,
+            files=dict(self.files),
+            labels=labels,
+            train_on=name if "train" in self.files else base.train_on,
+            evaluate_on=measured[0] if measured else base.evaluate_on,
+            encoding=replace(base.encoding, max_length=self.max_length or base.encoding.max_length),
+        )
+
+    def with_labels(self, name: str, root: Root) -> OwnTask:
+        """This task with the labels of the English training files, sorted.
+
+        Raises:
+            DataError: the files cannot be read, or their labels do not fit the task.
+        """
+        task = self.task(name)
+        assert isinstance(task.read, ColumnReader)
+        paths = task.paths(root, "train")
+        labels = labels_in(task.read, paths, "en")
+        if self.spans and (problem := not_spans(labels)):
+            raise DataError(f"task '{name}': {problem}", paths[0])
+        return self.model_copy(update={"labels": labels})

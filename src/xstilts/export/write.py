@@ -26,8 +26,7 @@ from xstilts.export.finished import Finished, Head
 from xstilts.export.predicting import reads_pairs
 from xstilts.graph.record import Record
 from xstilts.metrics.retrieval import protocol_layer
-from xstilts.stages.changes import Changes, chain
-from xstilts.stages.models import held_weights, open_backbone, open_head, source_of
+from xstilts.stages.models import Changes, chain, held_weights, open_backbone, open_head, source_of
 from xstilts.tasks import TASKS, Encoding
 from xstilts.training.model import HeadSpec
 

@@ -13,8 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import DataError
-from xstilts.core.files import read_json
+from xstilts.core.files import read_object
 from xstilts.graph.record import Record
 
 FILE = "environment.json"
@@ -40,19 +39,10 @@ def gather(directory: Path, inputs: Iterable[Mapping[str, Any]]) -> dict[str, An
     Args:
         inputs: environments of the stages it read.
     """
-    own = left(directory)
+    own = read_object(directory / FILE)
     (directory / FILE).unlink(missing_ok=True)
     inherited = [{DEPENDS: one.get(DEPENDS, {})} for one in inputs]
     return {"python": platform.python_version(), **together([*inherited, own])}
-
-
-def left(directory: Path) -> dict[str, Any]:
-    """What a runner has written so far; empty if it cannot be read, as after a kill."""
-    try:
-        found = read_json(directory / FILE)
-    except DataError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def together(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

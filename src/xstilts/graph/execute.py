@@ -116,21 +116,12 @@ def execute(
     Raises:
         StageError: see `Workers.receive`.
     """
+    targets, store = list(targets), work.store
     damaged: dict[Stage, str] = {}
-    schedule = _schedule(list(targets), work.store, damaged)
-    yield from (Progress(stage, message=fault) for stage, fault in damaged.items())
-    yield from map(Cached, schedule.cached)
-    if schedule.unfinished:
-        with workers:
-            yield from _carry_out(schedule, work.store, workers, fetch)
-
-
-def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> Schedule:
-    """The schedule of what is missing; adds to `damaged` the stages that were set aside, with the reason."""
 
     def set_aside(stage: Stage, files: bool) -> bool:
         if fault := store.fault(stage, files):
-            damaged[stage] = f"{fault}: set aside; it is computed again if it is needed"
+            damaged[stage] = f"{fault}: moved away; it is computed again if needed"
             store.set_aside(stage)
         return bool(fault)
 
@@ -138,12 +129,17 @@ def _schedule(targets: list[Stage], store: Store, damaged: dict[Stage, str]) -> 
     for stage in stages:
         if store.has(stage):
             set_aside(stage, files=False)
-    targets = [*targets, *filter(store.was_refused, stages)]  # even if everything that reads it is finished
+    targets += filter(store.was_refused, stages)  # even if everything that reads them is finished
     # A stage on top of another stage's weights counts as missing if those are lost. When its turn comes, the weights
     # are computed again and the stage itself is found in the store.
-    return Schedule(
+    schedule = Schedule(
         targets, lambda stage: store.has(stage) and not set_aside(stage, files=True) and not store.lacks_base(stage)
     )
+    yield from (Progress(stage, message=fault) for stage, fault in damaged.items())
+    yield from map(Cached, schedule.cached)
+    if schedule.unfinished:
+        with workers:
+            yield from _carry_out(schedule, store, workers, fetch)
 
 
 def _carry_out(

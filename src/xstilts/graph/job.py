@@ -1,16 +1,18 @@
-"""Jobs: what the code of a stage receives to compute it."""
+"""Jobs: what the code of a stage, its runner, receives to compute it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from xstilts.core.machine import Machine
-from xstilts.graph.perform import Report
 from xstilts.graph.stage import Stage
+
+Report = Callable[[dict[str, Any]], None]
+"""Takes a JSON object: `fraction` (0-1) and `message` are shown, other entries are passed on."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Job:
     """A stage to compute.
 
     Attributes:
-        directory: where its files go.
+        directory: where its files go. It exists, and after a kill it may hold files of the killed process: replace
+            them, and never write into them.
         inputs: role -> directory of the stage that it reads.
         settings: JSON, what `Machine.settings` says; cannot change a number.
         report: takes progress.
@@ -39,3 +42,7 @@ class Job:
     def machine(self) -> Machine:
         """The machine that computes it."""
         return Machine(**self.settings)
+
+
+Runner = Callable[[Job], None]
+"""Computes a stage. Raises `XstiltsError` for mistakes that a user can correct."""

@@ -11,15 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
+from xstilts.graph.job import Job, Report, Runner
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 
-Report = Callable[[dict[str, Any]], None]
-"""Takes a JSON object: `fraction` (0-1) and `message` are shown, other entries are passed on."""
 Message = dict[str, Any]
 """A message about a stage. All but the first two end the attempt.
 
@@ -36,18 +35,6 @@ PROGRESS = "progress.json"
 """File in a partial directory from which other processes read the progress of a stage."""
 PROGRESS_SECONDS = 2.0
 """Shortest time between two writes of that file."""
-
-
-class Runner(Protocol):
-    """Does the work of a stage: reads the inputs' directories and writes files into `directory`, which exists.
-
-    After a kill, `directory` may hold files of the killed process. Replace them, and never write into them. Raises
-    `XstiltsError` for mistakes that a user can correct.
-    """
-
-    def __call__(
-        self, stage: Stage, directory: Path, inputs: dict[str, Path], settings: dict[str, Any], report: Report
-    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -100,7 +87,7 @@ def _attempt(work: Work, stage: Stage, tell: Callable[[Message], None]) -> Messa
             module, _, function = runner.partition(":")
             runner = cast(Runner, getattr(importlib.import_module(module), function))
         report = _recorded(stage, directory / PROGRESS, lambda data: tell({"report": data}))
-        runner(stage, directory, inputs, dict(work.settings), report)
+        runner(Job(stage, directory, inputs, dict(work.settings), report))
         (directory / PROGRESS).unlink(missing_ok=True)
         published = store.publish(stage, now)
     except (Exception, SystemExit) as error:
@@ -121,23 +108,31 @@ def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Messa
 
 
 def _recorded(stage: Stage, file: Path, report: Report) -> Report:
-    """`report`, whose latest fraction and message are also written to a file, after the stage's label."""
-    last = 0.0
+    """`report`, whose latest values are also written to a file, after the stage's label, with the seconds left."""
+    last, first = 0.0, (0.0, 1.0)  # times of the last write and of the first known share, and that share
+    row: dict[str, Any] = {"label": stage.label}
 
-    def write(data: Mapping[str, Any]) -> None:
+    def write() -> None:
         nonlocal last
         last = time.monotonic()
-        row = {"label": stage.label, "told": datetime.now(UTC).isoformat(timespec="seconds")}
         with suppress(OSError):  # a full disk, which the stage itself will report
-            file.write_text(json.dumps(row | {name: data[name] for name in ("fraction", "message") if name in data}))
+            file.write_text(json.dumps(row | {"told": datetime.now(UTC).isoformat(timespec="seconds")}))
 
     def recorded(data: dict[str, Any]) -> None:
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            write(data)
+        nonlocal first
+        row.update(data)
+        now, share = time.monotonic(), data.get("fraction")
+        if share is not None and share > first[1]:
+            row["seconds_left"] = round((now - first[0]) * (1 - share) / (share - first[1]), 1)
+        elif share is not None and share != first[1]:  # the first one, or a start with another seed
+            first = now, share
+            row.pop("seconds_left", None)
+        if now - last >= PROGRESS_SECONDS:
+            write()
         report(data)
 
     file.unlink(missing_ok=True)  # an older attempt may still write to its own
-    write({})
+    write()
     return recorded
 
 

@@ -114,14 +114,15 @@ class Pool:
         needs = needs or {}
         has_gpus = places.gpus is None or places.gpus or not any(one.gpus for one in needs.values())
         assert has_gpus, "a stage needs a GPU, and the place has none"
-        self._targets, self._work, self._places, self._needs, self._threads = (
-            list(targets),
-            work,
-            places,
-            needs,
-            threads,
-        )
-        self._runner = runner_name(work.runner)
+        self._store, self._places, self._needs, self._threads = work.store, places, needs, threads
+        self._hello: Message = {
+            "store": str(work.store.root),
+            "runner": runner_name(work.runner),
+            "settings": dict(work.settings),
+            "resumable": sorted(work.resumable),
+            "path": [str(Path(place).absolute()) for place in sys.path],
+            "stages": to_rows(targets),
+        }
         self._given: list[Stage] = []
         self._workers: list[_Worker] = []
         self._stillborn, self._why = 0, ""
@@ -132,17 +133,9 @@ class Pool:
         caught = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
         with ExitStack() as inside:
             inside.enter_context(handled([] if caught else [signal.SIGTERM], _interrupt))
-            inside.enter_context(running(self._work.store.root / RUNNING))
+            inside.enter_context(running(self._store.root / RUNNING))
             inside.enter_context(self._places)
             self._inside = inside.pop_all()
-        self._hello: Message = {
-            "store": str(self._work.store.root),
-            "runner": self._runner,
-            "settings": dict(self._work.settings),
-            "resumable": sorted(self._work.resumable),
-            "path": [str(Path(place).absolute()) for place in sys.path],
-            "stages": to_rows(self._targets),
-        }
         return self
 
     def __exit__(self, *error: Any) -> None:

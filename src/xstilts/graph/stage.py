@@ -92,11 +92,8 @@ def drop_defaults(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dic
     {'lr': 0.1}
     """
 
-    def is_default(name: str) -> bool:  # compared as text, because 1, 1.0 and True are equal in Python
-        values = [json.dumps(options.get(name), sort_keys=True) for options in (config, defaults)]
-        return name in defaults and values[0] == values[1]
-
-    return {name: value for name, value in config.items() if not is_default(name)}
+    said = {name: json.dumps(value, sort_keys=True) for name, value in defaults.items()}  # as text: 1 == 1.0 == True
+    return {name: value for name, value in config.items() if said.get(name) != json.dumps(value, sort_keys=True)}
 
 
 def to_rows(stages: Iterable[Stage]) -> list[dict[str, Any]]:

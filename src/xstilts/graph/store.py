@@ -8,6 +8,7 @@ STORE.json                 format of this folder
 <kind>/.<key>.refused      a reader found the finished stage damaged
 <kind>/.<key>.lock         held and signed by the process that computes the stage; unlocked by the kernel if it dies
 failures/<key>.txt         why the last attempt at a stage failed
+tracking/                  what `--track` keeps
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from datetime import datetime
 from pathlib import Path
 
 from xstilts.core.errors import StoreError
-from xstilts.core.files import read_json, write_json
+from xstilts.core.files import read_object, write_json
 from xstilts.graph.attempts import Attempt, attempts, begin, discard, ended, publish, remove, seal, set_aside
 from xstilts.graph.locks import holder, release, try_lock
 from xstilts.graph.record import REMEDY, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
-NOT_STAGES = ("experiments", "failures", "reports")
+NOT_STAGES = ("experiments", "failures", "reports", "tracking")
 """Folders of a store that hold no stages."""
 ELSEWHERE = "choose a folder of your own with --store"
 
@@ -279,9 +280,7 @@ def _key(folder: Path) -> str:
 
 
 def _check_format(marker: Path) -> None:
-    found = read_json(marker)
-    number = found.get("format") if isinstance(found, dict) else None
-    if number != FORMAT:
+    if (number := read_object(marker).get("format")) != FORMAT:
         raise StoreError(
             f"{marker.parent} is a store of format {number} and this xstilts reads format {FORMAT}: "
             "use the xstilts that made it, or choose a new folder with --store"

@@ -1,26 +1,33 @@
-"""How much data a stage reads: counted if its features are prepared, else estimated.
+"""How much data a stage reads (counted if its features are prepared, else estimated), and how long training phases are.
 
 Numbers of rows are those of the official releases (`sources/rows.tsv`), of the files if no source states them, or of
-the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
+the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`). Empty files in place
+of official data let an experiment be expanded before its data are fetched; stages of such a plan have other keys than
+those of the real data, so none of them is finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json
+from xstilts.core.languages import any_language
 from xstilts.data.examples import asked
 from xstilts.data.readers.types import TYPES
+from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.stages.reading import root_of, split_of, task_of
-from xstilts.stages.rows import is_empty, rows_of
+from xstilts.stages.reading import is_empty, root_of, rows_of, split_of, task_of
+from xstilts.tasks import Task
 from xstilts.tasks.base import Encoding
-from xstilts.training.mixture import language_probabilities
+from xstilts.training.config import TrainConfig
+from xstilts.training.mixture import Mixture
 
 SPREAD = 1.25
 """sum(n^2) sum(1) / sum(n)^2 of segment lengths: 1.1 for pairs, 1.2 for passages, 1.6 for single sentences."""
@@ -40,7 +47,7 @@ class Amount:
     """A set of instances.
 
     Attributes:
-        tokens: mean per instance, with languages as training samples them.
+        tokens: mean per instance.
         keys: mean over tokens of the length of their segment.
         segments: mean per instance; `longest`: the most tokens an instance can have.
         rows: examples; span QA makes several instances of one, raw text one of several.
@@ -61,14 +68,13 @@ class Amount:
         return self.instances * self.tokens
 
 
-def amount(prepared: Stage, store: Store | None, exponent: float = 1.0) -> Amount:
+def amount(prepared: Stage, store: Store | None) -> Amount:
     """The data of a prepare stage, all languages together; estimated if it is not finished in a store.
 
-    Languages are sampled by size to the power of `exponent`, which matters if their lengths differ. Raises `DataError`
-    if files that must be counted are missing or damaged.
+    Raises `DataError` if files that must be counted are missing or damaged.
     """
     if store is not None and store.has(prepared):
-        return _counted(store.directory(prepared), exponent)
+        return _counted(store.directory(prepared))
     return _estimated(prepared)
 
 
@@ -94,31 +100,21 @@ def disk_of_features(kind: str, amount: Amount) -> float:
     return amount.instances * (usual.feature * amount.tokens + per_instance) + usual.record * amount.rows
 
 
-def _counted(directory: Path, exponent: float) -> Amount:
+def _counted(directory: Path) -> Amount:
     folders = [path.parent for path in sorted(directory.glob("*/features.json"))]
     offsets = [np.load(folder / "tokens.offsets.npy") for folder in folders]
     segments = np.concatenate([np.diff(one) for one in offsets])
     firsts = [np.load(folder / "first_segment.npy") for folder in folders]
     lengths = np.concatenate([np.diff(one[first]) for one, first in zip(offsets, firsts)])
-    mean, part = float(lengths.mean()), folders[0] / "column.part.npy"
-    if len(folders) == 1 and part.exists() and exponent != 1.0:
-        mean = _drawn(lengths, np.load(part), exponent)
     return Amount(
         instances=len(lengths),
-        tokens=mean,
+        tokens=float(lengths.mean()),
         keys=float((segments.astype(np.float64) ** 2).sum() / segments.sum()),
         segments=len(segments) / len(lengths),
         longest=int(lengths.max()),
         rows=sum(read_json(folder / "features.json")["examples"] for folder in folders),
         estimated=False,
     )
-
-
-def _drawn(lengths: np.ndarray, part: np.ndarray, exponent: float) -> float:
-    """Mean length if languages are sampled by tokens to the power of `exponent`, as in the batch plan."""
-    groups = [lengths[part == language] for language in range(int(part.max()) + 1)]
-    shares = language_probabilities([int(own.sum()) for own in groups], exponent)
-    return float(sum(share * own.mean() for share, own in zip(shares, groups, strict=True)))
 
 
 def _estimated(prepared: Stage) -> Amount:
@@ -159,3 +155,104 @@ def _pool(prepared: Stage) -> int:
     if all(is_empty(path) for path in task.paths(root, split, code)):
         return POOLS[prepared.config["task"]]
     return sum(not asked(example) for example in task.load(root, split, code))
+
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def lay_out(experiment: Experiment, root: Path) -> None:
+    """Write the empty files of every task of an experiment; the size of raw text is assumed.
+
+    Raises `ConfigError` for a task whose labels or size only its files tell.
+    """
+    for name in experiment.task_names():
+        task = experiment.task(name)
+        if name in experiment.tasks and task.type != "masked_lm":
+            raise ConfigError(
+                f"experiment '{experiment.name}' has a task of its own, '{name}', whose size is only in its files: "
+                "give --data DIR or XSTILTS_DATA"
+            )
+        if task.open_labels:
+            raise ConfigError(f"the labels of '{name}' are only in its files: give --data DIR or XSTILTS_DATA")
+        for path in _places(task):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).touch()
+
+
+def _places(task: Task) -> Iterable[str]:
+    """One path per split and language: the first pattern, with `*` and the language filled in."""
+    codes = dict.fromkeys([*task.languages, "en"])
+    for pattern in (part for patterns in task.files.values() for part in patterns[0].split(" + ")):
+        fields = _FIELD.findall(pattern)
+        for code in codes if fields else ("en",):
+            if forms := any_language(code).forms(fields[0]) if fields else ("",):
+                yield _FIELD.sub(forms[0], pattern).replace("*", "any")
+
+
+FEW_STEPS = 50
+"""A phase given in epochs is probably too short to learn below this many optimizer steps."""
+BACKWARD = 3.0
+"""The cost of a training pass in prediction passes: one forward and two backward."""
+
+
+@dataclass(frozen=True)
+class PhaseLength:
+    """A training phase.
+
+    Attributes:
+        steps: optimizer steps.
+        examples: number that they are drawn from.
+        given: whether the experiment sets the number of steps, not of epochs.
+        epochs: passes over its instances.
+        by_default: what the experiment leaves open: `epochs`, `learning_rate`.
+    """
+
+    phase: str
+    steps: int
+    examples: int
+    batch_size: int
+    given: bool = False
+    epochs: float = 0.0
+    learning_rate: float = 0.0
+    by_default: tuple[str, ...] = ()
+
+
+def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, PhaseLength]:
+    """The length of every training phase. Raises `DataError` for files that cannot be counted."""
+    return {stage: _length(stage, store) for stage in stages if stage.kind == "train"}
+
+
+def _length(stage: Stage, store: Store | None) -> PhaseLength:
+    options, mixture = TrainConfig(**stage.config["train"]), Mixture.of(stage.config)
+    amounts = [amount(stage.inputs[f"data{i}"], store) for i in range(len(mixture.parts))]
+    sizes = [max(1, round(one.instances)) for one in amounts]
+    steps = mixture.draws(sizes, options).steps
+    rows, given = sum(round(one.rows) for one in amounts), options.steps is not None
+    epochs = round(steps * options.batch_size / sum(sizes), 2) if given else options.epochs
+    by_default = tuple(stage.settings.get("by_default", ()))
+    return PhaseLength(stage.label, steps, rows, options.batch_size, given, epochs, options.learning_rate, by_default)
+
+
+def short_phases(lengths: Iterable[PhaseLength]) -> list[str]:
+    """A note on phases given in epochs that have few optimizer steps."""
+    short = dict.fromkeys(one.phase for one in lengths if one.steps < FEW_STEPS and not one.given)
+    note = f"fewer than {FEW_STEPS} optimizer steps (give more `epochs`, or `steps`): {', '.join(short)}"
+    return [note] if short else []
+
+
+def work_of(stages: Iterable[Stage], lengths: Mapping[Stage, PhaseLength]) -> dict[Stage, float]:
+    """The work of train and predict stages, in predicted tokens; roughly, at usual lengths."""
+    found = {}
+    for stage in stages:
+        if stage in lengths:
+            length, parts = lengths[stage], stage.config["components"]
+            tokens = sum(_tokens(part["type"]) for part in parts) / len(parts)
+            found[stage] = BACKWARD * length.steps * length.batch_size * tokens
+        elif stage.kind == "predict":
+            found[stage] = sum(rows_of(stage.inputs["data"])[0].values()) * _tokens(stage.config["type"])
+    return found
+
+
+def _tokens(kind: str) -> float:
+    usual = TYPES.get(kind).usual
+    return usual.tokens * usual.segments * usual.instances

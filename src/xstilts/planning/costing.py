@@ -171,10 +171,8 @@ def disk_of_model(counts: Counts) -> float:
     return 4.0 * counts.total + TOKENIZER_PIECE * counts.vocabulary
 
 
-def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) -> tuple[float, float]:
-    """Bytes of a finished stage (trained parameters and heads), and of its checkpoints while it runs.
-
-    A checkpoint holds trained parameters with both moments, 12 bytes each. There are two while one replaces the other.
+def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) -> float:
+    """Bytes of a finished stage: trained parameters and heads.
 
     Args:
         rows: rows of the word embedding that are changed.
@@ -182,7 +180,7 @@ def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) ->
     trained: float = counts.trained + heads
     if _trains_embeddings(tuning):
         trained -= counts.embeddings - rows * counts.embeddings // counts.vocabulary
-    return 4.0 * trained, 2.0 * 12.0 * trained
+    return 4.0 * trained
 
 
 def _trains_embeddings(tuning: Tuning) -> bool:

@@ -18,6 +18,7 @@ from xstilts.planning.amounts import NEW_TOKENS, Amount, amount, disk_of_feature
 from xstilts.planning.costing import Cost, Hardware, Load, Memory
 from xstilts.planning.counts import Tuning, counts_of, shape_of, start_of
 from xstilts.planning.devices import Hours
+from xstilts.stages.describe import lineage
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.stages.predicting import AT_ONCE
 from xstilts.task_types import TASK_TYPES
@@ -38,7 +39,7 @@ class StagePlan:
         model: name of its backbone; empty for data.
         cached: it is finished; then all costs are 0.
         flops: useful FLOPs; `hours` include recomputed activations and waiting devices.
-        disk: bytes when finished; `scratch`: additional bytes while it runs.
+        disk: bytes when finished.
         fits: whether it fits the memory of the device; None if that is not checked.
     """
 
@@ -53,14 +54,13 @@ class StagePlan:
     memory: Memory | None = None
     hours: Hours = NOTHING
     disk: float = 0.0
-    scratch: float = 0.0
     estimated: bool = False
     fits: bool | None = None
     notes: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """A JSON object."""
-        whole = {name: round(getattr(self, name)) for name in ("tokens", "disk", "scratch")}
+        whole = {name: round(getattr(self, name)) for name in ("tokens", "disk")}
         memory = None if self.memory is None else self.memory.row()
         return {**vars(self), **whole, "memory": memory, "hours": dict(vars(self.hours)), "notes": list(self.notes)}
 
@@ -81,23 +81,22 @@ class Planner:
     models: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:  # many stages share these
-        self._amount = cache(lambda prepared, exponent: amount(prepared, self.store, exponent))
+        self._amount = cache(lambda prepared: amount(prepared, self.store))
         self._shape = cache(lambda start: shape_of(start, self.store))
         self._tokens = cache(lambda prepared: tokens_in(prepared, self.store))
 
     def plan(self, stages: Iterable[Stage]) -> list[StagePlan]:
         """One entry per stage, in the given order. Raises `BackboneError` and `DataError`."""
-        return [self._stage(stage) for stage in stages]
+        plans = []
+        for stage in stages:
+            plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
+            done = self.store is not None and self.store.has(stage)
+            plans.append(replace(plan, cached=True) if done else self._cost(stage, plan))
+        return plans
 
     def flops(self, stage: Stage) -> float:
         """Useful FLOPs of a stage, finished or not."""
         return self._cost(stage, StagePlan(stage.key, stage.kind, stage.label)).flops
-
-    def _stage(self, stage: Stage) -> StagePlan:
-        plan = StagePlan(stage.key, stage.kind, stage.label, self.models.get(stage.key, ""))
-        if self.store is not None and self.store.has(stage):
-            return replace(plan, cached=True)
-        return self._cost(stage, plan)
 
     def _cost(self, stage: Stage, plan: StagePlan) -> StagePlan:
         match stage.kind:
@@ -106,15 +105,15 @@ class Planner:
             case "predict":
                 return self._predict(stage, plan)
             case "profile":
-                data = self._amount(stage.inputs["data"], 1.0)
+                data = self._amount(stage.inputs["data"])
                 read = replace(data, instances=min(stage.config["examples"], data.instances))
                 return self._computed(plan, self._reading(stage, read, "fp32", self.hardware.use.micro_batch_tokens))
             case "prepare":
-                data = self._amount(stage, 1.0)
+                data = self._amount(stage)
                 notes, size = (data.note,) if data.note else (), disk_of_features(stage.config["type"], data)
                 return replace(plan, disk=size, estimated=data.estimated, notes=notes)
             case "evaluate":
-                data = self._amount(stage.inputs["data"], 1.0)
+                data = self._amount(stage.inputs["data"])
                 return replace(plan, disk=6000.0 + 12.0 * data.rows, estimated=data.estimated)
             case "start":
                 counts = counts_of(self._shape(stage), route=stage.config.get("route"))
@@ -143,10 +142,8 @@ class Planner:
         cost = costing.training(shape, tuning, load, self.hardware, route)
         counts, parts = cost.counts, stage.config["components"]
         heads = sum(costing.head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
-        final, scratch = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
+        disk = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
         judged = self._judged(stage, load.steps, options.precision)
-        if "selection" in stage.config:
-            scratch += 2.0 * final  # snapshots: the best, and the last checkpoint's
         return self._computed(
             plan,
             cost,
@@ -154,29 +151,27 @@ class Planner:
             tokens=load.tokens,
             flops=cost.flops + sum(one.flops for one in judged),
             hours=sum((one.hours for one in judged), cost.hours),
-            disk=final,
-            scratch=scratch,
+            disk=disk,
             estimated=any(one.estimated for one in amounts),
             notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
         )
 
     def _changed_rows(self, stage: Stage, vocabulary: int) -> float:
-        """Rows of the word embedding that a phase and those before it change (`xstilts.stages.changes`).
+        """Rows of the word embedding that a phase and those before it change (`xstilts.stages.models`).
 
         They are those of the tokens in the data, assumed where these are not prepared; all rows if an output layer or a
         head reads them too.
         """
         whole, read = start_of(stage).config.get("output") == "text", dict[Stage, None]()
-        while "components" in stage.config:
-            types = [TASK_TYPES.get(part["type"]) for part in stage.config["components"]]
-            if whole or any(one.pretrained_head or one.head_of for one in types):
+        for phase in lineage(stage):
+            types = [TASK_TYPES.get(part["type"]) for part in phase.config.get("components", ())]
+            if whole or not types or any(one.pretrained_head or one.head_of for one in types):
                 break
-            read |= {one: None for role, one in stage.inputs.items() if role.startswith(("data", "dev"))}
-            stage = stage.inputs["model"]
+            read |= {one: None for role, one in phase.inputs.items() if role.startswith(("data", "dev"))}
         if not read:
             return vocabulary
         known = [ids for one in read if (ids := self._tokens(one)) is not None]
-        unread = sum(self._amount(one, 1.0).total for one in read if self._tokens(one) is None)
+        unread = sum(self._amount(one).total for one in read if self._tokens(one) is None)
         counted = len(np.unique(np.concatenate(known))) if known else 0
         return min(float(vocabulary), max(counted, NEW_TOKENS[0] * unread ** NEW_TOKENS[1] if unread else 0.0))
 
@@ -187,7 +182,7 @@ class Planner:
             number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
         costs = []
         for i in range(len(selection.get("judges", ()))):
-            data = self._amount(stage.inputs[f"dev{i}"], 1.0)
+            data = self._amount(stage.inputs[f"dev{i}"])
             costs += [self._reading(stage, data, precision, self.hardware.use.micro_batch_tokens)] * number
         return costs
 
@@ -203,7 +198,7 @@ class Planner:
     def load_of(self, stage: Stage, options: TrainConfig) -> tuple[Load, list[Amount]]:
         """The work of a train stage, with the mixture drawn as in `build_phase`."""
         mixture = Mixture.of(stage.config)
-        amounts = [self._amount(stage.inputs[f"data{i}"], part.exponent) for i, part in enumerate(mixture.parts)]
+        amounts = [self._amount(stage.inputs[f"data{i}"]) for i in range(len(mixture.parts))]
         sizes = [max(1, round(one.instances)) for one in amounts]
         draws = mixture.draws(sizes, options)
         shares = draws.first if draws.last is None else tuple((a + b) / 2 for a, b in zip(draws.first, draws.last))
@@ -225,7 +220,7 @@ class Planner:
 
     def _predict(self, stage: Stage, plan: StagePlan) -> StagePlan:
         kind, precision = stage.config["type"], stage.config["precision"]
-        data, at_once = self._amount(stage.inputs["data"], 1.0), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
+        data, at_once = self._amount(stage.inputs["data"]), max(self.hardware.use.micro_batch_tokens, AT_ONCE)
         passes, note = read_over(kind, len(stage.config["labels"]))
         cost = self._reading(stage, data, precision, at_once, passes, TASK_TYPES.get(kind).all_layers)
         # One line per example; retrieval writes one per layer, raw and centred.
@@ -266,7 +261,7 @@ def models_of(cells: Iterable[tuple[str, Stage]]) -> dict[str, str]:
 
 
 def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
-    """Sums over stages; of memory and scratch the maximum."""
+    """Sums over stages; of memory the maximum."""
     hours = sum((plan.hours for plan in plans), NOTHING)
     peaks = [plan.memory.total for plan in plans if plan.memory is not None]
     return {
@@ -277,7 +272,6 @@ def total(plans: Sequence[StagePlan]) -> dict[str, Any]:
         "hours": dict(vars(hours)),
         "memory": round(max(peaks, default=0.0)),
         "disk": round(sum(plan.disk for plan in plans)),
-        "scratch": round(max((plan.scratch for plan in plans), default=0.0)),
         "estimated": any(plan.estimated for plan in plans),
         "unfit": sum(plan.fits is False for plan in plans),
     }

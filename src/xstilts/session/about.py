@@ -133,11 +133,6 @@ def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     return read
 
 
-def mixtures(grid: Grid, store: Store) -> list[str]:
-    """Sentences about versions, devices and settings that differ between finished stages."""
-    return remarks(store.records(grid.stages))
-
-
 def _coverage(grid: Grid) -> Iterator[str]:
     """Targets that were not measured in all their official languages, so that their mean is not the official one."""
     for target in grid.experiment.targets:
@@ -178,8 +173,8 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     ]
     if clean := len(pairs) - len(leaky):
         lines.append(
-            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
-            "were pretrained on elsewhere are not compared."
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and the text "
+            "on which models were pretrained elsewhere are not compared."
         )
     return lines
 

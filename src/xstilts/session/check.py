@@ -18,9 +18,9 @@ from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.session.lengths import PhaseLength, lengths_of, short_phases
 from xstilts.stages.reading import root_of, split_of
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import task_from_json

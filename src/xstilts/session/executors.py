@@ -12,7 +12,8 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
 from xstilts.graph.events import Event, Notice
 from xstilts.graph.execute import execute
-from xstilts.graph.perform import Runner, Work
+from xstilts.graph.job import Runner
+from xstilts.graph.perform import Work
 from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
 from xstilts.graph.stage import Stage, graph

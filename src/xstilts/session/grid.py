@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from xstilts import __version__
-from xstilts.core.errors import ConfigError, DataError, StoreError, UnknownName, XstiltsError
-from xstilts.core.files import read_json, write_json, write_text
+from xstilts.core.errors import ConfigError, DataError, StoreError, UnknownName
+from xstilts.core.files import read_object, write_json, write_text
 from xstilts.core.keys import content_key
 from xstilts.data.readers.types import TYPES
 from xstilts.expand import Cell, Expansion
@@ -24,7 +24,7 @@ from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, from_rows, graph, to_rows
 from xstilts.graph.store import Store
 from xstilts.stages import KINDS
-from xstilts.stages.digests import DIGESTS, remembered
+from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.studies.spec import StudySpec
 
 Data = Path | str | Sequence[Path | str] | None
@@ -60,11 +60,7 @@ class Grid:
     @classmethod
     def of(cls, experiment: Experiment, data: Data = None) -> Grid:
         """Expand an experiment. Raises `ConfigError` and `DataError` like `xstilts.expand.Expansion`."""
-        return cls.from_expansion(Expansion(experiment, folders(data)))
-
-    @classmethod
-    def from_expansion(cls, expansion: Expansion) -> Grid:
-        """The grid of an experiment that is already expanded."""
+        expansion = Expansion(experiment, folders(data))
         worlds = {one.seed: one.world for one in expansion.replicates if one.world is not None}
         cells, checks = tuple(expansion.cells), tuple(expansion.checks())
         return cls(expansion.experiment, cells, checks, dict(expansion.controls), worlds, expansion.roots)
@@ -264,12 +260,3 @@ def _read(path: Path) -> dict[str, Any]:
     found = read_object(path)
     known = found.pop(CHECKSUM, None)
     return found if known in (None, content_key(found)) else {}
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if it is missing, damaged or not yet written."""
-    try:
-        found = read_json(path)
-    except XstiltsError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xstilts.core.errors import XstiltsError
-from xstilts.core.scores import Score
 from xstilts.evaluation.score import score_files
 from xstilts.expand import Cell
 from xstilts.experiment import Experiment
@@ -121,15 +120,8 @@ def score(
         UnknownName: no such task or language.
         DataError: the files do not fit; with file and line.
     """
-    return {row.metric: row.value for row in score_rows(task, language, Path(gold), Path(predictions), experiment)}
-
-
-def score_rows(
-    task: str, language: str, gold: Path, predictions: Path, experiment: Experiment | None = None
-) -> list[Score]:
-    """Scores of prediction files, with their signatures."""
-    own = experiment.task(task) if experiment is not None and task in experiment.tasks else task
-    return score_files(own, language, gold, predictions)
+    asked = task if experiment is None else experiment.task(task)
+    return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:

@@ -45,11 +45,11 @@ KINDS: dict[str, Kind] = {
     "translate": Kind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
     "prepare": Kind("xstilts.stages.preparing:run_prepare", version=2),
     "train": Kind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),
-    "choose": Kind("xstilts.stages.sweeping:run_choose", models=False),
+    "choose": Kind("xstilts.stages.run:run_choose", models=False),
     "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
     "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
     "leaks": Kind("xstilts.stages.leaks:run_leaks", version=3, models=False),
-    "profile": Kind("xstilts.stages.profiling:run_profile", computes=True),
+    "profile": Kind("xstilts.stages.predicting:run_profile", computes=True),
 }
 RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
 COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 from xstilts.core.files import read_json, write_json
-from xstilts.graph.job import Job
-from xstilts.graph.perform import Report
+from xstilts.graph.attempts import remove
+from xstilts.graph.job import Job, Report
 from xstilts.training.checkpoint import PLACES, sift_checkpoints
 from xstilts.training.distributed import team
 
@@ -67,12 +66,8 @@ def take_up(job: Job, steps: int) -> None:
         start, damaged = sift_checkpoints(job.directory)
         kept = (*KEPT, *PLACES, "snapshots") if start else KEPT
         for path in job.directory.iterdir():
-            if path.name in kept:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            if path.name not in kept:
+                remove(path)
         lines = [f"damaged, left by an earlier run ({'; '.join(damaged)}): removed"] if damaged else []
         if start:
             lines.append(f"resuming from step {start} of {steps}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from xstilts.training.mixture import Mixture
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
 PROFILED = 512
 """Texts that a profile reads."""
+Use = Mapping[str, Any]
+"""How a backbone is run, as the config of its start stage says it (`use_of`)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class DataRequest:
     """One task's data as a phase or a target uses it.
 
     Attributes:
-        holdout: training examples set apart as validation, where the task has none of its own.
+        holdout: training examples to hold out for validation, where the task has none of its own.
         limit: use a fixed sample of this size of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.
@@ -48,6 +50,13 @@ class DataRequest:
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
     """A stage of one of our kinds, at the version of its code."""
     return Stage(kind, KINDS[kind].version, config, inputs, label, settings)
+
+
+def lineage(stage: Stage) -> Iterator[Stage]:
+    """The stage, the one in its input `model`, and so on: whose weights it starts from, the nearest first."""
+    yield stage
+    while "model" in stage.inputs:
+        yield (stage := stage.inputs["model"])
 
 
 def world(seed: int, generator_version: int, part: str = "") -> Stage:
@@ -74,22 +83,15 @@ def tokenizer_trained(config: Mapping[str, Any], data: DataSource, tasks: Sequen
     return make("tokenizer", full, data.inputs, label, roots=data.folders, tasks=read, cost=20.0)
 
 
-@dataclass(frozen=True)
-class Use:
-    """How a backbone is run: `route` (packed or padded; None: what it allows), `attention` (of decoders), `output`."""
-
-    route: str | None = None
-    attention: str = "auto"
-    output: str = "head"
-
-    def config(self) -> dict[str, Any]:
-        """Its part of a start stage's config."""
-        return drop_defaults(asdict(self), {"attention": "auto", "output": "head"})
+def use_of(route: str | None = None, attention: str = "auto", output: str = "head") -> Use:
+    """`route`: packed or padded, None for what the backbone allows; `attention`: of decoders."""
+    later = drop_defaults({"attention": attention, "output": output}, {"attention": "auto", "output": "head"})
+    return {"route": route, **later}
 
 
 def start_pretrained(source: str, revision: str | None, use: Use, name: str) -> Stage:
     """A pretrained backbone: checked for packing, then linked or pointed to."""
-    config = {**identity_of_model(source, revision), **use.config()}
+    config = {**identity_of_model(source, revision), **use}
     return make("start", config, {}, name, source=source, revision=revision, cost=2.0)
 
 
@@ -97,19 +99,19 @@ def start_random(
     architecture: str, fields: Mapping[str, Any], tokenizer: Stage, seed: int, use: Use, name: str
 ) -> Stage:
     """A random backbone: the start of pretraining, and a control."""
-    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, **use.config()}
+    config = {"random": {"architecture": architecture, "config": dict(fields), "seed": seed}, **use}
     return make("start", config, {"tokenizer": tokenizer}, name, cost=2.0)
 
 
 def start_random_like(source: str, revision: str | None, tokenizer: Stage, seed: int, use: Use, name: str) -> Stage:
     """A random backbone with the configuration of a pretrained one."""
-    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, **use.config()}
+    config = {"random_like": identity(source, revision, ("config.json",)), "seed": seed, **use}
     return make("start", config, {"tokenizer": tokenizer}, name, source=source, revision=revision, cost=2.0)
 
 
 def start_trained(model: Stage, use: Use) -> Stage:
     """The model of another stage, run in another way from now on: without the output layer it was trained with."""
-    return make("start", use.config(), {"model": model}, model.label, cost=2.0)
+    return make("start", use, {"model": model}, model.label, cost=2.0)
 
 
 def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
@@ -176,17 +178,14 @@ def train(model: Stage, phase: PhaseData) -> Stage:
     for i, part in enumerate(parts):
         if (part.replayed or options["head"] == "keep") and TYPES.get(part.type).in_text:
             holder = _holder(model, part.task)
-            inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
+            inputs |= {f"head{i}": holder} if holder != model else {}
     return make("train", config, inputs, phase.label, cost=phase.cost, by_default=list(phase.by_default))
 
 
-def _holder(model: Stage, task: str) -> Stage | None:
-    """The last stage on the way to `model` that trained a head for `task`."""
-    while all(part["task"] != task for part in model.config.get("components", ())):
-        if "model" not in model.inputs:
-            return None
-        model = model.inputs["model"]
-    return model
+def _holder(model: Stage, task: str) -> Stage:
+    """The last stage on the way to `model` that trained a head for `task`; `model` if there is none."""
+    learned = ((one, [part["task"] for part in one.config.get("components", ())]) for one in lineage(model))
+    return next((one for one, tasks in learned if task in tasks), model)
 
 
 def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:
@@ -237,8 +236,38 @@ def evaluate(
     return make("evaluate", {**config, **(choice or {})}, inputs, predictions.label, cost=0.5)
 
 
+def leaks(training: Stage, test: Stage) -> Stage | None:
+    """The stage that compares two prepare stages; None where they have no texts to compare.
+
+    Each language is compared with itself, without translations of training data. The English side of translation pairs,
+    which has no language of its own in their files, is compared with English data too.
+    """
+    train = [code for code in training.config["languages"] if f"translation_{code}" not in training.inputs]
+    measured = list(test.config["languages"])
+    both = [code for code in train if code in measured]
+    if test.config["type"] in ("retrieval", "mining") and "en" in train:
+        read = train
+    elif training.config["type"] in ("contrastive", "translation_lm") and "en" in measured:
+        read, measured = train, [code for code in measured if code in (*train, "en")]
+    else:
+        read, measured = both, both
+    if not read:
+        return None
+    sides = {"train": (training, read), "test": (test, measured)}
+    named = ("task", "split", "holdout", "limit", "sampled", "like", "read")
+    config = {}
+    for side, (stage, languages) in sides.items():
+        files = {code: found for code, found in stage.config["files"].items() if code in (*languages, "world")}
+        own = {name: stage.config[name] for name in named if name in stage.config}
+        config[side] = {**own, "languages": languages, "files": files}
+    worlds = {side: stage.inputs["world"] for side, (stage, _) in sides.items() if "world" in stage.inputs}
+    hints = {side: {name: stage.settings[name] for name in ("roots", "task")} for side, (stage, _) in sides.items()}
+    label = f"{training.config['task']} in {test.config['task']}"
+    return make("leaks", config, worlds, label, cost=2.0, **hints)
+
+
 def profile(model: Stage, data: Stage, part: str = "all") -> Stage:
-    """The sentence vectors of `PROFILED` texts of `data` under `model` (`xstilts.stages.profiling`).
+    """The sentence vectors of `PROFILED` texts of `data` under `model` (`xstilts.stages.predicting`).
 
     Args:
         part: folder of `data` to read: `all` of a training set, else a language.

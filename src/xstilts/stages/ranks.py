@@ -3,7 +3,7 @@
 The process that has the stage, the caller, holds a store (torch's `TCPStore`) while the stage lasts. The ranks meet
 there, and exchange these messages with the caller, in JSON:
 
-    stage   {"config", "directory", "inputs", "settings"}
+    stage   {"config", "label", "directory", "inputs", "settings"}
     order   "stop" (save, then stop) or "end"; after "stop" the key `end` follows. A rank also ends if the store is gone
     said    a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
             {"stopped"}, and at last {"code"}, from the process that started the rank
@@ -38,9 +38,8 @@ from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 from xstilts.core.errors import ConfigError, OutOfMemory, StageError, XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import request_stop, stop_requests
-from xstilts.graph.job import Job
+from xstilts.graph.job import Job, Report
 from xstilts.graph.on_ray import MEETING
-from xstilts.graph.perform import Report
 from xstilts.graph.places import code_path
 from xstilts.graph.stage import Stage
 from xstilts.stages import KINDS
@@ -110,6 +109,7 @@ def _train_on(job: Job) -> None:
     store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
     inputs = {role: str(path) for role, path in job.inputs.items()}
     stage = {"config": job.config, "directory": str(job.directory), "inputs": inputs, "settings": job.settings}
+    stage["label"] = job.stage.label
     store.set("stage", json.dumps(stage))
     left = set(range(job.machine.devices))
     try:
@@ -240,7 +240,7 @@ def _train(entry: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.training.distributed import assembled
 
     inputs = {role: Path(path) for role, path in entry["inputs"].items()}
-    stage = Stage("train", KINDS["train"].version, entry["config"])
+    stage = Stage("train", KINDS["train"].version, entry["config"], label=entry["label"])
     with assembled(entry["settings"].get("device", "cpu")) as device:
         settings = {**entry["settings"], "device": device}
         try:

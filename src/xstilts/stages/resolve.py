@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from xstilts.backbones.families import CHECKPOINTS, Kind, checkpoint_of, family_of
-from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, json_fields
+from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
+from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, check_folder, json_fields
 from xstilts.core.errors import ConfigError
 from xstilts.core.strict import Codes, Strict
 from xstilts.graph.stage import drop_defaults
@@ -69,44 +69,35 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
     return str(encoder_path(world, source.removeprefix("microworld:"))), None
 
 
-def kind_of(source: str | None, architecture: str | None, output: Output) -> Kind | None:
-    """The kind of a model, from its architecture's family, its checkpoint or its `config.json`; None if unknown.
+def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, Any], output: Output) -> dict[str, Any]:
+    """`kind`, `max_positions` (tokens of its longest text) and `width` (of hidden states) of a model.
 
-    Raises:
-        ConfigError: `output: text` of a known encoder; an unknown model fails in the stage that loads it.
-    """
-    known = checkpoint_of(source) if source else None
-    folder = Path(source or "") / "config.json"
-    config = json_fields(folder) if source and not known else {}
-    name = architecture or (known.model_type if known else config.get("model_type", ""))
-    family = family_of(name)
-    if family.model_types:
-        if output == "text" and family.kind == "encoder":
-            raise ConfigError(
-                f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or use "
-                "mt5 or qwen3 (`xstilts list backbones`)"
-            )
-        return family.kind
-    if not name or output == "head":
-        return None
-    both = config.get("is_encoder_decoder", getattr(_usual_config(name), "is_encoder_decoder", None))
-    return None if both is None else "encoder-decoder" if both else "decoder"
-
-
-def max_positions_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
-    """Tokens of the longest text that a model has positions for; None: no limit, or unknown before it is loaded.
+    Each is None if it is unknown before the model is loaded, `max_positions` also where there is no limit.
 
     Args:
         fields: configuration of a random start.
+
+    Raises:
+        BackboneError: `source` looks like a folder and is not a complete model folder.
+        ConfigError: `output: text` of a known encoder; an unknown model fails in the stage that loads it.
     """
+    if source is not None:
+        check_folder(source)
     config = _config_of(source, architecture, fields)
-    return family_of(str(config["model_type"])).max_positions(config)
-
-
-def width_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> int | None:
-    """Size of a model's hidden states; None if unknown before it is loaded. Arguments as of `max_positions_of`."""
-    config = _config_of(source, architecture, fields)
-    return next((config[name] for name in WIDTH_FIELDS if isinstance(config.get(name), int)), None)
+    name, kind = str(config["model_type"] or ""), None
+    family = family_of(name)
+    if family.model_types:
+        kind = family.kind
+    elif name and output == "text":
+        both = config.get("is_encoder_decoder", getattr(_usual_config(name), "is_encoder_decoder", None))
+        kind = None if both is None else "encoder-decoder" if both else "decoder"
+    if output == "text" and kind == "encoder":
+        raise ConfigError(
+            f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or use "
+            "mt5 or qwen3 (`xstilts list backbones`)"
+        )
+    width = next((config[field] for field in WIDTH_FIELDS if isinstance(config.get(field), int)), None)
+    return {"kind": kind, "max_positions": family.max_positions(config), "width": width}
 
 
 def _config_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:

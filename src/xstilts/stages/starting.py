@@ -24,8 +24,7 @@ from xstilts.backbones.load import (
 from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import link, write_json
 from xstilts.graph.job import Job
-from xstilts.stages.changes import POINTER
-from xstilts.stages.models import COPIED_BYTES, reopen_backbone
+from xstilts.stages.models import COPIED_BYTES, POINTER, reopen_backbone
 from xstilts.task_types.masked_lm import published_head
 from xstilts.training.model import HeadSpec, save_heads, saved_heads
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from xstilts.backbones.load import load_backbone
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
-from xstilts.data.examples import Example, from_row, gold_of, to_row
+from xstilts.data.examples import Example, SpanExample, TaggedExample, from_row, gold_of, to_row
 from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.graph.job import Job
@@ -136,10 +136,5 @@ def _exact(job: Job, sources: Sequence[Example]) -> list[Carried]:
     if english != list(sources):
         raise DataError(f"the English training items of {task.name} are not those that world.json describes", place)
     shutil.rmtree(drawn)
-    return list(_under_ids(sources, other))
-
-
-def _under_ids(sources: Sequence[Example], others: Sequence[Example]) -> Iterator[Carried]:
-    for source, other in zip(sources, others, strict=True):
-        method = "exact" if type(source).__name__ in ("SpanExample", "TaggedExample") and gold_of(source) else ""
-        yield Carried(replace(other, id=source.id), method=method)
+    methods = ("exact" if isinstance(one, SpanExample | TaggedExample) and gold_of(one) else "" for one in sources)
+    return [Carried(replace(o, id=s.id), method=how) for s, o, how in zip(sources, other, methods, strict=True)]

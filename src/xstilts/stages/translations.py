@@ -13,9 +13,8 @@ from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
 from xstilts.microworld.grammar import TARGETS
 from xstilts.microworld.world import VERSION
-from xstilts.stages.checksums import DataSource, identity, identity_of_model
+from xstilts.stages.checksums import DataSource, digest, identity, identity_of_model
 from xstilts.stages.describe import make
-from xstilts.stages.digests import digest
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.translation.engine import printed_version

@@ -18,6 +18,8 @@ from xstilts.stats.table import Examples, Measured, ScoreTable
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
 VALUES = ("id", "numerator", "denominator")
+TYPES: dict[Any, type | tuple[type, ...]] = {str: str, int: int, float: (int, float), bool: bool}
+"""Type of a field of a score -> types of its values in JSON."""
 TOLERANCE = 0.01
 
 
@@ -66,8 +68,7 @@ def _score(row: Any, path: Path, line: int) -> Score:
         raise DataError(f"a score {word} '{wrong[0]}': written by another version?", path, line)
     for name, value in row.items():
         kind: Any = known[name].type
-        allowed = (int, float) if kind is float else kind
-        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind is not bool):
             raise DataError(f"'{name}' of a score should be {kind.__name__}, found {value!r}", path, line)
     return Score(**row)
 
