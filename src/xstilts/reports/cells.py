@@ -107,8 +107,3 @@ def word(found: Estimate) -> str:
     if found.few:
         return few(found)
     return ("clear gain" if found.value > 0 else "clear loss") if found.clear else "undecided"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
