@@ -188,7 +188,7 @@ def test_tatoebas_texts_are_gold_for_rows_by_id_and_for_xtremes_numbers(score: S
     assert row.value == 100.0
     assert "English sorted" in row.signature
     with pytest.raises(DataError, match=r"p.tsv: the numbers follow the lines of the text; XTREME sorts the English"):
-        score("tatoeba", "de", TEXTS, "0\n1\n2\n")
+        score("tatoeba", "de", {name: text * 4 for name, text in TEXTS.items()}, lines(*map(str, range(12))))
     with pytest.raises(DataError, match=r"p.tsv: 2 indices, but 3 in .*deu$"):
         score("tatoeba", "de", TEXTS, "1\n2\n")
 

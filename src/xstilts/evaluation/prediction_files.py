@@ -94,15 +94,10 @@ def lines_of(path: Path, may_be_empty: bool = False) -> list[Entry]:
 
 def plain_lines(path: Path, may_be_empty: bool = False) -> list[Entry]:
     """`lines_of`. Raises `DataError` for a file that is one JSON object or list."""
-    items = lines_of(path, may_be_empty)
-    if len(items) > 1 or not re.fullmatch(r"\[ *[0-9]+ *\]", items[0].value if items else ""):
-        try:
-            document = json.loads(read_text(path))
-        except (ValueError, RecursionError):
-            return items
-        if isinstance(document, (dict, list)):
-            kind = "object" if isinstance(document, dict) else "list"
-            raise DataError(f"is one JSON {kind}: give one prediction a line, or {_FORM} a line", path)
+    items, document = lines_of(path, may_be_empty), value_or_none(read_text(path))
+    if isinstance(document, (dict, list)) and not re.fullmatch(r"\[ *[0-9]+ *\]\s*", read_text(path)):
+        kind = "object" if isinstance(document, dict) else "list"
+        raise DataError(f"is one JSON {kind}: give one prediction a line, or {_FORM} a line", path)
     return items
 
 
