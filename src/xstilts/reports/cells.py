@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from xstilts.core.errors import count as count
 from xstilts.stats.estimates import Estimate
 
 RowKind = Literal["baseline", "source", "recipe", "control", "chance", "plain"]

@@ -12,9 +12,8 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from xstilts.core.errors import count
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Compared, Finding, Section, compare
-from xstilts.reports.cells import GAP, Cell, Column, Row, Table, points
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, points
 from xstilts.reports.questions import Answer, tally
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, estimate, family

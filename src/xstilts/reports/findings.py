@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from xstilts.core.errors import count
 from xstilts.reports.analysis import MEAN, ZERO_SHOT, Analysis, Section
-from xstilts.reports.cells import few, interval, points, signed
+from xstilts.reports.cells import count, few, interval, points, signed
 from xstilts.stats.estimates import FEWEST, Estimate
 from xstilts.stats.table import Run
 

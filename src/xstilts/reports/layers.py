@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from xstilts.core.errors import count
 from xstilts.core.scores import Score
 from xstilts.reports.analysis import ALL, ZERO_SHOT, Analysis
-from xstilts.reports.cells import GAP, Cell, Column, Row, Table, points
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, points
 from xstilts.stats.table import Run
 
 LAYER = re.compile(r"layer=(\d+)\s*(.*)")

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from statistics import mean
 from typing import NamedTuple
 
-from xstilts.core.errors import count
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Place, Section
-from xstilts.reports.cells import Cell, Column, Row, Table, interval, points, signed
+from xstilts.reports.cells import Cell, Column, Row, Table, count, interval, points, signed
 from xstilts.reports.figures import fitted
 from xstilts.reports.questions import Answer, cell_of
 from xstilts.stats.estimates import Estimate, estimate

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from xstilts.core.errors import count
 from xstilts.reports.about import Named
 from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
-from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
 from xstilts.reports.figures import Panel, scatter
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, family

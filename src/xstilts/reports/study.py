@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from xstilts.core.errors import XstiltsError, count
+from xstilts.core.errors import XstiltsError
 from xstilts.reports.analysis import Analysis
-from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, few, interval, share, signed
+from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
 from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm, strict_p
 from xstilts.studies.spec import Contrast, Kind, StudySpec
 from xstilts.studies.verdicts import Measured, Scores, Verdict, judge

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import mean
 from typing import Any
 
-from xstilts.core.errors import count
 from xstilts.reports.analysis import ALL, MEAN, SOURCE, WHOLE, ZERO_SHOT, Analysis, Finding, Section
-from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
 from xstilts.stats.benchmarks import Mean, TaskMean
 from xstilts.stats.flags import learned, own_scores
 from xstilts.stats.table import Run
