@@ -145,8 +145,9 @@ def score(
 
     Gold is the official file of the data set, or a label file of XTREME.
     Predictions are JSON lines with id and prediction, or in the form of an
-    XTREME submission. Files may be compressed (gzip, bzip2, xz, zstd, zip) or
-    pipes; - is standard input.
+    XTREME submission. Ids are those of gold; if gold has none, they count its
+    rows. Files may be compressed (gzip, bzip2, xz, zstd, zip) or pipes; - is
+    standard input.
 
     Examples:
       xstilts score xnli --language sw --gold test.tsv --predictions out.jsonl

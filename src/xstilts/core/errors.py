@@ -26,6 +26,11 @@ def shown(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class XstiltsError(ValueError):
     """A mistake that the user can correct. The command line prints it in one line and exits with code 2.
 
