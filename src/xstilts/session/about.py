@@ -189,8 +189,8 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     compared = [total for total in pairs.values() if total["compared"]]
     if clean := sum(not (total["leaked"] or total["repeated"]) for total in compared):
         lines.append(
-            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
-            "were pretrained on elsewhere are not compared."
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and the text "
+            "on which models were pretrained elsewhere are not compared."
         )
     return lines
 
