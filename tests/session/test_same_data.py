@@ -27,8 +27,9 @@ def experiment(folder: Path, task: Any = TASK, **changes: Any) -> xs.Experiment:
     raw = {"type": "masked_lm", "files": {"train": "raw.csv"}}
     (folder / "raw.csv").write_text("text\na house\n", encoding="utf-8")
     backbone = {**BACKBONE, "tokenizer": {"tasks": ["raw"], "languages": ["en"], "vocabulary": 100}}
+    select = "validation" if "validation" in task["files"] else "last"
     fields = {"name": "mine", "seeds": [1], "backbones": [backbone], "recipes": [[]], "targets": ["t"]}
-    fields |= {"tasks": {"t": task, "raw": raw}, "train": {"steps": 2, "batch_size": 2}}
+    fields |= {"tasks": {"t": task, "raw": raw}, "train": {"steps": 2, "batch_size": 2, "select": select}}
     return xs.Experiment(**fields | changes).placed(folder / "mine.yaml")
 
 

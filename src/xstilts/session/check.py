@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xstilts.backbones.families import checkpoint_of, hint
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.locate import folders_of, listed_once, strangers
@@ -17,12 +18,13 @@ from xstilts.data.readers.types import TYPES
 from xstilts.expand import trained_and_tested
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
+from xstilts.experiment.oddities import oddities
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.session.reads import Read, reads, same_files, same_rows
+from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
 from xstilts.stages.reading import root_of
 
 FIRST = 200
@@ -124,7 +126,13 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
-    lines = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
+    lines = (
+        *notices(experiment, grid, data),
+        *_spelled(experiment, files),
+        *short_phases(phases),
+        *oddities(experiment),
+        *_elsewhere(experiment),
+    )
     return Check(files, phases, lines, refused)
 
 
@@ -161,13 +169,25 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
     Args:
         store: rows are not compared again for stages that it has.
     """
-    lines = list(experiment.sampled)
+    lines = list(experiment.sampled) if is_sample(grid.stages) else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
     lines += [line for target in experiment.targets for line in _absent(target, experiment, grid)]
+    spoken = {code for target in experiment.targets for code in grid.experiment.task(target.task).languages}
+    if strange := [code for code in experiment.languages or () if code not in spoken]:
+        lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
     pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
     with listed_once():
         return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, grid.experiment.tasks)]
+
+
+def _elsewhere(experiment: Experiment) -> Iterator[str]:
+    """Backbones that only the hub may have: a misspelled name is noticed when the run loads it."""
+    for backbone in experiment.backbones:
+        source = backbone.source
+        if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
+            found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
+            yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
 
 
 def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:

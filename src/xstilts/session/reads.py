@@ -14,7 +14,7 @@ from xstilts.data.locate import folders_of, listed_once
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
-from xstilts.stages.reading import root_of, split_of
+from xstilts.stages.reading import root_of, rows_before_limit, split_of
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
@@ -108,6 +108,19 @@ def _rows(read: Read) -> Iterator[Example]:
 def _texts(example: Example) -> int:
     """A hash of all its texts, which takes less memory than they do."""
     return hash(tuple(text.strip() for text in texts_of(example)))
+
+
+def is_sample(stages: Iterable[Stage]) -> bool:
+    """Whether `limit` leaves any rows out, or may do so; raw text is not counted."""
+    for stage in stages:
+        limit = stage.config.get("limit") if stage.kind == "prepare" else None
+        if limit and not any(role.startswith("translation_") for role in stage.inputs):
+            try:
+                if max(rows_before_limit(stage, stage.config["languages"], limit + 1)[0].values()) > limit:
+                    return True
+            except XstiltsError:  # told elsewhere
+                return True
+    return False
 
 
 def changed_files(stages: Iterable[Stage], store: Store) -> str:
