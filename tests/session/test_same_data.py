@@ -136,11 +136,13 @@ def test_files_that_changed_since_a_run_are_named(tmp_path: Path) -> None:
 
 def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
     write(tmp_path, train=TRAIN, test_de=OTHER)
-    asked = experiment(tmp_path)
+    asked = experiment(tmp_path, limit=1_000_000)
     (tmp_path / "mine.yaml").write_text(xs_yaml(asked), encoding="utf-8")
     file, store = tmp_path / "mine.yaml", tmp_path / "store"
     xs.run(xs.load(file), store=store, workers=0, device="cpu").result()
+    xs.report(xs.load(file), store)
     assert typed("scores", file, "--store", store)[::2] == (0, "")
+    assert "only a sample" not in (store / "reports/mine/report.md").read_text(encoding="utf-8")
     write(tmp_path, test_de=OTHER.replace("Haus", "Dach"))
     for command in ("scores", "status"):
         code, out, err = typed(command, file, "--store", store)

@@ -59,13 +59,15 @@ class Strict(BaseModel):
         names = [field.alias or name for name, field in cls.model_fields.items()]
         if not isinstance(values, dict | cls):
             raise mistake(f"give {cls._forms(names, values)} (found: {values!r:.100})")
-        for key in values if isinstance(values, dict) else ():
+        if not isinstance(values, dict):
+            return values
+        for key in values:
             if key not in names:
                 near = [name for name in ALIASES.get(str(key).lower(), ()) if name in names]
                 near = near or difflib.get_close_matches(str(key).lower(), names, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
                 raise PydanticCustomError("unknown_key", "{hint}", {"hint": hint, "key": [key]})
-        for name in _numbers(cls) if isinstance(values, dict) else ():
+        for name in _numbers(cls):
             if _has_bool(values.get(name)):
                 raise mistake(f"`{name}` is a number, and YAML reads the value as true or false", name)
         return values

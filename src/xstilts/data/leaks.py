@@ -69,7 +69,8 @@ def _whole(example: Example) -> tuple[tuple[str, ...], ...]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(normalize("NFC", text.casefold()))
+    found: list[str] = _WORD.findall(normalize("NFC", text.casefold()))
+    return found
 
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:

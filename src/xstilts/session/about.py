@@ -22,6 +22,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
 from xstilts.session.grid import Grid
+from xstilts.session.reads import may_be_sample
 from xstilts.stages.selection import in_words, in_words_by_default
 from xstilts.stages.translations import words_for
 from xstilts.stats.benchmarks import Averages, averages
@@ -56,7 +57,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         seeds=experiment.seeds,
         command=command,
         limitations=(
-            *experiment.sampled,
+            *(experiment.sampled if may_be_sample(grid.stages, store) else ()),
             *experiment.limitations,
             *_coverage(grid),
             *translated(grid, store),

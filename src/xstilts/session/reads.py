@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xstilts.core.errors import XstiltsError
+from xstilts.core.files import read_json
 from xstilts.data.examples import Example, asked, texts_of
 from xstilts.data.locate import folders_of, listed_once
 from xstilts.graph.stage import Stage
@@ -120,6 +121,18 @@ def is_sample(stages: Iterable[Stage]) -> bool:
                     return True
             except XstiltsError:  # told elsewhere
                 return True
+    return False
+
+
+def may_be_sample(stages: Iterable[Stage], store: Store) -> bool:
+    """Whether as many rows as `limit` allows were prepared, or an unfinished stage may do so."""
+    for stage in stages:
+        limit = stage.config.get("limit") if stage.kind == "prepare" else None
+        counts = (
+            [read_json(file)["examples"] for file in store.directory(stage).glob("*/features.json")] if limit else [0]
+        )
+        if limit and max(counts, default=limit) >= limit:
+            return True
     return False
 
 
