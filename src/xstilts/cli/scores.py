@@ -26,6 +26,7 @@ from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study
+from xstilts.session.reads import changed_files
 from xstilts.session.results import Also, collect, compare
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
@@ -75,7 +76,8 @@ def scores(
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
-    sys.stderr.writelines(f"note: {line}\n" for line in remarks(place.records(grid.stages)))
+    changed = filter(None, [changed_files(grid.stages, place)])
+    sys.stderr.writelines(f"note: {line}\n" for line in [*changed, *remarks(place.records(grid.stages))])
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return

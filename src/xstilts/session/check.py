@@ -7,24 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from xstilts.backbones.families import checkpoint_of, hint
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.languages import LANGUAGES
-from xstilts.data.locate import folders_of, strangers
+from xstilts.data.locate import folders_of, listed_once, strangers
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.types import TYPES
+from xstilts.expand import trained_and_tested
 from xstilts.expand.data import in_codes
 from xstilts.experiment import Experiment, TargetSpec
+from xstilts.experiment.oddities import oddities
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.stages.reading import root_of, split_of
-from xstilts.tasks import Task
-from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import Split
+from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
+from xstilts.stages.reading import root_of
 
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
@@ -119,13 +120,19 @@ def check(experiment: Experiment, data: Data = None) -> Check:
         grid = Grid.of(experiment, roots)
     except DataError as error:
         return Check(tuple(map(_found, _own(experiment, roots))), refused=str(error))
-    files, held = tuple(map(_found, _reads(grid.stages))), _held_out(grid.stages)
+    files, held = tuple(map(_found, reads(grid.stages))), _held_out(grid.stages)
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
-    lines = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
+    lines = (
+        *notices(experiment, grid, data),
+        *_spelled(experiment, files),
+        *short_phases(phases),
+        *oddities(experiment),
+        *_elsewhere(experiment),
+    )
     return Check(files, phases, lines, refused)
 
 
@@ -137,7 +144,7 @@ def look(grid: Grid, store: Store) -> None:
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
     held_out = _held_out(waiting)
-    for task, roots, split, language in _reads(waiting):
+    for task, roots, split, language in reads(waiting):
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
             most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
@@ -156,12 +163,31 @@ def _nothing_left(task: str, held: int, rows: int) -> str:
     return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
 
 
-def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
-    """Sentences about what is missing or not read."""
-    lines = list(experiment.sampled)
+def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None = None) -> list[str]:
+    """Sentences about what is missing, not read, or read twice.
+
+    Args:
+        store: rows are not compared again for stages that it has.
+    """
+    lines = list(experiment.sampled) if is_sample(grid.stages) else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    return [*lines, *(line for target in experiment.targets for line in _absent(target, experiment, grid))]
+    lines += [line for target in experiment.targets for line in _absent(target, experiment, grid)]
+    spoken = {code for target in experiment.targets for code in grid.experiment.task(target.task).languages}
+    if strange := [code for code in experiment.languages or () if code not in spoken]:
+        lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
+    pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
+    with listed_once():
+        return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, grid.experiment.tasks)]
+
+
+def _elsewhere(experiment: Experiment) -> Iterator[str]:
+    """Backbones that only the hub may have: a misspelled name is noticed when the run loads it."""
+    for backbone in experiment.backbones:
+        source = backbone.source
+        if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
+            found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
+            yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
 
 
 def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
@@ -195,15 +221,6 @@ def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str
             yield f"{path.name}: {note}"
 
 
-class Read(NamedTuple):
-    """A split of a task in one language that is read from some data folders."""
-
-    task: Task
-    roots: tuple[Path, ...]
-    split: Split
-    language: str
-
-
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
     """What the experiment's own tasks read, whatever else is wrong with the experiment."""
     for name in experiment.own_names:
@@ -214,25 +231,11 @@ def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
             yield from (Read(task, places, split, code) for code in there)
 
 
-def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """What prepare stages read, each once, microworlds left out."""
-    seen = set()
-    for stage in stages:
-        if stage.kind == "prepare" and "world" not in stage.inputs:
-            for code in stage.config["languages"]:
-                about = (stage.config["task"], split_of(stage.config), code)
-                if f"translation_{code}" not in stage.inputs and about not in seen:
-                    seen.add(about)
-                    yield Read(
-                        task_from_json(stage.settings["task"]), folders_of(root_of(stage.settings)), about[1], code
-                    )
-
-
 def _found(read: Read) -> FileCheck:
     task, roots, split, language = read
     paths: tuple[Path, ...] = ()
     try:
-        paths = tuple(task.paths(roots, split, language))
+        paths = tuple(read.paths)
         found = task.found(roots, split, language)
     except XstiltsError as error:
         return FileCheck(task.name, split, language, paths, problem=str(error))

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from xstilts.data.examples import ChoiceExample, Example, PoolExample, SpanExample, TaggedExample, gold_of, texts_of
+from xstilts.data.examples import (
+    ChoiceExample,
+    Example,
+    ParallelExample,
+    PoolExample,
+    SpanExample,
+    TaggedExample,
+    gold_of,
+    texts_of,
+)
 
 _WITHHELD = "no gold"
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
@@ -119,12 +128,13 @@ def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Ite
         known: the labels that a task says it has.
     """
     labels: Counter[str] = Counter()
-    rows = empty = 0
+    rows = empty = same = 0
     named = tagged = False
     for example in examples:
         rows += 1
         texts = example.choices if isinstance(example, ChoiceExample) else texts_of(example)
         empty += not all(map(str.strip, texts))
+        same += isinstance(example, ParallelExample) and example.source.strip() == example.target.strip()
         gold = gold_of(example)
         if isinstance(example, PoolExample) or (gold == () and not isinstance(example, SpanExample)):
             continue
@@ -144,6 +154,8 @@ def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Ite
         notes.append(f"no row has the label {_few(never)}")
     if empty:
         notes.append(f"{empty} rows have an empty text" if empty > 1 else "1 row has an empty text")
+    if rows and same == rows:
+        notes.append("both sides of all pairs are the same text")
     return Found(rows, {**names, **({_WITHHELD: withheld} if withheld else {})}, tuple(notes))
 
 
