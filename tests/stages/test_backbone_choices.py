@@ -135,7 +135,7 @@ def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(tiny_world: Pa
         (
             {**DECODER, "route": "padded", "attention": "bidirectional"},
             ["micro_topic"],
-            "padded route, where attention",
+            "padded attention is causal",
         ),
         ({**BACKBONE, "retrieval": {"layer": 9}}, ["micro_retrieval"], "retrieval at layer 9: XLMRobertaModel has 2"),
     ],

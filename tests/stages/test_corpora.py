@@ -101,7 +101,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     [
         (b"one\ntwo \xff", "not UTF-8"),
         (b"one\nt\0o\n", "NUL"),
-        (b"one\rtwo\r", "CR alone"),
+        (b"one\rtwo\r", "CR only"),
         (b"\n \n", "holds no examples"),
         (b"", "holds no examples"),
     ],

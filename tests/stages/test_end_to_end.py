@@ -20,7 +20,7 @@ from xstilts.backbones.load import save_backbone
 from xstilts.core.errors import StoreError
 from xstilts.core.files import read_json
 from xstilts.expand import Expansion
-from xstilts.graph.environment import remarks
+from xstilts.graph.environment import commit, remarks
 from xstilts.graph.events import Failed
 from xstilts.graph.job import Job
 from xstilts.graph.record import Record
@@ -113,13 +113,13 @@ def test_trained_models_open_in_transformers_and_say_what_became_of_heads(
 def test_stages_say_with_what_they_were_computed(expansion: Expansion, store: Path) -> None:
     records = Store(store).records(graph(expansion.stages()))
     told = {record.kind: set(record.environment) for record in records}
-    libraries = {"python", "torch", "transformers", "tokenizers", "numpy"}
+    libraries = {"python", "torch", "transformers", "tokenizers", "numpy", *commit()}  # a wheel has no commit
     assert told == {
         "tokenizer": libraries,
         "start": libraries,
         "prepare": libraries,
-        "train": {*libraries, "device", "processor"},
-        "predict": {*libraries, "device", "processor"},
+        "train": {*libraries, "device", "machine", "processor"},
+        "predict": {*libraries, "device", "machine", "processor"},
         "evaluate": {"python"},
     }
     trained = next(record.environment for record in records if record.kind == "train")
