@@ -152,10 +152,11 @@ def test_parts_of_a_second_script_are_not_parts_of_the_first(tmp_path: Path) -> 
 
 
 def test_files_in_languages_that_the_table_lacks_or_calls_otherwise_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "b/swa.txt")
-    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == {"chr": "chr"}
+    touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "a/jp.txt", "a/sh.txt", "b/swa.txt")
+    odd = {"chr": "chr", "jp": "", "sh": ""}
+    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == odd
     touch(tmp_path, "a/sw.txt")
-    assert strangers(tmp_path, ["a/{language}.txt"]) == {"chr": "chr", "swa": "sw"}
+    assert strangers(tmp_path, ["a/{language}.txt"]) == {**odd, "swa": "sw"}
     assert strangers(tmp_path, ["b/{iso3}.txt"]) == {}
 
 

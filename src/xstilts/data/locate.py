@@ -27,6 +27,7 @@ from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
+_LIKE_CODE = re.compile("[A-Za-z]{2}(?![A-Za-z0-9])")
 STARS = 4
 """Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -161,16 +162,47 @@ def _packed(name: str) -> str:
 
 
 def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
-    """Languages of files that are not read, since the table has another name for them or none -> the code to use."""
+    """Languages of files that are not read, since the table has another name for them or none -> the code to use.
+
+    The code is empty where the name is none, as `jp` is.
+    """
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _field(part)):
         forms = _forms(root, part)
         for form in sorted(forms):
             code = meant(form)
             unread = _code_in(form, _field(part)) is None or (form != code and code in forms)
-            if code and (code not in LANGUAGES or unread):
+            if (code and (code not in LANGUAGES or unread)) or (not code and _LIKE_CODE.match(form)):
                 found[form] = code
     return found
+
+
+def passed_over(root: Root, patterns: Iterable[str]) -> dict[str, str]:
+    """Names in the folders of patterns that fit, but are not read -> why: links to nothing, folders, other case."""
+    found = {}
+    for part in (part for pattern in patterns for part in pattern.split(" + ")):
+        folder, _, name = str(Path(_FIELD.sub("*", part))).rpartition("/")
+        folder = "/".join(piece if "*" in piece else escape(piece) for piece in folder.split("/"))
+        places = [one / place for one in _searched(root, part) for place in (glob(folder, root_dir=one) or [folder])]  # noqa: PTH207
+        for place in filter(Path.is_dir, places):
+            for path in sorted(place.iterdir()):
+                plain = path.name.removesuffix(_packed(path.name.lower()))
+                if path.name.startswith(".") or not fnmatchcase(plain.lower(), name.lower()):
+                    continue
+                if not path.exists():
+                    found[path.name] = "a link to a missing file"
+                elif path.is_dir():
+                    found[path.name] = "a folder"
+                elif not fnmatchcase(plain, name):
+                    found[path.name] = f"upper and lower case differ from '{part}'"
+    return found
+
+
+def second_choices(root: Root, patterns: Sequence[str], code: str) -> list[tuple[str, str]]:
+    """(Pattern that is read, pattern with other files that are not read) of a language."""
+    files = {part: [files_of(root, one, code) for one in part.split(" + ")] for part in patterns}
+    first, *others = [part for part, found in files.items() if all(found)] or [""]
+    return [(first, other) for other in others if files[other] != files[first]]
 
 
 def _by_form(root: Path, pattern: str) -> dict[str, list[Path]]:

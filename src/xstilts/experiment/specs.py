@@ -215,6 +215,7 @@ class OwnTask(Strict):
                 raise mistake(f"one column for '{field}'; only choices may have several", "columns", field)
             if isinstance(name, int) and kind != "tagging":
                 raise mistake(f"a column of {kind} has a name; only words and tags may have numbers", "columns", field)
+        self._check_one_column_each(kind)
         if self.metric is not None and self.metric not in about.metrics:
             raise UnknownName(f"metric of {kind}", self.metric, about.metrics)
         if self.labels and not about.labels:
@@ -232,6 +233,19 @@ class OwnTask(Strict):
                 "the column that says the language (`columns: {language: NAME}`)",
                 *("files", self.measured),
             )
+
+    def _check_one_column_each(self, kind: str) -> None:
+        """No column holds two fields, nor two choices."""
+        holds: dict[str | int, str] = {}
+        for field, names in column_reader(kind, self.columns).columns.items():
+            if field not in self.columns:  # of several usual names, the number is certain in lines
+                certain = field not in TYPES.get(kind).optional | {"id"} and (len(names) == 1 or kind == "tagging")
+                names = names[-1:] if certain else ()
+            for name in names:
+                if name in holds:
+                    both = f"`{holds[name]}` and `{field}`" if holds[name] != field else f"two of `{field}`"
+                    raise mistake(f"column '{name}' is named for {both}: each has its own", "columns", field)
+                holds[name] = field
 
     @property
     def finds_labels(self) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError, XstiltsError
-from xstilts.core.languages import LANGUAGES
-from xstilts.data.locate import folders_of, strangers
+from xstilts.core.languages import LANGUAGES, instead
+from xstilts.data.examples import gold_of
+from xstilts.data.locate import folders_of, passed_over, second_choices, strangers
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.types import TYPES
 from xstilts.expand.data import in_codes
@@ -21,9 +22,8 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.stages.reading import root_of, split_of
+from xstilts.stages.reading import root_of, split_of, task_of
 from xstilts.tasks import Task
-from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 
 FIRST = 200
@@ -141,7 +141,11 @@ def look(grid: Grid, store: Store) -> None:
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
             most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
-            rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
+            rows = 0
+            for example in islice((task.load if task.gold else task.stream)(roots, split, language), most):
+                rows += 1
+                if gold_of(example) is None:
+                    raise task.gold_needed(roots, split, language)
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
 
@@ -161,7 +165,8 @@ def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
     lines = list(experiment.sampled)
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    return [*lines, *(line for target in experiment.targets for line in _absent(target, experiment, grid))]
+    lines += (line for target in experiment.targets for line in _absent(target, experiment, grid))
+    return lines if experiment.worlds else [*lines, *_unread(experiment, grid)]
 
 
 def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
@@ -182,16 +187,33 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
     odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
+    for code in measured if own else ():
+        if (other := instead(code)) and other not in measured:
+            names = LANGUAGES[code].name, LANGUAGES[other].name
+            yield f"{task.name}: '{code}' is read as {names[0]}; the code of {names[1]} is '{other}'"
     if odd:
         yield f"{task.name} is read without the files for {in_codes(odd)}"
+
+
+def _unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
+    """Files beside those of own tasks that a user may take for read."""
+    roots = (experiment.folder, *grid.data)
+    for name in experiment.own_names:
+        for split, patterns in experiment.task(name).files.items():
+            for file, why in passed_over(roots, patterns).items():
+                yield f"{name}: {file} is not read ({why})"
+            there = experiment.task(name).available(roots, split) if len(patterns) > 1 else []
+            seconds = (pair for code in there for pair in second_choices(roots, patterns, code))
+            for first, second in dict.fromkeys(seconds):
+                yield f"{name}: {second} is not read, since {first} has files; '{first} + {second}' reads both"
 
 
 def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
     """How a column of own files spells languages, and rows whose language is unknown."""
     read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
     for path, name in read.items():
-        reader = experiment.task(name).read
-        for note in reader.languages_told(path) if isinstance(reader, ColumnReader) else []:
+        task = experiment.task(name)
+        for note in task.read.languages_told(path, task.languages) if isinstance(task.read, ColumnReader) else []:
             yield f"{path.name}: {note}"
 
 
@@ -223,9 +245,7 @@ def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
                 about = (stage.config["task"], split_of(stage.config), code)
                 if f"translation_{code}" not in stage.inputs and about not in seen:
                     seen.add(about)
-                    yield Read(
-                        task_from_json(stage.settings["task"]), folders_of(root_of(stage.settings)), about[1], code
-                    )
+                    yield Read(task_of(stage), folders_of(root_of(stage.settings)), about[1], code)
 
 
 def _found(read: Read) -> FileCheck:
@@ -234,10 +254,12 @@ def _found(read: Read) -> FileCheck:
     try:
         paths = tuple(task.paths(roots, split, language))
         found = task.found(roots, split, language)
+        if found.withheld:
+            raise task.gold_needed(roots, split, language)
+        notes, columns, reader = list(found.notes), "", task.read
+        if isinstance(reader, ColumnReader):
+            notes = [f"{path.name}: {words}" for path in paths if (words := reader.dialect(path))] + notes
+            columns = reader.columns_told(paths[0], language)
     except XstiltsError as error:
         return FileCheck(task.name, split, language, paths, problem=str(error))
-    notes, columns, reader = list(found.notes), "", task.read
-    if isinstance(reader, ColumnReader):
-        notes = [f"{path.name}: {words}" for path in paths if (words := reader.dialect(path))] + notes
-        columns = reader.columns_told(paths[0], language)
     return FileCheck(task.name, split, language, paths, found.rows, found.labels, tuple(notes), columns=columns)

@@ -20,6 +20,7 @@ from xstilts.core.decoding import find
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
 from xstilts.data.examples import Example, asked
+from xstilts.data.readers.labels import looks
 
 Reader = Callable[[Path, str], Iterator[Example]]
 Placed = Iterator[tuple[int | None, Example]]
@@ -274,5 +275,7 @@ def one_of(label: str, labels: Sequence[str], path: Path, line: int | None) -> s
     """The label, if it is one of `labels`."""
     if label not in labels:
         known = repr(", ".join(labels[:8]))[1:-1] + (" ..." if len(labels) > 8 else "")  # some are a file's own
-        raise DataError(f"unknown label {shown(label)}; labels are {known:.200}", path, line)
+        near = next((one for one in labels if looks(one) == looks(label)), "")
+        found = f"{label[:60]!a}, which looks like {near!a} but is another text" if near else shown(label)
+        raise DataError(f"unknown label {found}; labels are {known:.200}", path, line)
     return label

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xstilts.core.errors import DataError
 from xstilts.core.json_text import rows
-from xstilts.core.languages import meant
+from xstilts.core.languages import instead, meant
 from xstilts.data.readers.common import Record, Row, shown
 from xstilts.data.readers.dialects import TableFile, is_empty, table_of
 
@@ -49,8 +49,8 @@ class Header:
 def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
-    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other or unknown languages are left out;
-    `languages_told` counts them.
+    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages are left out;
+    `languages_told` counts those that no language of the task reads.
 
     Raises:
         DataError: not a table, a missing or repeated column, a row with other columns than the first.
@@ -60,20 +60,30 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
             yield row
 
 
-def languages_told(path: Path, header: Header) -> list[str]:
-    """Notes on a table's `language` column: spellings that count as one language, and rows of unknown languages."""
+def languages_told(path: Path, header: Header, languages: Collection[str]) -> list[str]:
+    """Notes on a table's `language` column: spellings that count as one language, and rows outside `languages`."""
     found: dict[str, Counter[str]] = {}
+    others: Counter[str] = Counter()
     for row in _rows(path, header):
         if "language" in row.columns:
-            found.setdefault(meant(_said(row)), Counter())[_said(row)] += 1
+            said = _said(row)
+            code = said if said in languages else meant(said)
+            (found.setdefault(code, Counter()) if code in languages else others)[said] += 1
     notes = []
+    if others:
+        listed = ", ".join(f"'{said}' ({count}{_hint(said)})" for said, count in others.most_common(8))
+        listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
+        rows = f"{others.total()} rows are" if others.total() > 1 else "1 row is"
+        notes.append(f"{rows} in none of the task's languages and left out: {listed}")
     for code, spellings in sorted(found.items()):
         listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
-        if not code:
-            notes.append(f"{spellings.total()} rows are in no known language and are left out: {listed}")
-        elif len(spellings) > 1:
+        if len(spellings) > 1:
             notes.append(f"{listed} are read as one language, '{code}'")
     return notes
+
+
+def _hint(said: str) -> str:
+    return f", did you mean {code}?" if (code := instead(said)) else ""
 
 
 def _said(row: Row) -> str:

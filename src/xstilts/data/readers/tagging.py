@@ -199,6 +199,9 @@ def _columns(
 ) -> Placed:
     """Word, separator, tag; a file of words alone may have its gold withheld. The id is the sentence's number."""
     columns = 0 if may_be_withheld else 2
+    lines = [line for line in lines_of(path) if line] if may_be_withheld else []
+    if lines and all(line.rpartition(" ")[2] in labels and " " in line and separator not in line for line in lines):
+        raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, 1)
     for number, block in enumerate(blocks(path), start=1):
         words, tags = [], []
         for line, text in block:
