@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from xstilts.cli.progress import Clock, follow
 from xstilts.graph.events import Cached, Done, Event, Progress, Started
@@ -50,6 +52,29 @@ def test_messages_without_a_fraction_are_shown_in_every_style(style: Any, capsys
     for said in MESSAGES:  # none of them was there but with --json
         assert sum(said in line for line in out.splitlines()) == 1
         assert style == "json" or f"train [mnli]: {said}" in out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_step_loss_and_speed_of_a_running_stage(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xstilts.cli.progress.Console", lambda: Console(force_terminal=True, width=width))
+    one, other = Stage("train", 1, {}, label="[mnli] > [xnli] @seed 1"), Stage("evaluate", 1, {})
+    values = {"step": 300, "steps": 1000, "task": "mnli", "loss": 0.5234, "tokens_per_second": 12345.6}
+    follow([Cached(other), Started(one), Progress(one, 0.3, "for a log", values)], [one, other], "person")
+    out = capsys.readouterr().out
+    assert "1/2" in out
+    last = [line for line in out.splitlines() if "train [mnli] >" in line][-1]
+    assert "300/1000" in last
+    assert "mnli loss 0.523, 12,346 tokens/s" in last
+    assert "for a log" not in out
+
+
+def test_json_lines_have_the_values_of_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    one = Stage("train", 1, {})
+    follow([Progress(one, 0.5, "half", {"step": 7, "loss": 0.25})], [one], "json")
+    row = json.loads(capsys.readouterr().out)
+    assert (row["fraction"], row["message"], row["step"], row["loss"]) == (0.5, "half", 7, 0.25)
 
 
 def test_the_time_left_counts_what_a_killed_run_had_done_and_what_costs_more() -> None:

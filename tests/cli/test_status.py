@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from rich.console import Console
 
 from graph.toy import RUNNER, stage
+from xstilts.graph.job import Job
+from xstilts.graph.locks import RUNNING
+from xstilts.graph.locks import running as using
 from xstilts.graph.perform import Work, perform
 from xstilts.graph.stage import Stage, graph, to_rows
 from xstilts.graph.store import Store
-from xstilts.session.why import reasons
+from xstilts.session.why import reasons, running
 
 Typed = Callable[..., tuple[int, str, str]]
 DATA = Stage("prepare", 1, {"files": {"en": {"train.tsv": "12ab"}}}, label="nli train, en")
@@ -35,8 +40,8 @@ def finish(store: Store, *stages: Stage) -> None:
         perform(Work(store, nothing, {}), one, lambda _: None)
 
 
-def nothing(stage: Stage, directory: Path, *_: Any) -> None:
-    (directory / "value.json").write_text("1")
+def nothing(job: Job) -> None:
+    (job.directory / "value.json").write_text("1")
 
 
 @pytest.fixture
@@ -138,3 +143,76 @@ def test_progress_is_written_now_and_then(tmp_path: Path, typed: Typed, monkeypa
     perform(Work(store, RUNNER, {}), one, lambda _: seen.append(typed("status", "--store", store.root)[1]))
     assert "50%" in seen[1].splitlines()[-1]
     assert "half half (" in seen[1].splitlines()[-1]
+
+
+def test_progress_has_an_estimate_of_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
+    store = Store(tmp_path / "store")
+    seen: list[float | None] = []
+
+    def runner(job: Job) -> None:
+        for share in (0.25, 0.5, 0.75, 0.1):  # the last is of another seed
+            job.report({"fraction": share})
+            seen.append(running(store)[0].seconds_left)
+            time.sleep(0.2)
+
+    perform(Work(store, runner, {}), trained(DATA), lambda _: None)
+    assert (seen[0], seen[3]) == (None, None)
+    assert all(seconds is not None and seconds > 0 for seconds in seen[1:3])
+
+
+def plain(out: str) -> list[str]:
+    """Lines without the time at the beginning of each block."""
+    return [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in out.splitlines()]
+
+
+def test_watch_prints_each_change_until_nothing_is_left(
+    store: Store, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.root / "failures").mkdir()
+    store.failure(trained(DATA, seed=3)).touch()
+    later = iter([lambda: None, lambda: finish(store, scored(trained(DATA, seed=3)))])
+    monkeypatch.setattr("xstilts.cli.watch.sleep", lambda _: next(later)())
+    code, out, err = typed("status", "--store", store.root, "--watch")
+    assert (code, err) == (0, "")
+    assert plain(out) == ["5 of 7 stages finished, 0 running, 1 failed", "7 of 7 stages finished, 0 running"]
+
+
+def test_watch_ends_when_the_run_has_ended(store: Store, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = using(store.root / RUNNING)
+    later = iter([run.__enter__, lambda: None, lambda: run.__exit__(None, None, None), lambda: None])
+    monkeypatch.setattr("xstilts.cli.watch.sleep", lambda _: next(later)())
+    assert typed("status", "--store", store.root, "--watch")[0] == 0
+    assert next(later, None) is None, "it waited for a run to begin, and for its end"
+
+
+@pytest.mark.parametrize("style", ["log", "json", "terminal"])
+def test_watch_shows_what_runs_and_where_and_ends_on_an_interrupt(
+    tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("xstilts.cli.watch.sleep", interrupt)
+    if style == "terminal":
+        monkeypatch.setattr("xstilts.cli.watch.Console", lambda: Console(force_terminal=True, width=100))
+    store, words = Store(tmp_path / "store"), ["--json"] if style == "json" else []
+    seen: list[tuple[int, str, str]] = []
+    perform(
+        Work(store, RUNNER, {}),
+        stage("half"),
+        lambda _: seen.append(typed("status", "--store", store.root, "--watch", *words)),
+    )
+    code, out, err = seen[1]
+    out = out.removeprefix("half prints\n")
+    assert (code, err) == (130, "")
+    if style == "json":
+        [row] = json.loads(out)["running"]
+        assert (row["label"], row["fraction"], row["step"], row["process"]) == ("half", 0.5, 7, os.getpid())
+        return
+    head, where, far = plain(out)[:3]
+    assert ("\x1b" in out) == (style == "terminal")
+    assert "0 of 0 stages finished, 1 running" in head
+    assert f"add half: process {os.getpid()} on " in where
+    assert far == "    50%, half half"

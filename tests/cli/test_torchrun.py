@@ -187,7 +187,7 @@ def test_sigterm_is_said_once(pair) -> None:
     leading, other = pair()
     where_it_waits(leading)
     leading.terminate()
-    assert ended(leading) == (143, "stopping: saving a checkpoint of what is being trained\n")
+    assert ended(leading) == (143, "stopping: saving a checkpoint of the running training\n")
     assert ended(other) == (143, "")
 
 

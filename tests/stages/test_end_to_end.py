@@ -208,7 +208,7 @@ def test_a_killed_train_stage_is_resumed(
 def test_a_world_stage_writes_the_world_and_an_experiment_on_worlds_uses_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import xstilts.microworld
+    import xstilts.microworld.world
 
     sizes: list[int] = []
 
@@ -216,7 +216,7 @@ def test_a_world_stage_writes_the_world_and_an_experiment_on_worlds_uses_it(
         sizes.append(seed)
         write_world(directory, seed, TINY)
 
-    monkeypatch.setattr(xstilts.microworld, "write_world", write)
+    monkeypatch.setattr(xstilts.microworld.world, "write_world", write)
     experiment = tiny_experiment(
         worlds=[5, 6], seeds=[1, 2], recipes=[[]], targets=["micro_topic", "micro_retrieval"], languages=["en", "qaa"]
     )

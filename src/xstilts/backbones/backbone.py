@@ -112,7 +112,7 @@ class Backbone(nn.Module):
         if attention != "auto" and not self.decoder:
             raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is no decoder: leave it out")
         if attention == "bidirectional" and self.route == "padded":
-            raise BackboneError(f"{name} takes the padded route, where attention is causal: leave out `attention`")
+            raise BackboneError(f"{name} is padded, and padded attention is causal: remove `attention`")
         self.attention = attention
 
     def sees(self, right_context: bool) -> Literal["causal", "bidirectional"]:
@@ -262,7 +262,7 @@ def check_packing(backbone: Backbone) -> None:
     error = packing_error(backbone)
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE):
         raise BackboneError(
-            f"{type(backbone.model).__name__} has other states packed than alone (largest difference {error:.2g}): "
+            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
             "its attention ignores segment borders or sliding windows; set `route: padded` for this backbone"
         )
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from xstilts.cli.output import lines
-from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started
+from xstilts.graph.events import Cached, Done, Event, Failed, Notice, Skipped, Started, time_left
 from xstilts.graph.events import Progress as Step
 from xstilts.graph.stage import Stage
 from xstilts.stages import RESUMABLE
@@ -21,6 +22,8 @@ from xstilts.stages import RESUMABLE
 Style = Literal["person", "log", "json"]
 EVERY = 60.0
 """Seconds between two lines of a log about a stage that is still running."""
+WIDE = 100
+"""Columns of a terminal from which there is room for bars."""
 
 
 @dataclass
@@ -112,13 +115,8 @@ def _add(seen: dict[str, tuple[float, float]], stage: Stage, seconds: float, wor
 
 
 def _in_words(seconds: float, left: float) -> str:
-    """`12 min left`; empty before a twentieth is done, and for the last seconds."""
-    if left < 10 or seconds / (seconds + left) < 0.05:
-        return ""
-    if left < 100:
-        return f"{left:.0f} s left"
-    minutes = round(left / 60)
-    return f"{minutes} min left" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min left"
+    """See `time_left`; empty before a twentieth is done."""
+    return time_left(left) if seconds >= 0.05 * (seconds + left) else ""
 
 
 def follow(
@@ -167,32 +165,49 @@ def _json(event: Event) -> str:
     if isinstance(event, Done):
         row["seconds"] = round(event.seconds, 3)
     row |= {name: getattr(event, name) for name in ("error", "fraction", "message") if hasattr(event, name)}
+    row |= getattr(event, "data", {})
     return json.dumps(row)
 
 
 def _show_bars(events: Iterable[Event], total: int, times: Clock) -> None:
-    left = TextColumn("{task.fields[left]}")
-    columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TimeElapsedColumn(), left)
-    console = Console()
-    width = max(30, console.width - 44)  # of a description; a longer one would cut off the times
-    with Progress(*columns, console=console, transient=True) as bars:
-        overall = bars.add_task("stages", total=total, left="")
+    console, whole = Console(), Column(no_wrap=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        *([BarColumn(12)] if console.width >= WIDE else []),
+        TextColumn("{task.fields[done]}", justify="right", table_column=whole),
+        TimeElapsedColumn(table_column=whole),
+        TextColumn("{task.fields[said]}", markup=False, table_column=whole),
+        TextColumn("{task.fields[left]}", table_column=whole),
+        console=console,
+        expand=True,
+        transient=True,
+        refresh_per_second=2,
+    ) as bars:
+        overall = bars.add_task("stages", total=total, done=f"0/{total}", said="", left="")
         running: dict[Stage, TaskID] = {}
         for event in events:
             times.see(event)
             if isinstance(event, Started) and event.stage not in running:
-                running[event.stage] = bars.add_task(f"  {event.stage}"[:width], total=100, left="")
+                running[event.stage] = bars.add_task(f"  {event.stage}", total=1.0, done="", said="", left="")
             elif isinstance(event, Step) and event.fraction is None and event.message:
                 console.print(str(event), markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
-                said, done = f"  {event.message}"[:38], round(100 * event.fraction)
-                label = f"  {event.stage}"[: width - len(said)] + said
-                bars.update(running[event.stage], completed=done, description=label, left=times.of(event.stage))
+                done, said = _in_cells(event)
+                left = times.of(event.stage)
+                bars.update(running[event.stage], completed=event.fraction, done=done, said=said, left=left)
             elif isinstance(event, Done | Failed | Skipped | Cached):
-                bars.advance(overall)
+                bars.update(overall, advance=1, done=f"{times.ended}/{total}")
                 if event.stage in running:
                     bars.remove_task(running.pop(event.stage))
                 if isinstance(event, Failed):
                     console.print(str(event), markup=False, style="red")
             if not isinstance(event, Cached):  # thousands of them come at once
                 bars.update(overall, left=times.overall)
+
+
+def _in_cells(step: Step) -> tuple[str, str]:
+    """How far a stage is, and loss and speed of a train stage, else its message."""
+    match step.data:
+        case {"step": done, "steps": steps, "task": task, "loss": loss, "tokens_per_second": speed}:
+            return f"{done}/{steps}", f"{task} loss {loss:.3f}, {speed:,.0f} tokens/s"
+    return f"{step.fraction:.0%}", step.message[:38]

@@ -12,9 +12,10 @@ from typer import Argument, Option
 
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
+from xstilts.cli.watch import watch
 from xstilts.core.errors import StoreError
 from xstilts.graph.store import Store
-from xstilts.session.grid import grid_of, needed
+from xstilts.session.grid import grid_of, needed, remembered_stages
 from xstilts.session.loading import load
 from xstilts.session.why import Described, Known, Running, running
 
@@ -23,19 +24,27 @@ def status(
     file: Annotated[Path | None, Argument(help="Experiment file. Default: everything in the store.")] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
+    again: Annotated[bool, Option("--watch", help="Go on until nothing is left to run.")] = False,
+    every: Annotated[float, Option(metavar="SECONDS", min=0.1, help="Time between two looks of --watch.")] = 5.0,
     as_json: opt.Json = False,
 ) -> None:
     """Show which stages are finished, missing or running, and how much disk they take.
 
     For a running stage: how far it is, since when, and the process and
     machine that compute it. Runs on other machines are seen as well, if they
-    share the store.
+    share the store. With --watch, a live display of what runs: it ends when
+    nothing is left to run, when the run ends, or with Ctrl-C.
 
     Examples:
       xstilts status
       xstilts status first.yaml --store runs
+      xstilts status first.yaml --store /shared/runs --watch
     """
     place = Store(store, must_exist=True)
+    if again:
+        graph = remembered_stages(place) if file is None else grid_of(load(file), place, data).stages
+        watch(place, graph, file is not None, every, as_json)
+        return
     now, seconds, total, sizes = running(place), defaultdict[str, list[float]](list), Counter[str](), dict[str, int]()
     stages = {} if file is None else {stage.key: stage.kind for stage in grid_of(load(file), place, data).stages}
     for record in place.stages():
@@ -118,7 +127,7 @@ def _state(one: Described, known: Known, now: dict[str, Running]) -> str:
 
 def clean(
     store: opt.Store = Path("runs"),
-    remove: Annotated[bool, Option("--remove", help="Delete them, not only list them.")] = False,
+    remove: Annotated[bool, Option("--remove", help="Delete the listed stages.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """List stages in the store that no experiment needs; --remove deletes them.
@@ -133,7 +142,9 @@ def clean(
     place = Store(store, must_exist=True)
     experiments = needed(place)
     if not experiments:
-        raise StoreError(f"{place.root} remembers no experiment: run one first, so that needed stages are known")
+        raise StoreError(
+            f"{place.root} has no record of an experiment: run one first, so that xstilts knows which stages are needed"
+        )
     found = place.unneeded(set().union(*experiments.values()))
     sizes: dict[str, list[int]] = defaultdict(list)
     for path, size in found.items():

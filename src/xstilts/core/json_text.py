@@ -30,7 +30,7 @@ def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
     first = re.search(r"\S[^\n]*", text)
     if first is None:
         return
-    whole = _value_of(first[0].rstrip().removesuffix(","))
+    whole = value_or_none(first[0].rstrip().removesuffix(","))
     if isinstance(whole, dict) and (text[first.end() :].strip() or not isinstance(whole.get("data"), list)):
         for number, row in enumerate(text.split("\n"), start=1):
             if row.rstrip().endswith(","):
@@ -60,7 +60,7 @@ def _listed(text: str, at: int) -> Iterator[tuple[int, Any]]:
         yield line, value
 
 
-def _value_of(text: str) -> Any:
+def value_or_none(text: str) -> Any:
     """The value, or None if the text is not JSON."""
     try:
         return json.loads(text)

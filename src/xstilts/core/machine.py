@@ -6,6 +6,8 @@ from typing import Any
 from xstilts.core.errors import ConfigError
 
 EXECUTORS = ("local", "slurm", "ray")
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+"""Each is the name of its Python package too."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class Machine:
         slurm_options: further words for `srun`.
         address: of a Ray cluster; empty: `RAY_ADDRESS`, else a cluster of this machine alone.
         remote: URL of a folder that shares finished stages with other machines.
+        track: experiment tracker that receives the steps of train stages; empty: none.
 
     Raises:
-        ConfigError: options that do not go together, or an unknown executor.
+        ConfigError: options that do not go together, or an unknown executor or tracker.
     """
 
     device: str = "cpu"
@@ -52,6 +55,7 @@ class Machine:
     slurm_options: str = ""
     address: str = ""
     remote: str = ""
+    track: str = ""
 
     def __post_init__(self) -> None:
         named, local = f"--executor {self.executor}", self.executor == "local"
@@ -59,6 +63,7 @@ class Machine:
             "--shard divides layers among devices: give --devices 2 or more": self.shard and self.devices == 1,
             "--offload is for shards: give --shard and --devices too": self.offload and not self.shard,
             f"{named}: choose one of {', '.join(EXECUTORS)}": self.executor not in EXECUTORS,
+            f"--track {self.track}: choose one of {', '.join(TRACKERS)}": self.track not in ("", *TRACKERS),
             "--slurm-options needs --executor slurm": self.slurm_options and self.executor != "slurm",
             "--address needs --executor ray": self.address and self.executor != "ray",
             f"{named} with torchrun: leave out one of the two": self.ranks and not local,

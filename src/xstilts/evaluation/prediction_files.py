@@ -5,7 +5,6 @@ write them, or the form of an XTREME submission, which depends on the type of ta
 form too. The readers keep what a file says; `score` compares it with gold.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_text
-from xstilts.core.json_text import parse, rows
+from xstilts.core.json_text import parse, rows, value_or_none
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
 from xstilts.data.readers.tagging import udpos
@@ -46,10 +45,7 @@ def is_json_lines(path: Path) -> bool:
     if kind_of(path) in ("jsonl", "ndjson"):
         return True
     first, _, rest = read_text(path).lstrip().partition("\n")
-    try:
-        row = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
+    row = value_or_none(first)
     return isinstance(row, dict) and ("prediction" in row or bool(rest.strip()))
 
 

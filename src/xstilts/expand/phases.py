@@ -145,7 +145,7 @@ class Phases:
         split = self.files.validation_split(task)
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation split to choose weights by: set examples apart (`holdout: 500` or "
+                f"'{task.name}' has no validation split to choose weights by: hold out examples (`holdout: 500` or "
                 "so), or keep the last weights (`train: {select: last}`, and one learning rate)"
             )
         languages = self.files.own_languages(task, part, split, model.replicate)

@@ -95,4 +95,14 @@ class Notice:
         return f"note: {self.message}"
 
 
+def time_left(seconds: float) -> str:
+    """`12 min left`; empty for the last ten seconds."""
+    if seconds < 10:
+        return ""
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    minutes = round(seconds / 60)
+    return f"{minutes} min left" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min left"
+
+
 Event = Started | Progress | Done | Cached | Failed | Skipped | Notice

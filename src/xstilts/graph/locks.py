@@ -96,7 +96,7 @@ def check_reach(path: Path) -> None:
     if free:
         raise StoreError(
             f"{host} does not see the locks of other machines in {path.parent}: mount it with locks (NFSv4, or "
-            "Lustre with -o flock), or give --store a folder of one machine and run there"
+            "Lustre with -o flock), or use a local --store on one machine"
         )
 
 
@@ -105,6 +105,14 @@ def is_held(path: Path) -> bool:
     try:
         return not _is_free(path, os.O_RDONLY, fcntl.LOCK_SH)
     except FileNotFoundError:
+        return False
+
+
+def is_used(path: Path) -> bool:
+    """Whether a process is inside `running(path)` now; False if this one cannot open the file."""
+    try:
+        return not _is_free(path, os.O_RDWR, fcntl.LOCK_EX)
+    except OSError:
         return False
 
 

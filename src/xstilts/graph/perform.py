@@ -108,23 +108,31 @@ def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Messa
 
 
 def _recorded(stage: Stage, file: Path, report: Report) -> Report:
-    """`report`, whose latest fraction and message are also written to a file, after the stage's label."""
-    last = 0.0
+    """`report`, whose latest values are also written to a file, after the stage's label, with the seconds left."""
+    last, first = 0.0, (0.0, 1.0)  # times of the last write and of the first known share, and that share
+    row: dict[str, Any] = {"label": stage.label}
 
-    def write(data: Mapping[str, Any]) -> None:
+    def write() -> None:
         nonlocal last
         last = time.monotonic()
-        row = {"label": stage.label, "told": datetime.now(UTC).isoformat(timespec="seconds")}
         with suppress(OSError):  # a full disk, which the stage itself will report
-            file.write_text(json.dumps(row | {name: data[name] for name in ("fraction", "message") if name in data}))
+            file.write_text(json.dumps(row | {"told": datetime.now(UTC).isoformat(timespec="seconds")}))
 
     def recorded(data: dict[str, Any]) -> None:
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            write(data)
+        nonlocal first
+        row.update(data)
+        now, share = time.monotonic(), data.get("fraction")
+        if share is not None and share > first[1]:
+            row["seconds_left"] = round((now - first[0]) * (1 - share) / (share - first[1]), 1)
+        elif share is not None and share != first[1]:  # the first one, or a start with another seed
+            first = now, share
+            row.pop("seconds_left", None)
+        if now - last >= PROGRESS_SECONDS:
+            write()
         report(data)
 
     file.unlink(missing_ok=True)  # an older attempt may still write to its own
-    write({})
+    write()
     return recorded
 
 

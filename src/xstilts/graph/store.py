@@ -8,6 +8,7 @@ STORE.json                 format of this folder
 <kind>/.<key>.refused      a reader found the finished stage damaged
 <kind>/.<key>.lock         held and signed by the process that computes the stage; unlocked by the kernel if it dies
 failures/<key>.txt         why the last attempt at a stage failed
+tracking/                  what `--track` keeps
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from xstilts.graph.record import REMEDY, Record
 from xstilts.graph.stage import Stage
 
 FORMAT = 1
-NOT_STAGES = ("experiments", "failures", "reports")
+NOT_STAGES = ("experiments", "failures", "reports", "tracking")
 """Folders of a store that hold no stages."""
 ELSEWHERE = "choose a folder of your own with --store"
 

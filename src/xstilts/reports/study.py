@@ -23,8 +23,8 @@ VERDICTS = {
 }
 COLUMNS = (
     "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
-    "that of the least certain one that is needed. Could be shown: how far from its bound the number would have to be "
-    "for t to decide the claim, were it first in Holm's order, given the spread that was measured."
+    "that of the least certain one that is needed. Could be shown: the distance from its bound at which t would "
+    "decide the claim if it came first in Holm's order, given the measured spread."
 )
 
 

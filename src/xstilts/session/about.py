@@ -173,8 +173,8 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     ]
     if clean := len(pairs) - len(leaky):
         lines.append(
-            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
-            "were pretrained on elsewhere are not compared."
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and the text "
+            "on which models were pretrained elsewhere are not compared."
         )
     return lines
 

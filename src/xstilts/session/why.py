@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import StoreError, UnknownName
 from xstilts.core.files import read_object
+from xstilts.graph.events import time_left
 from xstilts.graph.locks import is_held, local_time
 from xstilts.graph.perform import PROGRESS
 from xstilts.graph.record import Record
@@ -24,6 +25,8 @@ LOOKED_INTO = 30
 """Number of similar stages whose inputs are compared too."""
 WAITS = "it waits for"
 """How a reason begins that is not a change of the stage itself."""
+NAMES = {"pid": "process"}
+"""Entry of a lock file -> field of `Running`."""
 Facts = frozenset[tuple[str, str]]
 
 
@@ -34,6 +37,7 @@ class Running:
     Attributes:
         label: empty before the stage has begun.
         fraction: finished share, 0-1, if known; `message`: its latest message.
+        step, steps, loss, tokens_per_second: of a train stage; `seconds_left`: estimate, if known.
         host, process: where it runs; `since`: when that began, ISO 8601 in UTC.
         told: time of its latest report.
     """
@@ -43,6 +47,11 @@ class Running:
     label: str = ""
     fraction: float | None = None
     message: str = ""
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
     host: str = "?"
     process: int = 0
     since: str = ""
@@ -55,6 +64,7 @@ class Running:
             "key": self.key[:8],
             "stage": self.label,
             "done": "-" if self.fraction is None else f"{self.fraction:.0%}",
+            "left": time_left(self.seconds_left or 0.0).removesuffix(" left") or "-",
             "since": local_time(self.since) if self.since else "-",
             "process": f"{self.process} on {self.host}",
             "last message": f"{self.message} ({local_time(self.told)})" if self.told else "-",
@@ -71,10 +81,9 @@ def _running(lock: Path) -> Running:
     key = lock.name.removeprefix(".").removesuffix(".lock")
     progress = map(read_object, lock.parent.glob(f".{key}.*partial/{PROGRESS}"))
     latest = max(progress, key=lambda one: str(one.get("told", "")), default={})
-    found: dict[str, Any] = {name: latest[name] for name in ("label", "fraction", "message", "told") if name in latest}
-    names = {"host": "host", "pid": "process", "since": "since"}
-    found |= {names[name]: value for name, value in read_object(lock).items() if name in names}
-    return Running(key, lock.parent.name, **found)
+    found = latest | {NAMES.get(name, name): value for name, value in read_object(lock).items()}
+    known = {each.name: found[each.name] for each in fields(Running) if each.name in found}
+    return Running(**known | {"key": key, "kind": lock.parent.name})
 
 
 class Described(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from xstilts.core.files import write_jsonl
 from xstilts.graph.job import Job
 from xstilts.stages.accidents import note_memory
+from xstilts.stages.track import Tracker
 from xstilts.training.distributed import team
 from xstilts.training.loop import StepRecord
 
@@ -54,7 +56,7 @@ class Ends:
 
 
 class Log:
-    """Step records on disk (`log.jsonl`) and for the caller; a resumed run keeps those of before.
+    """Step records on disk (`log.jsonl`), for the caller and for a tracker; a resumed run keeps those of before.
 
     Args:
         notes: of the checkpoint.
@@ -65,7 +67,8 @@ class Log:
         self.ends = Ends(steps, notes.get("ends", {}))
         self.rows: list[dict[str, Any]] = list(notes.get("log", ()))
         self.totals: dict[str, dict[str, int]] = dict(notes.get("totals", {}))
-        self.told = time.monotonic()
+        self.told, self._tokens = time.monotonic(), 0
+        self.tracker = Tracker(job, self.rows)
 
     def count(self, record: StepRecord) -> None:
         """Count steps, tokens and items by task, and note where memory ran short."""
@@ -73,6 +76,7 @@ class Log:
         if record.at_once != self._at_once:
             note_memory(self.job, f" in step {record.step}", self._at_once, record.at_once)
             self._at_once = record.at_once
+        self._tokens += record.tokens
         total = self.totals.setdefault(record.task, {"steps": 0, "tokens": 0, "items": 0})
         for name, value in (("steps", 1), ("tokens", record.tokens), ("items", record.count)):
             total[name] += value
@@ -81,13 +85,23 @@ class Log:
         """Log a step."""
         row = record.row()
         self.rows.append(row)
-        self.tell(record.step + 1, f", {row['task']} loss {row['loss']:.3f}")
+        self.tracker.send(row | {"tokens_per_second": self.tell(record)})
 
-    def tell(self, done: int, more: str = "") -> None:
-        """Report progress; between two logged steps too, where steps are slow."""
-        self.told = time.monotonic()
+    def tell(self, record: StepRecord) -> float:
+        """Report step, loss and speed; between two logged steps too, where steps are slow.
+
+        Returns:
+            tokens per second of all devices since the last report, evaluations and checkpoints included.
+        """
+        now, done, loss = time.monotonic(), record.step + 1, round(float(record.loss), 6)
+        speed = round(self._tokens / max(now - self.told, 1e-9), 1)
+        self.told, self._tokens = now, 0
         if team().leads:
-            self.job.report({"fraction": done / self.steps, "message": f"step {done} of {self.steps}{more}"})
+            message = f"step {done} of {self.steps}, {record.task} loss {loss:.3f}, {speed:,.0f} tokens/s"
+            values = {"step": done, "steps": self.steps, "task": record.task, "tokens_per_second": speed}
+            values |= {"loss": loss} if math.isfinite(loss) else {}  # JSON has no NaN
+            self.job.report({"fraction": done / self.steps, "message": message, **values})
+        return speed
 
     def write(self) -> None:
         """Write the rows so far."""

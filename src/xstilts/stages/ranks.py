@@ -3,7 +3,7 @@
 The process that has the stage, the caller, holds a store (torch's `TCPStore`) while the stage lasts. The ranks meet
 there, and exchange these messages with the caller, in JSON:
 
-    stage   {"config", "directory", "inputs", "settings"}
+    stage   {"config", "label", "directory", "inputs", "settings"}
     order   "stop" (save, then stop) or "end"; after "stop" the key `end` follows. A rank also ends if the store is gone
     said    a queue of [rank, message]: {"report"} | {"error"} | {"memory": tokens to try instead, "error"} |
             {"stopped"}, and at last {"code"}, from the process that started the rank
@@ -109,6 +109,7 @@ def _train_on(job: Job) -> None:
     store, address = held(waiting.rpartition(":")[0] or "127.0.0.1")
     inputs = {role: str(path) for role, path in job.inputs.items()}
     stage = {"config": job.config, "directory": str(job.directory), "inputs": inputs, "settings": job.settings}
+    stage["label"] = job.stage.label
     store.set("stage", json.dumps(stage))
     left = set(range(job.machine.devices))
     try:
@@ -239,7 +240,7 @@ def _train(entry: Mapping[str, Any], say: Callable[..., None]) -> None:
     from xstilts.training.distributed import assembled
 
     inputs = {role: Path(path) for role, path in entry["inputs"].items()}
-    stage = Stage("train", KINDS["train"].version, entry["config"])
+    stage = Stage("train", KINDS["train"].version, entry["config"], label=entry["label"])
     with assembled(entry["settings"].get("device", "cpu")) as device:
         settings = {**entry["settings"], "device": device}
         try:

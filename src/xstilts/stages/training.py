@@ -151,7 +151,7 @@ def _set_biases(model: Model, phase: Phase) -> None:
 def _follow(records: Iterable[StepRecord], log: Log, selector: Selector, save: Callable[..., None]) -> int:
     """Log, evaluate and save while the phase is trained; returns its finished steps."""
     machine, saved, took = log.job.machine, time.monotonic(), 0.0
-    with stop_requests() as asked:
+    with log.tracker, stop_requests() as asked:
         for record in records:
             done = record.step + 1
             log.count(record)
@@ -161,7 +161,7 @@ def _follow(records: Iterable[StepRecord], log: Log, selector: Selector, save: C
             if done % machine.log_every == 0 or stop:
                 log.add(record)
             elif time.monotonic() - log.told > TELL_SECONDS:
-                log.tell(done)
+                log.tell(record)
             usual = max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
             late = time.monotonic() - saved > (machine.checkpoint_seconds or usual)
             due = team().leading(_LEAVE if asked else _SAVE if late else 0)

@@ -45,16 +45,16 @@ class TrainConfig(Strict):
     learning_rate: float = Field(
         default=2e-5,
         gt=0,
-        description="the largest; a list in a file is a sweep",
+        description="peak learning rate; a list is a sweep",
         json_schema_extra={"default": "by the model's width"},
     )
-    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps with a rising rate")
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises")
     schedule: Literal["linear", "constant"] = Field(default="linear", description="linear: down to 0 by the last step")
-    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW; so are the next two")
+    weight_decay: float = Field(default=0.01, ge=0, description="weight decay of AdamW")
     betas: tuple[float, float] = Field(default=(0.9, 0.999), description="decay of the moments")
-    epsilon: float = Field(default=1e-8, gt=0, description="beside the second moment's root")
+    epsilon: float = Field(default=1e-8, gt=0, description="epsilon of AdamW")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
-    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: products under autocast")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: matrix products in bf16 (autocast)")
     backend: Backend = Field(default="segments", description="of packed attention")
     head_dropout: float = Field(default=0.1, ge=0, lt=1, description="before a head")
     head: Literal["fresh", "keep"] = Field(default="fresh", description="keep: reuse the head of the same task")
@@ -66,11 +66,13 @@ class TrainConfig(Strict):
 
     select: Select = Field(default="validation", description="weights that are kept; `oracle`: only for targets")
     checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
-    evaluate_every: int | None = Field(default=None, gt=0, description="steps between snapshots, instead")
+    evaluate_every: int | None = Field(
+        default=None, gt=0, description="steps between snapshots, instead of `checkpoints` of `checkpoints`"
+    )
     subset: int = Field(default=500, ge=0, description="validation examples of each language, a fixed sample; 0: all")
     patience: int | None = Field(default=None, gt=0, description="snapshots without a better one before it stops")
     average: int = Field(default=10, gt=0, description="last snapshots of which `select: average` is the mean")
-    restarts: int = Field(default=0, ge=0, description="other seeds tried in turn where a run diverges or collapses")
+    restarts: int = Field(default=0, ge=0, description="number of other seeds to try if a run diverges or collapses")
 
     @model_validator(mode="after")
     def _adapted(self) -> TrainConfig:

@@ -168,7 +168,7 @@ class Row:
 
 
 _NUL = "holds a NUL byte: no text, or in UTF-16"
-_CR_ALONE = "its lines end at CR alone; they should end at LF or CR LF"
+_CR_ALONE = "its lines end with CR only: save it with LF or CR LF"
 
 
 def text_of(path: Path) -> str:

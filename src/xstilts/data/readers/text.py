@@ -121,7 +121,7 @@ def ebible_pairs(path: Path, language: str) -> Placed:
     """
     names = sorted(entry.name for entry in path.parent.glob("eng-*.txt*"))
     if not names:
-        raise DataError("no English Bible (eng-*.txt) beside it", path)
+        raise DataError("no English Bible (eng-*.txt) in its folder", path)
     english = path.with_name(names[0])
     verses, targets = _verses(path), [line for _, line in _verses(english)]
     sources = _as_many(path, targets, english)
