@@ -93,6 +93,14 @@ def test_the_message_names_the_nearest_folder_when_no_language_is_there(tmp_path
         locate(tmp_path, ["mnli/dev.tsv"], "en", "mnli")
 
 
+def test_names_that_look_alike_are_shown_so_that_they_can_be_told_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "gro\u0308\u00dfe.csv")
+    (tmp_path / "rest.csv").symlink_to("nowhere")
+    holds = r"holds 'gro\\u0308\\xdfe.csv', which is not 'gr\\xf6\\xdfe.csv', rest.csv \(a link to a missing file\)"
+    with pytest.raises(DataError, match=holds):
+        locate(tmp_path, ["gr\u00f6\u00dfe.csv"], "en", "mine")
+
+
 def test_a_missing_data_folder_and_an_unknown_language_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the data folder does not exist"):
         locate(tmp_path / "none", ["a"], "de", "x")
@@ -138,7 +146,7 @@ def test_the_code_itself_wins_and_two_other_spellings_are_refused(tmp_path: Path
     touch(tmp_path, "a/pt_BR.csv", "a/pt.csv", "a/es-MX.csv", "a/es_ES.csv")
     assert found(tmp_path, ["a/{language}.csv"], "pt") == ["a/pt.csv"]
     assert strangers(tmp_path, ["a/{language}.csv"]) == {"pt_BR": "pt"}
-    with pytest.raises(DataError, match="files for es-MX and es_ES are all in 'es': keep one"):
+    with pytest.raises(DataError, match="files for es-MX and es_ES are both in 'es': keep one"):
         locate(tmp_path, ["a/{language}.csv"], "es", "x")
 
 

@@ -11,10 +11,11 @@ import pytest
 import xstilts as xs
 from xstilts import microworld
 from xstilts.cli.check import found_lines
-from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.graph.store import Store
 from xstilts.session.check import Check, look
 from xstilts.session.grid import Grid
+from xstilts.tasks import TASKS
 
 MODEL = Path(microworld.__file__ or "").parent / "encoders/world-1/mlm"
 ROWS = "".join(f"{word} {i},{label}\n" for i in range(8) for word, label in (("red", "yes"), ("blue", "no")))
@@ -160,6 +161,18 @@ def test_pairs_of_equal_texts_are_told(tmp_path: Path) -> None:
     task = {"type": "retrieval", "files": {"test": "test-{language}.csv"}}
     found = notes(checked(tmp_path, task, test_de_csv="source,target\n" + "one,one\ntwo,two\n"))
     assert "source and target are the same text in all rows: is one of them in another language?" in found
+
+
+def test_a_task_without_training_files_is_no_intermediate_task(tmp_path: Path) -> None:
+    asked = experiment(tmp_path, TRAIN, train_csv=TABLE, test_en_csv=TABLE)
+    fields = asked.model_dump() | {"recipes": [["xcopa"]], "tasks": asked.tasks}
+    with pytest.raises(DataError, match=r"xcopa has no train split \(it has: validation, test\)"):
+        Grid.of(xs.Experiment(**fields).placed(asked.file), tmp_path)
+    task = asked.task("t")
+    with pytest.raises(UnknownName, match=r"unknown language of t 'qaa-Arab': .* `xstilts show t --experiment FILE`"):
+        task.paths(tmp_path, "test", "qaa-Arab")
+    with pytest.raises(UnknownName, match=r"unknown language of panx 'qaa-Arab': .* `xstilts show panx` shows them"):
+        TASKS.get("panx").paths(tmp_path, "test", "qaa-Arab")
 
 
 def test_worlds_have_no_official_tasks() -> None:

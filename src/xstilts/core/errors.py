@@ -26,6 +26,11 @@ def shown(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 class XstiltsError(ValueError):
     """A mistake that the user can correct. The command line prints it in one line and exits with code 2.
 

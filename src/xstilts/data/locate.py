@@ -24,6 +24,7 @@ from xstilts.core.decoding import SUFFIXES, find
 from xstilts.core.errors import DataError
 from xstilts.core.files import Kept
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
+from xstilts.data.readers.labels import looks
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
@@ -132,7 +133,7 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
             forms = [form for form in usual if form in there][:1]
             forms = forms or sorted(form for form in there if _code_in(form, field) == code)
             if len(forms) > 1:
-                problem = f"files for {' and '.join(forms)} are all in '{code}'"
+                problem = f"files for {' and '.join(forms)} are {'both' if len(forms) == 2 else 'all'} in '{code}'"
                 raise DataError(f"{problem}: keep one, or put their rows into one file", folder)
             files = there[forms[0]] if forms else []
         if files:
@@ -257,7 +258,12 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     # Else the deepest folder that exists on the way to any of them, and what it holds.
     folders = [next(folder for folder in (root / name).parents if folder.is_dir()) for name in looked]
     best = max([root, *folders], key=lambda folder: len(folder.parts))
-    entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))
+    asked = {looks(Path(name).name): Path(name).name for name in looked}
+    entries = []
+    for path in sorted(path for path in best.iterdir() if not path.name.startswith(".")):
+        twin = asked.get(looks(path.name), path.name)  # shown so that the two can be told apart
+        name = path.name if twin == path.name else f"{path.name!a}, which is not {twin!a}"
+        entries.append(name if path.exists() else f"{name} (a link to a missing file)")
     holds = ", ".join(entries[:8]) + (" ..." if len(entries) > 8 else "")
     inside = best != root and best.is_relative_to(root)
     where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix() if inside else best}'"

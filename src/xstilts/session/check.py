@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xstilts.core.errors import DataError, XstiltsError
+from xstilts.core.errors import DataError, XstiltsError, counted
 from xstilts.core.languages import LANGUAGES, instead
 from xstilts.data.examples import gold_of
 from xstilts.data.locate import folders_of, passed_over, second_choices, strangers
@@ -157,7 +157,7 @@ def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
 
 
 def _nothing_left(task: str, held: int, rows: int) -> str:
-    return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
+    return f"{task}: `holdout: {held}` takes all of its {counted(rows, 'training example')}: hold out fewer"
 
 
 def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
@@ -181,9 +181,8 @@ def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[
     named = list(task.languages) if own is None or own.languages is not None else []
     if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
         shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
         looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
-        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
+        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {counted(len(measured), 'language')}"
     odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
     if own and own.languages is not None:  # then only a second file of a measured language is odd
         odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}

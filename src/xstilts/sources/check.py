@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, counted
 from xstilts.core.files import sha256
 from xstilts.data.examples import asked, gold_of
 from xstilts.data.locate import languages_there
@@ -82,7 +82,7 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
         pattern = next(p for p in task.files[split] if languages_there(root, (p,), (language,)))
         if len(examples) < official and "*" in pattern:
             return replace(found, status="part")
-        problem = f"{place}: {len(examples):,} examples, officially {official:,}"
+        problem = f"{place}: {counted(len(examples), 'example')}, officially {official:,}"
         return replace(found, status="damaged", problem=problem)
     return replace(found, status="there" if gold == {True} else "withheld")
 

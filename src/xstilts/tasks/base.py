@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from xstilts.core.decoding import unpacked_name
-from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.errors import DataError, UnknownName, counted
 from xstilts.core.registry import Registry
 from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
 from xstilts.data.examples import Encoding as Encoding
@@ -84,8 +84,8 @@ class Task:
             UnknownName: the task has no such language.
             DataError: it has no such split, or no file; the message names what was looked for.
         """
-        check_language(self, language)
         check_split(self, split)
+        check_language(self, language)
         return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
 
     def gold_paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
@@ -182,7 +182,7 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
     """
     lines = lines_of(path)
     if len(lines) != len(examples):
-        raise DataError(f"has {len(lines)} labels for {len(examples)} examples", path)
+        raise DataError(f"has {counted(len(lines), 'label')} for {counted(len(examples), 'example')}", path)
     labelled: list[Example] = []
     for number, (example, label) in enumerate(zip(examples, lines), start=1):
         if isinstance(example, ChoiceExample):
@@ -206,4 +206,5 @@ def check_split(task: Task, split: Split) -> None:
 def check_language(task: Task, language: str) -> None:
     """Raises `UnknownName` when the task has no such language."""
     if language not in task.languages:
-        raise UnknownName(f"language of {task.name}", language, task.languages)
+        lists = f"xstilts show {task.name}" + " --experiment FILE" * (task.name not in TASKS)
+        raise UnknownName(f"language of {task.name}", language, task.languages, lists)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from xstilts.core.errors import counted
 from xstilts.data.examples import (
     ChoiceExample,
     Example,
@@ -116,8 +117,8 @@ def _seen(label: str) -> str:
 
 
 def looks(label: str) -> str:
-    """What labels that cannot be told apart on a screen have in common."""
-    return _seen(label.translate(_LATIN))
+    """What labels or names that cannot be told apart on a screen have in common."""
+    return _seen(unicodedata.normalize("NFC", label).translate(_LATIN))
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ _TOLD = {
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} rows have" if count != 1 else "1 row has"
+    return f"{counted(count, 'row')} {'has' if count == 1 else 'have'}"
 
 
 def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
@@ -218,7 +219,7 @@ def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool)
     blanks = [label for label in cleaned if label not in forms]
     for found, told in ((blanks, "blanks removed around {}"), (forms, "another normal form than NFC in {}")):
         if count := sum(cleaned[label] for label in found):
-            notes.append(f"{told.format(f'{count} labels' if count > 1 else '1 label')}, such as {found[0]!a}")
+            notes.append(f"{told.format(counted(count, 'label'))}, such as {found[0]!a}")
     notes += [told for _, told in _twins(counts, tags)]
     if missing := _missing(counts, tags):
         notes.append(f"'{missing}' looks like a marker of missing gold")

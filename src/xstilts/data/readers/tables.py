@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, counted
 from xstilts.core.json_text import rows
 from xstilts.core.languages import instead, meant
 from xstilts.data.readers.common import Record, Row, shown
 from xstilts.data.readers.dialects import TableFile, is_empty, table_of
+from xstilts.data.readers.labels import looks
 
 Name = str | int
 """Of a column: its name, or in lines of words and tags its number from 1."""
@@ -73,8 +74,10 @@ def languages_told(path: Path, header: Header, languages: Collection[str]) -> li
     if others:
         listed = ", ".join(f"'{said}' ({count}{_hint(said)})" for said, count in others.most_common(8))
         listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
-        rows = f"{others.total()} rows are" if others.total() > 1 else "1 row is"
-        notes.append(f"{rows} in none of the task's languages and left out: {listed}")
+        rows = counted(others.total(), "row")
+        notes.append(
+            f"{rows} {'is' if others.total() == 1 else 'are'} in none of the task's languages and left out: {listed}"
+        )
     for code, spellings in sorted(found.items()):
         listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
         if len(spellings) > 1:
@@ -138,7 +141,7 @@ def _by_header(table: TableFile) -> Iterator[tuple[int, Record]]:
         if len(row) > 1 and [row[0].removeprefix("\ufeff"), *row[1:]] == header:
             raise DataError("the header appears again (were files concatenated?): remove this line", path, line)
         if not width <= len(row) <= len(header):
-            raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
+            raise DataError(f"expected {counted(len(header), 'column')} as in the header, found {len(row)}", path, line)
         if odd := [place for place in blank if any(row[place : place + 1])]:
             found = f"column {odd[0] + 1} has no name in the header, but here it holds {shown(row[odd[0]])}"
             raise DataError(found, path, line)
@@ -168,6 +171,7 @@ def missing(
     """The error for a missing column: what was looked for, the columns that exist, the nearest, and a `doubt`."""
     asked = " or ".join(f"'{name}'" if isinstance(name, str) else str(name) for name in names)
     near = [match for name in names for match in difflib.get_close_matches(str(name), list(have), n=1)]
-    hint = f"did you mean '{near[0]}'?" if near else f"say `columns: {{{field}: ...}}`"
+    shown = ascii if near and looks(near[0]) in map(looks, map(str, names)) else repr
+    hint = f"did you mean {shown(near[0])}?" if near else f"say `columns: {{{field}: ...}}`"
     hints = "; ".join(filter(None, (hint, doubt)))
     return DataError(f"no column {asked} for {field}; columns here: {', '.join(have)[:200]}; {hints}", path, line)
