@@ -169,6 +169,21 @@ def column_reader(
     return ColumnReader(kind, columns, have, tuple(labels), no_answer, count_from=count_from)
 
 
+def held_twice(kind: str, named: Mapping[str, Name | Sequence[str]]) -> tuple[str, str] | None:
+    """A field whose column also holds another field or choice, and the problem in words."""
+    holds: dict[Name, str] = {}
+    for field, names in column_reader(kind, named).columns.items():
+        if field not in named:  # of several usual names, the number is certain in lines
+            certain = field not in TYPES.get(kind).optional | {"id"} and (len(names) == 1 or kind == "tagging")
+            names = names[-1:] if certain else ()
+        for name in names:
+            if name in holds:
+                both = f"`{holds[name]}` and `{field}`" if holds[name] != field else f"two of `{field}`"
+                return field, f"column '{name}' is named for {both}: each needs its own"
+            holds[name] = field
+    return None
+
+
 def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:
     """The labels that occur in some files, sorted by code points.
 
