@@ -117,7 +117,7 @@ real-studies: setup  # DATA=folder of official files; models/ of `make real-enco
 		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
 
 # From the kept results; to keep more: tools/keep_results.py STORE experiments/real.yaml $(KEPT) docs/results/real.tar.xz
-KEPT = scale-real
+KEPT = scale-real objectives-real
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
 	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md

@@ -91,7 +91,7 @@ def test_an_encoder_has_no_choice(name: str, attention: Attention) -> None:
 @pytest.mark.parametrize("name", ["xglm", "bloom"])
 def test_a_padded_decoder_is_causal_and_says_so(name: str) -> None:
     backbone = tiny_backbone(name)
-    with pytest.raises(BackboneError, match="padded route, where attention is causal") as raised:
+    with pytest.raises(BackboneError, match="padded attention is causal") as raised:
         backbone.set_attention("bidirectional")
     assert "\n" not in str(raised.value)
     assert backbone.sees(True) == backbone.sees(False) == "causal"

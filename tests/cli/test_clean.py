@@ -51,7 +51,7 @@ def test_what_a_run_has_in_hand_stays(store: Store, typed: Typed) -> None:
 def test_a_store_that_knows_no_experiment_is_left_alone(store: Store, typed: Typed) -> None:
     (store.root / "experiments" / "mine.json").unlink()
     code, _, err = typed("clean", "--store", store.root, "--remove")
-    assert (code, "remembers no experiment" in err) == (2, True)
+    assert (code, "has no record of an experiment" in err) == (2, True)
     assert store.has(OLD)
 
 

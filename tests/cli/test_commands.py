@@ -140,7 +140,22 @@ def test_a_stage_is_shown_by_the_beginning_of_its_key(finished, place: Path) -> 
 def test_a_report_is_written_where_it_is_asked_for(finished, place: Path) -> None:
     code, _, _ = finished("report", "tiny.yaml", "--to", "elsewhere")
     assert code == 0
-    assert (place / "elsewhere/index.html").exists()
+    html = (place / "elsewhere/index.html").read_text(encoding="utf-8")
+    charts = json.loads(html.partition('id="data">')[2].partition("</script>")[0])["charts"]
+    titles = {(one["view"], one["title"]) for one in charts}
+    joint = "{micro_nli, micro_qa}"
+    assert {view for view, _ in titles} >= {"tiny (random encoder): micro_topic", "tiny: before the target"}
+    assert {title for view, title in titles if view == "tiny: micro_topic"} == {
+        "[]", "[micro_nli]", f"[{joint}]", "[micro_nli, micro_nli]"
+    }  # fmt: skip
+    assert ("tiny: before the target", f"micro_text > {joint}: micro_nli") in titles
+    (chart,) = (one for one in charts if (one["view"], one["title"]) == ("tiny: micro_topic", "[]"))
+    assert (chart["seeds"], chart["steps"], chart["majority"]) == ([1, 2], [1], 20.0)
+    report = (place / "elsewhere/report.md").read_text(encoding="utf-8")
+    world = place / "world"
+    assert f"xstilts run tiny.yaml --data {world}\nxstilts report tiny.yaml --data {world}\n" in report
+    assert all(part in report for part in ("| train | ", "- machine: ", "- tokenizers: "))
+    assert "micro_topic test,qaa," in (place / "elsewhere/inputs.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("what", ["tasks", "languages", "metrics", "backbones"])

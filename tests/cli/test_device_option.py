@@ -54,7 +54,7 @@ def test_auto_is_cuda_or_mps_where_there_is_one(
     assert check_device(Machine("auto")) == Machine(device)
     if gpus == 2:
         assert check_device(Machine("auto", devices=2)) == Machine("cuda", devices=2)
-        with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here"):
+        with pytest.raises(ConfigError, match=r"^--devices 3: this machine has 2"):
             check_device(Machine("auto", devices=3))
     if not gpus:
         assert check_device(Machine("auto", devices=3)) == Machine("cpu", devices=3)
@@ -66,9 +66,9 @@ def test_what_is_here_is_taken_and_what_is_not_is_told(monkeypatch: pytest.Monke
     for device, devices in (("cuda", 1), ("cuda:1", 1), ("cuda", 2)):
         check_device(Machine(device, devices=devices))
     check_device(Machine("cuda", devices=8, ranks="elsewhere"))
-    with pytest.raises(ConfigError, match=r"^--device cuda:7: .* \(there is: cpu, cuda:0, cuda:1\)$"):
+    with pytest.raises(ConfigError, match=r"^--device cuda:7: .* \(available: cpu, cuda:0, cuda:1\)$"):
         check_device(Machine("cuda:7"))
-    with pytest.raises(ConfigError, match=r"^--devices 3: there are 2 here \(cuda:0, cuda:1\)$"):
+    with pytest.raises(ConfigError, match=r"^--devices 3: this machine has 2 \(cuda:0, cuda:1\)$"):
         check_device(Machine("cuda", devices=3))
     with pytest.raises(
         ConfigError, match=r"^--device cuda:1 with --devices 2: give --device cuda, since each rank has its own$"

@@ -150,7 +150,7 @@ def test_a_split_a_task_does_not_have_is_refused(tmp_path: Path) -> None:
 
 def test_every_entry_opens_with_its_protocol() -> None:
     folder = Path(importlib.import_module("xstilts.tasks").__file__ or "").parent
-    for path in folder.glob("*.toml"):
+    for path in set(folder.glob("*.toml")) - {folder / "microworld.toml"}:  # which has no official protocol
         entries = re.findall(r"((?:^#.*\n)*)^\[(\w+)\]$", path.read_text(), re.MULTILINE)
         assert entries
         assert [name for comment, name in entries if len(comment) < 40] == [], path.name

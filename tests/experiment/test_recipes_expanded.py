@@ -235,7 +235,7 @@ def test_recipes_that_cannot_be_carried_out_are_refused_before_anything_runs(rec
 def test_options_of_components_are_those_of_their_types() -> None:
     for known in (kind for kind in TYPES if kind.options):
         fields = {one.name: one.type for one in dataclasses.fields(TASK_TYPES.get(known.name))}  # type: ignore[arg-type]
-        assert {option for option, kind in fields.items() if kind == "float"} == {*known.options}
+        assert {option for option, kind in fields.items() if kind in ("float", float)} == {*known.options}
 
 
 def test_a_target_may_come_first_where_its_head_is_replayed() -> None:

@@ -102,7 +102,13 @@ BAD = {
         "--columns: 'txt=x' should be FIELD=COLUMN; did",
     ),
     "a language": ("micro_topic", "a.txt", "x\n", ("--language", "klingon"), "unknown language 'klingon'"),
-    "a device": ("micro_topic", "a.txt", "x\n", ("--device", "abacus"), "--device abacus: no such device here"),
+    "a device": (
+        "micro_topic",
+        "a.txt",
+        "x\n",
+        ("--device", "abacus"),
+        "--device abacus: this machine has no such",
+    ),
     "no head": ("micro_retrieval", "a.txt", "x\n", (), "has no head that can predict"),
 }
 

@@ -16,6 +16,7 @@ from graph.toy import RUNNER, stage
 from xstilts.core.files import write_text
 from xstilts.graph import store as stores
 from xstilts.graph.attempts import begin, discard
+from xstilts.graph.job import Job
 from xstilts.graph.perform import Message, Work, perform
 from xstilts.graph.store import Store
 
@@ -89,12 +90,12 @@ def test_an_attempt_that_was_removed_and_goes_on_writing_publishes_nothing(root:
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_an_attempt_that_is_lost_is_no_failure(root: Path, finished: bool) -> None:
-    def run(stage: Any, directory: Path, *rest: Any) -> None:
+    def run(job: Job) -> None:
         other, _ = start(root, weights="2")
-        discard(directory)
+        discard(job.directory)
         if finished:
             assert end(other)
-        (directory / "value").write_text("1")  # FileNotFoundError
+        (job.directory / "value").write_text("1")  # FileNotFoundError
 
     outcome = perform(Work(Store(root), run, {}), ONE, lambda message: None)
     assert list(outcome) == ["cached" if finished else "busy"]
@@ -123,8 +124,8 @@ def test_a_resumed_attempt_has_the_newest_files_and_writes_into_none_of_them(roo
 
 
 def test_an_attempt_that_has_ended_makes_room(root: Path) -> None:
-    def fail(stage: Any, directory: Path, *rest: Any) -> None:
-        write_text(directory / "checkpoint", "1")
+    def fail(job: Job) -> None:
+        write_text(job.directory / "checkpoint", "1")
         raise RuntimeError
 
     for _ in range(3):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from graph.toy import RUNNER, run_local, stage
-from xstilts.graph.environment import merged, notes, remarks
+from xstilts.graph.environment import commit, merged, notes, remarks
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 
@@ -62,3 +65,11 @@ def test_settings_of_several_stages_are_merged_whatever_their_order() -> None:
     one, two = {"a": 1, "b": [2, 3]}, {"a": 1, "b": 2, "c": "x"}
     assert merged([one, two]) == merged([two, one]) == {"a": 1, "b": [2, 3], "c": "x"}
     assert merged([]) == {}
+
+
+def test_the_commit_of_the_package_is_known_in_a_checkout_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = commit.__wrapped__()
+    if (Path(__file__).parents[2] / ".git").exists():
+        assert re.fullmatch(r"[0-9a-f]{7,}(\+changes)?", found["xstilts_commit"])
+    monkeypatch.setenv("PATH", "")
+    assert commit.__wrapped__() == {}, "without git"

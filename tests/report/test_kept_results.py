@@ -19,7 +19,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "kept"), [("experiments/real.yaml", "results/real.md"), ("scale-real", "studies/scale-real.md")]
+    ("experiment", "kept"),
+    [
+        ("experiments/real.yaml", "results/real.md"),
+        ("scale-real", "studies/scale-real.md"),
+        ("objectives-real", "studies/objectives-real.md"),
+    ],
 )
 def test_pages_are_made_of_the_kept_results(
     typed, store: Path, monkeypatch: pytest.MonkeyPatch, experiment: str, kept: str

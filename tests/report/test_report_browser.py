@@ -13,6 +13,7 @@ from report_helpers import ABOUT, DESIGN, QUICK
 from synthetic_scores import build
 
 from xstilts.reports import Named, write_report
+from xstilts.reports.curves import Cost, Logged
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt install chromium")
 CODES = ("en", *(f"l{number}" for number in range(40)))
@@ -24,7 +25,14 @@ CELLS = "[...document.querySelectorAll('#explorer tbody tr')].slice(1)"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     design = replace(DESIGN, languages=CODES, n=50, tasks=("topics", "pairs", "tags", "spans"))
     named = tuple(Named(c, f"Language {c}", FAMILIES[n % 3], ("Latn", "Cyrl")[n % 2]) for n, c in enumerate(CODES))
-    about = replace(ABOUT, languages=named, targets=design.tasks, config="name: big\n")
+    losses = [(50 * n, 3 / n) for n in range(1, 41)]
+    logs = [
+        Logged(view, title, seed, losses, [(2000 * n, 40.0 * n + seed) for n in (1, 2)], 33.3)
+        for view, title in (("before the target", "nli"), ("topics", "[]"), ("topics", "[nli]"))
+        for seed in design.seeds
+    ]
+    costs = (Cost("train", 12, 81.5, 1_234_567, 89_000_000),)
+    about = replace(ABOUT, languages=named, targets=design.tasks, config="name: big\n", logged=tuple(logs), costs=costs)
     return write_report(build(design, np.random.default_rng(1)), about, tmp_path_factory.mktemp("page"), QUICK)
 
 
@@ -109,6 +117,37 @@ def test_tooltips_come_by_pointer_touch_and_keyboard(tab: Tab, page: Path) -> No
     assert tab.run(f"{tip}.hidden")
     tab.run("document.querySelector('table.heat tr.recipe td').click()")
     assert tab.run(f"{tip}.textContent").startswith("[nli], mean: +")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_training_curves_are_drawn_for_the_chosen_target_and_told_in_words(tab: Tab, page: Path, width: int) -> None:
+    tab.open(page, width)
+    titles = "[...document.querySelectorAll('#curves figcaption')].map((one) => one.textContent)"
+    assert tab.run(titles) == ["nli"]
+    select = "document.querySelector('#views select')"
+    assert tab.run(f"[...{select}.options].map((one) => one.value)") == ["before the target", "topics"]
+    tab.run(f"{select}.value = 'topics'; {select}.dispatchEvent(new Event('change'))")
+    assert tab.run(titles) == ["[]", "[nli]"]
+    assert tab.run("[...document.querySelectorAll('.legend span')].map((one) => one.textContent)") == [
+        "seed 1", "seed 2", "seed 3"
+    ]  # fmt: skip
+    lines = (
+        "[...document.querySelectorAll('#curves figure')[1].querySelectorAll('path[stroke^=\"var(--c\"]:not(.dots)')]"
+    )
+    assert tab.run(f"{lines}.length") == 6, "a loss and a score for each seed"
+    assert tab.run(f"{lines}.every((one) => one.getTotalLength() > 50)")
+    assert tab.run("document.querySelectorAll('#curves [stroke-dasharray]').length") == 2
+    box = "document.querySelectorAll('#curves svg')[1].getBoundingClientRect()"
+    inside = "a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom"
+    boxes = f"const [a, b] = [one.getBoundingClientRect(), {box}]; return {inside}"
+    assert tab.run(f"{lines}.every((one) => {{ {boxes} }})")
+    tab.run("document.querySelectorAll('#curves figure')[1].focus()")
+    told = tab.run("document.getElementById('tip').textContent")
+    assert told == tab.run("document.querySelectorAll('#curves svg')[1].getAttribute('aria-label')")
+    assert told.startswith("[nli]: seed 1: loss 3 to 0.075, validation 81.0 at step 4000; seed 2: ")
+    assert told.endswith("majority baseline 33.3")
+    assert tab.run("document.documentElement.scrollWidth") <= width
+    assert tab.complaints == []
 
 
 def test_dark_and_light_differ_by_preference_and_by_the_switch_and_can_be_read(tab: Tab, page: Path) -> None:

@@ -14,20 +14,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from report_helpers import ABOUT, DESIGN, JOINT, QUICK, experiment, parsed
 from synthetic_scores import build
 
+from xstilts.core.errors import ConfigError
+from xstilts.core.scores import Score
 from xstilts.reports import analyse, plain_report, write_report
 from xstilts.reports.contents import contents
 from xstilts.reports.figures import shade, ticks
 from xstilts.reports.latex import text
+from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.reports.terminal import table as terminal_table
-from xstilts.stats.table import ScoreTable
+from xstilts.stats.table import COLUMNS, ScoreTable
 
 FILES = [
-    "estimates.csv", "forest.svg", "heatmap.svg", "index.html", "report.md", "scores.csv", "tables.tex",
-    "topics-accuracy-by-layer-centred.svg", "topics-accuracy-by-layer-raw.svg",
+    "estimates.csv", "forest.svg", "heatmap.svg", "index.html", "report.md", "scores.csv", "scores.parquet",
+    "tables.tex", "topics-accuracy-by-layer-centred.svg", "topics-accuracy-by-layer-raw.svg",
 ]  # fmt: skip
 
 
@@ -126,6 +130,43 @@ def test_the_csv_files_hold_the_scores_and_the_estimates(folder, analysis):
     ]  # fmt: skip
     assert float(gain["low"]) < float(gain["value"]) < float(gain["high"])
     assert gain["seeds"] == "1 2 3"
+
+
+def test_the_parquet_file_has_the_columns_and_rows_of_the_csv_file(folder, analysis):
+    table = pq.read_table(folder / "scores.parquet")
+    assert table.column_names == list(COLUMNS)
+    assert ScoreTable.of(Score(**row) for row in table.to_pylist()).scores == analysis.table.scores
+    ScoreTable(()).to_parquet(folder / "none")
+    empty = pq.read_table(folder / "none")
+    (folder / "none").unlink()
+    assert (empty.num_rows, empty.schema) == (0, table.schema)
+
+
+def test_figures_as_pdf_have_the_colours_and_words_of_the_svg_files(folder, tmp_path):
+    pytest.importorskip("cairosvg", reason="CairoSVG is not installed: pip install 'xstilts[pdf]'")
+    shutil.copytree(folder, tmp_path / "report")
+    made = write_pdfs(tmp_path / "report", converter())
+    assert [one.name for one in made] == [Path(name).stem + ".pdf" for name in FILES if name.endswith(".svg")]
+    assert all(one.read_bytes().startswith(b"%PDF-") for one in made)
+    if not (shutil.which("pdftotext") and shutil.which("pdftoppm") and shutil.which("rsvg-convert")):
+        pytest.skip("poppler and rsvg-convert compare PDF and SVG")
+    heatmap = tmp_path / "report/heatmap.pdf"
+    words = subprocess.run(["pdftotext", heatmap, "-"], check=True, capture_output=True, text=True).stdout
+    assert all(part in words for part in ("[nli]", "topics", "majority baseline", "\u2013"))
+    subprocess.run(["pdftoppm", "-png", "-r", "96", "-singlefile", heatmap, tmp_path / "pdf"], check=True)
+    subprocess.run(["rsvg-convert", folder / "heatmap.svg", "-o", tmp_path / "svg.png"], check=True)
+    image = pytest.importorskip("PIL.Image", reason="Pillow reads the pictures")
+    pdf, svg = (np.asarray(image.open(tmp_path / name).convert("RGB"), dtype=float) for name in ("pdf.png", "svg.png"))
+    assert np.abs(np.subtract(pdf.shape, svg.shape)).max() <= 1
+    tall, wide = np.minimum(pdf.shape, svg.shape)[:2]
+    pdf, svg = pdf[:tall, :wide], svg[:tall, :wide]
+    assert np.abs(pdf - svg).mean() < np.abs(255 - svg).mean() / 2, "another picture"
+
+
+def test_pdf_without_its_library_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cairosvg", None)
+    with pytest.raises(ConfigError, match=r"^--pdf needs CairoSVG and cairo \(.*\): pip install 'xstilts\[pdf\]'$"):
+        converter()
 
 
 def test_figures_are_well_formed_files_in_colours_of_their_own(folder):

@@ -139,6 +139,7 @@ def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
 
 
 def command(verb: str, name: object, data: Folders, sets: Sequence[str] = ()) -> str:
-    """The command line that repeats this one."""
+    """The command line that repeats this one; `name`: one, or a list."""
+    names = map(str, name) if isinstance(name, list) else [str(name)]
     folders = [word for folder in data or () for word in ("--data", str(folder))]
-    return shlex.join(["xstilts", verb, str(name), *folders, *(word for text in sets for word in ("--set", text))])
+    return shlex.join(["xstilts", verb, *names, *folders, *(word for text in sets for word in ("--set", text))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,11 @@ def lines(texts: Iterable[str]) -> None:
     """Print lines of text."""
     sys.stdout.write("".join(f"{text}\n" for text in texts))
     sys.stdout.flush()
+
+
+def terminal_width() -> int:
+    """Columns for tables with text: those of the terminal, from 80 to 100."""
+    return min(100, max(80, shutil.get_terminal_size().columns))
 
 
 def some(words: Iterable[str], between: str = ", ", most: int = 12) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines
+from xstilts.cli.output import lines, terminal_width
 from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
@@ -141,7 +140,7 @@ def run_experiment(
             if found:
                 from xstilts.reports import plain_report
 
-                text = plain_report(found[0], min(100, max(80, shutil.get_terminal_size().columns)))
+                text = plain_report(found[0], terminal_width())
             sys.stdout.write(f"\n{text}")
             known = "" if found else " (unchanged: nothing is new)"
             lines(["", f"{run.outcome.line} on {machine.device}", f"report: {folder / 'index.html'}{known}"])

@@ -1,4 +1,4 @@
-"""`xstilts scores`, `report`, `score` and `submission`: scores, official means, and predictions for a leaderboard."""
+"""`xstilts scores`, `report`, `score` and `submission`: scores, rankings, official means, predictions to submit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated, Any, NamedTuple
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import aligned, lines, show
+from xstilts.cli.leaderboard import show_leaderboard
+from xstilts.cli.output import aligned, lines, show, terminal_width
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.core.languages import meant
 from xstilts.data.examples import ParallelExample
@@ -20,10 +21,12 @@ from xstilts.evaluation.submission import SubmissionFile, write_submission
 from xstilts.expand import Cell
 from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
+from xstilts.reports import plain_comparison
+from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study
-from xstilts.session.results import Also, collect
+from xstilts.session.results import Also, collect, compare
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks import TASKS
@@ -35,7 +38,9 @@ SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed
 
 
 def scores(
-    file: opt.File,
+    file: Annotated[
+        Path | None, Argument(help="Experiment file (YAML), or a name. Default: rank all experiments of the store.")
+    ] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     task: Annotated[str | None, Option(help="Only scores of this task.")] = None,
@@ -45,17 +50,28 @@ def scores(
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Print every score of an experiment, with the signature of its protocol.
+    """Print every score of an experiment, or rank all experiments of a store.
+
+    With FILE, each score has the signature of its protocol. Without FILE, ranks
+    the recipes of all experiments in the store by target: mean zero-shot score
+    with its interval over seeds. Only rows with the same letter were measured
+    in the same way (languages, number of examples, split, metric, script).
 
     Examples:
       xstilts scores first.yaml --task xnli --language sw
       xstilts scores table1 --benchmark xtreme
+      xstilts scores --store runs
     """
     only = {"task": task, "language": (meant(language) or language) if language else None}
     wanted = {name: value for name, value in only.items() if value is not None}
     asked = benchmark_named(benchmark) if benchmark else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
+    if file is None:
+        if asked or language:
+            raise ConfigError(f"--{'benchmark' if asked else 'language'} needs a FILE: without one, all are ranked")
+        show_leaderboard(Store(store, must_exist=True), task, as_json)
+        return
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
@@ -73,7 +89,10 @@ def scores(
 
 
 def report(
-    file: opt.File,
+    files: Annotated[
+        list[Path],
+        Argument(help="Experiment file (YAML), or the name of one that comes with xstilts; several are compared."),
+    ],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
@@ -84,18 +103,34 @@ def report(
     diagnostics: Annotated[
         bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
     ] = False,
+    pdf: Annotated[
+        bool, Option("--pdf", help="Write the figures as PDF too (extra `pdf`: CairoSVG); they are SVG otherwise.")
+    ] = False,
 ) -> None:
-    """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
+    """Write the report from the results so far, or compare experiments.
+
+    Writes an HTML page, Markdown, LaTeX, CSV, Parquet and figures as SVG.
+    Several files are compared with the first: gains over each experiment's own
+    baseline, and differences where target, languages, split, metric and
+    examples are the same.
 
     Examples:
       xstilts report first.yaml --to report
       xstilts report first.yaml --diagnostics
+      xstilts report first.yaml second.yaml
     """
-    experiment, spec = load_study(file)
     asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
     also = [name for name, given in asked.items() if given]
-    command = opt.command("report", file, data) + "".join(f" --{name}" for name in also)
-    lines([str(write_report(experiment, store, to, data, command, spec, also))])
+    if also and len(files) > 1:
+        raise ConfigError(f"--{also[0]} shows examples of one experiment: name one FILE")
+    draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
+    command = opt.command("report", files, data) + "".join(f" --{name}" for name in also)
+    if len(files) > 1:
+        page, found = compare([one.experiment for one in loaded], store, to, data, command)
+        sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")
+    else:
+        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
+    lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 
 def score(

@@ -6,10 +6,13 @@ A runner may write it as a JSON object into `environment.json` of the stage's di
 
 from __future__ import annotations
 
+import json
 import platform
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,29 @@ def versions(names: Iterable[str]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def commit() -> dict[str, str]:
+    """The last commit that changed this package, if it runs from a git checkout or was installed from one.
+
+    `+changes` follows where files of the package differ from it.
+    """
+    folder = Path(__file__).parents[1]
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words, "--", "."], capture_output=True, text=True, check=False
+        )
+
+    try:
+        if found := git("log", "-1", "--format=%h").stdout.strip():
+            return {"xstilts_commit": found + "+changes" * bool(git("diff", "--quiet", "HEAD").returncode)}
+        installed = json.loads(distribution("xstilts").read_text("direct_url.json") or "{}")
+        found = installed.get("vcs_info", {}).get("commit_id", "")
+    except (OSError, PackageNotFoundError, ValueError):
+        return {}
+    return {"xstilts_commit": found} if found else {}
 
 
 def gather(directory: Path, inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

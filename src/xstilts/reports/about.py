@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from xstilts.reports.curves import Cost, Logged
 from xstilts.stats.benchmarks import Averages
 from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
@@ -58,6 +59,9 @@ class About:
         distances: what the distances of languages are; empty where they are not from `source`.
         validation: (backbone, recipe, target, seed) -> score on the target's validation data in `source`, 0 to 100.
         texts: (target, language) -> id -> text, of test examples, where the report may show them.
+        logged: what training runs logged, by step.
+        costs: what finished stages took, by kind.
+        inputs: rows of `inputs.csv`: the files that were read, with their checksums.
         selection: how phases were trained where the experiment left it open, and which of their weights were kept.
     """
 
@@ -88,6 +92,9 @@ class About:
     distances: str = ""
     validation: Mapping[tuple[str, str, str, int], float] = field(default_factory=dict)
     texts: Callable[[str, str], Mapping[str, str]] | None = None
+    logged: tuple[Logged, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    inputs: tuple[Mapping[str, str], ...] = ()
 
     def language(self, code: str) -> Named:
         return next((one for one in self.languages if one.key == code), Named(code))

@@ -8,7 +8,8 @@ from typing import Literal
 
 from xstilts.reports.about import About
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Section
-from xstilts.reports.cells import Table
+from xstilts.reports.cells import Table, count
+from xstilts.reports.curves import cost_table
 from xstilts.reports.diagnostics import EXPLAINED, diagnostics
 from xstilts.reports.figures import curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, verdict
@@ -20,7 +21,7 @@ from xstilts.reports.study import Study, answer, background, claims_table, drawn
 from xstilts.reports.tables import intermediate_table, language_table, main_table, official_table
 
 Question = Callable[[Analysis, Section], Answer | None]
-Kind = Literal["paragraph", "list", "code", "codes", "table", "gains", "languages", "figure", "file"]
+Kind = Literal["paragraph", "list", "code", "codes", "table", "gains", "languages", "figure", "file", "curves"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,11 @@ class Block:
 
     Attributes:
         kind: `codes` are lines of code, `gains` a table that the page colours, `languages` tables that it shows as one,
-            `file` a figure that the page does not show.
+            `file` a figure that the page does not show, `curves` charts that the page alone shows.
         items: words: one paragraph, the items of a list, or a text to copy.
         title: of a figure; of a table, under which it is folded away.
         file: name of a figure's file.
+        own: left out of a study's page in docs, beside which no files stand.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Block:
     title: str = ""
     file: str = ""
     svg: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("official", "Official means", [_table([official_table(analysis)])]),
         ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
+        ("training", "Training and costs", _training(about)),
         ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
         ("limitations", "Limitations", [_list(limits or ["No limitations are listed."])]),
         ("reproduce", "How to reproduce", _reproduce(about)),
@@ -187,7 +191,16 @@ def _curves(table: Table) -> Block:
     return Block("figure", title=table.name, file=file_name(table.name), svg=curves(table))
 
 
+def _training(about: About) -> Iterable[Block]:
+    if about.logged:
+        yield Block("curves", own=True)
+    if (table := cost_table(about.costs)) is not None:
+        yield Block("table", tables=(table,), own=True)
+
+
 def _reproduce(about: About) -> list[Block]:
     varied = f"; they vary {about.seed_means}" if about.seed_means else ""
     facts = [f"xstilts {about.version}", f"Seeds: {', '.join(map(str, about.seeds))}{varied}.", *about.facts]
-    return [*(Block("code", (text,)) for text in (about.command, about.config) if text), _list(facts)]
+    codes = (Block("code", (text,)) for text in (about.command, about.config) if text)
+    said = f"Checksums of the {count(len({row['file'] for row in about.inputs}), 'file')} that were read: inputs.csv."
+    return [*codes, _list(facts), *([Block("paragraph", (said,), own=True)] if about.inputs else [])]

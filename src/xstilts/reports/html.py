@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Finding, Section
 from xstilts.reports.contents import Contents
+from xstilts.reports.curves import charts, left_out
 from xstilts.reports.figures import asset, shades
 from xstilts.stats.estimates import Estimate
 
@@ -60,7 +61,10 @@ def data(analysis: Analysis) -> dict[str, Any]:
         }
         for section in analysis.sections
     ]
+    drawn, absent = charts(about.logged)
     return {
+        "charts": drawn,
+        "absent": left_out(absent) if absent else "",
         "languages": [[one.key, one.label, one.note, one.script] for one in codes],
         "tasks": targets,
         "headed": [target or "mean" for target in headed],

@@ -15,11 +15,12 @@ _CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=t
 
 
 def report(found: Contents, only_lead: bool = False) -> str:
-    """The whole report. `only_lead`: no figure but the first ones stand beside it."""
+    """The whole report. `only_lead`: no files but the first figures stand beside it."""
     parts = [f"# {plain(found.title)}", plain(found.question), *(f"**{plain(one)}**" for one in found.answer)]
     parts += [_bullets(found.said), *map(_block, found.lead)]
     for chapter in found.chapters:
-        parts += [f"## {chapter.title}", *(_block(b) for b in chapter.blocks if not (only_lead and b.svg))]
+        shown = [block for block in chapter.blocks if not (only_lead and (block.svg or block.own))]
+        parts += [f"## {chapter.title}", *map(_block, shown)] if shown else []
     return without_tags("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -28,6 +29,8 @@ def _block(block: Block) -> str:
         return f"![{plain(block.title)}]({block.file})"
     if block.tables:
         return "\n\n".join([*([f"{plain(block.title)}:"] if block.title else []), *map(table, block.tables)])
+    if block.kind == "curves":
+        return ""
     if block.kind == "code":
         return f"```\n{block.items[0]}\n```"
     if block.kind == "codes":

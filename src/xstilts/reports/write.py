@@ -8,7 +8,7 @@ from pathlib import Path
 from xstilts.core.files import write_text
 from xstilts.reports.about import About
 from xstilts.reports.analysis import Analysis, analyse
-from xstilts.reports.contents import contents
+from xstilts.reports.contents import Contents, contents
 from xstilts.reports.diagnostics import bucket_rows
 from xstilts.reports.figures import literal
 from xstilts.reports.html import page
@@ -21,6 +21,7 @@ from xstilts.stats.table import ScoreTable, csv_text
 
 FILES = {
     "scores.csv": "every score, one per line, with its signature",
+    "scores.parquet": "the same as Parquet, with the same columns",
     "estimates.csv": "every mean and difference with interval and p values",
     "report.md": "this report as Markdown",
     "tables.tex": "its tables as LaTeX (booktabs)",
@@ -39,18 +40,27 @@ def write_report(table: ScoreTable, about: About, directory: Path, options: Repl
 
 def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
     """Write the report of estimates that are already computed, and of a study."""
-    found = contents(analysis, study)
+    return write_contents(contents(analysis, study), directory)
+
+
+def write_contents(found: Contents, directory: Path) -> Path:
+    """Write a page with all files beside it; returns the page's path."""
+    analysis, listed = found.analysis, dict(FILES)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))
+        listed[figure.file] = figure.title
     rows = list(gain_rows(analysis))
     analysis.table.to_csv(directory / "scores.csv")
+    analysis.table.to_parquet(directory / "scores.parquet")
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
+    if analysis.about.inputs:
+        write_text(directory / "inputs.csv", csv_text(list(analysis.about.inputs[0]), map(dict, analysis.about.inputs)))
+        listed["inputs.csv"] = "the data and model files that were read, with their checksums"
     write_text(directory / "report.md", report(found))
     write_text(directory / "tables.tex", tables(found))
-    buckets = list(bucket_rows(analysis))
-    if buckets:
+    if buckets := list(bucket_rows(analysis)):
         write_text(directory / "diagnostics.csv", csv_text(list(buckets[0]), buckets))
-    listed = {**FILES, **(BY_BUCKET if buckets else {}), **{figure.file: figure.title for figure in found.figures()}}
+        listed |= BY_BUCKET
     write_text(directory / "index.html", page(found, listed))
     return directory / "index.html"
 

@@ -21,6 +21,8 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
 from xstilts.session.grid import Grid
+from xstilts.session.training import costs, inputs, logged
+from xstilts.stages.run import PACKAGES
 from xstilts.stages.selection import in_words, in_words_by_default
 from xstilts.stages.translations import words_for
 from xstilts.stats.benchmarks import Averages, averages
@@ -73,6 +75,9 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         facts=_facts(records),
         distances=("" if experiment.source != "en" else MADE_DISTANCES if micro else DISTANCES),
         validation=judged(grid, store),
+        logged=logged(grid, store),
+        costs=costs(records),
+        inputs=inputs(grid.stages),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
 
@@ -84,9 +89,9 @@ def _note(spec: BackboneSpec) -> str:
 def _facts(records: Sequence[Record]) -> tuple[str, ...]:
     """The environment of finished stages, and the time that computing them took."""
     facts = []
-    for name in ("processor", "device", "python", "torch", "transformers"):
+    for name in ("xstilts_commit", "processor", "machine", "device", "python", *PACKAGES):
         values = dict.fromkeys(str(one.environment[name]) for one in records if name in one.environment)
-        facts += [f"{name}: {', '.join(values)}"] if values else []
+        facts += [f"{name.replace('_', ' ')}: {', '.join(values)}"] if values else []
     minutes: dict[str, float] = {}
     for record in records:
         minutes[record.kind] = minutes.get(record.kind, 0.0) + record.seconds / 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from xstilts.evaluation.score import score_files
 from xstilts.expand import Cell
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
-from xstilts.reports import Analysis, analyse, plain_report, write_analysis
+from xstilts.reports import Analysis, analyse, plain_report, write_analysis, write_contents
+from xstilts.reports.comparison import Comparison, Side, comparison_contents
+from xstilts.reports.comparison import compare as compare_sides
 from xstilts.reports.diagnostics import diagnose
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
@@ -75,12 +78,42 @@ def report(
             by properties of the examples.
     """
     place = Store(Path(store), must_exist=True)
-    folder = report_folder(experiment, place.root) if to is None else Path(to)
-    if folder.exists() and not folder.is_dir():
-        raise XstiltsError(f"{folder} is a file: name a folder with --to")
-    command = command or f"xstilts report {experiment.file or experiment.name}"
-    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, also)
+    folder = _folder(report_folder(experiment, place.root) if to is None else Path(to))
+    grid, file = grid_of(experiment, place, data), experiment.file
+    name = str(file.relative_to(Path.cwd()) if file and file.is_relative_to(Path.cwd()) else file or experiment.name)
+    folders = [word for one in grid.data for word in ("--data", str(one))]
+    ran = shlex.join(["xstilts", "run", name, *folders])
+    write_report_of(grid, place, f"{ran}\n{command or f'xstilts report {name}'}", folder, spec, also)
     return folder / "index.html"
+
+
+def compare(
+    experiments: Sequence[Experiment],
+    store: Path | str = "runs",
+    to: Path | str | None = None,
+    data: Data = None,
+    command: str = "",
+) -> tuple[Path, Comparison]:
+    """Write a page that compares experiments of a store with the first of them. Returns its path and the numbers.
+
+    Args:
+        to: folder; default: `reports/NAME-NAME` in the store. Other arguments and errors as for `report`.
+
+    Raises:
+        XstiltsError: see `reports.comparison.compare`.
+    """
+    place = Store(Path(store), must_exist=True)
+    folder = _folder(place.root / "reports" / "-".join(one.name for one in experiments) if to is None else Path(to))
+    grids = [grid_of(experiment, place, data) for experiment in experiments]
+    tables = [collect(grid.cells, place) for grid in grids]
+    found = compare_sides([Side(t, describe(grid, t, command, place)) for grid, t in zip(grids, tables, strict=True)])
+    return write_contents(comparison_contents(found), folder), found
+
+
+def _folder(to: Path) -> Path:
+    if to.exists() and not to.is_dir():
+        raise XstiltsError(f"{to} is a file: name a folder with --to")
+    return to
 
 
 def write_report_of(

@@ -6,6 +6,8 @@ import importlib
 import os
 import shutil
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from xstilts.core.errors import StageError
 from xstilts.core.files import link, read_json, read_object, write_json
@@ -26,19 +28,31 @@ def run_stage(job: Job) -> None:
     getattr(importlib.import_module(module), function)(job)
     if kind.models:
         found = environment.together([before, read_object(directory / environment.FILE)])
-        found |= environment.versions(PACKAGES) | (_device(job) if kind.computes else {})
+        found |= environment.versions(PACKAGES) | environment.commit() | (_device(job) if kind.computes else {})
         write_json(directory / environment.FILE, found)
 
 
+def _machine() -> str:
+    """`Intel(R) Xeon(R) ..., 16 cores, 126 GiB`; where the system does not tell, without model or memory."""
+    words = [f"{os.cpu_count()} cores"]
+    with suppress(OSError, ValueError, AttributeError):
+        words.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB")
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        words[:0] = [line.partition(": ")[2] for line in lines if line.startswith("model name")][:1]
+    return ", ".join(words)
+
+
 def _device(job: Job) -> dict[str, str]:
-    """The device that a stage computed on, and the processor's instruction set or the GPU's name where torch knows."""
+    """The machine and device of a stage, and the processor's instruction set or the GPU's name where torch knows."""
     device, torch = job.machine.device.partition(":")[0], sys.modules.get("torch")
+    found = {"device": device, "machine": _machine()}
     if torch is None:  # a program of the user's computed
-        return {"device": device}
+        return found
     if device == "cpu":
-        return {"device": device, "processor": torch.backends.cpu.get_cpu_capability()}
+        return {**found, "processor": torch.backends.cpu.get_cpu_capability()}
     known = device == "cuda" and torch.cuda.is_initialized()
-    return {"device": device, **({"processor": torch.cuda.get_device_name(job.machine.device)} if known else {})}
+    return {**found, **({"processor": torch.cuda.get_device_name(job.machine.device)} if known else {})}
 
 
 def run_world(job: Job) -> None:

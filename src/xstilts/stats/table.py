@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,14 +144,24 @@ class ScoreTable:
         return {key: ScoreTable(tuple(rows)) for key, rows in parts.items()}
 
     def targets(self) -> ScoreTable:
-        """Main values of target tasks, without the validation scores of tasks that have test scores."""
+        """Main values of target tasks, without the validation scores of tasks that have test scores of the backbone."""
         rows = [row for row in self.rows if row.score.role == "target" and row.score.main]
-        tested = {row.score.task for row in rows if row.score.split == "test"}
-        return ScoreTable(tuple(r for r in rows if r.score.split == "test" or r.score.task not in tested))
+        tested = {(row.score.task, row.score.backbone) for row in rows if row.score.split == "test"}
+        kept = (r for r in rows if r.score.split == "test" or (r.score.task, r.score.backbone) not in tested)
+        return ScoreTable(tuple(kept))
 
     def to_csv(self, path: Path) -> None:
         """One score per line under a heading, without examples."""
         write_text(path, csv_text(COLUMNS, (score.row() for score in self.scores)))
+
+    def to_parquet(self, path: Path) -> None:
+        """One score per row with the columns of `to_csv`, without examples."""
+        import pyarrow as pa  # takes longer than all else here
+        import pyarrow.parquet as pq
+
+        kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        schema = pa.schema([(name, kinds[kind]) for name, kind in get_type_hints(Score).items()])
+        pq.write_table(pa.Table.from_pylist([score.row() for score in self.scores], schema), path)
 
 
 def csv_text(columns: Collection[str], rows: Iterable[dict[str, Any]]) -> str:

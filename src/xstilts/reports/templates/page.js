@@ -1,4 +1,4 @@
-// The answer, the plots and the tables need no script. This adds languages that sort and filter, tooltips, themes, copying.
+// The answer, the plots and the tables need no script. This adds languages that sort and filter, curves, tooltips, themes, copying.
 const data = JSON.parse(document.getElementById("data").textContent);
 const make = (tag, fields = {}, ...children) => {
   const one = Object.assign(document.createElement(tag), fields);
@@ -189,6 +189,66 @@ data.models.forEach((model, number) => {
   }));
   reachable(table);
 });
+
+// Training: a chart for each recipe or phase of the view, with a curve per seed; those of a target share their scales.
+const curves = document.getElementById("curves");
+const views = [...new Set(data.charts.map((chart) => chart.view))];
+const three = (value) => String(Number(value.toPrecision(3)));
+const known = (line) => line.filter(([, value]) => value !== null);
+const extent = (lines, more = []) => {
+  const values = [...lines.flatMap((line) => known(line).map(([, value]) => value)), ...more.filter((value) => value !== null)];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low < high ? [low, high] : [low - 0.5, high + 0.5];
+};
+const order = [...new Set(data.charts.flatMap((chart) => chart.seeds))].sort((a, b) => a - b);
+const colour = (seed) => `var(--c${order.indexOf(seed) % 6})`;
+const panel = (name, top, seeds, lines, [low, high], x, show, chance = null) => {
+  const y = (value) => (top + (66 * (high - value)) / (high - low)).toFixed(1);
+  const level = (value, look) => `<path d="M40 ${y(value)}H272" ${look}/>`;
+  const rules = [low, high].map((value) => `${level(value, 'stroke="var(--rule)"')}<text x="35" y="${Number(y(value)) + 4}" text-anchor="end">${show(value)}</text>`);
+  const drawn = lines.map((line, number) => {
+    const look = `stroke="${colour(seeds[number])}"`;
+    const places = known(line).map(([step, value]) => `${x(step)} ${y(value)}`);
+    const dots = places.length > 30 ? "" : places.map((at) => `M${at}h0`).join("");
+    return places.length ? `<path d="M${places.join("L")}" ${look}/><path d="${dots}" ${look} class="dots"/>` : "";
+  });
+  return `<text x="40" y="${top - 7}">${name}</text>${rules.join("")}${chance === null ? "" : level(chance, 'stroke="var(--dim)" stroke-dasharray="4 3"')}${drawn.join("")}`;
+};
+const charted = (chart, beside) => {
+  const last = Math.max(...beside.flatMap((one) => [...one.steps.slice(-1), ...one.scores.flat().map(([step]) => step)]));
+  const x = (step) => (40 + (232 * step) / last).toFixed(1);
+  const loss = (one) => one.loss.map((values) => values.map((value, at) => [one.steps[at], value]));
+  const scored = chart.scores.some((line) => line.length);
+  const bottom = scored ? 186 : 86;
+  const told = chart.seeds.map((seed, at) => {
+    const [all, scores] = [known(loss(chart)[at]), chart.scores[at]];
+    return `seed ${seed}: ${all.length ? `loss ${three(all[0][1])} to ${three(all.at(-1)[1])}` : "no loss"}${scores.length ? `, validation ${points(scores.at(-1)[1])} at step ${scores.at(-1)[0]}` : ""}`;
+  });
+  const text = `${chart.title}: ${told.join("; ")}${chart.majority === null ? "" : `; majority baseline ${points(chart.majority)}`}`;
+  const figure = make("figure", { tabIndex: 0 }, make("figcaption", { textContent: chart.title }));
+  figure.dataset.tip = text;
+  figure.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 280 ${bottom + 20}" role="img">${panel("loss", 22, chart.seeds, loss(chart), extent(beside.flatMap(loss)), x, three)}${
+    scored ? panel("validation score", 120, chart.seeds, chart.scores, extent(beside.flatMap((one) => one.scores), beside.map((one) => one.majority)), x, points, chart.majority) : ""
+  }<text x="40" y="${bottom + 14}">0</text><text x="272" y="${bottom + 14}" text-anchor="end">${last} steps</text></svg>`);
+  figure.querySelector("svg").setAttribute("aria-label", text);
+  return figure;
+};
+const drawCurves = (view) => {
+  const beside = data.charts.filter((chart) => chart.view === view);
+  const shared = !view.endsWith("before the target");
+  const legend = make("p", { className: "legend" }, make("b", { textContent: view }), ...order.map((seed) => {
+    const word = make("span", { textContent: `seed ${seed}` });
+    word.style.borderColor = colour(seed);
+    return word;
+  }), data.absent);
+  curves.replaceChildren(legend, ...beside.map((chart) => charted(chart, shared ? beside : [chart])));
+};
+if (curves) {
+  const select = make("select", {}, ...views.map((view) => new Option(view)));
+  select.addEventListener("change", () => drawCurves(select.value));
+  document.getElementById("views").append(make("label", {}, "Training", select));
+  drawCurves(views[0]);
+}
 
 // Copy, theme, print.
 for (const block of document.querySelectorAll("[data-copy]")) {
