@@ -97,7 +97,8 @@ class ColumnReader:
             problem = f"columns of words and tags have numbers here (`columns: {{{field}: 2}}`), not names"
             raise DataError(problem, path)
         for count, sentence in enumerate(sentences(path, columns), start=1):
-            words, tags = [], []
+            words: list[str] = []
+            tags: list[str] = []
             for line, fields in sentence:
                 word, tag = (fields[number - 1] for number in columns)
                 if not words and count == 1 and word.lower() in _HEADER[0] and tag.lower() in _HEADER[1]:

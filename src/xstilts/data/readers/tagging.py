@@ -199,13 +199,16 @@ def _columns(
 ) -> Placed:
     """Word, separator, tag; a file of words alone may have its gold withheld. The id is the sentence's number."""
     columns = 0 if may_be_withheld else 2
-    lines = [line for line in lines_of(path) if line] if may_be_withheld else []
-    if lines and all(line.rpartition(" ")[2] in labels and " " in line and separator not in line for line in lines):
-        raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, 1)
     for number, block in enumerate(blocks(path), start=1):
         words, tags = [], []
         for line, text in block:
             fields = text.split(separator)
+            if (
+                not columns
+                and len(fields) == 1
+                and all(" " in one and one.split(" ")[-1] in labels for one in _filled(path))
+            ):
+                raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, line)
             columns = columns or len(fields)
             if len(fields) != columns or columns > 2:
                 raise DataError(f"expected {counted(min(columns, 2), 'column')}, found {len(fields)}", path, line)
@@ -215,6 +218,10 @@ def _columns(
             if columns == 2:
                 tags.append(one_of(fields[1], labels, path, line))
         yield block[0][0], TaggedExample(str(number), tuple(words), tuple(tags) if columns == 2 else None)
+
+
+def _filled(path: Path) -> Iterator[str]:
+    return (text for block in blocks(path) for _, text in block)
 
 
 def _word(form: str, path: Path, line: int) -> str:
