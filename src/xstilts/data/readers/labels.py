@@ -179,7 +179,7 @@ def found_in(
     names, rows = dict(sorted(labels.items())), seen["rows"]
     notes = _notes_on(names, cleaned, tagged) if named else []
     if names and (never := [label for label in known if label not in names]):
-        notes.append(f"no row has the label {_few(never)}")
+        notes.append(f"no row has the label{'s' * (len(never) > 1)} {_few(never)}")
     if classes and len(names) == 1 and rows >= _MANY and not seen["withheld"]:
         notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
     notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
