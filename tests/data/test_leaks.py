@@ -55,9 +55,22 @@ def test_a_letter_and_its_marks_may_be_written_in_two_ways(form: Literal["NFC", 
     assert find_leaks([training], [test]).ids == ("b",)
 
 
-def test_texts_of_a_few_words_are_not_looked_at() -> None:
+def test_texts_of_a_few_words_are_no_leaks_of_long_ones() -> None:
     found = find_leaks([text("a", "yes it is")], [text("b", "yes it is"), text("c", SHORT)])
     assert (found.ids, found.examples) == ((), 1)
+
+
+def test_an_example_of_a_few_words_leaks_as_a_whole() -> None:
+    training = [text("a", "Yes, it IS"), text("b", "no", "it is"), text("c", "...")]
+    test = [
+        text("same", "yes it is"),
+        text("pair", "No!", "It is."),
+        text("half", "no"),
+        text("empty", "!"),
+        text("long", SHORT),
+    ]
+    found = find_leaks(training, test)
+    assert (found.ids, found.examples, found.repeated) == ((), 1, ("pair", "same"))
 
 
 def test_text_without_blanks_is_compared_by_characters() -> None:

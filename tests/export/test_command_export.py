@@ -23,6 +23,7 @@ from xstilts.export.forms import difference, our_logits, sample_features, their_
 from xstilts.export.write import export
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.stages.describe import lineage
 from xstilts.stages.models import chain, open_backbone, open_head
 from xstilts.training.model import HeadSpec
 
@@ -115,6 +116,13 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(
     assert code == 2
     assert err.startswith(f"error: {message.replace('KEY', world.model('micro_topic').key)}")
     assert list(to.parent.iterdir()) == []
+
+
+def test_a_bare_model_is_exported_as_vectors_alone(world: World, typed: Typed, to: Path) -> None:
+    *_, start = lineage(world.model("micro_topic"))
+    code, _, err = typed("export", start.key, "--as", "transformers", "--to", to, "--store", world.store)
+    assert code == 2
+    assert err.startswith("error: --as transformers writes a head, and this model has none")
 
 
 def test_a_folder_in_use_and_a_stage_without_model_are_refused(world: World, typed: Typed, tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ PAIRS: dict[str, Pair] = {
     ),
 }
 WITHOUT_LINE = re.compile(
-    r"is empty$|holds no |gold labels are |gold is withheld|no predictions for the "
-    r"|ids are not in "
-    r"|\d+ (labels|indices|sentences|tags), but \d+ in "
+    r"is empty$|holds no |gold labels are |gold is withheld|not one id of the|no predictions for the "
+    r"|ids? (is|are) not in |is one JSON |the numbers (count|follow) "
+    r"|\d+ (labels?|index|indices|sentences?), but \d+ in "
 )
 """Faults of whole files of lines, or of ids that two files do not share."""
 

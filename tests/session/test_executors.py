@@ -78,7 +78,7 @@ def test_slurm_is_told_how_many_and_on_what(monkeypatch: pytest.MonkeyPatch) -> 
     assert needs_of(machine)["train"] == Needs(1, 8)
     assert threads_of(Machine("cpu", executor="slurm", threads=2)) == 2
     for device in ("auto", "cuda:1"):
-        with pytest.raises(ConfigError, match=f"--device {device} with --executor slurm: say what its machines"):
+        with pytest.raises(ConfigError, match=f"--device {device} with --executor slurm: give the device of its machines"):
             check_device(Machine(device, executor="slurm"))
 
 

@@ -127,3 +127,22 @@ def test_the_usual_data_is_whole_by_the_manifest(data_dir: Path) -> None:
     assert result["xnli", "test", "de"].rows == 5010
     assert result["panx", "test", "yo"].status == "withheld"
     assert result["squad_shifts", "test", "en"].status == "part"
+
+
+def test_copies_of_other_languages_or_splits_are_noted(tmp_path: Path) -> None:
+    path = xcopa(tmp_path, 100)
+    assert found(tmp_path, "xcopa")["xcopa", "validation", "sw"].note == ""
+    twin = tmp_path / "xcopa/data/it/val.it.jsonl"
+    twin.parent.mkdir()
+    twin.write_bytes(path.read_bytes())
+    notes = [finding.note for finding in found(tmp_path, "xcopa").values() if finding.note]
+    assert notes == [f"{path} has the same content as {twin} (validation, it): is one of them in the wrong place?"]
+
+
+def test_two_equal_sides_are_noted(tmp_path: Path) -> None:
+    for side, lines in (("deu", ["ja", "nein"]), ("eng", ["yes", "no"])):
+        path = put(tmp_path, f"tatoeba/v1/tatoeba.deu-eng.{side}", lines)
+    assert found(tmp_path, "tatoeba")["tatoeba", "test", "de"].note == ""
+    put(tmp_path, "tatoeba/v1/tatoeba.deu-eng.deu", ["yes", "no"])
+    assert "both sides of all pairs are the same text" in found(tmp_path, "tatoeba")["tatoeba", "test", "de"].note
+    assert path.is_file()

@@ -331,7 +331,8 @@ def test_leaks_between_training_and_test_data_are_found_and_reported(tmp_path: P
     shutil.copy(root / "nli" / "test-en.tsv", root / "nli" / "train-en.tsv")
     leaky = Expansion(experiment, root)
     run(leaky.checks(), store)
-    first, last = leaks_found(leaky.checks(), Store(store))
+    first, short, last = leaks_found(leaky.checks(), Store(store))
+    assert "test examples of micro_nli that have only very short texts are also training examples" in short
     assert first.startswith(
         "Leak: 14 of the 14 test examples of micro_nli with a long enough text (100.0%) share thirteen words"
     )

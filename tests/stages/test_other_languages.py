@@ -52,7 +52,8 @@ def test_a_language_that_a_task_names_is_trained_on_and_scored(root: Path, tmp_p
 def test_files_that_are_left_aside_are_said(root: Path) -> None:
     def said(languages: list[str] | None) -> list[str]:
         made = experiment(languages)
-        return notices(made, Grid.of(made, root), root)
+        lines = notices(made, Grid.of(made, root), root)
+        return [line for line in lines if not line.startswith("the same content")]  # one file is both splits here
 
     assert said(None) == ["said is read without the files for chr (name it under `languages`), swa (here: sw)"]
     assert said(["en", "chr"]) == []

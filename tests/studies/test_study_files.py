@@ -60,7 +60,7 @@ def write(folder: Path, text: str, name: str = "sizes") -> Path:
         ("      citation: someone", "      citation: nobody", 16, "unknown reference 'nobody': known: someone"),
         ('      test: {recipe: "[micro_nli]", is: above}\n', "", 14, "give either `test`, or `untested`"),
         ("  cost: a minute", "  cost: a minute\n  groups: {x: micro_topi}", 12, "unknown target 'micro_topi'"),
-        ("  cost: a minute", "  cost: a minute\n  groups: {x: []}", 12, "groups.x: Value should have at least 1 item"),
+        ("  cost: a minute", "  cost: a minute\n  groups: {x: []}", 12, "groups.x: give at least 1 of them"),
         ("is: above", "is: above, each: recipe, at_least: 3", 17, "`at_least: 3` of 1: it counts recipes"),
         (
             "is: above",

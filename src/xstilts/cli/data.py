@@ -127,7 +127,7 @@ def _folder(given: Sequence[Path] | None) -> Path:
 
 
 def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
-    """One line for one split of one task, and one for each problem of a damaged file."""
+    """One line for one split of one task, and one for each problem of a damaged file and each note."""
     first, whole = findings[0], [one for one in findings if one.status not in ("missing", "damaged")]
     notes = [f"{len(whole)} of {len(findings)} languages" if len(findings) > 1 else first.status]
     rows, official = sum(one.rows or 0 for one in whole), sum(one.official or 0 for one in whole)
@@ -138,8 +138,9 @@ def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
         codes = [one.language for one in findings if one.status == status]
         if codes and len(findings) > 1:
             notes.append(f"{words}: {some(codes, ' ')}")
-    problems = dict.fromkeys(f"  damaged: {one.problem}" for one in findings if one.problem)
-    return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *problems]
+    problems = [f"  damaged: {one.problem}" for one in findings if one.problem]
+    problems += [f"  note: {one.note}" for one in findings if one.note]
+    return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *dict.fromkeys(problems)]
 
 
 def _follow(events: Iterator[Bytes | Fetched], task: Task) -> None:

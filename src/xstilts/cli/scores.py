@@ -26,6 +26,7 @@ from xstilts.reports.pdf import converter, write_pdfs
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study
+from xstilts.session.reads import changed_files
 from xstilts.session.results import Also, collect, compare
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
@@ -75,7 +76,8 @@ def scores(
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
-    sys.stderr.writelines(f"note: {line}\n" for line in remarks(place.records(grid.stages)))
+    changed = filter(None, [changed_files(grid.stages, place)])
+    sys.stderr.writelines(f"note: {line}\n" for line in [*changed, *remarks(place.records(grid.stages))])
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return
@@ -145,8 +147,9 @@ def score(
 
     Gold is the official file of the data set, or a label file of XTREME.
     Predictions are JSON lines with id and prediction, or in the form of an
-    XTREME submission. Files may be compressed (gzip, bzip2, xz, zstd, zip) or
-    pipes; - is standard input.
+    XTREME submission. Ids are those of gold; if gold has none, they count its
+    rows. Files may be compressed (gzip, bzip2, xz, zstd, zip) or pipes; - is
+    standard input.
 
     Examples:
       xstilts score xnli --language sw --gold test.tsv --predictions out.jsonl

@@ -17,6 +17,7 @@ from xstilts.core.errors import StoreError
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed, remembered_stages
 from xstilts.session.loading import load
+from xstilts.session.reads import changed_files
 from xstilts.session.why import Described, Known, Running, running
 
 
@@ -46,7 +47,10 @@ def status(
         watch(place, graph, file is not None, every, as_json)
         return
     now, seconds, total, sizes = running(place), defaultdict[str, list[float]](list), Counter[str](), dict[str, int]()
-    stages = {} if file is None else {stage.key: stage.kind for stage in grid_of(load(file), place, data).stages}
+    asked = [] if file is None else grid_of(load(file), place, data).stages
+    stages = {stage.key: stage.kind for stage in asked}
+    if changed := changed_files(asked, place):
+        sys.stderr.write(f"note: {changed}\n")
     for record in place.stages():
         if file is None or record.key in stages:
             seconds[record.kind].append(record.seconds)

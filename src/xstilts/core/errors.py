@@ -26,9 +26,9 @@ def shown(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], _SECRET.sub("***", line))
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class XstiltsError(ValueError):
@@ -56,8 +56,9 @@ class UnknownName(XstiltsError):
         self, kind: str, asked: str, known: Iterable[str], lists: str = "xstilts list", more: str = "", hint: str = ""
     ) -> None:
         names = sorted(known)
-        if near := difflib.get_close_matches(asked, names, n=3, cutoff=0.5):
-            hint = hint or f"did you mean {' or '.join(near)}?"
+        small = {name.lower(): name for name in reversed(names)}
+        if near := difflib.get_close_matches(asked.lower(), small, n=3, cutoff=0.5):
+            hint = hint or f"did you mean {' or '.join(small[name] for name in near)}?"
         elif len(names) <= 12:
             hint = hint or f"known: {', '.join(names) or 'none'}"
         named = asked if len(asked) <= 100 else f"{asked[:100]}..."

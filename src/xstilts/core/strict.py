@@ -2,9 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,20 @@ class Lines:
         return next((self.places[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.places), None)
 
 
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "lr": ("learning_rate",),
+    **dict.fromkeys(("bs", "batch", "train_batch_size"), ("batch_size",)),
+    **dict.fromkeys(("max_len", "max_seq_length", "max_seq_len"), ("max_length",)),
+    **dict.fromkeys(("wd", "decay"), ("weight_decay",)),
+    **dict.fromkeys(("model", "models", "encoder"), ("backbones", "source")),
+    **dict.fromkeys(("dataset", "datasets", "data"), ("tasks", "files")),
+    **dict.fromkeys(("num_epochs", "num_train_epochs"), ("epochs",)),
+    **dict.fromkeys(("max_steps", "num_steps"), ("steps",)),
+    **dict.fromkeys(("intermediate", "intermediate_tasks"), ("recipes",)),
+}
+"""Names of keys in other programs -> ours, one for each place."""
+
+
 class Strict(BaseModel):
     """A model of an experiment file: frozen, and unknown keys are errors."""
 
@@ -42,12 +57,48 @@ class Strict(BaseModel):
         if field := cls.short.get(type(values)):
             return {field: values}
         names = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in values if isinstance(values, dict) else ():
+        if not isinstance(values, dict | cls):
+            raise mistake(f"give {cls._forms(names, values)} (found: {values!r:.100})")
+        if not isinstance(values, dict):
+            return values
+        for key in values:
             if key not in names:
-                near = difflib.get_close_matches(str(key), names, n=1)
+                near = [name for name in ALIASES.get(str(key).lower(), ()) if name in names]
+                near = near or difflib.get_close_matches(str(key).lower(), names, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
                 raise PydanticCustomError("unknown_key", "{hint}", {"hint": hint, "key": [key]})
+        for name in _numbers(cls):
+            if _has_bool(values.get(name)):
+                raise mistake(f"`{name}` is a number, and YAML reads the value as true or false", name)
         return values
+
+    @classmethod
+    def _forms(cls, names: Sequence[str], value: Any) -> str:
+        """What may stand for this model in a file."""
+        several = cls.short.get(list)
+        if isinstance(value, str) and several:
+            return f"a list of {several}, as in [{value}]"
+        forms = ["a name"] * (str in cls.short) + [f"a list of {several}"] * bool(several)
+        return " or ".join([*forms, f"keys with values (keys: {', '.join(names[:6])}{' ...' * (len(names) > 6)})"])
+
+
+@cache
+def _numbers(model: type[Strict]) -> tuple[str, ...]:
+    """The fields that hold numbers, and neither truth values nor any value."""
+    kinds = {name: set(_kinds(field.annotation)) for name, field in model.model_fields.items()}
+    return tuple(name for name, found in kinds.items() if found & {int, float} and not found & {bool, Any})
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, those of literals too."""
+    yield annotation if isinstance(annotation, type) or annotation is Any else type(annotation)
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
+def _has_bool(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, bool) or any(map(_has_bool, parts))
 
 
 def mistake(problem: str, *key: str | int) -> PydanticCustomError:
@@ -77,7 +128,7 @@ def key_of(error: ValidationError) -> KeyPath:
 def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, int | None]:
     """The first error in one line of words, and its line in the file."""
     first, lines = _first(error), lines or Lines()
-    context, where = first.get("ctx", {}), ".".join(map(str, _location(first)))
+    context, where = first.get("ctx", {}), ".".join(str(part) for part in _location(first) if part != "[key]")
     line = lines.nearest(key_of(error))
     cause = context.get("error")
     if isinstance(cause, UnknownName):
@@ -87,9 +138,29 @@ def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, i
         line = next((lines.values[name] for name in named if name in lines.values), None)
     if first["type"] == "unknown_key":
         return f"unknown key '{context['key'][0]}'{f' in {where}' if where else ''}: {first['msg']}", line
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = _advice(first) or first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     found = "" if first["type"] in ("value_error", "missing", "mistake") else f" (found: {first['input']!r:.100})"
     return (f"{where}: {message}{found}" if where else message), line
+
+
+def _advice(first: Mapping[str, Any]) -> str:
+    """What to write instead; empty where pydantic's words are clear."""
+    value, context = first["input"], first.get("ctx", {})
+    match first["type"]:
+        case "tuple_type" | "list_type":
+            shown = value.replace(",", ", ").replace("  ", " ") if isinstance(value, str) else value
+            return (
+                "give a list: a line with `- ` for each item" if isinstance(value, dict) else f"give a list: [{shown}]"
+            )
+        case "dict_type":
+            return "give keys with values, as in {key: value}"
+        case "too_short" if not value:
+            return f"give at least {context['min_length']} of them"
+        case "string_pattern_mismatch":
+            marks = " ".join(context["pattern"].split("]")[1].removeprefix("[A-Za-z0-9"))
+            longest = ", at most 100 of them" * ("{0,99}" in context["pattern"])
+            return f"use letters from A to Z, digits and {marks}{longest}; the first is a letter or a digit"
+    return ""
 
 
 def _first(error: ValidationError) -> Any:
@@ -109,7 +180,15 @@ def _word(value: Any) -> Any:
 
 
 def _once(codes: tuple[str, ...]) -> tuple[str, ...]:
+    if not codes:
+        raise ValueError("give at least one language, or leave this out")
     return tuple(dict.fromkeys(codes))
+
+
+def _not_all(value: Any) -> Any:
+    if value in ("all", ["all"]):
+        raise ValueError("name the languages in a list, as in [de, sw], or leave this out for the default")
+    return value
 
 
 Word = Annotated[str, BeforeValidator(_word)]
@@ -117,6 +196,6 @@ Word = Annotated[str, BeforeValidator(_word)]
 Code = Annotated[Word, AfterValidator(lambda form: any_language(form).code)]
 """A language in any spelling, as our code."""
 CodeOrAll = Annotated[Word, AfterValidator(lambda form: form if form == "all" else any_language(form).code)]
-Codes = Annotated[tuple[Code, ...], AfterValidator(_once)]
+Codes = Annotated[tuple[Code, ...], BeforeValidator(_not_all), AfterValidator(_once)]
 CodesOrAll = Annotated[tuple[CodeOrAll, ...], AfterValidator(_once)]
 """Each language once, whatever its spellings."""

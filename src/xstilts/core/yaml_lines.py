@@ -48,8 +48,14 @@ def value_of(text: str, name: str) -> Any:
     """A single value, as on a command line. Raises `ConfigError`, which begins with `name`."""
     try:
         return _Loader(text).get_single_data()
+    except _Refused as error:
+        raise ConfigError(f"{name}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {getattr(error, 'problem', None) or 'the value'}") from None
+
+
+_BASES = {8: re.compile(r"[-+]?0[0-9_]+$"), 60: re.compile(r"[-+]?[0-9][0-9_]*:")}
+"""Forms of numbers in YAML 1.1 that YAML 1.2 and people read in another way."""
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -77,7 +83,13 @@ class _Loader(yaml.SafeLoader):
             value = super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:  # of int(), float() and dates
             value, problem = None, f"a number of {len(node.value):,} digits" if len(node.value) > 1000 else str(error)
-        if isinstance(value, int) and abs(value) >= 2**63:
+        if isinstance(value, int | float) and (
+            base := next((b for b, form in _BASES.items() if form.match(node.value)), 0)
+        ):
+            problem = (
+                f"{node.value:.40} is a number to the base {base} in YAML: write it in base 10, or put it in quotes"
+            )
+        elif isinstance(value, int) and abs(value) >= 2**63:
             problem = "a number beyond 64 bits"
         elif isinstance(value, float) and not math.isfinite(value):
             problem = f"{value} is not a number to compute with"

@@ -1,9 +1,10 @@
 """Leaks: test texts that occur in training data.
 
 A test text leaks when thirteen of its words in a row occur in a training text (as the filter of Brown et al. 2020,
-appendix C). A shorter text leaks when it is a whole training text; texts of fewer than five words are not compared.
-Case, punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words (Chinese, Thai
-...) are compared by characters: thirty instead of thirteen words, twelve instead of five.
+appendix C). A shorter text leaks when it is a whole training text. Texts of fewer than five words often occur by
+chance. An example that has no longer text is compared as a whole: it is counted apart if a training example has the
+same texts. Case, punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words
+(Chinese, Thai ...) are compared by characters: thirty instead of thirteen words, twelve instead of five.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,34 +25,57 @@ _UNSPACED = regex.compile(
 
 @dataclass(frozen=True)
 class Leaks:
-    """The number of test examples with a text that is long enough, and the ids of those that leak."""
+    """Test examples whose text occurs in training data.
+
+    Attributes:
+        examples: number of those with a text that is long enough.
+        ids: those of them that leak.
+        repeated: those with shorter texts only that are training examples.
+    """
 
     examples: int
     ids: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
 
 
 def find_leaks(training: Iterable[Example], test: Iterable[Example]) -> Leaks:
     """Find test examples with a text that occurs in the training data; training examples are read once, one by one."""
     wanted: dict[tuple[str, ...], list[str]] = {}
+    short: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     long_enough = 0
     for example in test:
         pieces = [piece for text in texts_of(example) for piece in _pieces(text)]
         long_enough += bool(pieces)
+        if not pieces and any(whole := _whole(example)):
+            short.setdefault(whole, []).append(example.id)
         for piece in pieces:
             wanted.setdefault(piece, []).append(example.id)
     found: set[str] = set()
     seen: set[str] = set()
+    repeated: set[str] = set()
     for example in training:
+        if short:
+            repeated.update(short.get(_whole(example), ()))
         for text in texts_of(example):
             if text not in seen:  # a passage has many questions
                 seen.add(text)
                 found.update(name for piece in _pieces(text) if piece in wanted for name in wanted[piece])
-    return Leaks(long_enough, tuple(sorted(found)))
+    return Leaks(long_enough, tuple(sorted(found)), tuple(sorted(repeated)))
+
+
+def _whole(example: Example) -> tuple[tuple[str, ...], ...]:
+    """The words of each text of an example."""
+    return tuple(tuple(_words(text)) for text in texts_of(example))
+
+
+def _words(text: str) -> list[str]:
+    found: list[str] = _WORD.findall(normalize("NFC", text.casefold()))
+    return found
 
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:
     """Every run of thirteen words, or the whole of a shorter text, which differs from a run by its length."""
-    units, size, shortest = _WORD.findall(normalize("NFC", text.casefold())), WORDS, SHORTEST_WORDS
+    units, size, shortest = _words(text), WORDS, SHORTEST_WORDS
     letters = "".join(units)
     if 2 * len(_UNSPACED.findall(letters)) > len(letters):
         units, size, shortest = list(letters), CHARACTERS, SHORTEST_CHARACTERS

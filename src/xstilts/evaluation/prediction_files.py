@@ -1,12 +1,12 @@
-"""Readers of prediction files, and checks that they belong to gold; every error has file and line.
+"""Readers of prediction files; every error has file and line.
 
 Predictions have one of two forms: JSON lines `{"id": ..., "prediction": ...}`, as `xstilts predict` and predict stages
 write them, or the form of an XTREME submission, which depends on the type of task. XTREME's label files have the second
-form too. The readers keep what a file says; `score` compares it with gold.
+form too. The readers keep what a file says; `score_checks` compares it with gold.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +15,16 @@ from xstilts.core.files import kind_of, read_text
 from xstilts.core.json_text import parse, rows, value_or_none
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
-from xstilts.data.readers.tagging import udpos
 from xstilts.evaluation.evaluate import default_variant, protocol_of
-from xstilts.tasks import Task
 
 _FORM = '{"id": ..., "prediction": ...}'
-PLACEHOLDER_ROWS = 10
-"""From so many rows on, gold with one label only is a file whose gold was removed."""
 
 
 class Entry(NamedTuple):
-    """A value, the line where it starts (1-based; None in a JSON document), and its id where the form has ids."""
+    """A value, the line where it starts (1-based; None in a JSON document), and its id where the form has ids.
+
+    The id of a tag is its word, if the file has words.
+    """
 
     line: int | None
     value: Any
@@ -93,9 +92,18 @@ def lines_of(path: Path, may_be_empty: bool = False) -> list[Entry]:
     return items
 
 
+def plain_lines(path: Path, may_be_empty: bool = False) -> list[Entry]:
+    """`lines_of`. Raises `DataError` for a file that is one JSON object or list."""
+    items, document = lines_of(path, may_be_empty), value_or_none(read_text(path))
+    if isinstance(document, (dict, list)) and not re.fullmatch(r"\[ *[0-9]+ *\]\s*", read_text(path)):
+        kind = "object" if isinstance(document, dict) else "list"
+        raise DataError(f"is one JSON {kind}: give one prediction a line, or {_FORM} a line", path)
+    return items
+
+
 def labels(path: Path) -> list[Entry]:
     """One label a line."""
-    items = json_rows(path) if is_json_lines(path) else lines_of(path)
+    items = json_rows(path) if is_json_lines(path) else plain_lines(path)
     found = []
     for item in items:
         label = scalar(item.value, "the label", path, item.line)
@@ -128,12 +136,12 @@ def sentences(path: Path) -> list[Entry]:
             said.append(row._replace(value=tags))
         return said
     found: list[list[Entry]] = [[]]
-    for line, text, _ in lines_of(path):
+    for line, text, _ in plain_lines(path):
         cells = text.split("\t")
         if len(cells) > 2:
             raise DataError(f"expected a tag, or a word and a tag, found {len(cells)} columns", path, line)
         if text.strip() or len(cells) > 1:
-            found[-1].append(Entry(line, scalar(cells[-1], "the tag", path, line)))
+            found[-1].append(Entry(line, scalar(cells[-1], "the tag", path, line), *cells[:-1]))
         elif found[-1]:
             found.append([])
     return [Entry(sentence[0].line, sentence) for sentence in found if sentence]
@@ -175,7 +183,7 @@ def pairs(path: Path) -> list[tuple[str, str]]:
             several = ids if isinstance(ids, list) else [] if ids in (None, "") else [ids]
             found += [(str(name), scalar(other, "a sentence's id", path, line)) for other in several]
         return found
-    for line, text, _ in lines_of(path, may_be_empty=True):
+    for line, text, _ in plain_lines(path, may_be_empty=True):
         cells = text.split("\t")
         if len(cells) != 2:
             raise DataError(f"expected two sentence ids with a tab between, found {len(cells)} columns", path, line)
@@ -185,84 +193,3 @@ def pairs(path: Path) -> list[tuple[str, str]]:
         source, target = (scalar(cell, "a sentence's id", path, line) for cell in cells)
         found.append((source, target))
     return found
-
-
-class ScoredFiles(NamedTuple):
-    """The files that one call compares."""
-
-    task: Task
-    language: str
-    gold: Path
-    predictions: Path
-
-
-class Matched(NamedTuple):
-    """One gold and one prediction per example, their number as the task counts it, and a note for the signature."""
-
-    golds: Sequence[Any]
-    predictions: Sequence[Any]
-    n: int
-    note: str = ""
-
-
-def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
-    """Refuse withheld and unknown labels, and the single placeholder that XTREME's preprocessing puts for gold."""
-    task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
-    if not items:
-        raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
-    for line, label, _ in items:
-        if label is None:
-            raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
-        if labels and label not in labels and (task.read is not udpos or label != "_"):
-            problem = f"{shown(label)} is no label of {task.name} ({', '.join(labels)}); is this gold?"
-            raise DataError(problem, files.gold, line)
-    if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
-        same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
-        raise DataError(f"{same}: the gold of this test file was removed; use the official labels", files.gold)
-
-
-def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:
-    """A note on predicted labels that the task does not have: wrong answers, as in the official scripts.
-
-    Raises `DataError` if no predicted label is known: the predictions are of another task.
-    """
-    labels = files.task.labels
-    known = {item.value for item in golds} | set(labels)
-    if predictions and not known.intersection(values_of(predictions)):
-        first, there = predictions[0], shown(", ".join(sorted(map(str, known))[:5])).strip("'")
-        problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
-        raise DataError(problem, files.predictions, first.line)
-    strange = sum(one.value not in labels for one in predictions) if labels else 0
-    return f" | unknown labels={strange}" if strange else ""
-
-
-def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
-    """Refuse predictions whose number is not that of gold."""
-    if len(golds) != len(predictions):
-        raise DataError(f"{len(predictions)} {what}, but {len(golds)} in {files.gold}", files.predictions)
-
-
-def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
-    """Predictions of JSON lines in the order of gold: by id where gold has the same ids, else as they are.
-
-    Raises `DataError` where the ids are numbers out of order, and gold has no such ids.
-    """
-    place = {one.id: one for one in predictions}
-    if place.keys() == {one.id for one in golds} and None not in place:
-        return [place[one.id] for one in golds]
-    numbers = [int(name) for name in place if name is not None and name.isdecimal()]
-    if len(numbers) == len(predictions) and numbers != sorted(numbers):
-        problem = "the ids are not in order, and gold has no ids to join by: sort the rows as gold is"
-        raise DataError(problem, files.predictions, predictions[0].line)
-    return predictions
-
-
-def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
-    """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
-    if extra := [name for name in said if name not in golds]:
-        raise DataError(f"{len(extra)} ids are not in {files.gold}, the first is {shown(extra[0])}", files.predictions)
-    if not said:
-        raise DataError(f"no predictions for the {len(golds)} ids of {files.gold}", files.predictions)
-    absent = len(golds) - len(said)
-    note = f" | missing={absent}" if absent else ""
-    return Matched(list(golds.values()), [said.get(name, missing) for name in golds], len(golds), note)

@@ -16,24 +16,16 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, kind_of, read_json
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.core.scores import Score
-from xstilts.data.examples import Example, ParallelExample, PoolExample, asked, gold_of
+from xstilts.data.examples import Example, ParallelExample, PoolExample, TaggedExample, asked, gold_of
 from xstilts.data.readers.common import records, shown
 from xstilts.data.readers.pairs import nli
-from xstilts.data.readers.tagging import treebank, udpos
+from xstilts.data.readers.tagging import panx, treebank, udpos
 from xstilts.data.readers.text import tatoeba
 from xstilts.data.readers.types import TYPES
 from xstilts.evaluation import prediction_files as forms
-from xstilts.evaluation.prediction_files import (
-    Entry,
-    Matched,
-    ScoredFiles,
-    by_id,
-    check_count,
-    check_gold,
-    count_unknown,
-    in_order,
-    values_of,
-)
+from xstilts.evaluation import score_checks as checks
+from xstilts.evaluation.prediction_files import Entry, values_of
+from xstilts.evaluation.score_checks import Matched, ScoredFiles, by_id, in_order
 from xstilts.metrics import METRICS, Metric
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS, Task
@@ -47,7 +39,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     """Every value of the task's metric, the main one first.
 
     `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
-    prediction count 0, as in the official scripts; the signature says how many there are.
+    prediction count 0, as in the official scripts; the signature says how many there are. It also has a note if a
+    file's name or ids name another language of the task.
 
     Args:
         task: the name of a registered task, or a task of an experiment file.
@@ -68,9 +61,9 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES.keys() - CONSTRUCTED):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
-        matched: Matched = globals()[match](ScoredFiles(found, code, gold, predictions))
+        matched: Matched = globals()[match](files := ScoredFiles(found, code, gold, predictions))
         variant = forms.variant_of(predictions)
-    note = f" | {variant}{matched.note}" if variant else matched.note
+    note = (f" | {variant}" if variant else "") + matched.note + checks.name_notes(files)
     scores: list[Score] = []
     for name in (found.metric, *ALSO.get(found.name, ())):
         metric = METRICS.get(name)
@@ -106,21 +99,26 @@ def match_labels(files: ScoredFiles) -> Matched:
     golds, predictions = _gold_labels(files), forms.labels(files.predictions)
     if len(predictions) != len(golds) and files.task.read is nli:
         # The reader leaves out SNLI's and MultiNLI's pairs on which annotators did not agree (`-`).
-        whole = [row.record.get("gold_label", row.record.get("label")) for row in records(files.gold)]
+        fields = [(row, row.record.get("gold_label", row.record.get("label"))) for row in records(files.gold)]
+        whole = [Entry(row.line, label, str(row.line)) for row, label in fields]
         if len(whole) == len(predictions):
-            predictions = [item._replace(id=None) for item, label in zip(predictions, whole) if label != "-"]
-    return _matched(files, golds, predictions, "labels")
+            rows = zip(whole, in_order(files, whole, predictions))
+            predictions = [said._replace(id=gold.id) for gold, said in rows if gold.value != "-"]
+    return _matched(files, golds, predictions, "label")
 
 
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
-    return _matched(files, _gold_labels(files), _numbered(files.predictions), "labels")
+    golds, predictions = _gold_labels(files), _numbered(files.predictions)
+    matched = _matched(files, golds, predictions, "label")
+    checks.check_choices(files, golds, predictions)
+    return matched
 
 
 def _matched(files: ScoredFiles, golds: list[Entry], predictions: list[Entry], what: str) -> Matched:
-    check_gold(files, golds)
-    check_count(files, golds, predictions, what)
-    note = count_unknown(files, golds, predictions) if what == "labels" else ""
+    checks.check_gold(files, golds)
+    note = checks.check_labels(files, golds, predictions) if what == "label" else ""
+    checks.check_count(files, golds, predictions, what)
     return Matched(values_of(golds), values_of(in_order(files, golds, predictions)), len(golds), note)
 
 
@@ -128,7 +126,10 @@ def _gold_labels(files: ScoredFiles) -> list[Entry]:
     choices = files.task.type == "multiple_choice"
     first = "" if _is_own(files) else forms.lines_of(files.gold)[0].value.strip()
     if first in files.task.labels or re.fullmatch("[0-9A-E]", first):  # a file of labels alone
-        return _numbered(files.gold) if choices else forms.labels(files.gold)
+        found = _numbered(files.gold) if choices else forms.labels(files.gold)
+        if choices and len(found) > checks.PLACEHOLDER_ROWS and all(re.fullmatch("[1-9]", one.value) for one in found):
+            raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
+        return found
     items = _read(files)
     return [item._replace(value=str(item.value)) if choices and item.value is not None else item for item in items]
 
@@ -165,46 +166,47 @@ def match_tags(files: ScoredFiles) -> Matched:
     predictions = _tags(files, files.predictions, plain=True)
     if len(golds) == len(predictions):
         predictions = in_order(files, golds, predictions)
-    flat = [tag for sentence in golds for tag in sentence.value]
-    check_gold(files, flat)
-    for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=False), start=1):
-        if len(gold.value) != len(predicted.value):
-            there = f"{files.gold.name}:{gold.line}" if gold.line else f"'{gold.id}' of {files.gold.name}"
-            problem = (
-                f"sentence {number} has {len(predicted.value)} tags, but {len(gold.value)} in {there}; "
-                f"{len(predictions)} sentences here, {len(golds)} there; sentences must not be cut or split"
-                f"{', nor words joined, as in XTREME' if files.gold.match('*.conllu*') else ''}"
-            )
-            raise DataError(problem, files.predictions, predicted.value[0].line)
-    check_count(files, golds, predictions, "sentences")
-    note = count_unknown(files, flat, [tag for sentence in predictions for tag in sentence.value])
+    flat, tags = ([tag for sentence in side for tag in sentence.value] for side in (golds, predictions))
+    checks.check_gold(files, flat)
+    note = checks.check_labels(files, flat, tags)
+    checks.check_sentences(files, golds, predictions)
     right, said = ([values_of(one.value) for one in side] for side in (golds, predictions))
     return Matched(right, said, len(golds), note)
 
 
 def _tags(files: ScoredFiles, path: Path, plain: bool) -> list[Entry]:
     """Sentences in the forms of predictions if they are `plain` and the file begins so, else by the task's reader."""
-    first = next((text for _, text, _ in forms.lines_of(path) if text.strip()), "") if plain else ""
-    cells = first.split("\t")
-    in_columns = len(cells) <= 2 and " " not in cells[-1].strip() and not first.startswith("# ")
-    if plain and (in_columns or forms.is_json_lines(path)):
+    if plain and forms.is_json_lines(path):
         return forms.sentences(path)
+    if plain:
+        line, first, _ = next(one for one in forms.plain_lines(path) if one.value.strip())
+        cells = first.split("\t")
+        if len(cells) <= 2 and " " not in cells[-1].strip() and not first.startswith("# "):
+            return forms.sentences(path)
+        if len(cells) == 1 and files.task.read in (panx, udpos) and first.split()[-1] in files.task.labels:
+            raise DataError(f"a blank between word and tag in {shown(first)}: put a tab there", path, line)
     read = treebank if files.task.read is udpos else files.task.read
-    examples = read(path, files.language)
-    return [Entry(None, [Entry(None, tag) for tag in gold_of(one) or [None]], one.id) for one in examples]
+    found = []
+    for one in read(path, files.language):
+        tags = zip(one.tags, one.words) if isinstance(one, TaggedExample) and one.tags else [(None, None)]
+        found.append(Entry(None, [Entry(None, tag, word) for tag, word in tags], one.id))
+    return found
 
 
 def match_answers(files: ScoredFiles) -> Matched:
     """Answers by the question's id."""
     said, golds = forms.answers(files.predictions), {str(one.id): one.value for one in _read(files)}
     if files.task.name == "tydiqa":  # predictions for the official file answer questions of nine languages
-        others = {name for name in said.keys() - golds.keys() if meant(name.partition("-")[0]) in LANGUAGES}
-        said = {name: text for name, text in said.items() if name not in others}
+        others = LANGUAGES.keys() - {files.language}
+        said = {name: text for name, text in said.items() if meant(name.partition("-")[0]) not in others}
     for name, answers in golds.items():
         if answers is None:
             raise DataError("gold is withheld in this file: take the official file", files.gold)
         if not answers and files.task.metric != "squad_v2":
             raise DataError(f"question {shown(name)} has no answer; that is for squad_v2 only", files.gold)
+        if name.endswith("#2") and name not in said:
+            twice = shown(name.removesuffix("#2"))
+            raise DataError(f"question id {twice} occurs twice: predictions could not be told apart", files.gold)
     return by_id(files, {name: [answer.text for answer in answers] for name, answers in golds.items()}, said, None)
 
 
@@ -215,19 +217,26 @@ def match_numbers(files: ScoredFiles) -> Matched:
     """
     numbers = [bool(re.fullmatch(r"\W*[0-9]+\W*", text)) for _, text, _ in forms.lines_of(files.gold)]
     if not _is_own(files) and 10 * sum(numbers) >= len(numbers):
-        return _matched(files, forms.indices(files.gold), forms.indices(files.predictions), "indices")
+        return _indices(files, forms.indices(files.gold))
     examples = [one for one in _examples(files) if isinstance(one, ParallelExample)]
     if forms.is_json_lines(files.predictions):
         rows = forms.json_rows(files.predictions)
         answers = {str(row.id): forms.scalar(row.value, "an id", files.predictions, row.line) for row in rows}
-        return by_id(files, {one.id: one.id for one in examples}, answers, None)
+        ids = {one.id: one.id for one in examples}
+        if odd := next((row for row in rows if answers[str(row.id)] not in ids), None):
+            raise DataError(f"{shown(odd.value)} is no id of {files.gold}", files.predictions, odd.line)
+        return by_id(files, ids, answers, None)
     if files.task.read is not tatoeba:
         needed = 'give JSON lines, {"id": line, "prediction": line}'
         raise DataError(f"numbers have no fixed order in {files.task.name}: {needed}", files.predictions)
     order = sorted(range(len(examples)), key=lambda number: examples[number].target.strip())
-    predictions = forms.indices(files.predictions)
-    check_count(files, order, predictions, "indices")
-    return Matched(order, values_of(predictions), len(order), " | English sorted, as XTREME")
+    return _indices(files, [Entry(None, number) for number in order])._replace(note=" | English sorted, as XTREME")
+
+
+def _indices(files: ScoredFiles, golds: list[Entry]) -> Matched:
+    matched = _matched(files, golds, predictions := forms.indices(files.predictions), "index")
+    checks.check_candidates(files, matched.golds, predictions)
+    return matched
 
 
 def match_rankings(files: ScoredFiles) -> Matched:
@@ -236,6 +245,10 @@ def match_rankings(files: ScoredFiles) -> Matched:
     if isinstance(document, dict) and "data" not in document:
         golds, note = forms.rankings(files.gold), ""
     else:
+        called = files.gold.name.partition(".")[0]
+        if files.task.name == "lareqa" and called != files.language:
+            problem = f"expected the name {files.language}.json, as in the release: candidates are named after files"
+            raise DataError(f"{problem} ({called}_1_0)", files.gold)
         examples = [one for one in _examples(files) if isinstance(one, PoolExample)]
         golds = {one.id: list(one.gold or ()) for one in examples if one.query}
         pool = {one.id.partition("_")[0] for one in examples if not one.query}
@@ -253,4 +266,11 @@ def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     if not (golds := forms.pairs(files.gold)):
         raise DataError("holds no pairs", files.gold)
-    return Matched(*group_pairs(golds, forms.pairs(files.predictions)), len(set(golds)))
+    said = forms.pairs(files.predictions)
+    for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
+        if not set(there) & set(here):
+            problem = f"not one id of the {column} column is in that of {files.gold}"
+            raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
+    name = golds[0][0]
+    note = checks.language_note(files, name, [name.partition("-")[0]])
+    return Matched(*group_pairs(golds, said), len(set(golds)), note)

@@ -4,8 +4,8 @@
 `data` finds the files and languages that all of them read.
 """
 
-from xstilts.expand.cells import CONTROL_NAMES, Cell, Expansion
+from xstilts.expand.cells import CONTROL_NAMES, Cell, Expansion, trained_and_tested
 from xstilts.expand.data import Replicate
 from xstilts.expand.phases import StartModel
 
-__all__ = ["CONTROL_NAMES", "Cell", "Expansion", "Replicate", "StartModel"]
+__all__ = ["CONTROL_NAMES", "Cell", "Expansion", "Replicate", "StartModel", "trained_and_tested"]

@@ -5,7 +5,7 @@ Cells share stages by content: an intermediate phase is trained once, for all ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xstilts.backbones.families import Kind
@@ -147,6 +147,18 @@ class Cell:
         return replace(score, **labels, stage=self.stage.key)  # type: ignore[arg-type]
 
 
+def trained_and_tested(cells: Iterable[Cell]) -> list[tuple[Stage, Stage]]:
+    """Pairs of prepare stages, each once: training data of a target's models, but no raw text, and its test data."""
+    pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
+    for cell in (cell for cell in cells if cell.role == "target"):
+        test = cell.stage.inputs["data"]
+        for model in describe.lineage(cell.stage.inputs["predictions"].inputs["model"]):
+            for role, data in model.inputs.items():
+                if role.startswith("data") and not TYPES.get(data.config["type"]).raw:
+                    pairs[data.key, test.key] = data, test
+    return list(pairs.values())
+
+
 @dataclass(frozen=True)
 class Trained:
     """A model within a recipe: its stage, and for each task so far the stage that trained on it last."""
@@ -173,14 +185,7 @@ class Expansion:
 
     def checks(self) -> list[Stage]:
         """Leak checks: all labelled or parallel training data of a target against its test data."""
-        pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
-        for cell in (cell for cell in self.cells if cell.role == "target"):
-            test = cell.stage.inputs["data"]
-            for model in describe.lineage(cell.stage.inputs["predictions"].inputs["model"]):
-                for role, data in model.inputs.items():
-                    if role.startswith("data") and not TYPES.get(data.config["type"]).raw:
-                        pairs[data.key, test.key] = data, test
-        stages = [describe.leaks(*pair) for pair in pairs.values()]
+        stages = [describe.leaks(*pair) for pair in trained_and_tested(self.cells)]
         return list({stage.key: stage for stage in stages if stage is not None}.values())
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:

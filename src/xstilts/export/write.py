@@ -206,6 +206,8 @@ def export(
     if kind == "peft" and (by_vector or head.writes):
         problem = "--as peft writes an adapter with a head, and this model has none: leave it out to merge both"
         raise XstiltsError(problem)
+    if kind == "transformers" and not head.type:
+        raise XstiltsError("--as transformers writes a head, and this model has none: leave it out to write vectors")
     with new_folder(to) as scratch:
         if kind == "sentence-transformers":
             made = _vectors(found, head, layer, scratch)

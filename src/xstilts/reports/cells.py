@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from xstilts.core.errors import count as count
 from xstilts.stats.estimates import Estimate
 
 RowKind = Literal["baseline", "source", "recipe", "control", "chance", "plain"]
@@ -107,8 +108,3 @@ def word(found: Estimate) -> str:
     if found.few:
         return few(found)
     return ("clear gain" if found.value > 0 else "clear loss") if found.clear else "undecided"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

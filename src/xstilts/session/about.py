@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
@@ -9,7 +10,7 @@ from functools import cache
 import yaml
 
 from xstilts import __version__
-from xstilts.core.errors import ConfigError, counted
+from xstilts.core.errors import ConfigError, count
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
@@ -21,6 +22,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
 from xstilts.session.grid import Grid
+from xstilts.session.reads import may_be_sample
 from xstilts.session.training import costs, inputs, logged
 from xstilts.stages.run import PACKAGES
 from xstilts.stages.selection import in_words, in_words_by_default
@@ -57,7 +59,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         seeds=experiment.seeds,
         command=command,
         limitations=(
-            *experiment.sampled,
+            *(experiment.sampled if may_be_sample(grid.stages, store) else ()),
             *experiment.limitations,
             *_coverage(grid),
             *translated(grid, store),
@@ -163,20 +165,35 @@ def translated(grid: Grid, store: Store) -> list[str]:
 
 
 def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
-    """A sentence for each leaky pair of training and test data over all replicates; last, the number of clean pairs."""
-    pairs: dict[tuple[str, str], list[int]] = {}
+    """A sentence for each leaky pair of training and test data over all replicates; last, the number of clean pairs.
+
+    Results of earlier versions do not say whether examples of few words are `repeated`.
+    """
+    pairs: dict[tuple[str, str], Counter[str]] = {}
     for folder in filter(None, map(store.finished, checks)):
         found = read_json(folder / "leaks.json")
-        total = pairs.setdefault((found["train"], found["test"]), [0, 0])
-        total[0] += found["leaked"]
-        total[1] += found["compared"]
-    leaky = {pair: total for pair, total in pairs.items() if total[0]}
+        counts = {name: found.get(name, 0) for name in ("leaked", "compared", "examples", "repeated")}
+        pairs.setdefault((found["train"], found["test"]), Counter()).update(counts)
+    leaky = {pair: total for pair, total in pairs.items() if total["leaked"]}
     lines = [
-        f"Leak: {leaked} of the {examples} test examples of {test} with a long enough text ({leaked / examples:.1%}) "
-        f"share thirteen words in a row, or the whole of a shorter text, with the training data of {train}."
-        for (train, test), (leaked, examples) in sorted(leaky.items(), key=lambda item: -item[1][0] / item[1][1])
+        f"Leak: {total['leaked']} of the {total['compared']} test examples of {test} with a long enough text "
+        f"({total['leaked'] / total['compared']:.1%}) share thirteen words in a row, or the whole of a shorter text, "
+        f"with the training data of {train}."
+        for (train, test), total in sorted(leaky.items(), key=lambda item: -item[1]["leaked"] / item[1]["compared"])
     ]
-    if clean := len(pairs) - len(leaky):
+    for (train, test), total in pairs.items():
+        if not total["compared"]:
+            lines.append(
+                f"Not compared: 0 of {total['examples']} test examples of {test} are long enough to compare with the "
+                f"training data of {train} (five words, or twelve characters where words are not separated)."
+            )
+        if total["repeated"]:
+            lines.append(
+                f"Leak: {total['repeated']} of the {total['examples'] - total['compared']} test examples of {test} "
+                f"that have only very short texts are also training examples of {train}; some may be by chance."
+            )
+    compared = [total for total in pairs.values() if total["compared"]]
+    if clean := sum(not (total["leaked"] or total["repeated"]) for total in compared):
         lines.append(
             f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and the text "
             "on which models were pretrained elsewhere are not compared."
@@ -212,7 +229,7 @@ def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
         if own and benchmark.languages.keys() & {target.task, own.like}:
             found[target.task] = f"the experiment's own task (like {own.like}), not the official data"
         elif target.limit and target.task in benchmark.languages:
-            found[target.task] = f"measured on a sample of {counted(target.limit, 'example')} of each language"
+            found[target.task] = f"measured on a sample of {count(target.limit, 'example')} of each language"
         elif chosen_on and experiment.task(target.task).type == "retrieval":
             found[target.task] = f"its layer was chosen on test scores, of {', '.join(sorted(chosen_on))}"
     return found

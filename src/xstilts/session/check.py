@@ -7,24 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from xstilts.core.errors import DataError, XstiltsError, counted
-from xstilts.core.languages import LANGUAGES, instead
+from xstilts.backbones.families import checkpoint_of, hint
+from xstilts.core.errors import DataError, XstiltsError, count
 from xstilts.data.examples import gold_of
-from xstilts.data.locate import folders_of, passed_over, second_choices, strangers
+from xstilts.data.locate import listed_once
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.types import TYPES
-from xstilts.expand.data import in_codes
-from xstilts.experiment import Experiment, TargetSpec
+from xstilts.expand import trained_and_tested
+from xstilts.experiment import Experiment
+from xstilts.experiment.oddities import oddities
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.stages.reading import root_of, split_of, task_of
-from xstilts.tasks import Task
-from xstilts.tasks.base import Split
+from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
+from xstilts.session.unread import absent, spelled, unread
 
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
@@ -119,13 +119,19 @@ def check(experiment: Experiment, data: Data = None) -> Check:
         grid = Grid.of(experiment, roots)
     except DataError as error:
         return Check(tuple(map(_found, _own(experiment, roots))), refused=str(error))
-    files, held = tuple(map(_found, _reads(grid.stages))), _held_out(grid.stages)
+    files, held = tuple(map(_found, reads(grid.stages))), _held_out(grid.stages)
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
-    lines = (*notices(experiment, grid, data), *_spelled(experiment, files), *short_phases(phases))
+    lines = (
+        *notices(experiment, grid, data),
+        *spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
+        *short_phases(phases),
+        *oddities(experiment),
+        *_elsewhere(experiment),
+    )
     return Check(files, phases, lines, refused)
 
 
@@ -137,7 +143,7 @@ def look(grid: Grid, store: Store) -> None:
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
     held_out = _held_out(waiting)
-    for task, roots, split, language in _reads(waiting):
+    for task, roots, split, language in reads(waiting):
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
             most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
@@ -157,72 +163,35 @@ def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
 
 
 def _nothing_left(task: str, held: int, rows: int) -> str:
-    return f"{task}: `holdout: {held}` takes all of its {counted(rows, 'training example')}: hold out fewer"
+    return f"{task}: `holdout: {held}` takes all of its {count(rows, 'training example')}: hold out fewer"
 
 
-def notices(experiment: Experiment, grid: Grid, data: Data) -> list[str]:
-    """Sentences about what is missing or not read."""
-    lines = list(experiment.sampled)
+def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None = None) -> list[str]:
+    """Sentences about what is missing, not read, or read twice.
+
+    Args:
+        store: rows are not compared again for stages that it has.
+    """
+    lines = list(experiment.sampled) if is_sample(grid.stages) else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    lines += (line for target in experiment.targets for line in _absent(target, experiment, grid))
-    return lines if experiment.worlds else [*lines, *_unread(experiment, grid)]
+    lines += [line for target in experiment.targets for line in absent(target, experiment, grid)]
+    lines += unread(experiment, grid)
+    spoken = {code for target in experiment.targets for code in grid.experiment.task(target.task).languages}
+    if strange := [code for code in experiment.languages or () if code not in spoken]:
+        lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
+    pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
+    with listed_once():
+        return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, grid.experiment.tasks)]
 
 
-def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
-    """Languages of a target that should be measured and have no file."""
-    task, own = grid.experiment.task(target.task), experiment.tasks.get(target.task)
-    cell = next((one for one in grid.cells if one.task == task.name and one.role == "target"), None)
-    if cell is None or experiment.worlds:
-        return
-    stage = cell.stage.inputs["data"]
-    split, measured = stage.config["split"], stage.config["languages"]
-    asked = target.languages or experiment.languages
-    named = list(task.languages) if own is None or own.languages is not None else []
-    if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
-        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
-        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {counted(len(measured), 'language')}"
-    odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
-    if own and own.languages is not None:  # then only a second file of a measured language is odd
-        odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
-    for code in measured if own else ():
-        if (other := instead(code)) and other not in measured:
-            names = LANGUAGES[code].name, LANGUAGES[other].name
-            yield f"{task.name}: '{code}' is read as {names[0]}; the code of {names[1]} is '{other}'"
-    if odd:
-        yield f"{task.name} is read without the files for {in_codes(odd)}"
-
-
-def _unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
-    """Files beside those of own tasks that a user may take for read."""
-    roots = (experiment.folder, *grid.data)
-    for name in experiment.own_names:
-        for split, patterns in experiment.task(name).files.items():
-            for file, why in passed_over(roots, patterns).items():
-                yield f"{name}: {file} is not read ({why})"
-            there = experiment.task(name).available(roots, split) if len(patterns) > 1 else []
-            seconds = (pair for code in there for pair in second_choices(roots, patterns, code))
-            for first, second in dict.fromkeys(seconds):
-                yield f"{name}: {second} is not read, since {first} has files; '{first} + {second}' reads both"
-
-
-def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
-    """How a column of own files spells languages, and rows whose language is unknown."""
-    read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
-    for path, name in read.items():
-        task = experiment.task(name)
-        for note in task.read.languages_told(path, task.languages) if isinstance(task.read, ColumnReader) else []:
-            yield f"{path.name}: {note}"
-
-
-class Read(NamedTuple):
-    """A split of a task in one language that is read from some data folders."""
-
-    task: Task
-    roots: tuple[Path, ...]
-    split: Split
-    language: str
+def _elsewhere(experiment: Experiment) -> Iterator[str]:
+    """Backbones that only the hub may have: a misspelled name is noticed when the run loads it."""
+    for backbone in experiment.backbones:
+        source = backbone.source
+        if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
+            found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
+            yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
@@ -235,23 +204,11 @@ def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
             yield from (Read(task, places, split, code) for code in there)
 
 
-def _reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """What prepare stages read, each once, microworlds left out."""
-    seen = set()
-    for stage in stages:
-        if stage.kind == "prepare" and "world" not in stage.inputs:
-            for code in stage.config["languages"]:
-                about = (stage.config["task"], split_of(stage.config), code)
-                if f"translation_{code}" not in stage.inputs and about not in seen:
-                    seen.add(about)
-                    yield Read(task_of(stage), folders_of(root_of(stage.settings)), about[1], code)
-
-
 def _found(read: Read) -> FileCheck:
     task, roots, split, language = read
     paths: tuple[Path, ...] = ()
     try:
-        paths = tuple(task.paths(roots, split, language))
+        paths = tuple(read.paths)
         found = task.found(roots, split, language)
         if found.withheld:
             raise task.gold_needed(roots, split, language)

@@ -153,7 +153,7 @@ def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, d
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]
     lengths = lengths_of(missing, store)
-    lines = [*notices(experiment, grid, data), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
+    lines = [*notices(experiment, grid, data, store), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
     lines += [f"computed on {machine.device}"] * (machine.device != "cpu")
     lines += [*in_words_by_default(missing), *filter(None, [warning])]
     return Run(grid, store, machine, lines, work_of(missing, lengths))

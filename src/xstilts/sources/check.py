@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from xstilts.core.errors import DataError, counted
+from xstilts.core.errors import DataError
 from xstilts.core.files import sha256
-from xstilts.data.examples import asked, gold_of
+from xstilts.data.examples import ParallelExample, asked, gold_of
 from xstilts.data.locate import languages_there
 from xstilts.sources.fetch import Lock, load_lock
 from xstilts.sources.manifest import ALL, official_rows
@@ -29,6 +29,7 @@ class SplitCheck:
         rows: examples read; `None` when nothing was.
         official: examples of the official release; `None` when no source states it.
         problem: the reader's message when damaged, else empty.
+        note: what looks like a mistake of copying: another file with the same content, or two equal sides.
     """
 
     task: str
@@ -38,6 +39,7 @@ class SplitCheck:
     rows: int | None = None
     official: int | None = None
     problem: str = ""
+    note: str = ""
 
 
 def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator[list[SplitCheck]]:
@@ -53,6 +55,7 @@ def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator
         raise DataError("the data folder does not exist", root)
     lock, digest = load_lock(root), cache(sha256)
     for task in tasks:
+        sizes: dict[int, dict[Path, str]] = {}
         for split in task.files:
             official = official_rows(task.name, split)
             there = task.available(root, split)
@@ -61,8 +64,30 @@ def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator
             for language in there if raw and there else task.languages:
                 status: Literal["there", "missing"] = "there" if language in there else "missing"
                 blank = SplitCheck(task.name, split, language, status, official=official.get(language))
-                found.append(blank if quick or status == "missing" else _read(task, root, blank, (lock, digest)))
+                if quick or status == "missing":
+                    found.append(blank)
+                    continue
+                read = _read(task, root, blank, (lock, digest))
+                found.append(replace(read, note=read.note or _copied(task, root, read, sizes, digest)))
             yield found
+
+
+def _copied(
+    task: Task, root: Path, about: SplitCheck, sizes: dict[int, dict[Path, str]], digest: Callable[[Path], str]
+) -> str:
+    """A note if a file has the content of an earlier file of the task.
+
+    Args:
+        sizes: size -> earlier files and what they are; this split's are added.
+    """
+    note = ""
+    for path in () if about.status == "damaged" else task.paths(root, about.split, about.language):
+        alike = sizes.setdefault(path.stat().st_size, {})
+        twins = (other for other in alike if other != path and digest(other) == digest(path))
+        if not note and (twin := next(twins, None)):
+            note = f"{path} has the same content as {twin} ({alike[twin]}): is one of them in the wrong place?"
+        alike.setdefault(path, f"{about.split}, {about.language}")
+    return note
 
 
 def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callable[[Path], str]]) -> SplitCheck:
@@ -73,7 +98,9 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
         examples = task.load(root, split, language)
     except DataError as error:
         return replace(blank, status="damaged", problem=str(error))
-    found = replace(blank, rows=len(examples))
+    pairs = [one.source.strip() == one.target.strip() for one in examples if isinstance(one, ParallelExample)]
+    both = f"{task.paths(root, split, language)[0]}: both sides of all pairs are the same text"
+    found = replace(blank, rows=len(examples), note=both if pairs and all(pairs) else "")
     place = task.paths(root, split, language)[0]
     gold = {gold_of(example) is not None for example in examples if asked(example)}
     if len(gold) > 1:
@@ -82,7 +109,7 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
         pattern = next(p for p in task.files[split] if languages_there(root, (p,), (language,)))
         if len(examples) < official and "*" in pattern:
             return replace(found, status="part")
-        problem = f"{place}: {counted(len(examples), 'example')}, officially {official:,}"
+        problem = f"{place}: {len(examples):,} examples, officially {official:,}"
         return replace(found, status="damaged", problem=problem)
     return replace(found, status="there" if gold == {True} else "withheld")
 

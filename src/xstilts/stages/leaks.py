@@ -29,6 +29,7 @@ def run_leaks(job: Job) -> None:
         "compared": found.examples,
         "leaked": len(found.ids),
         "ids": list(found.ids[:SHOWN]),
+        "repeated": len(found.repeated),
     }
     write_json(job.directory / "leaks.json", about)
 

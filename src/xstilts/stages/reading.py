@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import DataError, counted
+from xstilts.core.errors import DataError, count
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.data.examples import Example, asked
 from xstilts.data.locate import Root, folders_of
@@ -53,7 +53,7 @@ def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> 
     chosen = [example for example in examples if asked(example)]
     if holdout and split in ("train", "validation"):
         if holdout >= len(chosen):
-            problem = f"{task.name}: a holdout of {holdout} leaves none of {counted(len(chosen), 'example')}"
+            problem = f"{task.name}: a holdout of {holdout} leaves none of {count(len(chosen), 'example')}"
             raise DataError(problem, folders_of(root)[-1])
         order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])
@@ -95,7 +95,7 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
     most = min(filter(None, (most, limit, holdout if validation else None)), default=None)
     # A translation has as many rows as English, less those left out.
     read = {code: SOURCE if f"translation_{code}" in prepared.inputs else code for code in config["languages"]}
-    found, note = _before_limits(prepared, list(dict.fromkeys(read.values())), most and most + holdout)
+    found, note = rows_before_limit(prepared, list(dict.fromkeys(read.values())), most and most + holdout)
     rows = {code: found[source] for code, source in read.items()}
     if holdout and validation:
         rows = {code: min(count, holdout) for code, count in rows.items()}
@@ -104,7 +104,8 @@ def rows_of(prepared: Stage, most: int | None = None) -> tuple[dict[str, int], s
     return {code: min(count, limit or count) for code, count in rows.items()}, note
 
 
-def _before_limits(prepared: Stage, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
+def rows_before_limit(prepared: Stage, languages: Sequence[str], most: int | None) -> tuple[dict[str, int], str]:
+    """As `rows_of`, before limit and holdout."""
     name, split, settings = prepared.config["task"], split_of(prepared.config), prepared.settings
     if settings.get("roots") is None:
         return dict.fromkeys(languages, _world_rows(name, split)), ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from xstilts.core.decoding import unpacked_name
-from xstilts.core.errors import DataError, UnknownName, counted
+from xstilts.core.errors import DataError, UnknownName, count
 from xstilts.core.registry import Registry
 from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
 from xstilts.data.examples import Encoding as Encoding
@@ -182,7 +182,7 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
     """
     lines = lines_of(path)
     if len(lines) != len(examples):
-        raise DataError(f"has {counted(len(lines), 'label')} for {counted(len(examples), 'example')}", path)
+        raise DataError(f"has {count(len(lines), 'label')} for {count(len(examples), 'example')}", path)
     labelled: list[Example] = []
     for number, (example, label) in enumerate(zip(examples, lines), start=1):
         if isinstance(example, ChoiceExample):

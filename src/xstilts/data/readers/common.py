@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.decoding import find
-from xstilts.core.errors import DataError, counted
+from xstilts.core.errors import DataError, count
 from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
 from xstilts.data.examples import Example, asked
 from xstilts.data.readers.labels import looks
@@ -222,7 +222,7 @@ def records(path: Path) -> Iterator[Row]:
     for line, row in cells:
         # SNLI's and MultiNLI's training text files leave out the empty columns at the end of a row.
         if len(row) > len(header) or (kind == "csv" and len(row) < len(header)):
-            raise DataError(f"expected {counted(len(header), 'column')} as in the header, found {len(row)}", path, line)
+            raise DataError(f"expected {count(len(header), 'column')} as in the header, found {len(row)}", path, line)
         yield Row(dict(zip(header, row)), path, line)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from xstilts.core.errors import counted
+from xstilts.core.errors import count
 from xstilts.data.examples import (
     ChoiceExample,
     Example,
@@ -183,8 +183,8 @@ def found_in(
     if classes and len(names) == 1 and rows >= _MANY and not seen["withheld"]:
         notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
     notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
-    if rows > 1 and seen["same"] == rows:
-        notes.append("source and target are the same text in all rows: is one of them in another language?")
+    if rows and seen["same"] == rows:
+        notes.append("both sides of all pairs are the same text")
     return Found(rows, names, tuple(notes), seen["withheld"])
 
 
@@ -195,8 +195,8 @@ _TOLD = {
 }
 
 
-def _rows(count: int) -> str:
-    return f"{counted(count, 'row')} {'has' if count == 1 else 'have'}"
+def _rows(number: int) -> str:
+    return f"{count(number, 'row')} {'has' if number == 1 else 'have'}"
 
 
 def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
@@ -207,19 +207,19 @@ def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator
         yield "garbled"
     if isinstance(example, TaggedExample) and len(example.words) > most_words > 0:
         yield "long"
-    if isinstance(example, ParallelExample) and example.source == example.target:
+    if isinstance(example, ParallelExample) and example.source.strip() == example.target.strip():
         yield "same"
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
     """What is odd about labels (or tags), a line each."""
-    once = [label for label, count in counts.items() if count == 1]
+    once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]
     blanks = [label for label in cleaned if label not in forms]
     for found, told in ((blanks, "blanks removed around {}"), (forms, "another normal form than NFC in {}")):
-        if count := sum(cleaned[label] for label in found):
-            notes.append(f"{told.format(counted(count, 'label'))}, such as {found[0]!a}")
+        if number := sum(cleaned[label] for label in found):
+            notes.append(f"{told.format(count(number, 'label'))}, such as {found[0]!a}")
     notes += [told for _, told in _twins(counts, tags)]
     if missing := _missing(counts, tags):
         notes.append(f"'{missing}' looks like a marker of missing gold")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.core.errors import DataError, counted
+from xstilts.core.errors import DataError, count
 from xstilts.core.json_text import rows
 from xstilts.core.languages import instead, meant
 from xstilts.data.readers.common import Record, Row, shown
@@ -74,7 +74,7 @@ def languages_told(path: Path, header: Header, languages: Collection[str]) -> li
     if others:
         listed = ", ".join(f"'{said}' ({count}{_hint(said)})" for said, count in others.most_common(8))
         listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
-        rows = counted(others.total(), "row")
+        rows = count(others.total(), "row")
         notes.append(
             f"{rows} {'is' if others.total() == 1 else 'are'} in none of the task's languages and left out: {listed}"
         )
@@ -141,7 +141,7 @@ def _by_header(table: TableFile) -> Iterator[tuple[int, Record]]:
         if len(row) > 1 and [row[0].removeprefix("\ufeff"), *row[1:]] == header:
             raise DataError("the header appears again (were files concatenated?): remove this line", path, line)
         if not width <= len(row) <= len(header):
-            raise DataError(f"expected {counted(len(header), 'column')} as in the header, found {len(row)}", path, line)
+            raise DataError(f"expected {count(len(header), 'column')} as in the header, found {len(row)}", path, line)
         if odd := [place for place in blank if any(row[place : place + 1])]:
             found = f"column {odd[0] + 1} has no name in the header, but here it holds {shown(row[odd[0]])}"
             raise DataError(found, path, line)

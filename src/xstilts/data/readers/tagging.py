@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from xstilts.core.errors import DataError, counted
+from xstilts.core.errors import DataError, count
 from xstilts.core.files import kind_of
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.common import Placed, checked, lines_of, one_of, shown
@@ -84,7 +84,7 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
             width = width or len(fields)
             if len(fields) != width or max(columns) > width:
                 found = f"found {len(fields)}, separated by " + ("tabs" if tabs else "blanks")
-                raise DataError(f"expected {counted(max(width, *columns), 'column')}, {found}", path, line)
+                raise DataError(f"expected {count(max(width, *columns), 'column')}, {found}", path, line)
             if numbered and columns[0] == 1:
                 problem = "column 1 numbers the words, as in CoNLL-U: say where the words are"
                 raise DataError(f"{problem}, `columns: {{words: 2, tags: 4}}`", path, line)
@@ -211,7 +211,7 @@ def _columns(
                 raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, line)
             columns = columns or len(fields)
             if len(fields) != columns or columns > 2:
-                raise DataError(f"expected {counted(min(columns, 2), 'column')}, found {len(fields)}", path, line)
+                raise DataError(f"expected {count(min(columns, 2), 'column')}, found {len(fields)}", path, line)
             if not fields[0].startswith(prefix):
                 raise DataError(f"expected a word after '{prefix}', found {shown(fields[0])}", path, line)
             words.append(_word(fields[0][len(prefix) :], path, line))

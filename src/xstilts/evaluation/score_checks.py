@@ -1,0 +1,203 @@
+"""Checks that files of gold and predictions belong together; every error has the file, and the line if there is one.
+
+Each refuses what would otherwise be a wrong number without a word: rows in another order, numbers counted from
+elsewhere, ids or words of other files.
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import eq
+from pathlib import Path
+from typing import Any, NamedTuple
+from unicodedata import normalize
+
+from xstilts.core.decoding import unpacked_name
+from xstilts.core.errors import DataError, count
+from xstilts.core.languages import meant
+from xstilts.data.readers.common import shown
+from xstilts.data.readers.tagging import udpos
+from xstilts.evaluation.prediction_files import Entry, is_json_lines, values_of
+from xstilts.tasks import TASKS, Task
+
+PLACEHOLDER_ROWS = 10
+"""From so many rows on, gold with one label only is a file whose gold was removed."""
+_TATOEBA_ROWS = 1000
+"""The most candidates of a language in XTREME."""
+_HEADER = re.compile("(gold|pred|predicted|true)?[ _-]?(label|tag|prediction|pred|class|answer|gold)s?", re.IGNORECASE)
+
+
+class ScoredFiles(NamedTuple):
+    """The files that one call compares."""
+
+    task: Task
+    language: str
+    gold: Path
+    predictions: Path
+
+
+class Matched(NamedTuple):
+    """One gold and one prediction per example, their number as the task counts it, and a note for the signature."""
+
+    golds: Sequence[Any]
+    predictions: Sequence[Any]
+    n: int
+    note: str = ""
+
+
+def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
+    """Refuse withheld and unknown labels, and the single placeholder that XTREME's preprocessing puts for gold."""
+    task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
+    if not items:
+        raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
+    for line, label, _ in items:
+        if label is None:
+            raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
+        if labels and label not in labels and (task.read is not udpos or label != "_"):
+            problem = f"{shown(label)} is no label of {task.name} ({', '.join(labels)}); is this gold?"
+            raise DataError(problem, files.gold, line)
+    if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
+        same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
+        raise DataError(f"{same}: the gold of this test file was removed; use the official labels", files.gold)
+
+
+def check_labels(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:
+    """A note on predicted labels that the task does not have: wrong answers, as in the official scripts.
+
+    Raises `DataError` if the first line is a header, or no predicted label is known: predictions of another task.
+    """
+    if not predictions:
+        return ""
+    labels = files.task.labels
+    known = {item.value for item in golds} | set(labels)
+    first = predictions[0]
+    if first.value not in known and _HEADER.fullmatch(first.value):
+        problem = f"{shown(first.value)} is a header, and no label of {files.task.name}: delete this line"
+        raise DataError(problem, files.predictions, first.line)
+    if not known.intersection(values_of(predictions)):
+        there = shown(", ".join(sorted(map(str, known))[:5])).strip("'")
+        problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
+        raise DataError(problem, files.predictions, first.line)
+    strange = sum(one.value not in labels for one in predictions) if labels else 0
+    return f" | unknown labels={strange}" if strange else ""
+
+
+def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
+    """Refuse predictions whose number is not that of gold."""
+    if len(golds) != len(predictions):
+        plural = {"index": "indices"}.get(what, f"{what}s")
+        here = f"{len(predictions)} {what if len(predictions) == 1 else plural}"
+        raise DataError(f"{here}, but {len(golds)} in {files.gold}", files.predictions)
+
+
+def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
+    """Refuse choices that count from 1: none is 0, and the highest is beyond gold's."""
+    most, said = max(item.value for item in golds), {item.value for item in predictions}
+    beyond = [item for item in predictions if item.value.isdecimal() and item.value > most]
+    if len(golds) > PLACEHOLDER_ROWS and beyond and "0" not in said:
+        problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
+        raise DataError(problem, files.predictions, beyond[0].line)
+
+
+def check_candidates(files: ScoredFiles, golds: Sequence[int], predictions: Sequence[Entry]) -> None:
+    """Refuse numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
+    said, size = values_of(predictions), len(golds)
+    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, *golds)
+    if beyond := next((item for item in predictions if item.value >= most), None):
+        problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
+        raise DataError(problem, files.predictions, beyond.line)
+    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
+    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
+    for other, what in others.items():
+        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
+            raise DataError(f"the numbers {what}", files.predictions)
+
+
+def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
+    """Predictions in the order of gold: JSON lines by id, other files as they are.
+
+    Ids of JSON lines may count rows (from 0, 1, or below a header 2) if gold has no ids, or ids that count upwards.
+
+    Raises:
+        DataError: other ids that are not those of gold.
+    """
+    place = {one.id: one for one in predictions}
+    there, here = [one.id for one in golds], [one.id for one in predictions]
+    if None not in place and place.keys() == set(there):
+        return [place[name] for name in there]
+    if not is_json_lines(files.predictions):
+        return predictions
+    counted = any(here == [str(start + row) for row in range(len(here))] for start in (0, 1, 2))
+    numbers = [int(name) for name in there if name is not None and re.fullmatch("[0-9]{1,18}", name)]
+    if counted and (None in there or (len(numbers) == len(there) and numbers == sorted(numbers))):
+        return predictions
+    if None in there:
+        odd = next(one for row, one in enumerate(predictions) if one.id != str(row + (here[0] == "1")))
+        problem = f"gold has no ids to join by, and id {shown(odd.id)} does not count rows: sort the rows as gold is"
+        raise DataError(f"{problem} and number them from 0", files.predictions, odd.line)
+    check_ids(files, [str(name) for name in there], {str(name): one for name, one in place.items()})
+    return predictions
+
+
+def check_ids(files: ScoredFiles, golds: Collection[str], said: Mapping[str, Any]) -> None:
+    """Refuse predictions for ids that gold does not have, with the nearest that has no prediction."""
+    known = set(golds)
+    if not (extra := [name for name in said if name not in known]):
+        return
+    absent = [name for name in golds if name not in said]
+    near = difflib.get_close_matches(extra[0], absent[:1000], n=1) or absent[:1]
+    are = f"{count(len(extra), 'id')} {'is' if len(extra) == 1 else 'are'} not in {files.gold}"
+    lacking = f"; gold ids without prediction: {len(absent)} of {len(known)}, such as {shown(near[0])}" if near else ""
+    line = getattr(said[extra[0]], "line", None)
+    raise DataError(f"{are}, the first is {shown(extra[0])}{lacking}", files.predictions, line)
+
+
+def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
+    """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
+    check_ids(files, golds, said)
+    if not said:
+        raise DataError(f"no predictions for the {count(len(golds), 'id')} of {files.gold}", files.predictions)
+    absent = len(golds) - len(said)
+    note = f" | missing={absent}" if absent else ""
+    return Matched(list(golds.values()), [said.get(name, missing) for name in golds], len(golds), note)
+
+
+def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
+    """Refuse sentences with another number of tags, and other words where both files have words."""
+    for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=False), start=1):
+        tags, there = (
+            predicted.value,
+            f"{files.gold.name}:{gold.line}" if gold.line else f"{shown(gold.id)} of {files.gold.name}",
+        )
+        if len(gold.value) != len(tags):
+            problem = (
+                f"sentence {number} has {count(len(tags), 'tag')}, but {len(gold.value)} in {there}; "
+                f"{count(len(predictions), 'sentence')} here, {len(golds)} there; sentences must not be cut or split"
+                f"{', nor words joined, as in XTREME' if files.gold.match('*.conllu*') else ''}"
+            )
+            raise DataError(problem, files.predictions, tags[0].line)
+        for place, (right, tag) in enumerate(zip(gold.value, tags), start=1):
+            if right.id and tag.id and _bare(right.id) != _bare(tag.id):
+                problem = f"word {place} of sentence {number} is {shown(tag.id)}, but {shown(right.id)} in {there}"
+                raise DataError(f"{problem}: sort the sentences as gold is", files.predictions, tag.line)
+    check_count(files, golds, predictions, "sentence")
+
+
+def _bare(word: str) -> str:
+    """A word without WikiANN's prefix (`de:`) and blanks, in one Unicode normal form."""
+    return "".join(normalize("NFC", re.sub(r"^\s*[a-z]{2,3}(-[a-z]+)*:(?=.)", "", word)).split())
+
+
+def language_note(files: ScoredFiles, what: str, words: Iterable[str]) -> str:
+    """A note that words of a file's name, or of its ids, name another language of the task, and not the one asked."""
+    codes = [meant(word).partition("-")[0] for word in words]
+    others = [code for code in codes if code in {one.partition("-")[0] for one in files.task.languages}]
+    if not others or files.language.partition("-")[0] in codes or files.task.name not in TASKS:
+        return ""
+    return f" | note: {shown(what)} says {others[-1]}, not {files.language}"
+
+
+def name_notes(files: ScoredFiles) -> str:
+    """Such notes on the names of both files; the first word of many is no language (`my-test.tsv`, but `de.json`)."""
+    split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (files.gold, files.predictions))
+    return "".join(dict.fromkeys(language_note(files, name, words[len(words) > 2 :]) for name, words in split))

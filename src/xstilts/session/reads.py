@@ -1,0 +1,168 @@
+"""The data files that stages read: which are the same where they should differ, and which changed since a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from xstilts.core.errors import XstiltsError
+from xstilts.core.files import read_json
+from xstilts.data.examples import Example, asked, texts_of
+from xstilts.data.locate import folders_of, listed_once
+from xstilts.graph.stage import Stage
+from xstilts.graph.store import Store
+from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
+from xstilts.stages.reading import root_of, rows_before_limit, split_of, task_of
+from xstilts.tasks import Task
+from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import Split
+
+
+class Read(NamedTuple):
+    """A split of a task in one language that is read from some data folders."""
+
+    task: Task
+    roots: tuple[Path, ...]
+    split: Split
+    language: str
+
+    @property
+    def place(self) -> str:
+        """In words."""
+        return f"{self.task.name}, {self.split}, {self.language}"
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files. Raises `DataError` where they are missing."""
+        return self.task.paths(self.roots, self.split, self.language)
+
+
+def reads(stages: Iterable[Stage]) -> Iterator[Read]:
+    """What prepare stages read, each once, microworlds left out."""
+    seen = set()
+    for stage in stages:
+        if stage.kind == "prepare" and "world" not in stage.inputs:
+            for code in stage.config["languages"]:
+                about = (stage.config["task"], split_of(stage.config), code)
+                if f"translation_{code}" not in stage.inputs and about not in seen:
+                    seen.add(about)
+                    roots = folders_of(root_of(stage.settings))
+                    yield Read(task_of(stage), roots, about[1], code)
+
+
+def same_files(found: Iterable[Read]) -> Iterator[str]:
+    """A note for each content that several files, several splits, or one split twice have."""
+    groups: dict[str, dict[tuple[Path, Split], Read]] = defaultdict(dict)
+    for read in found:
+        paths = read.paths
+        for path in dict.fromkeys(paths):
+            if paths.count(path) > 1:
+                yield f"{path.name} ({read.place}) is named {paths.count(path)} times: its rows count as often"
+            groups[digest(path)].setdefault((path, read.split), read)
+    for group in groups.values():
+        if len(group) > 1:
+            named = [f"{path.name} ({read.place})" for (path, _), read in group.items()]
+            shown = ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
+            yield f"the same content: {shown}: {_why([*group.values()])}"
+
+
+def _why(group: Sequence[Read]) -> str:
+    splits = {read.split for read in group}
+    if len(splits) > 1:
+        return "what is measured is trained on" if "train" in splits else "weights are selected on test data"
+    if len({read.language for read in group}) > 1:
+        return "is a file not translated, or in the wrong place?"
+    return "are these different data?" if len({read.task.name for read in group}) > 1 else "its rows count twice"
+
+
+def same_rows(pairs: Iterable[tuple[Stage, Stage]], own: Collection[str]) -> Iterator[str]:
+    """A note for each of the `own` tasks whose test examples are training examples, word for word.
+
+    Leak stages compare more, but each language with itself. Files of the same content are left to `same_files`.
+
+    Args:
+        pairs: prepare stages of training and test data.
+    """
+    sides: dict[tuple[str, str], tuple[dict[str, Read], dict[str, Read]]] = {}
+    for pair in pairs:
+        names = pair[0].config["task"], pair[1].config["task"]
+        if set(names) <= set(own):
+            for side, stage in zip(sides.setdefault(names, ({}, {})), pair, strict=True):
+                side.update({read.language: read for read in reads([stage])})
+    for (train, test), (trained, tested) in sides.items():
+        with suppress(XstiltsError):  # a damaged file, which is told elsewhere
+            known = {digest(path) for read in trained.values() for path in read.paths}
+            wanted = [read for read in tested.values() if not {digest(path) for path in read.paths} <= known]
+            texts = {_texts(one) for read in trained.values() for one in _rows(read)} if wanted else set()
+            counts = {read.language: [_texts(one) in texts for one in _rows(read)] for read in wanted}
+            if said := [f"{sum(same)} of {len(same)} in {code}" for code, same in counts.items() if any(same)]:
+                yield f"{test}: test examples that are training examples of {train}, word for word: {', '.join(said)}"
+
+
+def _rows(read: Read) -> Iterator[Example]:
+    return filter(asked, read.task.stream(read.roots, read.split, read.language))
+
+
+def _texts(example: Example) -> int:
+    """A hash of all its texts, which takes less memory than they do."""
+    return hash(tuple(text.strip() for text in texts_of(example)))
+
+
+def is_sample(stages: Iterable[Stage]) -> bool:
+    """Whether `limit` leaves any rows out, or may do so; raw text is not counted."""
+    for stage in stages:
+        limit = stage.config.get("limit") if stage.kind == "prepare" else None
+        if limit and not any(role.startswith("translation_") for role in stage.inputs):
+            try:
+                if max(rows_before_limit(stage, stage.config["languages"], limit + 1)[0].values()) > limit:
+                    return True
+            except XstiltsError:  # told elsewhere
+                return True
+    return False
+
+
+def may_be_sample(stages: Iterable[Stage], store: Store) -> bool:
+    """Whether as many rows as `limit` allows were prepared, or an unfinished stage may do so."""
+    for stage in stages:
+        limit = stage.config.get("limit") if stage.kind == "prepare" else None
+        counts = (
+            [read_json(file)["examples"] for file in store.directory(stage).glob("*/features.json")] if limit else [0]
+        )
+        if limit and max(counts, default=limit) >= limit:
+            return True
+    return False
+
+
+def changed_files(stages: Iterable[Stage], store: Store) -> str:
+    """A sentence about files that are not those that stages have read; empty without any, or if the data are elsewhere.
+
+    A file with the size and time that it had then is not read.
+    """
+    seen: dict[tuple[Path, ...], list[tuple[str, bool, bool]]] = defaultdict(list)
+    with remembered(store.root / DIGESTS), listed_once():
+        for stage in stages:
+            if stage.kind == "prepare" and "world" not in stage.inputs:
+                roots = folders_of(root_of(stage.settings))
+                for code, before in stage.config["files"].items():
+                    now = _digests(stage, roots, code)
+                    names = before.keys() | now.keys()
+                    seen[roots] += [(name, name in now, before.get(name) == now.get(name)) for name in sorted(names)]
+    here = [one for found in seen.values() if any(there for _, there, _ in found) for one in found]
+    odd = list(dict.fromkeys(name + " (gone)" * (not there) for name, there, same in here if not same))
+    if not odd:
+        return ""
+    shown = ", ".join(odd[:4]) + (f" and {len(odd) - 4} more" if len(odd) > 4 else "")
+    return f"files changed since this was run: {shown}; `xstilts run` computes again"
+
+
+def _digests(stage: Stage, roots: tuple[Path, ...], code: str) -> Mapping[str, str]:
+    """Name -> digest of the files that a stage would read now; empty if any is missing."""
+    try:
+        task = task_from_json(stage.settings["task"])
+        found = DataSource(roots).checksums(task, split_of(stage.config), [code], kept_digest)
+    except (XstiltsError, OSError):
+        return {}
+    return dict(found[code])
