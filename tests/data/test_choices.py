@@ -43,6 +43,8 @@ def read(folder: Path, rows: list[Row], count_from: int | None = None, **columns
         ([row(4, "D"), row(4, "0"), row(4, "3")], None, [3, 0, 3]),
         ([hub(list("ABCD"), "B"), hub(["1", "2", "3"], "2"), hub([1, 2, 3], 3)], None, [1, 1, 2]),
         ([hub(list("ABCD"), "B"), hub(["1", "2", "3"], "3")], 1, [1, 2]),
+        ([{**row(3, "0"), "choices": ["2", "0", "1"]}, {**row(2, "A"), "choices": ["B", "A"]}], 0, [0, 0]),
+        ([{**row(3, 0), "choices": ["2", "0", "1"]}, {**row(3, "A"), "choices": list("ABC")}], None, [0, 0]),
         ([{**row(2, "B"), "choices": [{"label": "A", "text": "x"}, {"label": "B", "text": "y"}]}], None, [1]),
     ],
 )
@@ -77,6 +79,12 @@ def test_choices_are_called_by_number_letter_or_the_names_of_their_row(
         ([hub(list("ABC"), 1)], None, ":1: unknown label '1'; labels are A, B, C"),
         ([hub(["A", "A"], "A")], None, ":1: two choices have the same label: A, A"),
         ([{**hub(["A", "B"], "A"), "choices": {"text": ["x"], "label": ["A", "B"]}}], None, "two lists `text` and"),
+        (
+            [{**row(3, "A"), "choices": ["B", "C", "A"]}],
+            None,
+            ":1: label 'A' means choice 1, and is the text of choice 3",
+        ),
+        ([{**row(3, "0"), "choices": ["2", "0", "1"]}], None, ":1: label '0' means .* choice 2: say `count_from: 0`"),
         ([{**row(2, 0), "choices": [{"label": "A"}, {"label": "B"}]}], None, "'choices' should be a list of texts"),
     ],
 )

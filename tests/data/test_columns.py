@@ -67,11 +67,13 @@ def test_ids_and_labels_may_be_numbers_in_json(tmp_path: Path) -> None:
 
 def test_what_the_language_column_says_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("lang,text\npt,a\npt_BR,b\nund,c\n,d\nzh-TW,e\npt,f\n")
-    assert languages_told(tmp_path / "a.csv", Header({"language": ("lang",), "text": ("text",)})) == [
-        "2 rows are in no known language and are left out: 'und' (1), '' (1)",
+    header = Header({"language": ("lang",), "text": ("text",)})
+    assert languages_told(tmp_path / "a.csv", header, ("pt", "zh-Hant")) == [
+        "2 rows are in none of the task's languages and left out: 'und' (1), '' (1)",
         "'pt' (2), 'pt_BR' (1) are read as one language, 'pt'",
     ]
-    assert languages_told(tmp_path / "a.csv", Header({"text": ("text",)})) == []
+    assert languages_told(tmp_path / "a.csv", header, ("pt",))[0].endswith("'und' (1), '' (1), 'zh-TW' (1)")
+    assert languages_told(tmp_path / "a.csv", Header({"text": ("text",)}), ("pt",)) == []
 
 
 def test_rows_of_other_languages_are_left_out_where_a_column_says_so(tmp_path: Path) -> None:
@@ -162,6 +164,10 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
     "a column twice": ("a.tsv", "text\ttext\n", "classification", {}, "a.tsv:1: column 'text' occurs twice"),
     "a short row": ("a.csv", TABLE + "x,y\n\nx\n", "classification", {},
         "a.csv:4: expected 2 columns as in the header"),
+    "a column that looks like the right one": ("a.csv", "text,label\u00a0\nx,y\n", "classification", {},
+        "a.csv:1: no column 'label' for label; columns here: text, label\u00a0; did you mean 'label\\xa0'?"),
+    "one column": ("a.csv", "text\nx,y\n", "masked_lm", {"text": "text"},
+        "a.csv:2: expected 1 column as in the header, found 2"),
     "no table": ("a.txt", TABLE, "classification", {},
         "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; if its first line is a header"),
     "columns of plain text": ("a.txt", "x\n", "masked_lm", {"text": "body"}, "a.txt: columns are read from"),
@@ -204,6 +210,14 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
     "a column behind the last": ("a.bio", "a O\n", "tagging", {"tags": 4},
         "a.bio:1: expected 4 columns, found 2, separated by blanks"),
     "an unknown tag": ("a.bio", "a O\n\nb X\n", "tagging", {"labels": ("O", "Y")}, "a.bio:3: unknown label 'X'"),
+    "a header of tagged words": ("a.tsv", "Token\tpos\nJo\tNOUN\n", "tagging", {},
+        "a.tsv:1: the first line is a header (Token, pos): remove it"),
+    "a label that looks like another": ("a.csv", TABLE + "a,y\u0435s\n", "classification", {"labels": ("yes", "no")},
+        r"a.csv:2: unknown label 'y\u0435s', which looks like 'yes' but is another text; labels are yes, no"),
+    "no answer with a place": ("a.csv", f"question,passage,answer,answer_start\nq,{PASSAGE},,3\n", "span_qa",
+        {"no_answer": True}, "a.csv:2: the answer is empty, but it starts at 3: leave both empty if there is no"),
+    "a pointer of Git LFS": ("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "masked_lm", {},
+        "a.txt: is a pointer of Git LFS, not the file itself: run `git lfs pull`"),
     "an empty word": ("a.bio", "a\tO\n\tO\n", "tagging", {}, "a.bio:2: an empty word or tag"),
     "names for numbers": ("a.bio", "a O\n", "tagging", {"tags": "ner"},
         "a.bio: columns of words and tags have numbers"),

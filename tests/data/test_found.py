@@ -35,6 +35,16 @@ def test_classes_with_counts_and_notes(tmp_path: Path) -> None:
     assert "1 row has an empty text" in seen.notes
 
 
+def test_labels_in_another_normal_form_and_look_alikes(tmp_path: Path) -> None:
+    labels = ["si\u0301", "si\u0301", "yes", "yes", "y\u0435s", "y\u0435s "]
+    texts = rows(*({"text": "x", "label": label} for label in labels))
+    assert found(tmp_path, texts, type="classification").notes == (
+        "blanks removed around 1 label, such as 'y\\u0435s '",
+        "another normal form than NFC in 2 labels, such as 'si\\u0301'",
+        "'yes' (2) and 'y\\u0435s' (2) look like one label",
+    )
+
+
 def test_given_labels_that_never_occur_are_told(tmp_path: Path) -> None:
     text = rows({"text": "x", "label": "b"}, {"text": "y", "label": "b"})
     assert found(tmp_path, text, type="classification", labels=["a", "b"]).notes == ("no row has the label 'a'",)
@@ -64,4 +74,4 @@ def test_registered_tasks_are_counted_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "panx").mkdir()
     (tmp_path / "panx/test-de.tsv").write_text("Ada\nist\n\nBonn\n")
     seen = TASKS.get("panx").found(tmp_path, "test", "de")
-    assert (seen.rows, seen.labels) == (2, {"no gold": 2})
+    assert (seen.rows, seen.labels, seen.withheld) == (2, {}, 2)

@@ -86,6 +86,7 @@ def test_unknown_forms_are_refused(form: str) -> None:
         ("sh", "it stands for Serbo-Croatian; give bs, hr, sr or sr-Latn"),
         ("sh_Latn", "it stands for Serbo-Croatian"),
         ("zho_Hani", "it stands for Chinese in either script; give zh or zh-Hant"),
+        *((form, f"did you mean {code}?") for form, code in (("jp", "ja"), ("cz", "cs"), ("cn", "zh"), ("ua", "uk"))),
         ("chr", "list it under `languages` of your own task"),
     ],
 )
@@ -135,6 +136,7 @@ def test_another_code_of_iso_639_is_a_language_of_which_only_the_code_is_known()
     assert any_language("sw") is any_language("swa") is LANGUAGES["sw"]
     assert {any_language(form).code for form in ("Chr", "chr_US", "CHR")} == {"chr"}
     assert {any_language(form).code for form in ("x-elf", "X_Elf")} == {"x-elf"}
-    for form in ("c", "Klingon", "chr\n", "sh", "und", "mul", ""):
+    assert any_language("av").code == "av"
+    for form in ("xx", "jp", "jp-JP", "c", "Klingon", "chr\n", "sh", "und", "mul", ""):
         with pytest.raises(UnknownName):
             any_language(form)

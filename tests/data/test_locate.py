@@ -93,6 +93,14 @@ def test_the_message_names_the_nearest_folder_when_no_language_is_there(tmp_path
         locate(tmp_path, ["mnli/dev.tsv"], "en", "mnli")
 
 
+def test_names_that_look_alike_are_shown_so_that_they_can_be_told_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "gro\u0308\u00dfe.csv")
+    (tmp_path / "rest.csv").symlink_to("nowhere")
+    holds = r"holds 'gro\\u0308\\xdfe.csv', which is not 'gr\\xf6\\xdfe.csv', rest.csv \(a link to a missing file\)"
+    with pytest.raises(DataError, match=holds):
+        locate(tmp_path, ["gr\u00f6\u00dfe.csv"], "en", "mine")
+
+
 def test_a_missing_data_folder_and_an_unknown_language_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the data folder does not exist"):
         locate(tmp_path / "none", ["a"], "de", "x")
@@ -138,7 +146,7 @@ def test_the_code_itself_wins_and_two_other_spellings_are_refused(tmp_path: Path
     touch(tmp_path, "a/pt_BR.csv", "a/pt.csv", "a/es-MX.csv", "a/es_ES.csv")
     assert found(tmp_path, ["a/{language}.csv"], "pt") == ["a/pt.csv"]
     assert strangers(tmp_path, ["a/{language}.csv"]) == {"pt_BR": "pt"}
-    with pytest.raises(DataError, match="files for es-MX and es_ES are all in 'es': keep one"):
+    with pytest.raises(DataError, match="files for es-MX and es_ES are both in 'es': keep one"):
         locate(tmp_path, ["a/{language}.csv"], "es", "x")
 
 
@@ -152,10 +160,11 @@ def test_parts_of_a_second_script_are_not_parts_of_the_first(tmp_path: Path) -> 
 
 
 def test_files_in_languages_that_the_table_lacks_or_calls_otherwise_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "b/swa.txt")
-    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == {"chr": "chr"}
+    touch(tmp_path, "a/chr.txt", "a/swa.txt", "a/de.txt", "a/read_me.txt", "a/jp.txt", "a/sh.txt", "b/swa.txt")
+    odd = {"chr": "chr", "jp": "", "sh": ""}
+    assert strangers(tmp_path, ["a/{language}.txt", "c/{language}.txt", "a/de.txt"]) == odd
     touch(tmp_path, "a/sw.txt")
-    assert strangers(tmp_path, ["a/{language}.txt"]) == {"chr": "chr", "swa": "sw"}
+    assert strangers(tmp_path, ["a/{language}.txt"]) == {**odd, "swa": "sw"}
     assert strangers(tmp_path, ["b/{iso3}.txt"]) == {}
 
 

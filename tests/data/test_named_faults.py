@@ -32,7 +32,7 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("udpos xtreme", "PUNCT\n\n", "PUN", 5, "unknown label 'PUN'"),
         ("uner", "B-ORG\t-\tz\n", "B-ORG", 6, "expected 5 columns, found 3"),
         ("sib200", "3\ttravel\tB\n", "3\ttra", 3, "expected 3 columns, found 2"),
-        ("tatoeba", "Zwei.\n", "", 0, "has 1 lines, tatoeba.deu-eng.eng has 2"),
+        ("tatoeba", "Zwei.\n", "", 0, "has 1 line, tatoeba.deu-eng.eng has 2"),
         ("ebible pairs", "<range>\nSechs\n", "", 0, "has 4 lines, vref.txt has 6"),
     ],
     "a missing column": [

@@ -133,7 +133,7 @@ def test_labels_of_their_own_file_are_attached(tmp_path: Path) -> None:
     gold.write_text("3\n1\n")
     assert [example.label for example in attach_labels(read("social_iqa", tmp_path), gold, ())] == [2, 0]
     gold.write_text("3\n")
-    with pytest.raises(DataError, match="1 labels for 2 examples"):
+    with pytest.raises(DataError, match="1 label for 2 examples"):
         attach_labels(read("social_iqa", tmp_path), gold, ())
 
 

@@ -259,7 +259,8 @@ def test_how_retrieval_reads_is_read_from_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("[de, fr]", "[de, xx]", 9, "unknown language of tatoeba 'xx': "),
+        ("[de, fr]", "[de, xx]", 9, "unknown language 'xx': did you mean xh"),
+        ("[de, fr]", "[de, av]", 9, "unknown language of tatoeba 'av': "),
         ("[de, fr]", "[de, frr]", 9, "unknown language of tatoeba 'frr': did you mean "),
         (
             "[tatoeba, xnli]",

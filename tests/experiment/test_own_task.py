@@ -116,6 +116,18 @@ def test_tags_are_scored_as_entities(tmp_path: Path) -> None:
     ("text", "line", "message"),
     [
         (
+            GOOD.replace("text: body", "text: body\n      pair: body"),
+            11,
+            "column 'body' is named for `text` and `pair`",
+        ),
+        (GOOD.replace("body", "label"), 9, "column 'label' is named for `text` and `label`: each needs its own"),
+        (TAGGED + "    columns: {words: 2}\n", 9, "column '2' is named for `words` and `tags`"),
+        (
+            "    type: multiple_choice\n    files: {test: a.csv}\n    columns: {choices: [a, a]}\n",
+            9,
+            "column 'a' is named for two of `choices`",
+        ),
+        (
             TAGGED + "    labels: [NOUN, VERB]\n",
             9,
             "found 'NOUN', 'VERB': set `metric: token_accuracy` .parts of speech",

@@ -63,6 +63,13 @@ def test_gold_that_is_withheld_is_no_damage_but_said(tmp_path: Path) -> None:
     assert found(tmp_path, "xcopa")["xcopa", "validation", "sw"].status == "withheld"
 
 
+def test_blanks_for_tabs_are_damage_and_no_withheld_gold(tmp_path: Path) -> None:
+    path = put(tmp_path, "panx/dev-de.tsv", ["Ada B-PER", "ist O", ""])
+    finding = found(tmp_path, "panx")["panx", "validation", "de"]
+    assert finding.status == "damaged"
+    assert finding.problem == f"{path}:1: every line ends in a blank and a tag: put a tab between word and tag"
+
+
 def test_gold_in_some_rows_only_is_damage(tmp_path: Path) -> None:
     path = xcopa(tmp_path, 100)
     path.write_text(path.read_text().replace(', "label": 1', "", 1))

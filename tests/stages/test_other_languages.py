@@ -114,7 +114,7 @@ def test_keys_columns_and_files_spell_a_language_as_they_like(root: Path, tmp_pa
     notes = found.notices
     assert not found.refused
     assert [note for note in notes if note.startswith("all.csv")] == [
-        "all.csv: 12 rows are in no known language and are left out: 'und' (4), '' (4), 'sh' (4)",
+        "all.csv: 12 rows are in none of the task's languages and left out: 'und' (4), '' (4), 'sh' (4)",
         "all.csv: 'zh-Hans' (4), 'cmn' (4) are read as one language, 'zh'",
         "all.csv: 'zh_TW' (4), 'zh-HK' (4) are read as one language, 'zh-Hant'",
     ]

@@ -71,4 +71,9 @@ def _of_split(parts: Sequence[FileCheck]) -> Iterator[str]:
     if labels := sum((Counter(one.labels) for one in parts), Counter[str]()):
         counts = (f"{label} {count:,}" for label, count in labels.most_common())
         yield f"{len(labels)} label{'s' * (len(labels) != 1)}: {some(counts)}"
-    yield from dict.fromkeys(f"note: {note}" for one in parts for note in one.notes)
+    notes: dict[str, list[str]] = {}
+    for one in parts:
+        for note in one.notes:
+            notes.setdefault(note, []).append(one.language)
+    for note, codes in notes.items():
+        yield f"note: {note}" + (f" ({some(codes)})" if len(codes) < len(parts) else "")

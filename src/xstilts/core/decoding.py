@@ -55,11 +55,14 @@ def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
         size: number of stored bytes.
 
     Raises:
-        DataError: name and format differ, or an archive of no file or several. The returned stream also raises it, for
-            a bomb; for damage it raises one of `DAMAGE`.
+        DataError: name and format differ, an archive of no file or several, a pointer of Git LFS. The returned stream
+            also raises it, for a bomb; for damage it raises one of `DAMAGE`.
     """
-    packing, named = packing_of(stream.read(16)), path.suffix.lower().removeprefix(".")
+    head, named = stream.read(64), path.suffix.lower().removeprefix(".")
+    packing = packing_of(head)
     stream.seek(0)
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise DataError("is a pointer of Git LFS, not the file itself: run `git lfs pull`", path)
     if not packing and named in SUFFIXES:
         raise DataError(f"cannot be read (its name ends in .{named}, but it is not in {_FORMATS[named]} form)", path)
     if not packing:

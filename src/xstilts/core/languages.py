@@ -30,6 +30,8 @@ _TAG = re.compile(
 _PRIVATE = re.compile(r"(?:[a-z]{2,3}-)?x(?:-[a-z\d]{1,8})+")
 _NONE = frozenset(("und", "mul", "mis", "zxx"))
 """ISO 639's codes for no language, several languages or an unknown one."""
+_UNLISTED = frozenset("aa ab ae an av bi ce co cr cu cv gv ho hz ii ik iu kj kv lu mh na ng nr oj os pi vo za".split())
+"""Codes of ISO 639-1 that the table lacks. That list is closed: two other letters are no language."""
 _SCRIPT_OF_REGION = {
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "hant"),
     **dict.fromkeys(("pa-pk", "az-ir", "az-iq", "uz-af", "kk-cn", "ky-cn", "ku-iq", "ku-ir", "ms-cc"), "arab"),
@@ -42,6 +44,14 @@ _SEVERAL = {
     "Chinese in either script": (("zh-hani", "zho-hani", "cmn-hani", "chi-hani"), "zh or zh-Hant"),
     "all Bihari languages": (("bh", "bih"), "bho, mag or mai"),
 }
+_COUNTRIES = dict(
+    pair.split(":")
+    for pair in (
+        "al:sq at:de bd:bn by:be cn:zh cz:cs dk:da ee:et gb:en ge:ka gr:el il:he ir:fa jp:ja kh:km kr:ko kz:kk lk:si "
+        "mx:es np:ne ph:tl pk:ur rs:sr se:sv sp:es tj:tg tm:tk ua:uk us:en vn:vi"
+    ).split()
+)
+"""Countries and the languages that people mean by them. `ee`, `kr` and `se` are languages too."""
 FIELDS = ("language", "iso3", "flores", "ntrex", "tatoeba", "common_voice")
 """How data sets name languages: the fields that file patterns may contain."""
 
@@ -165,10 +175,17 @@ def meant(form: str) -> str:
     if not tag:
         return ""
     base = _FORMS.get(tag[1], tag[1])
+    if len(base) == 2 and base not in LANGUAGES and base not in _UNLISTED:
+        return ""
     script = tag[2] or _SCRIPT_OF_REGION.get(f"{base}-{tag[3]}", "")
     script = _SAME_SCRIPT.get(script, script).title()
     usual = LANGUAGES[base].script if base in LANGUAGES else ""
     return base if script in ("", usual) else f"{base}-{script}"
+
+
+def instead(form: str) -> str:
+    """The code that is probably meant by one of a country (`jp`, `kr`); empty for other forms."""
+    return _COUNTRIES.get(re.split("[-_]", form.casefold())[0], "")
 
 
 def _several(folded: str) -> str:
@@ -180,7 +197,7 @@ def _several(folded: str) -> str:
 
 def _unknown(form: str, code: str) -> UnknownName:
     folded, base = _folded(form), code.partition("-")[0]
-    near = [one for one in LANGUAGES if one.partition("-")[0] == base]
+    near = [one] if (one := instead(form)) else [one for one in LANGUAGES if one.partition("-")[0] == base]
     near = near or [_FORMS[one] for one in difflib.get_close_matches(folded, [*_FORMS], n=3, cutoff=0.6)]
     hint = _several(folded) or (f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "")
     more = " (list it under `languages` of your own task if it is not in the table)" if code else ""

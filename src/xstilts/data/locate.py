@@ -24,9 +24,11 @@ from xstilts.core.decoding import SUFFIXES, find
 from xstilts.core.errors import DataError
 from xstilts.core.files import Kept
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
+from xstilts.data.readers.labels import looks
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
+_LIKE_CODE = re.compile("[A-Za-z]{2}(?![A-Za-z0-9])")
 STARS = 4
 """Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -131,7 +133,7 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
             forms = [form for form in usual if form in there][:1]
             forms = forms or sorted(form for form in there if _code_in(form, field) == code)
             if len(forms) > 1:
-                problem = f"files for {' and '.join(forms)} are all in '{code}'"
+                problem = f"files for {' and '.join(forms)} are {'both' if len(forms) == 2 else 'all'} in '{code}'"
                 raise DataError(f"{problem}: keep one, or put their rows into one file", folder)
             files = there[forms[0]] if forms else []
         if files:
@@ -161,16 +163,47 @@ def _packed(name: str) -> str:
 
 
 def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
-    """Languages of files that are not read, since the table has another name for them or none -> the code to use."""
+    """Languages of files that are not read, since the table has another name for them or none -> the code to use.
+
+    The code is empty where the name is none, as `jp` is.
+    """
     found = {}
     for part in (part for pattern in patterns for part in pattern.split(" + ") if _field(part)):
         forms = _forms(root, part)
         for form in sorted(forms):
             code = meant(form)
             unread = _code_in(form, _field(part)) is None or (form != code and code in forms)
-            if code and (code not in LANGUAGES or unread):
+            if (code and (code not in LANGUAGES or unread)) or (not code and _LIKE_CODE.match(form)):
                 found[form] = code
     return found
+
+
+def passed_over(root: Root, patterns: Iterable[str]) -> dict[str, str]:
+    """Names in the folders of patterns that fit, but are not read -> why: links to nothing, folders, other case."""
+    found = {}
+    for part in (part for pattern in patterns for part in pattern.split(" + ")):
+        folder, _, name = str(Path(_FIELD.sub("*", part))).rpartition("/")
+        folder = "/".join(piece if "*" in piece else escape(piece) for piece in folder.split("/"))
+        places = [one / place for one in _searched(root, part) for place in (glob(folder, root_dir=one) or [folder])]  # noqa: PTH207
+        for place in filter(Path.is_dir, places):
+            for path in sorted(place.iterdir()):
+                plain = path.name.removesuffix(_packed(path.name.lower()))
+                if path.name.startswith(".") or not fnmatchcase(plain.lower(), name.lower()):
+                    continue
+                if not path.exists():
+                    found[path.name] = "a link to a missing file"
+                elif path.is_dir():
+                    found[path.name] = "a folder"
+                elif not fnmatchcase(plain, name):
+                    found[path.name] = f"upper and lower case differ from '{part}'"
+    return found
+
+
+def second_choices(root: Root, patterns: Sequence[str], code: str) -> list[tuple[str, str]]:
+    """(Pattern that is read, pattern with other files that are not read) of a language."""
+    files = {part: [files_of(root, one, code) for one in part.split(" + ")] for part in patterns}
+    first, *others = [part for part, found in files.items() if all(found)] or [""]
+    return [(first, other) for other in others if files[other] != files[first]]
 
 
 def _by_form(root: Path, pattern: str) -> dict[str, list[Path]]:
@@ -225,7 +258,12 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     # Else the deepest folder that exists on the way to any of them, and what it holds.
     folders = [next(folder for folder in (root / name).parents if folder.is_dir()) for name in looked]
     best = max([root, *folders], key=lambda folder: len(folder.parts))
-    entries = sorted(path.name for path in best.iterdir() if not path.name.startswith("."))
+    asked = {looks(Path(name).name): Path(name).name for name in looked}
+    entries = []
+    for path in sorted(path for path in best.iterdir() if not path.name.startswith(".")):
+        twin = asked.get(looks(path.name), path.name)  # shown so that the two can be told apart
+        name = path.name if twin == path.name else f"{path.name!a}, which is not {twin!a}"
+        entries.append(name if path.exists() else f"{name} (a link to a missing file)")
     holds = ", ".join(entries[:8]) + (" ..." if len(entries) > 8 else "")
     inside = best != root and best.is_relative_to(root)
     where = "the data folder" if best == root else f"'{best.relative_to(root).as_posix() if inside else best}'"

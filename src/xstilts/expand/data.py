@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.errors import ConfigError, DataError
+from xstilts.core.languages import instead
 from xstilts.data.locate import Root, folders_of, strangers
 from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
@@ -53,6 +54,9 @@ class DataFiles:
             world = ", or `worlds: [1]` for the tasks of a microworld" if made else ""
             reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
             raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{world}")
+        if odd := [name for name in registered if experiment.worlds and not name.startswith("micro_")]:
+            problem = f"task '{odd[0]}' is no task of a microworld, whose data `worlds:` reads"
+            raise ConfigError(f"{problem}: leave `worlds:` out, or name tasks of `xstilts list tasks` with micro_")
         if absent := [folder for folder in self.roots if not folder.is_dir()]:
             raise DataError("no such data folder", absent[0])
         self.own_roots = (experiment.folder, *self.roots)
@@ -223,9 +227,13 @@ def _world(seed: int, part: str = "") -> Stage:
 
 
 def in_codes(found: Mapping[str, str]) -> str:
-    """`chr (name it under `languages`), swa (here: sw)`."""
-    shown = [
-        f"{form} (here: {code})" if form != code else f"{form} (name it under `languages`)"
-        for form, code in found.items()
-    ]
+    """`chr (name it under `languages`), swa (here: sw), jp (did you mean ja?)`."""
+
+    def advice(form: str, code: str) -> str:
+        if form == code:
+            return "name it under `languages`"
+        near = instead(form)
+        return f"here: {code}" if code else f"did you mean {near}?" if near else "not the code of one language"
+
+    shown = [f"{form} ({advice(form, code)})" for form, code in found.items()]
     return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from xstilts.core.errors import ConfigError, UnknownName
+from xstilts.core.errors import ConfigError, UnknownName, count
 from xstilts.core.languages import LANGUAGES, language
 from xstilts.core.strict import Code, Codes, Strict, mistake, place_of
 from xstilts.data.locate import Root
@@ -192,7 +192,7 @@ class Experiment(Strict):
     @property
     def sampled(self) -> list[str]:
         """A note if only a sample of the data is read (`limit`)."""
-        note = f"only a sample of {self.limit} examples of each split and language is read (`limit`)"
+        note = f"only a sample of {count(self.limit, 'example')} of each split and language is read (`limit`)"
         return [f"{note}: a trial, not a result"] if self.limit else []
 
     @property

@@ -16,7 +16,7 @@ from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.strict import Codes, CodesOrAll, Strict, mistake
 from xstilts.data.locate import Root, check_pattern
-from xstilts.data.readers.columns import ColumnReader, column_reader, labels_in
+from xstilts.data.readers.columns import ColumnReader, column_reader, held_twice, labels_in
 from xstilts.data.readers.dialects import NAMED
 from xstilts.data.readers.labels import clean
 from xstilts.data.readers.types import TYPES
@@ -72,7 +72,6 @@ class BackboneSpec(Strict):
         default_factory=dict,
         description="`random: auto`; `english: auto` (pretrained here on English alone), or a source",
     )
-
     english_share: float = Field(
         default=1.0, gt=0, le=1, description="steps of `english: auto` as a share of those of multilingual pretraining"
     )
@@ -195,8 +194,8 @@ class OwnTask(Strict):
     def _check_like(self, base: Task, labels: tuple[str, ...]) -> None:
         for field in ("columns", "metric", "quoted", "separator", "count_from"):
             if getattr(self, field) not in (None, {}):
-                kind = "type: multiple_choice" if field == "count_from" else "type"
-                raise mistake(f"`{field}` goes with `{kind}`; '{base.name}' has its own", field)
+                kind = ": multiple_choice" * (field == "count_from")
+                raise mistake(f"`{field}` goes with `type{kind}`; '{base.name}' has its own", field)
         if not base.labels and labels:
             raise mistake(f"{base.type} has no labels", "labels")
         if not set(labels) <= set(base.labels):
@@ -215,6 +214,8 @@ class OwnTask(Strict):
                 raise mistake(f"one column for '{field}'; only choices may have several", "columns", field)
             if isinstance(name, int) and kind != "tagging":
                 raise mistake(f"a column of {kind} has a name; only words and tags may have numbers", "columns", field)
+        if twice := held_twice(kind, self.columns):
+            raise mistake(twice[1], "columns", twice[0])
         if self.metric is not None and self.metric not in about.metrics:
             raise UnknownName(f"metric of {kind}", self.metric, about.metrics)
         if self.labels and not about.labels:
@@ -246,9 +247,8 @@ class OwnTask(Strict):
     @property
     def spoken(self) -> tuple[str, ...]:
         """Its languages; by default all if the measured files are by language, else English."""
-        if self.languages is not None:
-            return self.languages
-        return tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
+        usual = tuple(LANGUAGES) if self.by_language(self.measured) else ("en",)
+        return usual if self.languages is None else self.languages
 
     @property
     def measured(self) -> Split:

@@ -10,7 +10,7 @@ from functools import cache
 import yaml
 
 from xstilts import __version__
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, count
 from xstilts.core.files import read_json
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
@@ -229,7 +229,7 @@ def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
         if own and benchmark.languages.keys() & {target.task, own.like}:
             found[target.task] = f"the experiment's own task (like {own.like}), not the official data"
         elif target.limit and target.task in benchmark.languages:
-            found[target.task] = f"measured on a sample of {target.limit} examples of each language"
+            found[target.task] = f"measured on a sample of {count(target.limit, 'example')} of each language"
         elif chosen_on and experiment.task(target.task).type == "retrieval":
             found[target.task] = f"its layer was chosen on test scores, of {', '.join(sorted(chosen_on))}"
     return found

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.backbones.families import checkpoint_of, hint
-from xstilts.core.errors import DataError, XstiltsError
-from xstilts.core.languages import LANGUAGES
-from xstilts.data.locate import folders_of, listed_once, strangers
+from xstilts.core.errors import DataError, XstiltsError, count
+from xstilts.data.examples import gold_of
+from xstilts.data.locate import listed_once
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.types import TYPES
 from xstilts.expand import trained_and_tested
-from xstilts.expand.data import in_codes
-from xstilts.experiment import Experiment, TargetSpec
+from xstilts.experiment import Experiment
 from xstilts.experiment.oddities import oddities
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -25,7 +24,7 @@ from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
-from xstilts.stages.reading import root_of
+from xstilts.session.unread import absent, spelled, unread
 
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
@@ -128,7 +127,7 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
     lines = (
         *notices(experiment, grid, data),
-        *_spelled(experiment, files),
+        *spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
         *short_phases(phases),
         *oddities(experiment),
         *_elsewhere(experiment),
@@ -148,7 +147,11 @@ def look(grid: Grid, store: Store) -> None:
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
             most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
-            rows = sum(1 for _ in islice(task.stream(roots, split, language), most))
+            rows = 0
+            for example in islice((task.load if task.gold else task.stream)(roots, split, language), most):
+                rows += 1
+                if gold_of(example) is None:
+                    raise task.gold_needed(roots, split, language)
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
 
@@ -160,7 +163,7 @@ def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
 
 
 def _nothing_left(task: str, held: int, rows: int) -> str:
-    return f"{task}: `holdout: {held}` takes all of its {rows} training examples: hold out fewer"
+    return f"{task}: `holdout: {held}` takes all of its {count(rows, 'training example')}: hold out fewer"
 
 
 def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None = None) -> list[str]:
@@ -172,7 +175,8 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
     lines = list(experiment.sampled) if is_sample(grid.stages) else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    lines += [line for target in experiment.targets for line in _absent(target, experiment, grid)]
+    lines += [line for target in experiment.targets for line in absent(target, experiment, grid)]
+    lines += unread(experiment, grid)
     spoken = {code for target in experiment.targets for code in grid.experiment.task(target.task).languages}
     if strange := [code for code in experiment.languages or () if code not in spoken]:
         lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
@@ -188,37 +192,6 @@ def _elsewhere(experiment: Experiment) -> Iterator[str]:
         if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
             found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
             yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
-
-
-def _absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
-    """Languages of a target that should be measured and have no file."""
-    task, own = grid.experiment.task(target.task), experiment.tasks.get(target.task)
-    cell = next((one for one in grid.cells if one.task == task.name and one.role == "target"), None)
-    if cell is None or experiment.worlds:
-        return
-    stage = cell.stage.inputs["data"]
-    split, measured = stage.config["split"], stage.config["languages"]
-    asked = target.languages or experiment.languages
-    named = list(task.languages) if own is None or own.languages is not None else []
-    if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
-        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        count = f"{len(measured)} language{'s' * (len(measured) != 1)}"
-        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
-        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count}"
-    odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
-    if own and own.languages is not None:  # then only a second file of a measured language is odd
-        odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
-    if odd:
-        yield f"{task.name} is read without the files for {in_codes(odd)}"
-
-
-def _spelled(experiment: Experiment, files: Iterable[FileCheck]) -> Iterator[str]:
-    """How a column of own files spells languages, and rows whose language is unknown."""
-    read = {path: one.task for one in files if one.task in experiment.tasks and not one.problem for path in one.paths}
-    for path, name in read.items():
-        reader = experiment.task(name).read
-        for note in reader.languages_told(path) if isinstance(reader, ColumnReader) else []:
-            yield f"{path.name}: {note}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
@@ -237,10 +210,12 @@ def _found(read: Read) -> FileCheck:
     try:
         paths = tuple(read.paths)
         found = task.found(roots, split, language)
+        if found.withheld:
+            raise task.gold_needed(roots, split, language)
+        notes, columns, reader = list(found.notes), "", task.read
+        if isinstance(reader, ColumnReader):
+            notes = [f"{path.name}: {words}" for path in paths if (words := reader.dialect(path))] + notes
+            columns = reader.columns_told(paths[0], language)
     except XstiltsError as error:
         return FileCheck(task.name, split, language, paths, problem=str(error))
-    notes, columns, reader = list(found.notes), "", task.read
-    if isinstance(reader, ColumnReader):
-        notes = [f"{path.name}: {words}" for path in paths if (words := reader.dialect(path))] + notes
-        columns = reader.columns_told(paths[0], language)
     return FileCheck(task.name, split, language, paths, found.rows, found.labels, tuple(notes), columns=columns)

@@ -15,7 +15,7 @@ from xstilts.data.locate import folders_of, listed_once
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
-from xstilts.stages.reading import root_of, rows_before_limit, split_of
+from xstilts.stages.reading import root_of, rows_before_limit, split_of, task_of
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
@@ -50,7 +50,7 @@ def reads(stages: Iterable[Stage]) -> Iterator[Read]:
                 if f"translation_{code}" not in stage.inputs and about not in seen:
                     seen.add(about)
                     roots = folders_of(root_of(stage.settings))
-                    yield Read(task_from_json(stage.settings["task"]), roots, about[1], code)
+                    yield Read(task_of(stage), roots, about[1], code)
 
 
 def same_files(found: Iterable[Read]) -> Iterator[str]:

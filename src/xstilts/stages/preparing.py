@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from xstilts.data.examples import Example, PlainText, asked, gold_of, read_examp
 from xstilts.data.locate import Root
 from xstilts.data.readers.pools import parsed_once
 from xstilts.graph.job import Job
-from xstilts.stages.reading import root_of, select, task_of
+from xstilts.stages.reading import root_of, select, split_of, task_of
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.task_types.raw_text import RawText
@@ -111,20 +111,17 @@ def _examples(job: Job, task: Task, root: Root, language: str, english: set[str]
         examples = [one for one in read_examples(translated / "examples.jsonl") if one.id in english]
     else:
         examples = select(task, root, job.config, language)
-    _check_labels(task, examples, language, job.config)
+    if job.config["labelled"] and any(gold_of(example) is None for example in examples):
+        raise task.gold_needed(root, split_of(job.config), language)
+    _check_labels(task, examples, language)
     return examples
 
 
-def _check_labels(task: Task, examples: list[Example], language: str, config: Mapping[str, Any]) -> None:
-    """Refuse withheld gold where it is needed, and unknown labels."""
+def _check_labels(task: Task, examples: list[Example], language: str) -> None:
+    """Refuse unknown labels."""
     known = set(task.labels)
     for example in examples:
         gold = gold_of(example)
-        if gold is None and config["labelled"]:
-            raise DataError(
-                f"{task.name} ({language}): example '{example.id}' has no gold, as in the test sets that XTREME "
-                "prepares: put the official labelled file into the data folder"
-            )
         values = gold if isinstance(gold, tuple) else (gold,)
         for value in values if known else ():
             if isinstance(value, str) and value not in known:

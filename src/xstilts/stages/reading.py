@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, count
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.data.examples import Example, asked
 from xstilts.data.locate import Root, folders_of
@@ -53,7 +53,7 @@ def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> 
     chosen = [example for example in examples if asked(example)]
     if holdout and split in ("train", "validation"):
         if holdout >= len(chosen):
-            problem = f"{task.name}: a holdout of {holdout} leaves none of {len(chosen)} examples"
+            problem = f"{task.name}: a holdout of {holdout} leaves none of {count(len(chosen), 'example')}"
             raise DataError(problem, folders_of(root)[-1])
         order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])

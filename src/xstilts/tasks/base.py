@@ -6,20 +6,19 @@ A task names its *type* (`span_qa`, `tagging` ...). The machinery of that type (
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from xstilts.core.decoding import unpacked_name
-from xstilts.core.errors import DataError, UnknownName
+from xstilts.core.errors import DataError, UnknownName, count
 from xstilts.core.registry import Registry
 from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
 from xstilts.data.examples import Encoding as Encoding
 from xstilts.data.locate import Root, files_of, languages_there, locate
 from xstilts.data.readers.columns import ColumnReader
-from xstilts.data.readers.common import Reader, lines_of, one_of
+from xstilts.data.readers.common import Placed, Reader, check, lines_of, one_of
 from xstilts.data.readers.labels import Found, found_in
 from xstilts.metrics import METRICS
 
@@ -85,8 +84,8 @@ class Task:
             UnknownName: the task has no such language.
             DataError: it has no such split, or no file; the message names what was looked for.
         """
-        check_language(self, language)
         check_split(self, split)
+        check_language(self, language)
         return locate(root, self.files[split], language, f"{self.name} ({split}, {language})")
 
     def gold_paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
@@ -122,12 +121,35 @@ class Task:
             for example in self.read(path, language):
                 yield replace(example, id=prefix + example.id) if prefix else example
 
+    def placed(
+        self, root: Root, split: Split, language: str, cleaned: Counter[str] | None = None
+    ) -> Iterator[tuple[Path, int | None, Example]]:
+        """The examples of `stream`, with the ids of their files, each with its file and, if it has one, its line."""
+        for path in self.paths(root, split, language):
+            if isinstance(self.read, ColumnReader):
+                placed = self.read.placed(path, language, cleaned)
+            else:
+                read: Callable[[Path, str], Placed] | None = getattr(self.read, "__wrapped__", None)  # of `checked`
+                bare: Placed = ((None, example) for example in self.read(path, language))
+                placed = check(read(path, language), path, language) if read else bare
+            yield from ((path, line, example) for line, example in placed)
+
+    def gold_needed(self, root: Root, split: Split, language: str) -> DataError:
+        """The error for examples without gold, with the place of the first."""
+        bare = ((path, line) for path, line, one in self.placed(root, split, language) if gold_of(one) is None)
+        beside = f" (looked for {' or '.join(self.gold[split])})" if split in self.gold else ""
+        problem = f"has no gold: {self.name} ({split}, {language}) needs it{beside}"
+        return DataError(f"{problem}; put the labelled file here, with all its columns", *next(bare, (None, None)))
+
     def found(self, root: Root, split: Split, language: str = "en") -> Found:
         """Rows, labels with counts, and what is odd about them. Reads the files once; raises as `load` does."""
         cleaned: Counter[str] = Counter()
-        read = partial(self.read, cleaned=cleaned) if isinstance(self.read, ColumnReader) else self.read
-        task = replace(self, read=read)
-        return found_in((task.load if self.gold else task.stream)(root, split, language), cleaned, self.labels)
+        examples: Iterable[tuple[Path, int | None, Example]] = self.placed(root, split, language, cleaned)
+        if self.gold:
+            path = self.paths(root, split, language)[0]
+            examples = ((path, None, example) for example in self.load(root, split, language))
+        most_words = self.encoding.max_length if isinstance(self.read, ColumnReader) else 0
+        return found_in(examples, cleaned, self.labels, most_words)
 
     def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
@@ -160,7 +182,7 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
     """
     lines = lines_of(path)
     if len(lines) != len(examples):
-        raise DataError(f"has {len(lines)} labels for {len(examples)} examples", path)
+        raise DataError(f"has {count(len(lines), 'label')} for {count(len(examples), 'example')}", path)
     labelled: list[Example] = []
     for number, (example, label) in enumerate(zip(examples, lines), start=1):
         if isinstance(example, ChoiceExample):
@@ -184,4 +206,5 @@ def check_split(task: Task, split: Split) -> None:
 def check_language(task: Task, language: str) -> None:
     """Raises `UnknownName` when the task has no such language."""
     if language not in task.languages:
-        raise UnknownName(f"language of {task.name}", language, task.languages)
+        lists = f"xstilts show {task.name}" + " --experiment FILE" * (task.name not in TASKS)
+        raise UnknownName(f"language of {task.name}", language, task.languages, lists)

@@ -7,7 +7,7 @@ empty rows, rows of other languages where a column says the language, blank raw 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.types import TYPES, Gold
 
 _MOST_LABELS = 200
+_HEADER = (
+    {"word", "words", "token", "tokens", "form"},
+    {"tag", "tags", "pos", "upos", "xpos", "ner", "label", "labels"},
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class ColumnReader:
     def _examples(self, path: Path, language: str, cleaned: Counter[str]) -> Placed:
         kind = TYPES.get(self.type)
         gold = Gold(self.labels, self.no_answer, self.count_from, cleaned)
-        if self.type == "tagging" and kind_of(path) not in RECORDS:
+        if self.type == "tagging" and not self._is_table(path):
             yield from self._sentences(path, gold)
         else:
             assert kind.make is not None
@@ -93,9 +97,12 @@ class ColumnReader:
             problem = f"columns of words and tags have numbers here (`columns: {{{field}: 2}}`), not names"
             raise DataError(problem, path)
         for count, sentence in enumerate(sentences(path, columns), start=1):
-            words, tags = [], []
+            words: list[str] = []
+            tags: list[str] = []
             for line, fields in sentence:
                 word, tag = (fields[number - 1] for number in columns)
+                if not words and count == 1 and word.lower() in _HEADER[0] and tag.lower() in _HEADER[1]:
+                    raise DataError(f"the first line is a header ({word}, {tag}): remove it", path, line)
                 tag = gold.label(tag, path, line) if columns[0] != columns[1] else tag
                 if not word or not tag:
                     raise DataError("an empty word or tag", path, line)
@@ -126,19 +133,23 @@ class ColumnReader:
 
     def dialect(self, path: Path) -> str:
         """How a table is written, as far as its name does not say it: `semicolons, UTF-16`; may be empty."""
-        return dialect_of(path, self.quoted, self.separator) if kind_of(path) in TABLES else ""
+        return dialect_of(path, self.quoted, self.separator) if self._is_table(path) else ""
+
+    def _is_table(self, path: Path) -> bool:
+        """Whether a file has rows with named columns; tagged words in lines may be called `.tsv` or `.csv`."""
+        return kind_of(path) in (RECORDS if self.type == "tagging" else TABLES)
 
     def columns_told(self, path: Path, language: str) -> str:
         """Which columns of a table hold what, and which are not read; empty for lines."""
-        if kind_of(path) not in TABLES or (row := next(table_rows(path, self.header, language), None)) is None:
+        if not self._is_table(path) or (row := next(table_rows(path, self.header, language), None)) is None:
             return ""
         read = [field if field == name else f"{field} from '{name}'" for field, name in row.columns.items()]
         other = [f"'{name}'" for name in row.record if name not in row.columns.values()]
         return ", ".join(read) + (f"; not read: {', '.join(other)}" if other else "")
 
-    def languages_told(self, path: Path) -> list[str]:
+    def languages_told(self, path: Path, languages: Collection[str]) -> list[str]:
         """Notes on a table's `language` column, as of `tables.languages_told`."""
-        return languages_told(path, self.header) if "language" in self.columns else []
+        return languages_told(path, self.header, languages) if "language" in self.columns else []
 
 
 def column_reader(
@@ -157,6 +168,21 @@ def column_reader(
     optional = ({"id"} | TYPES.get(kind).optional) - given.keys()
     have = tuple(sorted(optional & columns.keys()))
     return ColumnReader(kind, columns, have, tuple(labels), no_answer, count_from=count_from)
+
+
+def held_twice(kind: str, named: Mapping[str, Name | Sequence[str]]) -> tuple[str, str] | None:
+    """A field whose column also holds another field or choice, and the problem in words."""
+    holds: dict[Name, str] = {}
+    for field, names in column_reader(kind, named).columns.items():
+        if field not in named:  # of several usual names, the number is certain in lines
+            certain = field not in TYPES.get(kind).optional | {"id"} and (len(names) == 1 or kind == "tagging")
+            names = names[-1:] if certain else ()
+        for name in names:
+            if name in holds:
+                both = f"`{holds[name]}` and `{field}`" if holds[name] != field else f"two of `{field}`"
+                return field, f"column '{name}' is named for {both}: each needs its own"
+            holds[name] = field
+    return None
 
 
 def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:

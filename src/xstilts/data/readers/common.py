@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.decoding import find
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, count
 from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
 from xstilts.data.examples import Example, asked
+from xstilts.data.readers.labels import looks
 
 Reader = Callable[[Path, str], Iterator[Example]]
 Placed = Iterator[tuple[int | None, Example]]
@@ -221,7 +222,7 @@ def records(path: Path) -> Iterator[Row]:
     for line, row in cells:
         # SNLI's and MultiNLI's training text files leave out the empty columns at the end of a row.
         if len(row) > len(header) or (kind == "csv" and len(row) < len(header)):
-            raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
+            raise DataError(f"expected {count(len(header), 'column')} as in the header, found {len(row)}", path, line)
         yield Row(dict(zip(header, row)), path, line)
 
 
@@ -274,5 +275,7 @@ def one_of(label: str, labels: Sequence[str], path: Path, line: int | None) -> s
     """The label, if it is one of `labels`."""
     if label not in labels:
         known = repr(", ".join(labels[:8]))[1:-1] + (" ..." if len(labels) > 8 else "")  # some are a file's own
-        raise DataError(f"unknown label {shown(label)}; labels are {known:.200}", path, line)
+        near = next((one for one in labels if looks(one) == looks(label)), "")
+        found = f"{label[:60]!a}, which looks like {near!a} but is another text" if near else shown(label)
+        raise DataError(f"unknown label {found}; labels are {known:.200}", path, line)
     return label

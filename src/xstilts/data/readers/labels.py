@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
+from xstilts.core.errors import count
 from xstilts.data.examples import (
     ChoiceExample,
     Example,
@@ -22,12 +24,20 @@ from xstilts.data.examples import (
     texts_of,
 )
 
-_WITHHELD = "no gold"
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Without the joiners: at the end of a word they may change its last letter."""
 _MISSING = {"None", "NA", "<NA>", "#N/A", "\\N"}
 _IN_ANY_CASE = {"nan", "null", "n/a"}
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+_CYRILLIC = "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+_CYRILLIC += "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455"
+_GREEK = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+_LATIN = str.maketrans(_CYRILLIC + _GREEK, "ABEKMHOPCTYXIJSaeopcyxijs" + "ABEZHIKMNOPTYXo")
+"""Letters of other scripts that look like Latin ones."""
+_GARBLED = re.compile("\ufffd|\u00c3[\x80-\x9f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf]|\u00e2\u20ac")
+"""U+FFFD, or UTF-8 that was read as Windows-1252: two of its bytes, as in `\u00c3\u00bc` for `\u00fc`."""
+_MANY = 10
+"""From this number of examples on, a single label is odd."""
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")
 """Invisible fillers and variation selectors that are no format characters."""
 
@@ -64,8 +74,10 @@ def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
             pair = frozenset((one, label))
             if part(one) != part(label) and pair not in found:
                 found.add(pair)
-                alike = _seen(one) == _seen(label) or not (one + label).isprintable()
-                names = [f"{ascii(each) if alike else repr(each)} ({counts[each]})" for each in (one, label)]
+                plain = looks(one) != looks(label) and (one + label).isprintable()
+                names = [
+                    f"{each!r} ({counts[each]})" if plain else f"{each!a} ({counts[each]})" for each in (one, label)
+                ]
                 yield label, f"{' and '.join(names)} look like one label"
 
 
@@ -94,7 +106,7 @@ def _plain(label: str) -> str:
 
 def _folded(label: str) -> str:
     """What labels that look like one have in common; Turkish has two small letters for I."""
-    small = _plain(label).casefold().replace("i\u0307", "i").replace("\u0131", "i")
+    small = _plain(label).translate(_LATIN).casefold().replace("i\u0307", "i").replace("\u0131", "i")
     return re.sub(r"^(-?)\+?0*([0-9]+)(?:\.0*)?$", r"\1\2", _seen(small))
 
 
@@ -104,6 +116,11 @@ def _seen(label: str) -> str:
     return " ".join(seen.split())
 
 
+def looks(label: str) -> str:
+    """What labels or names that cannot be told apart on a screen have in common."""
+    return _seen(unicodedata.normalize("NFC", label).translate(_LATIN))
+
+
 @dataclass(frozen=True)
 class Found:
     """What the files of one split and language hold.
@@ -111,60 +128,98 @@ class Found:
     Attributes:
         rows: examples; sentences in tagging, queries and candidates in pools.
         labels: label or tag -> how often it occurs, by code points; for choices the place of the right one (`choice
-            1`), for questions `answerable` and `unanswerable`; `no gold` where it is withheld. Empty for other types.
+            1`), for questions `answerable` and `unanswerable`. Empty for other types.
         notes: what is worth a look, one line each.
+        withheld: examples without gold.
     """
 
     rows: int
     labels: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    withheld: int = 0
 
 
-def found_in(examples: Iterable[Example], cleaned: Mapping[str, int], known: Iterable[str] = ()) -> Found:
+def found_in(
+    examples: Iterable[tuple[Path, int | None, Example]],
+    cleaned: Mapping[str, int],
+    known: Iterable[str] = (),
+    most_words: int = 0,
+) -> Found:
     """Count what some examples hold, in one pass.
 
     Args:
+        examples: each with its file and line.
         cleaned: labels as files write them, where they are read without the blanks around them; filled while reading.
         known: the labels that a task says it has.
+        most_words: of a tagged sentence; longer ones are counted in a note. 0: any number.
     """
     labels: Counter[str] = Counter()
-    rows = empty = same = 0
-    named = tagged = False
-    for example in examples:
-        rows += 1
-        texts = example.choices if isinstance(example, ChoiceExample) else texts_of(example)
-        empty += not all(map(str.strip, texts))
-        same += isinstance(example, ParallelExample) and example.source.strip() == example.target.strip()
+    seen: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    named = tagged = classes = False
+    for path, line, example in examples:
+        seen["rows"] += 1
+        texts = [*texts_of(example), *(example.choices if isinstance(example, ChoiceExample) else ())]
+        for fault in _faults(example, texts, most_words):
+            seen[fault] += 1
+            first.setdefault(fault, f"{path.name}:{line}" if line else path.name)
         gold = gold_of(example)
         if isinstance(example, PoolExample) or (gold == () and not isinstance(example, SpanExample)):
-            continue
-        if gold is None:
-            labels[_WITHHELD] += 1
-        elif isinstance(example, ChoiceExample):
-            labels[f"choice {gold + 1}"] += 1
+            seen["withheld"] += gold is None
+        elif gold is None:
+            seen["withheld"] += 1
         elif isinstance(example, SpanExample):
             labels["answerable" if gold else "unanswerable"] += 1
+        elif isinstance(example, ChoiceExample):
+            classes = True
+            labels[f"choice {gold + 1}"] += 1
         else:
-            named, tagged = True, isinstance(example, TaggedExample)
+            named, classes, tagged = True, True, isinstance(example, TaggedExample)
             labels.update(gold if tagged else (gold,))
-    withheld = labels.pop(_WITHHELD, 0)
-    names = dict(sorted(labels.items()))
+    names, rows = dict(sorted(labels.items())), seen["rows"]
     notes = _notes_on(names, cleaned, tagged) if named else []
     if names and (never := [label for label in known if label not in names]):
-        notes.append(f"no row has the label {_few(never)}")
-    if empty:
-        notes.append(f"{empty} rows have an empty text" if empty > 1 else "1 row has an empty text")
-    if rows and same == rows:
+        notes.append(f"no row has the label{'s' * (len(never) > 1)} {_few(never)}")
+    if classes and len(names) == 1 and rows >= _MANY and not seen["withheld"]:
+        notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
+    notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
+    if rows and seen["same"] == rows:
         notes.append("both sides of all pairs are the same text")
-    return Found(rows, {**names, **({_WITHHELD: withheld} if withheld else {})}, tuple(notes))
+    return Found(rows, names, tuple(notes), seen["withheld"])
+
+
+_TOLD = {
+    "empty": "{rows} an empty text",
+    "garbled": "{rows} U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
+    "long": "{rows} more words than `max_length`, the first at {place}: put an empty line after each sentence",
+}
+
+
+def _rows(number: int) -> str:
+    return f"{count(number, 'row')} {'has' if number == 1 else 'have'}"
+
+
+def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
+    """What is odd about the texts of one example."""
+    if not all(map(str.strip, example.choices if isinstance(example, ChoiceExample) else texts)):
+        yield "empty"
+    if any(map(_GARBLED.search, texts)):
+        yield "garbled"
+    if isinstance(example, TaggedExample) and len(example.words) > most_words > 0:
+        yield "long"
+    if isinstance(example, ParallelExample) and example.source.strip() == example.target.strip():
+        yield "same"
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
     """What is odd about labels (or tags), a line each."""
-    once = [label for label, count in counts.items() if count == 1]
+    once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
-    if cleaned:
-        notes.append(f"blanks removed around {sum(cleaned.values())} labels, such as {next(iter(cleaned))!a}")
+    forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]
+    blanks = [label for label in cleaned if label not in forms]
+    for found, told in ((blanks, "blanks removed around {}"), (forms, "another normal form than NFC in {}")):
+        if number := sum(cleaned[label] for label in found):
+            notes.append(f"{told.format(count(number, 'label'))}, such as {found[0]!a}")
     notes += [told for _, told in _twins(counts, tags)]
     if missing := _missing(counts, tags):
         notes.append(f"'{missing}' looks like a marker of missing gold")

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, count
 from xstilts.core.json_text import rows
-from xstilts.core.languages import meant
+from xstilts.core.languages import instead, meant
 from xstilts.data.readers.common import Record, Row, shown
 from xstilts.data.readers.dialects import TableFile, is_empty, table_of
+from xstilts.data.readers.labels import looks
 
 Name = str | int
 """Of a column: its name, or in lines of words and tags its number from 1."""
@@ -49,8 +50,8 @@ class Header:
 def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
-    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other or unknown languages are left out;
-    `languages_told` counts them.
+    The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages are left out;
+    `languages_told` counts those that no language of the task reads.
 
     Raises:
         DataError: not a table, a missing or repeated column, a row with other columns than the first.
@@ -60,20 +61,32 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
             yield row
 
 
-def languages_told(path: Path, header: Header) -> list[str]:
-    """Notes on a table's `language` column: spellings that count as one language, and rows of unknown languages."""
+def languages_told(path: Path, header: Header, languages: Collection[str]) -> list[str]:
+    """Notes on a table's `language` column: spellings that count as one language, and rows outside `languages`."""
     found: dict[str, Counter[str]] = {}
+    others: Counter[str] = Counter()
     for row in _rows(path, header):
         if "language" in row.columns:
-            found.setdefault(meant(_said(row)), Counter())[_said(row)] += 1
+            said = _said(row)
+            code = said if said in languages else meant(said)
+            (found.setdefault(code, Counter()) if code in languages else others)[said] += 1
     notes = []
+    if others:
+        listed = ", ".join(f"'{said}' ({count}{_hint(said)})" for said, count in others.most_common(8))
+        listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
+        rows = count(others.total(), "row")
+        notes.append(
+            f"{rows} {'is' if others.total() == 1 else 'are'} in none of the task's languages and left out: {listed}"
+        )
     for code, spellings in sorted(found.items()):
         listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
-        if not code:
-            notes.append(f"{spellings.total()} rows are in no known language and are left out: {listed}")
-        elif len(spellings) > 1:
+        if len(spellings) > 1:
             notes.append(f"{listed} are read as one language, '{code}'")
     return notes
+
+
+def _hint(said: str) -> str:
+    return f", did you mean {code}?" if (code := instead(said)) else ""
 
 
 def _said(row: Row) -> str:
@@ -128,7 +141,7 @@ def _by_header(table: TableFile) -> Iterator[tuple[int, Record]]:
         if len(row) > 1 and [row[0].removeprefix("\ufeff"), *row[1:]] == header:
             raise DataError("the header appears again (were files concatenated?): remove this line", path, line)
         if not width <= len(row) <= len(header):
-            raise DataError(f"expected {len(header)} columns as in the header, found {len(row)}", path, line)
+            raise DataError(f"expected {count(len(header), 'column')} as in the header, found {len(row)}", path, line)
         if odd := [place for place in blank if any(row[place : place + 1])]:
             found = f"column {odd[0] + 1} has no name in the header, but here it holds {shown(row[odd[0]])}"
             raise DataError(found, path, line)
@@ -158,6 +171,7 @@ def missing(
     """The error for a missing column: what was looked for, the columns that exist, the nearest, and a `doubt`."""
     asked = " or ".join(f"'{name}'" if isinstance(name, str) else str(name) for name in names)
     near = [match for name in names for match in difflib.get_close_matches(str(name), list(have), n=1)]
-    hint = f"did you mean '{near[0]}'?" if near else f"say `columns: {{{field}: ...}}`"
+    shown = ascii if near and looks(near[0]) in map(looks, map(str, names)) else repr
+    hint = f"did you mean {shown(near[0])}?" if near else f"say `columns: {{{field}: ...}}`"
     hints = "; ".join(filter(None, (hint, doubt)))
     return DataError(f"no column {asked} for {field}; columns here: {', '.join(have)[:200]}; {hints}", path, line)

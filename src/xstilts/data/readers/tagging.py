@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, count
 from xstilts.core.files import kind_of
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.common import Placed, checked, lines_of, one_of, shown
@@ -84,7 +84,7 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
             width = width or len(fields)
             if len(fields) != width or max(columns) > width:
                 found = f"found {len(fields)}, separated by " + ("tabs" if tabs else "blanks")
-                raise DataError(f"expected {max(width, *columns)} columns, {found}", path, line)
+                raise DataError(f"expected {count(max(width, *columns), 'column')}, {found}", path, line)
             if numbered and columns[0] == 1:
                 problem = "column 1 numbers the words, as in CoNLL-U: say where the words are"
                 raise DataError(f"{problem}, `columns: {{words: 2, tags: 4}}`", path, line)
@@ -203,15 +203,25 @@ def _columns(
         words, tags = [], []
         for line, text in block:
             fields = text.split(separator)
+            if (
+                not columns
+                and len(fields) == 1
+                and all(" " in one and one.split(" ")[-1] in labels for one in _filled(path))
+            ):
+                raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, line)
             columns = columns or len(fields)
             if len(fields) != columns or columns > 2:
-                raise DataError(f"expected {min(columns, 2)} columns, found {len(fields)}", path, line)
+                raise DataError(f"expected {count(min(columns, 2), 'column')}, found {len(fields)}", path, line)
             if not fields[0].startswith(prefix):
                 raise DataError(f"expected a word after '{prefix}', found {shown(fields[0])}", path, line)
             words.append(_word(fields[0][len(prefix) :], path, line))
             if columns == 2:
                 tags.append(one_of(fields[1], labels, path, line))
         yield block[0][0], TaggedExample(str(number), tuple(words), tuple(tags) if columns == 2 else None)
+
+
+def _filled(path: Path) -> Iterator[str]:
+    return (text for block in blocks(path) for _, text in block)
 
 
 def _word(form: str, path: Path, line: int) -> str:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from xstilts.core.decoding import find, unpacked_name
-from xstilts.core.errors import DataError
+from xstilts.core.errors import DataError, count
 from xstilts.data.examples import Example, ParallelExample, PlainText
 from xstilts.data.readers.common import Ids, Placed, beside, checked, lines_in, lines_of
 from xstilts.data.readers.tagging import NO_EMPTY_LINE, blocks
@@ -59,7 +59,7 @@ def _as_many(path: Path, others: list[str], beside: Path) -> list[str]:
     """The lines of a file, if the one beside it has as many."""
     lines = lines_of(path)
     if len(lines) != len(others):
-        raise DataError(f"has {len(lines)} lines, {beside.name} has {len(others)}", path)
+        raise DataError(f"has {count(len(lines), 'line')}, {beside.name} has {len(others)}", path)
     return lines
 
 

@@ -52,9 +52,9 @@ class Gold:
         label = self.clean(raw)
         return one_of(label, self.labels, path, line) if self.labels else label
 
-    def choice(self, row: Row, names: Sequence[str], size: int) -> int:
-        """Which choice is right, from 0: by its name, else by letter or number."""
-        label = self.clean(_label(row))
+    def choice(self, row: Row, names: Sequence[str], texts: Sequence[str]) -> int:
+        """Which of the choices is right, from 0: by its name, else by letter or number."""
+        label, size = self.clean(_label(row)), len(texts)
         if known := names or self.labels[:size]:
             if label in known:
                 return known.index(label)
@@ -64,14 +64,22 @@ class Gold:
             found = ord(label.upper()) - ord("A")
             if found >= size:
                 raise row.error(f"label {shown(label)} with {size} choices, A to {chr(ord('A') + size - 1)}")
-            return found
+            return self._certain(found, label, row, texts)
         first = self.count_from or 0
         if not re.fullmatch("[0-9]{1,3}", label) or not first <= int(label) < first + size:
             guess = self.count_from is None and label == str(size)
             hint = "; if they count from 1, say `count_from: 1`" * guess
             raise row.error(f"label should be a number from {first} to {first + size - 1}, found {shown(label)}{hint}")
         self.numbers[int(label)] += self.count_from is None
-        return int(label) - first
+        return self._certain(int(label) - first, label, row, texts)
+
+    def _certain(self, place: int, label: str, row: Row, texts: Sequence[str]) -> int:
+        """The place that a letter or number gives, unless it is also the text of another choice."""
+        others = [number for number, text in enumerate(map(clean, texts)) if number != place and text == label]
+        if others and self.count_from is None and clean(texts[place]) != label and isinstance(row.value("label"), str):
+            problem = f"label {shown(label)} means choice {place + 1}, and is the text of choice {others[0] + 1}"
+            raise row.error(f"{problem}: say `count_from: 0` (or 1) if labels are places, else give the places")
+        return place
 
     def check_counting(self, path: Path) -> None:
         """Refuse a file whose choices are numbered and never 0: they may count from 1. Raises `DataError`."""
@@ -104,7 +112,7 @@ def make_choice(row: Row, gold: Gold | None) -> ex.Example:
     context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
     if not context and not question:
         raise row.error("the row has neither context nor question")
-    label = gold.choice(row, names, len(choices)) if gold else None
+    label = gold.choice(row, names, choices) if gold else None
     return ex.ChoiceExample(row.id(), context, question, choices, label)
 
 
@@ -143,7 +151,11 @@ def _answers(row: Row) -> list[tuple[Any, Any]]:
         if not {"answer", "answer_start"} <= row.columns.keys():
             raise missing("answers", ("answers", "answer", "answer_start"), row.record, row.path, row.line)
         pair = (row.value("answer"), row.value("answer_start"))
-        return [] if pair[0] in ("", None) else [pair]
+        if pair[0] not in ("", None):
+            return [pair]
+        if str(pair[1]).isdigit() and int(pair[1]) > 0:
+            raise row.error(f"the answer is empty, but it starts at {pair[1]}: leave both empty if there is no answer")
+        return []
     value = row.value("answers")
     if isinstance(value, dict):
         texts, starts = value.get("text"), value.get("answer_start", value.get("start"))
