@@ -41,7 +41,7 @@ LABELS = {
     tagging.masakhaner: tagging.MASAKHANER,
     tagging.uner: tagging.UNER,
 }
-WHOLE_FILE = re.compile(r"holds no examples for language|has \d+ lines, |the English side is sorted")
+WHOLE_FILE = re.compile(r"holds no examples for language|has \d+ lines?, |the English side is sorted")
 """Faults of a whole file of lines, which have no line."""
 
 
