@@ -256,7 +256,7 @@ def test_one_training_file_is_no_training_data_of_other_languages(tmp_path: Path
 def test_an_intermediate_task_is_measured_too(tmp_path: Path) -> None:
     before = START.replace("recipes: [[]]", "recipes: [[mine]]").replace("targets: [mine]", "targets: [xnli]")
     silent = GOOD.replace(', test: "mine/{language}.jsonl"', "")
-    with pytest.raises(ConfigError, match=r"own\.yaml:8: 'mine' has no data to measure .*: give `holdout: 500` or so"):
+    with pytest.raises(ConfigError, match=r"own\.yaml:8: 'mine' has no data to measure .*: hold out a fifth or so"):
         load_in(tmp_path, silent, before)
     load_in(tmp_path, silent + "    holdout: 9\n", before)
     load_in(tmp_path, silent, "holdout: 9\n" + before)

@@ -159,7 +159,7 @@ class Experiment(Strict):
         name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         held_out = (own and own.holdout) or self.holdout
         if task.metric and list(task.files) == ["train"] and not held_out:
-            problem = f"'{name}' has no data to measure whether it was learned: give `holdout: 500` or so"
+            problem = f"'{name}' has no data to measure whether it was learned: hold out a fifth or so, `holdout: 100`"
             raise mistake(problem, "tasks", name, "files", "train") if own else ValueError(problem)
 
     def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:
