@@ -189,7 +189,7 @@ def learn(backbone: Backbone, task_type: TaskType, head: torch.nn.Module, featur
     backbone.train()
     optimizer = torch.optim.AdamW(backbone.parameters(), lr=3e-3)
     rows = np.arange(len(features))
-    for _ in range(150):
+    for _ in range(600):  # 40 to 120 are usual; the unigram trainer splits its text differently in each process
         (batch,) = task_type.micro_batches(features, rows, [rows], generator(0, "test"))
         loss = task_type.loss(head, backbone(batch.packed), batch) / batch.count
         if float(loss.detach()) < 0.01:
