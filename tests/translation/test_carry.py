@@ -39,7 +39,7 @@ def test_examples_come_back_from_rows_without_loss(example: Example) -> None:
 
 
 def backwards(texts: Sequence[str]) -> list[Translated | None]:
-    """An engine that writes every word backwards; sentences with `long` are too long."""
+    """An engine that writes every word backwards; sentences with `long` are not translated."""
     return [None if "long" in text else Translated(_turned(text), -0.5) for text in texts]
 
 
@@ -101,14 +101,14 @@ def test_a_question_without_answer_stays_one_and_what_is_not_found_is_left_out()
     )
     assert isinstance(empty.example, SpanExample)
     assert empty.example.answers == ()
-    assert (long.example, long.reason) == (None, "too long")
+    assert (long.example, long.reason) == (None, "not translated")
     assert (lost.example, lost.reason) == (None, "not projected")
 
 
 def test_what_is_too_long_is_called_so_where_spans_are_lost_with_it() -> None:
     answer = SpanExample("1", "Who ?", "A long dog barks.", (Answer("dog", 7),))
     name = TaggedExample("2", ("Ann", "long", "gone"), ("B-PER", "O", "O"))
-    assert [one.reason for one in (*carried(answer), *carried(name))] == ["too long", "too long"]
+    assert [one.reason for one in (*carried(answer), *carried(name))] == ["not translated", "not translated"]
 
 
 def test_what_was_translated_without_its_marks_is_not_called_too_long() -> None:
@@ -119,7 +119,7 @@ def test_what_was_translated_without_its_marks_is_not_called_too_long() -> None:
         return [Alignment(frozenset(), (0,) * len(second)) for _, second in pairs]
 
     assert Carrier(Projector("qaa", short, nowhere))([QUESTION]) == [Carried(None, "not projected")]
-    assert Carrier(Projector("qaa", short))([QUESTION]) == [Carried(None, "too long")]
+    assert Carrier(Projector("qaa", short))([QUESTION]) == [Carried(None, "not translated")]
 
 
 def test_entities_go_by_marks_or_else_by_alignment() -> None:

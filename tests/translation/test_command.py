@@ -34,10 +34,15 @@ def test_a_program_may_be_told_files(tmp_path: Path) -> None:
     assert engine(["abc"]) == [Translated("cba")]
 
 
-def test_a_lost_line_is_named(tmp_path: Path) -> None:
+def test_a_lost_line_is_not_translated(tmp_path: Path) -> None:
     engine = Command(program(tmp_path, LOSES), tmp_path)
-    with pytest.raises(DataError, match=r"sent\.txt:3: .* wrote 4 lines for 5$"):
-        engine(["a", "b", "lost", "c", "d"])
+    assert engine(["a", "b", "lost", "c", "d"]) == [*map(Translated, "ab"), None, *map(Translated, "cd")]
+
+
+def test_many_lost_lines_are_an_error_that_names_the_first(tmp_path: Path) -> None:
+    engine = Command(program(tmp_path, LOSES), tmp_path)
+    with pytest.raises(DataError, match=r"sent\.txt:3: .* wrote 3 lines for 5, and fails on more than 1 of them"):
+        engine(["a", "b", "lost", "lost too", "d"])
     assert (tmp_path / "sent.txt").read_text().splitlines()[2] == "lost"
 
 

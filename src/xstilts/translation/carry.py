@@ -15,7 +15,7 @@ import py3langid
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample, texts_of
 from xstilts.translation.project import (
     NOT_PROJECTED,
-    TOO_LONG,
+    NOT_TRANSLATED,
     Projector,
     Range,
     Sentence,
@@ -146,7 +146,7 @@ class Carrier:
         for example, source, own in zip(examples, sources, words):
             found = known[source]
             if found is None or not own:
-                yield Carried(None, "empty" if found else TOO_LONG)
+                yield Carried(None, "empty" if found else NOT_TRANSLATED)
                 continue
             tags, share = tags_along(example.tags or (), one) if (one := next(alignments, None)) else ([], 0.0)
             if not tags or share < self.coverage:

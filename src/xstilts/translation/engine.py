@@ -17,6 +17,9 @@ from typing import Any
 from xstilts.core.errors import BackboneError, ConfigError, DataError
 from xstilts.translation.project import Translated
 
+LOST_AT_MOST = 0.01
+"""The share of lines that a program may fail to translate; Apertium's eng-cat crashes on some sentences."""
+
 
 class Command:
     """Translates lines by a program; `sent.txt` and `received.txt` in a folder are for it and for debugging."""
@@ -26,21 +29,31 @@ class Command:
         self._name = f"`{' '.join(argv)}`"
 
     def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
-        """One entry per text, which is sent as one line.
+        """One entry per text, which is sent as one line; None for lines that make the program lose or add one.
 
-        Raises `ConfigError` where the program cannot be run, and `DataError` where it fails or loses a line.
+        Raises `ConfigError` where the program cannot be run, and `DataError` where it fails or loses many lines.
         """
         lines = [" ".join(text.split()) for text in texts]
-        found = self._run(lines)
-        if len(found) != len(lines):
-            first, last = 0, len(lines)
-            while last - first > 1:  # try the halves to find the lost line
-                middle = (first + last) // 2
-                wrong = len(self._run(lines[first:middle])) != middle - first
-                first, last = (first, middle) if wrong else (middle, last)
-            self._run(lines)  # so that the files hold all lines again
-            raise DataError(f"{self._name} wrote {len(found)} lines for {len(lines)}", self._sent, first + 1)
-        return [Translated(line.strip()) for line in found]
+        most = max(1, int(LOST_AT_MOST * len(lines)))
+        found = self._found(lines, most)
+        lost = [i for i, one in enumerate(found) if one is None]
+        if len(lost) > most:
+            written = self._run(lines)  # once more, so that the files hold all lines
+            problem = f"{self._name} wrote {len(written)} lines for {len(lines)}"
+            raise DataError(f"{problem}, and fails on more than {most} of them one by one", self._sent, lost[0] + 1)
+        return found
+
+    def _found(self, lines: Sequence[str], most: int) -> list[Translated | None]:
+        """Where the numbers of lines differ, halves are tried alone, down to single lines, until `most` are lost."""
+        written = self._run(lines)
+        if len(written) == len(lines):
+            return [Translated(line.strip()) for line in written]
+        if len(lines) == 1:
+            return [None]
+        middle = len(lines) // 2
+        found = self._found(lines[:middle], most)
+        enough = found.count(None) > most
+        return found + ([None] * (len(lines) - middle) if enough else self._found(lines[middle:], most))
 
     def _run(self, lines: Sequence[str]) -> list[str]:
         for left in (self._sent, self._received):

@@ -85,7 +85,7 @@ def running_text(words: Sequence[str]) -> tuple[str, list[Range]]:
 
 _BRACKET = re.compile(r"[\[\]\uff3b\uff3d\u3010\u3011]")
 _PAIR = re.compile(r"[\[\uff3b\u3010]([^\[\]\uff3b\uff3d\u3010\u3011]*)[\]\uff3d\u3011]")
-TOO_LONG, NOT_PROJECTED = "too long", "not projected"
+NOT_TRANSLATED, NOT_PROJECTED = "not translated", "not projected"
 
 
 class Translated(NamedTuple):
@@ -120,7 +120,7 @@ class Sentence(NamedTuple):
 
 Words = Sequence[str]
 Translate = Callable[[Sequence[str]], Sequence[Translated | None]]
-"""Sentences -> their translations; None where one is too long for the engine."""
+"""Sentences -> their translations; None where the engine gives none."""
 Align = Callable[[Sequence[tuple[Words, Words]]], Sequence[Alignment]]
 """Pairs of sentences in words, none empty -> their alignments."""
 
@@ -139,14 +139,14 @@ class Projector:
         return dict(zip(new, self.translate(new) if new else [], strict=True))
 
     def __call__(self, sentences: Sequence[Sentence]) -> list[Translated | str]:
-        """One entry per sentence: its translation, or why there is none (too long, spans not found)."""
+        """One entry per sentence: its translation, or why there is none (not translated, spans not found)."""
         marked = [mark(one) for one in sentences]
         known = self.plain(text or one.text for text, one in zip(marked, sentences))
         found: list[Translated | str] = []
         for one, text in zip(sentences, marked):
             translated = known[text or one.text]
             if translated is None:
-                found.append(TOO_LONG)
+                found.append(NOT_TRANSLATED)
             elif not one.spans:
                 found.append(translated)
             elif text and (clean := unmark(translated.text, len(one.spans))):
@@ -158,7 +158,7 @@ class Projector:
             known |= self.plain(sentences[i].text for i in lost if sentences[i].text not in known)
             targets = [known[sentences[i].text] for i in lost]
             for i, aligned in zip(lost, self._aligned([sentences[i] for i in lost], targets, self.align)):
-                if isinstance(aligned, Translated) or found[i] == TOO_LONG:
+                if isinstance(aligned, Translated) or found[i] == NOT_TRANSLATED:
                     found[i] = aligned
         return found
 
@@ -173,7 +173,7 @@ class Projector:
         for one, target, pair, own in zip(sentences, targets, pairs, places):
             spans = along(one.spans, *own, next(links).links) if all(pair) else None
             aligned = target._replace(spans=spans, method="alignment") if target and spans else None
-            found.append(aligned or (NOT_PROJECTED if target else TOO_LONG))
+            found.append(aligned or (NOT_PROJECTED if target else NOT_TRANSLATED))
         return found
 
 
