@@ -85,7 +85,9 @@ def default(field: FieldInfo) -> str:
         return "must be given"
     if "default" in (told := field.json_schema_extra or {}):
         return str(told["default"])
-    made = field.get_default(call_default_factory=True)  # none of these factories takes data
+    if field.default_factory_takes_validated_data:  # depends on other fields; the description says how
+        return ""
+    made = field.get_default(call_default_factory=True)
     if made in (None, "", (), {}) or isinstance(made, BaseModel):
         return ""
     return f"`{str(made).lower() if isinstance(made, bool) else list(made) if isinstance(made, tuple) else made}`"

@@ -59,6 +59,17 @@ def error(path: Path, text: str) -> str:
     return message.removeprefix(f"{file}:")
 
 
+def test_a_source_alone_is_a_backbone_and_recipes_are_lists(tmp_path: Path) -> None:
+    text = "name: a\nbackbones: [xlm-roberta-base, ./models/me5-small]\nrecipes: mnli\ntargets: [xnli]\n"
+    with pytest.raises(
+        ConfigError, match=r"recipes: give a list of recipes, each of them a list of phases: \[\[mnli\]\]"
+    ):
+        load(write(tmp_path, text))
+    found = load(write(tmp_path, text.replace("recipes: mnli", "recipes: [[mnli]]"))).backbones
+    assert [one.name for one in found] == ["xlm-roberta-base", "me5-small"]
+    assert found[1].source == "./models/me5-small"
+
+
 def test_a_good_file_is_read(tmp_path: Path) -> None:
     experiment = load(write(tmp_path, GOOD))
     assert [recipe.label for recipe in experiment.recipes] == ["[]", "[mnli]", "[{mnli, squad_v1}]"]
@@ -109,6 +120,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("seeds: [1, 2]", "languages: all", 3, "languages: name the languages in a list, .* or leave this out"),
         ("seeds: [1, 2]", "languages: []", 3, "languages: give at least one language, or leave this out"),
         ("  - [mnli]", "  - mnli", 18, r"recipes.1: give a list of phases, as in \[mnli\] \(found: 'mnli'\)"),
+        ("epochs: 2", "max_len: 64", 4, r"`max_length` is a field of a task, as in tasks: \{short: \{like: xnli"),
         ("  - [mnli]", "  - [[3]]", 18, "phases.0.tasks.0: give a name or keys with values .keys: task, objective"),
         ("{random: auto}", "random", 15, "controls: give keys with values, as in {key: value}"),
         # truth values of YAML

@@ -234,6 +234,13 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("no pairs", "bucc2018", "", "de-1\ten-1\n", r"g: holds no pairs"),
     ("no ranking", "mewslix", {"m": ["Q1"]}, {"m": "Q1"}, r"p: expected an object of query id -> list"),
     ("no relevant", "mewslix", {"m": []}, {"m": ["Q1"]}, r"g: query 'm' has no relevant candidate"),
+    (
+        "other ids",
+        "mewslix",
+        {str(i): [f"Q{i}"] for i in range(11)},
+        {str(i): [f"q{i}"] for i in range(11)},
+        r"p: not one candidate is relevant for any query: 'q0' here, 'Q0' in .*g$",
+    ),
     ("no queries", "mewslix", {}, {"m": ["Q1"]}, r"g: holds no queries"),
 ]
 

@@ -92,6 +92,30 @@ def test_a_file_with_a_column_of_languages_is_one_file(tmp_path: Path) -> None:
     )
 
 
+SENTENCES = {
+    "en": "the red house stands at the end of the street and nobody lives there now",
+    "de": "das rote Haus steht am Ende der Straße und niemand wohnt jetzt mehr dort",
+    "ar": "يقع البيت الأحمر في نهاية الشارع ولا يعيش فيه أحد الآن",
+    "zh": "红色的房子在街道的尽头现在没有人住在那里了",
+}
+
+
+def test_files_in_another_script_or_language_are_named(tmp_path: Path) -> None:
+    """German in the Arabic file, English in the German one; Chinese is right."""
+    rows = {code: TRAIN[:11] + f"{text},warm\n{text},cold\n" * 6 for code, text in SENTENCES.items()}
+    files = {"train": rows["en"], "test_en": rows["en"] + "x,cold\n", "test_ar": rows["de"], "test_de": rows["en"]}
+    write(tmp_path, **files, test_zh=rows["zh"])
+    found = [line for line in xs.check(experiment(tmp_path)).notices if "another language's file" in line]
+    assert found == [
+        f"t, test, {said}: is it another language's file?"
+        for said in (
+            "ar: 100 % of its letters are Latin, and Arabic is usually written in the Arabic script",
+            "de: its text looks like English, not German",
+        )
+    ]
+    assert set(found) <= set(xs.run(experiment(tmp_path), store=tmp_path / "store").notices)
+
+
 def test_training_rows_in_test_files_are_counted_by_language(tmp_path: Path) -> None:
     write(tmp_path, train=TRAIN, test_de=OTHER + "the red house,warm\n", test_sw=OTHER + "nyumba,warm\n")
     expected = "t: test examples that are training examples of t, word for word: 1 of 3 in de"
@@ -123,15 +147,15 @@ def test_files_that_changed_since_a_run_are_named(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     asked, store = experiment(folder), Store(tmp_path / "store")
     grid = Grid.of(asked)
-    assert changed_files(grid.stages, store) == ""
+    assert changed_files(grid.stages, store) == []
     os.utime(folder / "train.csv", (0, 0))
-    assert changed_files(grid.stages, store) == ""  # read again: its content is the same
+    assert changed_files(grid.stages, store) == []  # read again: its content is the same
     write(folder, test_de=OTHER.replace("Haus", "Dach"))
     (folder / "test-sw.csv").unlink()
     said = "files changed since this was run: test-de.csv, test-sw.csv (gone); `xstilts run` computes again"
-    assert changed_files(grid.stages, store) == said
+    assert changed_files(grid.stages, store) == [said]
     shutil.rmtree(folder)
-    assert changed_files(grid.stages, store) == ""  # the data are elsewhere
+    assert changed_files(grid.stages, store) == []  # the data are elsewhere
 
 
 def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
@@ -149,6 +173,8 @@ def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
         assert code == 0
         assert out
         assert err == "note: files changed since this was run: test-de.csv; `xstilts run` computes again\n"
+    xs.report(xs.load(file), store)
+    assert "files changed since this was run" in (store / "reports/mine/report.md").read_text(encoding="utf-8")
 
 
 def xs_yaml(asked: xs.Experiment) -> str:

@@ -76,8 +76,8 @@ def scores(
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
     found = collect(grid.cells, place)
-    changed = filter(None, [changed_files(grid.stages, place)])
-    sys.stderr.writelines(f"note: {line}\n" for line in [*changed, *remarks(place.records(grid.stages))])
+    notes = [*changed_files(grid.stages, place), *remarks(place.records(grid.stages))]
+    sys.stderr.writelines(f"note: {line}\n" for line in notes)
     if asked:
         show_averages(official_means(experiment, found, asked), as_json)
         return

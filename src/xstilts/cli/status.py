@@ -49,8 +49,7 @@ def status(
     now, seconds, total, sizes = running(place), defaultdict[str, list[float]](list), Counter[str](), dict[str, int]()
     asked = [] if file is None else grid_of(load(file), place, data).stages
     stages = {stage.key: stage.kind for stage in asked}
-    if changed := changed_files(asked, place):
-        sys.stderr.write(f"note: {changed}\n")
+    sys.stderr.writelines(f"note: {line}\n" for line in changed_files(asked, place))
     for record in place.stages():
         if file is None or record.key in stages:
             seconds[record.kind].append(record.seconds)

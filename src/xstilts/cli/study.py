@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -19,6 +20,7 @@ from xstilts.reports.study import measured, study_of
 from xstilts.reports.write import write_study
 from xstilts.session.grid import grid_of, report_folder
 from xstilts.session.loading import Loaded, load_study
+from xstilts.session.reads import changed_files
 from xstilts.session.results import analysis_of
 from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
@@ -88,7 +90,9 @@ def claims(
     """
     (experiment, _), spec = _loaded(name)
     place = Store(store, must_exist=True)
-    found = analysis_of(grid_of(experiment, place, data), place, opt.command("study", name, data))
+    grid = grid_of(experiment, place, data)
+    sys.stderr.writelines(f"note: {line}\n" for line in changed_files(grid.stages, place))
+    found = analysis_of(grid, place, opt.command("study", name, data))
     page = study_of(spec, found)
     if to is not None:
         write_study(found, page, to)

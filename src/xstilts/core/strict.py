@@ -66,6 +66,8 @@ class Strict(BaseModel):
                 near = [name for name in ALIASES.get(str(key).lower(), ()) if name in names]
                 near = near or difflib.get_close_matches(str(key).lower(), names, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+                if "max_length" in (key, *ALIASES.get(str(key).lower(), ())) and not near:
+                    hint = "`max_length` is a field of a task, as in tasks: {short: {like: xnli, max_length: 64}}"
                 raise PydanticCustomError("unknown_key", "{hint}", {"hint": hint, "key": [key]})
         for name in _numbers(cls):
             if _has_bool(values.get(name)):

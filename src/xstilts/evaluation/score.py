@@ -8,6 +8,7 @@ scripts give a number. `types.toml` names the function that compares the files o
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,12 @@ def match_rankings(files: ScoredFiles) -> Matched:
             raise DataError(f"query {shown(query)} has no relevant candidate", files.gold)
     if not golds:
         raise DataError("holds no queries", files.gold)
-    matched = by_id(files, golds, forms.rankings(files.predictions), [])
+    said = forms.rankings(files.predictions)
+    right, ranked = set(chain(*golds.values())), [*chain(*said.values())]
+    if len(said) > checks.PLACEHOLDER_ROWS and ranked and not right.intersection(ranked):
+        problem = f"not one candidate is relevant for any query: {shown(ranked[0])} here"
+        raise DataError(f"{problem}, {shown(min(right))} in {files.gold}", files.predictions)
+    matched = by_id(files, golds, said, [])
     return matched._replace(note=note + matched.note)
 
 

@@ -68,6 +68,13 @@ class Experiment(Strict):
         made._file = file.absolute() if file else None
         return made
 
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _recipes_in_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"give a list of recipes, each of them a list of phases: [[{value}]]")
+        return value
+
     @field_validator("recipes")
     @classmethod
     def _baseline_first(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:

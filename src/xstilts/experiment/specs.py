@@ -6,6 +6,7 @@ An own task is `like` a registered one, or of a `type` with columns of files.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -40,16 +41,27 @@ class TokenizerSpec(Strict):
     split_digits: bool = Field(default=True, description="every digit is a token of its own")
 
 
-class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`) and pretrained here or not."""
+def _last_part(source: str) -> str:
+    return re.split("[/:]", source.rstrip("/"))[-1]
 
-    name: str = Field(description="name in tables")
+
+class BackboneSpec(Strict):
+    """A model to start from: pretrained (`source`), or random (`architecture`) and pretrained here or not.
+
+    In a file, the source alone is enough.
+    """
+
+    short = {str: "source"}
     source: str | None = Field(
         default=None,
         description="short name (`xstilts list backbones`), hub name or folder; `microworld:NAME`: a shipped encoder",
     )
     revision: str | None = Field(default=None, description="commit on the hub; default: pinned with a short name")
     architecture: str | None = Field(default=None, description="model type in transformers, for a random start")
+    name: str = Field(
+        default_factory=lambda known: _last_part(known["source"] or known["architecture"] or ""),
+        description="name in tables; default: the last part of the source",
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
     tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
     pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases of pretraining here")

@@ -22,7 +22,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
 from xstilts.session.grid import Grid
-from xstilts.session.reads import may_be_sample
+from xstilts.session.reads import changed_files, may_be_sample
 from xstilts.session.training import costs, inputs, logged
 from xstilts.stages.run import PACKAGES
 from xstilts.stages.selection import in_words, in_words_by_default
@@ -65,6 +65,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
             *translated(grid, store),
             *leaks_found(grid.checks, store),
             *remarks(records),
+            *changed_files(grid.stages, store),
         ),
         source=experiment.source,
         trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},

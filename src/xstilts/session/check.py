@@ -24,6 +24,7 @@ from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
+from xstilts.session.scripts import odd_texts
 from xstilts.session.unread import absent, spelled, unread
 
 FIRST = 200
@@ -182,7 +183,8 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
         lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
     pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
     with listed_once():
-        return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, grid.experiment.tasks)]
+        own, missing = grid.experiment.tasks, (stage for stage in grid.stages if store is None or not store.has(stage))
+        return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, own), *odd_texts(reads(missing), own)]
 
 
 def _elsewhere(experiment: Experiment) -> Iterator[str]:

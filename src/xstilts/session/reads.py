@@ -136,8 +136,8 @@ def may_be_sample(stages: Iterable[Stage], store: Store) -> bool:
     return False
 
 
-def changed_files(stages: Iterable[Stage], store: Store) -> str:
-    """A sentence about files that are not those that stages have read; empty without any, or if the data are elsewhere.
+def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
+    """A sentence about files that are not those that stages have read; none if the data are elsewhere.
 
     A file with the size and time that it had then is not read.
     """
@@ -153,9 +153,9 @@ def changed_files(stages: Iterable[Stage], store: Store) -> str:
     here = [one for found in seen.values() if any(there for _, there, _ in found) for one in found]
     odd = list(dict.fromkeys(name + " (gone)" * (not there) for name, there, same in here if not same))
     if not odd:
-        return ""
+        return []
     shown = ", ".join(odd[:4]) + (f" and {len(odd) - 4} more" if len(odd) > 4 else "")
-    return f"files changed since this was run: {shown}; `xstilts run` computes again"
+    return [f"files changed since this was run: {shown}; `xstilts run` computes again"]
 
 
 def _digests(stage: Stage, roots: tuple[Path, ...], code: str) -> Mapping[str, str]:

@@ -1,0 +1,86 @@
+"""Data files in another script or language than their code says: copies of English, files swapped between languages."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+
+from xstilts.core.errors import XstiltsError
+from xstilts.core.languages import LANGUAGES
+from xstilts.data.examples import texts_of
+from xstilts.data.readers.types import TYPES
+from xstilts.session.reads import Read
+
+_ROWS, _LETTERS, _LEAST = 50, 200, 0.1
+"""Rows that are looked at, letters that suffice to judge, and the least share of the usual script.
+
+Files of XTREME and XTREME-R have 0.2 or more, the English sides of translation pairs included.
+"""
+_SCRIPTS = dict(
+    pair.split("=")
+    for pair in """
+    Arab=Arabic Armn=Armenian Beng=Bengali Cyrl=Cyrillic Deva=Devanagari Ethi=Ethiopic Geor=Georgian Grek=Greek
+    Gujr=Gujarati Guru=Gurmukhi Hang=Hangul Hans=CJK Hant=CJK Hebr=Hebrew Jpan=CJK Khmr=Khmer Knda=Kannada Laoo=Lao
+    Latn=Latin Mlym=Malayalam Mymr=Myanmar Nkoo=Nko Olck=Ol Orya=Oriya Sinh=Sinhala Taml=Tamil Telu=Telugu
+    Tfng=Tifinagh Thaa=Thaana Thai=Thai Tibt=Tibetan
+    """.split()
+)
+"""ISO 15924 -> the first word of the Unicode names of its letters."""
+_AS_CJK = {"Hiragana": "CJK", "Katakana": "CJK"}
+_WRONG = "is it another language's file?"
+_TWO_SCRIPTS = frozenset("az ber bs ha kab kk ku ky mn ms pa sd sr tg tk tt ug uz".split())
+"""Languages that are often written in another script than the table's."""
+
+
+def odd_texts(found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
+    """A note for each file whose text is hardly in the script of its language, or in another language of the task.
+
+    Args:
+        own: names of tasks whose language is identified too, by py3langid.
+    """
+    read = [*found]
+    languages: dict[str, set[str]] = {}
+    for one in read:
+        languages.setdefault(one.task.name, {"en"}).add(one.language)
+    for one in read:
+        text = _text(one)
+        letters = Counter(_script(letter) for letter in text if letter.isalpha())
+        if letters.total() < _LETTERS or one.language not in LANGUAGES:
+            continue
+        usual, (most, count) = _SCRIPTS.get(LANGUAGES[one.language].script, ""), letters.most_common(1)[0]
+        name = LANGUAGES[one.language].name
+        if usual and letters[usual] < _LEAST * letters.total() and one.language not in _TWO_SCRIPTS:
+            share = f"{100 * count / letters.total():.0f} % of its letters are {most}"
+            yield f"{one.place}: {share}, and {name} is usually written in the {usual} script: {_WRONG}"
+        elif one.task.name in own and not TYPES.get(one.task.type).cosine:
+            seems = _identified(text, one.language)
+            if seems != one.language and seems in languages[one.task.name]:
+                yield f"{one.place}: its text looks like {LANGUAGES[seems].name}, not {name}: {_WRONG}"
+
+
+def _text(read: Read) -> str:
+    with suppress(XstiltsError):  # a damaged file, which `check` names
+        rows = islice(read.task.stream(read.roots, read.split, read.language), _ROWS)
+        return " ".join(text for row in rows for text in texts_of(row))
+    return ""
+
+
+def _script(letter: str) -> str:
+    first = unicodedata.name(letter, "?").partition(" ")[0]
+    word = first if first == "CJK" else first.title()
+    return _AS_CJK.get(word, word)
+
+
+def _identified(text: str, language: str) -> str:
+    """The language that py3langid finds; `language` itself where py3langid does not know it."""
+    import py3langid  # loads a model, in a second
+
+    try:
+        py3langid.set_languages([language])
+    except ValueError:
+        return language
+    py3langid.set_languages(None)
+    return str(py3langid.classify(text)[0])
