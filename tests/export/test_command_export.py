@@ -210,6 +210,19 @@ def test_weights_in_4_bits_are_written_out_with_the_adapter(world: World, tmp_pa
         export(found, tmp_path / "adapter", kind="peft")
 
 
+def test_a_refused_adapter_leaves_no_folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Finished.find(Store(world.store), adapted(world, ["micro_nli"]).key)
+
+    def refused(_found: Any, _head: Any, below: Path, _directory: Path) -> None:
+        below.mkdir()
+        raise XstiltsError("refused")
+
+    monkeypatch.setattr("xstilts.export.write._model", refused)
+    with pytest.raises(XstiltsError, match="refused"):
+        export(found, tmp_path / "adapter", kind="peft")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_experiment_file_adds_its_words(world: World, typed: Typed, to: Path) -> None:
     file = to.with_name("adapted.yaml")
     file.write_text(EXPERIMENT, encoding="utf-8")

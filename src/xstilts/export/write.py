@@ -5,7 +5,9 @@ The card says what the store knows about the model, with metadata for the hub.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -208,15 +210,28 @@ def export(
         raise XstiltsError(problem)
     if kind == "transformers" and not head.type:
         raise XstiltsError("--as transformers writes a head, and this model has none: leave it out to write vectors")
-    with new_folder(to) as scratch:
+    below = to.with_name(f"{to.name}-base") if kind == "peft" else None
+    with _removed_on_error(below), new_folder(to) as scratch:
         if kind == "sentence-transformers":
             made = _vectors(found, head, layer, scratch)
         else:
-            made = _model(found, head, to.with_name(f"{to.name}-base") if kind == "peft" else None, scratch)
+            made = _model(found, head, below, scratch)
         write_text(scratch / "README.md", card(found, made, to.resolve().name, words or Words()))
         for path in scratch.glob("*.safetensors"):  # safetensors makes files that only their owner can read
             path.chmod((scratch / "README.md").stat().st_mode)
     return made
+
+
+@contextmanager
+def _removed_on_error(folder: Path | None) -> Iterator[None]:
+    """Removes a folder that was written inside the block if the block fails."""
+    there = folder is None or folder.exists()
+    try:
+        yield
+    except BaseException:
+        if folder and not there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _opened(found: Finished, merge: bool = True) -> Backbone:
