@@ -117,14 +117,15 @@ real-studies: setup  # DATA=folder of official files; models/ of `make real-enco
 		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
 
 # From the kept results; to keep more: tools/keep_results.py STORE experiments/real.yaml $(KEPT) docs/results/real.tar.xz
-KEPT = scale-real objectives-real
+KEPT = scale-real objectives-real experiments/translated-real.yaml
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept
 	$(BIN)/xstilts claims experiments/real.yaml --store build/kept --to docs/results/real.md
 	$(BIN)/xstilts report experiments/real.yaml --store build/kept --to build/kept/report
 	cp build/kept/report/heatmap.svg docs/results/real-heatmap.svg
 	cp build/kept/report/tatoeba-accuracy-by-layer-raw.svg docs/results/real-layers.svg
-	for name in $(KEPT); do $(BIN)/xstilts claims $$name --store build/kept --to docs/studies/$$name.md || exit 1; done
+	for name in $(KEPT); do \
+		$(BIN)/xstilts claims $$name --store build/kept --to docs/studies/$$(basename $$name .yaml).md || exit 1; done
 
 plans: setup
 	$(BIN)/python tools/study_plans.py

@@ -18,8 +18,8 @@ from xstilts.graph.store import Store
 from xstilts.session.loading import load, load_study
 
 WHOLE = ("evaluate", "leaks")
-ABOUT = ("DONE", "stage.json", "summary.json")
-"""Files kept of other kinds: versions, minutes, and what training reached."""
+ABOUT = ("DONE", "stage.json", "summary.json", "counts.json")
+"""Files kept of other kinds: versions, minutes, what training reached, and what was translated."""
 
 
 def kept(store: Store, names: list[str]) -> Iterator[Path]:

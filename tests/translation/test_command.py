@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.translation.engine import Command, printed_version
 from xstilts.translation.project import Translated
+from xstilts.translation.spec import EngineSpec
 
 SHOUT = "import sys\nfor line in sys.stdin: sys.stdout.write(line.upper())\n"
 FILES = "import sys\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read()[::-1].lstrip() + chr(10))\n"
@@ -60,6 +62,13 @@ def test_the_version_is_what_the_program_or_another_prints(tmp_path: Path) -> No
     assert printed_version((sys.executable,), (sys.executable, "-c", "print('2.0')")) == "2.0"
     with pytest.raises(ConfigError, match="which should print a version, ended with 1"):
         printed_version((sys.executable,), (sys.executable, "-c", "raise SystemExit(1)"))
+
+
+@pytest.mark.parametrize("given", [{"command": ["apertium", "-u", "eng-spa"]}, {"tasks": {"mnli": "xnli_mt"}}])
+def test_an_engine_is_the_same_with_its_defaults_written_out(given: dict[str, Any]) -> None:
+    """A store writes them all out, to remember an experiment by."""
+    spec = EngineSpec(**given | ({} if "command" in given else {"engine": "files"}))
+    assert EngineSpec(**spec.model_dump(mode="json")) == spec
 
 
 @pytest.mark.skipif(shutil.which("apertium") is None, reason="apertium is not installed")

@@ -160,8 +160,8 @@ def translated(grid: Grid, store: Store) -> list[str]:
         if codes:
             zero = f"its scores in {', '.join(codes)} are not zero-shot."
             lines.append(f"{recipe.label} is trained on translations: {zero}")
-    made = [store.finished(stage) for stage in grid.stages if stage.kind == "translate"]
-    counts = [words_for(read_json(folder / "counts.json")) for folder in made if folder is not None]
+    made = [store.directory(stage) / "counts.json" for stage in grid.stages if stage.kind == "translate"]
+    counts = [words_for(read_json(file)) for file in made if file.is_file()]
     return [*lines, *(f"Translation of {words}." for words in dict.fromkeys(counts))]
 
 

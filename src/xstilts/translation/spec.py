@@ -65,7 +65,9 @@ class EngineSpec(Strict):
 
     @model_validator(mode="after")
     def _of_its_engine(self) -> EngineSpec:
-        for name in sorted(self.model_fields_set - {"engine"}):
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        given = {name for name in self.model_fields_set if getattr(self, name) != defaults[name]}
+        for name in sorted(given - {"engine"}):
             owners = _owners(name)
             if self.engine not in owners:
                 chosen = self.command or "engine" in self.model_fields_set
