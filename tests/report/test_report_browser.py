@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,20 @@ def test_what_has_a_label_has_a_role_and_ids_are_single(tab: Tab, page: Path) ->
                    "return ids.length - new Set(ids).size })()") == 0  # fmt: skip
     assert tab.run("[...document.querySelectorAll('select, button')].every((e) => e.closest('label') || e.textContent)")
     assert tab.run("document.querySelectorAll('h1').length") == 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_violation_with_every_section_open(tab: Tab, page: Path, width: int, dark: bool) -> None:
+    """Deque's rules for accessibility, which come with the package `axe-core-python`."""
+    axe = files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    tab.open(page, width, dark=dark)
+    tab.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    tab.run(f"{axe}; 0")
+    found = tab.run(
+        "axe.run().then((all) => all.violations.map((one) => [one.id, one.nodes.length, one.nodes[0].html]))"
+    )
+    assert found == []
 
 
 def test_print_shows_every_column(tab: Tab, page: Path) -> None:
