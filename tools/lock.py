@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-HEADER = "# What `make setup` installs, pinned. `make lock` writes it anew from pyproject.toml."
+HEADER = "# What `make setup` installs, pinned. `make lock` regenerates it from pyproject.toml."
 BY_PLATFORM = ("nvidia", "cuda", "triton", "pip", "xstilts")
 """Begin the names of what torch itself pins for the platform at hand, and of what is no requirement."""
 
