@@ -32,8 +32,8 @@ def test_recipes_of_all_experiments_are_ranked_by_target_and_protocol(typed, sto
     code, out, err = typed("scores", "--store", store)
     assert (code, err) == (0, "")
     first, second = out.split("\n\n")
-    rows = [line.split() for line in first.splitlines()[2:6]]
-    assert first.startswith("pawsx\nprotocol  score  interval  languages  seeds  experiment  backbone  recipe\n")
+    rows = [line.replace(" to ", "-to-").split() for line in first.splitlines()[2:6]]
+    assert first.startswith("pawsx\nprotocol  score      interval  languages  seeds  experiment  backbone  recipe\n")
     assert [(row[0], row[3], row[4], row[5]) for row in rows] == [
         ("a", "6", "1", "one"), ("a", "6", "1", "one"), ("b", "2", "1", "two"), ("b", "2", "1", "two")
     ]  # fmt: skip

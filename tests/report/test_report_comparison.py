@@ -54,6 +54,20 @@ def test_the_same_recipes_are_compared_seed_by_seed_on_each_target():
     )
 
 
+def test_other_test_data_are_not_compared_and_have_their_own_majority_baseline():
+    one, two = (side(name, seed=seed) for seed, name in enumerate(("one", "two")))
+    one, two = (
+        one._replace(table=ScoreTable(tuple(row._replace(source=name) for row in one.table.rows)))
+        for one, name in ((one, "file"), (changed(two, "topics", majority=51.0), "other"))
+    )
+    found = compare([one, two], QUICK)
+    assert found.differences == {}
+    assert {mark.partition(" in ")[0] for mark in found.marks.values()} == {"other test data"}
+    first, second = found.analysis.sections
+    assert found.analysis.chance(second.backbone, "topics", "zero-shot") == 51.0
+    assert found.analysis.chance(first.backbone, "topics", "zero-shot") != 51.0
+
+
 def test_every_recipe_of_every_experiment_has_a_row_with_its_gain():
     found = compare([side("one"), side("two", replace(FIRST, gains={"[]": 0.0, "[qa]": 9.0}), 2)], QUICK)
     topics, _ = comparison_tables(found)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from xstilts.stats.estimates import estimate
-from xstilts.stats.series import Series, Spread
+from xstilts.stats.series import MANY, Series, Spread
 from xstilts.stats.slopes import slopes
 
 X = [0.05, 0.1, 0.2, 0.25, 0.3, 0.4]
@@ -51,7 +51,8 @@ def test_slopes_are_corrected_together_and_too_few_languages_or_seeds_have_none(
 def test_what_is_known_from_examples_adds_degrees_of_freedom():
     seeds_alone, half, examples_alone = (Spread(0.0, 3, v, s, 2) for v, s in ((3.0, 0.0), (3.0, 1.0), (1e-9, 1.0)))
     assert (seeds_alone.effective, half.effective) == pytest.approx((2, 4))
-    assert examples_alone.effective > 1e6
+    assert examples_alone.effective == MANY
+    assert Spread(0.0, 3, 0.0, 1.0, 2).effective == MANY, "equal seeds: the interval does not jump"
 
 
 @pytest.mark.parametrize("own", [1.0, 0.1])

@@ -40,5 +40,9 @@ def _ranked(row: Ranked, letter: str) -> dict[str, Any]:
     known = row.low is not None and row.high is not None
     ends = f"{max(0.0, row.low or 0.0):.1f} to {min(100.0, row.high or 0.0):.1f}" if known else "-"
     counts = {"languages": row.languages, "seeds": row.seeds}
-    names = {"experiment": row.experiment, "backbone": row.backbone, "recipe": row.recipe}
+    names = {
+        "experiment": row.experiment,
+        "backbone": f"{row.backbone}{' (control)' * row.control}",
+        "recipe": row.recipe,
+    }
     return {"protocol": letter, "score": f"{row.score:.1f}", "interval": ends, **counts, **names}

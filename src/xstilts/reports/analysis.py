@@ -82,7 +82,7 @@ class Analysis:
     Attributes:
         languages: (target, scope) -> codes in the order to show.
         chosen_on: target -> codes on whose scores a layer was chosen, of any run: they are in no zero-shot scope.
-        majority: (target, language) -> score of the majority baseline, or chance.
+        majority: (backbone, target, language) -> score of the majority baseline, or chance.
         metrics: target -> names of its main metrics.
         findings: by place.
         compared: the series behind them.
@@ -94,7 +94,7 @@ class Analysis:
     sections: tuple[Section, ...]
     languages: Mapping[tuple[str, str], tuple[str, ...]]
     chosen_on: Mapping[str, tuple[str, ...]]
-    majority: Mapping[tuple[str, str], float]
+    majority: Mapping[tuple[str, str, str], float]
     metrics: Mapping[str, tuple[str, ...]]
     flags: tuple[Flag, ...]
     options: Replication
@@ -118,13 +118,16 @@ class Analysis:
         """What stands for all: the mean over targets, or the one target there is."""
         return MEAN if len(self.about.targets) > 1 else self.about.targets[0]
 
-    def chance(self, target: str, where: str) -> float | None:
-        """Mean majority baseline over the languages of a scope, or of one; over targets, of those in the mean."""
+    def chance(self, backbone: str, target: str, where: str) -> float | None:
+        """Mean majority baseline over the languages of a scope, or of one; over targets, of those in the mean.
+
+        Test data, and so the baseline, may differ between the experiments that a page compares.
+        """
         if target == MEAN:
-            parts = [self.chance(one, where) for one in self.averaged(where)]
+            parts = [self.chance(backbone, one, where) for one in self.averaged(where)]
         else:
             codes = self.languages.get((target, self._where(target, where)), (where,))
-            parts = [self.majority.get((target, code)) for code in codes]
+            parts = [self.majority.get((backbone, target, code)) for code in codes]
         known = [one for one in parts if one is not None]
         return mean(known) if known and (target != MEAN or len(known) == len(parts)) else None
 
@@ -194,7 +197,10 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
         sections=sections,
         languages=languages,
         chosen_on=chosen_on,
-        majority={key: mean(s.majority for s in p.scores) for key, p in scored.groups("task", "language").items()},
+        majority={
+            key: mean(s.majority for s in part.scores)
+            for key, part in scored.groups("backbone", "task", "language").items()
+        },
         metrics={task: tuple(part.distinct("metric")) for task, part in by_task.items()},
         flags=(*all_flags(table, about.source, tuple(about.controls)), *about.failed),
         options=options,

@@ -16,7 +16,7 @@ from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.protocol import Protocol
 from xstilts.stats.replicates import replicates
 from xstilts.stats.series import Replication, Series
-from xstilts.stats.table import Measured, Run, ScoreTable
+from xstilts.stats.table import Run, ScoreTable
 
 KEPT = ("results", "languages", "training", "method", "limitations", "reproduce")
 """Chapters of a report that a comparison has too."""
@@ -123,7 +123,7 @@ def _renamed(side: Side) -> Side:
     def of(text: str) -> str:
         return f"{name}: {text}"
 
-    rows = (Measured(replace(r.score, backbone=of(r.score.backbone)), r.examples) for r in side.table.rows)
+    rows = (r._replace(score=replace(r.score, backbone=of(r.score.backbone))) for r in side.table.rows)
     told = replace(
         about,
         backbones=tuple(replace(one, key=of(one.key), name=of(one.label)) for one in about.backbones),

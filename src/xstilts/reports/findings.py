@@ -108,7 +108,7 @@ def _baseline(analysis: Analysis, section: Section) -> Iterator[str]:
     unsaid = []
     for target in analysis.about.targets:
         own = analysis.finding(section.baseline, section, target, ZERO_SHOT).absolute
-        chance = analysis.chance(target, ZERO_SHOT)
+        chance = analysis.chance(section.backbone, target, ZERO_SHOT)
         if own is None or chance is None:
             continue
         is_above = own.low is not None and own.low > chance

@@ -69,9 +69,15 @@ def data(analysis: Analysis) -> dict[str, Any]:
         "tasks": targets,
         "headed": [target or "mean" for target in headed],
         "metrics": [" and ".join(analysis.metrics[target]).replace("_", " ") for target in targets],
-        "chance": [[_round(analysis.chance(target, one.key)) for one in codes] for target in targets],
+        "chance": [[_chance(analysis, target, one.key) for one in codes] for target in targets],
         "models": models,
     }
+
+
+def _chance(analysis: Analysis, target: str, language: str) -> float | None:
+    """None where the experiments of a comparison have different test data."""
+    found = {_round(analysis.chance(section.backbone, target, language)) for section in analysis.sections} - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[Any]:

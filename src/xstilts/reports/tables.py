@@ -35,7 +35,7 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         inside = _run_row(analysis, section, section.baseline, targets, SOURCE)
         cells = tuple(Cell(one.text, one.detail, value=one.value) for one in inside.cells)
         rows.insert(0, Row(f"{inside.label} in {about.source}", cells, "source", inside.detail))
-    last = Row(CHANCE, tuple(_chance(analysis.chance(target, scope)) for target in targets), "chance")
+    last = Row(CHANCE, tuple(_chance(analysis.chance(section.backbone, target, scope)) for target in targets), "chance")
     caption = (
         f"{about.backbone(section.backbone).label}, mean over {SCOPE_WORDS[scope]}. {about.baseline} is the baseline's "
         f"own score, 0 to 100; all rows but the {CHANCE} are differences from it in points. Brackets: "
@@ -60,7 +60,7 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
     for code in analysis.languages[target, ALL]:
         named = analysis.about.language(code)
         found = [(analysis.finding(run, section, target, code), run == section.baseline) for run in section.every]
-        cells = (*(cell(*one) for one in found), _chance(analysis.chance(target, code)))
+        cells = (*(cell(*one) for one in found), _chance(analysis.chance(section.backbone, target, code)))
         badges = ("chose the layer",) if code in analysis.chosen_on[target] else ()
         rows.append(Row(f"{named.name} ({code})" if named.name else code, cells, "plain", named.note, badges))
     labels = [analysis.label(run, section.backbone) for run in section.every]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -12,10 +12,12 @@ from xstilts.graph.record import Record
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
 from xstilts.session.grid import grids
+from xstilts.session.results import named
 from xstilts.stats.estimates import estimate
 from xstilts.stats.protocol import Protocol
 from xstilts.stats.reading import read_folder
 from xstilts.stats.replicates import replicates
+from xstilts.stats.series import Replication
 from xstilts.stats.table import Measured, ScoreTable
 
 
@@ -23,8 +25,9 @@ class Ranked(NamedTuple):
     """A recipe of an experiment on a target.
 
     Attributes:
+        control: whether the backbone is a control of another.
         score: zero-shot mean over languages and seeds, 0 to 100.
-        low, high: its 95 % interval over seeds; None with one seed.
+        low, high: its 95 % interval, as in the report; None where nothing is known.
         languages: of the mean: all but the source language, those of training data, and those that chose a layer.
         protocol: how it was measured; only scores with equal protocols can be compared.
     """
@@ -33,6 +36,7 @@ class Ranked(NamedTuple):
     experiment: str
     backbone: str
     recipe: str
+    control: bool
     score: float
     low: float | None
     high: float | None
@@ -59,7 +63,9 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
             continue
         measured = [row for cell in cells if cell.role == "target" for row in _measured(cell, store)]
         table = ScoreTable(tuple(measured)).targets()
-        rows += [row for (task,), part in table.groups("task").items() for row in _ranked(name, part, known[task])]
+        options = Replication(worlds={int(seed): int(world) for seed, world in grid["worlds"]})
+        for (task,), part in table.groups("task").items():
+            rows += _ranked(name, part, known[task], (grid["controls"], options))
     if not rows:
         why = "; ".join(notes) or "`xstilts run` computes them"
         raise XstiltsError(f"no experiment has a finished score that can be read in {store.root}: {why}")
@@ -76,22 +82,25 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
 
 
 def _measured(cell: Cell, store: Store) -> Iterator[Measured]:
-    """The scores of a cell without examples; none if it is not finished. Raises `StoreError` if they are damaged."""
+    """The scores of a cell; none if it is not finished. Raises `StoreError` if they are damaged."""
     if store.has(cell.stage):
         scores = Record.read(store.directory(cell.stage)).file("scores.jsonl")
-        for row in read_folder(scores.parent, lambda _: False):
-            yield Measured(cell.name(row.score))
+        yield from (named(cell, row) for row in read_folder(scores.parent, lambda score: score.main))
 
 
-def _ranked(name: str, part: ScoreTable, known: Collection[str]) -> Iterator[Ranked]:
+def _ranked(
+    name: str, part: ScoreTable, known: Collection[str], how: tuple[Mapping[str, str], Replication]
+) -> Iterator[Ranked]:
     """The recipes of an experiment on one target, in languages that are not `known` from training data."""
+    controls, options = how
     (task,), chosen = part.distinct("task"), {score.language for score in part.scores if score.chosen_on}
     codes = [code for code in part.distinct("language") if code not in {*known, *chosen}]
     runs = replicates(part, task)
     for run in part.runs():
         with suppress(XstiltsError):  # no language was measured with every seed
             (series,) = runs.series([run], codes)
-            found = estimate(series)
+            found = estimate(series, options)
             protocol = Protocol.of(part.where(**run._asdict()), series.languages)
             seeds, languages = len(found.seeds), len(found.languages)
-            yield Ranked(task, name, *run, found.value, found.low, found.high, seeds, languages, protocol)
+            control = run.backbone in controls
+            yield Ranked(task, name, *run, control, found.value, found.low, found.high, seeds, languages, protocol)

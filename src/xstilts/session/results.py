@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xstilts.core.errors import XstiltsError
+from xstilts.core.keys import content_key
 from xstilts.evaluation.score import score_files
 from xstilts.expand import Cell
 from xstilts.experiment import Experiment
@@ -157,13 +158,27 @@ def score(
     return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
 
 
+def named(cell: Cell, row: Measured) -> Measured:
+    """A score that was read, under its cell's names and with its test data.
+
+    Examples of different constructed worlds have the same ids; they are told apart here.
+    """
+    data = cell.stage.inputs["data"]
+    world, code = data.inputs.get("world"), row.score.language
+    source = content_key([data.config["files"].get(code), data.config.get("read"), world.key if world else ""])
+    examples = row.examples
+    if world and examples:
+        examples = replace(examples, group=f"{examples.group} {world.key}")
+    return Measured(cell.name(row.score), examples, source)
+
+
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
     """The scores of all finished cells, under the cells' names."""
     rows: list[Measured] = []
     for cell in cells:
         if (folder := store.finished(cell.stage)) is not None:
             found = read_folder(folder, lambda score: score.main)
-            rows += [Measured(cell.name(row.score), row.examples) for row in found]
+            rows += [named(cell, row) for row in found]
     if not rows:
         raise XstiltsError(f"nothing of this experiment is finished in {store.root}: `xstilts run` computes it")
     return ScoreTable(tuple(rows))

@@ -17,6 +17,7 @@ class Protocol:
     Attributes:
         examples: language -> number of test examples; the largest, if seeds differ.
         scripts: official scripts, as signatures name them.
+        sources: language -> fingerprint of its test data, where that is known.
         oracle: whether weights were chosen on validation data of the target languages.
     """
 
@@ -24,12 +25,16 @@ class Protocol:
     metrics: tuple[str, ...]
     scripts: tuple[str, ...]
     examples: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, str], ...]
     oracle: bool
 
     @classmethod
     def of(cls, table: ScoreTable, languages: Collection[str]) -> Protocol:
         """The protocol of one run's scores on one target, in some of its languages."""
-        scores = [row.score for row in table.targets().rows if row.score.language in languages]
+        rows = [row for row in table.targets().rows if row.score.language in languages]
+        scores, sources = [row.score for row in rows], dict[str, set[str]]()
+        for row in rows:
+            sources.setdefault(row.score.language, set()).add(row.source)
         counts: dict[str, int] = {}
         for one in scores:
             counts[one.language] = max(one.n, counts.get(one.language, 0))
@@ -39,6 +44,7 @@ class Protocol:
             tuple(sorted({one.metric for one in scores})),
             tuple(sorted(part.removeprefix(SCRIPT) for part in parts)),
             tuple(sorted(counts.items())),
+            tuple((code, " ".join(sorted(found))) for code, found in sorted(sources.items()) if "" not in found),
             any(one.oracle for one in scores),
         )
 
@@ -64,6 +70,9 @@ class Protocol:
         ours, theirs = dict(self.examples), dict(other.examples)
         if changed := [code for code in ours if code in theirs and ours[code] != theirs[code]]:
             found.append(f"{_range(ours, changed)} examples against {_range(theirs, changed)}")
+        one_by_one = dict(self.sources), dict(other.sources)
+        if others := [c for c in one_by_one[0] if one_by_one[1].get(c, one_by_one[0][c]) != one_by_one[0][c]]:
+            found.append(f"other test data in {', '.join(others)}")
         for name in ("splits", "metrics", "scripts"):
             one, two = (" and ".join(getattr(side, name)) or "none" for side in (self, other))
             found += [f"{name.removesuffix('s')} {one} against {two}"] if one != two else []

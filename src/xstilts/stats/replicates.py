@@ -21,6 +21,7 @@ class Place(NamedTuple):
     point: float
     noise: Noise | None
     group: str
+    source: str
     metrics: frozenset[str]
     examples: int
     stages: frozenset[str]
@@ -76,7 +77,8 @@ class Replicates:
     def _comparable(self, one: Run, two: Run, seeds: Sequence[int], languages: Sequence[str]) -> None:
         for seed, language in product(seeds, languages):
             a, b = self.places[one, language, seed], self.places[two, language, seed]
-            if a.metrics != b.metrics or (a.group and b.group and a.group != b.group):
+            others = any(x and y and x != y for x, y in ((a.group, b.group), (a.source, b.source)))
+            if a.metrics != b.metrics or others:
                 what = "examples" if a.metrics == b.metrics else "metrics"
                 raise XstiltsError(
                     f"{self.task} ({language}, seed {seed}): {_names([one, two])} were measured with different {what}; "
@@ -115,6 +117,7 @@ def _place(task: str, rows: Sequence[Measured]) -> Place:
         point=float(np.mean([row.score.value for row in rows])),
         noise=_mean(None if one is None else {f"{task} {one.group}": influences(one)} for one in kept),
         group="+".join(sorted({one.group for one in kept if one is not None})),
+        source="+".join(sorted({row.source for row in rows} - {""})),
         metrics=frozenset(row.score.metric for row in rows),
         examples=max(row.score.n for row in rows),
         stages=frozenset(row.score.stage for row in rows),

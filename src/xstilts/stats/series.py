@@ -19,6 +19,8 @@ from xstilts.stats.table import Floats
 
 Noise = Mapping[str, Floats]
 """Set of examples -> [n] influences, in points."""
+MANY = 1e6
+"""Degrees of freedom at which Student's t is the normal distribution."""
 ROUNDING = 1e-12
 """Squared points below which values are equal."""
 
@@ -137,7 +139,9 @@ class Spread(NamedTuple):
         too many where the factor is small, for it is itself known from the replicates alone.
         """
         freedom = self.pooled or self.freedom
-        return freedom * (1 + self.shared * self.units / self.variance) if self.variance else freedom
+        if not self.variance:  # equal replicates: all of the error comes from the examples
+            return MANY if self.shared else freedom
+        return min(MANY, freedom * (1 + self.shared * self.units / self.variance))
 
 
 def units_of(series: Series, options: Replication) -> tuple[Floats, tuple[Noise, ...] | None]:

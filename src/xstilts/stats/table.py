@@ -41,7 +41,8 @@ class Examples:
     Attributes:
         ids: [n] strings.
         numerator, denominator: [n]; the score is 100 * sum(numerator) / sum(denominator).
-        group: fingerprint of the ids: equal for scores over the same examples.
+        group: fingerprint of the ids (and of a constructed world): equal for scores over the same examples, also in
+            several languages.
     """
 
     ids: NDArray[Any]
@@ -69,10 +70,15 @@ class Examples:
 
 
 class Measured(NamedTuple):
-    """A score and the values of its examples, None if they were not kept or not read."""
+    """A score, and the values of its examples, None if they were not kept or not read.
+
+    Attributes:
+        source: fingerprint of the test data; empty where it is not known.
+    """
 
     score: Score
     examples: Examples | None = None
+    source: str = ""
 
     @property
     def run(self) -> Run:
