@@ -17,7 +17,8 @@ from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, kind_of, read_json
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.core.scores import Score
-from xstilts.data.examples import Example, ParallelExample, PoolExample, TaggedExample, asked, gold_of
+from xstilts.data.examples import ChoiceExample, Example, ParallelExample, PoolExample, TaggedExample, asked, gold_of
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import records, shown
 from xstilts.data.readers.pairs import nli
 from xstilts.data.readers.tagging import panx, treebank, udpos
@@ -121,10 +122,32 @@ def match_labels(files: ScoredFiles) -> Matched:
 
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
+    if _is_own(files):
+        return _own_choices(files)
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
     checks.check_choices(files, golds, predictions)
     return matched
+
+
+def _own_choices(files: ScoredFiles) -> Matched:
+    """Numbers, letters, names or texts of choices, as gold may be written.
+
+    Numbers count from 0, as those of `xstilts predict`. Where the task's labels count from 1, so may the numbers, if
+    one of them says so: a 0, or the number of the last choice.
+    """
+    examples = [one for one in _examples(files) if isinstance(one, ChoiceExample)]
+    golds = [Entry(None, None if one.label is None else str(one.label), one.id) for one in examples]
+    checks.check_gold(files, golds)
+    predictions = forms.labels(files.predictions)
+    checks.check_count(files, golds, predictions, "label")
+    said = in_order(files, golds, predictions)
+    names = files.task.read.labels if isinstance(files.task.read, ColumnReader) else ()
+    given = files.task.read.count_from if isinstance(files.task.read, ColumnReader) else None
+    first = checks.first_number(files, said, [len(one.choices) for one in examples], given or 0)
+    places = [str(checks.place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
+    note = " | choices counted from 1" * first
+    return Matched(values_of(golds), places, len(golds), note)
 
 
 def _matched(files: ScoredFiles, golds: list[Entry], predictions: list[Entry], what: str) -> Matched:
@@ -150,7 +173,7 @@ def _numbered(path: Path) -> list[Entry]:
     """Choices counted from 0, as text. Raises `DataError` for a number in a `.lst` file that does not count from 1."""
     found = []
     for item in forms.labels(path):
-        number = str(ord(item.value) - ord("A")) if re.fullmatch("[A-E]", item.value) else item.value
+        number = str(ord(item.value.upper()) - ord("A")) if re.fullmatch("[A-Ea-e]", item.value) else item.value
         if kind_of(path) == "lst":
             if not re.fullmatch("[1-9]", number):
                 raise DataError(f"a .lst file counts choices from 1, found {shown(number)}", path, item.line)
