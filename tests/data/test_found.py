@@ -37,12 +37,31 @@ def test_classes_with_counts_and_notes(tmp_path: Path) -> None:
 
 def test_labels_in_another_normal_form_and_look_alikes(tmp_path: Path) -> None:
     labels = ["si\u0301", "si\u0301", "yes", "yes", "y\u0435s", "y\u0435s "]
-    texts = rows(*({"text": "x", "label": label} for label in labels))
+    texts = rows(*({"text": f"x{n}", "label": label} for n, label in enumerate(labels)))
     assert found(tmp_path, texts, type="classification").notes == (
         "blanks removed around 1 label, such as 'y\\u0435s '",
         "another normal form than NFC in 2 labels, such as 'si\\u0301'",
         "'yes' (2) and 'y\\u0435s' (2) look like one label",
     )
+
+
+def test_repeated_rows_missing_cells_and_scales_are_told(tmp_path: Path) -> None:
+    texts = rows(
+        *({"text": text, "label": label} for text, label in (("x", "a"), ("x", "a"), ("x", "b"), ("nan", "b")))
+    )
+    assert found(tmp_path, texts, type="classification").notes == (
+        "1 row has the texts and the gold of an earlier row, the first at a.jsonl:2",
+        "1 row has the texts of an earlier row and other gold, the first at a.jsonl:3",
+        "1 row has a text such as 'nan' or '#N/A', the first at a.jsonl:4: was the cell empty?",
+    )
+    scale = rows(*({"text": f"x{n}", "label": f"{n // 2 / 4}"} for n in range(24)))
+    assert "numbers on a scale" in found(tmp_path, scale, type="classification").notes[-1]
+    pairs = rows(*({"source": word, "target": "Yes."} for word in ("ja", "oui")))
+    (said,) = found(tmp_path, pairs, type="retrieval").notes
+    assert said.startswith("1 row has the English side of an earlier row, the first at a.jsonl:2: only one")
+    unseen = rows({"question": "q", "choices": ["\u200b", "z", "z"], "label": 0})
+    empty, twins = found(tmp_path, unseen, type="multiple_choice").notes
+    assert (empty, twins) == ("1 row has an empty text", "1 row has two equal choices, the first at a.jsonl:1")
 
 
 def test_given_labels_that_never_occur_are_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_gold_that_is_needed_and_withheld_is_refused_before_training(
 
 
 def test_labels_that_training_has_and_test_files_lack_are_told(tmp_path: Path) -> None:
-    same = "text,label\n" + "a,yes\n" * 30
+    same = "text,label\n" + "".join(f"a{n},yes\n" for n in range(30))
     found = checked(tmp_path, TRAIN, train_csv=TABLE, test_en_csv=TABLE, test_et_csv=same)
     told = ["no row has the label 'no'", "all 30 rows have the label 'yes': was the gold removed?"]
     assert [one.notes for one in found.files if one.language == "et"] == [tuple(told)]
@@ -107,6 +108,24 @@ def test_labels_that_training_has_and_test_files_lack_are_told(tmp_path: Path) -
     assert [line.strip() for line in lines if "no row" in line] == [f"note: {told[0]} (et)"]
     given = checked(tmp_path, {**TRAIN, "labels": ["yes", "no", "maybe"]})
     assert "no row has the label 'maybe'" in notes(given)
+
+
+@pytest.mark.parametrize("pairs_in", ["training", "test"])
+def test_a_text_that_only_some_files_have_is_refused(tmp_path: Path, pairs_in: str) -> None:
+    """Models would read pairs in one file and single texts in another."""
+    paired = "text,pair,label\n" + ROWS.replace(",", ",p,")
+    files = (
+        {"train_csv": paired, "test_et_csv": TABLE}
+        if pairs_in == "training"
+        else {"train_csv": TABLE, "test_et_csv": paired}
+    )
+    asked = experiment(tmp_path, TRAIN, **files)
+    lacks, has = ("test-et.csv", "train.csv") if pairs_in == "training" else ("train.csv", "test-et.csv")
+    said = rf"{lacks}: no column 'pair' for `pair`, which .*{has} has: models would read other inputs here"
+    (problem,) = xs.check(asked).problems
+    assert re.search(said, problem)
+    with pytest.raises(DataError, match=said):
+        look(Grid.of(asked), Store(tmp_path / "store"))
 
 
 def test_choices_that_are_all_the_first_are_told(tmp_path: Path) -> None:

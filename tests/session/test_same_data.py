@@ -117,7 +117,7 @@ def test_files_in_another_script_or_language_are_named(tmp_path: Path) -> None:
 
 
 def test_training_rows_in_test_files_are_counted_by_language(tmp_path: Path) -> None:
-    write(tmp_path, train=TRAIN, test_de=OTHER + "the red house,warm\n", test_sw=OTHER + "nyumba,warm\n")
+    write(tmp_path, train=TRAIN, test_de=OTHER + "The red house!,warm\n", test_sw=OTHER + "nyumba,warm\n")
     expected = "t: test examples that are training examples of t, word for word: 1 of 3 in de"
     assert notes(tmp_path) == [expected]
     assert expected in xs.run(experiment(tmp_path), store=tmp_path / "store").notices

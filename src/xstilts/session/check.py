@@ -23,7 +23,7 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows
+from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows, uneven
 from xstilts.session.scripts import odd_texts
 from xstilts.session.unread import absent, spelled, unread
 
@@ -124,6 +124,8 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
+    if not any(one.problem for one in files) and (lacking := uneven(reads(grid.stages))):
+        refused = refused or str(lacking)
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
     lines = (
@@ -155,6 +157,8 @@ def look(grid: Grid, store: Store) -> None:
                     raise task.gold_needed(roots, split, language)
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
+    if waiting and (error := uneven(reads(grid.stages))):
+        raise error
 
 
 def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from xstilts.core.errors import XstiltsError
+from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import read_object
 from xstilts.data.examples import Example, asked, texts_of
 from xstilts.data.locate import folders_of, listed_once
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
@@ -53,6 +55,22 @@ def reads(stages: Iterable[Stage]) -> Iterator[Read]:
                     yield Read(task_of(stage), roots, about[1], code)
 
 
+def uneven(found: Iterable[Read]) -> DataError | None:
+    """The error for the first file of an own task that lacks a text that another file of the task has."""
+    first: dict[str, tuple[Path, frozenset[str]]] = {}
+    for task, roots, split, language in found:
+        if isinstance(task.read, ColumnReader):
+            for path in task.paths(roots, split, language):
+                parts = task.read.parts(path, language)
+                other, theirs = first.setdefault(task.name, (path, parts))
+                for field in sorted(parts ^ theirs):
+                    names = " or ".join(map(repr, task.read.columns[field]))
+                    lacks, has = (path, other) if field in theirs else (other, path)
+                    problem = f"no column {names} for `{field}`, which {has} has: models would read other inputs here"
+                    return DataError(f"{problem}; add it, or name its column under `columns`", lacks)
+    return None
+
+
 def same_files(found: Iterable[Read]) -> Iterator[str]:
     """A note for each content that several files, several splits, or one split twice have."""
     groups: dict[str, dict[tuple[Path, Split], Read]] = defaultdict(dict)
@@ -79,7 +97,7 @@ def _why(group: Sequence[Read]) -> str:
 
 
 def same_rows(pairs: Iterable[tuple[Stage, Stage]], own: Collection[str]) -> Iterator[str]:
-    """A note for each of the `own` tasks whose test examples are training examples, word for word.
+    """A note for each of the `own` tasks whose test examples are training examples, but for case and punctuation.
 
     Leak stages compare more, but each language with itself. Files of the same content are left to `same_files`.
 
@@ -107,8 +125,8 @@ def _rows(read: Read) -> Iterator[Example]:
 
 
 def _texts(example: Example) -> int:
-    """A hash of all its texts, which takes less memory than they do."""
-    return hash(tuple(text.strip() for text in texts_of(example)))
+    """A hash of all its texts, without case, punctuation and blanks: it takes less memory than they do."""
+    return hash(tuple(" ".join(re.findall(r"\w+", text.casefold())) or text.strip() for text in texts_of(example)))
 
 
 def is_sample(stages: Iterable[Stage]) -> bool:

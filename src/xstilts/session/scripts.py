@@ -6,11 +6,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 
 from xstilts.core.errors import XstiltsError
 from xstilts.core.languages import LANGUAGES, any_language
-from xstilts.data.examples import texts_of
+from xstilts.data.examples import ParallelExample, texts_of
 from xstilts.data.readers.types import TYPES
 from xstilts.session.reads import Read
 
@@ -39,7 +39,8 @@ def odd_texts(found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
     """A note for each file whose text is hardly in the script of its language, or in another language of the task.
 
     Args:
-        own: names of tasks whose language is identified too, by py3langid.
+        own: names of tasks whose language is identified too, by py3langid. Of translation pairs, that of the side that
+            is not English always is.
     """
     read = [*found]
     languages: dict[str, set[str]] = {}
@@ -55,16 +56,17 @@ def odd_texts(found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
         if usual and letters[usual] < _LEAST * letters.total() and one.language not in _TWO_SCRIPTS:
             share = f"{100 * count / letters.total():.0f} % of its letters are {most}"
             yield f"{one.place}: {share}, and {name} is usually written in the {usual} script: {_WRONG}"
-        elif one.task.name in own and not TYPES.get(one.task.type).cosine:
+        elif one.task.name in own or TYPES.get(one.task.type).name in ("retrieval", "contrastive", "translation_lm"):
             seems = _identified(text, one.language)
-            if seems != one.language and seems in languages[one.task.name]:
+            if seems != one.language and seems in (languages[one.task.name] if one.task.name in own else {"en"}):
                 yield f"{one.place}: its text looks like {any_language(seems).name}, not {name}: {_WRONG}"
 
 
 def _text(read: Read) -> str:
     with suppress(XstiltsError):  # a damaged file, which `check` names
         rows = islice(read.task.stream(read.roots, read.split, read.language), _ROWS)
-        return " ".join(text for row in rows for text in texts_of(row))
+        sides = ([row.source] if isinstance(row, ParallelExample) else texts_of(row) for row in rows)
+        return " ".join(chain(*sides))
     return ""
 
 

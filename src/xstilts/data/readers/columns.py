@@ -147,6 +147,12 @@ class ColumnReader:
         other = [f"'{name}'" for name in row.record if name not in row.columns.values()]
         return ", ".join(read) + (f"; not read: {', '.join(other)}" if other else "")
 
+    def parts(self, path: Path, language: str) -> frozenset[str]:
+        """Which of the texts that files may lack (pair, context, question) are in the first row of a table."""
+        if not self._is_table(path) or (row := next(table_rows(path, self.header, language), None)) is None:
+            return frozenset()
+        return frozenset(row.columns) & {"pair", "context", "question"}.intersection(self.optional)
+
     def languages_told(self, path: Path, languages: Collection[str]) -> list[str]:
         """Notes on a table's `language` column, as of `tables.languages_told`."""
         return languages_told(path, self.header, languages) if "language" in self.columns else []

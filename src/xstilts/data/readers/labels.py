@@ -17,6 +17,7 @@ from xstilts.data.examples import (
     ChoiceExample,
     Example,
     ParallelExample,
+    PlainText,
     PoolExample,
     SpanExample,
     TaggedExample,
@@ -26,7 +27,8 @@ from xstilts.data.examples import (
 
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Without the joiners: at the end of a word they may change its last letter."""
-_MISSING = {"None", "NA", "<NA>", "#N/A", "\\N"}
+_UNSEEN = " \t\r\n\u00a0\u200c\u200d" + _INVISIBLE
+_MISSING = {"None", "NA", "<NA>", "#N/A", "#NAME?", "\\N"}
 _IN_ANY_CASE = {"nan", "null", "n/a"}
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _CYRILLIC = "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
@@ -164,10 +166,11 @@ def found_in(
     seen: Counter[str] = Counter()
     first: dict[str, str] = {}
     named = tagged = classes = False
+    golds: dict[int, int] = {}
     for path, line, example in examples:
         seen["rows"] += 1
         texts = [*texts_of(example), *(example.choices if isinstance(example, ChoiceExample) else ())]
-        for fault in _faults(example, texts, most_words):
+        for fault in (*_faults(example, texts, most_words), *_repeated(example, texts, golds)):
             seen[fault] += 1
             first.setdefault(fault, f"{path.name}:{line}" if line else path.name)
         gold = gold_of(example)
@@ -189,6 +192,13 @@ def found_in(
         notes.append(f"no row has the label{'s' * (len(never) > 1)} {_few(never)}")
     if classes and len(names) == 1 and rows >= _MANY and not seen["withheld"]:
         notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
+    if classes and len(names) > _MANY and all(re.fullmatch(r"-?[0-9]+\.[0-9]+", name) for name in names):
+        notes.append("the labels are numbers on a scale: each is a class of its own here, since there is no regression")
+    notes += [
+        told.format(rows=_rows(seen[fault]), place=first[fault])
+        for fault, told in _REPEATED.items()
+        if seen[fault] > rows / 100
+    ]
     notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
     if rows and seen["same"] == rows:
         notes.append("both sides of all pairs are the same text")
@@ -197,9 +207,32 @@ def found_in(
 
 _TOLD = {
     "empty": "{rows} an empty text",
+    "missing": "{rows} a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
+    "twins": "{rows} two equal choices, the first at {place}",
     "garbled": "{rows} U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
     "long": "{rows} more words than `max_length`, the first at {place}: put an empty line after each sentence",
 }
+
+
+_REPEATED = {
+    "again": "{rows} the texts and the gold of an earlier row, the first at {place}",
+    "otherwise": "{rows} the texts of an earlier row and other gold, the first at {place}",
+    "target": "{rows} the English side of an earlier row, the first at {place}: only one of them counts as right",
+}
+"""Notes on more than 1 % of the rows."""
+
+
+def _repeated(example: Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
+    """How an example repeats an earlier one. `golds`: hash of the texts -> that of the gold; filled here."""
+    if isinstance(example, PoolExample | PlainText):
+        return
+    key, gold, sides = tuple(texts), gold_of(example), isinstance(example, ParallelExample)
+    if isinstance(example, ParallelExample):
+        key, gold = (example.target,), example.source
+    before = golds.get(hash(key))
+    golds.setdefault(hash(key), hash(gold))
+    if before is not None:
+        yield "target" if sides else "again" if before == hash(gold) else "otherwise"
 
 
 def _rows(number: int) -> str:
@@ -208,8 +241,13 @@ def _rows(number: int) -> str:
 
 def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
     """What is odd about the texts of one example."""
-    if not all(map(str.strip, example.choices if isinstance(example, ChoiceExample) else texts)):
+    choices = example.choices if isinstance(example, ChoiceExample) else ()
+    if any(not text.strip() or not text.strip(_UNSEEN) for text in choices or texts):
         yield "empty"
+    if any(text in _MISSING or text.casefold() in _IN_ANY_CASE for text in texts):
+        yield "missing"
+    if len(set(choices)) < len(choices):
+        yield "twins"
     if any(map(_GARBLED.search, texts)):
         yield "garbled"
     if isinstance(example, TaggedExample) and len(example.words) > most_words > 0:

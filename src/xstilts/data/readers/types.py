@@ -140,6 +140,8 @@ def make_span(row: Row, gold: Gold | None) -> ex.Example:
     """A question and a passage, with the answers in it."""
     passage = row.text("passage")
     answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row)) if gold else None
+    if answers and row.record.get("is_impossible") is True:
+        raise row.error("`is_impossible` is true, but there are answers: leave them out, or make it false")
     if gold and not answers and not gold.no_answer:
         raise row.error("a question without answer; `metric: squad_v2` is for such data")
     return ex.SpanExample(row.id(), row.text("question"), passage, answers)
@@ -172,6 +174,8 @@ def _answer(row: Row, text: Any, start: Any, passage: str) -> ex.Answer:
         start = int(start)
     if not isinstance(text, str) or not text or type(start) is not int:
         raise row.error(f"an answer is text and a start in code points, found {str(text)[:40]!r} and {start!r}")
+    if not clean(text):
+        raise row.error("an answer is blank: leave it out")
     if start < 0 or passage[start : start + len(text)] != text:
         place = passage.find(text)
         found = f"it is at {place}" if place >= 0 else "the passage does not have it"
