@@ -162,7 +162,7 @@ def _read(files: ScoredFiles) -> list[Entry]:
 
 
 def match_tags(files: ScoredFiles) -> Matched:
-    """A tag a word, sentence by sentence."""
+    """One tag per word, sentence by sentence."""
     golds = _tags(files, files.gold, plain=not _is_own(files))
     predictions = _tags(files, files.predictions, plain=True)
     if len(golds) == len(predictions):
@@ -225,7 +225,7 @@ def match_numbers(files: ScoredFiles) -> Matched:
         answers = {str(row.id): forms.scalar(row.value, "an id", files.predictions, row.line) for row in rows}
         ids = {one.id: one.id for one in examples}
         if odd := next((row for row in rows if answers[str(row.id)] not in ids), None):
-            raise DataError(f"{shown(odd.value)} is no id of {files.gold}", files.predictions, odd.line)
+            raise DataError(f"{shown(odd.value)} is not an id in {files.gold}", files.predictions, odd.line)
         return by_id(files, ids, answers, None)
     if files.task.read is not tatoeba:
         needed = 'give JSON lines, {"id": line, "prediction": line}'
@@ -275,7 +275,7 @@ def match_pairs(files: ScoredFiles) -> Matched:
     said = forms.pairs(files.predictions)
     for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
         if not set(there) & set(here):
-            problem = f"not one id of the {column} column is in that of {files.gold}"
+            problem = f"no id of the {column} column is in that of {files.gold}"
             raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
     name = golds[0][0]
     note = checks.language_note(files, name, [name.partition("-")[0]])

@@ -1,6 +1,6 @@
 """The folder that XTREME's leaderboard and `evaluate.py` read: `{task}/test-{language}.tsv`, `.json` for answers.
 
-One label or tag a line with an empty line between sentences; `id<TAB>id` for BUCC. Tatoeba has one number a line: the
+One label or tag per line, an empty line between sentences; `id<TAB>id` for BUCC. Tatoeba has one number per line: the
 queries are the English sentences in sorted order, the answer is the line of the other language's file, counted from 0.
 Source: README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme.
 """

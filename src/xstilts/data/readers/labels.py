@@ -1,6 +1,6 @@
-"""Labels as files write them, what looks like a typing mistake among them, and what else a split holds.
+"""Labels in files, probable typing mistakes among them, and counts of a split.
 
-Labels that a user lists are used as they are. Labels that are found in files are checked: a marker of missing gold is
+Labels that a user lists are used as they are. Labels found in files are checked: a marker of missing gold is
 refused, and so are labels that differ only by case or by blanks.
 """
 
@@ -39,7 +39,7 @@ _GARBLED = re.compile("\ufffd|\u00c3[\x80-\x9f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\
 _MANY = 10
 """From this number of examples on, a single label is odd."""
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")
-"""Invisible fillers and variation selectors that are no format characters."""
+"""Invisible fillers and variation selectors that are not format characters."""
 
 
 def clean(label: str) -> str:

@@ -1,7 +1,7 @@
 """Task types as values (`types.toml`), without torch, and how a row of a user's table becomes an example of each.
 
-What does not fit is an error with file and line. Without `Gold`, the gold of a row is not read: inputs of a finished
-model have none.
+Invalid values are errors with file and line. Without `Gold`, the gold of a row is not read: inputs of a finished model
+have none.
 """
 
 import re
