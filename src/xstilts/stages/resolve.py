@@ -1,4 +1,4 @@
-"""What is known of a backbone before it is loaded: source and revision, kind, sizes, and how it pools sentences."""
+"""Facts about a backbone before it is loaded: source, revision, kind, sizes, and pooling of sentences."""
 
 from __future__ import annotations
 
