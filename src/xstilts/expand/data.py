@@ -55,7 +55,7 @@ class DataFiles:
             reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
             raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{world}")
         if odd := [name for name in registered if experiment.worlds and not name.startswith("micro_")]:
-            problem = f"task '{odd[0]}' is no task of a microworld, whose data `worlds:` reads"
+            problem = f"`worlds:` reads microworlds, and task '{odd[0]}' is not a microworld task"
             raise ConfigError(f"{problem}: leave `worlds:` out, or name tasks of `xstilts list tasks` with micro_")
         if absent := [folder for folder in self.roots if not folder.is_dir()]:
             raise DataError("no such data folder", absent[0])

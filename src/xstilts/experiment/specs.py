@@ -66,7 +66,7 @@ class BackboneSpec(Strict):
     tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
     pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases of pretraining here")
     train: Options = Field(default_factory=dict, description="training options, over those by task")
-    seed: int | None = Field(default=0, description="of a random start; null: as in `seeds:`")
+    seed: int | None = Field(default=0, description="seed of a random start; null: as in `seeds:`")
     route: Literal["packed", "padded"] | None = Field(
         default=None, description="layout of batches; default: packed if the architecture supports it"
     )
@@ -114,7 +114,7 @@ class TargetSpec(Strict):
     train: Options = Field(default_factory=dict, description="training options for this target only")
     train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
     train_languages: Codes | None = Field(
-        default=None, min_length=1, description="of its training data; default: the source language"
+        default=None, min_length=1, description="languages of its training data; default: the source language"
     )
     split: Literal["validation", "test"] | None = Field(
         default=None, description="split that is measured; default: the official one"
@@ -149,8 +149,6 @@ Patterns = Annotated[
 
 
 class OwnTask(Strict):
-    """A task of the user's own."""
-
     like: str | None = Field(default=None, description="registered task that gives format, type and metric")
     type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
         default=None, description="task type, for files that are read by column"
@@ -162,10 +160,10 @@ class OwnTask(Strict):
         default_factory=dict, description="with `type`: our field -> the column in the files"
     )
     quoted: bool | None = Field(
-        default=None, description="quotes in a table are part of its format; default: by content"
+        default=None, description="whether quotes in a table are part of its format; default: by content"
     )
     separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
-        default=None, description="of columns in a table; default: by suffix and content"
+        default=None, description="column separator of a table; default: by suffix and content"
     )
     labels: tuple[Label, ...] | None = Field(
         default=None,
@@ -182,7 +180,7 @@ class OwnTask(Strict):
         description="languages; default: all that have files; English if files are not by language",
     )
     holdout: int = Field(default=0, ge=0, description="training examples to hold out for validation")
-    max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
+    max_length: int | None = Field(default=None, ge=16, description="longest input in tokens; default: by type")
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:

@@ -193,7 +193,7 @@ def _elsewhere(experiment: Experiment) -> Iterator[str]:
         source = backbone.source
         if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
             found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
-            yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
+            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{hint(source)}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:

@@ -109,8 +109,8 @@ def _examples(row: Measured, examples: Examples, known: Properties) -> Items:
     ids = examples.ids.tolist()
     if absent := [name for name in ids if name not in known]:
         raise DataError(
-            f"{row.score.task} ({row.score.language}): example '{absent[0]}' was measured, but the data files do not "
-            "have it: name the folder that was measured with --data"
+            f"{row.score.task} ({row.score.language}): example '{absent[0]}' was measured but is not in the data "
+            "files: name the measured data folder with --data"
         )
     shared = [name for name in known[ids[0]] if all(name in known[one] for one in ids)] if ids else []
     values = {name: np.array([known[one][name] for one in ids]) for name in shared}

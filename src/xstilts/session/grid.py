@@ -124,8 +124,8 @@ class Grid:
         if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
             return ""
         return (
-            f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: this one's report "
-            "replaces its report; give one of them another `name:`"
+            f"the store has another experiment '{asked.name}', from {replaced or 'a Python program'}: this run "
+            "overwrites its report; give one of them another `name:`"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a store knows about stages: which are running, what each is made of, and why one is not finished."""
+"""What a store knows about stages: which are running, what each key is made of, and why one is not finished."""
 
 from __future__ import annotations
 
