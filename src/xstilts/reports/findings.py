@@ -1,4 +1,4 @@
-"""What the tables say, in sentences made from the numbers alone: the verdict first."""
+"""Findings in sentences, made from the numbers alone: the verdict first."""
 
 from __future__ import annotations
 

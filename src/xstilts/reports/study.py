@@ -1,4 +1,4 @@
-"""What a study adds to the report of its experiment: effects in words and numbers, and a verdict on every claim."""
+"""A study's part of the report: effects in words and numbers, and a verdict on every claim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xstilts.studies.spec import Contrast, Kind, StudySpec
 from xstilts.studies.verdicts import Measured, Scores, Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
-"""What a contrast is counted in, where not in points."""
+"""Units of contrasts that are not in points."""
 VERDICTS = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
@@ -85,7 +85,7 @@ def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
 
 
 def answer(study: Study) -> list[str]:
-    """What became of the claims, and the effects in words and numbers."""
+    """The number of claims by verdict, and the effects in words and numbers."""
     told = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in VERDICTS}
     counts = [f"{len(ids)} {VERDICTS[word][len(ids) != 1]} ({', '.join(ids)})" for word, ids in told.items() if ids]
     sentences = [f"Of {count(len(study.verdicts), 'claim')}, {', '.join(counts)}."] if counts else []
@@ -120,7 +120,7 @@ def _effect(effect: Effect) -> Iterator[str]:
 
 
 def background(spec: StudySpec) -> list[str]:
-    """Where the question comes from, what answering it takes, and the references."""
+    """Source of the question, cost, falsification, and references."""
     source = "; ".join(f"{key}: {spec.references[key]}" for key in spec.citation)
     asked = [f"Source: {source}", f"Expected cost: {spec.cost}", f"What would falsify it: {spec.falsified_by}"]
     return [*asked, *(f"{key}: {text}" for key, text in spec.references.items())]

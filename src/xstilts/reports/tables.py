@@ -145,9 +145,9 @@ def intermediate_table(analysis: Analysis) -> Table | None:
 
 
 def official_table(analysis: Analysis) -> Table | None:
-    """Runs x tasks of the benchmark that were measured, with the mean over them; None where no score counts.
+    """Runs x measured tasks of the benchmark, with the mean over them; None where no score counts.
 
-    Each cell has its coverage, and a partial mean never the benchmark's name.
+    Each cell has its coverage; a partial mean never has the benchmark's name.
     """
     found = analysis.about.averages
     if found is None or not found.standings:

@@ -1,6 +1,6 @@
-"""Contrasts as numbers, series over seeds from scores on the same examples; and verdicts: how they decide each claim.
+"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims.
 
-Verdicts come after Holm's correction over the claims of the study.
+Verdicts use Holm's correction over the claims of the study.
 """
 
 from collections.abc import Mapping, Sequence
