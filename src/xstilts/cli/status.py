@@ -77,7 +77,7 @@ def why(
     store: opt.Store = Path("runs"),
     as_json: opt.Json = False,
 ) -> None:
-    """Explain a stage: its inputs, its readers, and why it is not finished.
+    """Explain a stage: its inputs, which stages use it, and why it is not finished.
 
     Names the most similar finished stage of its kind and the differences:
     code version, configuration or inputs. Knows all stages of the
