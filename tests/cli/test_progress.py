@@ -100,6 +100,14 @@ def test_the_time_left_counts_what_a_killed_run_had_done_and_what_costs_more() -
     assert times.overall == ""
 
 
+def test_a_start_with_another_seed_begins_the_estimate_again() -> None:
+    one, now = Stage("train", 1, {}), [0.0]
+    times = Clock([one], lambda: now[0])
+    for now[0], share in ((0.0, 0.0), (900.0, 0.9), (905.0, 0.0), (955.0, 0.05)):
+        times.see(Progress(one, share))
+    assert times.of(one) == "16 min left"
+
+
 def test_the_time_left_goes_by_what_each_kind_of_stage_took_for_its_work() -> None:
     train = [Stage("train", 1, {"n": n}) for n in range(3)]
     predict = [Stage("predict", 1, {"n": n}) for n in range(2)]

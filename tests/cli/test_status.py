@@ -151,7 +151,7 @@ def test_progress_has_an_estimate_of_the_time_left(tmp_path: Path, monkeypatch: 
     seen: list[float | None] = []
 
     def runner(job: Job) -> None:
-        for share in (0.25, 0.5, 0.75, 0.1):  # the last is of another seed
+        for share in (0.25, 0.5, 0.75, 0.3):  # the last is of another seed
             job.report({"fraction": share})
             seen.append(running(store)[0].seconds_left)
             time.sleep(0.2)

@@ -216,6 +216,8 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         r"a.csv:2: unknown label 'y\u0435s', which looks like 'yes' but is another text; labels are yes, no"),
     "no answer with a place": ("a.csv", f"question,passage,answer,answer_start\nq,{PASSAGE},,3\n", "span_qa",
         {"no_answer": True}, "a.csv:2: the answer is empty, but it starts at 3: leave both empty if there is no"),
+    "no answer with a place that pandas wrote": ("a.csv", f"question,passage,answer,answer_start\nq,{PASSAGE},,3.0\n",
+        "span_qa", {"no_answer": True}, "a.csv:2: the answer is empty, but it starts at 3.0: leave both empty"),
     "a pointer of Git LFS": ("a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "masked_lm", {},
         "a.txt: is a pointer of Git LFS, not the file itself: run `git lfs pull`"),
     "an empty word": ("a.bio", "a\tO\n\tO\n", "tagging", {}, "a.bio:2: an empty word or tag"),

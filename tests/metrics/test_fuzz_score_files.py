@@ -108,7 +108,7 @@ PAIRS: dict[str, Pair] = {
     ),
 }
 WITHOUT_LINE = re.compile(
-    r"is empty$|holds no |gold labels are |gold is withheld|no id of the|no predictions for the "
+    r"is empty$|holds no |gold labels are |gold is withheld|ids of the (first|second) column|no predictions for the "
     r"|ids? (is|are) not in |is one JSON |the numbers (count|follow) "
     r"|\d+ (labels?|index|indices|sentences?), but \d+ in "
 )

@@ -108,6 +108,37 @@ def test_pairs_without_majority_are_left_out_by_id(score: Scorer) -> None:
     assert score("snli", gold, said, "en", JSONL).value == 100.0
 
 
+def test_pairs_are_joined_by_their_own_ids(score: Scorer) -> None:
+    """With and without the pair on which annotators did not agree."""
+    labels = {"7.jpg#1n": "neutral", "9.jpg#0c": "-", "8.jpg#2e": "entailment"}
+    gold = lines(
+        {"gold_label": label, "sentence1": "a", "sentence2": "b", "pairID": name} for name, label in labels.items()
+    )
+    said = {"8.jpg#2e": "entailment", "7.jpg#1n": "neutral"}
+    assert score("snli", gold, rows(said), "en", JSONL).value == 100.0
+    assert score("snli", gold, rows({"9.jpg#0c": "neutral", **said}), "en", JSONL).value == 100.0
+    with pytest.raises(DataError, match=r"2 ids are not in .*, the first is '63n'.*, such as '7.jpg#1n'"):
+        score("snli", gold, rows({"63n": "neutral", "64n": "neutral"}), "en", JSONL)
+
+
+def test_many_choices_are_compared_as_numbers(score: Scorer) -> None:
+    gold = lines(str(number) for number in [*range(12)] * 2)
+    said = lines(str(number + 1) for number in [*range(12)] * 2)
+    with pytest.raises(DataError, match="choice 12 is not in gold, which counts from 0"):
+        score("hellaswag", gold, said, "en")
+
+
+def test_more_candidates_than_tatoebas_may_be_numbered(score: Scorer) -> None:
+    numbers = lines(map(str, [0, 0, *range(1, 1501)]))
+    assert score("tatoeba", numbers, numbers).value == 100.0
+
+
+def test_mined_pairs_without_gold_score_zero(score: Scorer) -> None:
+    """Most sentences of BUCC have no translation."""
+    for pair in ("de-7\ten-9\n", "de-1\ten-9\n"):
+        assert score("bucc2018", "de-1\ten-1\nde-2\ten-2\n", pair).value == 0.0
+
+
 # Numbers, pairs and words --------------------------------------------------------------------------------------------
 
 MOCK = [308, 441, 713, 233, 12, 0, 8, 999, 205, 34]
@@ -138,10 +169,10 @@ def test_translations_are_lines_of_the_text(score: Scorer, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("fr-1\ten-1\n", r"p: no id of the first column is in that of .*g: 'fr-1' here, 'de-1' there"),
-        ("DE-1\tEN-1\n", r"p: no id of the first column .*: 'DE-1' here"),
-        ("en-1\tde-1\n", r"p: no id of the first column .*: 'en-1' here, 'de-1' there"),
-        ("de-1\tEN-1\n", r"p: no id of the second column .*: 'EN-1' here, 'en-1' there"),
+        ("fr-1\ten-1\n", r"p: ids of the first column look different from those in .*g: 'fr-1' here, 'de-1' there"),
+        ("DE-1\tEN-1\n", r"p: ids of the first column look .*: 'DE-1' here"),
+        ("en-1\tde-1\n", r"p: ids of the first column look .*: 'en-1' here, 'de-1' there"),
+        ("de-1\tEN-1\n", r"p: ids of the second column look .*: 'EN-1' here, 'en-1' there"),
     ],
 )
 def test_pairs_with_no_id_of_gold_are_refused(score: Scorer, said: str, message: str) -> None:

@@ -238,7 +238,7 @@ def test_other_data_than_was_measured_is_refused(planted: Path) -> None:
     (planted.parent / "test-de.jsonl").write_text(
         '{"question": "who?", "passage": "fox", "answers": [{"text": "fox", "start": 0}]}\n'
     )
-    with pytest.raises(DataError, match=r"mine \(de\): example '\d+' was measured but is not in the data files"):
+    with pytest.raises(DataError, match=r"needs the examples that were measured: files changed .*: test-de\.jsonl"):
         xs.report(xs.load(planted), planted.parent / "store", planted.parent / "out", also=["diagnostics"])
 
 

@@ -25,8 +25,8 @@ BASE = {
 }
 
 
-def graph(folder: Path, size: int) -> list[Stage]:
-    """A prediction of a pretrained model: XLM-R base in shape, with a file of weights that says `size` bytes."""
+def graph(folder: Path, size: int, count: int = 1) -> list[Stage]:
+    """Predictions of a pretrained model: XLM-R base in shape, with a file of weights that says `size` bytes."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(BASE))
     with (folder / "model.safetensors").open("wb") as file:
@@ -34,7 +34,7 @@ def graph(folder: Path, size: int) -> list[Stage]:
     start = Stage("start", 1, {}, settings={"source": str(folder)})
     data = Stage("prepare", 2, {"task": "xnli", "type": "classification", "rows": {"en": 100}, "files": {}})
     config = {"type": "classification", "precision": "fp32", "labels": ["a", "b"]}
-    return [Stage("predict", 2, config, {"model": start, "data": data})]
+    return [Stage("predict", 2, {**config, "n": n}, {"model": start, "data": data}) for n in range(count)]
 
 
 @pytest.fixture
@@ -64,15 +64,35 @@ def test_stages_that_do_not_fit_wait_unless_the_user_gives_a_number(
     monkeypatch.setattr(executors, "cores", lambda: 8)
     made: list[Pool] = []
     monkeypatch.setattr(executors, "execute", lambda stages, work, pool: made.append(pool) or iter(()))
-    stages, store = graph(tmp_path / "base", 1_112_000_000), Store(tmp_path / "store")
+    stages, store = graph(tmp_path / "base", 1_112_000_000, 4), Store(tmp_path / "store")
     (note,) = list(executors.carry_out(stages, store, Machine("cpu", workers)))
     assert isinstance(note, Notice)
-    assert "5.0 GB of memory are free" in note.message
+    assert "5.0 GB can be used" in note.message
     assert ("fewer stages run in parallel" if workers is None else "8 at a time (--workers)") in note.message
     assert made[0]._memory == limit
     assert made[0]._needs["predict"] == Needs(0, None)
     assert made[0]._needs["predict"].memory > 1e9
 
 
+@pytest.mark.usefixtures("taken")
+def test_a_single_stage_that_fits_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "available", lambda: 5e9)
+    monkeypatch.setattr(executors, "cores", lambda: 8)
+    monkeypatch.setattr(executors, "execute", lambda stages, work, pool: iter(()))
+    stages, store = graph(tmp_path / "base", 1_112_000_000), Store(tmp_path / "store")
+    assert list(executors.carry_out(stages, store, Machine("cpu"))) == []
+
+
 def test_free_memory_is_that_of_this_machine() -> None:
     assert 1e7 < memory.available() < 1e14
+
+
+def test_memory_that_others_in_the_container_use_is_not_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit 30 MB, 20 MB used, 5 MB of that a cache of files; the folder inside has no limit."""
+    inner = tmp_path / "job"
+    for folder, limit in ((tmp_path, "30000000"), (inner, "max")):
+        folder.mkdir(exist_ok=True)
+        for name, text in (("max", limit), ("current", "20000000"), ("stat", "anon 15000000\ninactive_file 5000000\n")):
+            (folder / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(memory, "_control_groups", lambda: [inner, tmp_path])
+    assert memory.available() == pytest.approx(memory.SHARE * 15e6)

@@ -161,6 +161,16 @@ def test_files_that_changed_since_a_run_are_named(tmp_path: Path) -> None:
     assert changed_files(grid.stages, store) == []  # the data are elsewhere
 
 
+def test_files_read_with_one_that_is_gone_are_named_together(tmp_path: Path) -> None:
+    write(tmp_path, train=TRAIN, more="text,label\na barn,cold\n", test_de=OTHER)
+    (tmp_path / "store").mkdir()
+    task = {**TASK, "files": {"train": "train.csv + more.csv", "test": "test-{language}.csv"}}
+    grid, store = Grid.of(experiment(tmp_path, task)), Store(tmp_path / "store")
+    (tmp_path / "more.csv").unlink()
+    (said,) = changed_files(grid.stages, store)
+    assert "since this was run: more.csv, train.csv (not all there);" in said
+
+
 def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
     write(tmp_path, train=TRAIN, test_de=OTHER)
     asked = experiment(tmp_path, limit=1_000_000)

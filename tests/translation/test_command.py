@@ -41,6 +41,11 @@ def test_a_lost_line_is_not_translated(tmp_path: Path) -> None:
     assert engine(["a", "b", "lost", "c", "d"]) == [*map(Translated, "ab"), None, *map(Translated, "cd")]
 
 
+def test_an_engine_that_writes_nothing_fails_for_one_line_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"sent\.txt:1: .* wrote 0 lines for 1"):
+        Command(program(tmp_path, LOSES), tmp_path)(["lost"])
+
+
 def test_many_lost_lines_are_an_error_that_names_the_first(tmp_path: Path) -> None:
     engine = Command(program(tmp_path, LOSES), tmp_path)
     with pytest.raises(DataError, match=r"sent\.txt:3: .* wrote 3 lines for 5, and fails on more than 1 of them"):

@@ -70,6 +70,8 @@ class Clock:
         elif isinstance(event, Step):
             if event.fraction is not None:  # the first one counts what an earlier run has done
                 span = self._running.setdefault(stage, Span(now, event.fraction))
+                if span.share is not None and event.fraction < span.share:  # a start with another seed
+                    span.began, span.first = now, event.fraction
                 span.share, span.told = event.fraction, now
         else:
             span = self._running.pop(stage, Span(now - getattr(event, "seconds", 0.0), 0.0))

@@ -69,8 +69,8 @@ def scores(
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
     if file is None:
-        if asked or language:
-            raise ConfigError(f"--{'benchmark' if asked else 'language'} needs a FILE: without one, all are ranked")
+        if given := [name for name, one in (("benchmark", asked), ("language", language), ("data", data)) if one]:
+            raise ConfigError(f"--{given[0]} needs a FILE: without one, all are ranked")
         show_leaderboard(Store(store, must_exist=True), task, as_json)
         return
     experiment, place = load(file), Store(store, must_exist=True)

@@ -45,7 +45,9 @@ def rows(text: str, path: Path) -> Iterator[tuple[int, int, Any]]:
     if isinstance(data, list):
         places = [first.start()] if data is document else [m.end() for m in re.finditer(r'"data"\s*:\s*(?=\[)', text)]
         lists = (list(_listed(text, at)) for at in places)
-        found = next(one for one in lists if json.dumps([value for _, value in one]) == json.dumps(data))
+        whole = json.dumps(data)
+        right = (one for one in lists if json.dumps([value for _, value in one]) == whole)
+        found = next(right, [(1, value) for value in data])  # a key that is written with escapes
     for number, (line, value) in enumerate(found, start=1):
         yield line, number, value
 

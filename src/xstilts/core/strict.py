@@ -87,7 +87,7 @@ class Strict(BaseModel):
 @cache
 def _numbers(model: type[Strict]) -> tuple[str, ...]:
     """The fields that hold numbers, and neither truth values nor any value."""
-    kinds = {name: set(_kinds(field.annotation)) for name, field in model.model_fields.items()}
+    kinds = {field.alias or name: set(_kinds(field.annotation)) for name, field in model.model_fields.items()}
     return tuple(name for name, found in kinds.items() if found & {int, float} and not found & {bool, Any})
 
 

@@ -94,8 +94,9 @@ def lines_of(path: Path, may_be_empty: bool = False) -> list[Entry]:
 
 def plain_lines(path: Path, may_be_empty: bool = False) -> list[Entry]:
     """`lines_of`. Raises `DataError` for a file that is one JSON object or list."""
-    items, document = lines_of(path, may_be_empty), value_or_none(read_text(path))
-    if isinstance(document, (dict, list)) and not re.fullmatch(r"\[ *[0-9]+ *\]\s*", read_text(path)):
+    items, text = lines_of(path, may_be_empty), read_text(path)
+    document = value_or_none(text) if text.lstrip().startswith(("{", "[")) else None
+    if isinstance(document, (dict, list)) and not re.fullmatch(r"\[ *[0-9]+ *\]\s*", text):
         kind = "object" if isinstance(document, dict) else "list"
         raise DataError(f"is one JSON {kind}: give one prediction or one {_FORM} per line", path)
     return items

@@ -98,13 +98,24 @@ def _majority(metric: Metric, value: str, golds: Sequence[Any]) -> float:
 def match_labels(files: ScoredFiles) -> Matched:
     """One label each, in the order of gold or by id."""
     golds, predictions = _gold_labels(files), forms.labels(files.predictions)
-    if len(predictions) != len(golds) and files.task.read is nli:
-        # The reader leaves out SNLI's and MultiNLI's pairs on which annotators did not agree (`-`).
-        fields = [(row, row.record.get("gold_label", row.record.get("label"))) for row in records(files.gold)]
-        whole = [Entry(row.line, label, str(row.line)) for row, label in fields]
-        if len(whole) == len(predictions):
-            rows = zip(whole, in_order(files, whole, predictions))
-            predictions = [said._replace(id=gold.id) for gold, said in rows if gold.value != "-"]
+    named = any(one.id and not one.id.isdecimal() for one in predictions)
+    if files.task.read is nli and (named or len(predictions) != len(golds)):
+        # The reader leaves out SNLI's and MultiNLI's pairs on which annotators did not agree (`-`), and counts lines.
+        fields = [(row.line, row.record) for row in records(files.gold)]
+        whole = [
+            Entry(
+                line,
+                one.get("gold_label", one.get("label")),
+                str(one.get("uid", one.get("pairID", line)) if named else line),
+            )
+            for line, one in fields
+        ]
+        kept = [one for one in whole if one.value != "-"]
+        asked_for = next((some for some in (kept, whole) if len(some) == len(predictions)), [])
+        if asked_for and len(kept) == len(golds):
+            said = zip(asked_for, in_order(files, asked_for, predictions))
+            agreed = (one for gold, one in said if gold.value != "-")
+            predictions = [one._replace(id=gold.id) for gold, one in zip(golds, agreed)]
     return _matched(files, golds, predictions, "label")
 
 
@@ -268,14 +279,19 @@ def match_rankings(files: ScoredFiles) -> Matched:
     return matched._replace(note=note + matched.note)
 
 
+def _form(name: str) -> str:
+    """An id without its number: `de-` of `de-000000017`."""
+    return re.sub("[0-9]+", "", name)
+
+
 def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     if not (golds := forms.pairs(files.gold)):
         raise DataError("holds no pairs", files.gold)
     said = forms.pairs(files.predictions)
     for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
-        if not set(there) & set(here):
-            problem = f"no id of the {column} column is in that of {files.gold}"
+        if not set(map(_form, there)) & set(map(_form, here)):  # few sentences have gold: the ids may be others
+            problem = f"ids of the {column} column look different from those in {files.gold}"
             raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
     name = golds[0][0]
     note = checks.language_note(files, name, [name.partition("-")[0]])

@@ -92,8 +92,9 @@ def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[
 
 def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
     """Refuse choices that count from 1: none is 0, and the highest is beyond gold's."""
-    most, said = max(item.value for item in golds), {item.value for item in predictions}
-    beyond = [item for item in predictions if item.value.isdecimal() and item.value > most]
+    most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
+    said = {item.value for item in predictions}
+    beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
     if len(golds) > PLACEHOLDER_ROWS and beyond and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
@@ -102,7 +103,7 @@ def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Seque
 def check_candidates(files: ScoredFiles, golds: Sequence[int], predictions: Sequence[Entry]) -> None:
     """Refuse numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
     said, size = values_of(predictions), len(golds)
-    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, *golds)
+    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, max(golds) + 1)
     if beyond := next((item for item in predictions if item.value >= most), None):
         problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
         raise DataError(problem, files.predictions, beyond.line)

@@ -25,7 +25,7 @@ def oddities(experiment: Experiment) -> Iterator[str]:
             said = f"target {target.task} is trained on {trained}, and so {'is' if len(again) == 1 else 'are'}"
             yield f"{said} {', '.join(again)}: the same data twice, more epochs rather than transfer"
     for place, options in _options(experiment):
-        if options.get("steps") is not None and "epochs" in options:
+        if options.get("steps") is not None and options.get("epochs") is not None:
             yield f"{place}: `steps` and `epochs` are both given: `epochs` is ignored"
     if len(set(experiment.worlds)) < len(experiment.worlds):
         yield "`worlds` names a world twice: seeds that share a world have the same data"

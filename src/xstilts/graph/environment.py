@@ -51,7 +51,7 @@ def commit() -> dict[str, str]:
 
     try:
         if found := git("log", "-1", "--format=%h").stdout.strip():
-            return {"xstilts_commit": found + "+changes" * bool(git("diff", "--quiet", "HEAD").returncode)}
+            return {"xstilts_commit": found + "+changes" * bool(git("status", "--porcelain").stdout.strip())}
         installed = json.loads(distribution("xstilts").read_text("direct_url.json") or "{}")
         found = installed.get("vcs_info", {}).get("commit_id", "")
     except (OSError, PackageNotFoundError, ValueError):

@@ -109,7 +109,7 @@ def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Messa
 
 def _recorded(stage: Stage, file: Path, report: Report) -> Report:
     """`report`, whose latest values are also written to a file, after the stage's label, with the seconds left."""
-    last, first = 0.0, (0.0, 1.0)  # times of the last write and of the first known share, and that share
+    last, first, before = 0.0, (0.0, 1.0), 1.0  # time of the last write; first known share with its time; last share
     row: dict[str, Any] = {"label": stage.label}
 
     def write() -> None:
@@ -119,14 +119,18 @@ def _recorded(stage: Stage, file: Path, report: Report) -> Report:
             file.write_text(json.dumps(row | {"told": datetime.now(UTC).isoformat(timespec="seconds")}))
 
     def recorded(data: dict[str, Any]) -> None:
-        nonlocal first
-        row.update(data)
+        nonlocal first, before
         now, share = time.monotonic(), data.get("fraction")
-        if share is not None and share > first[1]:
-            row["seconds_left"] = round((now - first[0]) * (1 - share) / (share - first[1]), 1)
-        elif share is not None and share != first[1]:  # the first one, or a start with another seed
-            first = now, share
-            row.pop("seconds_left", None)
+        if share is not None:
+            for name in row.keys() - {"label", "seconds_left"}:  # an earlier step's, such as a loss before it was NaN
+                del row[name]
+            if share < before:  # the first one, or a start with another seed
+                first = now, share
+                row.pop("seconds_left", None)
+            elif share > first[1]:
+                row["seconds_left"] = round((now - first[0]) * (1 - share) / (share - first[1]), 1)
+            before = share
+        row.update(data)
         if now - last >= PROGRESS_SECONDS:
             write()
         report(data)

@@ -28,8 +28,8 @@ def converter() -> Callable[[str], bytes]:
 
 def write_pdfs(folder: Path, convert: Callable[[str], bytes]) -> list[Path]:
     """Write each SVG file of a report as PDF beside it; returns their paths."""
-    made = []
-    for figure in sorted(folder.glob("*.svg")):
+    made, page = [], (folder / "index.html").read_text(encoding="utf-8")
+    for figure in sorted(file for file in folder.glob("*.svg") if file.name in page):
         made.append(figure.with_suffix(".pdf"))
         made[-1].write_bytes(convert(figure.read_text(encoding="utf-8")))
     return made

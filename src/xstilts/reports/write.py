@@ -53,6 +53,8 @@ def write_contents(found: Contents, directory: Path) -> Path:
     analysis.table.to_csv(directory / "scores.csv")
     analysis.table.to_parquet(directory / "scores.parquet")
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
+    for name in ("inputs.csv", *BY_BUCKET):  # of an earlier report
+        (directory / name).unlink(missing_ok=True)
     if analysis.about.inputs:
         write_text(directory / "inputs.csv", csv_text(list(analysis.about.inputs[0]), map(dict, analysis.about.inputs)))
         listed["inputs.csv"] = "the data and model files that were read, with their checksums"

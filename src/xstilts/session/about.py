@@ -183,7 +183,7 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
         for (train, test), total in sorted(leaky.items(), key=lambda item: -item[1]["leaked"] / item[1]["compared"])
     ]
     for (train, test), total in pairs.items():
-        if not total["compared"]:
+        if total["examples"] and not total["compared"]:
             lines.append(
                 f"Not compared: 0 of {total['examples']} test examples of {test} are long enough to compare with the "
                 f"training data of {train} (five words, or twelve characters where words are not separated)."

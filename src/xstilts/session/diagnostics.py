@@ -20,6 +20,7 @@ from xstilts.graph.store import Store
 from xstilts.metrics.tagging import RULES, units
 from xstilts.reports.diagnostics import Part, Parts
 from xstilts.session.grid import Grid
+from xstilts.session.reads import changed_files
 from xstilts.stages.reading import root_of, split_of, task_of
 from xstilts.stats.table import Examples, Measured, Run, ScoreTable
 
@@ -65,6 +66,8 @@ def parts_of(grid: Grid, store: Store, table: ScoreTable) -> Parts:
         world, split = data.inputs.get("world"), split_of(data.config)
         key = (data.config["task"], split, language, world.key if world else "")
         if key not in known:  # by other tokenizers too
+            for problem in changed_files([data], store):
+                raise DataError(f"--diagnostics needs the examples that were measured: {problem}")
             root = root_of(data.settings, {"world": store.directory(world)} if world else None)
             known[key] = {one.id: properties(one) for one in task_of(data).load(root, split, language)}
         return known[key]

@@ -46,9 +46,11 @@ def carry_out(
             taken = peaks(graph(stages), store, machine)
             usual = Needs(0, threads_of(machine))
             needs |= {kind: replace(needs.get(kind, usual), memory=peak) for kind, peak in taken.items()}
-            largest, free = max(taken.values(), default=0.0), available()
-            if largest * places.size > free:
-                yield Notice(few_at_a_time(machine, places.size, largest, free))
+            missing = Counter(stage.kind for stage in graph(stages) if not store.has(stage))
+            together = {kind: min(places.size, missing[kind]) * peak for kind, peak in taken.items()}
+            free = available()
+            if max(together.values(), default=0.0) > free:
+                yield Notice(few_at_a_time(machine, places.size, max(taken.values()), free))
                 most = free if machine.workers is None else most
         workers = Pool(stages, work, places, needs, threads_of(machine), most)
     if not machine.remote:

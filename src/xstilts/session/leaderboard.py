@@ -61,7 +61,8 @@ def leaderboard(store: Store) -> tuple[list[Ranked], list[str]]:
         table = ScoreTable(tuple(measured)).targets()
         rows += [row for (task,), part in table.groups("task").items() for row in _ranked(name, part, known[task])]
     if not rows:
-        raise XstiltsError(f"no experiment has a finished score in {store.root}: `xstilts run` computes them")
+        why = "; ".join(notes) or "`xstilts run` computes them"
+        raise XstiltsError(f"no experiment has a finished score that can be read in {store.root}: {why}")
     used = [(row.target, row.protocol) for row in rows]
     often = {at: used.count(at) for at in used}
     first = {at: number for number, at in reversed(list(enumerate(used)))}

@@ -55,14 +55,30 @@ def available() -> float:
     with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    with suppress(OSError, ValueError):
-        free = min(free, float(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    for folder in _control_groups():
+        with suppress(OSError, ValueError):  # no limit is written as `max`
+            limit, used = (
+                float((folder / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
+            )
+            stat = (line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+            cached = next((float(number) for name, number in stat if name == "inactive_file"), 0.0)
+            free = min(free, limit - used + cached)
     return SHARE * free
+
+
+def _control_groups() -> list[Path]:
+    """Folders of this process's control group (version 2) and of those around it, as in containers and SLURM jobs."""
+    root = Path("/sys/fs/cgroup")
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        own = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+        return [root / own, *(root / part for part in Path(own).parents)]
+    return [root]
 
 
 def few_at_a_time(machine: Machine, size: int, largest: float, free: float) -> str:
     """A note that `size` stages of the largest kind do not fit in memory, and what follows."""
-    needs = f"a stage needs up to {largest / 1e9:.1f} GB (estimated), and {free / 1e9:.1f} GB of memory are free"
+    needs = f"a stage needs up to {largest / 1e9:.1f} GB of memory (estimated), and {free / 1e9:.1f} GB can be used"
     if machine.workers is not None:
         return f"{needs}: {size} at a time (--workers) may not fit"
     return f"{needs}: fewer stages run in parallel (--workers overrides this)"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xstilts.core.errors import XstiltsError
-from xstilts.core.files import read_json
+from xstilts.core.files import read_object
 from xstilts.data.examples import Example, asked, texts_of
 from xstilts.data.locate import folders_of, listed_once
 from xstilts.graph.stage import Stage
@@ -127,13 +127,14 @@ def is_sample(stages: Iterable[Stage]) -> bool:
 def may_be_sample(stages: Iterable[Stage], store: Store) -> bool:
     """Whether as many rows as `limit` allows were prepared, or an unfinished stage may do so."""
     for stage in stages:
-        limit = stage.config.get("limit") if stage.kind == "prepare" else None
-        counts = (
-            [read_json(file)["examples"] for file in store.directory(stage).glob("*/features.json")] if limit else [0]
-        )
-        if limit and max(counts, default=limit) >= limit:
-            return True
+        if stage.kind == "prepare" and (limit := stage.config.get("limit")):
+            files = store.directory(stage).glob("*/features.json")
+            if max((read_object(file).get("examples", limit) for file in files), default=limit) >= limit:
+                return True
     return False
+
+
+_GONE = ("gone", "not all there")
 
 
 def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
@@ -148,10 +149,16 @@ def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
                 roots = folders_of(root_of(stage.settings))
                 for code, before in stage.config["files"].items():
                     now = _digests(stage, roots, code)
-                    names = before.keys() | now.keys()
-                    seen[roots] += [(name, name in now, before.get(name) == now.get(name)) for name in sorted(names)]
+                    if now:
+                        names = sorted(before.keys() | now.keys())
+                        seen[roots] += [
+                            (name + " (gone)" * (name not in now), name in now, before.get(name) == now.get(name))
+                            for name in names
+                        ]
+                    else:
+                        seen[roots].append((f"{', '.join(sorted(before))} ({_GONE[len(before) > 1]})", False, False))
     here = [one for found in seen.values() if any(there for _, there, _ in found) for one in found]
-    odd = list(dict.fromkeys(name + " (gone)" * (not there) for name, there, same in here if not same))
+    odd = list(dict.fromkeys(name for name, _, same in here if not same))
     if not odd:
         return []
     shown = ", ".join(odd[:4]) + (f" and {len(odd) - 4} more" if len(odd) > 4 else "")

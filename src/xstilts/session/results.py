@@ -97,13 +97,13 @@ def compare(
     """Write a page that compares experiments of a store with the first of them. Returns its path and the numbers.
 
     Args:
-        to: folder; default: `reports/NAME-NAME` in the store. Other arguments and errors as for `report`.
+        to: folder; default: `reports/NAME+NAME` in the store. Other arguments and errors as for `report`.
 
     Raises:
         XstiltsError: see `reports.comparison.compare`.
     """
     place = Store(Path(store), must_exist=True)
-    folder = _folder(place.root / "reports" / "-".join(one.name for one in experiments) if to is None else Path(to))
+    folder = _folder(place.root / "reports" / "+".join(one.name for one in experiments) if to is None else Path(to))
     grids = [grid_of(experiment, place, data) for experiment in experiments]
     tables = [collect(grid.cells, place) for grid in grids]
     found = compare_sides([Side(t, describe(grid, t, command, place)) for grid, t in zip(grids, tables, strict=True)])

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 
 from xstilts.core.errors import XstiltsError
-from xstilts.core.languages import LANGUAGES
+from xstilts.core.languages import LANGUAGES, any_language
 from xstilts.data.examples import texts_of
 from xstilts.data.readers.types import TYPES
 from xstilts.session.reads import Read
@@ -58,7 +58,7 @@ def odd_texts(found: Iterable[Read], own: Collection[str]) -> Iterator[str]:
         elif one.task.name in own and not TYPES.get(one.task.type).cosine:
             seems = _identified(text, one.language)
             if seems != one.language and seems in languages[one.task.name]:
-                yield f"{one.place}: its text looks like {LANGUAGES[seems].name}, not {name}: {_WRONG}"
+                yield f"{one.place}: its text looks like {any_language(seems).name}, not {name}: {_WRONG}"
 
 
 def _text(read: Read) -> str:

@@ -70,11 +70,13 @@ def _read(phase: Phase, folder: Path) -> Iterator[Logged]:
     """A log for each task of the mixture; validation scores belong to their task, or to the only one."""
     losses: dict[str, list[tuple[int, float]]] = {}
     rows: list[Mapping[str, Any]] = []
-    with suppress(OSError, XstiltsError, KeyError, TypeError):
+    try:
         for _, row in read_jsonl(folder / "log.jsonl"):
             losses.setdefault(row["task"], []).append((row["step"] + 1, float(row["loss"])))
         if (folder / "evaluations.jsonl").is_file():
             rows = [row for _, row in read_jsonl(folder / "evaluations.jsonl")]
+    except (OSError, XstiltsError, KeyError, TypeError):
+        return
     single = len(phase.stage.config["components"]) == 1
     for task, pairs in losses.items():
         own = [(row["step"], [one for one in row["scores"] if single or one["task"] == task]) for row in rows]

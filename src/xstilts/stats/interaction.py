@@ -16,7 +16,7 @@ from itertools import combinations
 from math import factorial
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from xstilts.core.seeds import generator
 from xstilts.stats.series import Replication, Series, models_of, spread, units_of
@@ -72,7 +72,7 @@ def repeated_measures(values: Floats, shared: float = 0.0) -> tuple[float | None
     rest = float(((values - rows[:, None] - columns + middle) ** 2).sum()) / degrees[1] + n * shared
     if rest <= 0:
         return (np.inf, degrees, 0.0) if between > 0 else (0.0, degrees, 1.0)
-    return between / rest, degrees, float(stats.f.sf(between / rest, *degrees))
+    return between / rest, degrees, float(special.fdtrc(*degrees, between / rest))
 
 
 def permuted_within(values: Floats, permutations: int = PERMUTATIONS) -> float:

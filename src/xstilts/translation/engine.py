@@ -18,7 +18,10 @@ from xstilts.core.errors import BackboneError, ConfigError, DataError
 from xstilts.translation.project import Translated
 
 LOST_AT_MOST = 0.01
-"""The share of lines that a program may fail to translate; Apertium's eng-cat crashes on some sentences."""
+"""The share of lines that a program may fail to translate (one in any case, but not all).
+
+Apertium's eng-cat crashes on some sentences.
+"""
 
 
 class Command:
@@ -37,7 +40,7 @@ class Command:
         most = max(1, int(LOST_AT_MOST * len(lines)))
         found = self._found(lines, most)
         lost = [i for i, one in enumerate(found) if one is None]
-        if len(lost) > most:
+        if len(lost) > most or len(lost) == len(lines) > 0:
             written = self._run(lines)  # once more, so that the files hold all lines
             problem = f"{self._name} wrote {len(written)} lines for {len(lines)}"
             raise DataError(f"{problem}, and fails on more than {most} of them one by one", self._sent, lost[0] + 1)

@@ -34,8 +34,15 @@ _CYRILLIC += "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455"
 _GREEK = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
 _LATIN = str.maketrans(_CYRILLIC + _GREEK, "ABEKMHOPCTYXIJSaeopcyxijs" + "ABEZHIKMNOPTYXo")
 """Letters of other scripts that look like Latin ones."""
-_GARBLED = re.compile("\ufffd|\u00c3[\x80-\x9f\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf]|\u00e2\u20ac")
-"""U+FFFD, or UTF-8 that was read as Windows-1252: two of its bytes, as in `\u00c3\u00bc` for `\u00fc`."""
+_SECOND = bytes({*range(0x80, 0xC0)} - {0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252") + "\x80-\x9f"
+_MARKS = "\u00a0\u00ab\u00bb\u2013\u2014\u2018\u2019\u201c\u201d\u2022\u2026"
+_GARBLED = re.compile(
+    f"\ufffd|\u00c3(?:(?![{_MARKS}])[{_SECOND}]|[{_MARKS}](?=[a-z]))|\u00e2\u20ac|(?:[\u00d0\u00d1][{_SECOND}]){{2}}"
+)
+"""U+FFFD, or UTF-8 read as Windows-1252 or Latin-1: two of its bytes, as in `\u00c3\u00bc` for `\u00fc`, or Cyrillic.
+
+Quotation marks, dashes and blanks may stand behind a capital A with tilde in Portuguese.
+"""
 _MANY = 10
 """From this number of examples on, a single label is odd."""
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")

@@ -153,7 +153,7 @@ def _answers(row: Row) -> list[tuple[Any, Any]]:
         pair = (row.value("answer"), row.value("answer_start"))
         if pair[0] not in ("", None):
             return [pair]
-        if str(pair[1]).isdigit() and int(pair[1]) > 0:
+        if re.fullmatch(r"0*[1-9][0-9]*(\.0*)?", str(pair[1]).strip()):
             raise row.error(f"the answer is empty, but it starts at {pair[1]}: leave both empty if there is no answer")
         return []
     value = row.value("answers")
