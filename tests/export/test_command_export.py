@@ -199,7 +199,7 @@ def test_weights_in_4_bits_are_written_out_with_the_adapter(world: World, tmp_pa
     pytest.importorskip("bitsandbytes")
     found = Finished.find(Store(world.store), adapted(world, ["micro_nli"], quantize="nf4").key)
     export(found, tmp_path / "out")
-    assert "those bits stand for" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "has the same values in 32 bits" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     backbone, head = open_backbone(found.model.directory), found.head(None)
     module = open_head(found.model.directory, HeadSpec(*head), backbone)
     features = sample_features(backbone, head, found.encoding(head))

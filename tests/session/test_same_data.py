@@ -168,7 +168,7 @@ def test_files_read_with_one_that_is_gone_are_named_together(tmp_path: Path) -> 
     grid, store = Grid.of(experiment(tmp_path, task)), Store(tmp_path / "store")
     (tmp_path / "more.csv").unlink()
     (said,) = changed_files(grid.stages, store)
-    assert "since this was run: more.csv, train.csv (not all there);" in said
+    assert "since this run: more.csv, train.csv (not all there);" in said
 
 
 def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
