@@ -22,9 +22,9 @@ VERDICTS = {
     "not tested": ("is not tested", "are not tested"),
 }
 COLUMNS = (
-    "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
-    "that of the least certain one that is needed. Could be shown: the distance from its bound at which t would "
-    "decide the claim if it came first in Holm's order, given the measured spread."
+    "Probability: of the statement, by the t distribution of the verdict, before correction; with several parts, that "
+    "of the least certain part needed. Detectable: the distance from the bound at which t would decide the claim if it "
+    "came first in Holm's order, given the measured spread."
 )
 
 
@@ -171,8 +171,8 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         notes = "; ".join(part for part in (one.reason, *one.notes) if part) or GAP
         texts = (one.word, one.claim.statement, asked(one), measured(one), share(one.confidence), share(one.p_adjusted))
         rows.append(Row(one.claim.id, tuple(map(Cell, (*texts, resolved, notes, ", ".join(one.claim.citation))))))
-    numbers = ("probability", "p, Holm", "could be shown")
-    names = ("verdict", "statement", "test", "measured here", *numbers, "to be read with", "source")
+    numbers = ("probability", "p, Holm", "detectable")
+    names = ("verdict", "statement", "test", "measured here", *numbers, "flags and reasons", "source")
     head = (Column("claim"), *(Column(name, words=name not in numbers) for name in names))
     return Table("claims", COLUMNS, head, tuple(rows))
 
