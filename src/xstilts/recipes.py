@@ -65,8 +65,8 @@ class Component(Strict):
         description="languages of its training data; default: the source language; `all`: all that have files",
     )
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; default: by `sampling`")
-    rate_end: float | None = Field(default=None, ge=0, le=1, description="share of the last step; default: `rate`")
-    weight: float = Field(default=1.0, gt=0, description="factor on its loss")
+    rate_end: float | None = Field(default=None, ge=0, le=1, description="share at the last step; default: `rate`")
+    weight: float = Field(default=1.0, gt=0, description="weight of its loss")
     options: dict[str, float] = Field(
         default_factory=dict, description="options of the task type, such as `rate` for masking"
     )

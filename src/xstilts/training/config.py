@@ -64,7 +64,7 @@ class TrainConfig(Strict):
     frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
     frozen_layers: int = Field(default=0, ge=0, description="number of lowest layers to freeze, with the embeddings")
 
-    select: Select = Field(default="validation", description="weights that are kept; `oracle`: only for targets")
+    select: Select = Field(default="validation", description="which weights to keep; `oracle`: only for targets")
     checkpoints: int = Field(default=10, gt=0, description="number of snapshots, equally spaced over the phase")
     evaluate_every: int | None = Field(
         default=None, gt=0, description="steps between snapshots; overrides `checkpoints`"
