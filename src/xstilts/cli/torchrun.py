@@ -110,7 +110,7 @@ def _watch(store: Any, size: int, over: Event) -> None:
 
 
 def _wait(rank: str, local_rank: str) -> int:
-    """Be a rank of every train stage of the run; returns the leading process's exit code."""
+    """Take part in every train stage of the run as a rank; returns the leading process's exit code."""
     from xstilts.stages.ranks import connected, wait_for_stages
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -12,7 +12,7 @@ TRACKERS = ("tensorboard", "mlflow", "wandb")
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run may use.
+    """The resources that a run may use.
 
     Attributes:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` replaces it.

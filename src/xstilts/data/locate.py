@@ -87,7 +87,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
 
 
 def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
-    """Those of `allowed` for which `locate` would find files, in that order; nothing is opened.
+    """The languages of `allowed` for which `locate` would find files, in that order; nothing is opened.
 
     A pattern without a field has one file for all languages, so it makes all of them available.
     """
@@ -105,7 +105,7 @@ def _codes(root: Root, pattern: str, allowed: Iterable[str]) -> set[str]:
 
 
 def _forms(root: Root, pattern: str) -> set[str]:
-    """What files of a pattern have in the place of its field."""
+    """The values of a pattern's field in the names of its files."""
     return {form for folder in _searched(root, pattern) for form in _by_form(folder, pattern)}
 
 

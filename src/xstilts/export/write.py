@@ -42,7 +42,7 @@ PIPELINES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The written folder.
 
     Attributes:
         auto: the class that loads it; library: the class of the loaded model, without PEFT.
@@ -66,7 +66,7 @@ class Exported:
 
 
 class Words(NamedTuple):
-    """What an experiment file says about its models."""
+    """Texts of an experiment file for the card."""
 
     title: str = ""
     question: str = ""

@@ -39,7 +39,7 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Work:
-    """What all stages of a run have in common.
+    """The settings that all stages of a run share.
 
     Attributes:
         store: for results.

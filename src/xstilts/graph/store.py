@@ -141,7 +141,7 @@ class Store:
         return record
 
     def fault(self, stage: Stage, files: bool = True) -> str:
-        """What is wrong with a finished stage, in one line; empty if nothing is.
+        """The fault of a finished stage, in one line; empty if there is none.
 
         Args:
             files: compare its files with their checksums too, not only `stage.json`.

@@ -74,7 +74,7 @@ class Contents:
     chapters: tuple[Chapter, ...]
 
     def figures(self) -> list[Block]:
-        """Those of the lead and of all chapters."""
+        """The figures of the lead and of all chapters."""
         return [b for blocks in (self.lead, *(c.blocks for c in self.chapters)) for b in blocks if b.svg]
 
 

@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True)
 class Logged:
-    """What one train stage logged about one task of its mixture.
+    """The log of one train stage about one task of its mixture.
 
     Attributes:
         view: the target that the phase trains for, or a name for the phases before any target.

@@ -34,7 +34,7 @@ class Gain(NamedTuple):
 
 
 def gains(analysis: Analysis, section: Section, runs: Sequence[Run], targets: Sequence[str]) -> list[Gain]:
-    """Those that were measured, on zero-shot languages."""
+    """The measured gains, on zero-shot languages."""
     found = [(run, t, analysis.finding(run, section, t, ZERO_SHOT).gain) for run in runs for t in targets]
     return [Gain(run, target, one) for run, target, one in found if one is not None]
 

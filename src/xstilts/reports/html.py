@@ -41,7 +41,7 @@ def inline(svg: str) -> Markup:
 
 
 def data(analysis: Analysis) -> dict[str, Any]:
-    """What the script shows by language, and in the tooltips of the zero-shot table.
+    """The data of the page's script: tables by language, and tooltips of the zero-shot table.
 
     A cell is [own score, low, high, gain, low, high, mark, gain at each seed]: mark 2 is clear, 0 too few seeds.
     """

@@ -51,7 +51,7 @@ def protocols(analysis: Analysis) -> tuple[str, ...]:
 
 
 def limitations(analysis: Analysis) -> list[str]:
-    """Those of the experiment, and those that follow from the number of seeds."""
+    """The experiment's limitations, and those due to the number of seeds."""
     number, seeds = len(analysis.about.seeds), []
     if number == 1:
         seeds = ["One seed: how much the results vary from run to run was not measured."]

@@ -79,7 +79,7 @@ def _judged(analysis: Analysis, section: Section, target: str) -> Mapping[Run, f
 
 
 def _gain(analysis: Analysis, section: Section, run: Run, target: str) -> Series | None:
-    """Of the baseline: none at every seed."""
+    """The gain over the baseline; zero at every seed for the baseline itself."""
     found = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)]
     return found.own.minus(found.own) if run == section.baseline and found.own else found.gain
 

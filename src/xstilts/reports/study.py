@@ -178,7 +178,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def asked(verdict: Verdict) -> str:
-    """What the numbers behind a verdict must be."""
+    """The bound on the numbers behind a verdict, in words."""
     test = verdict.claim.test
     if test is None:
         return GAP

@@ -83,7 +83,7 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
 
 
 def badges(analysis: Analysis, run: Run) -> tuple[str, ...]:
-    """What a row of the table is marked with."""
+    """The badges of a table row."""
     return tuple(flag.text for flag in analysis.flags if flag.run == run)
 
 

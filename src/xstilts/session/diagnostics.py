@@ -32,7 +32,7 @@ Properties = Mapping[str, Mapping[str, int | str]]
 
 
 class Items(NamedTuple):
-    """What one score counts: examples, or the spans or words of tagged sentences. Arrays are [items].
+    """The items of one score: examples, or the spans or words of tagged sentences. Arrays are [items].
 
     Attributes:
         place: the example that it belongs to, by its position in `examples`.

@@ -41,7 +41,7 @@ class Read(NamedTuple):
 
 
 def reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """What prepare stages read, each once, microworlds left out."""
+    """The splits that prepare stages read, each once, without microworlds."""
     seen = set()
     for stage in stages:
         if stage.kind == "prepare" and "world" not in stage.inputs:

@@ -115,7 +115,7 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
 
 
 def _changed(root: Path, about: SplitCheck, lock: Lock, digest: Callable[[Path], str]) -> str:
-    """What is wrong with the fetched files of one split and language; empty when nothing is."""
+    """The fault of the fetched files of one split and language; empty if there is none."""
     for name, file in lock.files.items():
         if (file.task, file.split) == (about.task, about.split) and file.language in (about.language, ALL):
             if not (root / name).is_file():

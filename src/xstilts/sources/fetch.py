@@ -37,7 +37,7 @@ class Locked:
 
 @dataclass
 class Lock:
-    """What was fetched: dataset repository -> commit, and path below the data folder -> file."""
+    """The fetched files: dataset repository -> commit, and path below the data folder -> file."""
 
     format: Literal[1]
     revisions: dict[str, str]

@@ -57,7 +57,7 @@ class DataSource:
         return {"roots": self.folders, "task": task_to_json(task, languages)}
 
     def raw_text(self, task: Task, languages: Sequence[str]) -> list[str]:
-        """Those of the languages in which the task has training files."""
+        """The languages in which the task has training files."""
         there = languages if self.world else task.available(self.roots, "train")
         return [code for code in languages if code in there]
 
@@ -92,7 +92,7 @@ def _below(path: Path, roots: Sequence[Path]) -> str:
 
 
 def identity(source: str, revision: str | None, patterns: Sequence[str], also: Sequence[Path] = ()) -> dict[str, Any]:
-    """What a key says of a model: checksums of a folder's files (and of `also`), or a hub name with revision."""
+    """The entry of a model in a key: checksums of a folder's files (and of `also`), or a hub name with revision."""
     folder = Path(source)
     if not folder.is_dir():
         return {"hub": source, "revision": revision}

@@ -200,7 +200,7 @@ def call(waiting: str, what: str) -> None:
 
 
 def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
-    """Be a rank of all called stages, one after another; returns the exit code with which all end.
+    """Take part in all called stages as a rank, one after another; returns the common exit code.
 
     Raises:
         DistError: the process that holds the store is gone.

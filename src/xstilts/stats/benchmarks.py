@@ -32,7 +32,7 @@ class TaskMean:
 
     @property
     def value(self) -> float | None:
-        """What enters the benchmark's mean, 0-100."""
+        """Its value in the benchmark's mean, 0-100."""
         return mean(self.values.values()) if self.values else None
 
     @property

@@ -255,7 +255,7 @@ def _word(evidence: Evidence, adjusted: float) -> Word:
 
 
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
-    """Of several gains: they are equal if every two are within the margin; they differ by the joint test."""
+    """The evidence for a test; gains of three or more backbones are alike if all pairs are within the margin."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
         return weigh(parts, test.bound, test.at_least or len(parts), scores.options)

@@ -100,7 +100,7 @@ def _digest(record: Mapping[str, Any]) -> str:
 
 
 def _damage(place: Path) -> str:
-    """What is wrong with a checkpoint; empty if it is whole."""
+    """The damage of a checkpoint; empty if it is complete."""
     try:
         record = read_json(place / STEP)
         if record.pop("sha256") != _digest(record):

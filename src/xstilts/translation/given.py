@@ -46,7 +46,7 @@ def given(task: Task, paths: Sequence[Path], language: str, sources: Sequence[Ex
 
 
 def _label(example: Example | None) -> Any:
-    """What must be the same in both languages, if anything."""
+    """The gold that must be equal in both languages, if any."""
     return getattr(example, "label", None)
 
 

@@ -63,7 +63,7 @@ class TableFile:
 
 
 def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> str:
-    """What a file's name does not say of how it is written: `semicolons, UTF-16`; may be empty.
+    """The detected format, as far as the file's name does not show it: `semicolons, UTF-16`; may be empty.
 
     Args:
         quoted, separator: as the user says; else read off the content.

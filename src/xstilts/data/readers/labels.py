@@ -112,7 +112,7 @@ def _plain(label: str) -> str:
 
 
 def _folded(label: str) -> str:
-    """What labels that look like one have in common; Turkish has two small letters for I."""
+    """A form that is equal for labels that look alike; Turkish has two small letters for I."""
     small = _plain(label).translate(_LATIN).casefold().replace("i\u0307", "i").replace("\u0131", "i")
     return re.sub(r"^(-?)\+?0*([0-9]+)(?:\.0*)?$", r"\1\2", _seen(small))
 
@@ -124,13 +124,13 @@ def _seen(label: str) -> str:
 
 
 def looks(label: str) -> str:
-    """What labels or names that cannot be told apart on a screen have in common."""
+    """A form that is equal for labels or names that look the same on a screen."""
     return _seen(unicodedata.normalize("NFC", label).translate(_LATIN))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the files of one split and language hold.
+    """The content of the files of one split and language.
 
     Attributes:
         rows: examples; sentences in tagging, queries and candidates in pools.
@@ -207,7 +207,7 @@ def _rows(number: int) -> str:
 
 
 def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
-    """What is odd about the texts of one example."""
+    """Kinds of faults in the texts of one example."""
     if not all(map(str.strip, example.choices if isinstance(example, ChoiceExample) else texts)):
         yield "empty"
     if any(map(_GARBLED.search, texts)):
@@ -219,7 +219,7 @@ def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
-    """What is odd about labels (or tags), a line each."""
+    """Notes on odd labels (or tags), a line each."""
     once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]
