@@ -49,7 +49,7 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     short: ClassVar[Mapping[type, str]] = {}
-    """Short forms: a value of this type alone stands for the field."""
+    """Short forms: type of a bare value -> the field that it sets."""
 
     @model_validator(mode="before")
     @classmethod
@@ -200,4 +200,4 @@ Code = Annotated[Word, AfterValidator(lambda form: any_language(form).code)]
 CodeOrAll = Annotated[Word, AfterValidator(lambda form: form if form == "all" else any_language(form).code)]
 Codes = Annotated[tuple[Code, ...], BeforeValidator(_not_all), AfterValidator(_once)]
 CodesOrAll = Annotated[tuple[CodeOrAll, ...], AfterValidator(_once)]
-"""Each language once, whatever its spellings."""
+"""Each language once, in any spelling."""

@@ -27,7 +27,7 @@ from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
 from xstilts.data.readers.labels import looks
 
 Root = Path | Sequence[Path]
-"""A data folder, or several that are searched in turn."""
+"""A data folder, or several that are searched in order."""
 _LIKE_CODE = re.compile("[A-Za-z]{2}(?![A-Za-z0-9])")
 STARS = 4
 """At most so many `*` in a pattern: each one multiplies the ways in which a long name may match."""

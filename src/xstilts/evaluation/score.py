@@ -120,7 +120,7 @@ def match_labels(files: ScoredFiles) -> Matched:
 
 
 def match_choices(files: ScoredFiles) -> Matched:
-    """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
+    """Numbers of choices, counted from 0, in `.lst` files from 1; letters are read as numbers."""
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
     checks.check_choices(files, golds, predictions)

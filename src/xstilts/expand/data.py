@@ -133,7 +133,7 @@ class DataFiles:
         return DataSource(self.own_roots) if own else replicate.data
 
     def _holdout(self, task: Task) -> int:
-        """Training examples set apart as validation, whatever the objective: none is trained on."""
+        """Training examples held out for validation, for every objective: none is trained on."""
         own = self.experiment.tasks.get(task.name)
         wanted = own.holdout if own and own.holdout else self.experiment.holdout
         scored = self.experiment.task(task.name).metric

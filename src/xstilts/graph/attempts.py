@@ -42,7 +42,7 @@ class Attempt:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process has removed its directory; a stage that goes on writing may have made a new one."""
+        """Whether another process has removed its directory; a stage that still writes may have made a new one."""
         try:
             return not os.path.samestat(os.fstat(self.handle), self.path.stat())
         except OSError:
@@ -165,7 +165,7 @@ def publish(directory: Path, final: Path, older: Iterable[Path]) -> bool:
 
 
 def set_aside(final: Path) -> None:
-    """Rename what is in the place of a finished stage; replaces what was set aside before."""
+    """Rename the folder at the place of a finished stage; replaces one that was set aside before."""
     aside = final.with_name(f".{final.name}.damaged")
     remove(aside)
     final.rename(aside)

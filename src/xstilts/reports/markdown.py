@@ -15,7 +15,7 @@ _CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=t
 
 
 def report(found: Contents, only_lead: bool = False) -> str:
-    """The whole report. `only_lead`: no files but the first figures stand beside it."""
+    """The whole report. `only_lead`: links only to the first figures, since no other files are beside it."""
     parts = [f"# {plain(found.title)}", plain(found.question), *(f"**{plain(one)}**" for one in found.answer)]
     parts += [_bullets(found.said), *map(_block, found.lead)]
     for chapter in found.chapters:

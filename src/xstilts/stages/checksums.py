@@ -64,7 +64,7 @@ class DataSource:
     def checksums(
         self, task: Task, split: Split, languages: Sequence[str], take: Callable[[Path], str] | None = None
     ) -> dict[str, Any]:
-        """Checksums of the raw files, by language; the key of a world stands for its files.
+        """Checksums of the raw files, by language; for a world, its key instead.
 
         Args:
             take: by default `digest`.
@@ -133,7 +133,7 @@ def digest(path: Path) -> str:
 
 
 def kept_digest(path: Path) -> str:
-    """The digest that was taken of a file of this size and time of change, whatever its inode; else `digest`.
+    """The stored digest of a file with this size and time of change, for any inode; else `digest`.
 
     Good enough for a note, not for a key.
     """
