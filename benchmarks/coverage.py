@@ -261,7 +261,7 @@ def main() -> None:
     """Print the tables, or write them into a page between their markers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2000)
-    parser.add_argument("--write", type=Path, help="page with the markers `coverage`")
+    parser.add_argument("--write", type=Path, help="page whose `coverage` section to write")
     asked = parser.parse_args()
     text = report(asked.rounds)
     if asked.write is None:

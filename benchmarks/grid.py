@@ -143,9 +143,11 @@ def _child(words: Sequence[str]) -> None:
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("benchmarks.grid", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[9], help="one grid for each; 9 make 954 cells")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[9], help="numbers of seeds, one grid each; 9 seeds give 954 cells"
+    )
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--markdown", type=Path, help="page whose section is written")
+    parser.add_argument("--markdown", type=Path, help="page whose section to write")
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

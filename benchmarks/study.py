@@ -97,10 +97,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="a pretrained encoder")
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="official files")
     parser.add_argument("--scale", type=float, default=0.02, help="share of the steps and of the test examples")
-    parser.add_argument("--project", type=float, metavar="SCALE", help="run half of it too, and estimate this scale")
-    parser.add_argument("--languages", type=int, default=2, help="of each target that the loop predicts; 0: all")
-    parser.add_argument("--workers", type=int, default=None, help="of `xstilts run`; default: one per core")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="kept there; default: a temporary folder")
+    parser.add_argument(
+        "--project", type=float, metavar="SCALE", help="also run half of --scale, and extrapolate to this scale"
+    )
+    parser.add_argument("--languages", type=int, default=2, help="languages per target that the loop predicts; 0: all")
+    parser.add_argument("--workers", type=int, default=None, help="workers of `xstilts run`; default: one per core")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="working folder to keep; default: a temporary one")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into their section of a page")
     return parser.parse_args(argv)

@@ -37,19 +37,27 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("benchmarks.throughput", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a pretrained model, or with --size its tokenizer")
-    parser.add_argument("--size", choices=("tiny", "base", "large", "xlm-v"), help="a shape of random weights [tiny]")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="official files, for real lengths")
-    parser.add_argument("--lengths", choices=(*MADE, *REAL), help="made up, or with --data of a task [mnli, nli]")
+    parser.add_argument(
+        "--size", choices=("tiny", "base", "large", "xlm-v"), help="model shape with random weights [tiny]"
+    )
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="folder of official files, for real lengths")
+    parser.add_argument(
+        "--lengths",
+        choices=(*MADE, *REAL),
+        help="length distribution: synthetic, or with --data that of a task [mnli, nli]",
+    )
     parser.add_argument("--batch", type=int, default=32, help="examples per step")
     parser.add_argument("--steps", type=int, default=GROUP, help=f"timed steps a run: up to {GROUP}, or a multiple")
-    parser.add_argument("--warmup", type=int, default=3, help="untimed steps before")
+    parser.add_argument("--warmup", type=int, default=3, help="warm-up steps, not timed")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each contender")
-    parser.add_argument("--parts", action="store_true", help="also what packing and the active vocabulary bring")
     parser.add_argument(
-        "--attention-dropout", type=float, default=0.1, help="of random weights; varlen never applies it"
+        "--parts", action="store_true", help="also measure packing and the active vocabulary separately"
     )
-    parser.add_argument("--threads", type=int, default=cores(), help="of both sides; default: all cores")
-    parser.add_argument("--loaders", type=int, default=0, help="processes that load the Trainer's batches")
+    parser.add_argument(
+        "--attention-dropout", type=float, default=0.1, help="attention dropout with random weights; varlen has none"
+    )
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of both sides; default: all cores")
+    parser.add_argument("--loaders", type=int, default=0, help="data loader processes of the Trainer")
     parser.add_argument("--attention", action="store_true", help="time one attention layer by back end instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and ratio")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into their section of a page")

@@ -68,10 +68,12 @@ def _child(steps: int) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table: a row for each policy, seconds per step alone and beside busy processes."""
     parser = argparse.ArgumentParser("benchmarks.waiting", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="of the training process")
-    parser.add_argument("--busy", type=int, default=2, help="busy processes beside it")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each policy, alone and beside them in turn")
-    parser.add_argument("--steps", type=int, default=5, help="timed steps of each run")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the training process")
+    parser.add_argument("--busy", type=int, default=2, help="other busy processes")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="runs of each policy, alternately alone and with busy processes"
+    )
+    parser.add_argument("--steps", type=int, default=5, help="timed steps per run")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into its section of a page")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args(argv)

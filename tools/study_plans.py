@@ -1,4 +1,4 @@
-"""Writes docs/studies/plans.md: what the studies on public models would take, by `xstilts study NAME --plan`.
+"""Writes docs/studies/plans.md: planned cost of the studies on public models, by `xstilts study NAME --plan`.
 
 Usage: python tools/study_plans.py [NAME ...]
 """
@@ -17,10 +17,10 @@ MACHINES = {
     "scale-full": ("--device", "h200", "--micro-batch-tokens", "4096"),
 }
 """Where all stages fit one device; for others an H100 does."""
-HEAD = """# What the studies on public models would take
+HEAD = """# Planned cost of the studies on public models
 
-None of these was run here. Each plan is printed by the command above it, without data: sizes are those of the official
-releases as far as they are known, else assumed ([planning.md](../planning.md)). `make plans` writes this page.
+These studies were not run. The command above each plan prints it, without data: sizes are those of the official
+releases where known, else assumed ([planning.md](../planning.md)). `make plans` writes this page.
 """
 
 

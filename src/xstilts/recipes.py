@@ -5,8 +5,8 @@
 [squad_v1, mnli]                      one after the other
 [[mnli, squad_v1]]                    together, in one phase
 [{tasks: [mnli, {task: text_ud, languages: [de, ru], rate: 0.3}]}]     with masked LM beside the task
-[squad_v1, {tasks: [mnli], replay: 0.1}]                               every tenth step on what came before
-[[mnli, target]]                      together with the target, whichever it is, and no target phase afterwards
+[squad_v1, {tasks: [mnli], replay: 0.1}]                               one step in ten on tasks of earlier phases
+[[mnli, target]]                      jointly with the target, without a target phase afterwards
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Component(Strict):
         description="languages of its training data; default: the source language; `all`: all that have files",
     )
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; default: by `sampling`")
-    rate_end: float | None = Field(default=None, ge=0, le=1, description="share of the last step; default: `rate`")
-    weight: float = Field(default=1.0, gt=0, description="factor on its loss")
+    rate_end: float | None = Field(default=None, ge=0, le=1, description="share at the last step; default: `rate`")
+    weight: float = Field(default=1.0, gt=0, description="weight of its loss")
     options: dict[str, float] = Field(
         default_factory=dict, description="options of the task type, such as `rate` for masking"
     )
@@ -135,13 +135,13 @@ class PhaseSpec(Strict):
     def _once(self) -> PhaseSpec:
         names = [part.name for part in self.tasks]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"'{twice[0]}' occurs twice in one phase: name several languages in one place")
+            raise ValueError(f"'{twice[0]}' occurs twice in one phase: list all its languages in one entry")
         if self.temperature_end is not None and (self.sampling_end or self.sampling) != "temperature":
             raise ValueError("`temperature_end` is for `sampling: temperature`, or `sampling_end: temperature`")
         if self.temperature != TEMPERATURE and "temperature" not in (self.sampling, self.sampling_end):
             raise ValueError(f"`temperature` is for `sampling: temperature`, and sampling is {self.sampling}")
         if self.cap != CAP and len(self.tasks) == 1 and not self.replay:
-            raise ValueError("`cap` is for mixtures, and a task alone is read whole: give `steps`, or leave it out")
+            raise ValueError("`cap` is for mixtures; a single task is used in full: give `steps`, or leave `cap` out")
         sizes = [1] * len(self.tasks)
         drawn = probabilities(sizes, self.sampling, rates=[part.rate for part in self.tasks])
         if self.anneals:
@@ -149,7 +149,7 @@ class PhaseSpec(Strict):
             drawn = drawn + probabilities(sizes, self.sampling_end or self.sampling, rates=last)
         for part, share in zip(self.tasks, drawn, strict=True):
             if part.rate is None and share < 1e-9:
-                raise ValueError(f"the rates of the others leave no step to '{part.name}': lower them, or leave it out")
+                raise ValueError(f"the rates of the others leave no steps for '{part.name}': lower them, or drop it")
         return self
 
     @property

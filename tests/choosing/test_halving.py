@@ -132,7 +132,7 @@ def test_the_page_names_costs_and_doubts(chosen: Choice) -> None:
     assert "no candidate is clearly better" in choice_page(dataclasses.replace(chosen, rows=(first, *none[1:])), "")
     baseline = next(row for row in none if row.recipe == BASELINE)
     rest = [row for row in none if row.recipe != BASELINE]
-    assert "Take none of these" in choice_page(dataclasses.replace(chosen, rows=(baseline, *rest)), "")
+    assert "Use none of these" in choice_page(dataclasses.replace(chosen, rows=(baseline, *rest)), "")
     better = dataclasses.replace(first, better=True)
     assert "Clearly better than no intermediate task" in choice_page(dataclasses.replace(chosen, rows=(better,)), "")
 

@@ -31,20 +31,20 @@ def test_it_lists_what_is_not_needed_and_removes_it_when_asked_to(store: Store, 
     code, out, err = typed("clean", "--store", store.root)
     assert code == 0
     assert out.split()[-3:-1] == ["add", "2"]
-    assert err.startswith("Not needed: 2 folders, ")
-    assert "Needed are the stages of mine." in err
+    assert err.startswith("Unneeded: 2 folders, ")
+    assert "Stages of these experiments are needed: mine." in err
     assert store.has(OLD)
     assert typed("clean", "--store", store.root, "--remove")[0] == 0
     assert [store.has(stage) for stage in (KEPT, OLD)] == [True, False]
     assert not store.partial(KILLED).exists()
-    assert typed("clean", "--store", store.root)[2].startswith("Not needed: 0 folders")
+    assert typed("clean", "--store", store.root)[2].startswith("Unneeded: 0 folders")
 
 
 def test_what_a_run_has_in_hand_stays(store: Store, typed: Typed) -> None:
     with store.lock(OLD):
         code, _, err = typed("clean", "--store", store.root, "--remove")
     assert code == 2
-    assert "a run is using 1 of these folders, which were kept" in err
+    assert "1 of these folders are in use by a run and were kept" in err
     assert store.has(OLD)
 
 

@@ -94,7 +94,7 @@ def test_a_second_run_computes_nothing_and_shows_the_table(finished) -> None:
     code, out, _ = finished("run", "tiny.yaml", "--workers", "0")
     assert code == 0
     assert "0 computed" in out
-    assert "(unchanged: nothing is new)" in out
+    assert "(unchanged)" in out
     assert "random encoder" in out, "the table is shown all the same"
 
 
@@ -234,7 +234,7 @@ def test_a_store_that_cannot_be_written_is_one_line(xstilts, place: Path, monkey
     code, out, err = xstilts("run", "tiny.yaml", "--store", "read-only")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1, err
-    assert "read-only cannot be written to: choose a folder of your own with --store" in err
+    assert "read-only cannot be written to: choose another folder with --store" in err
 
 
 def test_a_damaged_model_fails_its_stage_in_one_line_and_the_run_with_1(xstilts, place: Path) -> None:

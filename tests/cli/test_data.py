@@ -33,7 +33,7 @@ def test_check_says_what_is_there_and_what_is_missing(xstilts, tmp_path: Path) -
     code, out, err = xstilts("check", "--data", tmp_path)
     assert (code, err) == (0, "")
     assert "xcopa             validation  1 of 11 languages; 100 rows; missing: et ht id it qu ta th tr vi zh\n" in out
-    assert out.splitlines()[-1].endswith("tasks there, 0 damaged")
+    assert out.splitlines()[-1].endswith("tasks found, 0 damaged")
     assert "micro_" not in out
 
 
@@ -41,7 +41,7 @@ def test_a_named_task_that_is_wholly_missing_is_exit_code_1(xstilts, tmp_path: P
     put(tmp_path)
     code, out, _ = xstilts("check", "xcopa", "xquad", "--data", tmp_path)
     assert code == 1
-    assert out.splitlines()[-1] == "1 of 2 tasks there, 0 damaged, nothing of xquad"
+    assert out.splitlines()[-1] == "1 of 2 tasks found, 0 damaged, no files of xquad"
     assert xstilts("check", "xcopa", "--data", tmp_path)[0] == 0
 
 

@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_named_with_ways_to_make_it_fit(plan) -> None:
     assert "does not fit: train large > mnli @seed 1" in out
     for way in ("--micro-batch-tokens", "--recompute", "--shard", "`lora`", "`quantize`"):
         assert way in out
-    assert "no data folder: planned with the official numbers of rows" in out
+    assert "no data folder: the plan uses official row counts" in out
 
 
 @pytest.mark.parametrize(

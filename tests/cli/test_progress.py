@@ -40,7 +40,10 @@ def test_a_log_tells_once_a_minute_how_far_a_long_stage_is(capsys: pytest.Captur
     ]
 
 
-MESSAGES = "waiting: held by process 7 on host since 05:12", "its process ended with SIGKILL: trying once more"
+MESSAGES = (
+    "waiting: computed by process 7 on host since 05:12",
+    "its process ended with SIGKILL: trying once more",
+)
 
 
 @pytest.mark.parametrize("style", ["log", "json", "person"])

@@ -96,7 +96,7 @@ def test_a_stopped_run_goes_on_from_the_step_it_was_at(folder: Path) -> None:
         run = Run(folder)
         run.stop(number)
         saved.append(saved_step(folder))
-        kept = "and so is the last checkpoint of each stage that was training; run the same command to resume"
+        kept = "and the last checkpoint of each running training stage is saved; run the same command to resume"
         assert [line.split(":")[0] for line in run.said().splitlines()[-2:]] == ["stopping", "stopped"]
         assert kept in run.said()
     assert saved == sorted(set(saved))

@@ -87,9 +87,9 @@ def test_a_study_is_run_judged_and_written_up(xstilts, place: Path) -> None:
     assert "Too few seeds to say (2 of at least 3): of 1 recipe, [micro_nli] is at" in " ".join(out.split())
     assert max(map(len, out.split("report: ")[0].splitlines())) <= 100
     assert "It helps." in (place / "runs/reports/tiny/index.html").read_text(encoding="utf-8")
-    assert "nothing is new" in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
+    assert "(unchanged)" in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
     (place / "tiny.yaml").write_text(STUDY.replace("It helps.", "It helps much."), encoding="utf-8")
-    assert "nothing is new" not in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
+    assert "(unchanged)" not in xstilts("run", "tiny.yaml", "--data", "world", "--workers", "0")[1]
     (place / "tiny.yaml").write_text(STUDY, encoding="utf-8")
 
     code, out, _ = xstilts("status", "tiny.yaml", "--data", "world", "--json")

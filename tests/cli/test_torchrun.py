@@ -217,7 +217,7 @@ def test_a_meeting_without_the_leading_process_is_one_line(monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(torchrun, "MEETING_SECONDS", 1.0)
-    with pytest.raises(StageError, match=r"^rank 3 and the others did not meet within 1 seconds$"):
+    with pytest.raises(StageError, match=r"^rank 3 could not reach the others within 1 seconds$"):
         torchrun._wait("3", "1")
 
 

@@ -233,7 +233,7 @@ FAULTS: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         "a.jsonl:1: unknown label 'X'"),
     "an empty sentence": ("a.tsv", "source\ttarget\n \tb\n", "retrieval", {}, "a.tsv:2: an empty sentence"),
     "half a character": ("a.jsonl", lines({"text": "a", "label": "x"}).replace('"a"', r'"\ud800"'), "classification",
-        {}, "a.jsonl:1: 'text' holds '\\ud800', which is no text"),
+        {}, "a.jsonl:1: 'text' holds '\\ud800', which is not text"),
     "UTF-16": ("a.bio", "a\0 \0O\0", "tagging", {}, "a.bio:1: holds a NUL byte"),
     "nothing": ("a.csv", "", "classification", {}, "a.csv: holds no examples"),
 }  # fmt: skip

@@ -196,7 +196,7 @@ def test_texts_with_semicolons_are_not_split(tmp_path: Path) -> None:
             '{"version": "1.1", "data": [{"title": "t", "paragraphs": []}]}',
             "a.json:1: is SQuAD's JSON, not rows: use `like: squad_v1` (or squad_v2)",
         ),
-        ("a.parquet", "text,label\n", "a.parquet: is not Parquet as its name says, or it is cut off"),
+        ("a.parquet", "text,label\n", "a.parquet: is not Parquet although its name says so, or it is cut off"),
         ("a.txt", "text\tlabel\nx\ty\n", "a.txt: columns are read from .jsonl, .json, .csv, .tsv and .parquet files; "
          "if its first line is a header, call it .tsv"),
         ("a.csv", "text,label\nx,y\n".encode("utf-16-le"), "a.csv:1: holds a NUL byte: looks like UTF-16 without"),

@@ -80,7 +80,7 @@ def test_the_message_names_what_was_looked_for_and_which_languages_are_there(tmp
     with pytest.raises(DataError) as caught:
         locate(tmp_path, ["XNLI-1.0/xnli.dev.tsv", "xnli/dev-{language}.tsv"], "th", "xnli (validation, th)")
     assert str(caught.value) == (
-        f"{tmp_path}: xnli (validation, th): no file XNLI-1.0/xnli.dev.tsv, xnli/dev-th.tsv (packed or not); "
+        f"{tmp_path}: xnli (validation, th): no file XNLI-1.0/xnli.dev.tsv, xnli/dev-th.tsv (compressed or not); "
         "there are files for de, fr"
     )
 

@@ -124,7 +124,7 @@ def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.Monk
     path = tmp_path / f"a.txt.{suffix}"
     path.write_bytes(pack(suffix, "a" * (8 << 20)))
     for read in (read_bytes, lambda file: list(stream_lines(file))):
-        with pytest.raises(DataError, match=r"unpacks to more than \d+ MiB, over 200 times its packed size: not read"):
+        with pytest.raises(DataError, match=r"expands to more than \d+ MiB, over 200 times its compressed size"):
             read(path)
 
 
@@ -140,7 +140,7 @@ def test_large_files_that_are_packed_as_text_is_are_no_bombs(tmp_path: Path, mon
     [
         (b"PAR1" + bytes(200) + b"\xff" * 9, "it is a Parquet file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is an old Excel or Word file: save it as CSV in UTF-8"),
-        (gzip.compress(gzip.compress(b"a\tO\n", mtime=0), mtime=0), "it is packed twice: unpack it once"),
+        (gzip.compress(gzip.compress(b"a\tO\n", mtime=0), mtime=0), "it is compressed twice: decompress it once"),
         (b"a.csv".ljust(257, b"\0") + b"ustar" + b"\xff" * 99, "it is a tar archive: unpack it"),
         (b"\x80\x04\x95" + bytes(8) + b"\x8c", "it is a Python pickle"),
         (b"\xff\xfe\0\0h\0\0\0", "it is UTF-32; save it as UTF-8, e.g. `iconv -f UTF-32 -t UTF-8`"),

@@ -68,7 +68,7 @@ def test_the_sample_set_alone_is_measured_itself(tmp_path: Path) -> None:
         ("de-en.training.gold", "de-1\n", r"de-en.training.gold.*1.*two sentence ids"),
         ("de-en.sample.gold", "", r"no de-en.sample.gold beside it"),
         ("de-en.sample.de", "", r"threshold is tuned on the sample set"),
-        ("de-en.training.en", "", r"de-en.training.en .* is not beside it"),
+        ("de-en.training.en", "", r"de-en.training.en .* is missing beside it"),
     ],
 )
 def test_damaged_bucc_is_refused_with_its_line(tmp_path: Path, file: str, words: str, problem: str) -> None:

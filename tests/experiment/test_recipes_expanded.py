@@ -174,7 +174,7 @@ def test_the_source_language_is_that_of_both_phases() -> None:
         ([{"tasks": ["micro_nli", "micro_qa"], "temperature": 5}], "sampling is proportional"),
         ([{"tasks": ["micro_nli", "micro_qa"], "sampling": "given"}], "needs a rate"),
         ([[{"task": "micro_nli", "rate": 0.8}, {"task": "micro_qa", "rate": 0.7}, "micro_topic"]], "at most 1"),
-        ([[{"task": "micro_nli", "rate": 1.0}, "micro_qa"]], "leave no step to 'micro_qa'"),
+        ([[{"task": "micro_nli", "rate": 1.0}, "micro_qa"]], "leave no steps for 'micro_qa'"),
         ([[{"task": "micro_nli", "rate": 0.0}]], "not all 0"),
         ([{"tasks": [{"task": "micro_text", "languages": ["all", "en"]}]}], "`all` stands alone"),
         ([{"tasks": [{"task": "micro_text", "languages": ["klingon"]}]}], "unknown language .klingon."),

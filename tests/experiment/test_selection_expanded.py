@@ -138,7 +138,7 @@ def test_reports_say_how_weights_were_chosen() -> None:
     said = " ".join(in_words(graph(expand({"patience": 4}, recipes=[[], sweep]).stages())))
     assert "the best on validation data of the source language (500 examples), evaluated 10 times" in said
     assert "stopping after 4 without a better one" in said
-    assert "micro_nli: those of the learning rate, of 0.001, 0.003, that is best" in said
+    assert "micro_nli: the run with the best of the learning rates 0.001, 0.003 on" in said
 
 
 def test_evaluations_and_sweeps_are_planned() -> None:

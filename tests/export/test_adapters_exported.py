@@ -142,5 +142,5 @@ def test_what_peft_would_compute_otherwise_is_refused(base: str, tmp_path: Path)
     other = tmp_path / "other"
     save_backbone(tiny_backbone(tokenizer=bpe_tokenizer(), hidden_size=64, intermediate_size=128, seed=9), other)
     source = Source(adapt(load_backbone(base)), Encoding(60))
-    with pytest.raises(BackboneError, match="the adapter read by PEFT gives other values than the model in the store"):
+    with pytest.raises(BackboneError, match="outputs of the adapter read by PEFT differ from the model in the store"):
         write_head(*source, *head_of(source, "tagging"), tmp_path / "out", (str(other), None))

@@ -81,7 +81,7 @@ def test_a_head_that_computes_something_else_is_found_by_its_logits(
     monkeypatch.setattr("xstilts.export.forms._DIFFERENT", set())
     source = source_of("electra")
     head, module = head_of(source, "classification")
-    with pytest.raises(BackboneError, match="ElectraForSequenceClassification gives other values than the model"):
+    with pytest.raises(BackboneError, match="outputs of ElectraForSequenceClassification differ from the model"):
         write_head(*source, head, module, tmp_path / "out")
 
 

@@ -53,7 +53,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small: Path
 def test_a_store_that_is_read_only_is_refused_and_read(small: Path) -> None:
     compute(small / "store", 0)
     assert mount("-o", "remount,ro", small)
-    with pytest.raises(StoreError, match="cannot be written to: choose a folder of your own with --store"):
+    with pytest.raises(StoreError, match="cannot be written to: choose another folder with --store"):
         Store(small / "store")
     store = Store(small / "store", must_exist=True)
     assert store.finished(stage("a"))

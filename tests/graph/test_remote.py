@@ -202,10 +202,10 @@ def test_what_is_damaged_on_the_remote_is_named_computed_anew_and_replaced(
             why = "stage.json describes another stage"
         case "climbing":
             fs.pipe_file(f"{remote._root}/finished/add/{TOP.key}", b"../../../etc")
-            why = "its manifest is no checksum"
+            why = "its manifest is not a checksum"
         case "nonsense":
             fs.pipe_file(f"{remote._root}/finished/add/{TOP.key}", b"")
-            why = "its manifest is no checksum"
+            why = "its manifest is not a checksum"
     events = share(two, url, TOP)
     assert done(events) == ["top"]
     [line] = said(events)

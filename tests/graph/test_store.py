@@ -101,10 +101,10 @@ def test_a_marker_that_says_nothing_is_refused(tmp_path: Path, content: str) -> 
 
 def test_a_folder_in_other_use_is_not_made_a_store(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(StoreError, match="in use and not a store"):
+    with pytest.raises(StoreError, match="has files and is not a store"):
         Store(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(StoreError, match="in use and not a store"):
+    with pytest.raises(StoreError, match="has files and is not a store"):
         Store(tmp_path / "thesis.tex")
 
 

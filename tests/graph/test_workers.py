@@ -99,7 +99,7 @@ def test_what_another_run_holds_is_waited_for(store: Store, workers: Make) -> No
             events.append(event)
             if isinstance(event, Done):
                 lock.close()
-    assert any(line.startswith("waiting: held by") for line in messages(events))
+    assert any(line.startswith("waiting: computed by") for line in messages(events))
     assert [event.stage for event in events if isinstance(event, Done)] == [other, one]
 
 

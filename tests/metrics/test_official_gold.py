@@ -118,7 +118,7 @@ def test_pairs_without_majority_are_left_out_whether_they_were_predicted_or_not(
     for said in ("neutral\nneutral\nentailment\n", "neutral\nentailment\n"):
         row = score("snli", "en", table, said)
         assert (row.value, row.n) == (100.0, 2)
-    with pytest.raises(DataError, match=r"g.tsv:2: '-' is no label of pawsx"):
+    with pytest.raises(DataError, match=r"g.tsv:2: '-' is not a label of pawsx"):
         score("pawsx", "en", {"g.tsv": "0\n-\n"}, "0\n1\n")
 
 

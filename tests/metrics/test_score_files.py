@@ -162,7 +162,7 @@ def test_a_label_the_task_does_not_have_counts_wrong_and_is_told(score: Scorer) 
 PERFECT = squad(("a", ["oak"]))
 REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("two counts", "xnli", column(NLI), column(NLI[:2]), r"p: 2 labels, but 3 in .*g$"),
-    ("unknown gold", "xnli", "neutral\nyes\n", "neutral\n" * 2, r"g:2: 'yes' is no label of xnli \(entailment, "),
+    ("unknown gold", "xnli", "neutral\nyes\n", "neutral\n" * 2, r"g:2: 'yes' is not a label of xnli \(entailment, "),
     (
         "no label column",
         "xnli",
@@ -185,7 +185,7 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
         r"g: all 10 gold labels are '0': the gold of this test file was removed",
     ),
     ("blanked tags", "panx", "O\n" * 12, "O\n" * 12, r"all 12 gold labels are 'O'"),
-    ("words for tags", "panx", "Ada\nmet\n", "O\nO\n", r"g:1: 'Ada' is no label of panx"),
+    ("words for tags", "panx", "Ada\nmet\n", "O\nO\n", r"g:1: 'Ada' is not a label of panx"),
     (
         "other labels",
         "xnli",
@@ -205,7 +205,7 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
         "bucc2018",
         "de-1\tEin Satz.\n",
         "de-1\ten-1\n",
-        r"g:1: .* found 'Ein Satz.': text and no id; g",
+        r"g:1: .* found text \('Ein Satz.'\): g",
     ),
     (
         "blanked answers",

@@ -162,7 +162,7 @@ def test_tatoebas_numbers_count_from_0_in_xtremes_order(score: Scorer, said: Ite
 def test_translations_are_lines_of_the_text(score: Scorer, tmp_path: Path) -> None:
     (tmp_path / "tatoeba.deu-eng.eng").write_text("two\none\n")
     names = ("tatoeba.deu-eng.deu", "p.jsonl")
-    with pytest.raises(DataError, match=r"p.jsonl:1: '0' is no id of .*deu$"):
+    with pytest.raises(DataError, match=r"p.jsonl:1: '0' is not an id in .*deu$"):
         score("tatoeba", "Zwei\nEins\n", rows({"1": "0", "2": "1"}), names=names)
 
 
@@ -203,7 +203,7 @@ def test_words_are_compared_where_both_files_have_them(score: Scorer) -> None:
 
 @pytest.mark.parametrize("header", ["label", "gold_label", "Prediction", "predicted labels"])
 def test_a_header_is_refused_whatever_the_number_of_lines(score: Scorer, header: str) -> None:
-    with pytest.raises(DataError, match=rf"p:1: '{header}' is a header, and no label of xnli: delete this line"):
+    with pytest.raises(DataError, match=rf"p:1: '{header}' is a header, not a label of xnli: delete this line"):
         score("xnli", lines(LABELS), lines([header, *LABELS[:-1]]))
 
 
@@ -216,7 +216,7 @@ def test_a_label_may_be_called_label(score: Scorer) -> None:
 @pytest.mark.parametrize("indent", [None, 1])
 @pytest.mark.parametrize(("said", "kind"), [(LABELS, "list"), (dict(enumerate(LABELS)), "object")])
 def test_a_json_document_of_labels_is_named(score: Scorer, said: Any, kind: str, indent: int | None) -> None:
-    with pytest.raises(DataError, match=rf'p: is one JSON {kind}: give one prediction a line, or {{"id": ..., "pred'):
+    with pytest.raises(DataError, match=rf'p: is one JSON {kind}: give one prediction or one {{"id": ..., "pred'):
         score("xnli", lines(LABELS), json.dumps(said, indent=indent))
     with pytest.raises(DataError, match=rf"p: is one JSON {kind}"):
         score("panx", "B-PER\nO\n", json.dumps(said, indent=indent))

@@ -144,9 +144,9 @@ def test_rows_of_answers_in_other_forms(tmp_path: Path, name: str, text: str) ->
 @pytest.mark.parametrize(
     ("task", "gold", "said", "message"),
     [
-        ("xnli", NLI, "index\tprediction\n0\tneutral\n", 'p:1: expected one label, found 2 columns: give labels alone, '
+        ("xnli", NLI, "index\tprediction\n0\tneutral\n", 'p:1: expected one label, found 2 columns: give only labels, '
          'or rows {"id": ..., "prediction": ...} as JSON lines'),
-        ("xnli", NLI, "prediction\nneutral\nneutral\nneutral\n", "p:1: 'prediction' is a header, and no label of xnli"),
+        ("xnli", NLI, "prediction\nneutral\nneutral\nneutral\n", "p:1: 'prediction' is a header, not a label of xnli"),
         ("xquad", SQUAD, json.dumps(ROWS), "p: expected an object of question id -> answer, or rows "),
         ("xquad", SQUAD, '"oak"', 'p: expected an object of question id -> answer, or rows {"id": ..., "prediction"'),
         ("xquad", SQUAD, '{"a": "x", "a": "y"}', "p: 'a' occurs twice in one object"),

@@ -225,7 +225,7 @@ def test_hours_are_measured_where_stages_of_the_kind_are_finished(expansion: Exp
             assert (new.hours.low, new.hours.high) == pytest.approx((new.flops / 3e6 / 3600, new.flops / 1.5e6 / 3600))
     assert "computed on node7 (3 train in fp32)" in note
     spans = [plan.flops / speed for plan, speed in zip([p for p in before if p.kind == "train"], (1e6, 2e6, 4e6))]
-    assert f"{sum(spans) / max(spans):.1f} of them ran at a time; if so again, the run takes about" in note
+    assert f"{sum(spans) / max(spans):.1f} stages ran in parallel on average; at that rate the run takes" in note
     assert timed(before, stages, stages, planner, "cuda") == (before, "")
 
 

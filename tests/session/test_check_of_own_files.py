@@ -197,5 +197,5 @@ def test_a_task_without_training_files_is_no_intermediate_task(tmp_path: Path) -
 def test_worlds_have_no_official_tasks() -> None:
     fields = {"name": "w", "worlds": [1], "backbones": [{"name": "m", "source": "microworld:mlm"}], "seeds": [1]}
     asked = xs.Experiment(**fields, recipes=[["copa"]], targets=["micro_nli"], train={"steps": 2, "select": "last"})
-    with pytest.raises(ConfigError, match="task 'copa' is no task of a microworld, whose data `worlds:` reads"):
+    with pytest.raises(ConfigError, match="`worlds:` reads microworlds, and task 'copa' is not a microworld task"):
         Grid.of(asked)

@@ -68,7 +68,7 @@ def test_stages_that_do_not_fit_wait_unless_the_user_gives_a_number(
     (note,) = list(executors.carry_out(stages, store, Machine("cpu", workers)))
     assert isinstance(note, Notice)
     assert "5.0 GB can be used" in note.message
-    assert ("as many run at a time as fit" if workers is None else "8 of them at a time (--workers)") in note.message
+    assert ("fewer stages run in parallel" if workers is None else "8 at a time (--workers)") in note.message
     assert made[0]._memory == limit
     assert made[0]._needs["predict"] == Needs(0, None)
     assert made[0]._needs["predict"].memory > 1e9

@@ -25,7 +25,7 @@ def experiment(**changes: Any) -> xs.Experiment:
     ("changes", "note"),
     [
         ({"recipes": [["t"]]}, "target t is trained on t, and so is [t]: the same data twice, more epochs rather than"),
-        ({"train": {"steps": 2, "epochs": 1}}, "`train`: `steps` and `epochs` are both given: `steps` counts"),
+        ({"train": {"steps": 2, "epochs": 1}}, "`train`: `steps` and `epochs` are both given: `epochs` is ignored"),
         ({"targets": [{"task": "t", "seeds": 5}]}, "target t: `seeds: 5`, but the experiment has 1: all are used"),
         ({"worlds": [1, 1]}, "`worlds` names a world twice"),
         (
@@ -42,7 +42,7 @@ def test_what_is_seldom_meant_is_noted(changes: dict[str, Any], note: str) -> No
 def test_a_revision_of_a_folder_is_noted(tmp_path: Path) -> None:
     backbone = {"name": "tiny", "source": str(tmp_path), "revision": "abc"}
     (line,) = oddities(experiment(backbones=[backbone]))
-    assert line == "backbone 'tiny': `revision` is of models on the hub, and is ignored for a folder"
+    assert line == "backbone 'tiny': `revision` applies to models on the hub; it is ignored for a folder"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_model_that_only_the_hub_may_have_is_noted(source: str, end: str, tmp_
     asked = {"backbones": [{"name": "tiny", "source": source}], "train": {"steps": 1, "select": "last"}}
     notes = xs.check(experiment(**asked).placed(tmp_path / "mine.yaml")).notices
     line = (
-        f"backbone 'tiny': '{source}' is neither in `xstilts list backbones` nor a folder: a run looks for it on the "
+        f"backbone 'tiny': '{source}' is neither in `xstilts list backbones` nor a folder; a run will look for it on "
     )
     assert any(note.startswith(line) and note.endswith(end) for note in notes)
 

@@ -53,7 +53,7 @@ def test_training_files_copied_to_other_languages_are_named(tmp_path: Path) -> N
     write(tmp_path, train=TRAIN, test_de=TRAIN, test_sw=TRAIN)
     (line,) = notes(tmp_path)
     assert line.startswith("the same content: train.csv (t, train, en), test-de.csv (t, test, de), test-sw.csv (t,")
-    assert line.endswith("what is measured is trained on")
+    assert line.endswith("test data are training data")
     notices = xs.run(experiment(tmp_path), store=tmp_path / "store").notices
     assert line in notices
 
@@ -69,10 +69,13 @@ def test_a_language_that_is_a_copy_of_another_is_named(tmp_path: Path) -> None:
     [
         (
             {"train": "train.csv", "validation": "train.csv", "test": "test-{language}.csv"},
-            "what is measured is trained",
+            "test data are training data",
         ),
         ({"train": "train.csv", "validation": "test-de.csv", "test": "test-{language}.csv"}, "selected on test data"),
-        ({"train": "train.csv + train.csv", "test": "test-{language}.csv"}, "named 2 times: its rows count as often"),
+        (
+            {"train": "train.csv + train.csv", "test": "test-{language}.csv"},
+            "named 2 times: its rows are read that often",
+        ),
         ({"train": "train.csv + again.csv", "test": "test-{language}.csv"}, "its rows count twice"),
     ],
 )
@@ -152,7 +155,7 @@ def test_files_that_changed_since_a_run_are_named(tmp_path: Path) -> None:
     assert changed_files(grid.stages, store) == []  # read again: its content is the same
     write(folder, test_de=OTHER.replace("Haus", "Dach"))
     (folder / "test-sw.csv").unlink()
-    said = "files changed since this was run: test-de.csv, test-sw.csv (gone); `xstilts run` computes again"
+    said = "files changed since this run: test-de.csv, test-sw.csv (gone); `xstilts run` recomputes the results"
     assert changed_files(grid.stages, store) == [said]
     shutil.rmtree(folder)
     assert changed_files(grid.stages, store) == []  # the data are elsewhere
@@ -165,7 +168,7 @@ def test_files_read_with_one_that_is_gone_are_named_together(tmp_path: Path) -> 
     grid, store = Grid.of(experiment(tmp_path, task)), Store(tmp_path / "store")
     (tmp_path / "more.csv").unlink()
     (said,) = changed_files(grid.stages, store)
-    assert "since this was run: more.csv, train.csv (not all there);" in said
+    assert "since this run: more.csv, train.csv (not all there);" in said
 
 
 def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
@@ -182,9 +185,9 @@ def test_scores_and_status_tell_of_changed_files(tmp_path: Path, typed) -> None:
         code, out, err = typed(command, file, "--store", store)
         assert code == 0
         assert out
-        assert err == "note: files changed since this was run: test-de.csv; `xstilts run` computes again\n"
+        assert err == "note: files changed since this run: test-de.csv; `xstilts run` recomputes the results\n"
     xs.report(xs.load(file), store)
-    assert "files changed since this was run" in (store / "reports/mine/report.md").read_text(encoding="utf-8")
+    assert "files changed since this run" in (store / "reports/mine/report.md").read_text(encoding="utf-8")
 
 
 def xs_yaml(asked: xs.Experiment) -> str:

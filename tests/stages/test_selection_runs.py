@@ -101,4 +101,4 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
     assert "micro_topic: the best on validation data of the target's own languages, an oracle (7 examples)" in said
-    assert "of 1e-09, 0.01, that is best" in said
+    assert "the best of the learning rates 1e-09, 0.01 on" in said

@@ -176,7 +176,7 @@ def test_without_aligner_what_needs_one_is_left_out_and_said(tiny_world: Path, m
     expansion = Expansion(experiment({"mt": engine}, component("micro_tagging", "mt", "qab")), tiny_world)
     events = run(stages(expansion, "translate"), tmp_path)
     (error,) = [event.error for event in events["Failed"] if isinstance(event, Failed)]
-    assert "nothing is left of the translation" in error
+    assert "no translated example is left" in error
     assert f"left out: not projected {TINY.tagging}" in error
 
 
@@ -419,7 +419,7 @@ def test_mistakes_in_the_file_are_named(translations: Any, part: dict[str, Any],
         (
             {"engine": "ctranslate2", "model": "/nowhere"},
             "qaa",
-            "'/nowhere' of translation 'mt' is no CTranslate2 model",
+            "'/nowhere' of translation 'mt' is not a CTranslate2 model",
         ),
         (
             {"engine": "ctranslate2", "model": "/nowhere", "target_tokens": {"qab": "b"}},

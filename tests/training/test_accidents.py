@@ -135,7 +135,7 @@ def test_the_last_seed_is_kept_and_told_if_it_collapses_too(inputs: dict[str, Pa
     told = [row["message"] for row in said if "fraction" not in row]
     why = summary["collapsed"]["nli"]
     assert re.fullmatch(r"[\d.]+ on validation(, all answers '\w+')?; the majority baseline has [\d.]+", why)
-    assert told[-1] == f"collapsed: nli: {why}; kept, and counted in the report"
+    assert told[-1] == f"collapsed: nli: {why}; kept, and flagged in the report"
     assert told[0].endswith("; starting again with another seed (1 of 1)")
     assert read_json(found / "about.json")["collapsed"] == summary["collapsed"]
 

@@ -106,11 +106,11 @@ class Backbone(nn.Module):
         """Choose the attention of a decoder.
 
         `auto`: both sides for task types that need the right context (`TaskType.right_context`), else causal.
-        Raises `BackboneError` for another choice if the model is no decoder, or takes the padded route.
+        Raises `BackboneError` for another choice if the model is not a decoder, or takes the padded route.
         """
         name = type(self.model).__name__
         if attention != "auto" and not self.decoder:
-            raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is no decoder: leave it out")
+            raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is not one: leave it out")
         if attention == "bidirectional" and self.route == "padded":
             raise BackboneError(f"{name} is padded, and padded attention is causal: remove `attention`")
         self.attention = attention
@@ -262,8 +262,8 @@ def check_packing(backbone: Backbone) -> None:
     error = packing_error(backbone)
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE):
         raise BackboneError(
-            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
-            "its attention ignores segment borders or sliding windows; set `route: padded` for this backbone"
+            f"packed states of {type(backbone.model).__name__} differ from those of single sequences (by up to "
+            f"{error:.2g}): its attention ignores segment borders or sliding windows; set `route: padded` for it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Replaces every dropout of a model by dropout by hash, and finds what still draws random numbers.
+"""Replaces every dropout of a model by hashed dropout, and detects models that still draw random numbers.
 
 Models in transformers have three kinds of dropout. Modules (`nn.Dropout`, also of PEFT's adapters) are replaced by
 `dropout.Dropout`. Packed attention calls `HashDropout`. Functional calls (layers of XGLM and BLOOM, the library's

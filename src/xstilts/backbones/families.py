@@ -19,7 +19,7 @@ Fields = Mapping[str, Any]
 """Fields of a `config.json`."""
 
 XTREME = (
-    "none of its own: the mean over all tokens at 7/12 of the depth, as for XLM-R Large in XTREME (Hu et al. 2020, "
+    "none published: the mean over all tokens at 7/12 of the depth, as for XLM-R Large in XTREME (Hu et al. 2020, "
     "scripts/run_tatoeba.sh) and jiant"
 )
 

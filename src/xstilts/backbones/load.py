@@ -84,7 +84,7 @@ def _reason(error: Exception) -> str:
         return PICKLE
     if text and isinstance(error, READABLE):
         return text
-    return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"
+    return f"one of its files is damaged or in another format ({type(error).__name__}: {text})"
 
 
 library_logging.disable_progress_bar()
@@ -195,7 +195,7 @@ def _check_weights(source: str, info: Mapping[str, Any]) -> None:
     Poolers may be missing: checkpoints of masked language models have none, and our heads do not read them.
     """
     if lacking := sorted(name for name in info["missing_keys"] if "pooler" not in name):
-        raise BackboneError(f"the weights of backbone '{source}' lack {len(lacking)} of its tensors: {lacking[0]} ...")
+        raise BackboneError(f"the weights of backbone '{source}' are missing {len(lacking)} tensors: {lacking[0]} ...")
     if info["mismatched_keys"]:
         name, found, wanted = next(iter(sorted(info["mismatched_keys"])))
         fault = f"{name} is {list(found)}, expected {list(wanted)}"

@@ -13,16 +13,16 @@ from xstilts.core.strict import Strict
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Files of weights; transformers reads the first that exists."""
 ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
-"""Likewise files of adapters, which it also reads if the folder has an `adapter_config.json`."""
+"""Files of adapter weights, read if the folder has an `adapter_config.json`."""
 OWN_CODE = (
-    "it needs code of its own (`auto_map` in config.json or tokenizer_config.json), and xstilts never runs a model's "
-    "code: use a checkpoint whose architecture transformers has, or convert this one to it"
+    "it needs remote code (`auto_map` in config.json or tokenizer_config.json), which xstilts never runs: use a "
+    "checkpoint whose architecture transformers has, or convert this one to it"
 )
 
 LAYER_FIELDS = ("num_hidden_layers", "num_layers", "n_layer")
 """Configuration fields for the number of layers; each architecture has one of them."""
 WIDTH_FIELDS = ("hidden_size", "d_model", "n_embd")
-"""Likewise for the size of hidden states."""
+"""Configuration fields for the size of hidden states."""
 
 Backend = Literal["segments", "block_mask", "varlen"]
 """How packed attention is computed; see `xstilts.backbones.attention`."""
@@ -43,10 +43,10 @@ Similarity = Literal["cosine", "margin"]
 class LoRA(Strict):
     """Low-rank adapters (Hu et al. 2022), by default on every linear layer (Dettmers et al. 2023, section 4)."""
 
-    rank: int = Field(default=16, gt=0, description="of the update of each layer")
+    rank: int = Field(default=16, gt=0, description="rank of each layer's update")
     alpha: int = Field(default=32, gt=0, description="the update is scaled by alpha / rank")
     dropout: float = Field(default=0.05, ge=0, lt=1, description="dropout on the input of an adapter")
-    targets: tuple[str, ...] = Field(default=(), description="names of the adapted layers; none: all linear ones")
+    targets: tuple[str, ...] = Field(default=(), description="names of the adapted layers; default: all linear ones")
     carry: bool = Field(
         default=False,
         description="continue to train the adapter of the previous phase; otherwise it is frozen below a new one",
@@ -63,7 +63,7 @@ def check_folder(source: str) -> None:
     if not (path / "config.json").is_file():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:5]) or "nothing"
         fault = f"config.json is missing (found: {found}); save one with save_pretrained"
-        raise BackboneError(f"backbone '{source}' is no model folder: {fault}")
+        raise BackboneError(f"backbone '{source}' is not a model folder: {fault}")
     fields = json_fields(path / "config.json")
     if "auto_map" in fields:
         from transformers import CONFIG_MAPPING

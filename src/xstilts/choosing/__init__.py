@@ -1,7 +1,7 @@
-"""Which intermediate task to train on, judged by short runs instead of the full grid.
+"""Choosing an intermediate task by short runs instead of the full grid.
 
-`runs` makes an experiment with one target of what was asked, and describes its runs and what they cost; `halving`
-trains them rung by rung within a budget, and words the result.
+`runs` makes an experiment with one target, and describes its runs and their cost; `halving` trains them rung by rung
+within a budget, and writes the result.
 """
 
 from xstilts.choosing.halving import Choice, choice_page, choose

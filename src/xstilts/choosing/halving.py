@@ -184,16 +184,17 @@ def _verdict(choice: Choice) -> str:
     first = choice.rows[0]
     if first.value is None:
         return (
-            f"First is `{first.recipe}`. This is a guess: {choice.target} is not trained, so there is no English score "
-            "to judge by."
+            f"`{first.recipe}` ranks first. This is a guess: {choice.target} is not trained, so there is no English "
+            "score to judge by."
         )
     if clear := ", ".join(f"`{row.recipe}`" for row in choice.rows if row.better):
         return (
-            f"First is `{first.recipe}`. Clearly better than no intermediate task on English validation data: {clear}."
+            f"`{first.recipe}` ranks first. Clearly better than no intermediate task on English validation data: "
+            f"{clear}."
         )
     if first.recipe == BASELINE:
-        return "Take none of these: no candidate did better than no intermediate task."
-    return f"First is `{first.recipe}`, but no candidate is clearly better than no intermediate task."
+        return "Use none of these: no candidate did better than no intermediate task."
+    return f"`{first.recipe}` ranks first, but no candidate is clearly better than no intermediate task."
 
 
 def _cells(choice: Choice, rank: int, row: Row) -> dict[str, str]:

@@ -190,7 +190,7 @@ class Runs:
 
 
 HOLDOUT = 500
-"""Training examples set apart as validation data of tasks without any, if there is no file to say another number."""
+"""Training examples to hold out for validation where a task has no validation data and no file sets another number."""
 
 
 def from_names(target: str, sources: Sequence[str], backbone: str) -> Experiment:

@@ -36,7 +36,7 @@ VERBS = {
     "plan": (RUN, "plan", "Estimate tokens, FLOPs, memory, hours and disk of an experiment before it runs."),
     "run": (RUN, "run", "Run an experiment: train, evaluate, print the table and write the report."),
     "status": (RUN, "status", "Show which stages are finished, missing or running, and how much disk they take."),
-    "why": (RUN, "status", "Explain a stage: what it reads, what reads it, and why it is not finished."),
+    "why": (RUN, "status", "Explain a stage: its inputs, which stages use it, and why it is not finished."),
     "clean": (RUN, "status", "List stages in the store that no experiment needs; --remove deletes them."),
     "choose": (RUN, "choose", "Rank intermediate tasks for a target task, without training the full grid."),
     "study": (RUN, "study", "Run a study: an experiment with a question, and published claims to judge."),
@@ -45,11 +45,11 @@ VERBS = {
     "claims": (READ, "study", "Print the verdict on each claim of a study, from the results so far."),
     "submission": (READ, "scores", "Write the predictions of one recipe as a folder for XTREME's leaderboard."),
     "export": (USE, "export", "Write a trained model as a Hugging Face folder with a model card."),
-    "predict": (USE, "export", "Predict with a trained model on a file of your own, in any language."),
+    "predict": (USE, "export", "Predict with a trained model on your own file, in any language."),
     "list": (KNOW, "known", "List the tasks, languages, backbones or metrics that xstilts knows, or your models."),
     "show": (KNOW, "known", "Describe a task, task type, language, metric, backbone or finished stage."),
     "score": (KNOW, "scores", "Score predictions of any model with the official metric of a task."),
-    "data": (KNOW, "data", "Check data files, and fetch those that are missing."),
+    "data": (KNOW, "data", "Check data files and fetch missing ones."),
 }
 """Verb -> (panel of the help, its module, the first line of its help)."""
 

@@ -23,8 +23,8 @@ def check(
 ) -> None:
     """Read all files of an experiment and show what is in them, without training.
 
-    Prints rows per language, labels with their counts, the number of
-    optimizer steps of each training phase, and what is missing or assumed.
+    Prints rows per language, label counts, optimizer steps per training
+    phase, and what is missing or assumed.
     Exits with code 2 if a file cannot be read.
 
     Examples:

@@ -30,13 +30,14 @@ from xstilts.stages.checksums import DIGESTS, remembered
 
 def choose(  # noqa: PLR0913, PLR0917
     file: Annotated[
-        Path | None, Argument(help="Experiment file. Without it, give --backbone; all options have their defaults.")
+        Path | None,
+        Argument(help="Experiment file. Without one, give --backbone; options have their defaults."),
     ] = None,
-    target: Annotated[str | None, Option(help="Task to choose for.")] = None,
+    target: Annotated[str | None, Option(help="Target task.")] = None,
     sources: Annotated[
         str, Option("--from", help="Candidates, separated by commas: mnli,squad_v1. Default: the recipes of FILE.")
     ] = "",
-    budget: Annotated[str, Option(help="Share of the cost of the full grid: 0.3 or 30%.")] = "0.3",
+    budget: Annotated[str, Option(help="Budget as a share of the full grid's cost: 0.3 or 30%.")] = "0.3",
     backbone: Annotated[
         str | None, Option(help="Backbone to start from; required without FILE, or if FILE has several.")
     ] = None,
@@ -51,9 +52,9 @@ def choose(  # noqa: PLR0913, PLR0917
 
     Trains short runs of all candidates and keeps the better half in each round
     (successive halving), judged on English validation data, until the budget is
-    spent. No intermediate task is always a candidate. Labels in other languages
-    are never read. So far no ranking has beaten random order; the command can only
-    show that no candidate helps (docs/choosing.md).
+    spent. The baseline, without an intermediate task, always takes part. Labels in
+    other languages are never read. So far no ranking has beaten random order; the
+    command can only show that no candidate helps (docs/choosing.md).
 
     Examples:
       xstilts choose table1 --target xnli --from hellaswag,squad_v1 --data official

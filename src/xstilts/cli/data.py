@@ -1,4 +1,4 @@
-"""`xstilts data`: check data files, and fetch those that are missing."""
+"""`xstilts data`: check data files and fetch missing ones."""
 
 from __future__ import annotations
 
@@ -21,22 +21,20 @@ from xstilts.sources.downloads import Bytes
 from xstilts.sources.fetch import Fetched, Request, fetch, plan
 from xstilts.tasks import TASKS, Task
 
-data = typer.Typer(
-    add_completion=False, help="Check data files, and fetch those that are missing.", no_args_is_help=True
-)
+data = typer.Typer(add_completion=False, help="Check data files and fetch missing ones.", no_args_is_help=True)
 
 
 @data.command("check")
 def check_(
     tasks: Annotated[list[str] | None, typer.Argument(help="Names of tasks. Default: all.")] = None,
     folders: opt.Data = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only look whether the files exist.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only check that the files exist.")] = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Read the files of data sets: which are complete, damaged or missing?
+    """Check which data sets are complete, damaged or missing.
 
     Compares row counts with the official releases, and checksums with those
-    of the download.
+    recorded at download.
 
     Examples:
       xstilts data check --data official --quick
@@ -55,16 +53,15 @@ def fetch_(
         typer.Option(help="Official files, or Parquet from the Hugging Face hub. Default: official where known."),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Commit, branch or tag on the hub. Default: that of the lock file.")
+        str | None, typer.Option(help="Commit, branch or tag on the hub. Default: the one in the lock file.")
     ] = None,
     mirror: Annotated[
-        str | None, typer.Option(help="URL or folder that mirrors the official files, as HOST/PATH.")
+        str | None, typer.Option(help="URL or folder with copies of the official files, at HOST/PATH.")
     ] = None,
 ) -> None:
     """Download data sets into the data folder and read them once.
 
-    Records where each file came from and its checksum in
-    xstilts-data.lock.json.
+    Records the source and checksum of each file in xstilts-data.lock.json.
 
     Examples:
       xstilts data fetch xnli --data official
@@ -79,7 +76,7 @@ def fetch_(
     planned = [task for task in found if plan(task, request)]
     for task in planned:
         _follow(fetch(task, request), task)
-    lines([f"in {request.root}, now read:"])
+    lines([f"checking {request.root}:"])
     check_data([task.name for task in planned], [request.root], only=codes)
 
 
@@ -90,7 +87,7 @@ def check_data(
     as_json: bool = False,
     only: Sequence[str] = (),
 ) -> None:
-    """Print what was found; exit code 1 if something is damaged, or nothing of a named task exists.
+    """Print what was found; exit with 1 if a file is damaged or a named task has no files.
 
     Args:
         names: tasks; none: all but the microworld's.
@@ -110,8 +107,8 @@ def check_data(
     there = {finding.task for finding in findings if finding.status != "missing"}
     absent = [name for name in names if name not in there]
     damaged = sum(finding.status == "damaged" for finding in findings)
-    counts = f"{len(there)} of {len(tasks)} tasks there, {damaged} damaged"
-    counts += f", nothing of {', '.join(absent)}" if absent else ""
+    counts = f"{len(there)} of {len(tasks)} tasks found, {damaged} damaged"
+    counts += f", no files of {', '.join(absent)}" if absent else ""
     show([asdict(finding) for finding in findings], as_json, [counts])
     if damaged or absent:
         raise typer.Exit(1)
@@ -122,12 +119,12 @@ def _folder(given: Sequence[Path] | None) -> Path:
     if not given:
         raise DataError("no data folder: give --data FOLDER or set XSTILTS_DATA")
     if len(given) > 1:
-        raise DataError(f"--data is given {len(given)} times: name one folder to look in")
+        raise DataError(f"--data is given {len(given)} times: this command reads one folder")
     return given[0]
 
 
 def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
-    """One line for one split of one task, and one for each problem of a damaged file and each note."""
+    """A line for a split of a task, then one for each problem and each note."""
     first, whole = findings[0], [one for one in findings if one.status not in ("missing", "damaged")]
     notes = [f"{len(whole)} of {len(findings)} languages" if len(findings) > 1 else first.status]
     rows, official = sum(one.rows or 0 for one in whole), sum(one.official or 0 for one in whole)

@@ -33,15 +33,13 @@ from xstilts.session.run import check_device
 
 def export(  # noqa: PLR0913, PLR0917
     stage: opt.Stage,
-    to: Annotated[Path, Option(help="Folder to write; must be new or empty.")],
+    to: Annotated[Path, Option(help="Output folder; must be new or empty.")],
     store: opt.Store = Path("runs"),
     task: opt.Task = None,
     form: Annotated[
-        str | None, Option("--as", help="transformers, sentence-transformers or peft. Default: what suits the head.")
+        str | None, Option("--as", help="transformers, sentence-transformers or peft. Default: by type of head.")
     ] = None,
-    layer: Annotated[
-        int | None, Option(help="Layer of the sentence vectors; the layers above it are left out.")
-    ] = None,
+    layer: Annotated[int | None, Option(help="Layer of the sentence vectors; higher layers are dropped.")] = None,
     experiment: Annotated[
         Path | None, Option(help="Experiment file whose title and limitations go into the card.")
     ] = None,
@@ -50,11 +48,11 @@ def export(  # noqa: PLR0913, PLR0917
     """Write a trained model as a Hugging Face folder with a model card.
 
     The folder loads without xstilts, with the AutoModelFor... class of its
-    task, or with SentenceTransformer. Before it is kept, it is loaded and
-    compared with the model in the store. A head that transformers would
-    compute in another way is refused. LoRA adapters are merged into the
-    weights, or kept apart with --as peft (docs/export.md). `xstilts list
-    models` prints the keys of stages.
+    task, or with SentenceTransformer. xstilts loads it and compares its
+    outputs with those of the model in the store; a head that transformers
+    computes differently is refused. LoRA adapters are merged into the
+    weights, or written separately with --as peft (docs/export.md).
+    `xstilts list models` prints the keys of stages.
 
     Examples:
       xstilts export 3f2a9c --to my-nli
@@ -77,15 +75,15 @@ def export(  # noqa: PLR0913, PLR0917
     loads = f"{made.auto}.from_pretrained loads it ({made.library})"
     if made.layer:
         loads = f"SentenceTransformer loads it ({made.pooling} of layer {made.layer})"
-    apart = f"differ from ours by at most {made.difference:.0e}" if made.difference else "are exactly ours"
-    texts = [f"{to}: {loads}", f"read back, its values {apart}; README.md is its card"]
+    same = f"equal up to {made.difference:.0e}" if made.difference else "identical"
+    texts = [f"{to}: {loads}", f"outputs after reloading, compared with the store: {same}; model card: README.md"]
     show({**told, "largest_difference": made.difference}, as_json, texts)
 
 
 def predict(  # noqa: PLR0913, PLR0917
     stage: opt.Stage,
     file: Annotated[Path, Option("--input", help="JSON, CSV, TSV, Parquet, words or plain text; - for stdin.")],
-    to: Annotated[Path, Option(help="File for the predictions (JSON lines: id, prediction, scores); - for stdout.")],
+    to: Annotated[Path, Option(help="Output file (JSON lines: id, prediction, scores); - for stdout.")],
     store: opt.Store = Path("runs"),
     task: opt.Task = None,
     columns: Annotated[
@@ -99,13 +97,13 @@ def predict(  # noqa: PLR0913, PLR0917
     micro_batch_tokens: opt.Tokens = 16_384,
     as_json: opt.Json = False,
 ) -> None:
-    """Predict with a trained model on a file of your own, in any language.
+    """Predict with a trained model on your own file, in any language.
 
     Reads the columns text and pair (classification); context, question and
     choices (multiple choice); question and passage (span QA); or words
     (tagging), unless --columns names others. A .txt file has one sentence per
-    line. A file of words has one word per line, with an empty line after each
-    sentence. For a pipe, give --format unless the content makes it clear
+    line. A words file has one word per line, with an empty line after each
+    sentence. For a pipe, give --format if the content does not show it
     (docs/export.md). `xstilts list models` prints the keys of stages.
 
     Examples:

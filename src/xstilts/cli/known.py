@@ -21,7 +21,7 @@ from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import BENCHMARKS
 
 STAGE = ("key", "kind", "label", "version", "config", "inputs", "started", "finished", "package", "directory")
-"""What is shown of a finished stage."""
+"""Fields shown of a finished stage."""
 
 
 def list_(
@@ -137,7 +137,7 @@ def _task(task: Task, most: int = 6) -> dict[str, Any]:
         "name": task.name,
         "type": task.type,
         "protocol": task.protocol,
-        "metric": f"{task.metric} (main: {task.main})" if task.metric else "none: trained on only",
+        "metric": f"{task.metric} (main: {task.main})" if task.metric else "none: for training only",
         "trains on": task.train_on or "itself",
         "measured on": task.evaluate_on,
         "languages": list(task.languages),

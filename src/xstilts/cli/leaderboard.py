@@ -13,7 +13,7 @@ from xstilts.session.leaderboard import Ranked, leaderboard
 
 
 def show_leaderboard(place: Store, task: str | None, as_json: bool) -> None:
-    """Print a table for each target, with a letter for each protocol and what it is."""
+    """Print a table for each target, and what each protocol's letter stands for."""
     found, notes = leaderboard(place)
     targets = list(dict.fromkeys(row.target for row in found))
     if task is not None and task not in targets:

@@ -18,29 +18,26 @@ from xstilts.core.machine import Machine
 Folders = Sequence[Path] | None
 """Data folders, as given."""
 
-File = Annotated[Path, Argument(help="Experiment file (YAML), or the name of one that comes with xstilts.")]
-Stage = Annotated[
-    str, Argument(help="Key of a finished train, predict or evaluate stage; its first digits are enough.")
-]
+File = Annotated[Path, Argument(help="Experiment file (YAML), or the name of a built-in one.")]
+Stage = Annotated[str, Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.")]
 Data = Annotated[
     list[Path] | None,
     Option(
         "--data",
         envvar="XSTILTS_DATA",
-        help="Folder with official data files; may be repeated. "
-        "Files of your own tasks are searched in the folder of FILE first.",
+        help="Folder with official data files; repeatable. Files of your own tasks are looked up next to FILE first.",
     ),
 ]
-Store = Annotated[Path, Option("--store", envvar="XSTILTS_STORE", help="Folder of the results.")]
+Store = Annotated[Path, Option("--store", envvar="XSTILTS_STORE", help="Results folder.")]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
-Experiment = Annotated[Path | None, Option("--experiment", help="Experiment file that declares tasks of your own.")]
+Experiment = Annotated[Path | None, Option("--experiment", help="Experiment file that defines your own tasks.")]
 Task = Annotated[str | None, Option(help="Task whose head to use; required if the model has several.")]
 Set = Annotated[
     list[str] | None,
     Option(
         "--set",
         metavar="PLACE=VALUE",
-        help="Override a value of FILE: train.epochs=1, targets.0.limit=50; may be repeated.",
+        help="Override a value in FILE: train.epochs=1, targets.0.limit=50; repeatable.",
     ),
 ]
 Limit = Annotated[
@@ -74,8 +71,8 @@ MACHINE = {
         int | None,
         _option(
             min=1,
-            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the workers, "
-            "or by the train stages that can run at a time if these are fewer.",
+            help="Threads per worker. Default: OMP_NUM_THREADS if set, else the CPU cores divided by the number of "
+            "workers, or of training stages that can run at once if that is smaller.",
         ),
     ],
     "device": Device,
@@ -85,7 +82,7 @@ MACHINE = {
     "offload": Offload,
     "recompute": Recompute,
     "executor": Annotated[str, _option(help="Where stages run: local, slurm or ray (docs/clusters.md).")],
-    "slurm_options": Annotated[str, _option(help="Further options of srun: '--partition gpu --time 8:00:00'.")],
+    "slurm_options": Annotated[str, _option(help="Extra options for srun: '--partition gpu --time 8:00:00'.")],
     "address": Annotated[
         str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else a new cluster on this machine.")
     ],
@@ -126,7 +123,7 @@ def on_machine(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def machine_of(given: Mapping[str, Any]) -> Iterator[Machine]:
-    """The machine that a run may use; with torchrun, the block is entered only in its leading process."""
+    """The machine that a run may use; with torchrun, only the leading process enters the block."""
     from xstilts.cli.torchrun import together
 
     with together(given["devices"]) as (devices, ranks):

@@ -1,4 +1,4 @@
-"""`xstilts plan`: what an experiment will take, before it is run."""
+"""`xstilts plan`: the cost of an experiment before it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
-"""Most reasons for missing stages that are printed; `--stages` prints all."""
+"""At most so many reasons for missing stages are printed; `--stages` prints all."""
 ORDER = tuple(KINDS)
 TO_MAKE_IT_FIT = (
     "to make it fit: lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
@@ -62,11 +62,11 @@ def plan(  # noqa: PLR0913, PLR0917
     """Estimate tokens, FLOPs, memory, hours and disk of an experiment before it runs.
 
     Needs no weights, no network and no GPU. Without --data, the plan uses the
-    row counts of the official releases and marks what it estimates. Hours on
-    this machine are measured if the store has finished stages that were
-    computed on this kind of device; otherwise they are assumed. If a stage does not fit the
-    device, the plan says what to change. Formulae and their measured error:
-    docs/planning.md.
+    row counts of the official releases and marks estimated figures. For this
+    machine, hours are based on finished stages in the store if they ran on
+    the same kind of device; otherwise on an assumed utilisation. If a stage
+    does not fit the device, the plan says what to change. Formulae and their
+    measured error: docs/planning.md.
 
     Examples:
       xstilts plan curriculum-full --device h100
@@ -112,7 +112,7 @@ def show_plan(
             stack.enter_context(remembered(store / DIGESTS))
             roots = folders(data)
         else:
-            notes.append("no data folder: planned with the official numbers of rows, and without finished stages")
+            notes.append("no data folder: the plan uses official row counts and ignores finished stages")
             place, roots = None, (Path(stack.enter_context(tempfile.TemporaryDirectory())),)
             lay_out(experiment, roots[0])
         grid = Grid.of(experiment, roots)
@@ -216,10 +216,10 @@ def unfit(plans: Sequence[StagePlan], hardware: Hardware) -> list[str]:
     for plan in plans:
         if plan.fits is False and plan.memory is not None:
             groups.setdefault((plan.model, plan.kind, round(plan.memory.total)), []).append(plan)
-    usable = f"{_bytes(hardware.device.usable)} usable on {hardware.device.name}"
+    usable = f"{hardware.device.name} has {_bytes(hardware.device.usable)} usable"
     found = [
-        f"does not fit: {kind} {own[0].label}{f' and {len(own) - 1} like it' if len(own) > 1 else ''} ({model}) takes "
-        f"{_bytes(memory)} of the {usable}"
+        f"does not fit: {kind} {own[0].label}{f' and {len(own) - 1} like it' if len(own) > 1 else ''} ({model}) needs "
+        f"{_bytes(memory)}, {usable}"
         for (model, kind, memory), own in groups.items()
     ]
     return [*found, TO_MAKE_IT_FIT] if found else []
@@ -230,8 +230,8 @@ def _notes(plans: Iterable[StagePlan], hardware: Hardware, measured: str) -> lis
     notes = list(dict.fromkeys(note for plan in plans for note in plan.notes))
     if any(plan.estimated for plan in plans):
         notes.append(
-            "~ estimated: data that are not prepared yet have assumed lengths by task type, and an assumed number of "
-            "different tokens, whose embeddings train stages keep on disk"
+            "~ estimated: for data not prepared yet, lengths are assumed by task type, and also the number of distinct "
+            "tokens, whose embeddings training stages store"
         )
     share = hardware.share
     if measured:
@@ -240,7 +240,7 @@ def _notes(plans: Iterable[StagePlan], hardware: Hardware, measured: str) -> lis
         core = "" if hardware.device.is_gpu else " of one core"
         notes.append(
             f"hours are assumed: {share.usual:.0%} of the peak{core} ({share.high:.0%} and {share.low:.0%} in "
-            "brackets); --mfu takes a share that you measured (`python -m benchmarks.planner`)"
+            "brackets); measure yours with `python -m benchmarks.planner` and give it with --mfu"
         )
     return notes
 

@@ -31,18 +31,16 @@ if TYPE_CHECKING:
 
 
 def demo(
-    from_scratch: Annotated[
-        bool, typer.Option(help="Pretrain the encoders as well: an hour and a half on one CPU core.")
-    ] = False,
+    from_scratch: Annotated[bool, typer.Option(help="Pretrain the encoders too: 90 minutes on one CPU core.")] = False,
     store: opt.Store = Path("runs/demo"),
     workers: opt.Workers = None,
     as_json: opt.Json = False,
 ) -> None:
     """Run a complete small experiment on the built-in benchmark, offline.
 
-    Starts from pretrained encoders that come with xstilts, compares several
-    recipes with their controls on several targets, and ends with a table and
-    a report: runs/demo/reports/demo/index.html.
+    Starts from built-in pretrained encoders, compares recipes and controls on
+    several targets, and writes a table and a report:
+    runs/demo/reports/demo/index.html.
 
     Example:
       xstilts demo
@@ -64,8 +62,8 @@ def run(
 ) -> None:
     """Run an experiment: train, evaluate, print the table and write the report.
 
-    Stages that are finished are not computed again. Ctrl-C saves a
-    checkpoint, and the same command resumes from it. On several nodes:
+    Finished stages are not computed again. Ctrl-C saves a checkpoint, and
+    the same command resumes from it. On several nodes:
     torchrun ... --no-python xstilts run FILE (docs/training.md).
 
     Examples:
@@ -99,14 +97,14 @@ def run_experiment(
     machine: Machine,
     as_json: bool,
     command: str,
-    anew: bool = False,
+    rewrite: bool = False,
 ) -> tuple[Analysis, Study | None] | None:
     """Run what is missing, print the table, and write the report unless it would not change.
 
     Args:
         loaded: with the study that the experiment belongs to, whose claims the report judges.
         command: the command line that repeats this.
-        anew: write the report even if it would not change.
+        rewrite: write the report even if it would not change.
 
     Returns:
         estimates and verdicts of the report, if it was written.
@@ -124,13 +122,13 @@ def run_experiment(
     def kept() -> str:
         there = run.outcome.counts["done"] + run.outcome.counts["cached"]
         said = f"{there} of {len(grid.stages)} stages are finished and kept"
-        return f"{said}, and so is the last checkpoint of each stage that was training"
+        return f"{said}, and the last checkpoint of each running training stage is saved"
 
     with stoppable(kept):
         follow(run, grid.stages, style, work=run.work)
     folder, found = report_folder(experiment, place.root), None
     if any(place.has(cell.stage) for cell in grid.cells if cell.role == "target"):
-        text = None if anew else written_table(grid, place, command, folder, spec)
+        text = None if rewrite else written_table(grid, place, command, folder, spec)
         if text is None:
             from xstilts.session.results import write_report_of  # takes a second
 
@@ -142,7 +140,7 @@ def run_experiment(
 
                 text = plain_report(found[0], terminal_width())
             sys.stdout.write(f"\n{text}")
-            known = "" if found else " (unchanged: nothing is new)"
+            known = "" if found else " (unchanged)"
             lines(["", f"{run.outcome.line} on {machine.device}", f"report: {folder / 'index.html'}{known}"])
     sys.stderr.writelines(f"failed: {cause}\n" for cause in run.outcome.causes)
     if run.outcome.failures:
@@ -152,7 +150,7 @@ def run_experiment(
 
 @contextmanager
 def stoppable(kept: Callable[[], str]) -> Iterator[None]:
-    """A block in which Ctrl-C and SIGTERM print a line at once, then one with what is `kept`, and exit with 128 + n."""
+    """In this block, Ctrl-C and SIGTERM print a line at once, then one with what is `kept`, and exit with 128 + n."""
     try:
         with told_when_stopped():
             yield

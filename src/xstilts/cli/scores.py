@@ -55,8 +55,8 @@ def scores(
 
     With FILE, each score has the signature of its protocol. Without FILE, ranks
     the recipes of all experiments in the store by target: mean zero-shot score
-    with its interval over seeds. Only rows with the same letter were measured
-    in the same way (languages, number of examples, split, metric, script).
+    with its interval over seeds. Only rows with the same letter are comparable:
+    same languages, number of examples, split, metric and script.
 
     Examples:
       xstilts scores first.yaml --task xnli --language sw
@@ -93,28 +93,26 @@ def scores(
 def report(
     files: Annotated[
         list[Path],
-        Argument(help="Experiment file (YAML), or the name of one that comes with xstilts; several are compared."),
+        Argument(help="Experiment file (YAML), or the name of a built-in one; several are compared."),
     ],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
     texts: Annotated[
         bool,
-        Option("--texts", help="Show the texts of wrongly answered examples (only if the data's licences allow it)."),
+        Option("--texts", help="Show the texts of examples with wrong answers (only if the data's licences allow it)."),
     ] = False,
     diagnostics: Annotated[
-        bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
+        bool, Option("--diagnostics", help="Break scores down by length, label and entity type.")
     ] = False,
-    pdf: Annotated[
-        bool, Option("--pdf", help="Write the figures as PDF too (extra `pdf`: CairoSVG); they are SVG otherwise.")
-    ] = False,
+    pdf: Annotated[bool, Option("--pdf", help="Also write the figures as PDF (extra `pdf`: CairoSVG).")] = False,
 ) -> None:
     """Write the report from the results so far, or compare experiments.
 
     Writes an HTML page, Markdown, LaTeX, CSV, Parquet and figures as SVG.
     Several files are compared with the first: gains over each experiment's own
-    baseline, and differences where target, languages, split, metric and
-    examples are the same.
+    baseline, and differences between scores whose target, languages, split,
+    metric and examples match.
 
     Examples:
       xstilts report first.yaml --to report
@@ -146,9 +144,9 @@ def score(
     """Score predictions of any model with the official metric of a task.
 
     Gold is the official file of the data set, or a label file of XTREME.
-    Predictions are JSON lines with id and prediction, or in the form of an
-    XTREME submission. Ids are those of gold; if gold has none, they count its
-    rows. Files may be compressed (gzip, bzip2, xz, zstd, zip) or pipes; - is
+    Predictions are JSON lines with id and prediction, or a file of an XTREME
+    submission. Ids must match gold; if gold has no ids, they are row numbers.
+    Files may be compressed (gzip, bzip2, xz, zstd, zip) or pipes; - is
     standard input.
 
     Examples:
@@ -200,13 +198,13 @@ XTREME = BENCHMARKS["xtreme"]
 
 def submission(  # noqa: PLR0913, PLR0917
     file: opt.File,
-    recipe: Annotated[str, Option(help="Recipe as the tables name it, e.g. '\\[mnli]'.")],
-    to: Annotated[Path, Option(help="Folder to write; must be new or empty.")],
+    recipe: Annotated[str, Option(help="Recipe by its name in the tables, e.g. '\\[mnli]'.")],
+    to: Annotated[Path, Option(help="Output folder; must be new or empty.")],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
-    backbone: Annotated[str | None, Option(help="Required if there are several.")] = None,
-    seed: Annotated[int | None, Option(help="Required if there are several.")] = None,
-    partial: Annotated[bool, Option("--partial", help="Leave out missing files instead of failing.")] = False,
+    backbone: Annotated[str | None, Option(help="Backbone; required if there are several.")] = None,
+    seed: Annotated[int | None, Option(help="Seed; required if there are several.")] = None,
+    partial: Annotated[bool, Option("--partial", help="Skip missing files instead of failing.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Write the predictions of one recipe as a folder for XTREME's leaderboard.
@@ -242,7 +240,7 @@ def submission(  # noqa: PLR0913, PLR0917
 
 
 class _Part(NamedTuple):
-    """The files of one task, why others are missing, and a remark on those that are there."""
+    """The files of one task, why others are missing, and a remark."""
 
     sources: tuple[SubmissionFile, ...] = ()
     why: str = ""

@@ -25,16 +25,15 @@ def status(
     file: Annotated[Path | None, Argument(help="Experiment file. Default: everything in the store.")] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
-    again: Annotated[bool, Option("--watch", help="Go on until nothing is left to run.")] = False,
-    every: Annotated[float, Option(metavar="SECONDS", min=0.1, help="Time between two looks of --watch.")] = 5.0,
+    again: Annotated[bool, Option("--watch", help="Refresh until nothing is left to run.")] = False,
+    every: Annotated[float, Option(metavar="SECONDS", min=0.1, help="Refresh interval of --watch.")] = 5.0,
     as_json: opt.Json = False,
 ) -> None:
     """Show which stages are finished, missing or running, and how much disk they take.
 
-    For a running stage: how far it is, since when, and the process and
-    machine that compute it. Runs on other machines are seen as well, if they
-    share the store. With --watch, a live display of what runs: it ends when
-    nothing is left to run, when the run ends, or with Ctrl-C.
+    For a running stage, shows progress, start time, process and machine,
+    also on other machines that share the store. --watch keeps the display
+    up to date until nothing is left to run, the run ends, or Ctrl-C.
 
     Examples:
       xstilts status
@@ -74,15 +73,15 @@ def status(
 
 
 def why(
-    stage: Annotated[str, Argument(help="Key of a stage (first digits are enough), or its name as a run prints it.")],
+    stage: Annotated[str, Argument(help="Key of a stage or its first digits, or its name as printed by a run.")],
     store: opt.Store = Path("runs"),
     as_json: opt.Json = False,
 ) -> None:
-    """Explain a stage: what it reads, what reads it, and why it is not finished.
+    """Explain a stage: its inputs, which stages use it, and why it is not finished.
 
-    Names the finished stage of its kind that is most like it, and what
-    differs between the two: code version, configuration, or something that
-    they read. Knows all stages of the experiments that were run in the store.
+    Names the most similar finished stage of its kind and the differences:
+    code version, configuration or inputs. Knows all stages of the
+    experiments that were run in the store.
 
     Examples:
       xstilts why 3f2a9c
@@ -156,12 +155,13 @@ def clean(
     show(rows, as_json)
     used = place.remove(found) if remove else []
     sys.stderr.write(
-        f"{'Removed' if remove else 'Not needed'}: {len(found) - len(used)} folders, "
+        f"{'Removed' if remove else 'Unneeded'}: {len(found) - len(used)} folders, "
         f"{_megabytes(sum(size for path, size in found.items() if path not in used))} MB. "
-        f"Needed are the stages of {', '.join(experiments)}.{'' if remove else ' Remove the rest with --remove.'}\n"
+        f"Stages of these experiments are needed: {', '.join(experiments)}."
+        f"{'' if remove else ' --remove deletes the unneeded ones.'}\n"
     )
     if used:
-        problem = f"a run is using {len(used)} of these folders, which were kept: try again later ({used[0]} ...)"
+        problem = f"{len(used)} of these folders are in use by a run and were kept: try again later ({used[0]} ...)"
         raise StoreError(problem)
 
 

@@ -26,18 +26,18 @@ from xstilts.studies.files import packaged, studies, study_file
 from xstilts.studies.spec import StudySpec
 from xstilts.studies.verdicts import Verdict
 
-To = Annotated[Path | None, Option("--to", help="File for the page (Markdown).")]
+To = Annotated[Path | None, Option("--to", help="Markdown file to write the page to.")]
 
 
 @opt.on_machine
 def study(
     machine: Mapping[str, Any],
     name: Annotated[
-        str | None, Argument(help="Name of a study, or a study file of your own. Default: list them.")
+        str | None, Argument(help="Name of a built-in study, or your own study file. Default: list the studies.")
     ] = None,
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
-    plan: Annotated[bool, Option("--plan", help="Estimate what it will take, without running it.")] = False,
+    plan: Annotated[bool, Option("--plan", help="Estimate the cost instead of running the study.")] = False,
     to: To = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -45,8 +45,8 @@ def study(
 
     Writes a report with question, answer, results and a verdict on every
     claim to reports/NAME in the store: index.html, and study.md as Markdown.
-    Finished stages are reused. Without NAME, lists the studies that come with
-    xstilts. To write your own: docs/studies/README.md.
+    Finished stages are reused. Without NAME, lists the built-in studies. To
+    write your own: docs/studies/README.md.
 
     Examples:
       xstilts study
@@ -65,7 +65,7 @@ def study(
         with opt.machine_of(machine) as chosen:
             loaded = _loaded(name)[0]
             command = opt.command("study", name, data)
-            found = run_experiment(loaded, data, store, chosen, as_json, command, anew=True)
+            found = run_experiment(loaded, data, store, chosen, as_json, command, rewrite=True)
             if found is None or (judged := found[1]) is None:
                 return
             page, verdicts = to or report_folder(loaded.experiment, store) / "study.md", judged.verdicts
@@ -75,7 +75,7 @@ def study(
 
 
 def claims(
-    name: Annotated[str, Argument(help="Name of a study, or a study file of your own.")],
+    name: Annotated[str, Argument(help="Name of a built-in study, or your own study file.")],
     data: opt.Data = None,
     store: opt.Store = Path("runs"),
     to: To = None,
@@ -83,7 +83,7 @@ def claims(
 ) -> None:
     """Print the verdict on each claim of a study, from the results so far.
 
-    Computes nothing new. With --to, writes the study's page as well.
+    Computes nothing. With --to, also writes the study's page.
 
     Example:
       xstilts claims curriculum --store runs/curriculum

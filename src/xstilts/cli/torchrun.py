@@ -1,9 +1,9 @@
 """`torchrun ... --no-python xstilts run ...`: the processes that torchrun starts on one or many nodes, as one run.
 
-Any launcher works that sets torch's variables: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT. The leading
-process (rank 0) carries out the run and holds a store, at which the others wait for train stages (`stages.ranks`) and
-for the exit code with which all end. They wait without limit and without using the processor. They leave signs of life
-in the store, so that the leading process notices a lost one; if the leading process is lost, so is the store.
+Any launcher that sets torch's variables works: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT. The leading
+process (rank 0) carries out the run and hosts a torch store. The others wait there, without limit and without using
+the processor, for training stages (`stages.ranks`) and for the common exit code. They send heartbeats to the store, so
+that the leading process notices a lost one; if the leading process is lost, so is the store.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from xstilts.core.stopping import told_when_stopped
 MEETING_SECONDS = 600.0
 """How long processes wait for each other at the start."""
 LOST_SECONDS = 60.0
-"""A process without a sign of life for this long is lost."""
+"""A process without a heartbeat for this long is lost."""
 
 
 @contextmanager
 def together(devices: int) -> Iterator[tuple[int, str]]:
-    """Yields the number of processes that train a phase together, and the address at which they wait.
+    """Yields the number of processes per training stage, and the address at which they wait.
 
     Without torchrun: `devices` and no address. With torchrun, only the leading process enters the block; the others
     wait until it leaves it.
@@ -96,7 +96,7 @@ def _leading(size: int) -> Iterator[str]:
 
 
 def _watch(store: Any, size: int, over: Event) -> None:
-    """Send SIGTERM to this process if another one gives no sign of life."""
+    """Send SIGTERM to this process if another one sends no heartbeat."""
     signs, began = [""] * size, time.monotonic()
     while not over.wait(LOST_SECONDS):
         for rank in range(1, size):
@@ -110,7 +110,7 @@ def _watch(store: Any, size: int, over: Event) -> None:
 
 
 def _wait(rank: str, local_rank: str) -> int:
-    """Be a rank of every train stage of the run; returns the leading process's exit code."""
+    """Take part in every train stage of the run as a rank; returns the leading process's exit code."""
     from xstilts.stages.ranks import connected, wait_for_stages
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -144,5 +144,5 @@ def _meeting() -> Iterator[Any]:
     try:
         yield next(rendezvous("env://", timeout=timedelta(seconds=MEETING_SECONDS)))[0]
     except RuntimeError:
-        line = f"rank {os.environ['RANK']} and the others did not meet within {MEETING_SECONDS:.0f} seconds"
+        line = f"rank {os.environ['RANK']} could not reach the others within {MEETING_SECONDS:.0f} seconds"
         raise StageError(line) from None

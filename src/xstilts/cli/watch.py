@@ -1,4 +1,4 @@
-"""`xstilts status --watch`: the running stages of a store, looked at every few seconds."""
+"""`xstilts status --watch`: the running stages of a store, refreshed every few seconds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def watch(place: Store, stages: Collection[Stage], only: bool, every: float, as_
     Args:
         stages: a graph, whose finished and missing stages are counted.
         only: leave out running stages that are not in the graph.
-        every: seconds between two looks.
+        every: refresh interval in seconds.
     """
     ends = set(stages).difference(*(stage.inputs.values() for stage in stages))
     labels = {stage.key: stage.label for stage in stages}

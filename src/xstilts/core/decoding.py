@@ -1,8 +1,8 @@
 """From stored bytes to text: decompression, then UTF-8, or on request UTF-16 with a byte order mark.
 
-Compressed are gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes. Reading stops
-at a decompression bomb: more than `MOST` bytes, and more than `RATIO` times the stored ones. (Text shrinks to about a
-tenth; gzip cannot do better than a thousandth.) Other encodings than UTF-8 and UTF-16 are named and refused.
+Compressed formats: gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes. Reading
+stops at a decompression bomb: more than `MOST` bytes, and more than `RATIO` times the stored ones. (Text shrinks to
+about a tenth; gzip reaches at best a thousandth.) Encodings other than UTF-8 and UTF-16 are named and refused.
 """
 
 import bz2
@@ -136,7 +136,7 @@ class _Limited(io.RawIOBase):
         data = self._inner.read(len(buffer))
         self._total += len(data)
         if self._total > self._most:
-            problem = f"unpacks to more than {self._most >> 20} MiB, over {RATIO} times its packed size: not read"
+            problem = f"expands to more than {self._most >> 20} MiB, over {RATIO} times its compressed size: not read"
             raise DataError(problem, self._path)
         buffer[: len(data)] = data
         return len(data)
@@ -146,13 +146,13 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _OTHERS = {
     b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "packed twice: unpack it once",
+    b"\x1f\x8b": "compressed twice: decompress it once",
     b"ARROW1": "an Arrow file: write it as Parquet",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV in UTF-8",
     b"%PDF": "a PDF",
     b"7z\xbc\xaf": "a 7z archive: unpack it",
     b"Rar!": "a RAR archive: unpack it",
-    b"\x04\x22\x4d\x18": "packed with LZ4: unpack it, or use gzip, bzip2, xz or zstd",
+    b"\x04\x22\x4d\x18": "compressed with LZ4: decompress it, or use gzip, bzip2, xz or zstd",
     b"\x80\x04\x95": "a Python pickle: write it as JSON lines or CSV",
     b"\x80\x05\x95": "a Python pickle: write it as JSON lines or CSV",
 }

@@ -32,7 +32,7 @@ _STANDARD_INPUT = ("-", "/dev/stdin")
 
 
 class Kept:
-    """Values that are kept in a block of code, `with kept(): ...`, and forgotten after it."""
+    """A cache that lives as long as a block of code: `with kept(): ...`."""
 
     def __init__(self, name: str) -> None:
         self._values: ContextVar[dict[Any, Any]] = ContextVar(name)
@@ -155,7 +155,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with LF, as a whole or not at all."""
+    """Write UTF-8 with LF, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{token_hex(4)}.part")
     scratch.write_text(text, encoding="utf-8", newline="\n")
@@ -163,12 +163,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, as a whole or not at all."""
+    """Write indented JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_jsonl(path: Path, values: Iterable[Any]) -> None:
-    """Write one JSON value per line, as a whole or not at all."""
+    """Write one JSON value per line, atomically."""
     write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))
 
 
@@ -203,9 +203,9 @@ def link(source: str | Path, target: str | Path) -> None:
 
 
 def disk_fault(error: BaseException) -> str:
-    """A line for the user if the error means that a disk is full or cannot be written to; otherwise empty.
+    """A line for the user if a disk is full or read-only; otherwise empty.
 
-    It is recognised by its words, since not all libraries raise `OSError`.
+    The error's text decides, since not all libraries raise `OSError`.
     """
     text = " ".join(str(error).split())
     return next((f"{text}: {advice}" for words, advice in _DISK_FAULTS.items() if words in text), "")

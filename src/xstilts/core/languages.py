@@ -31,7 +31,7 @@ _PRIVATE = re.compile(r"(?:[a-z]{2,3}-)?x(?:-[a-z\d]{1,8})+")
 _NONE = frozenset(("und", "mul", "mis", "zxx"))
 """ISO 639's codes for no language, several languages or an unknown one."""
 _UNLISTED = frozenset("aa ab ae an av bi ce co cr cu cv gv ho hz ii ik iu kj kv lu mh na ng nr oj os pi vo za".split())
-"""Codes of ISO 639-1 that the table lacks. That list is closed: two other letters are no language."""
+"""Codes of ISO 639-1 that the table lacks. ISO 639-1 is closed: any other two letters are not a language."""
 _SCRIPT_OF_REGION = {
     **dict.fromkeys(("zh-tw", "zh-hk", "zh-mo"), "hant"),
     **dict.fromkeys(("pa-pk", "az-ir", "az-iq", "uz-af", "kk-cn", "ky-cn", "ku-iq", "ku-ir", "ms-cc"), "arab"),

@@ -12,32 +12,32 @@ TRACKERS = ("tensorboard", "mlflow", "wandb")
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run may use.
+    """The resources that a run may use.
 
     Attributes:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` replaces it.
-        workers: stages at a time, each in its own process; 0 runs them in this process. None: one per CPU core
+        workers: stages to run in parallel, each in its own process; 0 runs them in this process. None: one per CPU core
             as memory allows, or two per GPU, one of which uses it; on a cluster, as many as there are tasks or room.
         threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided by the workers, or by
-            the train stages of the run if these are fewer; on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`,
-            else 1.
-        micro_batch_tokens: tokens computed at a time.
-        devices: devices that train one phase together.
-        ranks: `HOST:PORT` of the store at which the processes that train together wait; empty: they are started here.
+            the training stages of the run if these are fewer; on a cluster `SLURM_CPUS_PER_TASK`, else
+            `OMP_NUM_THREADS`, else 1.
+        micro_batch_tokens: tokens per micro-batch.
+        devices: devices per training stage.
+        ranks: `HOST:PORT` of the torch store at which torchrun's processes wait; empty: processes are started here.
         shard: each device holds a part of every layer (FSDP2) instead of the whole model (DDP).
-        offload: sharded weights and moments are kept in the host's memory while they are not in use.
-        recompute: activations inside layers are computed twice instead of kept.
+        offload: sharded weights and moments are kept in CPU memory while they are not in use.
+        recompute: activations inside layers are recomputed in the backward pass instead of kept.
         checkpoint_seconds: time between two checkpoints of a train stage. None: two minutes, or longer, so that saving
             takes at most 2 % of the time.
         log_every: optimizer steps between two logged records.
         executor: where workers run: local, slurm or ray.
-        slurm_options: further words for `srun`.
+        slurm_options: extra options for `srun`.
         address: of a Ray cluster; empty: `RAY_ADDRESS`, else a cluster of this machine alone.
         remote: URL of a folder that shares finished stages with other machines.
         track: experiment tracker that receives the steps of train stages; empty: none.
 
     Raises:
-        ConfigError: options that do not go together, or an unknown executor or tracker.
+        ConfigError: conflicting options, or an unknown executor or tracker.
     """
 
     device: str = "cpu"

@@ -1,4 +1,4 @@
-"""Stopping in order: SIGINT and SIGTERM become a request, which a block of code answers when it is ready."""
+"""Orderly shutdown: SIGINT and SIGTERM become a request, which a block of code answers when it is ready."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 20.0
-"""Time for a process to save its work after it was asked to stop; then it is killed."""
+"""Time for a process to save its work after a stop request; then it is killed."""
 
 
 def _say_saving(number: int) -> None:

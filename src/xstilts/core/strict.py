@@ -14,7 +14,7 @@ from xstilts.core.errors import UnknownName
 from xstilts.core.languages import any_language
 
 KeyPath = tuple[str | int, ...]
-"""The keys and numbers of items that lead to a value."""
+"""The path to a value: keys and item numbers."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     short: ClassVar[Mapping[type, str]] = {}
-    """Short forms: a value of this type alone stands for the field."""
+    """Short forms: type of a bare value -> the field that it sets."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class Strict(BaseModel):
 
     @classmethod
     def _forms(cls, names: Sequence[str], value: Any) -> str:
-        """What may stand for this model in a file."""
+        """The forms of this model in a file."""
         several = cls.short.get(list)
         if isinstance(value, str) and several:
             return f"a list of {several}, as in [{value}]"
@@ -146,7 +146,7 @@ def place_of(error: ValidationError, lines: Lines | None = None) -> tuple[str, i
 
 
 def _advice(first: Mapping[str, Any]) -> str:
-    """What to write instead; empty where pydantic's words are clear."""
+    """Advice on what to write; empty where pydantic's message is clear."""
     value, context = first["input"], first.get("ctx", {})
     match first["type"]:
         case "tuple_type" | "list_type":
@@ -200,4 +200,4 @@ Code = Annotated[Word, AfterValidator(lambda form: any_language(form).code)]
 CodeOrAll = Annotated[Word, AfterValidator(lambda form: form if form == "all" else any_language(form).code)]
 Codes = Annotated[tuple[Code, ...], BeforeValidator(_not_all), AfterValidator(_once)]
 CodesOrAll = Annotated[tuple[CodeOrAll, ...], AfterValidator(_once)]
-"""Each language once, whatever its spellings."""
+"""Each language once, in any spelling."""

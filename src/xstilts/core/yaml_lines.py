@@ -14,7 +14,7 @@ from xstilts.core.strict import KeyPath, Lines
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 BYTES, NODES, LEVELS = 1_000_000, 50_000, 50
-"""Limits of an experiment file; those that come with xstilts have some thousand bytes and ten levels."""
+"""Limits of an experiment file; built-in ones have a few thousand bytes and ten levels."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, marks that change the direction of text, halves of surrogate pairs."""
 

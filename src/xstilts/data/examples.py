@@ -137,7 +137,7 @@ def texts_of(example: Example) -> list[str]:
 
 
 def properties(example: Example) -> dict[str, int | str]:
-    """What scores are broken down by: the gold label, and lengths.
+    """The properties by which scores are broken down: the gold label, and lengths.
 
     Lengths are in characters, since some languages have no spaces; those of tagged sentences are in words.
     """

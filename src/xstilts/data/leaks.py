@@ -2,7 +2,7 @@
 
 A test text leaks when thirteen of its words in a row occur in a training text (as the filter of Brown et al. 2020,
 appendix C). A shorter text leaks when it is a whole training text. Texts of fewer than five words often occur by
-chance. An example that has no longer text is compared as a whole: it is counted apart if a training example has the
+chance. An example with only such texts is compared as a whole: it is counted separately if a training example has the
 same texts. Case, punctuation and Unicode's normal forms do not matter. Texts in scripts without blanks between words
 (Chinese, Thai ...) are compared by characters: thirty instead of thirteen words, twelve instead of five.
 """
@@ -28,9 +28,9 @@ class Leaks:
     """Test examples whose text occurs in training data.
 
     Attributes:
-        examples: number of those with a text that is long enough.
-        ids: those of them that leak.
-        repeated: those with shorter texts only that are training examples.
+        examples: number of test examples with a text that is long enough.
+        ids: the ones that leak.
+        repeated: test examples with shorter texts only that are also training examples.
     """
 
     examples: int

@@ -1,11 +1,11 @@
-"""Where a data set's files are below the data folder.
+"""Finds a data set's files below the data folder.
 
 A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
 `sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; a field that occurs twice has
 one value. `{language}` also finds other spellings of a code (`pt_BR`, `deu`) where no file has the code itself. `*`
-matches within one name. A packed file (`.gz`, `.bz2`, `.xz`, `.zst` or `.zip` behind its name) is found too, but the
-plain one is preferred; a pattern that ends so finds only files packed so. `a + b` means the files of both patterns,
-each of which must match.
+matches within one name. A compressed file (with `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` appended to its name) is found
+too, but the plain one is preferred; a pattern with such a suffix finds only files with it. `a + b` means the files of
+both patterns; each of them must match.
 
 With several folders, each pattern is looked for in all of them in order, and the first that has any of its files gives
 them all. A pattern that begins with `/` is an absolute path. A pattern that leaves its folder (`../mine/dev.tsv`) is
@@ -27,10 +27,10 @@ from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
 from xstilts.data.readers.labels import looks
 
 Root = Path | Sequence[Path]
-"""A data folder, or several that are searched in turn."""
+"""A data folder, or several that are searched in order."""
 _LIKE_CODE = re.compile("[A-Za-z]{2}(?![A-Za-z0-9])")
 STARS = 4
-"""Most in a pattern: each more multiplies the ways in which a long name may match."""
+"""At most so many `*` in a pattern: each one multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
 listed_once = Kept("listed_once")
 """A block in which the files of a pattern are listed once; files that appear or disappear meanwhile are not noticed."""
@@ -87,7 +87,7 @@ def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Pa
 
 
 def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str]) -> list[str]:
-    """Those of `allowed` for which `locate` would find files, in that order; nothing is opened.
+    """The languages of `allowed` for which `locate` would find files, in that order; nothing is opened.
 
     A pattern without a field has one file for all languages, so it makes all of them available.
     """
@@ -105,7 +105,7 @@ def _codes(root: Root, pattern: str, allowed: Iterable[str]) -> set[str]:
 
 
 def _forms(root: Root, pattern: str) -> set[str]:
-    """What files of a pattern have in the place of its field."""
+    """The values of a pattern's field in the names of its files."""
     return {form for folder in _searched(root, pattern) for form in _by_form(folder, pattern)}
 
 
@@ -142,7 +142,7 @@ def files_of(root: Root, pattern: str, code: str) -> list[Path]:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """Files of a pattern without fields; of one that exists plain and packed, the plain one."""
+    """Files of a pattern without fields; a plain file is preferred to a compressed one."""
     if "*" not in pattern:
         path = find(root / pattern)
         return [path] if path else []
@@ -158,7 +158,7 @@ def _matches(root: Path, pattern: str) -> list[Path]:
 
 
 def _packed(name: str) -> str:
-    """The suffix of a packing that a name ends in, with its dot; may be empty."""
+    """The compression suffix of a name, with its dot; may be empty."""
     return next((f".{suffix}" for suffix in SUFFIXES if name.endswith(f".{suffix}")), "")
 
 
@@ -252,7 +252,7 @@ def _missing(root: Path, patterns: Sequence[str], code: str) -> str:
     forms = {field: [*any_language(code).forms(field), f"{{{field}}}"][0] for field in fields.values() if field}
     looked = [_FIELD.sub(forms.get(field, ""), part) for part, field in fields.items()]
     shown = ", ".join(looked[:3]) + (f" and {len(looked) - 3} more" if len(looked) > 3 else "")
-    problem = f"no file {shown} (packed or not)"
+    problem = f"no file {shown} (compressed or not)"
     if there := languages_there(root, patterns, list(LANGUAGES)):
         return f"{problem}; there are files for {', '.join(there[:12])}{' ...' if len(there) > 12 else ''}"
     # Else the deepest folder that exists on the way to any of them, and what it holds.

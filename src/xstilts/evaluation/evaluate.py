@@ -32,7 +32,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is measured: one task in one language.
+    """One task in one language to evaluate.
 
     Attributes:
         notes: choices behind the predictions, `name=value`, for the signature.

@@ -98,26 +98,26 @@ def plain_lines(path: Path, may_be_empty: bool = False) -> list[Entry]:
     document = value_or_none(text) if text.lstrip().startswith(("{", "[")) else None
     if isinstance(document, (dict, list)) and not re.fullmatch(r"\[ *[0-9]+ *\]\s*", text):
         kind = "object" if isinstance(document, dict) else "list"
-        raise DataError(f"is one JSON {kind}: give one prediction a line, or {_FORM} a line", path)
+        raise DataError(f"is one JSON {kind}: give one prediction or one {_FORM} per line", path)
     return items
 
 
 def labels(path: Path) -> list[Entry]:
-    """One label a line."""
+    """One label per line."""
     items = json_rows(path) if is_json_lines(path) else plain_lines(path)
     found = []
     for item in items:
         label = scalar(item.value, "the label", path, item.line)
         if "\t" in label:
             count = label.count("\t") + 1
-            problem = f"expected one label, found {count} columns: give labels alone, or rows {_FORM} as JSON lines"
+            problem = f"expected one label, found {count} columns: give only labels, or rows {_FORM} as JSON lines"
             raise DataError(problem, path, item.line)
         found.append(item._replace(value=label))
     return found
 
 
 def indices(path: Path) -> list[Entry]:
-    """Tatoeba: a candidate's number a line, also written `[12]` as the official retrieval script does."""
+    """Tatoeba: one candidate number per line, also written `[12]` as the official retrieval script does."""
     found = []
     for item in labels(path):
         if (match := re.fullmatch(r"([0-9]{1,9})|\[ *([0-9]{1,9}) *\]", item.value)) is None:
@@ -127,7 +127,7 @@ def indices(path: Path) -> list[Entry]:
 
 
 def sentences(path: Path) -> list[Entry]:
-    """Lists of tags, each tag an `Entry`: a tag, or a word and a tag, a line, with blank lines between sentences."""
+    """Lists of tags (`Entry`): a tag, or a word and a tag, per line, with blank lines between sentences."""
     if is_json_lines(path):
         said = []
         for row in json_rows(path):
@@ -177,7 +177,7 @@ def _by_id(path: Path, form: str) -> Iterator[Entry]:
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
-    """BUCC: `id<TAB>id` a line, source first; in JSON lines an id or a list of ids. May be empty."""
+    """BUCC: `id<TAB>id` per line, source first; in JSON lines an id or a list of ids. May be empty."""
     found: list[tuple[str, str]] = []
     if is_json_lines(path):
         for line, ids, name in json_rows(path):
@@ -189,7 +189,7 @@ def pairs(path: Path) -> list[tuple[str, str]]:
         if len(cells) != 2:
             raise DataError(f"expected two sentence ids with a tab between, found {len(cells)} columns", path, line)
         if not re.fullmatch("[!-~]+", cells[1].strip() or "-"):
-            problem = f"expected two sentence ids, found {shown(cells[1])}: text and no id; gold is in the .gold file"
+            problem = f"expected two sentence ids, found text ({shown(cells[1])}): gold is in the .gold file"
             raise DataError(problem, path, line)
         source, target = (scalar(cell, "a sentence's id", path, line) for cell in cells)
         found.append((source, target))

@@ -121,7 +121,7 @@ def match_labels(files: ScoredFiles) -> Matched:
 
 
 def match_choices(files: ScoredFiles) -> Matched:
-    """Numbers of choices, counted from 0, in `.lst` files from 1; letters stand for numbers too."""
+    """Numbers of choices, counted from 0, in `.lst` files from 1; letters are read as numbers."""
     if _is_own(files):
         return _own_choices(files)
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
@@ -196,7 +196,7 @@ def _read(files: ScoredFiles) -> list[Entry]:
 
 
 def match_tags(files: ScoredFiles) -> Matched:
-    """A tag a word, sentence by sentence."""
+    """One tag per word, sentence by sentence."""
     golds = _tags(files, files.gold, plain=not _is_own(files))
     predictions = _tags(files, files.predictions, plain=True)
     if len(golds) == len(predictions):
@@ -259,7 +259,7 @@ def match_numbers(files: ScoredFiles) -> Matched:
         answers = {str(row.id): forms.scalar(row.value, "an id", files.predictions, row.line) for row in rows}
         ids = {one.id: one.id for one in examples}
         if odd := next((row for row in rows if answers[str(row.id)] not in ids), None):
-            raise DataError(f"{shown(odd.value)} is no id of {files.gold}", files.predictions, odd.line)
+            raise DataError(f"{shown(odd.value)} is not an id in {files.gold}", files.predictions, odd.line)
         return by_id(files, ids, answers, None)
     if files.task.read is not tatoeba:
         needed = 'give JSON lines, {"id": line, "prediction": line}'

@@ -1,7 +1,7 @@
 """Checks that files of gold and predictions belong together; every error has the file, and the line if there is one.
 
-Each refuses what would otherwise be a wrong number without a word: rows in another order, numbers counted from
-elsewhere, ids or words of other files.
+Each refuses input that would silently give a wrong score: rows in another order, numbers counted from elsewhere, ids
+or words of other files.
 """
 
 import difflib
@@ -56,7 +56,7 @@ def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
         if label is None:
             raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
         if labels and label not in labels and (task.read is not udpos or label != "_"):
-            problem = f"{shown(label)} is no label of {task.name} ({', '.join(labels)}); is this gold?"
+            problem = f"{shown(label)} is not a label of {task.name} ({', '.join(labels)}); is this gold?"
             raise DataError(problem, files.gold, line)
     if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
         same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
@@ -74,7 +74,7 @@ def check_labels(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequen
     known = {item.value for item in golds} | set(labels)
     first = predictions[0]
     if first.value not in known and _HEADER.fullmatch(first.value):
-        problem = f"{shown(first.value)} is a header, and no label of {files.task.name}: delete this line"
+        problem = f"{shown(first.value)} is a header, not a label of {files.task.name}: delete this line"
         raise DataError(problem, files.predictions, first.line)
     found = set(values_of(predictions))
     if not known.intersection(found) or (files.task.type == "tagging" and found - {"O"} and not found & known - {"O"}):
@@ -247,6 +247,6 @@ def language_note(files: ScoredFiles, what: str, words: Iterable[str]) -> str:
 
 
 def name_notes(files: ScoredFiles) -> str:
-    """Such notes on the names of both files; the first word of many is no language (`my-test.tsv`, but `de.json`)."""
+    """Notes on the names of both files; the first of several words is not a language (`my-test.tsv`; but `de.json`)."""
     split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (files.gold, files.predictions))
     return "".join(dict.fromkeys(language_note(files, name, words[len(words) > 2 :]) for name, words in split))

@@ -1,6 +1,6 @@
 """The folder that XTREME's leaderboard and `evaluate.py` read: `{task}/test-{language}.tsv`, `.json` for answers.
 
-One label or tag a line with an empty line between sentences; `id<TAB>id` for BUCC. Tatoeba has one number a line: the
+One label or tag per line, an empty line between sentences; `id<TAB>id` for BUCC. Tatoeba has one number per line: the
 queries are the English sentences in sorted order, the answer is the line of the other language's file, counted from 0.
 Source: README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme.
 """
@@ -42,7 +42,7 @@ _FORMS: Mapping[str, Form] = {
 
 
 class SubmissionFile(NamedTuple):
-    """What one file of the folder is made of.
+    """The content of one file of the folder.
 
     Attributes:
         records: gold records of a prepare stage.
@@ -58,12 +58,12 @@ class SubmissionFile(NamedTuple):
 
     @property
     def form(self) -> Form:
-        """Of its type of task."""
+        """The form of its task type."""
         return _FORMS[TASKS.get(self.task).type]
 
     @property
     def place(self) -> str:
-        """Where it lies in the folder."""
+        """Its path in the folder."""
         return f"{self.task}/test-{self.language}.{self.form.ending}"
 
 
@@ -85,7 +85,7 @@ def write_submission(files: Sequence[SubmissionFile], folder: Path) -> list[Path
 
 
 def values_of(file: SubmissionFile) -> Any:
-    """What a file says, in the order of the records. Raises `DataError` where a record has no prediction."""
+    """The values of a file, in the order of the records. Raises `DataError` where a record has no prediction."""
     answers = {str(row.id): row.value for row in forms.json_rows(file.predictions)}
     queries = [row["id"] for _, row in read_jsonl(file.records) if "gold" in row]
     if missing := [name for name in queries if name not in answers]:

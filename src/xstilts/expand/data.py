@@ -55,7 +55,7 @@ class DataFiles:
             reads = f"experiment '{experiment.name}' reads official files of {', '.join(registered[:4])}"
             raise ConfigError(f"{reads}: give --data DIR or XSTILTS_DATA{world}")
         if odd := [name for name in registered if experiment.worlds and not name.startswith("micro_")]:
-            problem = f"task '{odd[0]}' is no task of a microworld, whose data `worlds:` reads"
+            problem = f"`worlds:` reads microworlds, and task '{odd[0]}' is not a microworld task"
             raise ConfigError(f"{problem}: leave `worlds:` out, or name tasks of `xstilts list tasks` with micro_")
         if absent := [folder for folder in self.roots if not folder.is_dir()]:
             raise DataError("no such data folder", absent[0])
@@ -133,7 +133,7 @@ class DataFiles:
         return DataSource(self.own_roots) if own else replicate.data
 
     def _holdout(self, task: Task) -> int:
-        """Training examples set apart as validation, whatever the objective: none is trained on."""
+        """Training examples held out for validation, for every objective: none is trained on."""
         own = self.experiment.tasks.get(task.name)
         wanted = own.holdout if own and own.holdout else self.experiment.holdout
         scored = self.experiment.task(task.name).metric

@@ -1,4 +1,4 @@
-"""Which objectives fit which data and models, and which one is usual."""
+"""The objectives that fit data and models, and the default one."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Phases:
     def _judges(
         self, phase: PhaseSpec, runs: Sequence[TrainConfig], model: StartModel, target: TargetSpec | None
     ) -> tuple[Judge, ...]:
-        """What the weights, and the run of a sweep, are chosen by; empty where nothing is chosen."""
+        """The judges that select weights, and the run of a sweep; empty where nothing is selected."""
         if runs[0].select == "oracle":
             return (self._oracle(phase, runs[0].subset, model, target),)
         if runs[0].select != "validation" and len(runs) == 1:

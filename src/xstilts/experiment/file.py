@@ -27,7 +27,7 @@ TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
 class Experiment(Strict):
-    """What an experiment file holds."""
+    """The content of an experiment file."""
 
     _made: dict[str, Task] = PrivateAttr(default_factory=dict)
     """Own tasks, and registered tasks whose labels `labelled` has found."""

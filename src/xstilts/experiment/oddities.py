@@ -1,4 +1,4 @@
-"""What is allowed in an experiment and is seldom meant."""
+"""Settings of an experiment that are allowed but rarely intended."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def oddities(experiment: Experiment) -> Iterator[str]:
             yield f"{said} {', '.join(again)}: the same data twice, more epochs rather than transfer"
     for place, options in _options(experiment):
         if options.get("steps") is not None and options.get("epochs") is not None:
-            yield f"{place}: `steps` and `epochs` are both given: `steps` counts"
+            yield f"{place}: `steps` and `epochs` are both given: `epochs` is ignored"
     if len(set(experiment.worlds)) < len(experiment.worlds):
         yield "`worlds` names a world twice: seeds that share a world have the same data"
     for backbone in experiment.backbones:
         if backbone.source and backbone.revision and Path(backbone.source).is_dir():
-            yield f"backbone '{backbone.name}': `revision` is of models on the hub, and is ignored for a folder"
+            yield f"backbone '{backbone.name}': `revision` applies to models on the hub; it is ignored for a folder"
     for target in experiment.targets:
         if target.seeds and target.seeds > len(experiment.seeds):
             there = len(experiment.seeds)

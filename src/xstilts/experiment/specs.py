@@ -66,10 +66,8 @@ class BackboneSpec(Strict):
     tokenizer: TokenizerSpec | None = Field(default=None, description="vocabulary of a random start")
     pretrain: tuple[PhaseSpec, ...] = Field(default=(), description="phases of pretraining here")
     train: Options = Field(default_factory=dict, description="training options, over those by task")
-    seed: int | None = Field(default=0, description="of a random start; null: as in `seeds:`")
-    route: Literal["packed", "padded"] | None = Field(
-        default=None, description="layout of batches; default: packed if the architecture supports it"
-    )
+    seed: int | None = Field(default=0, description="seed of a random start; null: as in `seeds:`")
+    route: Literal["packed", "padded"] | None = Field(default=None, description="batches; default: packed if possible")
     attention: Attention = Field(
         default="auto",
         description="attention of decoders; auto: bidirectional for tags, spans and masked LM, else causal",
@@ -81,12 +79,9 @@ class BackboneSpec(Strict):
     retrieval: RetrievalSpec = Field(default=RetrievalSpec(), description="how sentence vectors are read")
     note: str = Field(default="", description="note in tables")
     controls: dict[ControlKind, str] = Field(
-        default_factory=dict,
-        description="`random: auto`; `english: auto` (pretrained here on English alone), or a source",
+        default_factory=dict, description="`random: auto`; `english: auto` (pretrained here on English), or a source"
     )
-    english_share: float = Field(
-        default=1.0, gt=0, le=1, description="steps of `english: auto` as a share of those of multilingual pretraining"
-    )
+    english_share: float = Field(default=1.0, gt=0, le=1, description="steps of `english: auto` / multilingual steps")
 
     @model_validator(mode="after")
     def _one_start(self) -> BackboneSpec:
@@ -113,12 +108,8 @@ class TargetSpec(Strict):
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
     train: Options = Field(default_factory=dict, description="training options for this target only")
     train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
-    train_languages: Codes | None = Field(
-        default=None, min_length=1, description="of its training data; default: the source language"
-    )
-    split: Literal["validation", "test"] | None = Field(
-        default=None, description="split that is measured; default: the official one"
-    )
+    train_languages: Codes | None = Field(default=None, min_length=1, description="training languages; default: source")
+    split: Literal["validation", "test"] | None = Field(default=None, description="measured split; default: official")
     seeds: int | None = Field(default=None, gt=0, description="number of seeds, the first ones, for costly targets")
     limit: int = Field(default=0, ge=0, description="fixed sample of each language to measure; 0: all")
 
@@ -149,7 +140,7 @@ Patterns = Annotated[
 
 
 class OwnTask(Strict):
-    """A task of the user's own."""
+    """A user's own task."""
 
     like: str | None = Field(default=None, description="registered task that gives format, type and metric")
     type: Literal[tuple(one.name for one in TYPES if one.make)] | None = Field(  # type: ignore[valid-type]
@@ -161,11 +152,9 @@ class OwnTask(Strict):
     columns: dict[str, Annotated[Any, AfterValidator(_column)]] = Field(
         default_factory=dict, description="with `type`: our field -> the column in the files"
     )
-    quoted: bool | None = Field(
-        default=None, description="quotes in a table are part of its format; default: by content"
-    )
+    quoted: bool | None = Field(default=None, description="whether table quotes delimit fields; default: by content")
     separator: Literal["comma", "semicolon", "tab", "bar"] | None = Field(
-        default=None, description="of columns in a table; default: by suffix and content"
+        default=None, description="column separator of a table; default: by suffix and content"
     )
     labels: tuple[Label, ...] | None = Field(
         default=None,
@@ -177,12 +166,10 @@ class OwnTask(Strict):
     )
     metric: str | None = Field(default=None, description="with `type`: metric; default: the usual one of the type")
     languages: Codes | None = Field(
-        default=None,
-        min_length=1,
-        description="languages; default: all that have files; English if files are not by language",
+        default=None, min_length=1, description="default: all that have files, or English if files are not by language"
     )
     holdout: int = Field(default=0, ge=0, description="training examples to hold out for validation")
-    max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
+    max_length: int | None = Field(default=None, ge=16, description="longest input in tokens; default: by type")
 
     @model_validator(mode="after")
     def _fits(self) -> OwnTask:

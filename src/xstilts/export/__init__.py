@@ -1,1 +1,1 @@
-"""Finished models as folders of other libraries, and their predictions for the files of users."""
+"""Finished models as folders for other libraries, and their predictions on users' files."""

@@ -1,6 +1,6 @@
-"""Writing a model as transformers, PEFT or sentence-transformers reads it.
+"""Writing a model in the format of transformers, PEFT or sentence-transformers.
 
-Each writer reads the folder back, and returns how far its values are from those of the model in the store.
+Each writer reloads the folder, and returns the largest difference of its outputs from those of the model in the store.
 
 A PEFT folder holds one adapter, the sum of those of all phases, and the head. It has no weights of the model below, and
 no `config.json`, which would hide the adapter from transformers: the labels are an argument when it is loaded.

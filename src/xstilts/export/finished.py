@@ -80,7 +80,7 @@ class Finished:
 
     @cached_property
     def parts(self) -> dict[str, tuple[Mapping[str, Any], Record | None]]:
-        """What the model's last phase trained on: task -> its component, and its prepared data (None if deleted)."""
+        """The data of the model's last phase: task -> its component, and its prepared data (None if deleted)."""
         components = self.model.config.get("components", ())
         return {one["task"]: (one, self.stages.get(self.model.inputs[f"data{i}"])) for i, one in enumerate(components)}
 

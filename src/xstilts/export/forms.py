@@ -272,7 +272,7 @@ def reads_types(model: Any) -> bool:
 def refuse_different(ours: Sequence[Tensor], theirs: Sequence[Tensor], what: str, reason: str) -> float:
     """The largest difference. Raises `BackboneError` if it is above the tolerance, or NaN."""
     if not (found := difference(ours, theirs)) <= TOLERANCE:
-        raise BackboneError(f"{what} gives other values than the model in the store (by {found:.2g}): {reason}")
+        raise BackboneError(f"outputs of {what} differ from the model in the store (by {found:.2g}): {reason}")
     return found
 
 

@@ -1,7 +1,7 @@
-"""`xstilts export`: a finished model as a folder that transformers, PEFT or sentence-transformers loads, with its card.
+"""`xstilts export`: a finished model as a folder for transformers, PEFT or sentence-transformers, with a model card.
 
-The folder is written beside its place, read back and compared with the model in the store, and only then moved there.
-The card says what the store knows about the model, with metadata for the hub.
+The folder is written under a scratch name, reloaded and compared with the model in the store, and only then renamed.
+The card has what the store knows about the model, with metadata for the hub.
 """
 
 import re
@@ -42,7 +42,7 @@ PIPELINES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The written folder.
 
     Attributes:
         auto: the class that loads it; library: the class of the loaded model, without PEFT.
@@ -66,7 +66,7 @@ class Exported:
 
 
 class Words(NamedTuple):
-    """What an experiment file says about its models."""
+    """Texts of an experiment file for the card."""
 
     title: str = ""
     question: str = ""
@@ -195,7 +195,7 @@ def export(
 
     Args:
         task: the head; by default the only one, or the one that the named stage measured.
-        kind: by default what suits the head.
+        kind: by default that of the head.
         layer: of sentence vectors; by default the layer at which they were trained or measured.
 
     Raises `XstiltsError`, and leaves nothing, if there is no such head or class, or the folder gives other values.
@@ -250,7 +250,7 @@ def _base_under(found: Finished, folder: Path) -> Base:
     if not (directory / "adapters").is_dir():
         raise XstiltsError(f"stage {found.model.key} holds whole weights and no adapter: leave out --as peft")
     if held_weights(directory).quantize:
-        raise XstiltsError("--as peft writes no adapter of weights in 4 bits: leave it out to merge the two")
+        raise XstiltsError("--as peft cannot write an adapter of 4-bit weights: leave it out to merge the two")
     folders = chain(directory)
     source, revision = source_of(folders[0])
     below = folders[-2:][0]

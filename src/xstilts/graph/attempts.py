@@ -1,7 +1,7 @@
 """Attempts at a stage. Each has its own directory, so an attempt that still writes cannot spoil another.
 
-A lock may be lost while its holder lives (without a connection to the file server), and some mounts have no locks. So
-two processes may compute one stage: neither writes where the other does, and one rename decides which result is kept.
+A process may lose its lock while it still runs (when the file server is unreachable), and some mounts have no locks.
+So two processes may compute one stage: they write to different directories, and one rename decides which result stays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xstilts.graph.record import UNCHECKED
 from xstilts.graph.stage import Stage
 
 PARTIAL, NEW, GONE = ".partial", ".new", ".gone"
-"""Suffixes of `.<key>.<attempt>`: being computed, or left by a kill; being prepared or fetched; being removed."""
+"""Suffixes of `.<key>.<attempt>`: in progress or killed; being prepared or fetched; being removed."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Attempt:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process has removed its directory; a stage that goes on writing may have made a new one."""
+        """Whether another process has removed its directory; a stage that still writes may have made a new one."""
         try:
             return not os.path.samestat(os.fstat(self.handle), self.path.stat())
         except OSError:
             return True
 
     def end(self) -> None:
-        """Give it up. What is left of it gets a name that says it belongs to no process."""
+        """Give it up. Its directory gets a name that marks it as ended."""
         if not self.is_lost:
             with suppress(OSError):  # there is such a directory
                 self.path.rename(ended(self.path.parent, self.path.name.split(".")[1]))
@@ -158,14 +158,14 @@ def publish(directory: Path, final: Path, older: Iterable[Path]) -> bool:
             raise
         if (final / "DONE").is_file():
             return False
-        set_aside(final)  # somebody removed its DONE by hand
+        set_aside(final)  # its DONE was removed by hand
         directory.rename(final)
     flush(final.parent)
     return True
 
 
 def set_aside(final: Path) -> None:
-    """Rename what is in the place of a finished stage; replaces what was set aside before."""
+    """Rename the folder at the place of a finished stage; replaces one that was set aside before."""
     aside = final.with_name(f".{final.name}.damaged")
     remove(aside)
     final.rename(aside)

@@ -52,7 +52,7 @@ class Cached:
     stage: Stage
 
     def __str__(self) -> str:
-        return f"{self.stage}: already there"
+        return f"{self.stage}: reused"
 
 
 @dataclass(frozen=True)

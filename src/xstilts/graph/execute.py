@@ -1,4 +1,4 @@
-"""The executor: which stage is next, which worker gets it, and what becomes of it."""
+"""The executor: which stage is next, which worker gets it, and how it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 
 BUSY_SECONDS = 0.5
-"""Time between two looks at a stage that another run is computing."""
+"""Polling interval for a stage that another run is computing."""
 LOST_TRIES = 3
 """How many times in a row a stage is tried again if its worker is lost before it reports anything."""
 LOST_SECONDS = 2.0
@@ -121,7 +121,7 @@ def execute(
 
     def set_aside(stage: Stage, files: bool) -> bool:
         if fault := store.fault(stage, files):
-            damaged[stage] = f"{fault}: moved away; it is computed again if needed"
+            damaged[stage] = f"{fault}: set aside; it is computed again if needed"
             store.set_aside(stage)
         return bool(fault)
 
@@ -179,7 +179,7 @@ def _carry_out(
                     later.append((time.monotonic() + BUSY_SECONDS, stage))
                     if holders.get(stage) != holder:
                         holders[stage] = holder
-                        yield Progress(stage, message=f"waiting: held by {holder}")
+                        yield Progress(stage, message=f"waiting: computed by {holder}")
                 case {"lost": how} if lost[stage] < LOST_TRIES:
                     later.append((time.monotonic() + LOST_SECONDS * 2 ** lost[stage], stage))
                     lost[stage] += 1

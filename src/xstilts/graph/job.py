@@ -35,7 +35,7 @@ class Job:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What can change a number."""
+        """The settings that can change a number."""
         return self.stage.config
 
     @cached_property

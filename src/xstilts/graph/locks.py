@@ -21,7 +21,7 @@ from xstilts.core.errors import StoreError
 RUNNING = ".running.lock"
 """Lock file in the root of a store, shared by the runs that use it (see `running`)."""
 TRIES = 1000
-"""How many times in a row a lock file may vanish."""
+"""How many times in a row a lock file may disappear."""
 
 
 def try_lock(path: Path) -> int | None:

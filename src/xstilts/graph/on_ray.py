@@ -83,7 +83,7 @@ class Ray:
             _reach(self._address)
         alone = {} if self._address else {"include_dashboard": False, "object_store_memory": OBJECT_BYTES}
         try:
-            with handled([signal.SIGINT, signal.SIGTERM]):  # Ray's own would end us without a word
+            with handled([signal.SIGINT, signal.SIGTERM]):  # Ray's own handlers would end us silently
                 ray.init(self._address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
         except (OSError, RuntimeError, ValueError) as error:
             why = str(error).strip().partition("\n")[0]

@@ -29,7 +29,7 @@ Message = dict[str, Any]
     {"busy": holder}      another process is computing it
     {"failed": error, "log": path or null, "mistake": true if the data files or the experiment must be corrected}
     {"died": how}         the process was killed or crashed
-    {"lost": how}         the place is gone (a dead node, a preempted job), which says nothing against the stage
+    {"lost": how}         the place is gone (a dead node, a preempted job); the stage is not to blame
 """
 PROGRESS = "progress.json"
 """File in a partial directory from which other processes read the progress of a stage."""
@@ -39,7 +39,7 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Work:
-    """What all stages of a run have in common.
+    """The settings that all stages of a run share.
 
     Attributes:
         store: for results.

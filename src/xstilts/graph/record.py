@@ -88,7 +88,7 @@ class Record:
         """A sentence if it points to a model that is not on this machine; empty otherwise."""
         source = self._pointer.get("source")
         gone = "files" in self.config and source and not Path(source).is_dir()
-        return f"the model in {source}, to which it points, is gone" if gone else ""
+        return f"it points to the model in {source}, which is gone" if gone else ""
 
     def _fault(self, name: str) -> str:
         try:

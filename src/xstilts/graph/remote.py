@@ -92,7 +92,7 @@ class Remote:
     def _filled(self, made: Path, stage: Stage, digest: str) -> Record:
         """Download the files of a stage into `made` and compare them. Raises `StoreError` for damage."""
         if not _DIGEST.fullmatch(digest):
-            raise damaged(made, "its manifest is no checksum")
+            raise damaged(made, "its manifest is not a checksum")
         source = self._folder(stage, digest)
         there = self._sizes(source)
 

@@ -1,4 +1,4 @@
-"""The store: key -> directory. Whichever process is killed, and whenever, a stage is there as a whole or not at all.
+"""The store: key -> directory. A stage is complete or absent, whatever process is killed at whatever time.
 
 STORE.json                 format of this folder
 <kind>/<key>/              a finished stage: its files, stage.json with their checksums, and DONE, written last
@@ -29,7 +29,7 @@ from xstilts.graph.stage import Stage
 FORMAT = 1
 NOT_STAGES = ("experiments", "failures", "reports", "tracking")
 """Folders of a store that hold no stages."""
-ELSEWHERE = "choose a folder of your own with --store"
+ELSEWHERE = "choose another folder with --store"
 
 
 class Store:
@@ -54,9 +54,9 @@ class Store:
         if marker.is_file():
             _check_format(marker)
         elif must_exist:
-            raise StoreError(f"no store in {self.root}: `xstilts run` makes one, --store names another")
+            raise StoreError(f"no store in {self.root}: `xstilts run` makes one; name another with --store")
         elif foreign or (self.root.exists() and not self.root.is_dir()):
-            raise StoreError(f"{self.root} is in use and not a store: choose a new or empty folder with --store")
+            raise StoreError(f"{self.root} has files and is not a store: choose a new or empty folder with --store")
         else:
             try:
                 write_json(marker, {"format": FORMAT})
@@ -141,7 +141,7 @@ class Store:
         return record
 
     def fault(self, stage: Stage, files: bool = True) -> str:
-        """What is wrong with a finished stage, in one line; empty if nothing is.
+        """The fault of a finished stage, in one line; empty if there is none.
 
         Args:
             files: compare its files with their checksums too, not only `stage.json`.

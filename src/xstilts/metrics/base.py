@@ -17,7 +17,7 @@ from xstilts.core.registry import Registry
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
-    """What each example adds to a score: [examples] float64, denominators not negative."""
+    """The contribution of each example to a score: [examples] float64, denominators not negative."""
 
     numerator: NDArray[np.float64]
     denominator: NDArray[np.float64]

@@ -126,7 +126,7 @@ def _check(golds: Sentences, predictions: Sentences) -> NDArray[np.int64]:
 
 
 class Units(NamedTuple):
-    """What a tagging metric counts: spans, both gold and predicted, or words. All [units].
+    """The units of a tagging metric: spans, both gold and predicted, or words. All [units].
 
     Attributes:
         sentence: position of its sentence; a span belongs to the sentence of its last word.
@@ -166,7 +166,7 @@ def _word_units(golds: Sentences, predictions: Sentences) -> Units:
 
 
 def units(golds: Sentences, predictions: Sentences, metric: str) -> Units:
-    """What the main value of a metric counts: it is 100 * sum(numerator) / sum(denominator).
+    """The units of a metric's main value, which is 100 * sum(numerator) / sum(denominator).
 
     A part of the units (those of one type, or of one length) has a value of the same form. Raises `ValueError` as the
     metric does.

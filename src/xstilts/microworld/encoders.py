@@ -6,7 +6,7 @@ from xstilts.core.errors import BackboneError, UnknownName
 
 WORLDS = (1, 2, 3)
 OF_DEMO = ("english", "mlm")
-"""Those that `xstilts demo` starts from: a wheel has no others (`pyproject.toml`)."""
+"""The encoders of `xstilts demo`, the only ones in a wheel (`pyproject.toml`)."""
 NAMES = (
     *OF_DEMO,
     *("masked", "aligned", "tlm", "simcse"),

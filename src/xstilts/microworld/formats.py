@@ -1,7 +1,7 @@
 """Writers of the official file formats, so that the ordinary readers read the microworld.
 
 The formats are XTREME's XNLI and PAWS-X (no header, CRLF, csv quoting; labels in all splits), HellaSwag's JSON lines,
-CoNLL-U, XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document a line.
+CoNLL-U, XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document per line.
 """
 
 import csv

@@ -117,7 +117,7 @@ class Sampler:
         return WeightedTable(table.items, [weight * rate for weight, rate in zip(weights, rates)])
 
     def _candidates(self, names: str) -> list[str]:
-        """The nouns of noun classes; nouns and name classes stand for themselves."""
+        """The nouns of noun classes; nouns and name classes are kept."""
         return self._kept(noun for name in names.split() for noun in NOUNS.get(name, (name,)))
 
     def _adjectives(self, noun: str) -> WeightedTable[str] | None:

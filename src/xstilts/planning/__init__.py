@@ -1,1 +1,1 @@
-"""What an experiment will cost before it is run: tokens, FLOPs, memory, hours and disk of every missing stage."""
+"""The cost of an experiment before it runs: tokens, FLOPs, memory, hours and disk of every missing stage."""

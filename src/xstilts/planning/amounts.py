@@ -34,10 +34,10 @@ SPREAD = 1.25
 JOINED = 0.95
 """Share of a block of joined lines that is filled."""
 BYTES_PER_TOKEN = 5.0
-"""Of UTF-8 text in the languages of a multilingual corpus."""
+"""Bytes per token of UTF-8 text in the languages of a multilingual corpus."""
 NEW_TOKENS = (300.0, 0.29)
-"""n tokens of text have a n^b different ones. Of English tasks in a multilingual vocabulary, 20,000 tokens have 5,000
-and 2.7 M have 18,000."""
+"""n tokens of text have a n^b distinct ones (Heaps' law). In English tasks with a multilingual vocabulary, 20,000
+tokens have 5,000 and 2.7 M have 18,000."""
 POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
 """Candidates that all languages search, if the files are missing: Mewsli-X has about a million."""
 

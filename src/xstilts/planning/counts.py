@@ -26,7 +26,7 @@ from xstilts.graph.store import Store
 from xstilts.stages.describe import lineage
 
 SPECIAL = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
-"""Of tokenizers trained by xstilts (`backbones.vocabulary`); the architecture's default may exceed the vocabulary."""
+"""Special tokens of tokenizers trained by xstilts; the defaults of an architecture may exceed the vocabulary."""
 
 
 class Tuning(NamedTuple):

@@ -1,4 +1,4 @@
-"""Hours of stages from how fast finished stages of a store were computed, instead of an assumed share of the peak."""
+"""Hours of stages from the measured speed of finished stages, instead of an assumed share of the peak."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def timed(
             continue
         try:
             flops = planner.flops(stage)
-        except XstiltsError:  # its model is gone
+        except XstiltsError:  # its model was deleted
             continue
         rates.setdefault(_kind(stage), []).append(flops / record.seconds)
         used.append(record)
@@ -57,9 +57,9 @@ def timed(
     counts = ", ".join(f"{len(own)} {' in '.join(kind)}" for kind, own in rates.items())
     hosts, together = ", ".join(dict.fromkeys(record.host for record in used)), _together(used)
     return made, (
-        f"hours are from the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}); "
-        f"in brackets: from its quartiles; {together:.1f} of them ran at a time; if so again, the run takes about "
-        f"{sum(plan.hours.usual for plan in made) / together:.2g} hours from start to end"
+        f"hours are based on the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}); "
+        f"in brackets: its quartiles; {together:.1f} stages ran in parallel on average; at that rate the run takes "
+        f"about {sum(plan.hours.usual for plan in made) / together:.2g} hours"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports from scores: one list of chapters, shown as a page, Markdown, LaTeX and plain lines. No models, no torch."""
+"""Reports from scores: one list of chapters, rendered as HTML, Markdown, LaTeX and plain text. No models, no torch."""
 
 from xstilts.reports.about import About, Named
 from xstilts.reports.analysis import Analysis, analyse

@@ -1,4 +1,4 @@
-"""What a report must be told besides its scores: the question, and names and notes in the order to show them."""
+"""The input of a report besides scores: the question, and names and notes in the order to show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xstilts.stats.table import Run, ScoreTable
 
 @dataclass(frozen=True)
 class Named:
-    """A backbone with its display name and a note, or a language with its name, family, script and the rest.
+    """A backbone with its display name and a note, or a language with its name, family and script.
 
     Attributes:
         resources: class by data on the web, 0 to 5; distance: from English, 0 to 1. None where not known.
@@ -38,31 +38,31 @@ class About:
     Attributes:
         title, question, description: plain text; the description's paragraphs are separated by blank lines.
         experiment: the experiment's name.
-        backbones: the models that walk the recipes, with what to know about them.
+        backbones: the models that recipes start from, with notes.
         recipes, targets: labels in the order to show.
         languages: test languages in the order to show, nearest to the source language first.
         controls: name of a control backbone -> what it is, e.g. `random encoder`.
         control_recipes: those of `recipes` that are controls.
-        seeds: the replicates that were asked for.
-        command: what to type to make this report again.
+        seeds: the requested replicates.
+        command: the command that makes this report again.
         limitations: one sentence each.
         version: of the package.
-        baseline: the recipe that gains are counted from.
-        source: the language that all training data is in; zero-shot means leave it out.
-        trained_in: other languages of a target's own training data; its zero-shot means leave them out too.
+        baseline: the recipe that gains are differences from.
+        source: the language of all training data; excluded from zero-shot means.
+        trained_in: other languages of a target's own training data; excluded from its zero-shot means too.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
-        failed: runs without scores, for a stage of theirs failed.
-        facts: with what it was computed and what that cost, a sentence each.
+        failed: runs without scores because a stage failed.
+        facts: software, machines and cost, a sentence each.
         config: the experiment file, to copy.
-        distances: what the distances of languages are; empty where they are not from `source`.
+        distances: how distances of languages are defined; empty if they are not from `source`.
         validation: (backbone, recipe, target, seed) -> score on the target's validation data in `source`, 0 to 100.
         texts: (target, language) -> id -> text, of test examples, where the report may show them.
         logged: what training runs logged, by step.
         costs: what finished stages took, by kind.
         inputs: rows of `inputs.csv`: the files that were read, with their checksums.
-        selection: how phases were trained where the experiment left it open, and which of their weights were kept.
+        selection: training options set by default, and which weights were kept.
     """
 
     title: str
@@ -103,22 +103,22 @@ class About:
         return next((one for one in self.backbones if one.key == name), Named(name, note=self.controls.get(name, "")))
 
     def owner(self, control: str) -> str:
-        """The backbone that a control is of; of a control that is not called after one, its own name."""
+        """The backbone of a control; for a control not named after one, its own name."""
         return control.removesuffix(f" ({self.controls[control]})")
 
     def controls_beside(self, backbone: str) -> tuple[str, ...]:
-        """The controls of a backbone, and those of others where it has none of their kind."""
+        """The controls of a backbone, and for kinds that it lacks those of other backbones."""
         own = {kind for name, kind in self.controls.items() if self.owner(name) == backbone}
         return tuple(n for n, kind in self.controls.items() if self.owner(n) == backbone or kind not in own)
 
     def control_label(self, control: str, beside: str = "") -> str:
-        """What a control is, and of which backbone where that is not the one it stands `beside`."""
+        """The kind of a control, with its backbone unless that is the one it is shown `beside`."""
         kind, owner = self.controls[control], self.owner(control)
         alone = not beside and list(self.controls.values()).count(kind) == 1
         return (kind or control) if alone or owner in (beside, control) else f"{kind} of {self.backbone(owner).label}"
 
     def completed(self, table: ScoreTable) -> About:
-        """With all that was measured on targets but not mentioned put at the ends: no score is left out unseen."""
+        """With everything that was measured but not mentioned appended: no score is dropped silently."""
         main = [run for run in table.runs() if run.backbone not in self.controls]
         backbones = [one for one in self.backbones if one.key not in self.controls]
         return replace(

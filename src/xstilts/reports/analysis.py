@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 ZERO_SHOT, ALL, SOURCE, TRANSFER = "zero-shot", "all", "source", "transfer gap"
 """The transfer gap is the score in the source language minus the zero-shot mean."""
 SCOPES = (ZERO_SHOT, ALL)
-"""Those that have a table of their own; scores in the source language stand in both."""
+"""Scopes with their own table; scores in the source language are in both."""
 WHOLE = (*SCOPES, SOURCE, TRANSFER)
-"""What is no single language."""
+"""Scopes that are not a single language."""
 MEAN = ""
 """Stands for the mean over targets, where a target's name is expected."""
 
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A run's own value, and how it differs from the baseline; `gap` says why one of them is None."""
+    """A run's own value, and its difference from the baseline; `gap`: why one of them is None."""
 
     absolute: Estimate | None = None
     gain: Estimate | None = None
@@ -77,7 +77,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What tables and plots are made of.
+    """The data of tables and plots.
 
     Attributes:
         languages: (target, scope) -> codes in the order to show.
@@ -115,7 +115,7 @@ class Analysis:
 
     @property
     def headline(self) -> str:
-        """What stands for all: the mean over targets, or the one target there is."""
+        """The mean over targets, or the only target."""
         return MEAN if len(self.about.targets) > 1 else self.about.targets[0]
 
     def chance(self, backbone: str, target: str, where: str) -> float | None:
@@ -140,7 +140,7 @@ class Analysis:
         return self.scope_of(target, where) if where in SCOPES else where
 
     def name(self, backbone: str) -> str:
-        """`XLM-R: ` before what is said of it where there are several; else nothing."""
+        """The prefix of a sentence about one of several backbones, `XLM-R: `; empty for a single one."""
         return f"{self.about.backbone(backbone).label}: " if len(self.sections) > 1 else ""
 
     def label(self, run: Run, beside: str = "") -> str:
@@ -224,7 +224,7 @@ def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compare
 
 
 def compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
-    """A run on a task, and its difference from the baseline; what cannot be had is named, never guessed."""
+    """A run on a task, and its difference from the baseline; missing values are named, never guessed."""
     if not languages:
         return Compared(gap="not measured in any other language")
     try:

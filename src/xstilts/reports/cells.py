@@ -18,7 +18,7 @@ class Cell:
 
     Attributes:
         detail: its interval.
-        caveat: why the cell is empty, or lacks something that its row promises; printed below the table.
+        caveat: why the cell is empty or incomplete; printed below the table.
         value: the number itself, for colours; None in a gap.
         gain, clear: whether it is a difference from the baseline, and a clear one (`stats.estimates`).
     """

@@ -1,4 +1,4 @@
-"""Experiments side by side: recipes of all of them on each target, and their differences where these mean something."""
+"""Experiments side by side: all recipes on each target, and differences where they are comparable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DRAWN = 24
 
 
 class Side(NamedTuple):
-    """An experiment: its scores, and what a report must be told besides."""
+    """An experiment: its scores and the other input of its report."""
 
     table: ScoreTable
     about: About

@@ -1,4 +1,4 @@
-"""What a report says, in order: one list of chapters, which HTML, Markdown, LaTeX and the terminal each render."""
+"""The contents of a report: one list of chapters, rendered as HTML, Markdown, LaTeX and for the terminal."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Contents:
     """A report.
 
     Attributes:
-        answer: the verdict, in a sentence, of several backbones one each.
-        said: what else the numbers say, a sentence each.
+        answer: the verdict, a sentence per backbone.
+        said: further findings, a sentence each.
         lead: the figures beside the answer.
     """
 
@@ -74,7 +74,7 @@ class Contents:
     chapters: tuple[Chapter, ...]
 
     def figures(self) -> list[Block]:
-        """Those of the lead and of all chapters."""
+        """The figures of the lead and of all chapters."""
         return [b for blocks in (self.lead, *(c.blocks for c in self.chapters)) for b in blocks if b.svg]
 
 
@@ -135,7 +135,7 @@ def _table(tables: Iterable[Table | None], title: str = "", kind: Kind = "table"
 
 
 def _answers(analysis: Analysis, question: Question) -> Iterable[Block | None]:
-    """Of each backbone the sentence, then the figure, then the tables."""
+    """For each backbone a sentence, then the figure, then the tables."""
     for section in analysis.sections:
         if (found := question(analysis, section)) is not None:
             yield _text(found.sentence)

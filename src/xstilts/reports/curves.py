@@ -1,4 +1,4 @@
-"""What training logged, for the page: loss and validation score by step, a chart for each phase with all its seeds."""
+"""Training curves: loss and validation score by step, a chart for each phase with all its seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True)
 class Logged:
-    """What one train stage logged about one task of its mixture.
+    """The log of one train stage about one task of its mixture.
 
     Attributes:
         view: the target that the phase trains for, or a name for the phases before any target.
@@ -38,7 +38,7 @@ class Logged:
 
 
 class Cost(NamedTuple):
-    """What the finished stages of a kind took.
+    """The cost of the finished stages of a kind.
 
     Attributes:
         tokens: that were trained on; None for kinds that do not count them.
@@ -124,7 +124,7 @@ def _number(value: int | None, unit: float = 1) -> Cell:
 
 
 def left_out(number: int) -> str:
-    """What the page says of charts that did not fit."""
+    """The page's note on charts that did not fit."""
     return (
         f"Left out, to keep the page small: {count(number, 'chart')}. All logs are in the store: train/KEY/log.jsonl."
     )

@@ -99,7 +99,7 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
     known = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
 
     def estimated(series: Series | None, at: Bucket) -> Estimate | None:
-        """Of few examples the value alone."""
+        """The estimate; with few examples only its value."""
         one = None if series is None else estimate(series, analysis.options)
         return one if one is None or at.examples >= FEW else replace(one, low=None, high=None, p=None)
 

@@ -1,7 +1,7 @@
 """Figures as SVG, by hand: effects with their intervals, a heat map, curves over layers.
 
-Colours are variables, which the page sets for light and dark; a file of its own has them written out, since paper,
-slides and most viewers know no style sheets and would draw all in black.
+Colours are variables, which the page sets for light and dark. Separate files have literal colours, since paper, slides
+and most viewers ignore style sheets and would draw everything in black.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BOLD = f'{INK} font-weight="700"'
 
 @cache
 def asset(name: str) -> str:
-    """The text of a file among the templates."""
+    """The text of a template file."""
     return (files("xstilts.reports") / "templates" / name).read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the tables say, in sentences made from the numbers alone: the verdict first."""
+"""Findings in sentences, made from the numbers alone: the verdict first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Gain(NamedTuple):
 
 
 def gains(analysis: Analysis, section: Section, runs: Sequence[Run], targets: Sequence[str]) -> list[Gain]:
-    """Those that were measured, on zero-shot languages."""
+    """The measured gains, on zero-shot languages."""
     found = [(run, t, analysis.finding(run, section, t, ZERO_SHOT).gain) for run in runs for t in targets]
     return [Gain(run, target, one) for run, target, one in found if one is not None]
 

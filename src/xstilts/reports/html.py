@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: answer and tables, and languages as data for a script."""
+"""The report as one self-contained HTML file: answer and tables, and languages as data for a script."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def page(found: Contents, listed: Mapping[str, str]) -> str:
 
 
 def inline(svg: str) -> Markup:
-    """SVG inside HTML needs no namespace, and the page then holds no address at all."""
+    """SVG inside HTML needs no namespace; without it the page contains no URL."""
     return Markup(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
 
 
 def data(analysis: Analysis) -> dict[str, Any]:
-    """What the script shows by language, and in the tooltips of the zero-shot table.
+    """The data of the page's script: tables by language, and tooltips of the zero-shot table.
 
     A cell is [own score, low, high, gain, low, high, mark, gain at each seed]: mark 2 is clear, 0 too few seeds.
     """

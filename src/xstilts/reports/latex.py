@@ -7,7 +7,7 @@ from xstilts.reports.contents import Contents
 
 PACKAGES = "% \\usepackage[utf8]{inputenc} \\usepackage{booktabs,longtable}\n\n"
 LONG = 40
-"""Rows above which a table runs over pages."""
+"""Longer tables break across pages."""
 SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
     **{"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\u2212": "$-$"},
@@ -44,6 +44,6 @@ def _cell(cell: Cell) -> str:
 
 
 def text(words: str) -> str:
-    """Text in which nothing is a command; a bracket at its start is no option of the line before."""
+    """Escaped text; a bracket at its start is not read as an option of the line before."""
     made = "".join(SPECIAL.get(char, char) for char in words)
     return f"{{}}{made}" if made.startswith("[") else made

@@ -1,4 +1,4 @@
-"""The report as Markdown, which a code host shows: languages are rows, intervals stand in columns of their own."""
+"""The report as Markdown for code hosts: languages are rows, intervals have their own columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=t
 
 
 def report(found: Contents, only_lead: bool = False) -> str:
-    """The whole report. `only_lead`: no files but the first figures stand beside it."""
+    """The whole report. `only_lead`: links only to the first figures, since no other files are beside it."""
     parts = [f"# {plain(found.title)}", plain(found.question), *(f"**{plain(one)}**" for one in found.answer)]
     parts += [_bullets(found.said), *map(_block, found.lead)]
     for chapter in found.chapters:
@@ -77,14 +77,14 @@ def pipes(text: str) -> str:
 
 
 def coded(text: str) -> str:
-    """Text as code, whatever backticks are in it."""
+    """Text as code; it may contain backticks."""
     line = text.replace("\n", " ")
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
 
 
 def without_tags(page: str) -> str:
-    """The same Markdown with no HTML in it: our pages use none, so whatever looks like a tag is somebody's name."""
+    """The same Markdown with tags escaped: our pages use no HTML, so anything like a tag is part of a name."""
     ends = [0, *(end for found in _CODE.finditer(page) for end in found.span()), len(page)]
     parts = [page[begin:end] for begin, end in pairwise(ends)]
     return "".join(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) if i % 2 == 0 else part for i, part in enumerate(parts))

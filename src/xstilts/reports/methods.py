@@ -1,4 +1,4 @@
-"""The words below the tables: how the numbers were made, by which protocol, and what they do not show."""
+"""The text below the tables: methods, protocols and limitations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xstilts.reports.findings import flagged
 
 
 def methods(analysis: Analysis, study: bool = False) -> list[str]:
-    """What was done and how the numbers were made, in paragraphs."""
+    """The methods, in paragraphs."""
     options, worlds = analysis.options, len(set(analysis.options.worlds.values()))
     shared = worlds if 1 < worlds < len(options.worlds) else 0
     text = Environment(undefined=StrictUndefined).from_string(asset("method.txt.j2"))
@@ -30,7 +30,7 @@ def methods(analysis: Analysis, study: bool = False) -> list[str]:
 def protocols(analysis: Analysis) -> tuple[str, ...]:
     """Protocols of each target's scores; languages that differ in nothing but their number of examples share one.
 
-    Where backbones are measured in several ways, each line says whose it is.
+    If backbones are measured in several ways, each line names its backbones.
     """
     lines: list[str] = []
     for (task,), part in analysis.table.where(main=True).groups("task").items():
@@ -51,7 +51,7 @@ def protocols(analysis: Analysis) -> tuple[str, ...]:
 
 
 def limitations(analysis: Analysis) -> list[str]:
-    """Those of the experiment, and those that follow from the number of seeds."""
+    """The experiment's limitations, and those due to the number of seeds."""
     number, seeds = len(analysis.about.seeds), []
     if number == 1:
         seeds = ["One seed: how much the results vary from run to run was not measured."]

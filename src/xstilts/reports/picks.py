@@ -1,4 +1,4 @@
-"""What is the best recipe of each target worth when it is chosen fairly, and where do recipes lose most?"""
+"""The gain of the best recipe of each target when validation data choose it, and where recipes lose most."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xstilts.stats.series import Series, combine
 from xstilts.stats.table import Examples, Run
 
 MOST, OF_TARGET, IDS = 12, 4, 3
-"""Rows of the table of losses, in all and of one target, and examples in each."""
+"""Rows of the table of losses in total and per target, and examples per row."""
 SHOWN = 120
 """Letters of an example's text."""
 
@@ -79,7 +79,7 @@ def _judged(analysis: Analysis, section: Section, target: str) -> Mapping[Run, f
 
 
 def _gain(analysis: Analysis, section: Section, run: Run, target: str) -> Series | None:
-    """Of the baseline: none at every seed."""
+    """The gain over the baseline; zero at every seed for the baseline itself."""
     found = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)]
     return found.own.minus(found.own) if run == section.baseline and found.own else found.gain
 

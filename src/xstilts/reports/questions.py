@@ -22,13 +22,13 @@ from xstilts.stats.table import Run
 
 GROUPS = ("family", "script", "resources")
 STEP = 0.1
-"""Of the distance, by which slopes are told."""
+"""Slopes are given per this distance."""
 DRAWN = 3
 """Recipes in a figure: those with the steepest slopes."""
 
 
 class Answer(NamedTuple):
-    """What is said of one backbone, and its tables and figure."""
+    """A sentence about one backbone, with its tables and figure."""
 
     sentence: str
     tables: tuple[Table, ...] = ()

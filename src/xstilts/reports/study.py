@@ -1,4 +1,4 @@
-"""What a study adds to the report of its experiment: effects in words and numbers, and a verdict on every claim."""
+"""A study's part of the report: effects in words and numbers, and a verdict on every claim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xstilts.studies.spec import Contrast, Kind, StudySpec
 from xstilts.studies.verdicts import Measured, Scores, Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
-"""What a contrast is counted in, where not in points."""
+"""Units of contrasts that are not in points."""
 VERDICTS = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
@@ -22,9 +22,9 @@ VERDICTS = {
     "not tested": ("is not tested", "are not tested"),
 }
 COLUMNS = (
-    "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
-    "that of the least certain one that is needed. Could be shown: the distance from its bound at which t would "
-    "decide the claim if it came first in Holm's order, given the measured spread."
+    "Probability: of the statement, by the t distribution of the verdict, before correction; with several parts, that "
+    "of the least certain part needed. Detectable: the distance from the bound at which t would decide the claim if it "
+    "came first in Holm's order, given the measured spread."
 )
 
 
@@ -85,7 +85,7 @@ def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
 
 
 def answer(study: Study) -> list[str]:
-    """What became of the claims, and the effects in words and numbers."""
+    """The number of claims by verdict, and the effects in words and numbers."""
     told = {word: [one.claim.id for one in study.verdicts if one.word == word] for word in VERDICTS}
     counts = [f"{len(ids)} {VERDICTS[word][len(ids) != 1]} ({', '.join(ids)})" for word, ids in told.items() if ids]
     sentences = [f"Of {count(len(study.verdicts), 'claim')}, {', '.join(counts)}."] if counts else []
@@ -120,7 +120,7 @@ def _effect(effect: Effect) -> Iterator[str]:
 
 
 def background(spec: StudySpec) -> list[str]:
-    """Where the question comes from, what answering it takes, and the references."""
+    """Source of the question, cost, falsification, and references."""
     source = "; ".join(f"{key}: {spec.references[key]}" for key in spec.citation)
     asked = [f"Source: {source}", f"Expected cost: {spec.cost}", f"What would falsify it: {spec.falsified_by}"]
     return [*asked, *(f"{key}: {text}" for key, text in spec.references.items())]
@@ -171,14 +171,14 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         notes = "; ".join(part for part in (one.reason, *one.notes) if part) or GAP
         texts = (one.word, one.claim.statement, asked(one), measured(one), share(one.confidence), share(one.p_adjusted))
         rows.append(Row(one.claim.id, tuple(map(Cell, (*texts, resolved, notes, ", ".join(one.claim.citation))))))
-    numbers = ("probability", "p, Holm", "could be shown")
-    names = ("verdict", "statement", "test", "measured here", *numbers, "to be read with", "source")
+    numbers = ("probability", "p, Holm", "detectable")
+    names = ("verdict", "statement", "test", "measured here", *numbers, "flags and reasons", "source")
     head = (Column("claim"), *(Column(name, words=name not in numbers) for name in names))
     return Table("claims", COLUMNS, head, tuple(rows))
 
 
 def asked(verdict: Verdict) -> str:
-    """What the numbers behind a verdict must be."""
+    """The bound on the numbers behind a verdict, in words."""
     test = verdict.claim.test
     if test is None:
         return GAP

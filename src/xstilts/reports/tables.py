@@ -83,7 +83,7 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
 
 
 def badges(analysis: Analysis, run: Run) -> tuple[str, ...]:
-    """What a row of the table is marked with."""
+    """The badges of a table row."""
     return tuple(flag.text for flag in analysis.flags if flag.run == run)
 
 
@@ -145,9 +145,9 @@ def intermediate_table(analysis: Analysis) -> Table | None:
 
 
 def official_table(analysis: Analysis) -> Table | None:
-    """Runs x tasks of the benchmark that were measured, with the mean over them; None where no score counts.
+    """Runs x measured tasks of the benchmark, with the mean over them; None where no score counts.
 
-    Each cell has its coverage, and a partial mean never the benchmark's name.
+    Each cell has its coverage; a partial mean never has the benchmark's name.
     """
     found = analysis.about.averages
     if found is None or not found.standings:

@@ -20,7 +20,7 @@ KEY = (
 
 
 def plain_report(analysis: Analysis, width: int = WIDTH) -> str:
-    """Question, verdict, the zero-shot table of each backbone, and what else the numbers say."""
+    """Question, verdict, the zero-shot table of each backbone, and further findings."""
     told = [analysis.about.question, *(verdict(analysis, section) for section in analysis.sections)]
     lines = [line for one in told for line in _wrapped(one, width)]
     for section in analysis.sections:
@@ -42,7 +42,7 @@ def plain_comparison(found: Comparison, width: int = WIDTH) -> str:
 
 
 def table(one: Table, width: int = WIDTH, key: str = "", apart: int = 0) -> list[str]:
-    """Aligned columns in as many blocks as the width asks for: intervals in all of them, or in column `apart` alone.
+    """Aligned columns, in several blocks if needed: intervals in all of them, or only in column `apart`.
 
     Args:
         key: the last line, which explains numbers and marks.

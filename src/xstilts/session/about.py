@@ -1,4 +1,4 @@
-"""What a report says about an experiment besides its scores: names, notes and limitations, in sentences."""
+"""The texts of a report besides its scores: names, notes and limitations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MADE_DISTANCES = "lexical distance plus 0.1 for each structural feature that dif
 
 
 def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About:
-    """What the report says about the experiment."""
+    """The texts of a report about the experiment."""
     experiment = grid.experiment
     micro = bool(experiment.worlds)
     records = store.records(grid.stages)

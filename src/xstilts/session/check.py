@@ -79,7 +79,7 @@ class Check:
 
     @property
     def problems(self) -> list[str]:
-        """What stops a run: a line for each cause, with its first file and the number of others."""
+        """The problems that prevent a run: a line per cause, with its first file and the number of others."""
         causes: dict[tuple[str, str], dict[str, str]] = {}
         for one in self.files:
             if one.problem:
@@ -197,11 +197,11 @@ def _elsewhere(experiment: Experiment) -> Iterator[str]:
         source = backbone.source
         if source and not source.startswith("microworld:") and not checkpoint_of(source) and not Path(source).exists():
             found = f"'{source}' is neither in `xstilts list backbones` nor a folder"
-            yield f"backbone '{backbone.name}': {found}: a run looks for it on the hub{hint(source)}"
+            yield f"backbone '{backbone.name}': {found}; a run will look for it on the hub{hint(source)}"
 
 
 def _own(experiment: Experiment, roots: tuple[Path, ...]) -> Iterator[Read]:
-    """What the experiment's own tasks read, whatever else is wrong with the experiment."""
+    """The files that the experiment's own tasks read, even if the experiment has other problems."""
     for name in experiment.own_names:
         task, spec, places = experiment.task(name), experiment.tasks[name], (experiment.folder, *roots)
         for split in task.files:

@@ -32,7 +32,7 @@ Properties = Mapping[str, Mapping[str, int | str]]
 
 
 class Items(NamedTuple):
-    """What one score counts: examples, or the spans or words of tagged sentences. Arrays are [items].
+    """The items of one score: examples, or the spans or words of tagged sentences. Arrays are [items].
 
     Attributes:
         place: the example that it belongs to, by its position in `examples`.
@@ -112,8 +112,8 @@ def _examples(row: Measured, examples: Examples, known: Properties) -> Items:
     ids = examples.ids.tolist()
     if absent := [name for name in ids if name not in known]:
         raise DataError(
-            f"{row.score.task} ({row.score.language}): example '{absent[0]}' was measured, but the data files do not "
-            "have it: name the folder that was measured with --data"
+            f"{row.score.task} ({row.score.language}): example '{absent[0]}' was measured but is not in the data "
+            "files: name the measured data folder with --data"
         )
     shared = [name for name in known[ids[0]] if all(name in known[one] for one in ids)] if ids else []
     values = {name: np.array([known[one][name] for one in ids]) for name in shared}

@@ -32,7 +32,7 @@ Data = Path | str | Sequence[Path | str] | None
 WORDS = ("title", "question", "description", "limitations")
 """Fields of an experiment that no number depends on."""
 CHECKSUM = "checksum"
-"""Of the rest of a remembered grid."""
+"""Checksum of the rest of a remembered grid."""
 MADE = ".made.json"
 """File in the folder of a report: a key of everything it depends on, and its main table for a terminal."""
 
@@ -76,7 +76,7 @@ class Grid:
         return [*(cell.stage for cell in self.cells), *self.checks]
 
     def select(self, wanted: Mapping[str, Any], how: str) -> list[Cell]:
-        """The target cells with these values of their fields; None stands for the only value.
+        """The target cells with these values of their fields; None matches the only value.
 
         Args:
             how: advice if there are several values: `choose one with --{}`.
@@ -124,8 +124,8 @@ class Grid:
         if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
             return ""
         return (
-            f"the store has another experiment '{asked.name}', of {replaced or 'a Python program'}: this one's report "
-            "replaces its report; give one of them another `name:`"
+            f"the store has another experiment '{asked.name}', from {replaced or 'a Python program'}: this run "
+            "overwrites its report; give one of them another `name:`"
         )
 
 

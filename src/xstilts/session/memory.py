@@ -1,4 +1,4 @@
-"""How many stages at a time fit in the memory of this machine, where they compute on its processor."""
+"""How many CPU stages fit in the memory of this machine at a time."""
 
 from __future__ import annotations
 
@@ -80,5 +80,5 @@ def few_at_a_time(machine: Machine, size: int, largest: float, free: float) -> s
     """A note that `size` stages of the largest kind do not fit in memory, and what follows."""
     needs = f"a stage needs up to {largest / 1e9:.1f} GB of memory (estimated), and {free / 1e9:.1f} GB can be used"
     if machine.workers is not None:
-        return f"{needs}: {size} of them at a time (--workers) may not fit"
-    return f"{needs}: only as many run at a time as fit (--workers overrides this)"
+        return f"{needs}: {size} at a time (--workers) may not fit"
+    return f"{needs}: fewer stages run in parallel (--workers overrides this)"

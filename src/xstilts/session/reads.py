@@ -43,7 +43,7 @@ class Read(NamedTuple):
 
 
 def reads(stages: Iterable[Stage]) -> Iterator[Read]:
-    """What prepare stages read, each once, microworlds left out."""
+    """The splits that prepare stages read, each once, without microworlds."""
     seen = set()
     for stage in stages:
         if stage.kind == "prepare" and "world" not in stage.inputs:
@@ -78,7 +78,7 @@ def same_files(found: Iterable[Read]) -> Iterator[str]:
         paths = read.paths
         for path in dict.fromkeys(paths):
             if paths.count(path) > 1:
-                yield f"{path.name} ({read.place}) is named {paths.count(path)} times: its rows count as often"
+                yield f"{path.name} ({read.place}) is named {paths.count(path)} times: its rows are read that often"
             groups[digest(path)].setdefault((path, read.split), read)
     for group in groups.values():
         if len(group) > 1:
@@ -90,7 +90,7 @@ def same_files(found: Iterable[Read]) -> Iterator[str]:
 def _why(group: Sequence[Read]) -> str:
     splits = {read.split for read in group}
     if len(splits) > 1:
-        return "what is measured is trained on" if "train" in splits else "weights are selected on test data"
+        return "test data are training data" if "train" in splits else "weights are selected on test data"
     if len({read.language for read in group}) > 1:
         return "is a file not translated, or in the wrong place?"
     return "are these different data?" if len({read.task.name for read in group}) > 1 else "its rows count twice"
@@ -111,7 +111,7 @@ def same_rows(pairs: Iterable[tuple[Stage, Stage]], own: Collection[str]) -> Ite
             for side, stage in zip(sides.setdefault(names, ({}, {})), pair, strict=True):
                 side.update({read.language: read for read in reads([stage])})
     for (train, test), (trained, tested) in sides.items():
-        with suppress(XstiltsError):  # a damaged file, which is told elsewhere
+        with suppress(XstiltsError):  # a damaged file, which is reported elsewhere
             known = {digest(path) for read in trained.values() for path in read.paths}
             wanted = [read for read in tested.values() if not {digest(path) for path in read.paths} <= known]
             texts = {_texts(one) for read in trained.values() for one in _rows(read)} if wanted else set()
@@ -137,7 +137,7 @@ def is_sample(stages: Iterable[Stage]) -> bool:
             try:
                 if max(rows_before_limit(stage, stage.config["languages"], limit + 1)[0].values()) > limit:
                     return True
-            except XstiltsError:  # told elsewhere
+            except XstiltsError:  # reported elsewhere
                 return True
     return False
 
@@ -180,7 +180,7 @@ def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
     if not odd:
         return []
     shown = ", ".join(odd[:4]) + (f" and {len(odd) - 4} more" if len(odd) > 4 else "")
-    return [f"files changed since this was run: {shown}; `xstilts run` computes again"]
+    return [f"files changed since this run: {shown}; `xstilts run` recomputes the results"]
 
 
 def _digests(stage: Stage, roots: tuple[Path, ...], code: str) -> Mapping[str, str]:

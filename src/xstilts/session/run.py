@@ -55,13 +55,13 @@ class Result:
     @property
     def line(self) -> str:
         """One line for people."""
-        parts = [f"{self.counts['done']} computed", f"{self.counts['cached']} already there"]
+        parts = [f"{self.counts['done']} computed", f"{self.counts['cached']} reused"]
         parts += [f"{self.counts[name]} {name}" for name in ("failed", "skipped") if self.counts[name]]
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
     @property
     def causes(self) -> list[str]:
-        """A line for each reason of failures: the first stage that failed, and how many more it stops."""
+        """A line for each cause of failure: the first stage that failed, and how many more it stops."""
         found: dict[str, list[Failed]] = {}
         for failure in self.failures:
             found.setdefault(failure.error, []).append(failure)
@@ -181,7 +181,7 @@ def check_device(machine: Machine) -> Machine:
     """The machine with its device: for `auto` CUDA, else MPS, else the CPU.
 
     Raises:
-        ConfigError: there is no such device here (with those that there are), or a cluster needs to be told one.
+        ConfigError: there is no such device here (lists the available ones), or a cluster needs an explicit one.
     """
     device, devices = machine.device, machine.devices
     if machine.executor != "local":

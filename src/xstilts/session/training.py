@@ -1,4 +1,4 @@
-"""What training logged, what computing cost and which files were read, from the finished stages of a grid."""
+"""Training logs, costs and input files of the finished stages of a grid."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _read(phase: Phase, folder: Path) -> Iterator[Logged]:
 
 
 def costs(records: Sequence[Record]) -> tuple[Cost, ...]:
-    """What finished stages took by kind, the longest first."""
+    """The cost of finished stages by kind, the longest first."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
         kinds.setdefault(record.kind, []).append(record)

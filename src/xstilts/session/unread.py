@@ -1,4 +1,4 @@
-"""Files, rows and languages that are not read although a user may think so."""
+"""Files, rows and languages that a user may expect to be read and are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store knows about stages: which are running, what each is made of, and why one is not finished."""
+"""What a store knows about stages: which are running, what each key is made of, and why one is not finished."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _running(lock: Path) -> Running:
 
 
 class Described(NamedTuple):
-    """What a stage's key is made of, and its label; `inputs`: role -> key."""
+    """The parts of a stage's key, and its label; `inputs`: role -> key."""
 
     key: str
     kind: str
@@ -166,7 +166,7 @@ class Known:
         return self._facts[one.key]
 
     def differences(self, one: Described, other: Described) -> dict[str, Described]:
-        """What differs from `other`, as in `train.epochs is 3, there 5`, with the stage where it does.
+        """The differences from `other`, as in `train.epochs is 3, there 5`, with the stage where it does.
 
         That stage is `one`, or one that it reads.
         """

@@ -1,4 +1,4 @@
-"""Whether data sets are complete: files are found and read as a run would read them, and rows are counted.
+"""Checks whether data sets are complete: finds and reads files as a run does, and counts rows.
 
 A file is damaged if the task's reader refuses it, its number of examples is not the official one, or its checksum is
 not the lock's. A pattern with `*` stands for parts (`train-v1.1.*.json`, the rounds of ANLI): fewer rows are then part
@@ -29,7 +29,7 @@ class SplitCheck:
         rows: examples read; `None` when nothing was.
         official: examples of the official release; `None` when no source states it.
         problem: the reader's message when damaged, else empty.
-        note: what looks like a mistake of copying: another file with the same content, or two equal sides.
+        note: a probable copying mistake: another file with the same content, or two equal sides.
     """
 
     task: str
@@ -115,7 +115,7 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
 
 
 def _changed(root: Path, about: SplitCheck, lock: Lock, digest: Callable[[Path], str]) -> str:
-    """What is wrong with the fetched files of one split and language; empty when nothing is."""
+    """The fault of the fetched files of one split and language; empty if there is none."""
     for name, file in lock.files.items():
         if (file.task, file.split) == (about.task, about.split) and file.language in (about.language, ALL):
             if not (root / name).is_file():

@@ -32,7 +32,7 @@ from xstilts.sources.manifest import Parquet
 
 TIMEOUT, CHUNK = 60, 1 << 18
 MOST_BYTES = 2**34
-"""Of a download, and of an unpacked file: several times the size of any data set."""
+"""Limit for a download and for an extracted file: several times the size of any data set."""
 DAMAGE = (*decoding.DAMAGE, LookupError, zipfile.LargeZipFile, tarfile.TarError)
 """Errors of the standard library for archives that are damaged or encrypted."""
 
@@ -63,7 +63,7 @@ def mirrored(url: str, mirror: str | None) -> str:
 
 
 def download(url: str, path: Path, mirror: str | None, sha256: str = "") -> Generator[Bytes, None, None]:
-    """Download to `path`, whole or not at all.
+    """Download to `path`, atomically.
 
     Raises:
         DataError: the address does not answer, the download is incomplete, or its checksum is not `sha256`.
@@ -110,7 +110,7 @@ def _chunks(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def unpack(archive: Path, url: str, members: Mapping[str, Path]) -> None:
-    """Write members of a zip or tar archive to the paths given, each whole or not at all.
+    """Write members of a zip or tar archive to the paths given, each atomically.
 
     Raises:
         DataError: not an archive, a damaged one, or one without a member; `url` names it in the message.

@@ -1,8 +1,8 @@
 """Fetching data sets: official files as they are, or the hub's Parquet written back to the official form.
 
-Files are written where the task's own reader looks, so one reader per task is enough. A file is written whole or not at
-all; an existing file is never overwritten. The lock, `xstilts-data.lock.json` in the data folder, holds origin and
-checksum of each file, and the commit of each dataset repository, which later fetches use.
+Files are written where the task's own reader looks, so one reader per task is enough. Writes are atomic; an existing
+file is never overwritten. The lock, `xstilts-data.lock.json` in the data folder, holds origin and checksum of each
+file, and the commit of each dataset repository, which later fetches use.
 """
 
 from collections.abc import Iterator
@@ -37,14 +37,14 @@ class Locked:
 
 @dataclass
 class Lock:
-    """What was fetched: dataset repository -> commit, and path below the data folder -> file."""
+    """The fetched files: dataset repository -> commit, and path below the data folder -> file."""
 
     format: Literal[1]
     revisions: dict[str, str]
     files: dict[str, Locked]
 
     def save(self, root: Path) -> None:
-        """Write the lock, whole or not at all."""
+        """Write the lock, atomically."""
         self.revisions, self.files = dict(sorted(self.revisions.items())), dict(sorted(self.files.items()))
         write_json(root / LOCK, asdict(self))
 

@@ -1,4 +1,4 @@
-"""The manifest: what is known of every data set's official release, as tables beside this file.
+"""The manifest: facts about every data set's official release, as tables beside this file.
 
 `rows.tsv`: how many examples the task's reader must find, per split and language, each with the source of the number:
 `hf-infos` is `dataset_infos.json` of huggingface/datasets at 55924c5e, `release` is counted in the official files at

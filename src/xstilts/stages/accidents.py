@@ -1,4 +1,4 @@
-"""What goes wrong in training without ending it: memory runs short, a run diverges or collapses, files are damaged.
+"""Training problems that do not end the stage: out of memory, a diverged or collapsed run, damaged files.
 
 `accidents.json` in a train stage's folder has a row for each and survives a kill; `summary.json` has them at the end.
 """
@@ -23,19 +23,19 @@ KEPT = ("log.txt", ACCIDENTS)
 
 
 def tell(report: Report, line: str) -> None:
-    """Say a line to the user and in the stage's log."""
+    """Write a line for the user and into the stage's log."""
     sys.stderr.write(f"{line}\n")
     report({"message": line})
 
 
 def note(job: Job, line: str, **row: Any) -> None:
-    """Keep a row, `what` first, and tell a line; only one of several ranks calls it."""
+    """Record a row, `what` first, and report a line; only one of several ranks calls it."""
     write_json(job.directory / ACCIDENTS, [*accidents(job), row])
     tell(job.report, line)
 
 
 def note_memory(job: Job, place: str, tokens: int, now: int) -> None:
-    """Report and log that memory does not suffice for `tokens` at a time, and that `now` are tried."""
+    """Report and log that `tokens` at a time do not fit in memory, and that `now` are tried."""
     line = f"out of memory{place}: continuing with {now} tokens at a time, not {tokens}"
     note(job, line, what=MEMORY, tokens=tokens, now=now)
 
@@ -55,9 +55,9 @@ def restarts(job: Job) -> int:
 def take_up(job: Job, steps: int) -> None:
     """Leave in a train stage's folder only what the run continues from.
 
-    Checkpoints and snapshots have their names only when they are whole, and their SHA-256 in a checkpoint. Where they
-    have changed since, for a disk that lost them or a folder that somebody touched, they are computed again, and a line
-    says so. All ranks call it; the others wait for the leading one.
+    Checkpoints and snapshots get their names when they are complete, and a checkpoint has their SHA-256. If they have
+    changed since (a disk error, an edited folder), they are computed again, and a line reports it. All ranks call it;
+    the others wait for the leading one.
 
     Args:
         steps: of the phase.

@@ -57,14 +57,14 @@ class DataSource:
         return {"roots": self.folders, "task": task_to_json(task, languages)}
 
     def raw_text(self, task: Task, languages: Sequence[str]) -> list[str]:
-        """Those of the languages in which the task has training files."""
+        """The languages in which the task has training files."""
         there = languages if self.world else task.available(self.roots, "train")
         return [code for code in languages if code in there]
 
     def checksums(
         self, task: Task, split: Split, languages: Sequence[str], take: Callable[[Path], str] | None = None
     ) -> dict[str, Any]:
-        """Checksums of the raw files, by language; the key of a world stands for its files.
+        """Checksums of the raw files, by language; for a world, its key instead.
 
         Args:
             take: by default `digest`.
@@ -92,7 +92,7 @@ def _below(path: Path, roots: Sequence[Path]) -> str:
 
 
 def identity(source: str, revision: str | None, patterns: Sequence[str], also: Sequence[Path] = ()) -> dict[str, Any]:
-    """What a key says of a model: checksums of a folder's files (and of `also`), or a hub name with revision."""
+    """The entry of a model in a key: checksums of a folder's files (and of `also`), or a hub name with revision."""
     folder = Path(source)
     if not folder.is_dir():
         return {"hub": source, "revision": revision}
@@ -133,7 +133,7 @@ def digest(path: Path) -> str:
 
 
 def kept_digest(path: Path) -> str:
-    """The digest that was taken of a file of this size and time of change, whatever its inode; else `digest`.
+    """The stored digest of a file with this size and time of change, for any inode; else `digest`.
 
     Good enough for a note, not for a key.
     """

@@ -1,4 +1,4 @@
-"""Leak stages: does a text of test data occur in training data?"""
+"""Leak stages: test texts that occur in training data."""
 
 from __future__ import annotations
 

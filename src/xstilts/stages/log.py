@@ -15,7 +15,7 @@ from xstilts.training.distributed import team
 from xstilts.training.loop import StepRecord
 
 FEWEST_STEPS = 200
-"""Of a phase whose loss is judged: the mean of twenty steps is stable enough."""
+"""Fewest steps of a phase whose loss is judged: the mean of twenty steps is stable enough."""
 FLAT = 0.98
 """A loss is flat if its last mean is more than this share of the first."""
 

@@ -94,7 +94,7 @@ class Changes:
 
 
 def changes_of(backbone: Backbone, before: Path, active: Tensor | None, scale: float) -> Changes:
-    """What a phase changed, joined with the changes of earlier phases.
+    """The changes of a phase, joined with those of earlier phases.
 
     Args:
         before: the folder of the stage it started from.

@@ -143,7 +143,7 @@ RENAMED: Mapping[tuple[str, Any], str] = {
 
 
 def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
-    """What signatures of scores say of these predictions: a decoder's attention, choices that differ from the protocol,
+    """Notes for the signatures of scores: a decoder's attention, choices that differ from the protocol,
     the selection of the weights, and accidents of their training.
 
     Raises:

@@ -47,9 +47,9 @@ from xstilts.stages import KINDS
 CONNECT_SECONDS = 20.0
 """Time for a connection; torch tries twice."""
 END_SECONDS = 30.0
-"""Time for ranks to end after they were told to; those of a lost machine never answer."""
+"""Time for ranks to end after an order; those of a lost machine never answer."""
 LOOK_SECONDS = 0.05
-"""Time between two looks for messages: inside a wait of torch's, no signal would reach the caller."""
+"""Polling interval for messages: inside a wait of torch's, no signal would reach the caller."""
 NO_LIMIT = timedelta(days=365)
 
 
@@ -200,7 +200,7 @@ def call(waiting: str, what: str) -> None:
 
 
 def wait_for_stages(waiting: str, rank: str, local_rank: str) -> int:
-    """Be a rank of all called stages, one after another; returns the exit code with which all end.
+    """Take part in all called stages as a rank, one after another; returns the common exit code.
 
     Raises:
         DistError: the process that holds the store is gone.

@@ -125,7 +125,7 @@ def rows_before_limit(prepared: Stage, languages: Sequence[str], most: int | Non
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it is in the place of a missing file (`planning.amounts`)."""
+    """Whether it is an empty placeholder of a missing file (`planning.amounts`)."""
     return path.stat().st_size == 0
 
 

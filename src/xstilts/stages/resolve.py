@@ -1,4 +1,4 @@
-"""What is known of a backbone before it is loaded: source and revision, kind, sizes, and how it pools sentences."""
+"""Facts about a backbone before it is loaded: source, revision, kind, sizes, and pooling of sentences."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xstilts.graph.stage import drop_defaults
 class LayerSpec(Strict):
     """The hidden state whose retrieval score enters means; a file may give only its number."""
 
-    number: int | None = Field(default=None, ge=0, description="0: embeddings")
+    number: int | None = Field(default=None, ge=0, description="hidden state; 0: embeddings")
     validate_on: Codes | None = Field(
-        default=None, min_length=1, description="the best layer on these languages, which leave the zero-shot mean"
+        default=None, min_length=1, description="choose the best layer on these languages; not zero-shot there"
     )
 
     @model_validator(mode="before")
@@ -47,7 +47,8 @@ class RetrievalSpec(Strict):
         description="hidden state, 0: embeddings; or `validate_on`; else the checkpoint's, or 7/12 of the depth",
     )
     similarity: Similarity = Field(
-        default="cosine", description="of nearest neighbours; margin: ratio margin over 4 neighbours, as in mining"
+        default="cosine",
+        description="measure for nearest neighbours; margin: ratio margin over 4 neighbours, as in mining",
     )
 
 

@@ -88,7 +88,7 @@ def _rule(stage: Stage) -> str:
     said = stage.config.get("selection", {})
     if stage.kind == "choose":
         rates = ", ".join(f"{rate:g}" for rate in stage.config["learning_rates"])
-        return f"those of the learning rate, of {rates}, that is best on the same validation data"
+        return f"the run with the best of the learning rates {rates} on the same validation data"
     by = said.get("by", "last")
     if by == "last":
         return LAST

@@ -123,7 +123,7 @@ def _run(job: Job, seed: int, again: bool) -> None:
     if not team().leads:
         return
     if problems:
-        job.report({"message": f"collapsed: {why}; kept, and counted in the report"})
+        job.report({"message": f"collapsed: {why}; kept, and flagged in the report"})
     _tell_dependence(job, draws)
     summary = {"steps": done, "tasks": log.totals, "selection": selected}
     rare = {"collapsed": problems, "accidents": accidents(job)}

@@ -59,7 +59,7 @@ def run_translate(job: Job) -> None:
     write_json(job.directory / "counts.json", counts)
     job.report({"fraction": 1.0, "message": words_for(counts)})
     if not kept:
-        raise DataError(f"nothing is left of the translation: {words_for(counts)}", job.directory / "counts.json")
+        raise DataError(f"no translated example is left: {words_for(counts)}", job.directory / "counts.json")
     write_jsonl(job.directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
     shutil.rmtree(job.directory / "parts", ignore_errors=True)
 
@@ -126,7 +126,7 @@ def _exact(job: Job, sources: Sequence[Example]) -> list[Carried]:
     folder = folders_of(root_of(job.stage.settings, job.inputs))[-1]
     place = folder / "world.json"
     if not place.exists():
-        raise ConfigError(f"{folder} is no microworld (no world.json): only a microworld is translated exactly")
+        raise ConfigError(f"{folder} is not a microworld (no world.json): only microworlds are translated exactly")
     origin = TASKS.get(job.config.get("like") or task.name)
     codes, drawn = ("en", language), job.directory / "drawn"
     shutil.rmtree(drawn, ignore_errors=True)

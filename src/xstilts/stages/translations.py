@@ -87,7 +87,7 @@ class Translator:
             raise ConfigError(f"translation '{self.name}' has no model for '{language}' (it has: {known}): add one")
         if not (Path(folder) / "model.bin").is_file():
             raise ConfigError(
-                f"'{folder}' of translation '{self.name}' is no CTranslate2 model (no model.bin in it): convert one "
+                f"'{folder}' of translation '{self.name}' is not a CTranslate2 model (no model.bin): convert one "
                 "with ct2-transformers-converter --model NAME --output_dir FOLDER"
             )
         return folder, self.spec.tokenizers.get(language) or self.spec.tokenizer or folder

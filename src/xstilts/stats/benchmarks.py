@@ -1,4 +1,4 @@
-"""Official means of a benchmark, and what is missing from them: a partial mean never has the benchmark's name.
+"""Official means of a benchmark and their coverage: a partial mean never has the benchmark's name.
 
 A task's value is the mean over its official languages with equal weight, English included; in question answering, of
 exact match and F1. The overall value is the mean over tasks. Over seeds, means are of the seeds' means.
@@ -32,7 +32,7 @@ class TaskMean:
 
     @property
     def value(self) -> float | None:
-        """What enters the benchmark's mean, 0-100."""
+        """Its value in the benchmark's mean, 0-100."""
         return mean(self.values.values()) if self.values else None
 
     @property

@@ -7,8 +7,8 @@ nothing else of equal seeds. Its interval is Student's t over replicates; if rep
 variance from these alone is added, and with it degrees of freedom (`Spread.effective`). Corrected p values do without
 the latter, which would be too optimistic far out in the tails.
 
-**Clear** are, of the differences that one table shows, those whose own 95 % interval excludes zero *and* whose p,
-corrected for all differences of the table, is below .05; with fewer than three replicates none is. For the corrected p
+A difference in a table is **clear** if its own 95 % interval excludes zero *and* its p, corrected for all differences
+of the table, is below .05; with fewer than three replicates none is clear. For the corrected p
 
 - variances are shrunk towards the usual variance of the table, more so if they are alike (Smyth 2004, Statistical
   Applications in Genetics and Molecular Biology 3(1)). Differences from one baseline share its deviations, so that R of

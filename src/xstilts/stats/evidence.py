@@ -1,4 +1,4 @@
-"""How strongly measured series support or contradict a statement about them.
+"""Evidence of measured series for or against a statement about them.
 
 A number is compared by Student's t over replicates, as in `estimates`. All p values are twice a tail, with
 the degrees of freedom of the replicates alone: if replicates share examples, the 95 % interval of `estimates` is

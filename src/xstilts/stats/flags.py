@@ -29,7 +29,7 @@ class Flag:
 
     @property
     def text(self) -> str:
-        """What a table prints beside the recipe."""
+        """The note beside the recipe in tables."""
         part = "" if len(self.seeds) == self.measured else f" ({len(self.seeds)} of {self.measured} seeds)"
         kind = "chosen on its languages (oracle)" if self.kind == "oracle" else self.kind
         return f"{self.task} {kind}{part}"

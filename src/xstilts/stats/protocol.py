@@ -1,4 +1,4 @@
-"""How a target was measured: what must agree before two means of it can be compared."""
+"""The protocol of a target's scores, which must agree before two means can be compared."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Replication:
-    """What counts as a replicate, and the level of intervals.
+    """The definition of a replicate, and the level of intervals.
 
     Attributes:
         worlds: seed -> the constructed world it was run on, where several seeds share one; empty on real data.
@@ -180,7 +180,7 @@ def spread(series: Series, options: Replication) -> Spread:
 
 
 def models_of(parts: Sequence[Series]) -> tuple[str, ...]:
-    """What was measured with each seed, of a number that is made of several series."""
+    """The models behind each seed of a number made of several series."""
     return tuple(" and ".join(dict.fromkeys(names)) for names in zip(*(one.models for one in parts), strict=True))
 
 

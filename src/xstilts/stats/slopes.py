@@ -1,9 +1,9 @@
 """Do gains change with a feature of the languages, such as their distance from English? Slopes with their intervals.
 
-Languages and seeds are both samples here: a language has something of its own that no other seed would change, a run
-something that its languages share. The variance of a slope over both is that over languages + that over seeds - what
-both hold, the deviations by language and run (Cameron, Gelbach and Miller 2011, Journal of Business & Economic
-Statistics 29). Degrees of freedom are those of the two, each counted by its share of the variance.
+Languages and seeds are both random effects: a language has a deviation that is the same for all seeds, and a run one
+that its languages share. The variance of a slope is that over languages + that over seeds - that of the deviations by
+language and run, which both contain (Cameron, Gelbach and Miller 2011, Journal of Business & Economic Statistics 29).
+Degrees of freedom are those of the two, each weighted by its share of the variance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xstilts.stats.interaction import slope_weights
 from xstilts.stats.series import Replication, Series, units_of, weighted
 
 FEWEST = 5
-"""Languages below which no slope is told."""
+"""Fewest languages for a slope."""
 
 
 def slopes(

@@ -44,9 +44,11 @@ class Contrast(Strict):
     targets: Names = Field(default=(), description="targets or groups; default: all")
     versus: Names = Field(default=(), description="the other targets of a correlation")
     scope: Literal["zero-shot", "all"] = Field(
-        default="zero-shot", description="languages; all: with the source language"
+        default="zero-shot", description="languages; all: source language included"
     )
-    each: Literal["", "target", "backbone", "recipe"] = Field(default="", description="apply the bound to each of them")
+    each: Literal["", "target", "backbone", "recipe"] = Field(
+        default="", description="apply the bound to each of these"
+    )
     parameters: dict[str, float] = Field(default_factory=dict, description="sizes for a trend: backbone -> size")
 
     @model_validator(mode="after")
@@ -99,9 +101,11 @@ class Bounded(Contrast):
     direction: Direction = Field(default="above", alias="is", description="relation of the number to the bound")
     than: float = Field(default=0.0, description="the bound")
     margin: float = Field(
-        default=0.0, ge=0, description="around the bound; of above, below: the smallest effect that matters"
+        default=0.0, ge=0, description="distance from the bound; above, below: the smallest effect that matters"
     )
-    at_least: int | None = Field(default=None, gt=0, description="parts that must keep the bound; default: all")
+    at_least: int | None = Field(
+        default=None, gt=0, description="number of parts that must satisfy the bound; default: all"
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Bounded:

@@ -1,6 +1,6 @@
-"""Contrasts as numbers, series over seeds from scores on the same examples; and verdicts: how they decide each claim.
+"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims.
 
-Verdicts come after Holm's correction over the claims of the study.
+Verdicts use Holm's correction over the claims of the study.
 """
 
 from collections.abc import Mapping, Sequence
@@ -255,7 +255,7 @@ def _word(evidence: Evidence, adjusted: float) -> Word:
 
 
 def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
-    """Of several gains: they are equal if every two are within the margin; they differ by the joint test."""
+    """The evidence for a test; gains of three or more backbones are alike if all pairs are within the margin."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
         return weigh(parts, test.bound, test.at_least or len(parts), scores.options)

@@ -208,7 +208,7 @@ def _parts(total: int, count: int, rng: Rng) -> Array:
 
 
 def corrupt(ids: Ids, taken: Sequence[tuple[int, int]], sentinels: Sequence[int]) -> tuple[Ids, Ids]:
-    """What the encoder reads and the decoder writes, without end tokens.
+    """The encoder's input and the decoder's output, without end tokens.
 
     Raises `BackboneError` if there are too few sentinels.
     """

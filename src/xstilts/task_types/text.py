@@ -32,7 +32,7 @@ from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class TextHead(nn.Module):
-    """What answering needs: backbone, coder, labels. It has no layers, since the backbone's output layer answers."""
+    """Backbone, coder and labels for answering. It has no layers, since the backbone's output layer answers."""
 
     def __init__(self, backbone: Backbone, labels: Labels) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from xstilts.tasks.base import TASKS, Encoding, Task
 
 
 def form_of(task: Task) -> dict[str, Any]:
-    """What a key says of a task of an experiment file: what it is `like`, or its columns; {} if registered."""
+    """The part of a key that describes an experiment's own task: its `like`, or its columns; {} if registered."""
     if isinstance(task.read, ColumnReader):
         return {"read": task.read.to_json()}
     return {"like": task.like} if task.like else {}
@@ -23,7 +23,7 @@ def task_to_json(task: Task, languages: Sequence[str]) -> dict[str, Any]:
 
 
 def task_from_json(told: Mapping[str, Any]) -> Task:
-    """The task of `task_to_json`, registered or not, but for labels and encoding of one with columns."""
+    """The inverse of `task_to_json`, without labels and encoding for a task with columns."""
     files: Any = {split: tuple(patterns) for split, patterns in told["files"].items()}
     if "read" not in told and "like" not in told:
         return replace(TASKS.get(told["name"]), files=files)

@@ -182,7 +182,7 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
     """
     lines = lines_of(path)
     if len(lines) != len(examples):
-        raise DataError(f"has {count(len(lines), 'label')} for {count(len(examples), 'example')}", path)
+        raise DataError(f"found {count(len(lines), 'label')} for {count(len(examples), 'example')}", path)
     labelled: list[Example] = []
     for number, (example, label) in enumerate(zip(examples, lines), start=1):
         if isinstance(example, ChoiceExample):

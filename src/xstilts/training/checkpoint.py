@@ -4,8 +4,8 @@ checkpoint/step.json    the step, JSON that belongs to it, the SHA-256 of every 
 *.safetensors           weights and moments; one file per rank if they are sharded
 snapshots/*.safetensors the best weights or the sum so far, and those of the last checkpoint, which a resumed run needs
 
-No pickles; all is written whole or not at all. Frozen weights are those the phase started from: not saved. Nothing else
-needs saving: the batch order and the random numbers of step k are functions of (seed, k).
+No pickles; writes are atomic. Frozen weights are those the phase started from, and are not saved. Nothing else needs
+saving: the batch order and the random numbers of step k are functions of (seed, k).
 """
 
 import hashlib
@@ -100,7 +100,7 @@ def _digest(record: Mapping[str, Any]) -> str:
 
 
 def _damage(place: Path) -> str:
-    """What is wrong with a checkpoint; empty if it is whole."""
+    """The damage of a checkpoint; empty if it is complete."""
     try:
         record = read_json(place / STEP)
         if record.pop("sha256") != _digest(record):

@@ -31,7 +31,7 @@ class TrainConfig(Strict):
     `select` says which weights of the phase are kept: the best on English validation data, as in XTREME's scripts and
     jiant (the first 500 examples, every 1,000 steps, `patience: 30`), though English is a poor guide to other languages
     (Keung et al. 2020); the last; the average of the run's snapshots (Schmidt et al. 2023; their number is ours); or
-    the best on the target's own languages, which is no zero-shot result.
+    the best on the target's own languages, which is not a zero-shot result.
     """
 
     epochs: float = Field(
@@ -51,27 +51,29 @@ class TrainConfig(Strict):
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises")
     schedule: Literal["linear", "constant"] = Field(default="linear", description="linear: down to 0 by the last step")
     weight_decay: float = Field(default=0.01, ge=0, description="weight decay of AdamW")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="decay of the moments")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="decay rates of AdamW's moments")
     epsilon: float = Field(default=1e-8, gt=0, description="epsilon of AdamW")
-    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    clip: float = Field(default=1.0, gt=0, description="gradient norm above which gradients are clipped")
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16: matrix products in bf16 (autocast)")
-    backend: Backend = Field(default="segments", description="of packed attention")
-    head_dropout: float = Field(default=0.1, ge=0, lt=1, description="before a head")
+    backend: Backend = Field(default="segments", description="implementation of packed attention")
+    head_dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout before a head")
     head: Literal["fresh", "keep"] = Field(default="fresh", description="keep: reuse the head of the same task")
-    bucket: int = Field(default=0, ge=0, description="batches among which examples are sorted by length; 0: none")
+    bucket: int = Field(default=0, ge=0, description="sort examples by length within this many batches; 0: no sorting")
     lora: LoRA | None = Field(default=None, description="train low-rank adapters and the heads; else all weights")
-    quantize: Literal["nf4"] | None = Field(default=None, description="frozen weights in 4 bits under the adapters")
+    quantize: Literal["nf4"] | None = Field(default=None, description="hold frozen weights under adapters in 4 bits")
     frozen_embeddings: bool = Field(default=False, description="do not train the embeddings")
-    frozen_layers: int = Field(default=0, ge=0, description="lowest layers, with the embeddings, that are not trained")
+    frozen_layers: int = Field(default=0, ge=0, description="number of lowest layers to freeze, with the embeddings")
 
-    select: Select = Field(default="validation", description="weights that are kept; `oracle`: only for targets")
-    checkpoints: int = Field(default=10, gt=0, description="snapshots, equally spaced over the phase")
+    select: Select = Field(default="validation", description="which weights to keep; `oracle`: only for targets")
+    checkpoints: int = Field(default=10, gt=0, description="number of snapshots, equally spaced over the phase")
     evaluate_every: int | None = Field(
-        default=None, gt=0, description="steps between snapshots, instead of `checkpoints` of `checkpoints`"
+        default=None, gt=0, description="steps between snapshots; overrides `checkpoints`"
     )
-    subset: int = Field(default=500, ge=0, description="validation examples of each language, a fixed sample; 0: all")
-    patience: int | None = Field(default=None, gt=0, description="snapshots without a better one before it stops")
-    average: int = Field(default=10, gt=0, description="last snapshots of which `select: average` is the mean")
+    subset: int = Field(default=500, ge=0, description="validation examples per language, a fixed sample; 0: all")
+    patience: int | None = Field(
+        default=None, gt=0, description="early stopping after this many snapshots without improvement"
+    )
+    average: int = Field(default=10, gt=0, description="number of last snapshots that `select: average` averages")
     restarts: int = Field(default=0, ge=0, description="number of other seeds to try if a run diverges or collapses")
 
     @model_validator(mode="after")

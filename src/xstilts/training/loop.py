@@ -34,7 +34,7 @@ class StepRecord:
     Attributes:
         loss, grad_norm: stay on the device until they are read.
         count: items of the loss.
-        at_once: most tokens computed at a time: the machine's number, until memory runs short.
+        at_once: token budget of a micro-batch: the machine's, until memory runs short.
     """
 
     step: int

@@ -108,7 +108,7 @@ class Mixture:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Mixture:
-        """That of a train stage."""
+        """The mixture of a train stage."""
         parts = (Part(**{**row, "labels": tuple(row["labels"])}) for row in config["components"])
         return cls(tuple(parts), **config["sampling"])
 

@@ -27,7 +27,7 @@ from xstilts.training.distributed import is_sharded
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """What a head is for."""
+    """The task and type of a head."""
 
     task: str
     type: str

@@ -23,7 +23,7 @@ Array = np.ndarray
 
 
 class Step(NamedTuple):
-    """What one optimizer step trains on: rows of one source."""
+    """The data of one optimizer step: rows of one source."""
 
     source: int
     rows: Array

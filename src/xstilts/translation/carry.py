@@ -65,7 +65,7 @@ class Judge:
 
 
 def _copied(source: str, target: str) -> float:
-    """The share of the translation's words, with letters or digits, that stand in the source as often."""
+    """The share of the translation's words, with letters or digits, that occur as often in the source."""
     ours, theirs = (
         Counter(word.lower() for word in cut(text, words_of(text, SOURCE)) if word[0].isalnum())
         for text in (target, source)

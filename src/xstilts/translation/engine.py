@@ -1,4 +1,4 @@
-"""Machine translation: by any program that reads lines and writes as many, or through CTranslate2.
+"""Machine translation: by any program that translates line by line, or through CTranslate2.
 
 A program reads standard input and writes standard output, or it gets both as files (`{in}` and `{out}` among its
 arguments). It runs without a shell; `[sh, -c, "one | other"]` gives a pipeline.

@@ -46,7 +46,7 @@ def given(task: Task, paths: Sequence[Path], language: str, sources: Sequence[Ex
 
 
 def _label(example: Example | None) -> Any:
-    """What must be the same in both languages, if anything."""
+    """The gold that must be equal in both languages, if any."""
     return getattr(example, "label", None)
 
 
@@ -105,8 +105,8 @@ def _paired(task: Task, path: Path, found: Sequence[_Given], sources: Sequence[E
         return by_text
     if len(found) != len(sources):
         raise DataError(
-            f"{len(found)} translations of {len(sources)} examples of {task.name}, and neither ids nor English texts "
-            "beside them say which belong together",
+            f"{len(found)} translations for {len(sources)} examples of {task.name}, without ids or English texts to "
+            "match them by",
             path,
         )
     for n, (source, one) in enumerate(zip(sources, found), start=1):

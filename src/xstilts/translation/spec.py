@@ -28,17 +28,15 @@ class Quality(Strict):
     """Limits for translations; an example with any part outside them is left out and counted under the reason."""
 
     length_ratio: float = Field(default=4.0, gt=1, description="largest ratio of the sides' characters, with 10 added")
-    copied: float = Field(
-        default=0.8, gt=0, le=1, description="largest share of its words that also occur in the source"
-    )
-    identify: bool = Field(default=True, description="leave out what looks like English (languages of py3langid)")
+    copied: float = Field(default=0.8, gt=0, le=1, description="largest share of words that also occur in the source")
+    identify: bool = Field(default=True, description="leave out translations identified as English (py3langid)")
     min_score: float | None = Field(default=None, lt=0, description="least mean log-probability of a sentence's tokens")
 
 
 class EngineSpec(Strict):
     """Where translations come from: a CTranslate2 model, any program, files, or the microworld's own meanings."""
 
-    engine: Literal["ctranslate2", "command", "files", "microworld"] = Field("command", description="what translates")
+    engine: Literal["ctranslate2", "command", "files", "microworld"] = Field("command", description="kind of engine")
     command: Argv | dict[Code, Argv] | None = Field(
         None, description="command: program and arguments, or language -> these, with {language}, {iso3}, {in}, {out}"
     )
@@ -47,7 +45,7 @@ class EngineSpec(Strict):
     )
     model: str | None = Field(None, description="ctranslate2: folder of one model for all languages")
     models: dict[Code, str] = Field({}, description="ctranslate2: language -> folder of its model")
-    tokenizer: str | None = Field(None, description="ctranslate2: its Hugging Face name or folder, unless the model's")
+    tokenizer: str | None = Field(None, description="ctranslate2: tokenizer (hub name or folder); default: the model's")
     tokenizers: dict[Code, str] = Field({}, description="ctranslate2: language -> its tokenizer")
     source_language: str | None = Field(None, description="ctranslate2: the tokenizer's name for English (`eng_Latn`)")
     source_tokens: dict[Code, str] = Field({}, description="ctranslate2: language -> token before a source (`>>deu<<`)")
@@ -61,7 +59,7 @@ class EngineSpec(Strict):
     aligner: str | None = Field(
         None, description="ctranslate2, command: encoder that aligns words; else the first backbone with a `source`"
     )
-    quality: Quality = Field(Quality(), description="ctranslate2, command, files: what is left out")
+    quality: Quality = Field(Quality(), description="ctranslate2, command, files: limits for translations")
 
     @model_validator(mode="after")
     def _of_its_engine(self) -> EngineSpec:

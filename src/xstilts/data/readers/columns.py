@@ -1,7 +1,7 @@
 """A user's own files, by column: JSON lines, CSV, tab-separated tables, and lines of words and tags.
 
-A value says which column holds which field of an example, so that it can go to workers and into keys. Left out are
-empty rows, rows of other languages where a column says the language, blank raw text, and `-DOCSTART-`.
+A value says which column holds which field of an example, so that it can go to workers and into keys. Skipped: empty
+rows, rows of other languages where a column says the language, blank raw text, and `-DOCSTART-`.
 """
 
 from __future__ import annotations
@@ -208,9 +208,9 @@ def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tup
                 first.setdefault(label, (path, line))
             if len(counts) > _MOST_LABELS:
                 shown = ", ".join(sorted(counts)[:3])
-                raise DataError(f"more than {_MOST_LABELS} different labels ({shown} ...); give `labels:`", path)
+                raise DataError(f"more than {_MOST_LABELS} different labels ({shown} ...): give `labels:`", path)
     if found := doubt(counts, reader.type == "tagging"):
         raise DataError(found[1], *first[found[0]])
     if len(counts) < 2:
-        raise DataError(f"only one label, {', '.join(map(repr, counts))}; give `labels:`", paths[0])
+        raise DataError(f"only one label, {', '.join(map(repr, counts))}: give `labels:`", paths[0])
     return tuple(sorted(counts))

@@ -1,7 +1,7 @@
-"""What readers share: rows with their place in a file, lines, cells in CSV quoting, and unique ids.
+"""Shared by readers: rows with their place in a file, lines, cells in CSV quoting, and unique ids.
 
 A reader is a generator `(path, language) -> (line, example)` under `checked`. It raises `DataError` with file and line
-for everything that is not in the official format, and leaves out only what its docstring names.
+for everything that is not in the official format, and skips only what its docstring names.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check(examples: Placed, path: Path, language: str) -> Placed:
     ids, found = Ids(path), False
     for number, (line, example) in enumerate(examples, start=1):
         ids.add(example.id, line, number)
-        found = found or asked(example)  # candidates alone are no data
+        found = found or asked(example)  # candidates alone are not data
         yield line, example
     if not found:
         raise DataError(f"holds no examples for language '{language}'", path)
@@ -102,7 +102,7 @@ class Row:
     def written(self, words: str, what: str) -> str:
         """The text, if it can be written to a file."""
         if match := _NO_TEXT.search(words):
-            raise self.error(f"{what!r} holds {match[0]!a}, which is no text")
+            raise self.error(f"{what!r} holds {match[0]!a}, which is not text")
         return words
 
     def text(self, *fields: str) -> str:
@@ -151,7 +151,7 @@ class Row:
         """A field that must be a list of objects."""
         entries = self.part(field, list)
         if odd := [entry for entry in entries if not isinstance(entry, dict)]:
-            raise self.error(f"'{field}' should hold objects alone, found {type(odd[0]).__name__}")
+            raise self.error(f"'{field}' should hold only objects, found {type(odd[0]).__name__}")
         return [Row(entry, self.path, self.line) for entry in entries]
 
     def id(self) -> str:
@@ -167,7 +167,7 @@ class Row:
         return self.written(value if isinstance(value, str) else json.dumps(value), self.column(field))
 
 
-_NUL = "holds a NUL byte: no text, or in UTF-16"
+_NUL = "holds a NUL byte: not a text file, or in UTF-16"
 _CR_ALONE = "its lines end with CR only: save it with LF or CR LF"
 
 
@@ -232,15 +232,15 @@ def records_with(path: Path, name: str) -> tuple[list[Row], bool]:
     first = bool(rows) and name in rows[0].record
     for row in rows:
         if (name in row.record) != first:
-            raise row.error(f"{'no' if first else 'a'} field {name} here, unlike in line {rows[0].line}")
+            raise row.error(f"{'no' if first else 'a'} field {name} here, unlike line {rows[0].line}")
     return rows, first
 
 
 def beside(path: Path, name: str, what: str = "") -> Path:
-    """The file of that name beside another one, packed or not; `what` is for the message."""
+    """The file of that name beside another one, compressed or not; `what` is for the message."""
     found = find(path.with_name(name))
     if found is None:
-        raise DataError(f"{what}{name} (packed or not) is not beside it", path)
+        raise DataError(f"{what}{name} (compressed or not) is missing beside it", path)
     return found
 
 

@@ -1,8 +1,8 @@
-"""How a table of a user's own is written: read off the content where that is certain, otherwise asked for.
+"""The format of a user's own table: detected from the content where that is certain, otherwise asked for.
 
-The suffix says CSV, tabs or JSON. The content overrides it where no other reading is possible: all rows have as many
-semicolons, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with CSV quoting. Where two readings are
-possible, the file is refused with the key that decides. Official files are not read through this module.
+The suffix says CSV, tabs or JSON. The content overrides it where no other reading is possible: the same number of
+semicolons in all rows, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with CSV quoting. If two
+readings are possible, the file is refused with the key that decides. Official files are not read through this module.
 """
 
 import re
@@ -63,7 +63,7 @@ class TableFile:
 
 
 def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> str:
-    """What a file's name does not say of how it is written: `semicolons, UTF-16`; may be empty.
+    """The detected format, as far as the file's name does not show it: `semicolons, UTF-16`; may be empty.
 
     Args:
         quoted, separator: as the user says; else read off the content.
@@ -93,7 +93,7 @@ def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: 
     if raw.startswith(b"PAR1") and raw.endswith(b"PAR1"):
         return TableFile(path, "parquet", (*assumed, *["Parquet"] * (kind != "parquet")), raw=raw)
     if kind == "parquet":
-        raise DataError("is not Parquet as its name says, or it is cut off", path)
+        raise DataError("is not Parquet although its name says so, or it is cut off", path)
     assumed = (*assumed, *["UTF-16"] * is_utf16(raw))
     text = lined(decode(raw, path, utf16=True), path)
     del raw
@@ -105,7 +105,7 @@ def table_of(path: Path, quoted: bool | None = None, separator: str = "", kind: 
 
 
 def _packing(path: Path) -> tuple[str, ...]:
-    """How a file is packed, unless its name says so."""
+    """The compression of a file, unless its name says it."""
     packed = packing(path)
     return (packed,) if packed and path.suffix.lower().removeprefix(".") not in SUFFIXES else ()
 

@@ -1,6 +1,6 @@
-"""Labels as files write them, what looks like a typing mistake among them, and what else a split holds.
+"""Labels in files, probable typing mistakes among them, and counts of a split.
 
-Labels that a user lists are used as they are. Labels that are found in files are checked: a marker of missing gold is
+Labels that a user lists are used as they are. Labels found in files are checked: a marker of missing gold is
 refused, and so are labels that differ only by case or by blanks.
 """
 
@@ -48,7 +48,7 @@ Quotation marks, dashes and blanks may stand behind a capital A with tilde in Po
 _MANY = 10
 """From this number of examples on, a single label is odd."""
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]")
-"""Invisible fillers and variation selectors that are no format characters."""
+"""Invisible fillers and variation selectors that are not format characters."""
 
 
 def clean(label: str) -> str:
@@ -114,7 +114,7 @@ def _plain(label: str) -> str:
 
 
 def _folded(label: str) -> str:
-    """What labels that look like one have in common; Turkish has two small letters for I."""
+    """A form that is equal for labels that look alike; Turkish has two small letters for I."""
     small = _plain(label).translate(_LATIN).casefold().replace("i\u0307", "i").replace("\u0131", "i")
     return re.sub(r"^(-?)\+?0*([0-9]+)(?:\.0*)?$", r"\1\2", _seen(small))
 
@@ -126,13 +126,13 @@ def _seen(label: str) -> str:
 
 
 def looks(label: str) -> str:
-    """What labels or names that cannot be told apart on a screen have in common."""
+    """A form that is equal for labels or names that look the same on a screen."""
     return _seen(unicodedata.normalize("NFC", label).translate(_LATIN))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the files of one split and language hold.
+    """The content of the files of one split and language.
 
     Attributes:
         rows: examples; sentences in tagging, queries and candidates in pools.
@@ -240,7 +240,7 @@ def _rows(number: int) -> str:
 
 
 def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
-    """What is odd about the texts of one example."""
+    """Kinds of faults in the texts of one example."""
     choices = example.choices if isinstance(example, ChoiceExample) else ()
     if any(not text.strip() or not text.strip(_UNSEEN) for text in choices or texts):
         yield "empty"
@@ -257,7 +257,7 @@ def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
-    """What is odd about labels (or tags), a line each."""
+    """Notes on odd labels (or tags), a line each."""
     once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]

@@ -39,7 +39,7 @@ def bucc(path: Path, language: str) -> Placed:
     The sample set (`zh-en.sample.*`, or XTREME's `dev`) is read too, marked as sample, when another one is asked for.
 
     Raises:
-        DataError: a sentence without id, an id twice, gold that names an unknown sentence, no sample set to tune on.
+        DataError: a sentence without id, a repeated id, gold that names an unknown sentence, no sample set to tune on.
     """
     pair, _, rest = unpacked_name(path).partition(".")
     split = rest.partition(".")[0]

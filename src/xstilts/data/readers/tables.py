@@ -14,7 +14,7 @@ from xstilts.data.readers.dialects import TableFile, is_empty, table_of
 from xstilts.data.readers.labels import looks
 
 Name = str | int
-"""Of a column: its name, or in lines of words and tags its number from 1."""
+"""A column: its name, or in lines of words and tags its number from 1."""
 
 
 @dataclass(frozen=True)

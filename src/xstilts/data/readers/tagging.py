@@ -2,10 +2,10 @@
 
 Users' files have one word per line, whatever they are called; CoNLL-U is recognised by its content. Columns are
 separated by tabs, or by blanks where there are no tabs; an empty line ends a sentence. Where the first column numbers
-the words of every sentence (1, 2, 3 ...), multiword ranges (`2-3`) and empty nodes (`4.1`) are no words, and lines that
+the words of every sentence (1, 2, 3 ...), multiword ranges (`2-3`) and empty nodes (`4.1`) are skipped, and lines that
 begin with `#` are comments. Elsewhere `#` may be a word: comments are lines without tab among lines with tabs, and
-`# key = value` before a sentence. A file without empty lines between its sentences is refused: its numbers begin again
-at 1 within a sentence, or a sentence has more than 1,000 words. In official files, a line of blanks or of U+200B is a
+`# key = value` before a sentence. A file without empty lines between its sentences is refused: its numbers restart at
+1 within a sentence, or a sentence has more than 1,000 words. In official files, a line of blanks or of U+200B is a
 word.
 """
 
@@ -132,7 +132,7 @@ def udpos(path: Path, language: str) -> Placed:
     """UD's parts of speech: a treebank in CoNLL-U, whatever the file is called, or XTREME's two columns.
 
     In CoNLL-U, syntactic words with UPOS; the id is `sent_id`, else the sentence's number. Multiword ranges (`1-2`) and
-    empty nodes (`8.1`) are no words. Forms may hold blanks. Sentences whose forms are all `_` (treebanks released
+    empty nodes (`8.1`) are skipped. Forms may hold blanks. Sentences whose forms are all `_` (treebanks released
     without their text) are left out, as in XTREME's converter.
     """
     conllu = ".conllu" in path.suffixes or is_conllu(path)
@@ -236,7 +236,7 @@ _LEAF = re.compile(r"<L ([^\s>]+) ([^\s>]+) ([^\s>]+) ([^\s>]+) ([^>]+)>")
 
 @checked
 def ccg(path: Path, language: str) -> Placed:
-    """CCG supertags: CCGbank's derivations (`.auto`, two lines a sentence), or jiant's `word word TAB tag tag`.
+    """CCG supertags: CCGbank's derivations (`.auto`, two lines per sentence), or jiant's `word word TAB tag tag`.
 
     Source: CCGbank's manual (LDC2005T13). The id is the derivation's `ID=`, else the line's number.
     """

@@ -1,7 +1,7 @@
 """Task types as values (`types.toml`), without torch, and how a row of a user's table becomes an example of each.
 
-What does not fit is an error with file and line. Without `Gold`, the gold of a row is not read: inputs of a finished
-model have none.
+Invalid values are errors with file and line. Without `Gold`, the gold of a row is not read: inputs of a finished model
+have none.
 """
 
 import re
@@ -24,7 +24,7 @@ from xstilts.data.readers.tables import Name, missing
 
 @dataclass
 class Gold:
-    """What gold may be, and what was seen of it in one file.
+    """The gold that is allowed, and what was seen of it in one file.
 
     Attributes:
         labels: classes or tags; for choices their names in order; empty: any (for choices numbers and letters).
@@ -215,7 +215,7 @@ Maker = Callable[[Row, Gold | None], ex.Example | None]
 
 @dataclass(frozen=True)
 class Usual:
-    """What a plan assumes of data that is not prepared yet; `types.toml` says what each number is."""
+    """A plan's assumptions about data that is not prepared yet; `types.toml` explains each number."""
 
     tokens: int = 64
     segments: int = 1
