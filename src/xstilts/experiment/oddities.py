@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
+from xstilts.data.readers.types import TYPES
 from xstilts.experiment.file import Experiment
-from xstilts.recipes import Recipe
+from xstilts.recipes import TARGET, Recipe
 from xstilts.tasks import TASKS
 
 
@@ -20,10 +22,11 @@ def oddities(experiment: Experiment) -> Iterator[str]:
             yield f"your task '{name}' replaces the registered task of that name{also}"
     for target in experiment.targets:
         trained = experiment.trained_on(target)
-        again = [recipe.label for recipe in experiment.recipes if trained in _trains_on(recipe)]
+        again = [recipe.label for recipe in experiment.recipes if trained in _trains_on(recipe, experiment.source)]
         if again:
             said = f"target {target.task} is trained on {trained}, and so {'is' if len(again) == 1 else 'are'}"
             yield f"{said} {', '.join(again)}: the same data twice, more epochs rather than transfer"
+    yield from with_labels(experiment)
     for place, options in _options(experiment):
         if options.get("steps") is not None and options.get("epochs") is not None:
             yield f"{place}: `steps` and `epochs` are both given: `epochs` is ignored"
@@ -38,9 +41,25 @@ def oddities(experiment: Experiment) -> Iterator[str]:
             yield f"target {target.task}: `seeds: {target.seeds}`, but the experiment has {there}: all are used"
 
 
-def _trains_on(recipe: Recipe) -> set[str]:
-    """The tasks that a recipe trains on before the target."""
-    return {part.task for phase in recipe.divided()[0] for part in phase.tasks if not part.objective}
+def with_labels(experiment: Experiment) -> Iterator[str]:
+    """A sentence for each recipe and task with labels in languages that a target measures."""
+    asked = (one.languages or experiment.languages or experiment.task(one.task).languages for one in experiment.targets)
+    measured = set(chain(*asked))
+    for recipe in experiment.recipes:
+        for part in (part for phase in recipe.phases for part in phase.tasks if part.task != TARGET):
+            task = experiment.task(part.task)
+            kind = TYPES.get(task.type)
+            if not (part.translated_by or part.objective or kind.raw or kind.cosine):
+                spoken = task.languages if "all" in part.spoken(experiment.source) else part.spoken(experiment.source)
+                if codes := [code for code in spoken if code in measured and code != experiment.source]:
+                    zero = f"its scores in {'these languages' if len(codes) > 1 else 'this language'} are not zero-shot"
+                    yield f"{recipe.label} is trained on labels of {task.name} in {', '.join(codes)}: {zero}"
+
+
+def _trains_on(recipe: Recipe, source: str) -> set[str]:
+    """The tasks whose data in the source language a recipe trains on before the target."""
+    parts = [part for phase in recipe.divided()[0] for part in phase.tasks]
+    return {part.task for part in parts if not part.objective and {source, "all"}.intersection(part.spoken(source))}
 
 
 def _options(experiment: Experiment) -> Iterator[tuple[str, dict[str, object]]]:

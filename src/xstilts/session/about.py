@@ -16,6 +16,7 @@ from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import BackboneSpec, Experiment
+from xstilts.experiment.oddities import with_labels
 from xstilts.graph.environment import remarks
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
@@ -153,7 +154,7 @@ def _coverage(grid: Grid) -> Iterator[str]:
 
 def translated(grid: Grid, store: Store) -> list[str]:
     """Languages in which a recipe has seen labels, and what its translations left out."""
-    lines = []
+    lines = [f"{line}." for line in with_labels(grid.experiment)]
     for recipe in grid.experiment.recipes:
         parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
         codes = dict.fromkeys(code for part in parts for code in part.spoken(SOURCE) if code != SOURCE)

@@ -96,7 +96,7 @@ def _rule(stage: Stage) -> str:
         return f"the mean of the last {said['average']} snapshots of the run (Schmidt et al. 2023)"
     often = f"every {said['evaluate_every']} steps" if "evaluate_every" in said else f"{said['checkpoints']} times"
     limits = {stage.inputs[f"dev{i}"].config["limit"] for i in range(len(said["judges"]))}
-    first = f" ({max(limits)} examples)" if max(limits) else ""
+    first = f" (at most {max(limits)} examples)" if max(limits) else ""
     where = "the target's own languages, an oracle" if by == "oracle" else "the source language"
     patience = f", stopping after {said['patience']} without a better one" if said.get("patience") else ""
     return f"the best on validation data of {where}{first}, evaluated {often}{patience}"
