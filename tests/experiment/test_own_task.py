@@ -314,7 +314,7 @@ def test_found_labels_are_those_written_out(root: Path) -> None:
     with pytest.raises(ConfigError, match="task 'mine' needs `labels`: microworlds have no files to find labels in"):
         expand(None, worlds=[0])
     (root / "own/train.csv").write_text("body,label\na,x\n")
-    with pytest.raises(DataError, match=r"train\.csv: only one label, 'x'; give `labels:`"):
+    with pytest.raises(DataError, match=r"train\.csv: only one label, 'x': give `labels:`"):
         expand(root)
 
 

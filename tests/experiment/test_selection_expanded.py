@@ -136,7 +136,7 @@ def test_reports_say_how_weights_were_chosen() -> None:
     assert in_words(graph(expand({"select": "last"}).stages())) == ()
     sweep = [{"tasks": ["micro_nli"], "train": {"learning_rate": [1e-3, 3e-3]}}]
     said = " ".join(in_words(graph(expand({"patience": 4}, recipes=[[], sweep]).stages())))
-    assert "the best on validation data of the source language (500 examples), evaluated 10 times" in said
+    assert "the best on validation data of the source language (at most 500 examples), evaluated 10 times" in said
     assert "stopping after 4 without a better one" in said
     assert "micro_nli: the run with the best of the learning rates 0.001, 0.003 on" in said
 
