@@ -13,7 +13,7 @@ from typer import Argument, Option
 from xstilts.cli import options as opt
 from xstilts.cli.output import lines, show
 from xstilts.cli.watch import watch
-from xstilts.core.errors import StoreError
+from xstilts.core.errors import StoreError, count
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed, remembered_stages
 from xstilts.session.loading import load
@@ -49,6 +49,10 @@ def status(
     asked = [] if file is None else grid_of(load(file), place, data).stages
     stages = {stage.key: stage.kind for stage in asked}
     sys.stderr.writelines(f"note: {line}\n" for line in changed_files(asked, place))
+    if failed := {stage.key: stage for stage in asked if not place.has(stage) and place.failure(stage).is_file()}:
+        first = next(iter(failed.values()))
+        number = f"{count(len(failed), 'stage')} failed at the last attempt"
+        sys.stderr.write(f"note: {number}; {first}: {_error(place, first.key)}\n")
     for record in place.stages():
         if file is None or record.key in stages:
             seconds[record.kind].append(record.seconds)
@@ -70,6 +74,13 @@ def status(
         show({"stages": rows, "running": [asdict(one) for one in now]}, as_json)
     else:
         _show_both(rows, [one.row() for one in now])
+
+
+def _error(place: Store, key: str) -> str:
+    """The last line of what is recorded of a failed attempt; empty if nothing is."""
+    path = place.root / "failures" / f"{key}.txt"
+    lines = [] if not path.is_file() else path.read_text(encoding="utf-8").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def why(
@@ -98,6 +109,8 @@ def why(
         "needed by": [name for name, keys in known.experiments.items() if one.key in keys] or ["no experiment"],
         "nearest": f"{near.key}: {known.apart(one, near)}" if near else "no other stage of its kind is finished",
     }
+    if one.key not in known.finished and (error := _error(place, one.key)):
+        found["error"] = error
     if one.key in known.finished:
         found["directory"] = str(known.finished[one.key].directory)
     rows = []

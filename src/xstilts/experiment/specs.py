@@ -46,10 +46,7 @@ def _last_part(source: str) -> str:
 
 
 class BackboneSpec(Strict):
-    """A model to start from: pretrained (`source`), or random (`architecture`) and pretrained here or not.
-
-    In a file, the source alone is enough.
-    """
+    """A model to start from: pretrained (`source`, enough in a file), or random (`architecture`), pretrained or not."""
 
     short = {str: "source"}
     source: str | None = Field(
@@ -91,6 +88,8 @@ class BackboneSpec(Strict):
             raise ValueError("a random start needs `tokenizer`")
         if self.output == "text" and self.attention == "bidirectional":
             raise ValueError("`output: text` needs causal attention: bidirectional attention would see the answers")
+        if "random" in self.controls and self.source is None and not self.pretrain:
+            raise mistake("`random`: this backbone is a random start itself; leave the control out", "controls")
         if self.controls.get("english") == "auto" and not self.pretrain:
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":

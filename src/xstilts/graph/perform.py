@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName, XstiltsError
+from xstilts.core.errors import ConfigError, DataError, UnknownName, XstiltsError
 from xstilts.core.files import disk_fault, write_text
 from xstilts.graph.job import Job, Report, Runner
 from xstilts.graph.stage import Stage, graph
@@ -99,8 +99,7 @@ def _failure(store: Store, stage: Stage, error: Exception | SystemExit) -> Messa
     log, mistake = None, isinstance(error, (DataError, ConfigError, UnknownName))
     if isinstance(error, XstiltsError):
         line = str(error)
-        if isinstance(error, StageError):
-            _write_failure(store, stage, line)
+        _write_failure(store, stage, line)
     elif not (line := disk_fault(error)):
         line = f"{type(error).__name__}: {error}"
         log = _write_failure(store, stage, traceback.format_exc())

@@ -157,11 +157,10 @@ class Analysis:
 
 def _section(about: About, backbone: str, measured: Collection[Run]) -> Section:
     runs = list(about.runs(backbone))
-    beside = [run for name in about.controls_beside(backbone) for run in about.runs(name)]
-    beside = [run for run in runs if run.recipe in about.control_recipes] + beside
-    return Section(
-        backbone, tuple(run for run in runs if run not in beside), tuple(run for run in beside if run in measured)
-    )
+    controls = [run for run in runs if run.recipe in about.control_recipes]
+    known = {*measured, *controls, *(flag.run for flag in about.failed)}
+    beside = [run for name in about.controls_beside(backbone) for run in about.runs(name) if run in known]
+    return Section(backbone, tuple(run for run in runs if run not in controls), (*controls, *beside))
 
 
 def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:

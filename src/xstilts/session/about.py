@@ -11,7 +11,7 @@ import yaml
 
 from xstilts import __version__
 from xstilts.core.errors import ConfigError, count
-from xstilts.core.files import read_json
+from xstilts.core.files import read_json, read_object
 from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
 from xstilts.expand import CONTROL_NAMES
@@ -23,7 +23,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
 from xstilts.session.grid import Grid
-from xstilts.session.reads import changed_files, may_be_sample
+from xstilts.session.reads import changed_files, may_be_sample, odd_counts
 from xstilts.session.training import costs, inputs, logged
 from xstilts.stages.run import PACKAGES
 from xstilts.stages.selection import in_words, in_words_by_default
@@ -31,6 +31,8 @@ from xstilts.stages.translations import words_for
 from xstilts.stats.benchmarks import Averages, averages
 from xstilts.stats.flags import Flag
 from xstilts.stats.table import Run, ScoreTable
+from xstilts.tasks import TASKS
+from xstilts.tasks.base import Split
 from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.translation.spec import SOURCE
 
@@ -64,6 +66,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
             *experiment.limitations,
             *_coverage(grid),
             *translated(grid, store),
+            *(f"{line}." for line in odd_counts(_prepared(grid, store))),
             *leaks_found(grid.checks, store),
             *remarks(records),
             *changed_files(grid.stages, store),
@@ -150,6 +153,19 @@ def _coverage(grid: Grid) -> Iterator[str]:
         measured = cell.stage.inputs["data"].config["languages"]
         if len(measured) < len(task.languages) and not (own and own.type and own.languages is None):
             yield f"{task.name} is measured in {len(measured)} of its {len(task.languages)} languages."
+
+
+def _prepared(grid: Grid, store: Store) -> Iterator[tuple[str, Split, str, int]]:
+    """Task, split, language and number of examples of the whole official test sets that targets are measured on."""
+    for stage in dict.fromkeys(cell.stage.inputs["data"] for cell in grid.cells if cell.role == "target"):
+        config = stage.config
+        if config["task"] in TASKS and not (
+            config["limit"] or "world" in stage.inputs or {"read", "like"} & config.keys()
+        ):
+            for code in config["languages"]:
+                found = read_object(store.directory(stage) / code / "features.json").get("examples")
+                if found is not None:
+                    yield config["task"], config["split"], code, found
 
 
 def translated(grid: Grid, store: Store) -> list[str]:

@@ -23,9 +23,11 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
-from xstilts.session.reads import Read, is_sample, reads, same_files, same_rows, uneven
+from xstilts.session.reads import Read, is_sample, odd_counts, reads, same_files, same_rows, uneven
 from xstilts.session.scripts import odd_texts
 from xstilts.session.unread import absent, spelled, unread
+from xstilts.sources.manifest import official_rows
+from xstilts.tasks.base import Split
 
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
@@ -45,7 +47,7 @@ class FileCheck:
     """
 
     task: str
-    split: str
+    split: Split
     language: str
     paths: tuple[Path, ...]
     rows: int = 0
@@ -130,6 +132,9 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
     lines = (
         *notices(experiment, grid, data),
+        *odd_counts(
+            (f.task, f.split, f.language, f.rows) for f in files if not f.problem and f.task not in experiment.tasks
+        ),
         *spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
         *short_phases(phases),
         *oddities(experiment),
@@ -138,27 +143,29 @@ def check(experiment: Experiment, data: Data = None) -> Check:
     return Check(files, phases, lines, refused)
 
 
-def look(grid: Grid, store: Store) -> None:
-    """The fast part of `check`, for stages that are not finished in the store.
+def look(grid: Grid, store: Store) -> list[str]:
+    """The fast part of `check`, for stages that are not finished in the store. Returns notes.
 
     Raises:
         DataError: a file cannot be read, or `holdout` takes all training examples.
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
-    held_out = _held_out(waiting)
+    held_out, own, counts = _held_out(waiting), grid.experiment.tasks, list[tuple[str, Split, str, int]]()
     for task, roots, split, language in reads(waiting):
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
-            most = None if task.name in grid.experiment.tasks else max(FIRST, held + 1)
-            rows = 0
+            whole = task.name in own or (split != "train" and language in official_rows(task.name, split))
+            rows, most = 0, None if whole else max(FIRST, held + 1)
             for example in islice((task.load if task.gold else task.stream)(roots, split, language), most):
                 rows += 1
                 if gold_of(example) is None:
                     raise task.gold_needed(roots, split, language)
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
+            counts += [(task.name, split, language, rows)] if whole and task.name not in own else []
     if waiting and (error := uneven(reads(grid.stages))):
         raise error
+    return list(odd_counts(counts))
 
 
 def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:

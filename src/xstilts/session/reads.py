@@ -16,9 +16,10 @@ from xstilts.data.locate import folders_of, listed_once
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.sources.manifest import official_rows
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
 from xstilts.stages.reading import root_of, rows_before_limit, split_of, task_of
-from xstilts.tasks import Task
+from xstilts.tasks import TASKS, Task
 from xstilts.tasks.as_json import task_from_json
 from xstilts.tasks.base import Split
 
@@ -53,6 +54,23 @@ def reads(stages: Iterable[Stage]) -> Iterator[Read]:
                     seen.add(about)
                     roots = folders_of(root_of(stage.settings))
                     yield Read(task_of(stage), roots, about[1], code)
+
+
+def odd_counts(counts: Iterable[tuple[str, Split, str, int]]) -> Iterator[str]:
+    """A note for each split of a registered task whose files have another number of examples than the release.
+
+    Args:
+        counts: task, split, language, examples.
+    """
+    odd: dict[tuple[str, Split], list[str]] = defaultdict(list)
+    for task, split, code, number in counts:
+        official = official_rows(task, split).get(code, number)
+        parts = any("*" in pattern for pattern in TASKS.get(task).files[split])  # then fewer are a part of the release
+        if number > official or (number < official and not parts):
+            odd[task, split].append(f"{code} {number:,} of {official:,}")
+    for (task, split), found in odd.items():
+        shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+        yield f"{task} ({split}): not the official number of examples ({shown}): `xstilts data check {task}` says more"
 
 
 def uneven(found: Iterable[Read]) -> DataError | None:

@@ -149,11 +149,16 @@ def run(
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
     """Prepare the run of an experiment that is already expanded."""
     check_tracker(machine.track)
-    look(grid, store)
+    notes = look(grid, store)
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]
     lengths = lengths_of(missing, store)
-    lines = [*notices(experiment, grid, data, store), *short_phases(lengths.values()), *slow_bf16(grid, machine.device)]
+    lines = [
+        *notices(experiment, grid, data, store),
+        *notes,
+        *short_phases(lengths.values()),
+        *slow_bf16(grid, machine.device),
+    ]
     lines += [f"computed on {machine.device}"] * (machine.device != "cpu")
     lines += [*in_words_by_default(missing), *filter(None, [warning])]
     return Run(grid, store, machine, lines, work_of(missing, lengths))

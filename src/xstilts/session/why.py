@@ -143,7 +143,9 @@ class Known:
                 raise StoreError(f"'{name}' is {len(found)} stages: give the key of one of them, as in {near} ...")
             if found:
                 return found[0]
-        raise UnknownName("stage", name, [str(one) for one in self.stages.values()])
+        raise UnknownName(
+            "stage", name, [str(one) for one in self.stages.values()], "xstilts plan FILE --stages --json"
+        )
 
     def readers(self, one: Described) -> list[Described]:
         """The stages that read it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xstilts.core.errors import count
 from xstilts.graph.stage import Stage
 from xstilts.tasks.base import Split, Task
 
@@ -94,7 +95,9 @@ def _rule(stage: Stage) -> str:
         return LAST
     if by == "average":
         return f"the mean of the last {said['average']} snapshots of the run (Schmidt et al. 2023)"
-    often = f"every {said['evaluate_every']} steps" if "evaluate_every" in said else f"{said['checkpoints']} times"
+    often = (
+        f"every {said['evaluate_every']} steps" if "evaluate_every" in said else f"{count(said['checkpoints'], 'time')}"
+    )
     limits = {stage.inputs[f"dev{i}"].config["limit"] for i in range(len(said["judges"]))}
     first = f" (at most {max(limits)} examples)" if max(limits) else ""
     where = "the target's own languages, an oracle" if by == "oracle" else "the source language"

@@ -15,7 +15,7 @@ from pathlib import Path
 from xstilts.backbones.load import load_backbone
 from xstilts.core.errors import ConfigError, DataError
 from xstilts.core.files import read_json, read_jsonl, write_json, write_jsonl
-from xstilts.data.examples import Example, SpanExample, TaggedExample, from_row, gold_of, to_row
+from xstilts.data.examples import Example, SpanExample, TaggedExample, from_row, gold_of, texts_of, to_row
 from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.graph.job import Job
@@ -60,6 +60,11 @@ def run_translate(job: Job) -> None:
     job.report({"fraction": 1.0, "message": words_for(counts)})
     if not kept:
         raise DataError(f"no translated example is left: {words_for(counts)}", job.directory / "counts.json")
+    pairs = [(texts_of(one), texts_of(new.example)) for one, new in zip(sources, carried, strict=True) if new.example]
+    english, other = (len(set(map(tuple, side))) for side in zip(*pairs, strict=True))
+    if 2 * other < english:
+        problem = f"{english} different examples have only {other} different translations into {config['language']}"
+        raise DataError(f"{problem}: does the engine read its input?", job.directory / "counts.json")
     write_jsonl(job.directory / "examples.jsonl", (to_row(one.example) for one in kept if one.example))
     shutil.rmtree(job.directory / "parts", ignore_errors=True)
 
