@@ -15,7 +15,7 @@ import pytest
 
 import xstilts as xs
 from stages.tiny_experiment import BACKBONE, tiny_experiment
-from xstilts.core.errors import ConfigError, DataError, StageError, UnknownName
+from xstilts.core.errors import ConfigError, DataError, StageError, StoreError, UnknownName
 from xstilts.graph.events import Failed, Skipped
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
@@ -170,6 +170,13 @@ def test_labels_that_are_in_doubt_are_shown_with_the_rest(folder: Path) -> None:
     assert counts == {"warm": 8, "cold": 8, "Warm": 1}
 
 
+def test_a_file_or_a_name_stands_for_its_experiment(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.yaml: no such file"):
+        xs.check("nowhere.yaml")
+    with pytest.raises(StoreError):
+        xs.scores("demo", tmp_path / "store")
+
+
 def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, store = experiment(folder), Store(tmp_path / "store")
     before = Grid.of(asked)
@@ -208,7 +215,7 @@ def test_a_second_experiment_of_one_name_is_said(folder: Path, tmp_path: Path) -
     edited = asked.model_copy(update={"seeds": (7,)})
     assert Grid.of(edited).remember(store, edited) == ""  # the same file, edited
     other = asked.placed(folder / "other.yaml")
-    assert f"another experiment 'mine', of {folder / 'mine.yaml'}" in Grid.of(other).remember(store, other)
+    assert f"another experiment 'mine', from {folder / 'mine.yaml'}" in Grid.of(other).remember(store, other)
 
 
 def test_worlds_read_no_data_and_say_so(tmp_path: Path) -> None:

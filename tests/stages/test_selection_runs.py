@@ -100,5 +100,7 @@ def test_oracles_are_flagged_and_reports_say_so(expansion: Expansion, store: Sto
     analysis = analyse(table, describe(Grid.of(expansion.experiment, expansion.roots), table, "xstilts run", store))
     assert any("Weights for micro_topic were chosen on validation data" in line for line in findings(analysis))
     said = methods(analysis)[-1]
-    assert "micro_topic: the best on validation data of the target's own languages, an oracle (at most 7 examples)" in said
+    assert (
+        "micro_topic: the best on validation data of the target's own languages, an oracle (at most 7 examples)" in said
+    )
     assert "the best of the learning rates 1e-09, 0.01 on" in said

@@ -33,6 +33,8 @@ def oddities(experiment: Experiment) -> Iterator[str]:
     if len(set(experiment.worlds)) < len(experiment.worlds):
         yield "`worlds` names a world twice: seeds that share a world have the same data"
     for backbone in experiment.backbones:
+        if "random" in backbone.controls and not (backbone.source or backbone.pretrain):
+            yield f"backbone '{backbone.name}' is a random start itself: its control `random` is the same model"
         if backbone.source and backbone.revision and Path(backbone.source).is_dir():
             yield f"backbone '{backbone.name}': `revision` applies to models on the hub; it is ignored for a folder"
     for target in experiment.targets:

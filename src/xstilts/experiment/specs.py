@@ -88,8 +88,6 @@ class BackboneSpec(Strict):
             raise ValueError("a random start needs `tokenizer`")
         if self.output == "text" and self.attention == "bidirectional":
             raise ValueError("`output: text` needs causal attention: bidirectional attention would see the answers")
-        if "random" in self.controls and self.source is None and not self.pretrain:
-            raise mistake("`random`: this backbone is a random start itself; leave the control out", "controls")
         if self.controls.get("english") == "auto" and not self.pretrain:
             raise ValueError("`english: auto` needs `pretrain`; name a model pretrained on English alone instead")
         if self.controls.get("random", "auto") != "auto":

@@ -23,6 +23,7 @@ from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
 from xstilts.session import frame
 from xstilts.session.grid import Data, Grid, folders
+from xstilts.session.loading import opened
 from xstilts.session.reads import Read, is_sample, odd_counts, reads, same_files, same_rows, uneven
 from xstilts.session.scripts import odd_texts
 from xstilts.session.unread import absent, spelled, unread
@@ -108,16 +109,16 @@ class Check:
         return frame(rows, columns)
 
 
-def check(experiment: Experiment, data: Data = None) -> Check:
+def check(experiment: Experiment | Path | str, data: Data = None) -> Check:
     """Read every file that an experiment would read, and count.
 
     Args:
-        data: as for `run`.
+        experiment, data: as for `run`.
 
     Raises:
         ConfigError: the experiment itself is wrong. Errors in its files are returned as `problems`, all at once.
     """
-    roots = folders(data)
+    experiment, roots = opened(experiment), folders(data)
     try:
         grid = Grid.of(experiment, roots)
     except DataError as error:

@@ -45,6 +45,11 @@ def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
     return _overridden(load_document(study_file(str(path))).values, sets).placed(experiment.file)
 
 
+def opened(experiment: Experiment | Path | str) -> Experiment:
+    """The experiment itself, or that of a file or name, as `load` reads it."""
+    return experiment if isinstance(experiment, Experiment) else load(experiment)
+
+
 def load_study(path: Path | str) -> Loaded:
     """An experiment file with its study block.
 

@@ -24,6 +24,7 @@ from xstilts.session import frame
 from xstilts.session.about import describe, texts_of
 from xstilts.session.diagnostics import parts_of
 from xstilts.session.grid import Data, Grid, grid_of, keep_table, report_folder
+from xstilts.session.loading import opened
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.studies.spec import StudySpec
@@ -31,7 +32,9 @@ from xstilts.studies.spec import StudySpec
 Also = Literal["texts", "diagnostics"]
 
 
-def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
+def scores(
+    experiment: Experiment | Path | str, store: Path | str = "runs", data: Data = None, every: bool = False
+) -> Any:
     """Scores of all finished runs: a pandas DataFrame if pandas is installed, else an Arrow table.
 
     One row per score, with the columns of `xstilts.core.scores.Score`; values are 0-100.
@@ -46,22 +49,22 @@ def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None
         XstiltsError: nothing is finished.
     """
     place = Store(Path(store), must_exist=True)
-    found = collect(grid_of(experiment, place, data).cells, place)
+    found = collect(grid_of(opened(experiment), place, data).cells, place)
     return frame((score.row() for score in found.scores if every or score.main), COLUMNS)
 
 
-def gains(experiment: Experiment, store: Path | str = "runs", data: Data = None) -> Any:
+def gains(experiment: Experiment | Path | str, store: Path | str = "runs", data: Data = None) -> Any:
     """How every recipe differs from the baseline, by target and language: a data frame as of `scores`.
 
     Columns and intervals are those of the report's `estimates.csv`. Arguments and errors as for `scores`.
     """
     place = Store(Path(store), must_exist=True)
-    found = analysis_of(grid_of(experiment, place, data), place, "xstilts.gains")
+    found = analysis_of(grid_of(opened(experiment), place, data), place, "xstilts.gains")
     return frame(row for row in gain_rows(found) if row.pop("what") == "difference")
 
 
 def report(
-    experiment: Experiment,
+    experiment: Experiment | Path | str,
     store: Path | str = "runs",
     to: Path | str | None = None,
     data: Data = None,
@@ -78,7 +81,7 @@ def report(
         also: what to read from the data: `texts` of wrong examples, if its licences allow that; `diagnostics`, scores
             by properties of the examples.
     """
-    place = Store(Path(store), must_exist=True)
+    place, experiment = Store(Path(store), must_exist=True), opened(experiment)
     folder = _folder(report_folder(experiment, place.root) if to is None else Path(to))
     grid, file = grid_of(experiment, place, data), experiment.file
     name = str(file.relative_to(Path.cwd()) if file and file.is_relative_to(Path.cwd()) else file or experiment.name)
@@ -139,7 +142,11 @@ def analysis_of(grid: Grid, store: Store, command: str) -> Analysis:
 
 
 def score(
-    task: str, language: str, gold: Path | str, predictions: Path | str, experiment: Experiment | None = None
+    task: str,
+    language: str,
+    gold: Path | str,
+    predictions: Path | str,
+    experiment: Experiment | Path | str | None = None,
 ) -> dict[str, float]:
     """Official scores of any prediction file, by metric, 0-100: `{"f1": 81.3, "exact_match": 66.2}`.
 
@@ -154,7 +161,7 @@ def score(
         UnknownName: no such task or language.
         DataError: the files do not fit; with file and line.
     """
-    asked = task if experiment is None else experiment.task(task)
+    asked = task if experiment is None else opened(experiment).task(task)
     return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
 
 

@@ -22,6 +22,7 @@ from xstilts.planning.amounts import lengths_of, short_phases, work_of
 from xstilts.session.check import look, notices
 from xstilts.session.executors import carry_out
 from xstilts.session.grid import Data, Grid
+from xstilts.session.loading import opened
 from xstilts.stages.checksums import DIGESTS, remembered
 from xstilts.stages.selection import in_words_by_default
 
@@ -119,7 +120,7 @@ class Run:
 
 
 def run(
-    experiment: Experiment,
+    experiment: Experiment | Path | str,
     store: Path | str = "runs",
     data: Data = None,
     machine: Machine | None = None,
@@ -130,7 +131,7 @@ def run(
     Files are read first, so that a mistake in a test file is found before anything is trained.
 
     Args:
-        experiment: from `xstilts.load`, or made in Python.
+        experiment: from `xstilts.load`, made in Python, or a file or name for `xstilts.load`.
         store: folder of results; made if missing.
         data: folder or folders of official files; files of own tasks are first looked for beside the experiment file.
         machine: what may be used; `options` are its fields by name (`workers=2`, `device="cuda"`). By default a GPU is
@@ -141,6 +142,7 @@ def run(
         StoreError: the folder is not a store, or cannot be written to.
     """
     chosen = check_device(replace(machine or Machine(device="auto"), **options))
+    experiment = opened(experiment)
     with remembered(Path(store) / DIGESTS):
         grid, place = Grid.of(experiment, data), Store(Path(store))
     return run_of(experiment, grid, place, chosen, data)
