@@ -132,7 +132,10 @@ def test_the_page_names_costs_and_doubts(chosen: Choice) -> None:
     assert "no candidate is clearly better" in choice_page(dataclasses.replace(chosen, rows=(first, *none[1:])), "")
     baseline = next(row for row in none if row.recipe == BASELINE)
     rest = [row for row in none if row.recipe != BASELINE]
-    assert "Use none of these" in choice_page(dataclasses.replace(chosen, rows=(baseline, *rest)), "")
+    undecided = dataclasses.replace(chosen, rows=(baseline, *rest))
+    assert "The runs are too short to tell" in choice_page(undecided, "")
+    learned = tuple(dataclasses.replace(rung, learned=True) for rung in chosen.rungs)
+    assert "Use none of these" in choice_page(dataclasses.replace(undecided, rungs=learned), "")
     better = dataclasses.replace(first, better=True)
     assert "Clearly better than no intermediate task" in choice_page(dataclasses.replace(chosen, rows=(better,)), "")
 

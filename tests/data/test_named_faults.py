@@ -64,7 +64,7 @@ FAULTS: dict[str, list[tuple[str, str, str, int, str]]] = {
         ("xnli xtreme", "A\u2028b\tB\tneutral", "sentence1\tsentence2\tlabel", 1, "unknown label 'label'"),
         ("commonsense_qa", '"answerKey": "C"', '"answerKey": "E"', 1, "unknown label 'E'; labels are A, B, C"),
         ("copa", '"question": "cause"', '"question": "why"', 1, "unknown label 'why'"),
-        ("nli jsonl", "entailment", "Entailment", 3, "unknown label 'Entailment'; labels are entailment, neutral"),
+        ("nli jsonl", "entailment", "Entailment", 3, "'Entailment', which differs from 'entailment' in case; "),
         ("anli csv", ",c,u2", ",x,u2", 4, "unknown label 'x'"),
         ("xnli xtreme", "contradiction", "contradiction ", 2, "unknown label 'contradiction '"),
         ("xnli translated", "\tneutral", "\tneutral?", 3, "unknown label 'neutral?'"),

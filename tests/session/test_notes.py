@@ -14,6 +14,8 @@ from xstilts.experiment.oddities import oddities
 TASK = {"type": "classification", "files": {"train": "train.csv", "test": "test-{language}.csv"}, "labels": ["a", "b"]}
 NLI = {"like": "mnli", "files": {"train": "train.tsv"}, "holdout": 2}
 
+TOKENIZER = {"tasks": ["text_ud"], "languages": ["en"]}
+
 
 def experiment(**changes: Any) -> xs.Experiment:
     fields = {"name": "mine", "seeds": [1], "backbones": [{"name": "tiny", "source": "xlm-r-base"}], "recipes": [[]]}
@@ -27,6 +29,18 @@ def experiment(**changes: Any) -> xs.Experiment:
         ({"recipes": [["t"]]}, "target t is trained on t, and so is [t]: the same data twice, more epochs rather than"),
         ({"train": {"steps": 2, "epochs": 1}}, "`train`: `steps` and `epochs` are both given: `epochs` is ignored"),
         ({"targets": [{"task": "t", "seeds": 5}]}, "target t: `seeds: 5`, but the experiment has 1: all are used"),
+        (
+            {
+                "recipes": [[{"tasks": [{"task": "xnli_mt", "languages": ["de", "tr"]}]}]],
+                "targets": ["xnli"],
+                "holdout": 9,
+            },
+            "[xnli_mt] is trained on labels of xnli_mt in de, tr: its scores in these languages are not zero-shot",
+        ),
+        (
+            {"backbones": [{"architecture": "bert", "tokenizer": TOKENIZER, "controls": {"random": "auto"}}]},
+            "backbone 'bert' is a random start itself: its control `random` is the same model",
+        ),
         ({"worlds": [1, 1]}, "`worlds` names a world twice"),
         (
             {"tasks": {"t": TASK, "mnli": NLI}, "targets": ["t", "xnli"]},

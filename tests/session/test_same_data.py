@@ -15,7 +15,7 @@ from xstilts.expand import Expansion
 from xstilts.graph.store import Store
 from xstilts.session.about import leaks_found
 from xstilts.session.grid import Grid
-from xstilts.session.reads import changed_files
+from xstilts.session.reads import changed_files, odd_counts
 
 TASK = {"type": "classification", "files": {"train": "train.csv", "test": "test-{language}.csv"}}
 TRAIN = "text,label\nthe red house,warm\nthe blue house,cold\n"
@@ -159,6 +159,13 @@ def test_files_that_changed_since_a_run_are_named(tmp_path: Path) -> None:
     assert changed_files(grid.stages, store) == [said]
     shutil.rmtree(folder)
     assert changed_files(grid.stages, store) == []  # the data are elsewhere
+
+
+def test_other_numbers_of_examples_than_the_releases_are_named() -> None:
+    right = [("xnli", "test", "de", 5010), ("squad_v1", "train", "en", 10), ("tatoeba", "test", "xx", 3)]
+    wrong = [("sib200", "test", "de", 701), ("sib200", "test", "tr", 149), ("sib200", "test", "en", 204)]
+    (said,) = odd_counts([*right, *wrong])
+    assert said.startswith("sib200 (test): not the official number of examples (de 701 of 204, tr 149 of 204): ")
 
 
 def test_files_read_with_one_that_is_gone_are_named_together(tmp_path: Path) -> None:

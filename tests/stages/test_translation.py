@@ -367,7 +367,7 @@ def test_another_task_can_hold_translations_which_must_fit_their_english(tmp_pat
     path = folder / "mt" / "nli" / "train-qab.tsv"
     lines = path.read_text().splitlines(keepends=True)
     for changed, message in (
-        (lines[1:], "29 translations of 30 examples"),
+        (lines[1:], "29 translations for 30 examples"),
         (lines[1:] + lines[:1], "has another label"),
     ):
         path.write_text("".join(changed))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from xstilts.core.errors import ConfigError, DataError
+from xstilts.graph.job import Job
+from xstilts.graph.stage import Stage
+from xstilts.stages.translating import run_translate
+from xstilts.tasks import TASKS
+from xstilts.tasks.as_json import task_to_json
 from xstilts.translation.engine import Command, printed_version
 from xstilts.translation.project import Translated
 from xstilts.translation.spec import EngineSpec
@@ -67,6 +73,21 @@ def test_the_version_is_what_the_program_or_another_prints(tmp_path: Path) -> No
     assert printed_version((sys.executable,), (sys.executable, "-c", "print('2.0')")) == "2.0"
     with pytest.raises(ConfigError, match="which should print a version, ended with 1"):
         printed_version((sys.executable,), (sys.executable, "-c", "raise SystemExit(1)"))
+
+
+def test_one_translation_for_different_examples_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nli.jsonl").write_text(
+        "".join(f'{{"premise": "a man {n}", "hypothesis": "it {n}", "label": "neutral"}}\n' for n in range(9))
+    )
+    task = replace(TASKS.get("snli"), files={"train": ("nli.jsonl",)})
+    argv = program(tmp_path, "import sys\nfor _ in sys.stdin: print('Ein Satz.')\n")
+    quality = {"length_ratio": 99.0, "copied": 1.0, "identify": False, "min_score": None}
+    config = {"task": "snli", "engine": "command", "language": "de", "command": argv, "quality": quality}
+    settings = {"roots": [str(tmp_path)], "task": task_to_json(task, ["en"])}
+    job = Job(Stage("translate", 1, config, settings=settings), tmp_path / "out", {}, {}, lambda told: None)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match="9 different examples have only 1 different translations into de: does the"):
+        run_translate(job)
 
 
 @pytest.mark.parametrize("given", [{"command": ["apertium", "-u", "eng-spa"]}, {"tasks": {"mnli": "xnli_mt"}}])

@@ -192,6 +192,8 @@ def _verdict(choice: Choice) -> str:
             f"`{first.recipe}` ranks first. Clearly better than no intermediate task on English validation data: "
             f"{clear}."
         )
+    if first.recipe == BASELINE and not choice.rungs[-1].learned:
+        return "The runs are too short to tell: the baseline has hardly learned the target."
     if first.recipe == BASELINE:
         return "Use none of these: no candidate did better than no intermediate task."
     return f"`{first.recipe}` ranks first, but no candidate is clearly better than no intermediate task."

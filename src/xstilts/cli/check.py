@@ -44,9 +44,10 @@ def check(
 
 def _phase(one: PhaseLength) -> str:
     names = " and ".join(name.replace("_", " ") for name in one.by_default)
+    drawn = " and ".join([f"{one.examples:,}"] * bool(one.examples) + ["raw text"] * one.raw) or "none"
     return (
         f"  {one.phase}: {one.steps:,} step{'s' * (one.steps != 1)} of {one.batch_size} examples, drawn from "
-        f"{one.examples:,} ({one.epochs:g} epochs), learning rate {one.learning_rate:g}"
+        f"{drawn} ({one.epochs:g} epochs), learning rate {one.learning_rate:g}"
         f"{f'; {names} by default' if names else ''}"
     )
 

@@ -18,7 +18,6 @@ from xstilts.core.files import held, kind_of, read_json
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.core.scores import Score
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, PoolExample, TaggedExample, asked, gold_of
-from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import records, shown
 from xstilts.data.readers.pairs import nli
 from xstilts.data.readers.tagging import panx, treebank, udpos
@@ -26,6 +25,7 @@ from xstilts.data.readers.text import tatoeba
 from xstilts.data.readers.types import TYPES
 from xstilts.evaluation import prediction_files as forms
 from xstilts.evaluation import score_checks as checks
+from xstilts.evaluation.own_choices import own_choices
 from xstilts.evaluation.prediction_files import Entry, values_of
 from xstilts.evaluation.score_checks import Matched, ScoredFiles, by_id, in_order
 from xstilts.metrics import METRICS, Metric
@@ -67,8 +67,7 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
         variant = forms.variant_of(predictions)
     note = (f" | {variant}" if variant else "") + matched.note + checks.name_notes(files)
     scores: list[Score] = []
-    for name in (found.metric, *ALSO.get(found.name, ())):
-        metric = METRICS.get(name)
+    for name, metric in ((name, METRICS.get(name)) for name in (found.metric, *ALSO.get(found.name, ()))):
         ratios = metric.function(matched.golds, matched.predictions, code)
         signature = f"{metric.script} | test | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
@@ -123,31 +122,11 @@ def match_labels(files: ScoredFiles) -> Matched:
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters are read as numbers."""
     if _is_own(files):
-        return _own_choices(files)
+        return own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
     checks.check_choices(files, golds, predictions)
     return matched
-
-
-def _own_choices(files: ScoredFiles) -> Matched:
-    """Numbers, letters, names or texts of choices, as gold may be written.
-
-    Numbers count from 0, as those of `xstilts predict`. Where the task's labels count from 1, so may the numbers, if
-    one of them says so: a 0, or the number of the last choice.
-    """
-    examples = [one for one in _examples(files) if isinstance(one, ChoiceExample)]
-    golds = [Entry(None, None if one.label is None else str(one.label), one.id) for one in examples]
-    checks.check_gold(files, golds)
-    predictions = forms.labels(files.predictions)
-    checks.check_count(files, golds, predictions, "label")
-    said = in_order(files, golds, predictions)
-    names = files.task.read.labels if isinstance(files.task.read, ColumnReader) else ()
-    given = files.task.read.count_from if isinstance(files.task.read, ColumnReader) else None
-    first = checks.first_number(files, said, [len(one.choices) for one in examples], given or 0)
-    places = [str(checks.place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
-    note = " | choices counted from 1" * first
-    return Matched(values_of(golds), places, len(golds), note)
 
 
 def _matched(files: ScoredFiles, golds: list[Entry], predictions: list[Entry], what: str) -> Matched:

@@ -15,9 +15,7 @@ from unicodedata import normalize
 from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, count
 from xstilts.core.languages import meant
-from xstilts.data.examples import ChoiceExample
 from xstilts.data.readers.common import shown
-from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tagging import udpos
 from xstilts.evaluation.prediction_files import Entry, is_json_lines, values_of
 from xstilts.tasks import TASKS, Task
@@ -103,49 +101,6 @@ def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Seque
     if len(golds) > PLACEHOLDER_ROWS and beyond and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
-
-
-def first_number(files: ScoredFiles, said: Sequence[Entry], sizes: Sequence[int], declared: int) -> int:
-    """Whether predicted numbers of choices count from 0 or from 1, which only tasks that count from 1 may do.
-
-    Raises:
-        DataError: both are possible, or no row says that they count from 1.
-    """
-    numbers = [(int(one.value), size) for one, size in zip(said, sizes) if re.fullmatch("[0-9]{1,9}", one.value)]
-    from_0 = all(number < size for number, size in numbers)
-    from_1 = all(1 <= number <= size for number, size in numbers)
-    if numbers and from_1 and not (from_0 or declared):
-        problem = "numbers of choices count from 1; those of this task count from 0"
-        raise DataError(f"{problem}: subtract 1, or give letters from A", files.predictions)
-    if numbers and declared and from_0 and from_1:
-        problem = "no number is 0 or that of the last choice: they may count from 0 or from 1"
-        raise DataError(f"{problem}; give letters from A instead", files.predictions)
-    return int(bool(numbers) and bool(declared) and from_1)
-
-
-def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Sequence[str], first: int) -> int:
-    """The place of a predicted choice, from 0: of its name, letter, number from `first` on, or text.
-
-    Raises:
-        DataError: the example has no such choice, or the prediction means two of them.
-    """
-    texts, value = [clean(text) for text in example.choices], clean(said.value)
-    if value in names:
-        place = names.index(value)
-    elif re.fullmatch("[A-Za-z]", value):
-        place = ord(value.upper()) - ord("A")
-    elif re.fullmatch("[0-9]{1,9}", value):
-        place = int(value) - first
-    else:
-        place = texts.index(value) if texts.count(value) == 1 else -1
-    if not 0 <= place < len(texts):
-        may = f"give its number from {first}, a letter from A to {chr(ord('A') + len(texts) - 1)}, or its text"
-        problem = f"{shown(said.value)} is no choice of example {shown(example.id)}, which has {len(texts)}: {may}"
-        raise DataError(problem, files.predictions, said.line)
-    if value in texts and value not in names and texts.index(value) != place:
-        problem = f"{shown(said.value)} is both a place and the text of another choice of example {shown(example.id)}"
-        raise DataError(f"{problem}: give letters from A instead", files.predictions, said.line)
-    return place
 
 
 def check_candidates(files: ScoredFiles, golds: Sequence[int], predictions: Sequence[Entry]) -> None:

@@ -115,7 +115,7 @@ def _label(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("YAML reads this word as true or false: put it in quotes")
     if not isinstance(value, int | str):
-        return value
+        raise ValueError("YAML does not read this label as text: put it in quotes")
     if not (label := clean(str(value))):
         raise ValueError("a label is empty")
     return label

@@ -201,10 +201,11 @@ class PhaseLength:
 
     Attributes:
         steps: optimizer steps.
-        examples: number that they are drawn from.
+        examples: number that they are drawn from, without lines of raw text.
         given: whether the experiment sets the number of steps, not of epochs.
         epochs: passes over its instances.
         by_default: what the experiment leaves open: `epochs`, `learning_rate`.
+        raw: whether they are also drawn from raw text.
     """
 
     phase: str
@@ -215,6 +216,7 @@ class PhaseLength:
     epochs: float = 0.0
     learning_rate: float = 0.0
     by_default: tuple[str, ...] = ()
+    raw: bool = False
 
 
 def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, PhaseLength]:
@@ -228,9 +230,13 @@ def _length(stage: Stage, store: Store | None) -> PhaseLength:
     sizes = [max(1, round(one.instances)) for one in amounts]
     steps = mixture.draws(sizes, options).steps
     rows, given = sum(round(one.rows) for one in amounts), options.steps is not None
-    epochs = round(steps * options.batch_size / sum(sizes), 2) if given else options.epochs
+    counted = given or options.batch_size > sum(sizes)
+    epochs = round(steps * options.batch_size / sum(sizes), 2) if counted else options.epochs
+    raw = any(TYPES.get(stage.inputs[f"data{i}"].config["type"]).raw for i in range(len(mixture.parts)))
     by_default = tuple(stage.settings.get("by_default", ()))
-    return PhaseLength(stage.label, steps, rows, options.batch_size, given, epochs, options.learning_rate, by_default)
+    return PhaseLength(
+        stage.label, steps, rows, options.batch_size, given, epochs, options.learning_rate, by_default, raw
+    )
 
 
 def short_phases(lengths: Iterable[PhaseLength]) -> list[str]:

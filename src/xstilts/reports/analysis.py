@@ -119,10 +119,7 @@ class Analysis:
         return MEAN if len(self.about.targets) > 1 else self.about.targets[0]
 
     def chance(self, backbone: str, target: str, where: str) -> float | None:
-        """Mean majority baseline over the languages of a scope, or of one; over targets, of those in the mean.
-
-        Test data, and so the baseline, may differ between the experiments that a page compares.
-        """
+        """Mean majority baseline over the languages of a scope, or of one; over targets, of those in the mean."""
         if target == MEAN:
             parts = [self.chance(backbone, one, where) for one in self.averaged(where)]
         else:

@@ -261,6 +261,8 @@ def csv_cells(words: str, delimiter: str, path: Path, start: int = 1) -> Iterato
             start = first + reader.line_num
     except csv.Error as error:
         fault = str(error).replace("\t", "\\t")
+        if fault.startswith("new-line character"):
+            fault = "a carriage return without a line feed inside a row: remove it, or put the field in quotes"
         raise DataError(f"not in csv quoting ({fault})", path, start) from None
 
 
@@ -277,5 +279,7 @@ def one_of(label: str, labels: Sequence[str], path: Path, line: int | None) -> s
         known = repr(", ".join(labels[:8]))[1:-1] + (" ..." if len(labels) > 8 else "")  # some are a file's own
         near = next((one for one in labels if looks(one) == looks(label)), "")
         found = f"{label[:60]!a}, which looks like {near!a} but is another text" if near else shown(label)
+        if not near and (same := next((one for one in labels if one.casefold() == label.casefold()), "")):
+            found += f", which differs from {same!r} in case"
         raise DataError(f"unknown label {found}; labels are {known:.200}", path, line)
     return label
