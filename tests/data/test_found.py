@@ -40,7 +40,7 @@ def test_labels_in_another_normal_form_and_look_alikes(tmp_path: Path) -> None:
     texts = rows(*({"text": f"x{n}", "label": label} for n, label in enumerate(labels)))
     assert found(tmp_path, texts, type="classification").notes == (
         "blanks removed around 1 label, such as 'y\\u0435s '",
-        "another normal form than NFC in 2 labels, such as 'si\\u0301'",
+        "2 labels not in Unicode form NFC, such as 'si\\u0301'",
         "'yes' (2) and 'y\\u0435s' (2) look like one label",
     )
 

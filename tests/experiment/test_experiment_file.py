@@ -228,7 +228,10 @@ def test_the_schema_of_an_experiment_can_be_printed() -> None:
             "{task: masakhaner, languages: [am]}",
         ),
         ("recipes: [[ntrex_parallel]]", "'ntrex_parallel' has no English data: name the languages it is trained on, "),
-        ("recipes: [[xnli_mt]]", "'xnli_mt' has no data to measure whether it was learned: hold out a fifth or so"),
+        (
+            "recipes: [[xnli_mt]]",
+            "'xnli_mt' has no data to measure whether it was learned: hold out about a fifth of the examples",
+        ),
     ],
 )
 def test_tasks_that_cannot_stand_where_they_are_named(lines: str, message: str, tmp_path: Path) -> None:

@@ -25,8 +25,11 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "a number of 5,000 digits": (HEAD + "\na: " + "9" * 5000, ":3: a number of 5,000 digits"),
     "a hexadecimal number": (HEAD + "a: 0x" + "9" * 5000, ":2: a number beyond 64 bits"),
     "a number to the base 60": (HEAD + "a: " + ":".join(["59"] * 3000), ":2: 59:59:59"),
-    "a time": (HEAD + "limit: 1:30", ":2: 1:30 is a number to the base 60 in YAML: write it in base 10, or put it in"),
-    "an octal number": (HEAD + "a: [010]", ":2: 010 is a number to the base 8 in YAML"),
+    "a time": (
+        HEAD + "limit: 1:30",
+        ":2: 1:30 is read as a number in base 60 by YAML: write it in base 10, or put it in",
+    ),
+    "an octal number": (HEAD + "a: [010]", ":2: 010 is read as a number in base 8 by YAML"),
     "infinity": (HEAD + "holdout: .inf", ":2: inf is not a number to compute with"),
     "a day that is none": (HEAD + "a: 2020-13-99", ":2: month must be in 1..12"),
     "a NUL byte": (HEAD + "a: b\0c", ":2: not YAML: the character U+0000"),

@@ -118,14 +118,14 @@ def test_tags_are_scored_as_entities(tmp_path: Path) -> None:
         (
             GOOD.replace("text: body", "text: body\n      pair: body"),
             11,
-            "column 'body' is named for `text` and `pair`",
+            "column 'body' is used for `text` and `pair`",
         ),
-        (GOOD.replace("body", "label"), 9, "column 'label' is named for `text` and `label`: each needs its own"),
-        (TAGGED + "    columns: {words: 2}\n", 9, "column '2' is named for `words` and `tags`"),
+        (GOOD.replace("body", "label"), 9, "column 'label' is used for `text` and `label`: give each field its own"),
+        (TAGGED + "    columns: {words: 2}\n", 9, "column '2' is used for `words` and `tags`"),
         (
             "    type: multiple_choice\n    files: {test: a.csv}\n    columns: {choices: [a, a]}\n",
             9,
-            "column 'a' is named for two of `choices`",
+            "column 'a' is used for two of `choices`",
         ),
         (
             TAGGED + "    labels: [NOUN, VERB]\n",
@@ -256,7 +256,9 @@ def test_one_training_file_is_no_training_data_of_other_languages(tmp_path: Path
 def test_an_intermediate_task_is_measured_too(tmp_path: Path) -> None:
     before = START.replace("recipes: [[]]", "recipes: [[mine]]").replace("targets: [mine]", "targets: [xnli]")
     silent = GOOD.replace(', test: "mine/{language}.jsonl"', "")
-    with pytest.raises(ConfigError, match=r"own\.yaml:8: 'mine' has no data to measure .*: hold out a fifth or so"):
+    with pytest.raises(
+        ConfigError, match=r"own\.yaml:8: 'mine' has no data to measure .*: hold out about a fifth of the examples"
+    ):
         load_in(tmp_path, silent, before)
     load_in(tmp_path, silent + "    holdout: 9\n", before)
     load_in(tmp_path, silent, "holdout: 9\n" + before)

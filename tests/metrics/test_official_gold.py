@@ -166,7 +166,7 @@ def test_json_lines_in_another_order_are_joined_by_gold_ids_or_refused(score: Sc
     gold = {"g.jsonl": lines(*({**COPA, "idx": number, "label": min(number, 1)} for number in range(3)))}
     said = ours(_2=1, _0=0, _1=1)
     assert score("xcopa", "it", gold, said, "p.jsonl").value == 100.0
-    with pytest.raises(DataError, match=r"p.jsonl:1: gold has no ids to join by, and id '2' does not count rows: sort"):
+    with pytest.raises(DataError, match=r"p.jsonl:1: the gold file has no ids, and id '2' is not a row number: put"):
         score("xcopa", "it", {"g.tsv": "0\n1\n1\n"}, said, "p.jsonl")
     xnli = {
         "g.tsv": lines(

@@ -98,7 +98,9 @@ def test_ids_must_count_rows_where_gold_has_none(score: Scorer) -> None:
         (rows({number: LABELS[number] for number in (0, 1, 3, 2, 4)}), r"3: .* id '3'"),
         (rows({number: LABELS[number - 1] for number in (1, 2, 3, 5, 4)}), r"4: .* id '5'"),
     ):
-        with pytest.raises(DataError, match=rf"p.jsonl:{place} does not count rows: sort the rows as gold is and"):
+        with pytest.raises(
+            DataError, match=rf"p.jsonl:{place} is not a row number: put the rows in the order of gold and"
+        ):
             score("xnli", lines(LABELS), said, "ar", ("g", "p.jsonl"))
 
 

@@ -104,7 +104,7 @@ def test_targets_that_were_measured_in_other_ways_are_marked_and_not_compared(fi
     assert f"not compared: two with one: {mark}" in topics.notes
     assert {row.cells[4].text for row in topics.rows} == {"–"}
     assert pairs.notes == ()
-    assert answers(found)[0].endswith("; 2 pairs measured in other ways.")
+    assert answers(found)[0].endswith("; 2 pairs measured differently.")
 
 
 def test_other_languages_and_other_examples_are_marked():

@@ -71,7 +71,7 @@ def test_files_named_after_countries_are_told_with_the_language(tmp_path: Path) 
     names = {f"test_{code}_csv": TABLE for code in ("en", "cz", "jp", "kr", "chr")}
     found = notes(checked(tmp_path, TRAIN, train_csv=TABLE, **names))
     advice = "chr (name it under `languages`), cz (did you mean cs?), jp (did you mean ja?)"
-    assert f"t is read without the files for {advice}" in found
+    assert f"t: files are not read for {advice}" in found
     assert "t: 'kr' is read as Kanuri; the code of Korean is 'ko'" in found
 
 

@@ -26,7 +26,10 @@ def experiment(**changes: Any) -> xs.Experiment:
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"recipes": [["t"]]}, "target t is trained on t, and so is [t]: the same data twice, more epochs rather than"),
+        (
+            {"recipes": [["t"]]},
+            "target t is trained on t, and so is [t]: this adds epochs on the same data and does not",
+        ),
         ({"train": {"steps": 2, "epochs": 1}}, "`train`: `steps` and `epochs` are both given: `epochs` is ignored"),
         ({"targets": [{"task": "t", "seeds": 5}]}, "target t: `seeds: 5`, but the experiment has 1: all are used"),
         (

@@ -55,9 +55,9 @@ def test_files_that_are_left_aside_are_said(root: Path) -> None:
         lines = notices(made, Grid.of(made, root), root)
         return [line for line in lines if not line.startswith("the same content")]  # one file is both splits here
 
-    assert said(None) == ["said is read without the files for chr (name it under `languages`), swa (here: sw)"]
+    assert said(None) == ["said: files are not read for chr (name it under `languages`), swa (here: sw)"]
     assert said(["en", "chr"]) == []
-    assert said(["en", "chr", "sw"]) == ["said is read without the files for swa (here: sw)"]
+    assert said(["en", "chr", "sw"]) == ["said: files are not read for swa (here: sw)"]
     assert said(["en", "chr", "yo"]) == [
         "said: no test file for yo (looked for said/{language}.csv); measured in 2 languages"
     ]

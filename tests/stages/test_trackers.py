@@ -99,7 +99,9 @@ def test_a_tracker_that_fails_is_named_in_one_line_and_the_stage_goes_on(
 
     monkeypatch.setitem(track.OPENERS, "wandb", opener)
     said = run(tmp_path, inputs, track="wandb")
-    assert said == ["--track wandb: ConnectionError: no route: no more steps are sent; the run goes on"]
+    assert said == [
+        "--track wandb: ConnectionError: no route: no further steps are sent to it; training is not affected"
+    ]
     assert len(logged(tmp_path)) == 20
 
 
@@ -112,7 +114,7 @@ def test_a_tracker_that_hangs_does_not_hold_the_stage(
     monkeypatch.setitem(track.OPENERS, "wandb", lambda *_: forever.wait())
     monkeypatch.setattr(track, "END_SECONDS", 0.0)
     assert run(tmp_path, inputs, track="wandb") == [
-        "--track wandb: no answer for 0 seconds: no more steps are sent; the run goes on"
+        "--track wandb: no answer for 0 seconds: no further steps are sent to it; training is not affected"
     ]
     forever.set()
     assert len(logged(tmp_path)) == 20

@@ -109,7 +109,7 @@ class Runs:
         if split != "validation":
             raise ConfigError(
                 f"'{self._head}' has no validation data, and a choice on its {split} data would not be zero-shot: "
-                "hold out a fifth or so (`holdout: 100`) in the experiment file"
+                "hold out about a fifth of the examples (`holdout`) in the experiment file"
             )
 
     @property

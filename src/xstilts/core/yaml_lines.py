@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
             base := next((b for b, form in _BASES.items() if form.match(node.value)), 0)
         ):
             problem = (
-                f"{node.value:.40} is a number to the base {base} in YAML: write it in base 10, or put it in quotes"
+                f"{node.value:.40} is read as a number in base {base} by YAML: write it in base 10, or put it in quotes"
             )
         elif isinstance(value, int) and abs(value) >= 2**63:
             problem = "a number beyond 64 bits"

@@ -137,7 +137,9 @@ def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry
         return predictions
     if None in there:
         odd = next(one for row, one in enumerate(predictions) if one.id != str(row + (here[0] == "1")))
-        problem = f"gold has no ids to join by, and id {shown(odd.id)} does not count rows: sort the rows as gold is"
+        problem = (
+            f"the gold file has no ids, and id {shown(odd.id)} is not a row number: put the rows in the order of gold"
+        )
         raise DataError(f"{problem} and number them from 0", files.predictions, odd.line)
     check_ids(files, [str(name) for name in there], {str(name): one for name, one in place.items()})
     return predictions
@@ -183,7 +185,9 @@ def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Seq
         for place, (right, tag) in enumerate(zip(gold.value, tags), start=1):
             if right.id and tag.id and _bare(right.id) != _bare(tag.id):
                 problem = f"word {place} of sentence {number} is {shown(tag.id)}, but {shown(right.id)} in {there}"
-                raise DataError(f"{problem}: sort the sentences as gold is", files.predictions, tag.line)
+                raise DataError(
+                    f"{problem}: put the sentences in the order of the gold file", files.predictions, tag.line
+                )
     check_count(files, golds, predictions, "sentence")
 
 

@@ -145,8 +145,8 @@ class Phases:
         split = self.files.validation_split(task)
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation split to choose weights by: hold out a fifth or so (`holdout: "
-                "100`), or keep the last weights (`train: {select: last}`, and one learning rate)"
+                f"'{task.name}' has no validation split to choose weights by: hold out about a fifth of the "
+                "examples (`holdout`), or keep the last weights (`train: {select: last}`, and one learning rate)"
             )
         languages = self.files.own_languages(task, part, split, model.replicate)
         data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, subset)

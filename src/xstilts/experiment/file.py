@@ -166,7 +166,8 @@ class Experiment(Strict):
         name, task, own = part.task, self.task(part.task), self.tasks.get(part.task)
         held_out = (own and own.holdout) or self.holdout
         if task.metric and list(task.files) == ["train"] and not held_out:
-            problem = f"'{name}' has no data to measure whether it was learned: hold out a fifth or so, `holdout: 100`"
+            learned = f"'{name}' has no data to measure whether it was learned"
+            problem = f"{learned}: hold out about a fifth of the examples (`holdout`)"
             raise mistake(problem, "tasks", name, "files", "train") if own else ValueError(problem)
 
     def _check_choice(self, languages: tuple[str, ...], backbone: int) -> None:

@@ -25,7 +25,7 @@ def oddities(experiment: Experiment) -> Iterator[str]:
         again = [recipe.label for recipe in experiment.recipes if trained in _trains_on(recipe, experiment.source)]
         if again:
             said = f"target {target.task} is trained on {trained}, and so {'is' if len(again) == 1 else 'are'}"
-            yield f"{said} {', '.join(again)}: the same data twice, more epochs rather than transfer"
+            yield f"{said} {', '.join(again)}: this adds epochs on the same data and does not measure transfer"
     yield from with_labels(experiment)
     for place, options in _options(experiment):
         if options.get("steps") is not None and options.get("epochs") is not None:

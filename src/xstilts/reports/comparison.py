@@ -264,7 +264,7 @@ def answers(found: Comparison) -> list[str]:
             text += f" {interval(most)}".rstrip()
         same = marked.count(SAME)
         text += f"; {count(same, 'pair')} of the same runs" * bool(same)
-        text += f"; {count(len(marked) - same, 'pair')} measured in other ways" * (len(marked) > same)
+        text += f"; {count(len(marked) - same, 'pair')} measured differently" * (len(marked) > same)
         told.append(f"{text}.")
     return told
 

@@ -125,6 +125,4 @@ def _number(value: int | None, unit: float = 1) -> Cell:
 
 def left_out(number: int) -> str:
     """The page's note on charts that did not fit."""
-    return (
-        f"Left out, to keep the page small: {count(number, 'chart')}. All logs are in the store: train/KEY/log.jsonl."
-    )
+    return f"{count(number, 'chart')} left out to keep the page small. All logs are in the store: train/KEY/log.jsonl."

@@ -37,7 +37,7 @@ def absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[s
             names = LANGUAGES[code].name, LANGUAGES[other].name
             yield f"{task.name}: '{code}' is read as {names[0]}; the code of {names[1]} is '{other}'"
     if odd:
-        yield f"{task.name} is read without the files for {in_codes(odd)}"
+        yield f"{task.name}: files are not read for {in_codes(odd)}"
 
 
 def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:

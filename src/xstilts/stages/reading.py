@@ -53,7 +53,7 @@ def select(task: Task, root: Root, config: Mapping[str, Any], language: str) -> 
     chosen = [example for example in examples if asked(example)]
     if holdout and split in ("train", "validation"):
         if holdout >= len(chosen):
-            problem = f"{task.name}: a holdout of {holdout} leaves none of {count(len(chosen), 'example')}"
+            problem = f"{task.name}: `holdout: {holdout}` leaves no training data of {count(len(chosen), 'example')}"
             raise DataError(problem, folders_of(root)[-1])
         order = generator(0, "holdout", task.name, language).permutation(len(chosen))
         kept = sorted(order[:holdout] if split == "validation" else order[holdout:])

@@ -64,7 +64,10 @@ class Tracker:
 
     def _report(self, problem: str) -> None:
         if problem:
-            tell(self._job.report, f"--track {self._name}: {problem[:300]}: no more steps are sent; the run goes on")
+            tell(
+                self._job.report,
+                f"--track {self._name}: {problem[:300]}: no further steps are sent to it; training is not affected",
+            )
             self._name = ""
 
     def _serve(self) -> None:

@@ -43,7 +43,11 @@ class Command:
         if len(lost) > most or len(lost) == len(lines) > 0:
             written = self._run(lines)  # once more, so that the files hold all lines
             problem = f"{self._name} wrote {len(written)} lines for {len(lines)}"
-            raise DataError(f"{problem}, and fails on more than {most} of them one by one", self._sent, lost[0] + 1)
+            raise DataError(
+                f"{problem}, and more than {most} lines still fail when they are sent one at a time",
+                self._sent,
+                lost[0] + 1,
+            )
         return found
 
     def _found(self, lines: Sequence[str], most: int) -> list[Translated | None]:
@@ -71,7 +75,7 @@ class Command:
         if "{out}" not in self._argv:
             self._received.write_bytes(done.stdout)
         if not self._received.is_file():
-            raise DataError(f"{self._name} has not written its {{out}}", self._received)
+            raise DataError(f"{self._name} did not write its output file ({{out}})", self._received)
         text = self._received.read_text(encoding="utf-8", errors="replace")
         return text.removesuffix("\n").split("\n") if text else []
 

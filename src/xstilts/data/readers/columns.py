@@ -186,7 +186,7 @@ def held_twice(kind: str, named: Mapping[str, Name | Sequence[str]]) -> tuple[st
         for name in names:
             if name in holds:
                 both = f"`{holds[name]}` and `{field}`" if holds[name] != field else f"two of `{field}`"
-                return field, f"column '{name}' is named for {both}: each needs its own"
+                return field, f"column '{name}' is used for {both}: give each field its own column"
             holds[name] = field
     return None
 

@@ -262,7 +262,7 @@ def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool)
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]
     blanks = [label for label in cleaned if label not in forms]
-    for found, told in ((blanks, "blanks removed around {}"), (forms, "another normal form than NFC in {}")):
+    for found, told in ((blanks, "blanks removed around {}"), (forms, "{} not in Unicode form NFC")):
         if number := sum(cleaned[label] for label in found):
             notes.append(f"{told.format(count(number, 'label'))}, such as {found[0]!a}")
     notes += [told for _, told in _twins(counts, tags)]
