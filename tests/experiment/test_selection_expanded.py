@@ -128,7 +128,7 @@ def test_a_target_without_validation_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
     for code in LANGUAGES:
         (tmp_path / f"text/{code}.txt").write_text("a b\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"'mine' has no validation split.*holdout: 100.*select: last"):
+    with pytest.raises(ConfigError, match=r"'mine' has no validation split.*`holdout`.*select: last"):
         Expansion(tiny_experiment(**given), tmp_path)
 
 

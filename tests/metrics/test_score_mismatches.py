@@ -192,7 +192,9 @@ def test_an_unknown_question_of_the_same_language_is_refused(score: Scorer) -> N
 def test_words_are_compared_where_both_files_have_them(score: Scorer) -> None:
     gold = "de:Ada\tB-PER\nde:kam\tO\n\nde:Bonn\tB-LOC\nde:::\tO\n"
     assert score("panx", gold, gold.replace("de:", "", 3)).value == 100.0
-    with pytest.raises(DataError, match=r"p:1: word 1 of sentence 1 is 'Bonn', but 'de:Ada' in g:1: sort the sent"):
+    with pytest.raises(
+        DataError, match=r"p:1: word 1 of sentence 1 is 'Bonn', but 'de:Ada' in g:1: put the sentences in"
+    ):
         score("panx", gold, "Bonn\tB-LOC\n:\tO\n\nAda\tB-PER\nkam\tO\n")
     tree = "".join(f"1\t{word}\t_\tNOUN" + "\t_" * 6 + "\n\n" for word in ("a", "b"))
     assert score("udpos", tree, tree, names=("g.conllu", "p.conllu")).value == 100.0
