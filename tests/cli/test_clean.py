@@ -55,8 +55,9 @@ def test_a_store_that_knows_no_experiment_is_left_alone(store: Store, typed: Typ
     assert store.has(OLD)
 
 
-def test_a_damaged_grid_removes_nothing(store: Store, typed: Typed) -> None:
-    (store.root / "experiments" / "other.json").write_text('{"stages": ')
+@pytest.mark.parametrize("text", ['{"stages": ', '{"stages": [], "checksum": "0123456789abcdef0123"}'])
+def test_a_damaged_grid_removes_nothing(store: Store, typed: Typed, text: str) -> None:
+    (store.root / "experiments" / "other.json").write_text(text)
     code, _, err = typed("clean", "--store", store.root, "--remove")
     assert (code, "other.json is damaged: run that experiment again, or remove the file" in err) == (2, True)
     assert store.has(OLD)

@@ -192,6 +192,20 @@ def test_eight_gpus_are_lent_to_eight_workers_and_other_stages_fit_beside(
     assert seen == [*"abcdefgh", "", ""]
 
 
+def test_stages_share_the_memory_and_one_that_needs_more_runs_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Local, "start", lambda self, needs: Silent())
+    small, large = [[stage(f"{kind}{n}", kind=kind) for n in range(3)] for kind in ("small", "large")]
+    needs = {"small": Needs(memory=4.0), "large": Needs(memory=11.0)}
+    with Pool([*small, *large], Work(store, RUNNER, {}), Local(9), needs, 1, memory=10.0) as pool:
+        assert pool.fits(large[0]), "nothing else runs"
+        pool.give(small[0])
+        assert not pool.fits(large[0])
+        pool.give(small[1])
+        assert not pool.fits(small[2])
+
+
 def test_no_worker_is_started_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xstilts.graph.places.WORKER", ("-c", "raise SystemExit(7)"))
     work = Work(store, RUNNER, {})

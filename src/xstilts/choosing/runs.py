@@ -14,8 +14,6 @@ from pydantic import ValidationError
 from xstilts.core.errors import ConfigError, UnknownName
 from xstilts.data.locate import Root
 from xstilts.expand import Cell, Expansion, StartModel
-from xstilts.expand.data import DataFiles
-from xstilts.expand.phases import Phases
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
@@ -73,8 +71,7 @@ class Runs:
         self.experiment = self.expansion.experiment
         (self.spec,), (self.target,) = self.experiment.backbones, self.experiment.targets
         self.recipes = self.experiment.recipes
-        self._files = DataFiles(self.experiment, root)
-        self._phases = Phases(self._files)
+        self._files, self._phases = self.expansion.files, self.expansion.phases
         self._planner = Planner(store, Hardware(device("cpu")))
         replicates = self.expansion.replicates[: self.target.seeds]
         self.starts = [self.expansion.models(self.spec, replicate)[0] for replicate in replicates]

@@ -73,7 +73,7 @@ def export(  # noqa: PLR0913, PLR0917
         words = Words(read.title or read.name, read.question, read.limitations)
     found = Finished.find(Store(store, must_exist=True), stage)
     made = write(found, to, task, form, layer, words)  # type: ignore[arg-type]
-    told = {"folder": str(to), "stage": found.model.key, "head": made.head.task, "type": made.head.type}
+    told: dict[str, Any] = {"folder": str(to), "stage": found.model.key, "head": made.head.task, "type": made.head.type}
     told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
     loads = f"{made.auto}.from_pretrained loads it ({made.library})"
     if made.layer:

@@ -16,8 +16,8 @@ class Machine:
 
     Attributes:
         device: `cpu`, `cuda`, `cuda:1` ...; `auto` until `check_device` replaces it.
-        workers: stages at a time, each in its own process; 0 runs them in this process. None: one per CPU core, or two
-            per GPU, one of which uses it; on a cluster, as many as there are tasks or room.
+        workers: stages at a time, each in its own process; 0 runs them in this process. None: one per CPU core
+            as memory allows, or two per GPU, one of which uses it; on a cluster, as many as there are tasks or room.
         threads: computing threads of each worker. None: `OMP_NUM_THREADS`, else the cores divided by the workers, or by
             the train stages of the run if these are fewer; on a cluster `SLURM_CPUS_PER_TASK`, else `OMP_NUM_THREADS`,
             else 1.

@@ -159,10 +159,10 @@ class Expansion:
     """The cells of an experiment. Arguments and errors as of `DataFiles`."""
 
     def __init__(self, experiment: Experiment, root: Root | None = None) -> None:
-        self._files = DataFiles(experiment, root)
-        self._phases = Phases(self._files)
-        self.roots, self.experiment = self._files.roots, self._files.experiment
-        self.replicates = self._files.replicates()
+        self.files = DataFiles(experiment, root)
+        self.phases = Phases(self.files)
+        self.roots, self.experiment = self.files.roots, self.files.experiment
+        self.replicates = self.files.replicates()
         self.controls: dict[str, str] = {}
         with listed_once():
             self.cells = list(self._cells())
@@ -186,7 +186,7 @@ class Expansion:
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
         """A backbone and its controls."""
-        return Models(self._phases).of(spec, replicate)
+        return Models(self.phases).of(spec, replicate)
 
     def _cells(self) -> Iterator[Cell]:
         for replicate in self.replicates:
@@ -217,7 +217,7 @@ class Expansion:
         self, trained: Trained, phase: PhaseSpec, model: StartModel, target: TargetSpec | None = None
     ) -> Trained:
         earlier = [part for _, part in trained.learned.values()]
-        stage = self._phases.train(trained.stage, phase, model, earlier=earlier, target=target)
+        stage = self.phases.train(trained.stage, phase, model, earlier=earlier, target=target)
         now = {part.name: (stage, part) for part in phase.without_idle().tasks}
         return Trained(stage, {**trained.learned, **now})
 
@@ -241,25 +241,25 @@ class Expansion:
 
     def _intermediate(self, stage: Stage, part: Component, model: StartModel) -> Stage | None:
         """The intermediate task's own score; None where it has no metric."""
-        task = self._phases.task(part.task, model, part.objective)
+        task = self.phases.task(part.task, model, part.objective)
         if not task.metric:
             return None
-        split = self._files.validation_split(task)
-        languages = self._files.own_languages(task, part, split, model.replicate)
-        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate)
+        split = self.files.validation_split(task)
+        languages = self.files.own_languages(task, part, split, model.replicate)
+        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
         return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
     def _target(self, stage: Stage, target: TargetSpec, model: StartModel) -> Stage:
         """The scores of a finished model in every language of a target."""
-        task = self._phases.task(target.task, model)
+        task = self.phases.task(target.task, model)
         split = target.split or task.evaluate_on
-        languages = self._files.languages(task, split, target.languages, model.replicate)
+        languages = self.files.languages(task, split, target.languages, model.replicate)
         named = [code for code in target.languages or () if code != self.experiment.source]
         chosen_on = part_for(TYPES.get(task.type).judged_by, model.retrieval).get("validate_on", ())
         for why, codes in {"`languages` of the target": named, "`validate_on` of its layer": chosen_on}.items():
             if absent := [code for code in codes if code not in languages]:
                 raise DataError(f"{task.name} has no {split} files for {', '.join(absent)}, which {why} names")
-        data = self._files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
+        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, target.limit)
         return self._score(stage, data, task, (self.experiment.trained_on(target), "target", split), model)
 
     def _score(self, stage: Stage, data: Stage, task: Task, cell: tuple[str, str, Split], model: StartModel) -> Stage:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,10 +49,12 @@ class Needs:
     Attributes:
         gpus: devices for this stage alone.
         cpus: cores; None: its share of this machine's cores.
+        memory: bytes at the peak; 0 if unknown. Stages that differ in it alone can share a worker.
     """
 
     gpus: int = 0
     cpus: int | None = None
+    memory: float = field(default=0.0, compare=False)
 
 
 class Here(AbstractContextManager["Here"]):

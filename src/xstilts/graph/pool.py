@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import signal
@@ -98,6 +99,7 @@ class Pool:
         work: what all stages have in common; its runner must have an importable name.
         needs: kind of stage -> its needs; `Needs()` for other kinds.
         threads: computing threads of a worker whose needs do not say; see `thread_variables`.
+        memory: bytes that the stages at a time may take together; one stage may take more.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Pool:
         places: Places,
         needs: Mapping[str, Needs] | None = None,
         threads: int | None = None,
+        memory: float = math.inf,
     ) -> None:
         needs = needs or {}
         has_gpus = places.gpus is None or places.gpus or not any(one.gpus for one in needs.values())
@@ -123,6 +126,7 @@ class Pool:
         self._given: list[Stage] = []
         self._workers: list[_Worker] = []
         self._stillborn, self._why = 0, ""
+        self._memory = memory
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Pool:
@@ -150,13 +154,12 @@ class Pool:
             self._inside.close()
 
     def fits(self, stage: Stage) -> bool:
-        """Whether it can start now: at most `size` stages run at a time, and one for each lease of GPUs."""
-        taken = [self._needs_of(one) for one in self._given]
-        taken += [worker.needs for worker in self._workers if worker.stage is not None]
-        if len(taken) >= self._places.size:
+        """Whether it can start now: at most `size` stages at a time, one for each lease of GPUs, within `memory`."""
+        given = [*self._given, *(worker.stage for worker in self._workers if worker.stage is not None)]
+        taken, needs, gpus = list(map(self._needs_of, given)), self._needs_of(stage), self._places.gpus
+        if len(taken) >= self._places.size or (taken and sum(one.memory for one in [*taken, needs]) > self._memory):
             return False
-        gpus = self._places.gpus
-        return gpus is None or not self._needs_of(stage).gpus or sum(needs.gpus > 0 for needs in taken) < len(gpus)
+        return gpus is None or not needs.gpus or sum(one.gpus > 0 for one in taken) < len(gpus)
 
     def _needs_of(self, stage: Stage) -> Needs:
         return self._needs.get(stage.kind, Needs(0, self._threads))

@@ -137,6 +137,9 @@ def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: Mic
     buffers = micro.tokens * layer + micro.predicted * counts.vocabulary * 10.0
     if micro.several and _trains_embeddings(tuning) and not sharded:
         buffers += 4.0 * counts.embeddings  # the second micro-batch's gradient, before it is added to the first's
+    if micro.predicted and _trains_embeddings(tuning) and not sharded:
+        # the output layer reads the embeddings: a second gradient, in bf16 with the 16-bit copy and its gradient
+        buffers += (12.0 if bf16 else 4.0) * counts.embeddings
     if tuning.quantized:
         buffers += 2.0 * counts.largest_layer  # dequantised weights of one layer
     if sharded:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from xstilts.core.errors import ConfigError
 from xstilts.core.machine import Machine
-from xstilts.graph.events import Event
+from xstilts.graph.events import Event, Notice
 from xstilts.graph.execute import execute
 from xstilts.graph.job import Runner
 from xstilts.graph.perform import Work
@@ -16,6 +18,7 @@ from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
+from xstilts.session.memory import available, few_at_a_time, peaks
 from xstilts.stages import COMPUTING, RESUMABLE
 
 RUNNER = "xstilts.stages.run:run_stage"
@@ -38,7 +41,16 @@ def carry_out(
     work = Work(store, runner, settings, RESUMABLE)
     workers: Workers = Here(work)
     if places is not None:
-        workers = Pool(stages, work, places, needs_of(machine, trained_at_once(stages)), threads_of(machine))
+        needs, most = dict(needs_of(machine, trained_at_once(stages))), math.inf
+        if machine.executor == "local" and machine.device == "cpu" and machine.devices == 1:
+            taken = peaks(graph(stages), store, machine)
+            usual = Needs(0, threads_of(machine))
+            needs |= {kind: replace(needs.get(kind, usual), memory=peak) for kind, peak in taken.items()}
+            largest, free = max(taken.values(), default=0.0), available()
+            if largest * places.size > free:
+                yield Notice(few_at_a_time(machine, places.size, largest, free))
+                most = free if machine.workers is None else most
+        workers = Pool(stages, work, places, needs, threads_of(machine), most)
     if not machine.remote:
         yield from execute(stages, work, workers)
         return

@@ -31,6 +31,8 @@ Data = Path | str | Sequence[Path | str] | None
 """A data folder, or several that are searched in order."""
 WORDS = ("title", "question", "description", "limitations")
 """Fields of an experiment that no number depends on."""
+CHECKSUM = "checksum"
+"""Of the rest of a remembered grid."""
 MADE = ".made.json"
 """File in the folder of a report: a key of everything it depends on, and its main table for a terminal."""
 
@@ -103,7 +105,7 @@ class Grid:
     def remember(self, store: Store, asked: Experiment) -> str:
         """Write the grid into the store. Returns a warning if it replaces the grid of another file, otherwise ''."""
         path, file = _place(store, asked), str(asked.file or "")
-        before = read_object(path)
+        before = _read(path)
         found = {
             "fingerprint": fingerprint(asked),
             "file": file,
@@ -116,7 +118,8 @@ class Grid:
             "stages": to_rows(self.targets),
         }
         if found != before:
-            write_text(path, json.dumps(found, ensure_ascii=False))  # not indented, for thousands of stages
+            whole = found | {CHECKSUM: content_key(found)}
+            write_text(path, json.dumps(whole, ensure_ascii=False))  # not indented, for thousands of stages
         replaced = before.get("file", "")
         if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
             return ""
@@ -128,7 +131,7 @@ class Grid:
 
 def grids(store: Store) -> dict[str, dict[str, Any]]:
     """Name -> remembered grid, of the experiments that were run in a store; a damaged file counts as empty."""
-    return {path.stem: read_object(path) for path in sorted((store.root / "experiments").glob("*.json"))}
+    return {path.stem: _read(path) for path in sorted((store.root / "experiments").glob("*.json"))}
 
 
 def remembered_stages(store: Store) -> list[Stage]:
@@ -178,7 +181,7 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
 
 def _remembered(experiment: Experiment, store: Store) -> Grid | None:
     """The grid of exactly this experiment; None if the store has none, or one of another version."""
-    found = read_object(_place(store, experiment))
+    found = _read(_place(store, experiment))
     if found.get("fingerprint") != fingerprint(experiment):
         return None
     try:
@@ -250,3 +253,10 @@ def _mark(path: Path) -> str:
 
 def _place(store: Store, experiment: Experiment) -> Path:
     return store.root / "experiments" / f"{experiment.name}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A remembered grid without its checksum, which older files lack; empty if it is missing or damaged."""
+    found = read_object(path)
+    known = found.pop(CHECKSUM, None)
+    return found if known in (None, content_key(found)) else {}
