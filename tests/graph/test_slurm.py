@@ -111,5 +111,14 @@ def test_the_words_before_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_scores_are_those_of_one_machine(cluster: Cluster, tmp_path: Path) -> None:
-    options = ("--executor", "slurm", "--device", "cpu", "--threads", "1", "--devices", "2")  # two processes a stage
+    options = (
+        "--executor",
+        "slurm",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--devices",
+        "2",
+    )  # two processes a train stage
     assert scores(tmp_path, *options) == scores(tmp_path)

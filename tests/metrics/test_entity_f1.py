@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 
-from xstilts.metrics.tagging import entity_f1, not_spans, span_f1
+from xstilts.metrics.base import METRICS
+from xstilts.metrics.tagging import entity_f1, not_spans, span_f1, units
 
 TYPES = ["LOC", "person-other", "location-other", "other", "-", "a_b", "B-I", "本", "-x-", "O", "1"]
 PREFIXED = st.builds("{}{}{}".format, st.sampled_from("BIES"), st.sampled_from("-_"), st.sampled_from(TYPES))
@@ -100,3 +102,24 @@ def test_tags_that_are_spans(tags: str) -> None:
 )
 def test_tags_that_are_no_spans_are_named_with_the_remedy(tags: str, told: str) -> None:
     assert re.search(told, not_spans(tags.split()))
+
+
+@given(pairs=pairs(TAG | ODD), metric=st.sampled_from(["entity_f1", "span_f1", "span_f1_seqeval_1", "token_accuracy"]))
+def test_units_add_up_to_the_metric_in_every_sentence(pairs: list[tuple[list[str], list[str]]], metric: str) -> None:
+    golds, predictions = map(list, zip(*pairs, strict=True))
+    found, asked = units(golds, predictions, metric), METRICS.get(metric)
+    expected = asked.function(golds, predictions, "en")[asked.main]
+    for name in ("numerator", "denominator"):
+        summed = np.bincount(found.sentence, getattr(found, name), len(golds))
+        assert summed.tolist() == getattr(expected, name).tolist()
+
+
+def test_units_have_the_type_and_the_words_of_gold_and_predicted_spans() -> None:
+    gold, said = "B-PER I-PER O B-LOC".split(), "B-LOC I-LOC O B-LOC".split()
+    found = units([["O"], gold], [["O"], said], "entity_f1")
+    rows = zip(*(values.tolist() for values in found), strict=True)
+    assert sorted(rows) == [
+        (1, "LOC", 1, True, 2, 2),
+        (1, "LOC", 2, False, 0, 1),
+        (1, "PER", 2, True, 0, 1),
+    ]

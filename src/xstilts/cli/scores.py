@@ -23,7 +23,7 @@ from xstilts.graph.store import Store
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study
-from xstilts.session.results import collect
+from xstilts.session.results import Also, collect
 from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks import TASKS
@@ -80,15 +80,21 @@ def report(
     texts: Annotated[
         bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
     ] = False,
+    diagnostics: Annotated[
+        bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
+    ] = False,
 ) -> None:
     """Write the report from the results so far: HTML page, Markdown, LaTeX, CSV, figures.
 
-    Example:
+    Examples:
       xstilts report first.yaml --to report
+      xstilts report first.yaml --diagnostics
     """
     experiment, spec = load_study(file)
-    command = opt.command("report", file, data) + " --texts" * texts
-    lines([str(write_report(experiment, store, to, data, command, spec, texts))])
+    asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
+    also = [name for name, given in asked.items() if given]
+    command = opt.command("report", file, data) + "".join(f" --{name}" for name in also)
+    lines([str(write_report(experiment, store, to, data, command, spec, also))])
 
 
 def score(

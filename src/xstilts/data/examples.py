@@ -138,6 +138,32 @@ def texts_of(example: Example) -> list[str]:
     return [value if isinstance(value, str) else " ".join(value) for value in values if value is not None]
 
 
+def properties(example: Example) -> dict[str, int | str]:
+    """What scores are broken down by: the gold label, and lengths.
+
+    Lengths are in characters, since some languages have no spaces; those of tagged sentences are in words.
+    """
+    found: dict[str, int | str] = {}
+    match example:
+        case TextExample(_, text, None, label):
+            found = {"label": label or "", "text length": len(text)}
+        case TextExample(_, text, str(pair), label):
+            found = {"label": label or "", "first text length": len(text), "second text length": len(pair)}
+        case ChoiceExample(_, context, question, _, label):
+            found = {"right choice": "" if label is None else str(label + 1)}
+            found |= {f"{name} length": len(one) for name, one in (("context", context), ("question", question)) if one}
+        case SpanExample(_, question, passage, answers):
+            answer = answers[0].text if answers else ""
+            found = {"context length": len(passage), "question length": len(question), "answer length": len(answer)}
+        case TaggedExample(_, words):
+            found = {"sentence length": len(words)}
+        case ParallelExample(_, source):
+            found = {"sentence length": len(source)}
+        case PoolExample(_, text):
+            found = {"query length": len(text)}
+    return found
+
+
 def asked(example: Example) -> bool:
     """Whether an example is trained on or measured itself; a pool's candidates and sample set only serve queries."""
     return not isinstance(example, PoolExample) or (example.query and not example.sample)

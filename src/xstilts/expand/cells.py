@@ -175,12 +175,11 @@ class Expansion:
         """Leak checks: all labelled or parallel training data of a target against its test data."""
         pairs: dict[tuple[str, str], tuple[Stage, Stage]] = {}
         for cell in (cell for cell in self.cells if cell.role == "target"):
-            test, model = cell.stage.inputs["data"], cell.stage.inputs["predictions"].inputs["model"]
-            while "model" in model.inputs:
+            test = cell.stage.inputs["data"]
+            for model in describe.lineage(cell.stage.inputs["predictions"].inputs["model"]):
                 for role, data in model.inputs.items():
                     if role.startswith("data") and not TYPES.get(data.config["type"]).raw:
                         pairs[data.key, test.key] = data, test
-                model = model.inputs["model"]
         stages = [describe.leaks(*pair) for pair in pairs.values()]
         return list({stage.key: stage for stage in stages if stage is not None}.values())
 

@@ -55,6 +55,10 @@ def any_scheme(tag: str) -> tuple[str, str]:
     return (_OTHER_SCHEMES.get(prefix, prefix) if _SPAN_TAG.fullmatch(tag) else prefix), kind
 
 
+RULES: dict[str, Rule] = {"entity_f1": any_scheme, "span_f1": until_2020, "span_f1_seqeval_1": since_2020}
+"""Metrics of spans."""
+
+
 def not_spans(tags: Iterable[str]) -> str:
     """Why `entity_f1` cannot find spans in these tags, and what to do; empty if it can."""
     tags = list(tags)
@@ -123,19 +127,62 @@ def _check(golds: Sentences, predictions: Sentences) -> NDArray[np.int64]:
     return np.array([len(gold) for gold in golds], dtype=np.int64)
 
 
-def _count(where: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How often `where` [positions] is true in each sentence; a span belongs to the sentence of its last word."""
-    sentence = np.repeat(np.arange(lengths.size), lengths + 1)
-    return np.bincount(_shift(sentence, 0)[where], minlength=lengths.size).astype(np.float64)
+class Units(NamedTuple):
+    """What a tagging metric counts: spans, both gold and predicted, or words. All [units].
+
+    Attributes:
+        sentence: position of its sentence; a span belongs to the sentence of its last word.
+        type, words: of a span its type and length, of a word its gold tag and 1.
+        gold: whether it is in the gold.
+        numerator, denominator: what it adds to those of the score; the numerator of what is not right is 0.
+    """
+
+    sentence: NDArray[np.int64]
+    type: NDArray[np.str_]
+    words: NDArray[np.int64]
+    gold: NDArray[np.bool_]
+    numerator: NDArray[np.int64]
+    denominator: NDArray[np.int64]
 
 
-def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[str, Ratio]:
+def _span_units(golds: Sentences, predictions: Sentences, rule: Rule) -> Units:
     lengths = _check(golds, predictions)
     types: dict[str, int] = {}
     gold, predicted = _spans(_flat(golds), rule, types), _spans(_flat(predictions), rule, types)
     right = gold.ended & predicted.ended & (gold.type == predicted.type) & (gold.begin == predicted.begin)
-    hits, asked, found = (_count(where, lengths) for where in (right, gold.ended, predicted.ended))
-    return {"f1": ratio(2 * hits, asked + found), "precision": ratio(hits, found), "recall": ratio(hits, asked)}
+    sentence = _shift(np.repeat(np.arange(lengths.size), lengths + 1), 0)
+    sides = ((gold, np.flatnonzero(gold.ended)), (predicted, np.flatnonzero(predicted.ended & ~right)))
+    ends, kinds, begins = (
+        np.concatenate(parts) for parts in zip(*((at, side.type[at], side.begin[at]) for side, at in sides))
+    )
+    asked = np.arange(ends.size) < sides[0][1].size
+    hits = asked & right[ends]
+    return Units(sentence[ends], np.array([*types, ""])[kinds], ends - begins, asked, 2 * hits, 1 + hits)
+
+
+def _word_units(golds: Sentences, predictions: Sentences) -> Units:
+    lengths = _check(golds, predictions)
+    tags, said = (np.array([*chain.from_iterable(side)], dtype=np.str_) for side in (golds, predictions))
+    ones = np.ones(tags.size, dtype=np.int64)
+    return Units(np.repeat(np.arange(lengths.size), lengths), tags, ones, ones > 0, 1 * (tags == said), ones)
+
+
+def units(golds: Sentences, predictions: Sentences, metric: str) -> Units:
+    """What the main value of a metric counts: it is 100 * sum(numerator) / sum(denominator).
+
+    A part of the units (those of one type, or of one length) has a value of the same form. Raises `ValueError` as the
+    metric does.
+    """
+    return _span_units(golds, predictions, RULES[metric]) if metric in RULES else _word_units(golds, predictions)
+
+
+def _span_ratios(golds: Sentences, predictions: Sentences, rule: Rule) -> dict[str, Ratio]:
+    found = _span_units(golds, predictions, rule)
+    hits, asked, said = (
+        np.bincount(found.sentence[where], minlength=len(golds)).astype(np.float64)
+        for where in (found.numerator > 0, found.gold, (found.numerator > 0) | ~found.gold)
+    )
+    return {"f1": ratio(2 * hits, asked + said), "precision": ratio(hits, said), "recall": ratio(hits, asked)}
 
 
 def token_accuracy(golds: Sentences, predictions: Sentences, language: str = "en") -> dict[str, Ratio]:

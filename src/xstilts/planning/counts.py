@@ -24,6 +24,7 @@ from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.stages.describe import lineage
 
 SPECIAL = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
 """Of tokenizers trained by xstilts (`backbones.vocabulary`); the architecture's default may exceed the vocabulary."""
@@ -151,9 +152,7 @@ def _relative(config: Any) -> int:
 
 def start_of(stage: Stage) -> Stage:
     """The start stage of a train or predict stage's model."""
-    while stage.kind != "start":
-        stage = stage.inputs["model"]
-    return stage
+    return next(one for one in lineage(stage) if one.kind == "start")
 
 
 def shape_of(start: Stage, store: Store | None) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from xstilts.planning.amounts import NEW_TOKENS, Amount, amount, disk_of_feature
 from xstilts.planning.costing import Cost, Hardware, Load, Memory
 from xstilts.planning.counts import Tuning, counts_of, shape_of, start_of
 from xstilts.planning.devices import Hours
+from xstilts.stages.describe import lineage
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.stages.predicting import AT_ONCE
 from xstilts.task_types import TASK_TYPES
@@ -158,12 +159,11 @@ class Planner:
         head reads them too.
         """
         whole, read = start_of(stage).config.get("output") == "text", dict[Stage, None]()
-        while "components" in stage.config:
-            types = [TASK_TYPES.get(part["type"]) for part in stage.config["components"]]
-            if whole or any(one.pretrained_head or one.head_of for one in types):
+        for phase in lineage(stage):
+            types = [TASK_TYPES.get(part["type"]) for part in phase.config.get("components", ())]
+            if whole or not types or any(one.pretrained_head or one.head_of for one in types):
                 break
-            read |= {one: None for role, one in stage.inputs.items() if role.startswith(("data", "dev"))}
-            stage = stage.inputs["model"]
+            read |= {one: None for role, one in phase.inputs.items() if role.startswith(("data", "dev"))}
         if not read:
             return vocabulary
         known = [ids for one in read if (ids := self._tokens(one)) is not None]

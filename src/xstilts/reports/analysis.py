@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.about import About
@@ -14,6 +14,9 @@ from xstilts.stats.flags import Flag, all_flags
 from xstilts.stats.replicates import Replicates, replicates
 from xstilts.stats.series import Replication, Series, combine
 from xstilts.stats.table import Run, ScoreTable
+
+if TYPE_CHECKING:
+    from xstilts.reports.diagnostics import Bucket
 
 ZERO_SHOT, ALL, SOURCE, TRANSFER = "zero-shot", "all", "source", "transfer gap"
 """The transfer gap is the score in the source language minus the zero-shot mean."""
@@ -83,6 +86,7 @@ class Analysis:
         metrics: target -> names of its main metrics.
         findings: by place.
         compared: the series behind them.
+        buckets: findings by properties of the examples, where they were asked for.
     """
 
     about: About
@@ -96,6 +100,7 @@ class Analysis:
     options: Replication
     findings: Mapping[Place, Finding] = field(default_factory=dict)
     compared: Mapping[Place, Compared] = field(default_factory=dict)
+    buckets: tuple[Bucket, ...] = ()
 
     def scope_of(self, target: str, scope: str) -> str:
         """The scope itself; of a target that is measured in the source language alone, that."""
@@ -207,13 +212,13 @@ def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compare
     for section in bare.sections:
         for run in section.every:
             for name, codes in where.items():
-                yield Place(run, section.baseline, task.task, name), _compare(task, run, section.baseline, codes)
+                yield Place(run, section.baseline, task.task, name), compare(task, run, section.baseline, codes)
             gap = _transfer(task, run, section.baseline, (where[SOURCE], where[ZERO_SHOT]))
             yield Place(run, section.baseline, task.task, TRANSFER), gap
 
 
-def _compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
-    """What cannot be had is named, never guessed."""
+def compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
+    """A run on a task, and its difference from the baseline; what cannot be had is named, never guessed."""
     if not languages:
         return Compared(gap="not measured in any other language")
     try:

@@ -9,6 +9,7 @@ from typing import Literal
 from xstilts.reports.about import About
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import Table
+from xstilts.reports.diagnostics import EXPLAINED, diagnostics
 from xstilts.reports.figures import curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, verdict
 from xstilts.reports.layers import layer_tables
@@ -99,6 +100,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("distance", "Gain by distance from English", _answers(analysis, distance)),
         ("choice", "Choosing a recipe for each target", _answers(analysis, choice)),
         ("losses", "Largest losses", _answers(analysis, losses)),
+        ("diagnostics", "Gain by length, label and type of entity", _diagnostics(analysis)),
         ("backbones", "Do gains differ between backbones?", [_table(pairs_tables(study) if study else [])]),
         ("official", "Official means", [_table([official_table(analysis)])]),
         ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
@@ -138,6 +140,14 @@ def _answers(analysis: Analysis, question: Question) -> Iterable[Block | None]:
                 yield Block("figure", title=title, file=_file(analysis, "distance", section), svg=found.svg)
             several = len(found.tables) > 1
             yield from (_table([one], f"By {one.head[0].label}" if several else "") for one in found.tables)
+
+
+def _diagnostics(analysis: Analysis) -> Iterable[Block | None]:
+    for section in analysis.sections:
+        if (found := diagnostics(analysis, section)) is not None:
+            yield from map(_text, (found.sentence, EXPLAINED))
+            name = analysis.name(section.backbone)
+            yield from (_table([one], f"{name}{one.head[0].label}") for one in found.tables)
 
 
 def _main(analysis: Analysis, scope: str) -> list[Table]:

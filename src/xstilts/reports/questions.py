@@ -59,7 +59,7 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     )
     head = (Column("recipe"), *(Column(target or where) for target in shown))
     changes = [(run.recipe, one) for run in section.runs[1:] if (one := found[run][0].gain) is not None]
-    said = _tally(changes, "recipe", ("narrow it clearly", "widen it clearly"), "largest change")
+    said = tally(changes, "recipe", ("narrow it clearly", "widen it clearly"), "largest change")
     return Answer(
         f"{analysis.name(section.backbone)}The baseline is {points(own.value)} points {interval(own)} better in "
         f"{source} than in other languages ({where}){f'; {said}' if said else ''}.",
@@ -67,7 +67,7 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     )
 
 
-def _tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, str], most: str) -> str:
+def tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, str], most: str) -> str:
     """`of 3 recipes, 1 narrow it clearly, 0 widen it clearly, 2 undecided; the largest change: [a] -1.0 points`."""
     if not known:
         return ""
@@ -98,7 +98,7 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
         return None
     known = [(f"{run.recipe} in {label}", one) for (_, label, run), one in estimates.items()]
     words = ("gain clearly less than all languages of their targets", "gain clearly more")
-    said = _sentence(analysis, section, _tally(known, "combination", words, "largest difference"))
+    said = _sentence(analysis, section, tally(known, "combination", words, "largest difference"))
     if all(one.few for _, one in known):
         return Answer(said)
     tables = tuple(
@@ -207,7 +207,7 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
         return Answer(said) if enough else None
     known = [(f"{run.recipe} on {target}", one) for (run, target), one in found.items()]
     words = (f"fall clearly with the distance from {source}", "rise clearly")
-    said = _sentence(analysis, section, _tally(known, "combination", words, f"steepest slope per {STEP:g}"))
+    said = _sentence(analysis, section, tally(known, "combination", words, f"steepest slope per {STEP:g}"))
     runs = list(dict.fromkeys(run for run, _ in found))
     steep = sorted(runs, key=lambda run: -max(abs(one.value) for at, one in found.items() if at[0] == run))[:DRAWN]
     targets = [target for target in about.targets if any(at[1] == target for at in found)]

@@ -9,6 +9,7 @@ from xstilts.core.files import write_text
 from xstilts.reports.about import About
 from xstilts.reports.analysis import Analysis, analyse
 from xstilts.reports.contents import contents
+from xstilts.reports.diagnostics import bucket_rows
 from xstilts.reports.figures import literal
 from xstilts.reports.html import page
 from xstilts.reports.latex import tables
@@ -24,6 +25,7 @@ FILES = {
     "report.md": "this report as Markdown",
     "tables.tex": "its tables as LaTeX (booktabs)",
 }
+BY_BUCKET = {"diagnostics.csv": "every score and gain by properties of the examples, by language too"}
 
 
 def write_report(table: ScoreTable, about: About, directory: Path, options: Replication | None = None) -> Path:
@@ -45,7 +47,10 @@ def write_analysis(analysis: Analysis, directory: Path, study: Study | None = No
     write_text(directory / "estimates.csv", csv_text(list(rows[0]), rows))
     write_text(directory / "report.md", report(found))
     write_text(directory / "tables.tex", tables(found))
-    listed = {**FILES, **{figure.file: figure.title for figure in found.figures()}}
+    buckets = list(bucket_rows(analysis))
+    if buckets:
+        write_text(directory / "diagnostics.csv", csv_text(list(buckets[0]), buckets))
+    listed = {**FILES, **(BY_BUCKET if buckets else {}), **{figure.file: figure.title for figure in found.figures()}}
     write_text(directory / "index.html", page(found, listed))
     return directory / "index.html"
 

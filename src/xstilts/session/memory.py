@@ -11,6 +11,7 @@ from xstilts.core.errors import XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.stages.describe import lineage
 
 LARGE = 50_000_000
 """Smallest file of weights, in bytes, for which peaks are estimated: this imports torch, which takes seconds."""
@@ -26,7 +27,7 @@ def peaks(stages: Iterable[Stage], store: Store, machine: Machine) -> dict[str, 
     Estimated by the formulae of `xstilts plan` (docs/planning.md). Models that cannot be planned are left out.
     """
     computing = [stage for stage in stages if stage.kind in ("train", "predict") and not store.has(stage)]
-    if not any(map(_is_large, set(map(_start, computing)))):
+    if not any(map(_is_large, {[*lineage(stage)][-1] for stage in computing})):
         return {}
     from xstilts.planning.costing import Hardware
     from xstilts.planning.devices import device
@@ -38,12 +39,6 @@ def peaks(stages: Iterable[Stage], store: Store, machine: Machine) -> dict[str, 
             if (memory := planner.plan([stage])[0].memory) is not None:
                 found[stage.kind] = max(found.get(stage.kind, 0.0), PROCESS + memory.total)
     return found
-
-
-def _start(stage: Stage) -> Stage:
-    while "model" in stage.inputs:
-        stage = stage.inputs["model"]
-    return stage
 
 
 def _is_large(start: Stage) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from xstilts.core.errors import XstiltsError
 from xstilts.evaluation.score import score_files
@@ -13,14 +13,18 @@ from xstilts.expand import Cell
 from xstilts.experiment import Experiment
 from xstilts.graph.store import Store
 from xstilts.reports import Analysis, analyse, plain_report, write_analysis
+from xstilts.reports.diagnostics import diagnose
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
 from xstilts.session import frame
 from xstilts.session.about import describe, texts_of
+from xstilts.session.diagnostics import parts_of
 from xstilts.session.grid import Data, Grid, grid_of, keep_table, report_folder
 from xstilts.stats.reading import read_folder
 from xstilts.stats.table import COLUMNS, Measured, ScoreTable
 from xstilts.studies.spec import StudySpec
+
+Also = Literal["texts", "diagnostics"]
 
 
 def scores(experiment: Experiment, store: Path | str = "runs", data: Data = None, every: bool = False) -> Any:
@@ -59,7 +63,7 @@ def report(
     data: Data = None,
     command: str = "",
     spec: StudySpec | None = None,
-    texts: bool = False,
+    also: Collection[Also] = (),
 ) -> Path:
     """Write the report of what is finished: a page, Markdown, CSV and plots. Returns the page's path.
 
@@ -67,24 +71,27 @@ def report(
         to: folder; default: `reports/NAME` in the store.
         command: the command line that repeats this.
         spec: the study that the experiment belongs to. Other arguments and errors as for `scores`.
-        texts: show the texts of wrong examples; read from the data, whose licences must allow it.
+        also: what to read from the data: `texts` of wrong examples, if its licences allow that; `diagnostics`, scores
+            by properties of the examples.
     """
     place = Store(Path(store), must_exist=True)
     folder = report_folder(experiment, place.root) if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise XstiltsError(f"{folder} is a file: name a folder with --to")
     command = command or f"xstilts report {experiment.file or experiment.name}"
-    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, texts)
+    write_report_of(grid_of(experiment, place, data), place, command, folder, spec, also)
     return folder / "index.html"
 
 
 def write_report_of(
-    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, texts: bool = False
+    grid: Grid, store: Store, command: str, folder: Path, spec: StudySpec | None = None, also: Collection[Also] = ()
 ) -> tuple[Analysis, Study | None]:
     """Write the report of a grid, what it depends on, and its main table for a terminal."""
     found = analysis_of(grid, store, command)
-    if texts:
+    if "texts" in also:
         found = replace(found, about=replace(found.about, texts=texts_of(grid)))
+    if "diagnostics" in also:
+        found = diagnose(found, parts_of(grid, store, found.table))
     study = study_of(spec, found) if spec else None
     write_analysis(found, folder, study)
     keep_table(grid, store, command, folder, plain_report(found), spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,13 @@ class DataRequest:
 def make(kind: str, config: Mapping[str, Any], inputs: Mapping[str, Stage], label: str, **settings: Any) -> Stage:
     """A stage of one of our kinds, at the version of its code."""
     return Stage(kind, KINDS[kind].version, config, inputs, label, settings)
+
+
+def lineage(stage: Stage) -> Iterator[Stage]:
+    """The stage, the one in its input `model`, and so on: whose weights it starts from, the nearest first."""
+    yield stage
+    while "model" in stage.inputs:
+        yield (stage := stage.inputs["model"])
 
 
 def world(seed: int, generator_version: int, part: str = "") -> Stage:
@@ -169,17 +176,14 @@ def train(model: Stage, phase: PhaseData) -> Stage:
     for i, part in enumerate(parts):
         if (part.replayed or options["head"] == "keep") and TYPES.get(part.type).in_text:
             holder = _holder(model, part.task)
-            inputs |= {f"head{i}": holder} if holder not in (None, model) else {}
+            inputs |= {f"head{i}": holder} if holder != model else {}
     return make("train", config, inputs, phase.label, cost=phase.cost, by_default=list(phase.by_default))
 
 
-def _holder(model: Stage, task: str) -> Stage | None:
-    """The last stage on the way to `model` that trained a head for `task`."""
-    while all(part["task"] != task for part in model.config.get("components", ())):
-        if "model" not in model.inputs:
-            return None
-        model = model.inputs["model"]
-    return model
+def _holder(model: Stage, task: str) -> Stage:
+    """The last stage on the way to `model` that trained a head for `task`; `model` if there is none."""
+    learned = ((one, [part["task"] for part in one.config.get("components", ())]) for one in lineage(model))
+    return next((one for one, tasks in learned if task in tasks), model)
 
 
 def choose(runs: Sequence[Stage], rates: Sequence[float], label: str) -> Stage:
