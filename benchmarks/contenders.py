@@ -11,11 +11,10 @@ from xstilts.backbones.backbone import bf16_is_slow
 from xstilts.backbones.load import load_backbone
 from xstilts.backbones.names import Backend, Route
 from xstilts.task_types.features import tokens_of
-from xstilts.training.active import narrow
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import Phase
 from xstilts.training.mixture import Part
-from xstilts.training.model import Model
+from xstilts.training.model import Model, narrow
 from xstilts.training.plan import Plan, Source
 
 if TYPE_CHECKING:

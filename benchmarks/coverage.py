@@ -23,7 +23,7 @@ from xstilts.stats.estimates import Estimate, estimate, family, holm, language_f
 from xstilts.stats.interaction import slope_weights
 from xstilts.stats.series import Replication, Series, combine, weighted
 from xstilts.stats.slopes import slopes
-from xstilts.studies.contrasts import correlated
+from xstilts.studies.verdicts import correlated
 
 LANGUAGES = tuple(f"l{number}" for number in range(40))
 HARD, EASY = 0.2, 0.8

@@ -16,9 +16,8 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from benchmarks.lengths import REAL, Texts, made, real, words_of
-from xstilts.backbones.coder import Coder
+from xstilts.backbones.coder import Coder, VocabularyConfig, train_tokenizer
 from xstilts.backbones.load import random_backbone, save_backbone
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.files import read_json, write_json
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features

@@ -21,10 +21,10 @@ import numpy as np
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Example, TextExample
 from xstilts.data.readers.squad import squad
-from xstilts.microworld import SOURCE, World
-from xstilts.microworld.concepts import TOPICS
-from xstilts.microworld.dice import Dice
-from xstilts.microworld.meaning import Utterance
+from xstilts.microworld.concepts import TOPICS, Utterance
+from xstilts.microworld.grammar import SOURCE
+from xstilts.microworld.sampler import Dice
+from xstilts.microworld.world import World
 from xstilts.tasks import TASKS, Encoding, Task
 
 LABELS = ("entailment", "neutral", "contradiction")

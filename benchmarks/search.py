@@ -1,4 +1,4 @@
-"""Memory and time of a search among many candidates: that of `xstilts.task_types.neighbours`, on the CPU.
+"""Memory and time of a search among many candidates: that of `xstilts.task_types.sentences`, on the CPU.
 
     python -m benchmarks.search                                    # Mewsli-X's size: a million candidates
     python -m benchmarks.search --similarity margin                # their neighbours among the queries too
@@ -27,7 +27,7 @@ import torch
 from benchmarks.measure import processor
 from benchmarks.tables import Table, markdown, plain, write_section
 from xstilts.metrics.retrieval import DEPTH
-from xstilts.task_types.neighbours import nearest, ratio_margins, unit
+from xstilts.task_types.sentences import nearest, ratio_margins, unit
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -55,7 +55,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a tiny microworld; read only."""
-    from xstilts.microworld import TINY, write_world
+    from xstilts.microworld.world import TINY, write_world
 
     folder = tmp_path_factory.mktemp("tiny_world")
     write_world(folder, 5, TINY)

@@ -17,13 +17,13 @@ from marked import write
 
 from xstilts.backbones.load import load_backbone, random_backbone
 from xstilts.data.examples import Example, SpanExample, TaggedExample
-from xstilts.microworld import DEFAULT, LANGUAGES, TARGETS, write_translations
 from xstilts.microworld.encoders import encoder_path
+from xstilts.microworld.grammar import LANGUAGES, TARGETS
+from xstilts.microworld.world import DEFAULT, write_translations
 from xstilts.tasks import TASKS
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carrier
-from xstilts.translation.project import Align, Projector, Sentence, Translated
-from xstilts.translation.texts import Range, running_text
+from xstilts.translation.project import Align, Projector, Range, Sentence, Translated, running_text
 
 WORLDS, COUNT = (1, 2, 3), 100
 MEASURED = {"micro_qa": "qa", "micro_ner": "ner", "micro_tagging": "tagging"}

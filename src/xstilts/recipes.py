@@ -67,7 +67,9 @@ class Component(Strict):
     rate: float | None = Field(default=None, ge=0, le=1, description="share of the steps; default: by `sampling`")
     rate_end: float | None = Field(default=None, ge=0, le=1, description="share of the last step; default: `rate`")
     weight: float = Field(default=1.0, gt=0, description="factor on its loss")
-    options: dict[str, float] = Field(default_factory=dict, description="of the task type, as `rate` of masking")
+    options: dict[str, float] = Field(
+        default_factory=dict, description="options of the task type, such as `rate` for masking"
+    )
     exponent: float = Field(default=0.3, ge=0, le=1, description="exponent of sampling by language: size to this power")
     translated_by: str = Field(default="", description="engine of `translations` for its languages other than English")
 
@@ -204,7 +206,7 @@ class Recipe(Strict):
     short = {list: "phases"}
     phases: tuple[PhaseSpec, ...] = Field(default=(), description="phases in order: names, lists of names, or phases")
     name: str = Field(default="", description="name in tables; default: its phases")
-    control: bool = Field(default=False, description="a control: shown beside the recipes but not counted among them")
+    control: bool = Field(default=False, description="show it among the controls and do not count it as a recipe")
 
     @model_validator(mode="after")
     def _something_to_replay(self) -> Recipe:

@@ -16,9 +16,8 @@ from safetensors.torch import save_file
 
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import run
-from xstilts.backbones.load import check_fields, load_backbone, random_backbone, save_backbone
+from xstilts.backbones.load import PICKLE, check_fields, from_pretrained, load_backbone, random_backbone, save_backbone
 from xstilts.backbones.names import OWN_CODE
-from xstilts.backbones.pretrained import PICKLE, from_pretrained
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.graph.events import Failed
 from xstilts.graph.job import Job

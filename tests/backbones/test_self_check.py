@@ -35,7 +35,7 @@ AttentionInterface.register("test_unwindowed", _unwindowed)
 def test_attention_across_segments_is_refused() -> None:
     backbone = tiny_backbone("xlm-roberta")
     backbone.model.set_attn_implementation("test_leaking")
-    with pytest.raises(BackboneError, match=r"XLMRobertaModel has other states packed than alone.*`route: padded`"):
+    with pytest.raises(BackboneError, match=r"XLMRobertaModel gives other states packed than alone.*`route: padded`"):
         check_packing(backbone)
 
 

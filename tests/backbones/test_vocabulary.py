@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backbones.tiny_models import TEXT, bpe_tokenizer
-from xstilts.backbones.vocabulary import SPECIAL, VocabularyConfig, train_tokenizer
+from xstilts.backbones.coder import SPECIAL, VocabularyConfig, train_tokenizer
 
 
 def test_special_tokens_lie_as_in_xlm_r() -> None:

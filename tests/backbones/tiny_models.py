@@ -13,11 +13,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedTokenizerFast
 
 from xstilts.backbones.backbone import Backbone
+from xstilts.backbones.coder import VocabularyConfig, train_tokenizer
 from xstilts.backbones.families import FAMILIES, Checkpoint
 from xstilts.backbones.load import ENCODER_OF
 from xstilts.backbones.names import Backend, Route
 from xstilts.backbones.packing import pack
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 
 VOCABULARY = 100
 

@@ -20,7 +20,7 @@ from xstilts.core.scores import Score
 from xstilts.expand import Expansion
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stats.table import ScoreTable
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from xstilts.cli import VERBS, command_of, main
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 EXPERIMENT = """\
 name: tiny

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 EXPERIMENT = """\
 name: damaged

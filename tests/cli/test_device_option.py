@@ -37,7 +37,7 @@ def test_every_verb_refuses_a_device_that_is_not_here(
     monkeypatch.chdir(tmp_path)
     code, out, err = typed(*VERBS[verb], "--device", device, "--store", "store")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"error: --device {device}: no such device here (there is: cpu)")
+    assert err.startswith(f"error: --device {device}: this machine has no such device (available: cpu)")
     assert ("nvidia-smi" in err) == (device not in ("CPU", ""))
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,7 @@ from cli.tiny_run import EXPERIMENT, is_pretrained
 from processes import running, wait_for
 from training.phases import same
 from xstilts.core.files import read_json
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 STEPS = 400
 KILLED = "its process ended with SIGKILL: trying once more"
@@ -61,7 +61,7 @@ class Run:
     def stop(self, number: int) -> None:
         self.until_it_trains()
         self.process.send_signal(number)
-        wait_for(lambda: "stopping: saving a checkpoint of what is being trained" in self.said(), 30)
+        wait_for(lambda: "stopping: saving a checkpoint of the running training" in self.said(), 30)
         self.process.communicate(timeout=60)
         wait_for(lambda: not running(self.mark), 30)
 
@@ -96,7 +96,7 @@ def test_a_stopped_run_goes_on_from_the_step_it_was_at(folder: Path) -> None:
         run = Run(folder)
         run.stop(number)
         saved.append(saved_step(folder))
-        kept = "and so is the last checkpoint of what was being trained; the same command goes on from there"
+        kept = "and so is the last checkpoint of each stage that was training; run the same command to resume"
         assert [line.split(":")[0] for line in run.said().splitlines()[-2:]] == ["stopping", "stopped"]
         assert kept in run.said()
     assert saved == sorted(set(saved))

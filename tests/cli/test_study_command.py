@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xstilts.experiment import Experiment
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.planning.amounts import lay_out
 from xstilts.session.loading import load
 from xstilts.studies.files import packaged, studies

@@ -131,7 +131,8 @@ def test_a_damaged_prediction_is_one_line_and_leaves_nothing(xstilts, place: Pat
     code, _, err = xstilts("submission", "--recipe", "[]", "--to", "out")
     assert code == 2
     assert err == (
-        f"error: {stage} is damaged (predictions/sw.jsonl is not what was written): `xstilts run` computes it again\n"
+        f"error: {stage} is damaged (predictions/sw.jsonl has changed since it was written): "
+        "`xstilts run` computes it again\n"
     )
     assert [p.name for p in place.iterdir() if "out" in p.name] == []
 
@@ -202,7 +203,7 @@ def test_a_submission_from_released_treebanks_has_a_note(xstilts, place: Path) -
     code, out, _ = xstilts("submission", "--recipe", "[]", "--to", "out", "--partial", "--json")
     notes = {row["task"]: row["note"] for row in json.loads(out)["tasks"]}
     assert code == 0
-    assert notes.pop("udpos") == "from released treebanks, which split some words otherwise than XTREME: de"
+    assert notes.pop("udpos") == "from released treebanks, which split some words differently from XTREME: de"
     assert set(notes.values()) == {""}
 
 

@@ -23,7 +23,7 @@ from training.phases import assert_alike
 from xstilts.cli import torchrun
 from xstilts.core.errors import StageError
 from xstilts.core.files import read_json
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.stages import ranks
 from xstilts.stages.ranks import connected, held
 
@@ -187,7 +187,7 @@ def test_sigterm_is_said_once(pair) -> None:
     leading, other = pair()
     where_it_waits(leading)
     leading.terminate()
-    assert ended(leading) == (143, "stopping: saving a checkpoint of what is being trained\n")
+    assert ended(leading) == (143, "stopping: saving a checkpoint of the running training\n")
     assert ended(other) == (143, "")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xstilts as xs
 from xstilts.core.files import read_json
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 EXPERIMENT = """\
 name: tiny

@@ -18,8 +18,7 @@ from data.reader_samples import LODZ, question, squad_file
 from stages.pool_files import WORDS, pair, sentences, squad, write
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.pairs import NLI_LABELS, TOPICS
-from xstilts.microworld import TINY, write_domain, write_world
-from xstilts.microworld.world import DomainSize
+from xstilts.microworld.world import TINY, DomainSize, write_domain, write_world
 from xstilts.tasks import TASKS, Split, Task
 
 Counts = Mapping[str, int]

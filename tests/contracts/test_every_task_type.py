@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xstilts.data.readers.types import TYPES, Type
-from xstilts.evaluation import score_match
+from xstilts.evaluation import score as scoring
 from xstilts.metrics import METRICS
 from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.base import TaskType
@@ -26,7 +26,7 @@ def test_other_types_metrics_and_functions_that_it_names_exist(kind: Type) -> No
     if kind.asks:
         assert kind.asks in TYPES
     assert set(kind.metrics) <= set(METRICS.names())
-    assert not kind.score or callable(getattr(score_match, kind.score))
+    assert not kind.score or callable(getattr(scoring, kind.score))
 
 
 @EVERY

@@ -243,7 +243,7 @@ def test_lines_that_end_at_cr_alone_are_refused(name: str, tmp_path: Path) -> No
     path = sample.write(tmp_path, content.encode())
     with pytest.raises(DataError) as caught:
         list(sample.read(path, sample.language))
-    assert str(caught.value) == f"{path}:1: its lines end at CR alone; they should end at LF or CR LF"
+    assert str(caught.value) == f"{path}:1: its lines end with CR only: save it with LF or CR LF"
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from xstilts.core import packed
+from xstilts.core import decoding
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_bytes, read_lines, stream_lines
 from xstilts.data.examples import TextExample
@@ -41,7 +41,7 @@ def pack(suffix: str, text: str) -> bytes:
     ](raw)
 
 
-@pytest.mark.parametrize("suffix", packed.SUFFIXES)
+@pytest.mark.parametrize("suffix", decoding.SUFFIXES)
 def test_every_packing_is_read_and_found(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"t-de.csv.{suffix}"
     path.write_bytes(pack(suffix, TEXT))
@@ -58,7 +58,7 @@ def test_every_packing_is_read_and_found(tmp_path: Path, suffix: str) -> None:
     assert dialect_of(path) == ""
 
 
-@pytest.mark.parametrize("suffix", packed.SUFFIXES)
+@pytest.mark.parametrize("suffix", decoding.SUFFIXES)
 def test_the_first_bytes_say_how_a_file_is_packed_whatever_its_name(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(pack(suffix, TEXT))
@@ -73,7 +73,7 @@ def test_the_first_bytes_say_how_a_file_is_packed_whatever_its_name(tmp_path: Pa
         read_bytes(plain)
 
 
-@pytest.mark.parametrize("suffix", packed.SUFFIXES)
+@pytest.mark.parametrize("suffix", decoding.SUFFIXES)
 def test_what_is_cut_off_or_damaged_is_refused_in_one_line(tmp_path: Path, suffix: str) -> None:
     whole = pack(suffix, "".join(f"row {number} {number * 7919 % 1009}\n" for number in range(2000)))
     path = tmp_path / f"a.csv.{suffix}"
@@ -118,9 +118,9 @@ def test_archives_of_other_than_one_file_are_named(tmp_path: Path) -> None:
         read_bytes(path)
 
 
-@pytest.mark.parametrize("suffix", packed.SUFFIXES)
+@pytest.mark.parametrize("suffix", decoding.SUFFIXES)
 def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "MOST", 1 << 20)
+    monkeypatch.setattr(decoding, "MOST", 1 << 20)
     path = tmp_path / f"a.txt.{suffix}"
     path.write_bytes(pack(suffix, "a" * (8 << 20)))
     for read in (read_bytes, lambda file: list(stream_lines(file))):
@@ -129,7 +129,7 @@ def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.Monk
 
 
 def test_large_files_that_are_packed_as_text_is_are_no_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "MOST", 1 << 10)
+    monkeypatch.setattr(decoding, "MOST", 1 << 10)
     path = tmp_path / "a.txt.xz"
     path.write_bytes(pack("xz", "".join(f"{number * 7919 % 10007} words\n" for number in range(5000))))
     assert len(read_lines(path)) == 5000

@@ -10,9 +10,8 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.data.examples import TaggedExample
 from xstilts.data.readers.columns import column_reader, labels_in
-from xstilts.data.readers.tagging import treebank, udpos
+from xstilts.data.readers.tagging import is_conllu, treebank, udpos
 from xstilts.data.readers.text import conllu_text
-from xstilts.data.readers.words import is_conllu
 
 
 def row(number: str, form: str, tag: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from export.exported import World
 from stages.tiny_experiment import run, tiny_experiment
 from xstilts.expand import Expansion
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 
 @pytest.fixture(scope="session")

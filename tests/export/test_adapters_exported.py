@@ -22,7 +22,7 @@ from xstilts.backbones.names import LoRA
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
 from xstilts.export.build import Adapter, write_head
-from xstilts.export.check import difference, our_logits
+from xstilts.export.forms import difference, our_logits
 from xstilts.tasks import Encoding
 
 CASES = [

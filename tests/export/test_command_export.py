@@ -18,8 +18,8 @@ from stages.tiny_experiment import BACKBONE, run, tiny_experiment
 from xstilts.core.errors import XstiltsError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.expand import Expansion
-from xstilts.export.check import difference, our_logits, sample_features, their_logits
 from xstilts.export.finished import Finished
+from xstilts.export.forms import difference, our_logits, sample_features, their_logits
 from xstilts.export.write import export
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store

@@ -22,7 +22,7 @@ def test_a_flipped_bit_is_refused_in_one_line(
     (model / file).write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     text = tmp_path / "in.jsonl"
     text.write_text('{"id": "1", "text": "a b c"}\n')
-    why = f"{file} is not what was written"
+    why = f"{file} has changed since it was written"
     told = f"error: {model} is damaged ({why}): `xstilts run` computes it again\n"
     asked = (world.key("micro_topic"), "--store", tmp_path / "store", "--to", tmp_path / "out")
     assert typed("export", *asked) == (2, "", told)

@@ -24,7 +24,7 @@ from export.exported import (
 )
 from xstilts.core.errors import BackboneError
 from xstilts.export.build import write_head
-from xstilts.export.check import difference, our_logits
+from xstilts.export.forms import difference, our_logits
 from xstilts.tasks import Encoding
 
 TEXTS = list(TEXT[:4])

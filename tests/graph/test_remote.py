@@ -186,13 +186,13 @@ def test_what_is_damaged_on_the_remote_is_named_computed_anew_and_replaced(
     match damage:
         case "flipped":
             fs.pipe_file(f"{folder}/value.json", b"7")
-            why = "value.json is not what was written"
+            why = "value.json has changed since it was written"
         case "gone":
             fs.rm_file(f"{folder}/in/folders/file.txt")
             why = "in/folders/file.txt is missing"
         case "empty":
             fs.pipe_file(f"{folder}/stage.json", b"")
-            why = "stage.json is not what was written"
+            why = "stage.json has changed since it was written"
         case "of another stage":
             share(one, url, stage("other"))
             other = files(remote, f"finished/add/{stage('other').key}").popitem()[1].decode()

@@ -38,7 +38,7 @@ def test_the_extra_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPa
 
 def test_a_store_is_no_remote_and_one_of_another_format_is_refused(tmp_path: Path) -> None:
     one = Store(tmp_path / "one")
-    with pytest.raises(StoreError, match="this is a store; give --remote a folder of its own"):
+    with pytest.raises(StoreError, match="this folder is a store; use a separate folder for --remote"):
         Remote(f"file://{one.root}")
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "REMOTE.json").write_text('{"format": 2}')
@@ -61,7 +61,7 @@ def test_a_bucket_that_is_not_there_or_closed_or_not_reached_is_one_line(
         "--remote s3://nobody-has-made-it/x: The specified bucket does not exist: create it, or correct its name"
     )
     server.refuse(after=0)
-    assert line(f"{s3}/x").endswith(": check the credentials, and what they may do there")
+    assert line(f"{s3}/x").endswith(": check the credentials and their permissions")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert line(f"{s3}/x") == (
         f"--remote {s3}/x: Unable to locate credentials: "

@@ -108,7 +108,7 @@ PAIRS: dict[str, Pair] = {
     ),
 }
 WITHOUT_LINE = re.compile(
-    r"is empty$|holds no |gold labels are |gold is withheld|the two columns look exchanged|no predictions for the "
+    r"is empty$|holds no |gold labels are |gold is withheld|no predictions for the "
     r"|ids are not in "
     r"|\d+ (labels|indices|sentences|tags), but \d+ in "
 )

@@ -153,9 +153,6 @@ def test_lst_files_count_choices_from_1_and_others_from_0(score: Scorer) -> None
     gold = {"dev-labels.lst": "1\n3\n2\n"}
     assert score("social_iqa", "en", gold, "0\n2\n1\n").value == 100.0
     assert score("social_iqa", "en", gold, "1\n3\n1\n", "p.lst").value == pytest.approx(200 / 3)
-    many = {"g.tsv": "0\n2\n1\n" * 10}
-    with pytest.raises(DataError, match=r"p.tsv:2: choice 3 is not in gold, which counts from 0; only a .lst file"):
-        score("social_iqa", "en", many, "1\n3\n2\n" * 10)
     with pytest.raises(DataError, match=r"p.lst:1: a .lst file counts choices from 1, found '0'"):
         score("social_iqa", "en", gold, "0\n2\n1\n", "p.lst")
 
@@ -164,18 +161,14 @@ def test_json_lines_in_another_order_are_joined_by_gold_ids_or_refused(score: Sc
     gold = {"g.jsonl": lines(*({**COPA, "idx": number, "label": min(number, 1)} for number in range(3)))}
     said = ours(_2=1, _0=0, _1=1)
     assert score("xcopa", "it", gold, said, "p.jsonl").value == 100.0
-    with pytest.raises(DataError, match=r"p.jsonl:1: id 2 is not in its place, and gold has no ids to join by: sort"):
+    with pytest.raises(DataError, match=r"p.jsonl:1: the ids are not in order, and gold has no ids to join by: sort"):
         score("xcopa", "it", {"g.tsv": "0\n1\n1\n"}, said, "p.jsonl")
     xnli = {
         "g.tsv": lines(
             "language\tgold_label\tsentence1\tsentence2\tpairID", "de\tneutral\ta\tb\t5", "de\tentailment\ta\tb\t4"
         )
     }
-    with pytest.raises(
-        DataError, match=r"p.jsonl:1: ids from 4 to 5 may count rows, or be those of g.tsv, which has them"
-    ):
-        score("xnli", "de", xnli, ours(_4="entailment", _5="neutral"), "p.jsonl")
-    assert score("xnli", "de", xnli, ours(_5="neutral", _4="entailment"), "p.jsonl").value == 100.0
+    assert score("xnli", "de", xnli, ours(_4="entailment", _5="neutral"), "p.jsonl").value == 100.0
 
 
 # Retrieval -----------------------------------------------------------------------------------------------------------
@@ -189,8 +182,6 @@ def test_tatoebas_texts_are_gold_for_rows_by_id_and_for_xtremes_numbers(score: S
     row = score("tatoeba", "de", TEXTS, "1\n2\n0\n")  # one, three, two
     assert row.value == 100.0
     assert "English sorted" in row.signature
-    with pytest.raises(DataError, match=r"p.tsv: the numbers follow the lines of the text; XTREME sorts the English"):
-        score("tatoeba", "de", TEXTS, "0\n1\n2\n")
     with pytest.raises(DataError, match=r"p.tsv: 2 indices, but 3 in .*deu$"):
         score("tatoeba", "de", TEXTS, "1\n2\n")
 
@@ -236,11 +227,6 @@ def test_xquad_r_is_gold_with_the_candidates_of_all_files_beside_it(score: Score
     assert "| candidates of 2 languages |" in row.signature
 
 
-def test_xquad_r_under_another_name_is_refused(score: Scorer) -> None:
-    with pytest.raises(DataError, match=r"gold.json: expected the name de.json, as in the release"):
-        score("lareqa", "de", {"gold.json": xquad_r("Eins. Zwei")}, {"q_de": ["de_1_1"]}, "p")
-
-
 def test_tydiqas_repeated_ids_are_told_apart_by_predictions_that_number_them_as_our_reader_does(score: Scorer) -> None:
     passages = [
         {"context": text, "qas": [{"id": "12", "question": "?", "answers": [{"text": text, "answer_start": 0}]}]}
@@ -248,8 +234,6 @@ def test_tydiqas_repeated_ids_are_told_apart_by_predictions_that_number_them_as_
     ]
     gold = {"tydiqa.goldp.sw.train.json": {"data": [{"paragraphs": passages}]}}
     assert score("tydiqa", "sw", gold, {"12": "nyumba", "12#2": "?"}, "p.json").value == 50.0
-    with pytest.raises(DataError, match="question id '12' occurs twice: predictions could not be told apart"):
-        score("tydiqa", "sw", gold, {"12": "nyumba"}, "p.json")
 
 
 # Bytes ---------------------------------------------------------------------------------------------------------------

@@ -225,7 +225,6 @@ REFUSALS: list[tuple[str, str, Any, Any, str]] = [
     ("words for indices", "tatoeba", "0\n1\n", "0\nhello\n", r"p:2: expected the number of a candidate, found 'hello'"),
     ("blanked indices", "tatoeba", "0\n" * 10, "0\n" * 10, r"all 10 gold labels are '0'"),
     ("one id", "bucc2018", "de-1\ten-1\n", "de-1\n", r"p:1: expected two sentence ids with a tab between, found 1"),
-    ("exchanged", "bucc2018", "de-1\ten-1\n", "en-1\tde-1\n", r"p: the two columns look exchanged"),
     ("no pairs", "bucc2018", "", "de-1\ten-1\n", r"g: holds no pairs"),
     ("no ranking", "mewslix", {"m": ["Q1"]}, {"m": "Q1"}, r"p: expected an object of query id -> list"),
     ("no relevant", "mewslix", {"m": []}, {"m": ["Q1"]}, r"g: query 'm' has no relevant candidate"),

@@ -162,13 +162,3 @@ def test_what_other_scripts_write_is_named(
     with pytest.raises(DataError) as caught:
         score_files(task, "de", tmp_path / "g", tmp_path / "p")
     assert str(caught.value).startswith(f"{tmp_path}/{message}")
-
-
-def test_choices_of_a_pipe_that_may_count_from_1_are_refused(tmp_path: Path, pipe: Callable[[bytes], Path]) -> None:
-    gold, said = "1\n2\n" * 10, "1\n2\n" * 10
-    for name in ("g.lst", "p.lst"):
-        (tmp_path / name).write_text(gold)
-    assert values("social_iqa", "en", tmp_path / "g.lst", tmp_path / "p.lst")["accuracy"] == 100.0
-    (tmp_path / "p").write_text(said)
-    with pytest.raises(DataError, match=r"/dev/fd/\d+: no choice is 0: choices are counted from 0, except in"):
-        values("social_iqa", "en", pipe(gold.encode()), tmp_path / "p")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from xstilts.core.languages import LANGUAGES as TABLE
-from xstilts.microworld import LANGUAGES, TARGETS, World
-from xstilts.microworld.concepts import FUNCTION_WORDS, UPOS
-from xstilts.microworld.grammar import draw_grammars
-from xstilts.microworld.meaning import NP, Clause, Utterance
+from xstilts.microworld.concepts import FUNCTION_WORDS, NP, UPOS, Clause, Utterance
+from xstilts.microworld.grammar import LANGUAGES, TARGETS, draw_grammars
+from xstilts.microworld.world import World
 
 BOUGHT = Clause("buy", NP("Anna Weber"), NP("apple", adjective="old"), "in", NP("market", definite=True), "today")
 

@@ -7,11 +7,9 @@ from collections import Counter
 import pytest
 
 from xstilts.microworld import relations
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, SYNONYM, TIMES, TOPICS
-from xstilts.microworld.dice import Dice
+from xstilts.microworld.concepts import ANTONYM, CLASS_OF, NP, SYNONYM, TIMES, TOPICS, Clause
 from xstilts.microworld.items import ENDINGS, NLI_LABELS, choice_item, nli_item, paraphrase_item, reading_item
-from xstilts.microworld.meaning import NP, Clause
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.sampler import Dice, Sampler
 
 FULL = Clause("buy", NP("doctor"), NP("coat", adjective="big"), "in", NP("market", definite=True), "today")
 

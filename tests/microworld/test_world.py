@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 
 from xstilts.data.examples import ChoiceExample, Example, ParallelExample, SpanExample, TaggedExample, TextExample
-from xstilts.microworld import LANGUAGES, TARGETS, TINY, VERSION, World, WorldSize, write_domain, write_world
 from xstilts.microworld.concepts import ENTITY_OF, SYNONYM, VERBS
-from xstilts.microworld.world import DOMAIN_TOPIC, DomainSize
+from xstilts.microworld.grammar import LANGUAGES, TARGETS
+from xstilts.microworld.world import (
+    DOMAIN_TOPIC,
+    TINY,
+    VERSION,
+    DomainSize,
+    World,
+    WorldSize,
+    write_domain,
+    write_world,
+)
 from xstilts.tasks import TASKS, Split, Task
 
 LABELLED = ("nli", "paraphrase", "choice", "qa", "topic", "tagging", "ner")

@@ -37,8 +37,7 @@ MOCK_AVERAGES = {
 def ours(metric: str, inputs: synthetic.Inputs, language: str) -> dict[str, float]:
     golds, predictions = inputs
     if metric == "bitext_f1":
-        grouped = group_pairs(golds, predictions)
-        golds, predictions = grouped.golds, grouped.predictions
+        golds, predictions = group_pairs(golds, predictions)
     elif metric == "squad_v2":
         predictions = [guess or "" for guess in predictions]
     ratios = METRICS.get(metric).function(golds, predictions, language)

@@ -159,7 +159,7 @@ def test_findings_are_counted_from_the_table(analysis):
     [
         ({"[]": 0.0, "[a]": 0.0, "[b]": 0.3}, "Undecided: of 2 recipes, 0 gain clearly, 0 lose clearly, 2 undecided"),
         ({"[]": 0.0, "[a]": -20.0}, "No: of 1 recipe, 0 gain clearly, 1 lose clearly, 0 undecided; [a] is at"),
-        ({"[]": 0.0}, "Nothing to compare: no recipe beside [] is measured on topics; the baseline scores"),
+        ({"[]": 0.0}, "Nothing to compare: no recipe other than [] is measured on topics; the baseline scores"),
     ],
 )
 def test_a_verdict_of_each_kind(gains, word):
@@ -221,7 +221,7 @@ def test_a_missing_baseline_is_named_and_the_values_are_shown_as_they_are():
     cell = row(main(found), "[nli]").cells[1]
     assert (row(main(found), "[]").cells[1].value, cell.gain, cell.detail) == (None, False, "own value")
     assert "topics: no scores of recipe [] with small" in main(found).notes
-    assert said(found) == ["Nothing to compare: no recipe beside [] is measured on the mean of 2 targets."]
+    assert said(found) == ["Nothing to compare: no recipe other than [] is measured on the mean of 2 targets."]
 
 
 def test_a_missing_language_or_target_or_recipe_is_a_named_gap():

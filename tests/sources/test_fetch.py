@@ -21,7 +21,7 @@ import pytest
 from xstilts.core.errors import DataError
 from xstilts.data.examples import Answer, ChoiceExample, SpanExample, TaggedExample, TextExample
 from xstilts.data.readers.pairs import TOPICS
-from xstilts.sources.direct import Bytes, download, mirrored, unpack
+from xstilts.sources.downloads import Bytes, download, mirrored, unpack
 from xstilts.sources.fetch import Fetched, Request, fetch, load_lock, plan
 from xstilts.sources.forms import written
 from xstilts.sources.manifest import Parquet

@@ -17,10 +17,9 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.errors import DataError
-from xstilts.sources import direct
-from xstilts.sources.direct import download, mirrored, unpack
+from xstilts.sources import downloads
+from xstilts.sources.downloads import class_names, download, mirrored, unpack
 from xstilts.sources.forms import written
-from xstilts.sources.hub import class_names
 
 WANTED = "data/test.tsv"
 
@@ -66,7 +65,7 @@ ARCHIVES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_an_archive_made_to_do_harm_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(downloads, "MOST_BYTES", 10_000)
     make, said = ARCHIVES[name]
     (tmp_path / "in").mkdir()
     make(tmp_path / "in" / "a")
@@ -164,7 +163,7 @@ def test_a_mirror_that_is_none_is_one_line_without_its_password(mirror: str, tmp
 def test_a_download_without_end_is_cut(
     guarded: tuple[str, list[str | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "MOST_BYTES", 2)
+    monkeypatch.setattr(downloads, "MOST_BYTES", 2)
     with pytest.raises(DataError, match="more than 2 bytes"):
         list(download("https://host/a", tmp_path / "a", mirrored("http://x", None).replace("x", guarded[0])))
     assert not (tmp_path / "a").exists()

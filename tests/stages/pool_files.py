@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 
 WORDS = ("ka", "lo", "mi", "nu", "pe", "ra", "so", "tu", "ve", "zi")
 

@@ -81,5 +81,5 @@ def test_runs_that_collapsed_or_began_again_are_counted(
     flags = {flag.kind: (len(flag.seeds), flag.measured) for flag in analysis.flags}
     assert flags["restarted"] == flags["collapsed"] == (1, 3)
     assert "micro_topic restarted (1 of 3 seeds)" in badges(analysis, BASELINE)
-    assert "Another seed stands in the place of one that diverged or collapsed, so that means look better." in text
+    assert "A run that diverged or collapsed was replaced by one with another seed, which biases means upwards." in text
     assert "1 collapsed to a constant answer, 1 began again from another seed. None was dropped." in text

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from backbones.tiny_models import TEXT
-from xstilts.backbones.coder import Coder
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
+from xstilts.backbones.coder import Coder, VocabularyConfig, train_tokenizer
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_lines, stream_lines
 from xstilts.data.examples import PlainText

@@ -26,7 +26,7 @@ from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.session.about import leaks_found
 from xstilts.stages import run as runner
 from xstilts.stages.models import open_backbone

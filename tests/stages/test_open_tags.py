@@ -10,7 +10,7 @@ from stages.tiny_experiment import run_all, scores, tiny_experiment
 from xstilts.core.errors import DataError
 from xstilts.data.readers.tagging import ccg
 from xstilts.expand import Expansion
-from xstilts.microworld import TINY, write_world
+from xstilts.microworld.world import TINY, write_world
 from xstilts.tasks import TASKS
 
 TAGS = ("NP", "S[dcl]\\NP", "(S\\NP)/NP", ".")

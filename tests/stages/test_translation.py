@@ -20,8 +20,8 @@ from xstilts.graph.events import Failed
 from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.microworld import TINY, write_world
 from xstilts.microworld.encoders import encoder_path
+from xstilts.microworld.world import TINY, write_world
 from xstilts.session.about import translated as said
 from xstilts.session.grid import Grid
 from xstilts.stages import translating

@@ -11,8 +11,8 @@ from study_samples import SEEDS, scores
 from xstilts.core.errors import XstiltsError
 from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable
-from xstilts.studies.contrasts import Scores
 from xstilts.studies.spec import Contrast
+from xstilts.studies.verdicts import Scores
 
 BACKBONES, RECIPES, TARGETS = ("small", "large", "huge"), ("[]", "[nli]", "[qa]"), ("topics", "pairs")
 TABLE = scores(BACKBONES, n=150)

@@ -11,8 +11,7 @@ from xstilts.stats.evidence import Evidence
 from xstilts.stats.flags import Flag
 from xstilts.stats.series import Replication
 from xstilts.stats.table import Run, ScoreTable
-from xstilts.studies.contrasts import Scores
-from xstilts.studies.verdicts import Verdict, _word, judge
+from xstilts.studies.verdicts import Scores, Verdict, _word, judge
 
 TABLE = scores(n=150)
 HELPS = {"recipe": "[nli]", "backbones": "small"}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from task_types.samples import rng
-from xstilts.task_types import neighbours
-from xstilts.task_types.neighbours import nearest_neighbours, ratio_margins, unit
+from xstilts.task_types import sentences
+from xstilts.task_types.sentences import nearest_neighbours, ratio_margins, unit
 
 
 def cosines(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -30,7 +30,7 @@ def literal_margins(cosine: np.ndarray, k: int = 4) -> np.ndarray:
 def test_nearest_neighbours_are_those_of_brute_force(
     centred: bool, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "CELLS", cells)
+    monkeypatch.setattr(sentences, "CELLS", cells)
     random = rng()
     queries, candidates = random.normal(size=(17, 8)) + 2.0, random.normal(size=(23, 8)) - 1.0
     by_cosine = nearest_neighbours(queries, candidates, centred)

@@ -18,11 +18,10 @@ from transformers import AutoModelForMaskedLM
 from backbones.tiny_models import BY_NAME, TEXT, decoder_tokenizer, t5_tokenizer, tiny_backbone
 from task_types.samples import CODER, LINES, PAIRS, PARALLEL, as_part, rng, whole
 from xstilts.backbones.backbone import Backbone, autocast
-from xstilts.backbones.coder import Coder
+from xstilts.backbones.coder import Coder, VocabularyConfig, train_tokenizer
 from xstilts.backbones.load import random_backbone
 from xstilts.backbones.packing import micro_batches
 from xstilts.backbones.text import start_token
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.core.machine import Machine
 from xstilts.data.examples import PlainText, TextExample

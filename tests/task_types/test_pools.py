@@ -13,8 +13,8 @@ from task_types.samples import CODER, LIMITS, rng
 from xstilts.data.examples import PoolExample
 from xstilts.stages.predicting import Predictor
 from xstilts.task_types.features import Features
-from xstilts.task_types.neighbours import unit
 from xstilts.task_types.pools import Mining, Ranking, best_threshold, mine
+from xstilts.task_types.sentences import unit
 
 BACKBONE = tiny_backbone(tokenizer=CODER.tokenizer)
 

@@ -15,9 +15,9 @@ from transformers import (
     XLMRobertaConfig,
 )
 
+from xstilts.backbones.coder import VocabularyConfig, train_tokenizer
 from xstilts.backbones.load import load_backbone
 from xstilts.backbones.packing import pack
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
 from xstilts.task_types.masked_lm import MaskedLMHead, published_head
 
 SIZES = {

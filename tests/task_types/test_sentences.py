@@ -14,8 +14,7 @@ from xstilts.backbones.coder import Coder
 from xstilts.backbones.packing import pack
 from xstilts.data.examples import ParallelExample
 from xstilts.stages.predicting import Predictor
-from xstilts.task_types.neighbours import nearest_neighbours
-from xstilts.task_types.sentences import Contrastive, Retrieval, pool
+from xstilts.task_types.sentences import Contrastive, Retrieval, nearest_neighbours, pool
 
 RETRIEVAL, CONTRASTIVE = Retrieval(), Contrastive()
 FEATURES = RETRIEVAL.encode(PARALLEL, CODER, LIMITS, ())

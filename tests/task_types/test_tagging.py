@@ -12,7 +12,7 @@ from backbones.tiny_models import TEXT, TOKENIZERS
 from task_types.samples import CODER, LIMITS, SENTENCES, TAGS, whole
 from xstilts.backbones.coder import Coder
 from xstilts.data.examples import TaggedExample
-from xstilts.task_types.tagging import Tagging, cut
+from xstilts.task_types.classification import Tagging, cut
 from xstilts.tasks.base import Encoding
 
 TAGGING = Tagging()

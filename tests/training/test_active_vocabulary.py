@@ -31,10 +31,9 @@ from xstilts.core.machine import Machine
 from xstilts.stages import training
 from xstilts.stages.models import FILE, ROWS, chain, open_backbone
 from xstilts.task_types.features import tokens_of
-from xstilts.training.active import decay, narrow
 from xstilts.training.config import TrainConfig
 from xstilts.training.loop import make_optimizer, train
-from xstilts.training.model import Model
+from xstilts.training.model import Model, decay, narrow
 
 WORDS = "embeddings.word_embeddings.weight"
 VOCABULARY = 3 * len(CODER.tokenizer)  # most rows are of no token

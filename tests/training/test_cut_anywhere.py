@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from training.phases import run_phase, same, write_inputs
 from training.selection import config, validation
 from xstilts.backbones import adapters
-from xstilts.training import checkpoint, model, snapshots
+from xstilts.training import checkpoint, model
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "shutil.rmtree")
 STAGES = {
@@ -96,7 +96,7 @@ Run = Callable[[str, Path, int], Path]
 
 @pytest.fixture
 def run(inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Run:
-    for module in (checkpoint, snapshots, model, adapters):
+    for module in (checkpoint, model, adapters):
         monkeypatch.setattr(module, "save_file", save_file)
 
     def call(name: str, directory: Path, at: int = 0) -> Path:

@@ -12,8 +12,7 @@ from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage, graph
 from xstilts.stages.resolve import shape_of
 from xstilts.stages.selection import in_words_by_default
-from xstilts.training.config import TrainConfig
-from xstilts.training.defaults import BATCH, ENOUGH, EPOCHS, MOST_EPOCHS, STEPS, fitted
+from xstilts.training.config import BATCH, ENOUGH, EPOCHS, MOST_EPOCHS, STEPS, TrainConfig, fitted
 
 
 @pytest.mark.parametrize(("examples", "epochs"), [(20, MOST_EPOCHS), (ENOUGH, EPOCHS), (10**6, EPOCHS)])

@@ -13,8 +13,8 @@ from training.phases import DROPOUT, Killed, run, same, write_inputs
 from training.selection import config, validation, weights
 from xstilts.core.errors import ConfigError, StageError
 from xstilts.core.files import read_json, read_jsonl
+from xstilts.training.checkpoint import moments
 from xstilts.training.config import TrainConfig
-from xstilts.training.snapshots import moments
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,8 @@ from xstilts.data.examples import (
     from_row,
     to_row,
 )
-from xstilts.translation.carry import Carried, Carrier
+from xstilts.translation.carry import Carried, Carrier, Judge
 from xstilts.translation.project import Alignment, Projector, Translate, Translated, Words, entities, tags_along
-from xstilts.translation.quality import Judge
 from xstilts.translation.spec import Quality
 
 EXAMPLES: list[Example] = [

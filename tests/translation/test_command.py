@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from xstilts.core.errors import ConfigError, DataError
-from xstilts.translation.command import Command, printed_version
+from xstilts.translation.engine import Command, printed_version
 from xstilts.translation.project import Translated
 
 SHOUT = "import sys\nfor line in sys.stdin: sys.stdout.write(line.upper())\n"

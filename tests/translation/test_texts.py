@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from xstilts.translation.project import Alignment, Sentence, along, mark, tags_along, unmark
-from xstilts.translation.texts import Range, cut, running_text, sentences, words_of
+from xstilts.translation.project import (
+    Alignment,
+    Range,
+    Sentence,
+    along,
+    cut,
+    mark,
+    running_text,
+    sentences,
+    tags_along,
+    unmark,
+    words_of,
+)
 
 
 def test_sentences_end_where_one_begins_and_not_behind_abbreviations() -> None:

@@ -4,8 +4,6 @@ Each phase has its own adapter, `phase0`, `phase1` ... Adapters of earlier phase
 them, without rounding them to bf16 or 4-bit weights. Adapters are saved in PEFT's format.
 """
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -15,8 +15,6 @@ With a sliding window w a token sees |i - j| < w (encoders) or 0 <= i - j < w (d
 Shape suffixes as in `layout`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -11,8 +11,6 @@ improves sequence labelling in many (not all) settings of Dukić and Šnajder 20
 classification, which reads the last token, stay causal.
 """
 
-from __future__ import annotations
-
 import inspect
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -114,7 +112,7 @@ class Backbone(nn.Module):
         if attention != "auto" and not self.decoder:
             raise BackboneError(f"`attention: {attention}` is for decoders, and {name} is no decoder: leave it out")
         if attention == "bidirectional" and self.route == "padded":
-            raise BackboneError(f"{name} takes the padded route, where attention is causal: leave out `attention`")
+            raise BackboneError(f"{name} is padded, and padded attention is causal: remove `attention`")
         self.attention = attention
 
     def sees(self, right_context: bool) -> Literal["causal", "bidirectional"]:
@@ -264,7 +262,7 @@ def check_packing(backbone: Backbone) -> None:
     error = packing_error(backbone)
     if not error <= (TOLERANCE if backbone.full_precision else HALF_TOLERANCE):
         raise BackboneError(
-            f"{type(backbone.model).__name__} has other states packed than alone (largest difference {error:.2g}): "
+            f"{type(backbone.model).__name__} gives other states packed than alone (largest difference {error:.2g}): "
             "its attention ignores segment borders or sliding windows; set `route: padded` for this backbone"
         )
 

@@ -5,8 +5,6 @@ Models in transformers have three kinds of dropout. Modules (`nn.Dropout`, also 
 attention on the padded route and in mT5's decoder) are intercepted by `_Functional` while the model runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any

@@ -7,8 +7,6 @@ threads. Layers keep no state, so activation recomputation gives the same masks.
 Shape suffixes: R rows, C columns, B sequences, L longest, T tokens of a pack.
 """
 
-from __future__ import annotations
-
 import zlib
 from functools import lru_cache
 from math import prod

@@ -3,8 +3,6 @@
 An architecture without a family takes the packed route, and is checked when it is loaded.
 """
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence

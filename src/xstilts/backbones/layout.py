@@ -3,8 +3,6 @@
 Shape suffixes: P places in all padded blocks, in the order [segment, head, token]; T tokens of the pack; D head size.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple

@@ -1,6 +1,7 @@
-"""Loads and saves backbones: from a hub name at a revision, a local folder, or with random weights."""
+"""Loads and saves backbones: from a hub name at a revision, a local folder, or with random weights.
 
-from __future__ import annotations
+All calls of transformers' `from_pretrained` and `from_config` are here: a model's own code is never run.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -23,11 +26,66 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from transformers.utils import logging as library_logging
 
 from xstilts.backbones.backbone import Backbone, check_packing
-from xstilts.backbones.names import Backend, Output, Route, check_folder
-from xstilts.backbones.pretrained import from_config, from_pretrained
+from xstilts.backbones.families import hint
+from xstilts.backbones.names import OWN_CODE, Backend, Output, Route, check_folder
 from xstilts.backbones.text import check_text
 from xstilts.core.errors import BackboneError, UnknownName
 from xstilts.core.seeds import derive_seed
+
+PICKLE = "its pickled weights are damaged or hold more than tensors, and code in them is never run: save safetensors"
+READABLE = (OSError, ValueError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
+"""Errors with readable texts."""
+
+
+def from_pretrained(auto: Any, source: Any, **options: Any) -> Any:
+    """Load a folder or a hub name with an auto class of transformers or PEFT.
+
+    Without `trust_remote_code=False` transformers asks on standard input whether to run a model's own code. A model
+    with such code still loads if transformers has its architecture. torch's restricted unpickler reads pickled weights;
+    it makes only tensors.
+
+    Raises:
+        BackboneError: it cannot be loaded, or only with code of its own.
+    """
+    try:
+        made = auto.from_pretrained(source, trust_remote_code=False, **options)
+        _refuse_kernel(getattr(made, "config", made))
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises anything
+        what = f"tokenizer of '{source}'" if auto is AutoTokenizer else f"backbone '{source}'"
+        raise BackboneError(f"{what} cannot be loaded: {_reason(error)}{hint(str(source))}") from None
+    return made
+
+
+def from_config(auto: Any, config: Any, **options: Any) -> Any:
+    """A random model. Raises `BackboneError` if `config` asks for code outside transformers."""
+    _refuse_kernel(config)
+    try:
+        return auto.from_config(config, trust_remote_code=False, **options)
+    except ValueError as error:
+        raise BackboneError(_reason(error)) from None
+
+
+def _refuse_kernel(config: Any) -> None:
+    """For a name with a slash, transformers would download compiled attention code from the hub."""
+    asked = getattr(config, "_attn_implementation", None)
+    if isinstance(asked, str) and "/" in asked:
+        raise BackboneError(f"its configuration asks for attention code from the hub ({asked}): remove that field")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of a readable error; for others their kind, and that a file is damaged."""
+    first, *more = [*str(error).strip().splitlines(), ""]
+    text = " ".join([first, *more[:1]]).strip() if first.endswith(":") else first
+    if "trust_remote_code" in str(error):
+        return OWN_CODE
+    if type(error).__name__ == "UnpicklingError":
+        return PICKLE
+    if text and isinstance(error, READABLE):
+        return text
+    return f"a file of it is damaged, or of another kind ({type(error).__name__}: {text})"
+
 
 library_logging.disable_progress_bar()
 library_logging.set_verbosity_error()
@@ -37,8 +95,6 @@ ENCODER_OF = frozenset({"t5", "mt5", "umt5"})
 SPECIAL = ("pad", "bos", "eos", "cls", "sep")
 NOT_FIELDS = ("model_type", "transformers_version", "architectures", "dtype", "_name_or_path")
 """Keys of a `config.json` that are not fields of the architecture."""
-FOUR_BITS = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
-"""`quantize: nf4` in transformers (QLoRA, Dettmers et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +120,8 @@ class Weights:
             return {"dtype": dtype}
         if find_spec("bitsandbytes") is None:
             raise BackboneError("weights in 4 bits need bitsandbytes: pip install 'xstilts[quantize]'")
-        four = BitsAndBytesConfig(**FOUR_BITS, bnb_4bit_compute_dtype=dtype)
+        nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+        four = BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype)
         return {"dtype": dtype, "quantization_config": four, "device_map": {"": self.device}}
 
 

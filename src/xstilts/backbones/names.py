@@ -45,11 +45,11 @@ class LoRA(Strict):
 
     rank: int = Field(default=16, gt=0, description="of the update of each layer")
     alpha: int = Field(default=32, gt=0, description="the update is scaled by alpha / rank")
-    dropout: float = Field(default=0.05, ge=0, lt=1, description="of what enters an adapter")
+    dropout: float = Field(default=0.05, ge=0, lt=1, description="dropout on the input of an adapter")
     targets: tuple[str, ...] = Field(default=(), description="names of the adapted layers; none: all linear ones")
     carry: bool = Field(
         default=False,
-        description="go on with the adapter of the phase before; else it stays, frozen, under a new one, as if merged",
+        description="continue to train the adapter of the previous phase; otherwise it is frozen below a new one",
     )
 
 

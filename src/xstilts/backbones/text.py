@@ -5,8 +5,6 @@ and the padded answers with its decoder.
 Shape suffixes: T tokens of the pack, S segments, N answers, A tokens of all answers, L longest, V vocabulary, H hidden.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -29,7 +29,9 @@ from xstilts.stages.checksums import DIGESTS, remembered
 
 
 def choose(  # noqa: PLR0913, PLR0917
-    file: Annotated[Path | None, Argument(help="Experiment file. Default: --backbone with its usual settings.")] = None,
+    file: Annotated[
+        Path | None, Argument(help="Experiment file. Without it, give --backbone; all options have their defaults.")
+    ] = None,
     target: Annotated[str | None, Option(help="Task to choose for.")] = None,
     sources: Annotated[
         str, Option("--from", help="Candidates, separated by commas: mnli,squad_v1. Default: the recipes of FILE.")
@@ -50,8 +52,8 @@ def choose(  # noqa: PLR0913, PLR0917
     Trains short runs of all candidates and keeps the better half in each round
     (successive halving), judged on English validation data, until the budget is
     spent. No intermediate task is always a candidate. Labels in other languages
-    are never read. No such choice has been better than random order, except to
-    tell that none of the candidates helps (docs/choosing.md).
+    are never read. So far no ranking has beaten random order; the command can only
+    show that no candidate helps (docs/choosing.md).
 
     Examples:
       xstilts choose table1 --target xnli --from hellaswag,squad_v1 --data official

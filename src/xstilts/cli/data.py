@@ -17,7 +17,7 @@ from xstilts.cli.output import lines, show, some
 from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import any_language
 from xstilts.sources.check import SplitCheck, check
-from xstilts.sources.direct import Bytes
+from xstilts.sources.downloads import Bytes
 from xstilts.sources.fetch import Fetched, Request, fetch, plan
 from xstilts.tasks import TASKS, Task
 

@@ -16,7 +16,6 @@ from xstilts.cli.output import lines, show
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
-from xstilts.export.card import Words
 from xstilts.export.finished import Finished
 from xstilts.export.predicting import (
     answering_head,
@@ -26,7 +25,7 @@ from xstilts.export.predicting import (
     read_examples,
     reads_pairs,
 )
-from xstilts.export.write import Kind
+from xstilts.export.write import Kind, Words
 from xstilts.export.write import export as write
 from xstilts.graph.store import Store
 from xstilts.session.run import check_device

@@ -28,7 +28,7 @@ Data = Annotated[
         "--data",
         envvar="XSTILTS_DATA",
         help="Folder with official data files; may be repeated. "
-        "Your own files are first looked for in the folder of FILE.",
+        "Files of your own tasks are searched in the folder of FILE first.",
     ),
 ]
 Store = Annotated[Path, Option("--store", envvar="XSTILTS_STORE", help="Folder of the results.")]
@@ -57,7 +57,7 @@ Workers = Annotated[
     _option(
         min=0,
         help="Stages to run in parallel, each in its own process; 0: in this process. Default: one per CPU core, "
-        "or two per GPU, one of which uses it.",
+        "or two per GPU (one of them uses the GPU).",
     ),
 ]
 Device = Annotated[str, _option(help="Device: cpu, cuda, cuda:1, mps ...; auto: a GPU if there is one.")]
@@ -87,14 +87,14 @@ MACHINE = {
     "executor": Annotated[str, _option(help="Where stages run: local, slurm or ray (docs/clusters.md).")],
     "slurm_options": Annotated[str, _option(help="Further options of srun: '--partition gpu --time 8:00:00'.")],
     "address": Annotated[
-        str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else one on this machine alone.")
+        str, _option(help="Ray cluster, as HOST:6379. Default: RAY_ADDRESS, else a new cluster on this machine.")
     ],
     "remote": Annotated[
         str,
         _option(
             envvar="XSTILTS_REMOTE",
             metavar="URL",
-            help="Fetch stages that are finished at URL, such as s3://BUCKET/FOLDER, and push the others there "
+            help="Fetch finished stages from URL, such as s3://BUCKET/FOLDER, and push new ones to it "
             "(docs/clusters.md).",
         ),
     ],

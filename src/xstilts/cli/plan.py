@@ -46,7 +46,7 @@ def plan(  # noqa: PLR0913, PLR0917
     store: opt.Store = Path("runs"),
     device: Annotated[
         str,
-        Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu; auto: what is here."),
+        Option(help="Device to plan for: h200, h100, a100-80, a100-40, l40s, rtx4090, t4 or cpu; auto: this machine."),
     ] = "auto",
     devices: opt.Devices = 1,
     shard: opt.Shard = False,
@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0913, PLR0917
     Needs no weights, no network and no GPU. Without --data, the plan uses the
     row counts of the official releases and marks what it estimates. Hours on
     this machine are measured if the store has finished stages that were
-    computed on such a device, and else assumed. If a stage does not fit the
+    computed on this kind of device; otherwise they are assumed. If a stage does not fit the
     device, the plan says what to change. Formulae and their measured error:
     docs/planning.md.
 

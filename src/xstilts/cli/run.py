@@ -125,7 +125,7 @@ def run_experiment(
     def kept() -> str:
         there = run.outcome.counts["done"] + run.outcome.counts["cached"]
         said = f"{there} of {len(grid.stages)} stages are finished and kept"
-        return f"{said}, and so is the last checkpoint of what was being trained"
+        return f"{said}, and so is the last checkpoint of each stage that was training"
 
     with stoppable(kept):
         follow(run, grid.stages, style, work=run.work)
@@ -158,5 +158,5 @@ def stoppable(kept: Callable[[], str]) -> Iterator[None]:
         with told_when_stopped():
             yield
     except KeyboardInterrupt as stop:
-        sys.stderr.write(f"stopped: {kept()}; the same command goes on from there\n")
+        sys.stderr.write(f"stopped: {kept()}; run the same command to resume\n")
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None

@@ -78,7 +78,8 @@ def report(
     store: opt.Store = Path("runs"),
     to: Annotated[Path | None, Option(help="Folder for the report. Default: reports/NAME in the store.")] = None,
     texts: Annotated[
-        bool, Option("--texts", help="Show texts of examples that went wrong; the data's licences must allow it.")
+        bool,
+        Option("--texts", help="Show the texts of wrongly answered examples (only if the data's licences allow it)."),
     ] = False,
     diagnostics: Annotated[
         bool, Option("--diagnostics", help="Break scores down by length, label and type of entity.")
@@ -197,7 +198,7 @@ def submission(  # noqa: PLR0913, PLR0917
     show({**found, "tasks": rows}, as_json, aligned(rows))
     if refuse:
         problem = f"not a complete {XTREME.title} submission: {complete}/{len(rows)} tasks have all their files"
-        raise XstiltsError(f"{problem}; run what is missing, or write what is there with --partial")
+        raise XstiltsError(f"{problem}; run the missing stages, or write only the finished files with --partial")
     if not as_json:
         lines([f"{len(written)} files in {to}, each read back and compared with its predictions"])
 
@@ -240,4 +241,6 @@ def _treebanks(codes: list[str], grid: Grid) -> str:
     """A note on released treebanks, which split some words that XTREME's files do not split."""
     paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
     found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
-    return f"from released treebanks, which split some words otherwise than XTREME: {', '.join(found)}" if found else ""
+    return (
+        f"from released treebanks, which split some words differently from XTREME: {', '.join(found)}" if found else ""
+    )

@@ -118,7 +118,7 @@ def _state(one: Described, known: Known, now: dict[str, Running]) -> str:
 
 def clean(
     store: opt.Store = Path("runs"),
-    remove: Annotated[bool, Option("--remove", help="Delete them, not only list them.")] = False,
+    remove: Annotated[bool, Option("--remove", help="Delete the listed stages.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """List stages in the store that no experiment needs; --remove deletes them.
@@ -133,7 +133,9 @@ def clean(
     place = Store(store, must_exist=True)
     experiments = needed(place)
     if not experiments:
-        raise StoreError(f"{place.root} remembers no experiment: run one first, so that needed stages are known")
+        raise StoreError(
+            f"{place.root} has no record of an experiment: run one first, so that xstilts knows which stages are needed"
+        )
     found = place.unneeded(set().union(*experiments.values()))
     sizes: dict[str, list[int]] = defaultdict(list)
     for path, size in found.items():

@@ -140,5 +140,5 @@ def _loaded(name: str) -> tuple[Loaded, StudySpec]:
     loaded = load_study(name)
     if loaded.study is None:
         example = packaged("curriculum")
-        raise ConfigError(f"no `study:` block, which holds question and claims (as in {example})", study_file(name))
+        raise ConfigError(f"no `study:` block with a question and claims (example: {example})", study_file(name))
     return loaded, loaded.study

@@ -1,12 +1,143 @@
-"""From bytes to text: UTF-8, and on request UTF-16 with a byte order mark. Other encodings are named and refused."""
+"""From stored bytes to text: decompression, then UTF-8, or on request UTF-16 with a byte order mark.
 
-from __future__ import annotations
+Compressed are gzip, bzip2, xz, Zstandard, and zip archives of one file, recognised by their first bytes. Reading stops
+at a decompression bomb: more than `MOST` bytes, and more than `RATIO` times the stored ones. (Text shrinks to about a
+tenth; gzip cannot do better than a thousandth.) Other encodings than UTF-8 and UTF-16 are named and refused.
+"""
 
+import bz2
 import codecs
+import gzip
+import io
+import lzma
 import re
-from pathlib import Path
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
 
 from xstilts.core.errors import DataError
+
+DAMAGE = (
+    EOFError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""Exceptions from a damaged file. `DataError` is a ValueError too, so handle it first."""
+MOST, RATIO = 1 << 30, 200
+_FORMATS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "Zstandard", "zip": "zip"}
+SUFFIXES = tuple(_FORMATS)
+"""Suffixes of compressed files, in the order in which they are tried after a name without one."""
+_SHEETS = {
+    "xl/workbook.xml": "is an Excel workbook: save the sheet as 'CSV UTF-8'",
+    "content.xml": "is an OpenDocument file: save the sheet as CSV in UTF-8",
+}
+
+
+def packing_of(head: bytes) -> str:
+    """The suffix for a file with these first bytes; empty if it is not compressed."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gz"
+    if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return "bz2"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    if head.startswith(b"(\xb5/\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+        return "zst"
+    return "zip" if head.startswith((b"PK\3\4", b"PK\5\6")) else ""
+
+
+def unpacked(stream: BinaryIO, path: Path, size: int) -> BinaryIO:
+    """The decompressed content as a stream; the given stream if it is not compressed.
+
+    Args:
+        stream: the stored bytes, at their beginning; it can seek.
+        path: for messages; a file named `.gz` must be gzip, and so on.
+        size: number of stored bytes.
+
+    Raises:
+        DataError: name and format differ, or an archive of no file or several. The returned stream also raises it, for
+            a bomb; for damage it raises one of `DAMAGE`.
+    """
+    packing, named = packing_of(stream.read(16)), path.suffix.lower().removeprefix(".")
+    stream.seek(0)
+    if not packing and named in SUFFIXES:
+        raise DataError(f"cannot be read (its name ends in .{named}, but it is not in {_FORMATS[named]} form)", path)
+    if not packing:
+        return stream
+    inner: Any
+    if packing == "zst":
+        import pyarrow as pa  # heavy and rarely needed
+
+        inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
+    elif packing == "zip":
+        archive = zipfile.ZipFile(stream)
+        entry = _only(archive, path)
+        inner, size = archive.open(entry), entry.compress_size
+    else:
+        opened: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+        inner = opened[packing](stream)
+    return cast(BinaryIO, io.BufferedReader(_Limited(inner, path, size), 1 << 20))
+
+
+def unpacked_name(path: Path) -> str:
+    """The file's name without the suffix of its compression; for a zip archive, the name of the file in it."""
+    stem, dot, last = path.name.rpartition(".")
+    if not dot or last.lower() not in SUFFIXES:
+        return path.name
+    if last.lower() == "zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                inner = PurePosixPath(_only(archive, path).filename).name
+        except DAMAGE:  # reading it will report the damage
+            return stem
+        return inner if "." in inner or "." not in stem else stem
+    return stem
+
+
+def find(path: Path) -> Path | None:
+    """The file of that name, or a compressed one with a suffix after it; None if there is neither."""
+    names = (path.name, *(f"{path.name}.{suffix}" for suffix in SUFFIXES))
+    return next((found for name in names if (found := path.with_name(name)).is_file()), None)
+
+
+def _only(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
+    """The one file in an archive, without what macOS adds."""
+    problem = next((said for name, said in _SHEETS.items() if name in archive.namelist()), "")
+    files = [
+        entry
+        for entry in archive.infolist()
+        if not (entry.is_dir() or entry.filename.startswith("__MACOSX/") or entry.filename.endswith(".DS_Store"))
+    ]
+    if not problem and len(files) != 1:
+        names = ", ".join(entry.filename for entry in files[:5])[:200] + (" ..." if len(files) > 5 else "")
+        what = f"{len(files)} files ({names!r})" if files else "no file"
+        problem = f"is a zip archive of {what}; expected one: unpack it and name the file"
+    elif not problem and files[0].flag_bits & 1:
+        problem = "is an encrypted zip archive: unpack it first"
+    if problem:
+        raise DataError(problem, path)
+    return files[0]
+
+
+class _Limited(io.RawIOBase):
+    """Counts decompressed bytes, so that a small file cannot fill the memory."""
+
+    def __init__(self, inner: Any, path: Path, size: int) -> None:
+        self._inner, self._path, self._total = inner, path, 0
+        self._most = max(MOST, RATIO * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inner.read(len(buffer))
+        self._total += len(data)
+        if self._total > self._most:
+            problem = f"unpacks to more than {self._most >> 20} MiB, over {RATIO} times its packed size: not read"
+            raise DataError(problem, self._path)
+        buffer[: len(data)] = data
+        return len(data)
+
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)

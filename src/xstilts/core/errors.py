@@ -11,8 +11,6 @@ XstiltsError (exit code 2)
     └── FailedRun       training that diverged or collapsed; another seed may do better
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ Lines end only at LF (a CR before it is dropped): `str.splitlines` also breaks a
 inside real XNLI and PAN-X sentences.
 """
 
-from __future__ import annotations
-
 import codecs
 import errno
 import hashlib
@@ -21,28 +19,39 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO
 
-from xstilts.core.decoding import decode, not_utf8
+from xstilts.core.decoding import DAMAGE, decode, not_utf8, packing_of, unpacked, unpacked_name
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.json_text import parse
-from xstilts.core.packed import DAMAGE, packing_of, unpacked, unpacked_name
 
 _DISK_FAULTS = {
     **dict.fromkeys(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)), "free some space, then run the same command again"),
     os.strerror(errno.EROFS): "choose a writable folder",
     "No usable temporary directory": "set TMPDIR to a writable folder",
 }
-_HELD: ContextVar[dict[Path, bytes] | None] = ContextVar("held", default=None)
 _STANDARD_INPUT = ("-", "/dev/stdin")
 
 
-@contextmanager
-def held() -> Iterator[None]:
-    """A block in which a file that can be read only once (a pipe, standard input) may be opened several times."""
-    token = _HELD.set({})
-    try:
-        yield
-    finally:
-        _HELD.reset(token)
+class Kept:
+    """Values that are kept in a block of code, `with kept(): ...`, and forgotten after it."""
+
+    def __init__(self, name: str) -> None:
+        self._values: ContextVar[dict[Any, Any]] = ContextVar(name)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        token = self._values.set({})
+        try:
+            yield
+        finally:
+            self._values.reset(token)
+
+    def values(self) -> dict[Any, Any]:
+        """The values of the block; outside of one, an empty dictionary that nobody else has."""
+        return self._values.get({})
+
+
+held = Kept("held")
+"""A block in which a file that can be read only once (a pipe, standard input) may be opened several times."""
 
 
 @contextmanager
@@ -68,8 +77,8 @@ def open_bytes(path: Path, packed: bool = False) -> Iterator[BinaryIO]:
 @contextmanager
 def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The stored bytes and their number; a pipe, which cannot seek, is read completely."""
-    kept = _HELD.get()
-    if kept is not None and path in kept:
+    kept = held.values()
+    if path in kept:
         yield io.BytesIO(kept[path]), len(kept[path])
         return
     standard = str(path) in _STANDARD_INPUT
@@ -79,8 +88,7 @@ def _stored(path: Path) -> Iterator[tuple[BinaryIO, int]]:
             yield stream, about.st_size
             return
         raw = stream.read()
-    if kept is not None:
-        kept[path] = raw
+    kept[path] = raw
     yield io.BytesIO(raw), len(raw)
 
 

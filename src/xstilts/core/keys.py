@@ -1,7 +1,5 @@
 """Content keys: equal descriptions have equal keys, on every machine and in every process."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -13,8 +13,6 @@ Inclusion in the NLP World); distances computed from the features of URIEL (Litt
 are under CC BY-SA 4.0.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The machine that a run may use. Nothing here changes a number beyond rounding, so none of it is in a key."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

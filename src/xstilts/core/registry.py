@@ -1,7 +1,5 @@
 """Named values: tasks, backbones, metrics, task types. A registry is filled by imports and does not change later."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 

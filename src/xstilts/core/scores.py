@@ -1,7 +1,5 @@
 """Scores, and benchmarks that are means of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any

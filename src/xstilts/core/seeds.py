@@ -1,7 +1,5 @@
 """Seeds: every random choice has its own generator, derived from a seed and a purpose. No global random state."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

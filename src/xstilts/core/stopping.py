@@ -1,7 +1,5 @@
 """Stopping in order: SIGINT and SIGTERM become a request, which a block of code answers when it is ready."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
@@ -18,7 +16,7 @@ def _say_saving(number: int) -> None:
     """Say on standard error, from within a signal handler, why the process does not end at once."""
     again = "; press Ctrl-C again to stop at once" if number == signal.SIGINT else ""
     begin = "\n" if os.isatty(2) else ""  # after ^C
-    os.write(2, f"{begin}stopping: saving a checkpoint of what is being trained{again}\n".encode())
+    os.write(2, f"{begin}stopping: saving a checkpoint of the running training{again}\n".encode())
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """Models of experiment files, which refuse unknown keys, and their errors in words, each with its line."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Mapping

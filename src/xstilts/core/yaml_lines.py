@@ -1,7 +1,5 @@
 """YAML with line numbers, so that every error in an experiment file has its line."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Offsets count Unicode code points. Texts stay as the official file has them: str
 behind it. `None` as gold means that the file has none (a blanked test set).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path

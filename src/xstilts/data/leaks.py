@@ -6,8 +6,6 @@ Case, punctuation and Unicode's normal forms do not matter. Texts in scripts wit
 ...) are compared by characters: thirty instead of thirteen words, twelve instead of five.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import normalize

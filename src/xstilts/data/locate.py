@@ -12,38 +12,26 @@ them all. A pattern that begins with `/` is an absolute path. A pattern that lea
 looked for from the first folder only, that of the experiment file: no pattern leaves a data folder.
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from glob import escape, glob
 from os.path import normpath
 from pathlib import Path
 
+from xstilts.core.decoding import SUFFIXES, find
 from xstilts.core.errors import DataError
+from xstilts.core.files import Kept
 from xstilts.core.languages import FIELDS, LANGUAGES, any_language, meant
-from xstilts.core.packed import SUFFIXES, find
 
 Root = Path | Sequence[Path]
 """A data folder, or several that are searched in turn."""
 STARS = 4
 """Most in a pattern: each more multiplies the ways in which a long name may match."""
 _FIELD = re.compile(r"\{(\w+)\}")
-_LISTED: ContextVar[dict[tuple[Path, str], dict[str, list[Path]]]] = ContextVar("listed")
-
-
-@contextmanager
-def listed_once() -> Iterator[None]:
-    """Inside, the files of a pattern are listed once; files that appear or disappear meanwhile are not noticed."""
-    token = _LISTED.set({})
-    try:
-        yield
-    finally:
-        _LISTED.reset(token)
+listed_once = Kept("listed_once")
+"""A block in which the files of a pattern are listed once; files that appear or disappear meanwhile are not noticed."""
 
 
 def folders_of(root: Root) -> tuple[Path, ...]:
@@ -187,7 +175,7 @@ def strangers(root: Root, patterns: Iterable[str]) -> dict[str, str]:
 
 def _by_form(root: Path, pattern: str) -> dict[str, list[Path]]:
     """The values of the field in the names of files of the pattern, each with its files."""
-    listed = _LISTED.get({})
+    listed: dict[tuple[Path, str], dict[str, list[Path]]] = listed_once.values()
     if (root, pattern) not in listed:
         found = listed[root, pattern] = {}
         for path in _matches(root, _FIELD.sub("*", pattern)):

@@ -1,7 +1,5 @@
 """Evaluation: from gold and predictions to scores and per-example values, without a model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from xstilts.graph.job import Job
 from xstilts.graph.record import Record
 from xstilts.metrics import METRICS, Ratio
 from xstilts.metrics.retrieval import protocol_layer
+from xstilts.metrics.span import english_shares
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,6 @@ def measure(
         predicted = [answers[name] for name in ids]
         values = metric.function(gold, predicted, asked.language)
         if variant == FREE and asked.language != "en":
-            from xstilts.metrics.drift import english_shares  # loads a language identifier
-
             values |= english_shares(gold, predicted, asked.language)
         noted = signature(asked, metric.script, len(golds), variant)
         for name, ratio in values.items():

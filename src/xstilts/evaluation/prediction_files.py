@@ -1,26 +1,28 @@
-"""Readers of prediction files; every error has file and line.
+"""Readers of prediction files, and checks that they belong to gold; every error has file and line.
 
 Predictions have one of two forms: JSON lines `{"id": ..., "prediction": ...}`, as `xstilts predict` and predict stages
 write them, or the form of an XTREME submission, which depends on the type of task. XTREME's label files have the second
-form too. The readers keep what a file says; `score_checks` compares gold and predictions.
+form too. The readers keep what a file says; `score` compares it with gold.
 """
-
-from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_text
-from xstilts.core.json_text import parse_strictly, rows
+from xstilts.core.json_text import parse, rows
 from xstilts.data.readers import common
 from xstilts.data.readers.common import shown
+from xstilts.data.readers.tagging import udpos
 from xstilts.evaluation.evaluate import default_variant, protocol_of
+from xstilts.tasks import Task
 
 _FORM = '{"id": ..., "prediction": ...}'
+PLACEHOLDER_ROWS = 10
+"""From so many rows on, gold with one label only is a file whose gold was removed."""
 
 
 class Entry(NamedTuple):
@@ -29,6 +31,11 @@ class Entry(NamedTuple):
     line: int | None
     value: Any
     id: str | None = None
+
+
+def values_of(items: Iterable[Entry]) -> list[Any]:
+    """The values without their lines."""
+    return [item.value for item in items]
 
 
 def is_json_lines(path: Path) -> bool:
@@ -48,19 +55,12 @@ def is_json_lines(path: Path) -> bool:
 
 def json_rows(path: Path) -> list[Entry]:
     """The rows of JSON lines, no id twice; of several variants (layers of retrieval) the one that enters means."""
-    chosen = variant_of(path)
-    found: list[Entry] = []
-    seen: dict[str, int] = {}
+    chosen, ids, found = variant_of(path), common.Ids(path), []
     for line, _, row in rows(read_text(path), path):
         if not isinstance(row, dict) or not {"id", "prediction"} <= row.keys():
             raise DataError(f"expected {_FORM}", path, line)
-        if chosen and row.get("variant") != chosen:
-            continue
-        name = scalar(row["id"], "the id", path, line)
-        if name in seen:
-            raise DataError(f"id {shown(name)} occurs twice (first in line {seen[name]})", path, line)
-        seen[name] = line
-        found.append(Entry(line, row["prediction"], name))
+        if not chosen or row.get("variant") == chosen:
+            found.append(Entry(line, row["prediction"], ids.add(scalar(row["id"], "the id", path, line), line)))
     return found
 
 
@@ -124,14 +124,13 @@ def indices(path: Path) -> list[Entry]:
 def sentences(path: Path) -> list[Entry]:
     """Lists of tags, each tag an `Entry`: a tag, or a word and a tag, a line, with blank lines between sentences."""
     if is_json_lines(path):
-        said = json_rows(path)
-        for line, tags, _ in said:
-            if not isinstance(tags, list) or not tags:
-                raise DataError("expected a list of tags as prediction", path, line)
-        return [
-            row._replace(value=[Entry(row.line, scalar(tag, "a tag", path, row.line)) for tag in row.value])
-            for row in said
-        ]
+        said = []
+        for row in json_rows(path):
+            if not isinstance(row.value, list) or not row.value:
+                raise DataError("expected a list of tags as prediction", path, row.line)
+            tags = [Entry(row.line, scalar(tag, "a tag", path, row.line)) for tag in row.value]
+            said.append(row._replace(value=tags))
+        return said
     found: list[list[Entry]] = [[]]
     for line, text, _ in lines_of(path):
         cells = text.split("\t")
@@ -167,7 +166,7 @@ def _by_id(path: Path, form: str) -> Iterator[Entry]:
     if is_json_lines(path):
         yield from json_rows(path)
         return
-    if not isinstance(document := parse_strictly(read_text(path), path), dict):
+    if not isinstance(document := parse(read_text(path), path, strict=True), dict):
         raise DataError(f"expected an object of {form}, or rows {_FORM}", path)
     yield from (Entry(None, value, name) for name, value in document.items())
 
@@ -190,3 +189,84 @@ def pairs(path: Path) -> list[tuple[str, str]]:
         source, target = (scalar(cell, "a sentence's id", path, line) for cell in cells)
         found.append((source, target))
     return found
+
+
+class ScoredFiles(NamedTuple):
+    """The files that one call compares."""
+
+    task: Task
+    language: str
+    gold: Path
+    predictions: Path
+
+
+class Matched(NamedTuple):
+    """One gold and one prediction per example, their number as the task counts it, and a note for the signature."""
+
+    golds: Sequence[Any]
+    predictions: Sequence[Any]
+    n: int
+    note: str = ""
+
+
+def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
+    """Refuse withheld and unknown labels, and the single placeholder that XTREME's preprocessing puts for gold."""
+    task, labels = files.task, files.task.labels if files.task.type != "multiple_choice" else ()
+    if not items:
+        raise DataError(f"holds no gold for {task.name} in language '{files.language}'", files.gold)
+    for line, label, _ in items:
+        if label is None:
+            raise DataError("gold is withheld in this file: take the official labels", files.gold, line)
+        if labels and label not in labels and (task.read is not udpos or label != "_"):
+            problem = f"{shown(label)} is no label of {task.name} ({', '.join(labels)}); is this gold?"
+            raise DataError(problem, files.gold, line)
+    if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
+        same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
+        raise DataError(f"{same}: the gold of this test file was removed; use the official labels", files.gold)
+
+
+def count_unknown(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> str:
+    """A note on predicted labels that the task does not have: wrong answers, as in the official scripts.
+
+    Raises `DataError` if no predicted label is known: the predictions are of another task.
+    """
+    labels = files.task.labels
+    known = {item.value for item in golds} | set(labels)
+    if predictions and not known.intersection(values_of(predictions)):
+        first, there = predictions[0], shown(", ".join(sorted(map(str, known))[:5])).strip("'")
+        problem = f"not one predicted label occurs in gold: {shown(first.value)} here, {there} there"
+        raise DataError(problem, files.predictions, first.line)
+    strange = sum(one.value not in labels for one in predictions) if labels else 0
+    return f" | unknown labels={strange}" if strange else ""
+
+
+def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[Any], what: str) -> None:
+    """Refuse predictions whose number is not that of gold."""
+    if len(golds) != len(predictions):
+        raise DataError(f"{len(predictions)} {what}, but {len(golds)} in {files.gold}", files.predictions)
+
+
+def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
+    """Predictions of JSON lines in the order of gold: by id where gold has the same ids, else as they are.
+
+    Raises `DataError` where the ids are numbers out of order, and gold has no such ids.
+    """
+    place = {one.id: one for one in predictions}
+    if place.keys() == {one.id for one in golds} and None not in place:
+        return [place[one.id] for one in golds]
+    numbers = [int(name) for name in place if name is not None and name.isdecimal()]
+    if len(numbers) == len(predictions) and numbers != sorted(numbers):
+        problem = "the ids are not in order, and gold has no ids to join by: sort the rows as gold is"
+        raise DataError(problem, files.predictions, predictions[0].line)
+    return predictions
+
+
+def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any], missing: Any) -> Matched:
+    """Join by id. Raises `DataError` when nothing was predicted, or something for an id that gold does not have."""
+    if extra := [name for name in said if name not in golds]:
+        raise DataError(f"{len(extra)} ids are not in {files.gold}, the first is {shown(extra[0])}", files.predictions)
+    if not said:
+        raise DataError(f"no predictions for the {len(golds)} ids of {files.gold}", files.predictions)
+    absent = len(golds) - len(said)
+    note = f" | missing={absent}" if absent else ""
+    return Matched(list(golds.values()), [said.get(name, missing) for name in golds], len(golds), note)

@@ -5,8 +5,6 @@ queries are the English sentences in sorted order, the answer is the line of the
 Source: README, `mock_test_data` and `utils_preprocess.py` of google-research/xtreme.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import DataError, XstiltsError
 from xstilts.core.files import new_folder, read_jsonl, write_text
 from xstilts.evaluation import prediction_files as forms
-from xstilts.evaluation.score_checks import values_of as plain
+from xstilts.evaluation.prediction_files import values_of as plain
 from xstilts.tasks import TASKS
 
 

@@ -19,8 +19,7 @@ from xstilts.stages.describe import DataRequest
 from xstilts.stages.resolve import resolve
 from xstilts.stages.translations import Translator
 from xstilts.tasks import Task
-from xstilts.tasks.base import Split
-from xstilts.tasks.microworld import DOMAIN
+from xstilts.tasks.base import DOMAIN, Split
 from xstilts.translation.spec import SOURCE, TRANSLATING
 
 
@@ -218,7 +217,7 @@ class DataFiles:
 
 @lru_cache(maxsize=64)
 def _world(seed: int, part: str = "") -> Stage:
-    from xstilts.microworld import VERSION
+    from xstilts.microworld.world import VERSION
 
     return describe.world(seed, VERSION, part)
 

@@ -22,8 +22,7 @@ from xstilts.stages.resolve import part_for
 from xstilts.stages.selection import Judge
 from xstilts.tasks import Task
 from xstilts.tasks.base import Objective
-from xstilts.training.config import TrainConfig
-from xstilts.training.defaults import ENOUGH, fitted, left_open
+from xstilts.training.config import ENOUGH, TrainConfig, fitted, left_open
 from xstilts.training.mixture import Mixture, Part
 
 
@@ -146,7 +145,7 @@ class Phases:
         split = self.files.validation_split(task)
         if split != "validation":
             raise ConfigError(
-                f"'{task.name}' has no validation split to choose weights by: set examples apart (`holdout: 500` or "
+                f"'{task.name}' has no validation split to choose weights by: hold out examples (`holdout: 500` or "
                 "so), or keep the last weights (`train: {select: last}`, and one learning rate)"
             )
         languages = self.files.own_languages(task, part, split, model.replicate)

@@ -100,7 +100,7 @@ class TargetSpec(Strict):
     short = {str: "task"}
     task: str = Field(description="name of a registered or own task")
     languages: Codes | None = Field(default=None, description="test languages; default: all that have files")
-    train: Options = Field(default_factory=dict, description="training options of its fine-tuning alone")
+    train: Options = Field(default_factory=dict, description="training options for this target only")
     train_on: str | None = Field(default=None, description="task whose training split it uses; default: the task's own")
     train_languages: Codes | None = Field(
         default=None, min_length=1, description="of its training data; default: the source language"
@@ -170,7 +170,7 @@ class OwnTask(Strict):
         min_length=1,
         description="languages; default: all that have files; English if files are not by language",
     )
-    holdout: int = Field(default=0, ge=0, description="training examples set apart as validation")
+    holdout: int = Field(default=0, ge=0, description="training examples to hold out for validation")
     max_length: int | None = Field(default=None, ge=16, description="in tokens; default: that of the type")
 
     @model_validator(mode="after")

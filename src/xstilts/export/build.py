@@ -6,8 +6,6 @@ A PEFT folder holds one adapter, the sum of those of all phases, and the head. I
 no `config.json`, which would hide the adapter from transformers: the labels are an argument when it is loaded.
 """
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Mapping
@@ -26,12 +24,11 @@ from transformers import AutoTokenizer
 from xstilts.backbones.adapters import WEIGHTS, JoinedAdapter, join_adapters
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder
-from xstilts.backbones.load import ENCODER_OF, load_backbone, save_backbone
+from xstilts.backbones.load import ENCODER_OF, from_pretrained, load_backbone, save_backbone
 from xstilts.backbones.names import LAYER_FIELDS, Pooling
-from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import write_json
-from xstilts.export import check
+from xstilts.export import forms
 from xstilts.export.finished import Head
 from xstilts.export.forms import QUESTION, SEQUENCE, TOKEN, Layout, lay_out, plain_config, skeleton
 from xstilts.tasks import Encoding
@@ -78,10 +75,10 @@ def write_head(
     what, reason = layout.library.__name__, "nothing was exported"
     if adapter:
         what, reason = "the adapter read by PEFT", f"{reason}; leave out --as peft to merge the adapter into the model"
-    features = check.sample_features(backbone, head, limits)
-    theirs = check.their_logits(model, head.type, features)
-    ours = check.our_logits(backbone, module, head.type, features)
-    return layout, adapter, check.refuse_different(ours, theirs, what, reason)
+    features = forms.sample_features(backbone, head, limits)
+    theirs = forms.their_logits(model, head.type, features)
+    ours = forms.our_logits(backbone, module, head.type, features)
+    return layout, adapter, forms.refuse_different(ours, theirs, what, reason)
 
 
 def save(model: Any, state: Mapping[str, Tensor], directory: Path) -> None:
@@ -167,8 +164,8 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
     With `pairs` it also frames two texts; it cuts at `length`. Raises `BackboneError` if it gives other inputs.
     """
     coder, written = Coder(backbone.tokenizer), copy.deepcopy(backbone.tokenizer)
-    types = check.reads_types(backbone.model)
-    if not check.framed_alike(written, coder, pairs, types):
+    types = forms.reads_types(backbone.model)
+    if not forms.framed_alike(written, coder, pairs, types):
         written.backend_tokenizer.post_processor = _frame(coder, pairs)
         if types:  # multilingual E5 small is a BERT, which reads types, with XLM-R's tokenizer, which gives none
             written.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
@@ -178,7 +175,7 @@ def save_tokenizer(backbone: Backbone, directory: Path, pairs: bool, length: int
     if length is not None:
         written.model_max_length = length
     written.save_pretrained(directory)
-    if not check.framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
+    if not forms.framed_alike(from_pretrained(AutoTokenizer, directory), coder, pairs, types):
         raise BackboneError(f"the written {type(written).__name__} frames texts differently than in training")
 
 
@@ -227,10 +224,10 @@ def write_sentence_transformers(
     write_json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": backbone.hidden_size, **chosen})
     write_json(directory / "config_sentence_transformers.json", {"prompts": {}, "similarity_fn_name": "cosine"})
     model = reopen("AutoModelForTextEncoding" if config.model_type in ENCODER_OF else "AutoModel", directory)
-    ours, theirs = check.our_states(backbone, layer, length), check.their_states(model, backbone.tokenizer, directory)
+    ours, theirs = forms.our_states(backbone, layer, length), forms.their_states(model, backbone.tokenizer, directory)
     norm = f"a norm follows its last layer, so only --layer {last} can be exported"
     reason = norm if layer < last else "nothing was exported"
-    return check.refuse_different(ours, theirs, f"layer {layer} of {config.model_type}", reason)
+    return forms.refuse_different(ours, theirs, f"layer {layer} of {config.model_type}", reason)
 
 
 def write_text_model(backbone: Backbone, directory: Path) -> float:
@@ -242,4 +239,4 @@ def write_text_model(backbone: Backbone, directory: Path) -> float:
     read = load_backbone(str(directory), output="text").model.state_dict()
     ours = backbone.model.state_dict()
     what = type(backbone.model).__name__
-    return check.refuse_different(list(ours.values()), [read[name] for name in ours], what, "nothing was exported")
+    return forms.refuse_different(list(ours.values()), [read[name] for name in ours], what, "nothing was exported")

@@ -4,8 +4,6 @@ Tables (JSON, CSV, tab-separated, Parquet) are read by column. Plain text (`.txt
 words have one word per line, and an empty line after each sentence. Gold in a file is not read.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,8 +20,8 @@ from xstilts.data.examples import Example, TaggedExample, TextExample
 from xstilts.data.readers.common import Ids, Row, lines_of
 from xstilts.data.readers.dialects import RECORDS, TABLES, table_of
 from xstilts.data.readers.tables import Header, Name, table_rows
+from xstilts.data.readers.tagging import is_conllu, sentences
 from xstilts.data.readers.types import TYPES
-from xstilts.data.readers.words import is_conllu, sentences
 from xstilts.export.finished import Finished, Head
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.stages.predicting import AT_ONCE, Predictor

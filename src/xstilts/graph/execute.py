@@ -121,7 +121,7 @@ def execute(
 
     def set_aside(stage: Stage, files: bool) -> bool:
         if fault := store.fault(stage, files):
-            damaged[stage] = f"{fault}: set aside; it is computed again if it is needed"
+            damaged[stage] = f"{fault}: moved away; it is computed again if needed"
             store.set_aside(stage)
         return bool(fault)
 

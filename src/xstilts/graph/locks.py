@@ -96,7 +96,7 @@ def check_reach(path: Path) -> None:
     if free:
         raise StoreError(
             f"{host} does not see the locks of other machines in {path.parent}: mount it with locks (NFSv4, or "
-            "Lustre with -o flock), or give --store a folder of one machine and run there"
+            "Lustre with -o flock), or use a local --store on one machine"
         )
 
 

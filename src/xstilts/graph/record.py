@@ -62,7 +62,7 @@ class Record:
             written = (directory / "DONE").read_text(encoding="ascii")
             content = (directory / "stage.json").read_bytes()
             if written != sha256(content).hexdigest():
-                raise ValueError("stage.json is not what was written")
+                raise ValueError("stage.json has changed since it was written")
             record = cls(**json.loads(content), directory=directory)
             expected = content_key([record.kind, record.version, record.config, record.inputs])
             if (record.key, key or directory.name) != (expected, expected):
@@ -80,7 +80,7 @@ class Record:
 
     @cached_property
     def fault(self) -> str:
-        """The first of its files that is not what was written, and why; empty if there is none."""
+        """The first of its files that has changed since it was written, and why; empty if there is none."""
         return next(filter(None, map(self._fault, self.files)), "") or self.astray
 
     @property
@@ -93,7 +93,7 @@ class Record:
     def _fault(self, name: str) -> str:
         try:
             same = sha256_of(self.directory / name) == self.files[name]
-            return "" if same else f"{name} is not what was written"
+            return "" if same else f"{name} has changed since it was written"
         except OSError as error:
             return f"{name}: {error.strerror}"
 
@@ -121,5 +121,5 @@ class Record:
 
 
 def damaged(directory: Path, why: str) -> StoreError:
-    """The error for a finished stage with a file that is not what was written."""
+    """The error for a finished stage with a file that has changed since it was written."""
     return StoreError(f"{directory} is damaged ({why}): {REMEDY}")

@@ -189,7 +189,9 @@ class Remote:
             found = json.loads(self._fs.cat_file(marker))
         except FileNotFoundError:
             if self._fs.exists(f"{self._root}/STORE.json"):
-                raise StoreError(f"--remote {self.url}: this is a store; give --remote a folder of its own") from None
+                raise StoreError(
+                    f"--remote {self.url}: this folder is a store; use a separate folder for --remote"
+                ) from None
             self._create(marker, json.dumps({"format": FORMAT}))
             return
         except ValueError:
@@ -216,7 +218,7 @@ class Remote:
 
 def _advised(error: Exception, text: str) -> str:
     if isinstance(error, PermissionError):
-        return f"{text}: check the credentials, and what they may do there"
+        return f"{text}: check the credentials and their permissions"
     return next((f"{text}: {hint}" for words, hint in _HINTS.items() if words in text), text)
 
 

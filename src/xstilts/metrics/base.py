@@ -4,8 +4,6 @@ Accuracy is correct / 1, token accuracy correct tokens / tokens, a question's F1
 2 * true positives / (predicted + gold). Statistics over examples need these sums alone, not the metric again.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,7 @@
 """Retrieval: accuracy of the nearest neighbour (Tatoeba), F1 of mined pairs (BUCC), mAP@20 (LAReQA, Mewsli-X)."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from xstilts.metrics.base import XTREME, Metric, Ratio, accuracy, check_lengths, ratio, register
 
@@ -20,28 +18,18 @@ def _chance(golds: Sequence[Any]) -> float:
     return 100.0 / len(set(golds)) if golds else 0.0
 
 
-class Grouped(NamedTuple):
-    """Pairs by source sentence, for `bitext_f1`; all three in the same order."""
-
-    sources: list[str]
-    golds: list[frozenset[str]]
-    predictions: list[frozenset[str]]
-
-
 def group_pairs(
-    golds: Iterable[tuple[str, str]], predictions: Iterable[tuple[str, str]], sources: Iterable[str] = ()
-) -> Grouped:
-    """Group (source id, target id) pairs by source id; a repeated pair counts once, as in the official script.
+    golds: Iterable[tuple[str, str]], predictions: Iterable[tuple[str, str]]
+) -> tuple[list[set[str]], list[set[str]]]:
+    """Golds and predictions for `bitext_f1`, of pairs (source id, target id): the targets of each source, in one order.
 
-    Args:
-        sources: all source ids if known; then the scores of two systems have the same examples and can be paired.
+    A repeated pair counts once, as in the official script.
     """
-    found: dict[str, tuple[set[str], set[str]]] = {source: (set(), set()) for source in sources}
+    found: dict[str, tuple[set[str], set[str]]] = {}
     for side, pairs in enumerate((golds, predictions)):
         for source, target in pairs:
             found.setdefault(source, (set(), set()))[side].add(target)
-    asked, said = zip(*((frozenset(one), frozenset(two)) for one, two in found.values())) if found else ((), ())
-    return Grouped(list(found), list(asked), list(said))
+    return [gold for gold, _ in found.values()], [said for _, said in found.values()]
 
 
 def bitext_f1(

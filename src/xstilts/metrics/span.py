@@ -7,9 +7,12 @@
 
 Gold is a sequence of answers, a prediction one string; the best of the gold answers counts. `None` (no prediction for
 this question) counts 0, as in the official scripts.
-"""
 
-from __future__ import annotations
+`english_shares` shows drift into English: a model fine-tuned on English alone may answer in English, whatever the
+question (Xue et al. 2021, arXiv 2010.11934, section 4: "accidental translation"). py3langid (Lui and Baldwin 2012,
+langid.py) chooses between English and the language of the passage. It is often wrong on answers of a few words, and
+names belong to no language: compare with the share among the gold answers.
+"""
 
 import re
 import string
@@ -114,6 +117,25 @@ def _majority(words: Words, f1: F1, golds: Golds) -> float:
     frequent = Counter(answer for answers in known for answer in set(answers)).most_common(5)
     guesses = [sum(max(f1(list(gold), list(guess)) for gold in answers) for answers in known) for guess, _ in frequent]
     return 100.0 * max(guesses, default=0.0) / len(known) if known else 0.0
+
+
+def english_shares(golds: Golds, predictions: Sequence[str], language: str) -> dict[str, Ratio]:
+    """The share of English answers: `english` among predictions, `english_gold` among the first gold answers.
+
+    Empty answers do not count. For a language unknown to the identifier, English competes with all other languages.
+    """
+    import py3langid  # loads a model
+
+    try:
+        py3langid.set_languages(["en", language])
+    except ValueError:
+        py3langid.set_languages(None)
+
+    def share(texts: Sequence[str]) -> Ratio:
+        said = [bool(text.strip()) for text in texts]
+        return ratio([full and py3langid.classify(text)[0] == "en" for text, full in zip(texts, said)], said)
+
+    return {"english": share(predictions), "english_gold": share([gold[0] if gold else "" for gold in golds])}
 
 
 _VALUES = ("f1", "exact_match")

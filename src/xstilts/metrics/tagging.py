@@ -12,8 +12,6 @@ of its paper come from the older version, which `span_f1` follows; `span_f1_seqe
 fresh installation of the official script gives. Both agree on tags with prefixes and types without a hyphen.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

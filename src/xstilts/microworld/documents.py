@@ -4,13 +4,9 @@ A document is made of pieces, such as an event and its restatement. Restating is
 in the sentence before, in other words, and sentence-pair tasks need that.
 """
 
-from __future__ import annotations
-
 from xstilts.microworld import relations as rel
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, TOPICS, kind_of
-from xstilts.microworld.dice import Dice, WeightedTable
-from xstilts.microworld.meaning import NP, Clause, Utterance
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, NP, PRONOUN, TOPICS, Clause, Utterance, kind_of
+from xstilts.microworld.sampler import Dice, Sampler, WeightedTable
 
 Said = list[Clause | Utterance]
 """What a piece says; a clause is a sentence of its own."""

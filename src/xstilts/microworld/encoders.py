@@ -1,7 +1,5 @@
 """The shipped encoders: models pretrained on microworlds, so that the demonstration need not pretrain."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from xstilts.core.errors import BackboneError, UnknownName

@@ -4,17 +4,15 @@ The formats are XTREME's XNLI and PAWS-X (no header, CRLF, csv quoting; labels i
 CoNLL-U, XTREME's PAN-X, SIB-200, SQuAD 1.1, LASER's Tatoeba pairs, and plain text with one document a line.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xstilts.core.files import write_json, write_jsonl, write_text
+from xstilts.microworld.concepts import Item, Utterance
 from xstilts.microworld.grammar import Grammar
 from xstilts.microworld.items import ENDINGS
-from xstilts.microworld.meaning import Item, Utterance
 
 Items = Sequence[Item]
 

@@ -1,23 +1,66 @@
-"""The languages of one world: the forms of all words, and the rendering of meanings.
+"""The languages of one world: their types, the forms of all words, and the rendering of meanings.
 
+English and five constructed languages, each at a known distance on separate axes; codes are ISO 639-3 private-use.
 For each lexeme a language keeps the English stem, changes its sounds (a cognate), or has a new word, with the
-probabilities of its lexical distance (`languages`). Inflection is regular except in English: one plural, one past and
-one accusative suffix a language. Names and digits are the same in all; another script transliterates every letter.
+probabilities of its lexical distance. Inflection is regular except in English: one plural, one past and one accusative
+suffix a language. Names and digits are the same in all; another script transliterates every letter.
 
 Question words stand in situ. The adposition is a phrase of its own, so that an answer is the noun phrase alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache, reduce
 from typing import NamedTuple
 
 from xstilts.microworld import concepts
-from xstilts.microworld.concepts import ENTITY_OF, UPOS
-from xstilts.microworld.dice import Dice
-from xstilts.microworld.languages import LANGUAGES, TARGETS, LanguageType
-from xstilts.microworld.meaning import NP, Clause, Utterance
+from xstilts.microworld.concepts import ENTITY_OF, NP, UPOS, Clause, Utterance
+from xstilts.microworld.sampler import Dice
+
+
+@dataclass(frozen=True)
+class LanguageType:
+    """A type of language; its words are drawn for each world.
+
+    Attributes:
+        order: order of subject (S), verb (V) and object (O).
+        lexical_distance: d in 0..1; a word is identical to English with probability (1 - d) / 2, a cognate with
+            changed sounds with 0.3 (1 - d), else new.
+        cases: objects have an accusative suffix, and adpositions follow their noun.
+    """
+
+    code: str
+    name: str
+    order: str = "SVO"
+    lexical_distance: float = 0.0
+    articles: bool = True
+    cases: bool = False
+    adjective_first: bool = True
+    script: str = "Latin"
+
+    @property
+    def morphology(self) -> str:
+        adpositions = "accusative suffix, postpositions" if self.cases else "prepositions"
+        return f"{adpositions}, {'articles' if self.articles else 'no articles'}"
+
+    @property
+    def distance(self) -> float:
+        """Lexical distance + 0.1 for each of: order, articles, cases, postpositions, adjective order, script."""
+        axes = (self.order != "SVO", not self.articles, not self.adjective_first, self.script != "Latin")
+        return round(self.lexical_distance + 0.1 * (sum(axes) + 2 * self.cases), 2)
+
+
+SOURCE = LanguageType("en", "English (microworld)")
+TARGETS = (
+    LanguageType("qaa", "Aran", lexical_distance=0.2, adjective_first=False),
+    LanguageType("qab", "Bero", lexical_distance=0.6, articles=False),
+    LanguageType("qad", "Dulo", order="VSO", lexical_distance=0.6, adjective_first=False),
+    LanguageType("qac", "Ceti", order="SOV", lexical_distance=0.6, articles=False, cases=True),
+    LanguageType("qae", "Ekua", order="SOV", lexical_distance=1.0, articles=False, cases=True, script="Georgian"),
+)
+LANGUAGES: dict[str, LanguageType] = {language.code: language for language in (SOURCE, *TARGETS)}
+"""Code -> language, by growing distance from English."""
+
 
 ORDERS = {
     "SVO": ("subject", "verb", "object", "oblique", "time"),

@@ -3,15 +3,11 @@
 Each maker takes (number, sampler, dice). The number cycles through the classes, so that they are balanced.
 """
 
-from __future__ import annotations
-
 from xstilts.microworld import relations as rel
-from xstilts.microworld.concepts import SCRIPTS, TOPICS, VERBS, Script, concept, kind_of
-from xstilts.microworld.dice import Dice
+from xstilts.microworld.concepts import NP, SCRIPTS, TOPICS, VERBS, Clause, Item, Script, Utterance, concept, kind_of
 from xstilts.microworld.documents import question
-from xstilts.microworld.meaning import NP, Clause, Item, Utterance
 from xstilts.microworld.relations import Relation
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.sampler import Dice, Sampler
 
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 ENDINGS = 4

@@ -5,15 +5,23 @@ restate their events with these relations and the sentence-pair tasks are made o
 tasks. By convention another place, time or quality in the same event contradicts it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar
 
-from xstilts.microworld.concepts import ANTONYM, CLASS_OF, HYPERNYMS, PRONOUN, SWAPS, TIMES, VERBS, concept, kind_of
-from xstilts.microworld.dice import Dice
-from xstilts.microworld.meaning import NP, Clause
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.concepts import (
+    ANTONYM,
+    CLASS_OF,
+    HYPERNYMS,
+    NP,
+    PRONOUN,
+    SWAPS,
+    TIMES,
+    VERBS,
+    Clause,
+    concept,
+    kind_of,
+)
+from xstilts.microworld.sampler import Dice, Sampler
 
 Relation = Callable[[Clause, Sampler, str, Dice], Clause | None]
 T = TypeVar("T", NP, Clause)

@@ -5,8 +5,6 @@ Test and validation items use all words. English training items leave out a quar
 the full English score by learning words from the task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Any, NamedTuple
 
 from xstilts.core.files import write_json
 from xstilts.microworld import concepts, formats, items
-from xstilts.microworld.dice import Dice
+from xstilts.microworld.concepts import Item, Utterance
 from xstilts.microworld.documents import document
-from xstilts.microworld.grammar import Grammar, draw_grammars
-from xstilts.microworld.languages import LANGUAGES, TARGETS
-from xstilts.microworld.meaning import Item, Utterance
-from xstilts.microworld.sampler import Sampler
+from xstilts.microworld.grammar import LANGUAGES, TARGETS, Grammar, draw_grammars
+from xstilts.microworld.sampler import Dice, Sampler
 
 VERSION = 1
 """Raised when the bytes of a world change."""

@@ -17,9 +17,8 @@ from transformers import AutoConfig
 from xstilts.backbones.adapters import adapters_of, add_adapter, layer_stack, train_only
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.families import checkpoint_of, hint
-from xstilts.backbones.load import NOT_FIELDS, auto_class
+from xstilts.backbones.load import NOT_FIELDS, auto_class, from_config, from_pretrained
 from xstilts.backbones.names import OWN_CODE, LoRA, Route
-from xstilts.backbones.pretrained import from_config, from_pretrained
 from xstilts.core.errors import BackboneError
 from xstilts.core.files import read_json
 from xstilts.graph.stage import Stage

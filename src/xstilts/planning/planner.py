@@ -22,9 +22,9 @@ from xstilts.stages.describe import lineage
 from xstilts.stages.models import COPIED_BYTES
 from xstilts.stages.predicting import AT_ONCE
 from xstilts.task_types import TASK_TYPES
+from xstilts.training.checkpoint import moments
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import Mixture
-from xstilts.training.snapshots import moments
 
 NOTHING = Hours()
 WORLD = 22_000_000.0

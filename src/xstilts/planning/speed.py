@@ -57,8 +57,8 @@ def timed(
     counts = ", ".join(f"{len(own)} {' in '.join(kind)}" for kind, own in rates.items())
     hosts, together = ", ".join(dict.fromkeys(record.host for record in used)), _together(used)
     return made, (
-        f"hours are measured: by the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}), "
-        f"in brackets by its quartiles; {together:.1f} of them ran at a time, which makes about "
+        f"hours are from the speed of finished stages in {planner.store.root}, computed on {hosts} ({counts}); "
+        f"in brackets: from its quartiles; {together:.1f} of them ran at a time; if so again, the run takes about "
         f"{sum(plan.hours.usual for plan in made) / together:.2g} hours from start to end"
     )
 

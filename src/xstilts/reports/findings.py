@@ -13,7 +13,7 @@ from xstilts.stats.table import Run
 FLAGGED = {
     "not learned": "They are kept in every mean.",
     "collapsed": "They are kept in every mean.",
-    "restarted": "Another seed stands in the place of one that diverged or collapsed, so that means look better.",
+    "restarted": "A run that diverged or collapsed was replaced by one with another seed, which biases means upwards.",
     "failed": "They have no scores and are in no mean, so that means may look better.",
 }
 """Kinds of flags, and what they say of means."""
@@ -53,7 +53,7 @@ def verdict(analysis: Analysis, section: Section) -> str:
     if not told:
         own = analysis.finding(section.baseline, section, target, ZERO_SHOT).absolute
         score = "" if own is None else f"; the baseline scores {points(own.value)} {interval(own, False)}".rstrip()
-        return f"{name}Nothing to compare: no recipe beside {analysis.about.baseline} is measured {where}{score}."
+        return f"{name}Nothing to compare: no recipe other than {analysis.about.baseline} is measured {where}{score}."
     (up, down), recipes = _sides(told), count(len(told), "recipe")
     best = max(told, key=lambda one: one.found.value)
     points_ = f"{signed(best.found.value)} points {interval(best.found)}".strip()
@@ -74,7 +74,7 @@ def findings(analysis: Analysis) -> list[str]:
     if oracles := list(dict.fromkeys(flag.task for flag in analysis.flags if flag.kind == "oracle")):
         told.append(
             f"Weights for {', '.join(oracles)} were chosen on validation data of the target languages (oracle): these "
-            "scores are no zero-shot results, whatever their column is called."
+            "scores are not zero-shot results, even in columns called zero-shot."
         )
     return told
 

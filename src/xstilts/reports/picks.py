@@ -57,8 +57,8 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
     head = (Column("target"), *(Column(name, words=name in (names[0], names[3])) for name in names))
     return Answer(
         f"{analysis.name(section.backbone)}Chosen on validation data in {about.source}, the recipes of "
-        f"{count(len(rows), 'target')} gain {signed(whole.value)} points {interval(whole)} in the mean. Chosen by the "
-        f"test scores themselves, they would seem to gain {signed(mean(most))}: {points(hope)} points more.",
+        f"{count(len(rows), 'target')} gain {signed(whole.value)} points {interval(whole)} on the mean. Selected by "
+        f"the test scores themselves, they would seem to gain {signed(mean(most))}: {points(hope)} points more.",
         (Table(f"choice {section.backbone}", caption, head, tuple(rows)),),
     )
 

@@ -54,7 +54,7 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     where = f"mean of {count(len(targets), 'target')}" if len(targets) > 1 else targets[0]
     caption = (
         f"{about.backbone(section.backbone).label}: score in {source} minus the mean over all other languages, "
-        f"in points. {about.baseline} has its own gap, other rows by how much theirs is larger; a dot: clear after "
+        f"in points. {about.baseline} shows its own gap, other rows how much larger theirs is; a dot: clear after "
         "correction for the table."
     )
     head = (Column("recipe"), *(Column(target or where) for target in shown))

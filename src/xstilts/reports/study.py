@@ -10,9 +10,8 @@ from xstilts.core.errors import XstiltsError
 from xstilts.reports.analysis import Analysis
 from xstilts.reports.cells import GAP, MINUS, Cell, Column, Row, Table, count, few, interval, share, signed
 from xstilts.stats.estimates import LEVEL, Estimate, estimate, holm, strict_p
-from xstilts.studies.contrasts import Measured, Scores
 from xstilts.studies.spec import Contrast, Kind, StudySpec
-from xstilts.studies.verdicts import Verdict, judge
+from xstilts.studies.verdicts import Measured, Scores, Verdict, judge
 
 UNITS: dict[Kind, str] = {"trend": " points per tenfold size", "correlation": ""}
 """What a contrast is counted in, where not in points."""
@@ -24,8 +23,8 @@ VERDICTS = {
 }
 COLUMNS = (
     "Probability: of the statement, by the t distribution behind the verdict and before correction; of several parts, "
-    "that of the least certain one that is needed. Could be shown: how far from its bound the number would have to be "
-    "for t to decide the claim, were it first in Holm's order, given the spread that was measured."
+    "that of the least certain one that is needed. Could be shown: the distance from its bound at which t would "
+    "decide the claim if it came first in Holm's order, given the measured spread."
 )
 
 

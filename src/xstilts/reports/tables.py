@@ -164,7 +164,7 @@ def official_table(analysis: Analysis) -> Table | None:
     last = Column("mean of these", f"part of {title}") if partial else Column(title)
     caption = (
         f"Means as {title} takes them: its languages with equal weight, English included; question answering counts "
-        "with the mean of exact match and F1. Means over seeds; beside each, how many of its languages or tasks are "
+        "with the mean of exact match and F1. Means over seeds; next to each, how many of its languages or tasks are "
         f"in it. Only a mean over all languages of all tasks is {title}'s."
     )
     notes = [*dict.fromkeys([*notes, *partial]), *(f"not counted: {reason}" for reason in found.aside)]

@@ -173,8 +173,8 @@ def leaks_found(checks: Sequence[Stage], store: Store) -> list[str]:
     ]
     if clean := len(pairs) - len(leaky):
         lines.append(
-            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and what models "
-            "were pretrained on elsewhere are not compared."
+            f"No leak was found in {clean} of {len(pairs)} pairs of training and test data. Raw text and the text "
+            "on which models were pretrained elsewhere are not compared."
         )
     return lines
 
@@ -229,7 +229,7 @@ def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:
     """Microworld languages by distance from English; other languages English first, then by family and name."""
     codes = table.distinct("language")
     if micro:
-        from xstilts.microworld import LANGUAGES as MADE
+        from xstilts.microworld.grammar import LANGUAGES as MADE
 
         made = {code: one for code, one in MADE.items() if code in codes}
         notes = {

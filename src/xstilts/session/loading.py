@@ -16,8 +16,7 @@ from xstilts.core.yaml_lines import value_of
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
 from xstilts.studies.files import Document, load_document, study_file
-from xstilts.studies.possible import impossible
-from xstilts.studies.spec import StudySpec
+from xstilts.studies.spec import StudySpec, impossible
 
 
 class Loaded(NamedTuple):

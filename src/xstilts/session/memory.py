@@ -65,4 +65,4 @@ def few_at_a_time(machine: Machine, size: int, largest: float, free: float) -> s
     needs = f"a stage takes up to {largest / 1e9:.1f} GB (estimated), and {free / 1e9:.1f} GB of memory are free"
     if machine.workers is not None:
         return f"{needs}: {size} of them at a time (--workers) may not fit"
-    return f"{needs}: only as many run at a time as fit (--workers sets another number)"
+    return f"{needs}: only as many run at a time as fit (--workers overrides this)"

@@ -185,7 +185,7 @@ def check_device(machine: Machine) -> Machine:
     if machine.executor != "local":
         if device == "auto" or ":" in device:
             given = f"--device {device} with --executor {machine.executor}"
-            raise ConfigError(f"{given}: say what its machines compute on, --device cuda or --device cpu")
+            raise ConfigError(f"{given}: give the device of its machines, --device cuda or --device cpu")
         return machine
     if device == "auto" and sys.platform == "linux" and not any(Path(trace).exists() for trace in TRACES):
         device = "cpu"
@@ -200,7 +200,7 @@ def check_device(machine: Machine) -> Machine:
     here = [f"{kind}:{number}" for number in range(count)]
     problem = ""
     if device not in ["cpu", *here, *([kind] if count else [])]:
-        problem = f"--device {device}: no such device here (there is: {', '.join(['cpu', *here])})"
+        problem = f"--device {device}: this machine has no such device (available: {', '.join(['cpu', *here])})"
         if not count and device.partition(":")[0] in ("cuda", "gpu"):
             blind = "torch sees no GPU: see `nvidia-smi` and CUDA_VISIBLE_DEVICES"
             built = "this torch is built without CUDA: install one that has it"
@@ -208,7 +208,7 @@ def check_device(machine: Machine) -> Machine:
     elif devices > 1 and not machine.ranks and device not in ("cpu", kind):
         problem = f"--device {device} with --devices {devices}: give --device {kind}, since each rank has its own"
     elif devices > max(1, count) and not machine.ranks and device == kind:
-        problem = f"--devices {devices}: there are {count} here ({', '.join(here)})"
+        problem = f"--devices {devices}: this machine has {count} ({', '.join(here)})"
     if problem:
         raise ConfigError(problem)
     return replace(machine, device=device)

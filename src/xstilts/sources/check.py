@@ -5,8 +5,6 @@ not the lock's. A pattern with `*` stands for parts (`train-v1.1.*.json`, the ro
 of the release, not damage.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache

@@ -5,8 +5,6 @@ all; an existing file is never overwritten. The lock, `xstilts-data.lock.json` i
 checksum of each file, and the commit of each dataset repository, which later fetches use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,9 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from xstilts.core.errors import DataError
 from xstilts.core.files import read_text, sha256, write_json, write_text
-from xstilts.sources.direct import Bytes, beside, download, unpack
+from xstilts.sources.downloads import Bytes, beside, download, read_parquet, snapshot, unpack
 from xstilts.sources.forms import FORMS, written
-from xstilts.sources.hub import read_parquet, snapshot
 from xstilts.sources.manifest import ALL, DataFile, Direct, Parquet, by_hand, direct_files, hub_files
 from xstilts.tasks import Task
 

@@ -3,8 +3,6 @@
 Columns and class names are those of the public dataset cards. A row that does not fit is refused with its number.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

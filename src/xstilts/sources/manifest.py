@@ -14,8 +14,6 @@ In all three, `languages` are the data set's own names (`deu_Latn`), `*` is all 
 `{language}` in a path is such a name. Licence, citation, official page and defects are fields of the task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache

@@ -28,7 +28,7 @@ class DataRequest:
     """One task's data as a phase or a target uses it.
 
     Attributes:
-        holdout: training examples set apart as validation, where the task has none of its own.
+        holdout: training examples to hold out for validation, where the task has none of its own.
         limit: use a fixed sample of this size of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
         labelled: refuse withheld gold.

@@ -3,7 +3,7 @@
 backbone/            weights, config and tokenizer, as transformers reads them
 pointer.json         or where they are: a hub name at a revision, a folder, or another stage of the store
 trained.safetensors  with a pointer: the parameters that phases changed, by their paths in the model; with `rows`, only
-                     those rows of the word embedding (`xstilts.training.active`), and in the pointer `scale`, the
+                     those rows of the word embedding (`xstilts.training.model`), and in the pointer `scale`, the
                      factor of the other rows
 adapters/            with a pointer: what LoRA phases trained, one PEFT folder per phase
 heads.*, about.json

@@ -24,8 +24,8 @@ from xstilts.stages.accidents import tell
 from xstilts.stages.models import open_backbone, open_head
 from xstilts.task_types import TASK_TYPES, Prediction, TaskType
 from xstilts.task_types.features import Features, tokens_of
-from xstilts.task_types.neighbours import NEIGHBOURS, unit
 from xstilts.task_types.pools import Ranking
+from xstilts.task_types.sentences import NEIGHBOURS, unit
 from xstilts.training.model import HeadSpec
 
 AT_ONCE = 16_384

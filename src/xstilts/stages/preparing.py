@@ -9,9 +9,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from xstilts.backbones.coder import Coder
-from xstilts.backbones.pretrained import from_pretrained
-from xstilts.backbones.vocabulary import VocabularyConfig, train_tokenizer
+from xstilts.backbones.coder import Coder, VocabularyConfig, train_tokenizer
+from xstilts.backbones.load import from_pretrained
 from xstilts.core.errors import DataError
 from xstilts.core.files import write_json
 from xstilts.data.examples import Example, PlainText, asked, gold_of, read_examples

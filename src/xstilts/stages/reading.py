@@ -20,8 +20,7 @@ from xstilts.microworld.world import DEFAULT, DEFAULT_DOMAIN
 from xstilts.sources.manifest import official_rows
 from xstilts.tasks import TASKS, Encoding, Task
 from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import Split
-from xstilts.tasks.microworld import DOMAIN
+from xstilts.tasks.base import DOMAIN, Split
 from xstilts.translation.spec import SOURCE
 
 
@@ -125,7 +124,7 @@ def _before_limits(prepared: Stage, languages: Sequence[str], most: int | None) 
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it is in the place of a missing file (`planning.empty_files`)."""
+    """Whether it is in the place of a missing file (`planning.amounts`)."""
     return path.stat().st_size == 0
 
 

@@ -43,7 +43,7 @@ def _device(job: Job) -> dict[str, str]:
 
 def run_world(job: Job) -> None:
     """Write the official files of a microworld, or of its domain part."""
-    from xstilts.microworld import write_domain, write_world
+    from xstilts.microworld.world import write_domain, write_world
 
     write = write_domain if job.config.get("part") == "domain" else write_world
     write(job.directory, int(job.config["seed"]))

@@ -18,11 +18,10 @@ from xstilts.evaluation.evaluate import Evaluation, golds_of, measure
 from xstilts.graph.job import Job
 from xstilts.stages.accidents import constant
 from xstilts.stages.predicting import Predictor
-from xstilts.training.checkpoint import fill_weights, trained_weights
+from xstilts.training.checkpoint import Snapshots, fill_weights, moments, trained_weights
 from xstilts.training.distributed import team
 from xstilts.training.loop import Phase
 from xstilts.training.model import Model
-from xstilts.training.snapshots import Snapshots, moments
 
 
 class Selector:

@@ -16,11 +16,11 @@ from xstilts.backbones.load import (
     Weights,
     check_fields,
     describe,
+    from_pretrained,
     load_backbone,
     random_backbone,
     save_backbone,
 )
-from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import link, write_json
 from xstilts.graph.job import Job

@@ -30,13 +30,12 @@ from xstilts.stages.selector import Selector
 from xstilts.task_types import TASK_TYPES, TaskType
 from xstilts.task_types.features import Features, tokens_of
 from xstilts.task_types.masked_lm import MaskedLMHead, set_unigram_bias
-from xstilts.training.active import decay, narrow
 from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
 from xstilts.training.mixture import Mixture, Part, language_probabilities
-from xstilts.training.model import HeadSpec, Model, restore_heads
+from xstilts.training.model import HeadSpec, Model, decay, narrow, restore_heads
 from xstilts.training.plan import Plan, Source
 
 _SAVE, _LEAVE = 1, 2

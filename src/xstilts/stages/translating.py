@@ -19,18 +19,16 @@ from xstilts.data.examples import Example, SpanExample, TaggedExample, from_row,
 from xstilts.data.locate import folders_of
 from xstilts.data.readers.pools import parsed_once
 from xstilts.graph.job import Job
-from xstilts.microworld import write_translations
+from xstilts.microworld.world import write_translations
 from xstilts.stages.reading import root_of
 from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS
 from xstilts.tasks.as_json import task_from_json
 from xstilts.translation.align import Aligner
-from xstilts.translation.carry import Carried, Carrier
-from xstilts.translation.command import Command
-from xstilts.translation.engine import Engine
+from xstilts.translation.carry import Carried, Carrier, Judge
+from xstilts.translation.engine import Command, Engine
 from xstilts.translation.given import given
 from xstilts.translation.project import Projector, Translate
-from xstilts.translation.quality import Judge
 from xstilts.translation.spec import TRANSLATING, Quality
 
 TOGETHER = 512

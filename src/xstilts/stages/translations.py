@@ -11,12 +11,13 @@ from xstilts.core.errors import ConfigError
 from xstilts.core.languages import LANGUAGES
 from xstilts.data.readers.types import asked_type
 from xstilts.graph.stage import Stage
-from xstilts.microworld import TARGETS, VERSION
+from xstilts.microworld.grammar import TARGETS
+from xstilts.microworld.world import VERSION
 from xstilts.stages.checksums import DataSource, digest, identity, identity_of_model
 from xstilts.stages.describe import make
 from xstilts.tasks import Task
 from xstilts.tasks.as_json import form_of, task_to_json
-from xstilts.translation.command import printed_version
+from xstilts.translation.engine import printed_version
 from xstilts.translation.spec import SOURCE, TRANSLATING, EngineSpec
 
 CONVERTED = ("model.bin", "config.json", "*vocabulary*")

@@ -18,7 +18,8 @@ from xstilts.stats.table import Examples, Measured, ScoreTable
 Key = tuple[str, ...]
 KEY = ("task", "language", "split", "metric", "variant")
 VALUES = ("id", "numerator", "denominator")
-TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+TYPES: dict[Any, type | tuple[type, ...]] = {str: str, int: int, float: (int, float), bool: bool}
+"""Type of a field of a score -> types of its values in JSON."""
 TOLERANCE = 0.01
 
 
@@ -66,9 +67,9 @@ def _score(row: Any, path: Path, line: int) -> Score:
         word = "without" if wrong[0] in required else "with the unknown field"
         raise DataError(f"a score {word} '{wrong[0]}': written by another version?", path, line)
     for name, value in row.items():
-        kind = str(known[name].type)
-        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-            raise DataError(f"'{name}' of a score should be {kind}, found {value!r}", path, line)
+        kind: Any = known[name].type
+        if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(f"'{name}' of a score should be {kind.__name__}, found {value!r}", path, line)
     return Score(**row)
 
 

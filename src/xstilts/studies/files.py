@@ -4,8 +4,6 @@ A variant says `base: NAME` (the file NAME.yaml beside it, or one that comes wit
 each of its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files

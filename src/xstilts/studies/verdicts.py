@@ -1,21 +1,185 @@
-"""Verdicts: how the scores decide each claim, after Holm's correction over the claims of the study."""
+"""Contrasts as numbers, series over seeds from scores on the same examples; and verdicts: how they decide each claim.
 
-from __future__ import annotations
+Verdicts come after Holm's correction over the claims of the study.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
+from math import log10
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from xstilts.core.errors import XstiltsError
 from xstilts.stats.estimates import FEWEST, LEVEL, Estimate, estimate, holm
 from xstilts.stats.evidence import Bound, Evidence, weigh
 from xstilts.stats.flags import Flag
-from xstilts.stats.series import spread
-from xstilts.studies.contrasts import Measured, Scores
-from xstilts.studies.spec import Bounded, Claim
+from xstilts.stats.interaction import Joint, joint, slope_weights
+from xstilts.stats.replicates import Replicates, replicates
+from xstilts.stats.series import Replication, Series, combine, models_of, spread, weighted
+from xstilts.stats.table import Run, ScoreTable
+from xstilts.studies.spec import Bounded, Claim, Contrast
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number of a contrast.
+
+    Attributes:
+        label: its target, backbone or recipe; empty for the only part.
+    """
+
+    label: str
+    series: Series
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A contrast as it was measured.
+
+    Attributes:
+        parts: one, or several with `each` and for `best`.
+        subjects: the runs it is about, without the runs they are compared with; empty for a correlation over all
+            recipes.
+        joint: the joint test of an interaction among three or more backbones. Its one part is then the difference of
+            the largest and the smallest gain; these were picked for it, so its interval is too narrow.
+        pairs: the pairwise interactions of those backbones.
+    """
+
+    parts: tuple[Part, ...]
+    subjects: tuple[Run, ...]
+    joint: Joint | None = None
+    pairs: tuple[Part, ...] = ()
+
+
+@dataclass
+class Scores:
+    """The scores of an experiment, as contrasts need them.
+
+    Attributes:
+        languages: (target, scope) -> codes.
+        backbones, recipes, targets: all names without controls, the baseline first.
+        groups: name -> targets.
+    """
+
+    table: ScoreTable
+    languages: Mapping[tuple[str, str], tuple[str, ...]]
+    backbones: tuple[str, ...]
+    recipes: tuple[str, ...]
+    targets: tuple[str, ...]
+    options: Replication
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
+
+    def measure(self, contrast: Contrast) -> Measured:
+        """A contrast's parts, on each target over the seeds that all of its runs have.
+
+        Raises:
+            XstiltsError: a run that was not measured, no common seed or language, or different test examples.
+        """
+        subjects = tuple(
+            Run(backbone, recipe)
+            for backbone in tuple(contrast.parameters) or contrast.backbones or self.backbones
+            for recipe in contrast.recipe
+        )
+        there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
+        whole = contrast.filled(there, self.groups)
+        if whole.kind == "interaction" and len(whole.backbones) > 2:
+            return self._joint(whole, subjects)
+        return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
+
+    def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
+        """The mean of each run over targets and languages of the scope."""
+        by_target = [self._replicates(t).series(runs, self.languages.get((t, scope), ())) for t in targets]
+        return [combine([found[number] for found in by_target], self.options) for number in range(len(runs))]
+
+    def _replicates(self, target: str) -> Replicates:
+        if target not in self._known:
+            self._known[target] = replicates(self.table, target)
+        return self._known[target]
+
+    def _one(self, contrast: Contrast) -> Series:
+        if contrast.kind == "correlation":
+            return self._correlation(contrast)
+        if contrast.kind == "difference":
+            against = contrast.other, contrast.against or contrast.recipe, -1.0
+            return self._weighted(contrast, [(contrast.backbones, contrast.recipe, 1.0), against])
+        if contrast.kind == "interaction":
+            one, two = contrast.backbones
+            return self._gains(contrast, {one: 1.0, two: -1.0})
+        if contrast.kind == "trend":
+            weights = slope_weights([log10(size) for size in contrast.parameters.values()])
+            return self._gains(contrast, dict(zip(contrast.parameters, weights)))
+        return self._gains(contrast, {name: 1 / len(contrast.backbones) for name in contrast.backbones})
+
+    def _gains(self, contrast: Contrast, weights: Mapping[str, float]) -> Series:
+        """The sum over backbones of weight * (recipe - against)."""
+        terms = []
+        for backbone, weight in weights.items():
+            terms += [((backbone,), contrast.recipe, weight), ((backbone,), contrast.against, -weight)]
+        return self._weighted(contrast, terms)
+
+    def _weighted(self, contrast: Contrast, terms: Sequence[tuple[Sequence[str], Sequence[str], float]]) -> Series:
+        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
+        runs: list[Run] = []
+        weights: list[float] = []
+        for backbones, recipes, weight in terms:
+            own = [Run(backbone, recipe) for backbone in backbones for recipe in recipes]
+            runs += own
+            weights += [weight / len(own)] * len(own)
+        return weighted(self.series(runs, contrast.targets, contrast.scope), weights)
+
+    def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
+        recipes, up, down = (*contrast.recipe, *contrast.against), len(contrast.recipe), len(contrast.against)
+        weights = [1 / up] * up + [-1 / down] * down
+        runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in recipes]
+        found = dict(zip(runs, self.series(runs, contrast.targets, contrast.scope)))
+        if any(one.freedom is not None for one in found.values()):
+            raise XstiltsError("a joint test needs targets that were measured at the same seeds")
+        gains = {b: weighted([found[Run(b, recipe)] for recipe in recipes], weights) for b in contrast.backbones}
+        ordered = sorted(gains, key=lambda name: -float(gains[name].points.mean()))
+        ends = Part(f"{ordered[0]} - {ordered[-1]}", gains[ordered[0]].minus(gains[ordered[-1]]))
+        pairs = tuple(Part(f"{a} - {b}", gains[a].minus(gains[b])) for a, b in combinations(gains, 2))
+        return Measured((ends,), subjects, joint(list(gains.values()), self.options), pairs)
+
+    def _correlation(self, contrast: Contrast) -> Series:
+        """The correlation over runs at each seed, without the variance of drawing examples."""
+        runs = [Run(backbone, recipe) for backbone in contrast.backbones for recipe in contrast.recipe]
+        sides = [self.series(runs, part, contrast.scope) for part in (contrast.targets, contrast.versus)]
+        if any(one.freedom is not None for side in sides for one in side):
+            raise XstiltsError("a correlation needs targets that were measured at the same seeds")
+        seeds = tuple(seed for seed in sides[0][0].seeds if seed in sides[1][0].seeds)
+        if not seeds:
+            raise XstiltsError(f"{', '.join(contrast.targets)} and {', '.join(contrast.versus)} share no seed")
+        rows = [[side[0].seeds.index(seed) for seed in seeds] for side in sides]
+        points = [np.stack([one.points[at] for one in side]) for side, at in zip(sides, rows)]
+        every = [
+            replace(one, seeds=seeds, models=tuple(one.models[i] for i in at))
+            for side, at in zip(sides, rows)
+            for one in side
+        ]
+        return replace(every[0], points=correlated(*points), noise=None, models=models_of(every))
+
+
+def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson correlations over the first axis of `x` and `y` [runs, seeds]; 0 where one of them does not vary."""
+    a, b = (np.asarray(one, dtype=np.float64) - one.mean(axis=0) for one in (x, y))
+    below = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
+
+
+def _parts(whole: Contrast) -> list[tuple[str, Contrast]]:
+    """The contrast itself, or one contrast for each target, backbone or recipe."""
+    if whole.kind == "best":
+        return [(f"over {name}", whole.model_copy(update={"against": (name,)})) for name in whole.against]
+    if not whole.each:
+        return [("", whole)]
+    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
+    return [(name, whole.model_copy(update={of: (name,)})) for name in getattr(whole, of)]
+
 
 Word = Literal["holds", "fails", "undecided", "not tested"]
 """`undecided`: the scores that there are do not decide; `not tested`: there are none that could."""

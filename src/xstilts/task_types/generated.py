@@ -26,9 +26,9 @@ from xstilts.backbones.text import Allowed, generate
 from xstilts.core.scores import FREE
 from xstilts.data.examples import Encoding, SpanExample, TaggedExample
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, indices
+from xstilts.task_types.classification import add_sentence, cut, joined_tags
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 from xstilts.task_types.span_qa import Candidate, best_answers, passage_windows
-from xstilts.task_types.tagging import add_sentence, cut, joined_tags
 from xstilts.task_types.text import TextHead, TextType, closed, label_pieces, prompt
 
 

@@ -6,8 +6,6 @@ log frequency of each token, so that the first steps need not learn the unigram 
 Shape suffixes: T tokens, M masked tokens, E embedding size, V vocabulary.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +19,8 @@ from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids, Segment
+from xstilts.backbones.load import from_pretrained
 from xstilts.backbones.packing import Packed
-from xstilts.backbones.pretrained import from_pretrained
 from xstilts.core.seeds import generator
 from xstilts.data.examples import Encoding, ParallelExample
 from xstilts.task_types.base import Batch, Labels, Rng, TaskType, indices, init_head
@@ -48,7 +46,7 @@ class MaskedLMHead(nn.Module):
 
     @property
     def embeddings(self) -> nn.Parameter:
-        """The tied weight of the output layer, [V, E]; `training.active` asks for it, so that it keeps all rows."""
+        """The tied weight of the output layer, [V, E]; `training.model` asks for it, so that it keeps all rows."""
         return self._tied[0].embeddings
 
     def forward(self, states_MH: Tensor) -> Tensor:

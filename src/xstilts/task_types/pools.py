@@ -3,8 +3,6 @@
 Shape suffixes: Q queries, C candidates, H hidden, K neighbours.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +17,7 @@ from xstilts.data.examples import Encoding, PoolExample
 from xstilts.metrics.retrieval import DEPTH, protocol_layer
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
-from xstilts.task_types.neighbours import NEIGHBOURS, nearest, ratio_margins, unit
-from xstilts.task_types.sentences import PairType, VectorType, diagonal_loss
+from xstilts.task_types.sentences import NEIGHBOURS, PairType, VectorType, diagonal_loss, nearest, ratio_margins, unit
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 Shape suffixes: T tokens, A tokens predicted.
 """
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence

@@ -7,8 +7,6 @@ negatives of the batch. The authors have one more layer between vector and loss 
 Shape suffixes: T tokens, H hidden, S segments, B instances, N second texts and hard negatives.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

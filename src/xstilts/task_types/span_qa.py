@@ -8,8 +8,6 @@ the last one. The softmax runs over all tokens of the window.
 Shape suffixes: T tokens, B windows, L longest window.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple

@@ -5,8 +5,6 @@ so MultiNLI and XNLI have the same prompts. Limits count the texts, without the 
 are generated are in `generated`. Shape suffixes: N answers, A tokens of all answers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_uppercase

@@ -1,11 +1,11 @@
-"""Tasks: one entry each in the `.toml` files beside this one, and those of the microworld.
+"""Tasks: one entry each in the `.toml` files beside this one.
 
 The keys of an entry are the fields of `Task`, with these differences:
 
 - `from`: another entry whose keys it takes over, except for where its files are;
-- `patterns`: patterns with `{split}`, filled in as `splits` says (as of `by_split`); `files` adds more behind them;
+- `patterns`: patterns with `{split}`, filled in as `splits` says (our name -> the data set's); `files` adds more;
 - `joins`: tasks whose files are read as one task, in every combination of their patterns;
-- `read`, `labels`: `module:name` in `xstilts.data.readers`;
+- `read`, `labels`: `module:name` in `xstilts.data.readers`; `labels` may also be a list;
 - `languages`: codes separated by blanks; `xtreme` and `xtreme-r` stand for the task's languages in that benchmark,
   `all` for every known language, `-en` leaves one out.
 """
@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.core.languages import LANGUAGES, languages
-from xstilts.tasks import microworld
-from xstilts.tasks.base import TASKS, Encoding, Split, Task, by_split, check_language
+from xstilts.tasks.base import TASKS, Encoding, Split, Task, check_language
 from xstilts.tasks.benchmarks import BENCHMARKS
 
 __all__ = ["TASKS", "Encoding", "Split", "Task", "check_language"]
@@ -30,7 +29,7 @@ def _register(rows: dict[str, dict[str, Any]]) -> None:
         row = _inherited(rows, row)
         made = {
             "read": _reader_part(row["read"]),
-            "labels": _reader_part(row["labels"]) if "labels" in row else (),
+            "labels": _reader_part(labels) if isinstance(labels := row.get("labels", ()), str) else tuple(labels),
             "languages": _languages(name, row.get("languages", "en")),
             "files": _files(row),
             "gold": {split: tuple(patterns) for split, patterns in row.get("gold", {}).items()},
@@ -74,12 +73,12 @@ def _files(row: dict[str, Any]) -> dict[Split, tuple[str, ...]]:
         shared = [split for split in parts[0] if all(split in files for files in parts)]
         return {split: tuple(map(" + ".join, product(*(files[split] for files in parts)))) for split in shared}
     splits = row.get("splits", {"train": "train", "validation": "dev", "test": "test"})
-    files, more = by_split(*row.get("patterns", ()), **splits), row.get("files", {})
-    found = {split: (*files.get(split, ()), *more.get(split, ())) for split in (*files, *more)}
-    return {split: patterns for split, patterns in found.items() if patterns}
+    patterns = row.get("patterns", ())
+    files = {split: [pattern.replace("{split}", name) for pattern in patterns] for split, name in splits.items()}
+    for split, more in row.get("files", {}).items():
+        files.setdefault(split, []).extend(more)
+    return {split: tuple(found) for split, found in files.items() if found}
 
 
 for _path in sorted(Path(__file__).parent.glob("*.toml")):
     _register(tomllib.loads(_path.read_text("utf-8")))
-for _task in microworld.TASKS:
-    TASKS.add(_task.name, _task)

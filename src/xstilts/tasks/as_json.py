@@ -1,7 +1,5 @@
 """Tasks as JSON, for keys and for workers, which do not read the experiment file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

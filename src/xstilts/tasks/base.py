@@ -4,18 +4,16 @@ A task names its *type* (`span_qa`, `tagging` ...). The machinery of that type (
 `xstilts.task_types` and is looked up by training and prediction alone, so that listing and scoring stay light.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
+from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, UnknownName
-from xstilts.core.packed import unpacked_name
 from xstilts.core.registry import Registry
 from xstilts.data.examples import ChoiceExample, Example, TextExample, gold_of
 from xstilts.data.examples import Encoding as Encoding
@@ -25,6 +23,8 @@ from xstilts.data.readers.common import Reader, lines_of, one_of
 from xstilts.data.readers.labels import Found, found_in
 from xstilts.metrics import METRICS
 
+DOMAIN = "micro_domain_"
+"""Prefix of the tasks of the microworld's domain, whose files are in a folder of their own."""
 Split = Literal["train", "validation", "test"]
 Objective = Literal["masked_lm", "causal_lm", "span_corruption", "translation_lm", "contrastive", "simcse"]
 """Types that pretrain without labels; raw text and translation pairs have several."""
@@ -173,14 +173,6 @@ def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]
 
 
 TASKS: Registry[Task] = Registry("task")
-
-
-def by_split(*patterns: str, **splits: str) -> dict[Split, tuple[str, ...]]:
-    """`Task.files` of patterns with `{split}`. `splits`: our name of a split -> what the data set calls it."""
-    return {
-        cast(Split, split): tuple(pattern.replace("{split}", name) for pattern in patterns)
-        for split, name in splits.items()
-    }
 
 
 def check_split(task: Task, split: Split) -> None:

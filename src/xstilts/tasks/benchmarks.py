@@ -6,8 +6,6 @@ equal weight; a question answering task counts with the mean of exact match and 
 the tasks, not of groups.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from xstilts.core.errors import UnknownName

@@ -1,13 +1,12 @@
-"""Checkpoints of a running phase: trained weights, optimizer moments, the step. No pickles, whole or not at all.
+"""Checkpoints of a running phase (trained weights, optimizer moments, the step), and snapshots of its weights alone.
 
 checkpoint/step.json    the step, JSON that belongs to it, the SHA-256 of every file of tensors and of itself
 *.safetensors           weights and moments; one file per rank if they are sharded
+snapshots/*.safetensors the best weights or the sum so far, and those of the last checkpoint, which a resumed run needs
 
-Frozen weights are those the phase started from, and are not saved again. Nothing else needs saving: the batch order and
-the random numbers of step k are functions of (seed, k).
+No pickles; all is written whole or not at all. Frozen weights are those the phase started from: not saved. Nothing else
+needs saving: the batch order and the random numbers of step k are functions of (seed, k).
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.optim import Optimizer
@@ -193,3 +192,72 @@ def drop_checkpoint(directory: Path) -> None:
         if (directory / name).exists():
             (directory / name).rename(gone)
             shutil.rmtree(gone)
+
+
+def moments(steps: int, count: int, every: int | None = None) -> tuple[int, ...]:
+    """Numbers of finished steps, ascending, at which snapshots are taken; the last is the end.
+
+    Args:
+        steps: of the phase.
+        count: snapshots at equal distances, or fewer if there are fewer steps.
+        every: steps between two, instead of `count`.
+    """
+    if every is not None:
+        return (*range(every, steps, every), steps)
+    return tuple(sorted({-(-steps * i // count) for i in range(1, count + 1)}))
+
+
+class Snapshots:
+    """The snapshots in a stage's folder, for the leading rank.
+
+    Args:
+        known: step of the snapshot that was current at the checkpoint from which the phase resumes.
+    """
+
+    def __init__(self, directory: Path, known: int | None) -> None:
+        self.folder = directory / "snapshots"
+        self.current, self._known = known, known
+        self._digests: dict[int, str] = {}
+
+    def keep(self, step: int, weights: Mapping[str, Tensor]) -> None:
+        """Write the weights after a step as the current snapshot."""
+        self.folder.mkdir(exist_ok=True)
+        scratch = self.folder / "new"
+        scratch.unlink(missing_ok=True)  # never written into: an earlier attempt at the stage may share the file
+        save_file(dict(weights), scratch)
+        flush(scratch)
+        scratch.replace(self._path(step))
+        self.current = step
+        self._clear()
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights of the current snapshot."""
+        assert self.current is not None
+        found: dict[str, Tensor] = load_file(self._path(self.current))
+        return found
+
+    def digests(self) -> dict[str, str]:
+        """Path in the stage's folder -> SHA-256 of the current snapshot; empty before the first."""
+        step = self.current
+        if step is None:
+            return {}
+        if step not in self._digests:
+            self._digests = {step: sha256(self._path(step))}
+        return {f"{self.folder.name}/{step}.safetensors": self._digests[step]}
+
+    def checkpointed(self) -> None:
+        """Note that a checkpoint was written: a killed run now resumes with the current snapshot."""
+        self._known = self.current
+        self._clear()
+
+    def drop(self) -> None:
+        """Remove all."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step}.safetensors"
+
+    def _clear(self) -> None:
+        for path in self.folder.glob("*.safetensors"):
+            if path not in (self._path(self.current or 0), self._path(self._known or 0)):
+                path.unlink()

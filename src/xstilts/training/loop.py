@@ -20,11 +20,10 @@ from xstilts.core.machine import Machine
 from xstilts.core.seeds import derive_seed, generator
 from xstilts.task_types import Batch, TaskType
 from xstilts.task_types.features import Features
-from xstilts.training.active import clip_gradients
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import own_part, team, unsynchronised, whole
 from xstilts.training.mixture import Part
-from xstilts.training.model import Model
+from xstilts.training.model import Model, clip_gradients
 from xstilts.training.plan import Plan
 
 

@@ -4,8 +4,6 @@ Two sub-words are aligned when each is the other's nearest by cosine of their hi
 their sub-words are. The paper finds layer 8 of 12 best for multilingual BERT and XLM-R: two thirds of the depth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,19 +1,77 @@
-"""Translating examples: which texts are translated, and how gold is carried over.
+"""Translating examples: which texts are translated, how gold is carried over, and which translations are left out.
 
 Labels and right choices stay. Of a span question the first answer is projected (training reads no other). Entities
-(BIO) of tagged sentences are projected as spans; tags of single words follow the alignment.
+(BIO) of tagged sentences are projected as spans; tags of single words follow the alignment. Left out are translations
+that are empty, of odd length, copied, in the wrong language, or have a low score.
 """
 
-from __future__ import annotations
-
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import py3langid
+
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample, texts_of
-from xstilts.translation.project import NOT_PROJECTED, TOO_LONG, Projector, Sentence, Translated, entities, tags_along
-from xstilts.translation.quality import Judge
-from xstilts.translation.texts import Range, cut, running_text, sentences, words_of
+from xstilts.translation.project import (
+    NOT_PROJECTED,
+    TOO_LONG,
+    Projector,
+    Range,
+    Sentence,
+    Translated,
+    cut,
+    entities,
+    running_text,
+    sentences,
+    tags_along,
+    words_of,
+)
+from xstilts.translation.spec import SOURCE, Quality
+
+_FEW_WORDS, _FEW_LETTERS = 3, 20
+"""Shorter translations are never copies (names are the same in both languages); shorter texts are not identified."""
+
+
+class Judge:
+    """Gives the reason why a translation into a language is left out, or "" to keep it."""
+
+    def __init__(self, quality: Quality, language: str) -> None:
+        self.quality, self.languages = quality, [SOURCE, language]
+        self.identifies = quality.identify and language != SOURCE
+        try:
+            py3langid.set_languages(self.languages)
+        except ValueError:
+            self.identifies = False
+
+    def __call__(self, pairs: Sequence[tuple[str, str]], score: float | None = None) -> str:
+        """The first fault of the (source, translation) pairs of an example; `score` is that of its worst sentence."""
+        if any(source.strip() and not target.strip() for source, target in pairs):
+            return "empty"
+        least = self.quality.min_score
+        if score is not None and least is not None and score < least:
+            return "low score"
+        for source, target in pairs:
+            shorter, longer = sorted((len(source) + 10, len(target) + 10))
+            if longer > self.quality.length_ratio * shorter:
+                return "length"
+            if _copied(source, target) > self.quality.copied:
+                return "copied"
+        text = " ".join(target for _, target in pairs)
+        if not self.identifies or len(text) < _FEW_LETTERS:
+            return ""
+        py3langid.set_languages(self.languages)  # one setting for all judges
+        return "language" if py3langid.classify(text)[0] == SOURCE else ""
+
+
+def _copied(source: str, target: str) -> float:
+    """The share of the translation's words, with letters or digits, that stand in the source as often."""
+    ours, theirs = (
+        Counter(word.lower() for word in cut(text, words_of(text, SOURCE)) if word[0].isalnum())
+        for text in (target, source)
+    )
+    total = ours.total()
+    return (ours & theirs).total() / total if total >= _FEW_WORDS else 0.0
 
 
 class Carried(NamedTuple):

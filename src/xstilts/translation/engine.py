@@ -1,20 +1,84 @@
-"""Machine translation through CTranslate2: any converted encoder-decoder, with its Hugging Face tokenizer.
+"""Machine translation: by any program that reads lines and writes as many, or through CTranslate2.
 
-Beam search without sampling, which is deterministic on one machine. The target language is the first token of the
-translation in NLLB and M2M-100, and a token before the source in OPUS-MT models of several languages.
+A program reads standard input and writes standard output, or it gets both as files (`{in}` and `{out}` among its
+arguments). It runs without a shell; `[sh, -c, "one | other"]` gives a pipeline.
+
+CTranslate2 runs any converted encoder-decoder with its Hugging Face tokenizer. Beam search without sampling, which is
+deterministic on one machine. The target language is the first token of the translation in NLLB and M2M-100, and a token
+before the source in OPUS-MT models of several languages.
 """
 
-from __future__ import annotations
-
+import subprocess
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
-from xstilts.backbones.pretrained import from_pretrained
-from xstilts.core.errors import BackboneError
+from xstilts.core.errors import BackboneError, ConfigError, DataError
 from xstilts.translation.project import Translated
+
+
+class Command:
+    """Translates lines by a program; `sent.txt` and `received.txt` in a folder are for it and for debugging."""
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        self._argv, self._sent, self._received = argv, folder / "sent.txt", folder / "received.txt"
+        self._name = f"`{' '.join(argv)}`"
+
+    def __call__(self, texts: Sequence[str]) -> list[Translated | None]:
+        """One entry per text, which is sent as one line.
+
+        Raises `ConfigError` where the program cannot be run, and `DataError` where it fails or loses a line.
+        """
+        lines = [" ".join(text.split()) for text in texts]
+        found = self._run(lines)
+        if len(found) != len(lines):
+            first, last = 0, len(lines)
+            while last - first > 1:  # try the halves to find the lost line
+                middle = (first + last) // 2
+                wrong = len(self._run(lines[first:middle])) != middle - first
+                first, last = (first, middle) if wrong else (middle, last)
+            self._run(lines)  # so that the files hold all lines again
+            raise DataError(f"{self._name} wrote {len(found)} lines for {len(lines)}", self._sent, first + 1)
+        return [Translated(line.strip()) for line in found]
+
+    def _run(self, lines: Sequence[str]) -> list[str]:
+        for left in (self._sent, self._received):
+            left.unlink(missing_ok=True)  # never written in place: an earlier attempt at the stage may share the file
+        self._sent.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        places = {"{in}": str(self._sent), "{out}": str(self._received)}
+        argv = [places.get(part, part) for part in self._argv]
+        done = _done(argv, b"" if "{in}" in self._argv else self._sent.read_bytes())
+        if done.returncode:
+            why = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed no error"]
+            raise DataError(f"{self._name} ended with {done.returncode}: {why[-1]}", self._sent)
+        if "{out}" not in self._argv:
+            self._received.write_bytes(done.stdout)
+        if not self._received.is_file():
+            raise DataError(f"{self._name} has not written its {{out}}", self._received)
+        text = self._received.read_text(encoding="utf-8", errors="replace")
+        return text.removesuffix("\n").split("\n") if text else []
+
+
+def _done(argv: Sequence[str], sent: bytes) -> subprocess.CompletedProcess[bytes]:
+    """The finished program. Raises `ConfigError` where it cannot be run."""
+    try:
+        return subprocess.run(argv, input=sent, capture_output=True, check=False)
+    except OSError as error:
+        problem = f"translation command `{' '.join(argv)}`: {argv[0]} cannot be run ({error.strerror})"
+        raise ConfigError(f"{problem}: install it, or give its path") from None
+
+
+@lru_cache
+def printed_version(argv: tuple[str, ...], asked: tuple[str, ...] | None) -> str:
+    """The output of `asked`, else of the program of `argv` for `--version` or `-V`. Raises `ConfigError`."""
+    for tried in (asked,) if asked else ((argv[0], "--version"), (argv[0], "-V")):
+        done = _done(tried, b"")
+        if not done.returncode:
+            return done.stdout.decode(errors="replace").strip()
+        if asked:
+            raise ConfigError(f"`{' '.join(asked)}`, which should print a version, ended with {done.returncode}")
+    return ""
 
 
 class Engine:
@@ -26,6 +90,10 @@ class Engine:
     def __init__(
         self, folder: Path, tokenizer: str, options: Mapping[str, Any], device: str = "cpu", batch_tokens: int = 8192
     ) -> None:
+        from transformers import AutoTokenizer  # heavy; `Command` does not need them
+
+        from xstilts.backbones.load import from_pretrained
+
         try:
             import ctranslate2
         except ImportError:

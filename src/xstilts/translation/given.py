@@ -5,8 +5,6 @@ translated, label; `contradictory` is contradiction), SQuAD and TyDiQA-GoldP as 
 Every translation must belong to one English example, or a held-out example could be trained on in another language.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,8 +17,7 @@ from xstilts.data.examples import Answer, Example, SpanExample, TextExample
 from xstilts.data.readers.common import one_of, tab_rows
 from xstilts.data.readers.pairs import NLI_SPELLINGS
 from xstilts.tasks import Task
-from xstilts.translation.carry import Carried, example_texts
-from xstilts.translation.quality import Judge
+from xstilts.translation.carry import Carried, Judge, example_texts
 
 
 class _Given(NamedTuple):

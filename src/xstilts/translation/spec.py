@@ -42,7 +42,9 @@ class EngineSpec(Strict):
     command: Argv | dict[Code, Argv] | None = Field(
         None, description="command: program and arguments, or language -> these, with {language}, {iso3}, {in}, {out}"
     )
-    version: Argv | None = Field(None, description="command: what prints its version, unless `--version` or `-V` does")
+    version: Argv | None = Field(
+        None, description="command: a command that prints its version; default: `--version` or `-V` of the program"
+    )
     model: str | None = Field(None, description="ctranslate2: folder of one model for all languages")
     models: dict[Code, str] = Field({}, description="ctranslate2: language -> folder of its model")
     tokenizer: str | None = Field(None, description="ctranslate2: its Hugging Face name or folder, unless the model's")

@@ -3,8 +3,6 @@
 Labels count from 0; a file without gold gives `None`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from xstilts.core.errors import DataError

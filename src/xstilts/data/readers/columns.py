@@ -18,11 +18,10 @@ from xstilts.data.examples import Example, TaggedExample, gold_of
 from xstilts.data.readers.common import Placed, check
 from xstilts.data.readers.dialects import RECORDS, TABLES, dialect_of
 from xstilts.data.readers.labels import doubt
-from xstilts.data.readers.shapes import Gold
 from xstilts.data.readers.tables import Header, Name, languages_told, table_rows
+from xstilts.data.readers.tagging import sentences
 from xstilts.data.readers.text import plain_lines
-from xstilts.data.readers.types import TYPES
-from xstilts.data.readers.words import sentences
+from xstilts.data.readers.types import TYPES, Gold
 
 _MOST_LABELS = 200
 

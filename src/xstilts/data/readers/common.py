@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.decoding import find
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, read_jsonl, read_text, stream_lines
-from xstilts.core.packed import find
 from xstilts.data.examples import Example, asked
 
 Reader = Callable[[Path, str], Iterator[Example]]
@@ -167,7 +167,7 @@ class Row:
 
 
 _NUL = "holds a NUL byte: no text, or in UTF-16"
-_CR_ALONE = "its lines end at CR alone; they should end at LF or CR LF"
+_CR_ALONE = "its lines end with CR only: save it with LF or CR LF"
 
 
 def text_of(path: Path) -> str:

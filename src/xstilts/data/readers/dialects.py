@@ -5,17 +5,14 @@ semicolons, a `sep=;` line, the mark of UTF-16, Parquet's first bytes, tabs with
 possible, the file is refused with the key that decides. Official files are not read through this module.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xstilts.core.decoding import decode, is_utf16
+from xstilts.core.decoding import SUFFIXES, decode, is_utf16
 from xstilts.core.errors import DataError
 from xstilts.core.files import kind_of, packing, read_bytes
-from xstilts.core.packed import SUFFIXES
 from xstilts.data.readers.common import csv_cells, lined, shown
 
 RECORDS = ("jsonl", "ndjson", "json", "parquet")

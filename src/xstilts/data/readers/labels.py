@@ -4,8 +4,6 @@ Labels that a user lists are used as they are. Labels that are found in files ar
 refused, and so are labels that differ only by case or by blanks.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

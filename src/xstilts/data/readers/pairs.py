@@ -5,8 +5,6 @@ tab-separated; XTREME's own form: no header, CRLF, Python's CSV quoting, two col
 three; and SIB-200, tab-separated with CSV quoting, as pandas writes it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from xstilts.data.readers.common import Placed, Row, checked, csv_cells, lines_o
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 PARAPHRASE_LABELS = ("0", "1")
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
+MICRO_TOPICS = ("farm", "food", "health", "market", "school", "sport", "travel")
 NLI_SPELLINGS: Mapping[str, str] = {
     **{"e": "entailment", "n": "neutral", "c": "contradiction"},  # ANLI
     "contradictory": "contradiction",  # XNLI's translated training files
@@ -82,11 +81,16 @@ def qqp(path: Path, language: str) -> Placed:
 @checked
 def sib200(path: Path, language: str) -> Placed:
     """Columns `index_id`, `category`, `text`; ids and row order are the same in all languages."""
-    return topics(path, TOPICS)
+    return _topics(path, TOPICS)
 
 
-def topics(path: Path, labels: Sequence[str]) -> Placed:
-    """Rows of SIB-200's form with classes of its own."""
+@checked
+def micro_topics(path: Path, language: str) -> Placed:
+    """SIB-200's form with the topics of the microworld."""
+    return _topics(path, MICRO_TOPICS)
+
+
+def _topics(path: Path, labels: Sequence[str]) -> Placed:
     cells = csv_cells(text_of(path), "\t", path)
     _, header = next(cells, (1, []))
     if header != ["index_id", "category", "text"]:

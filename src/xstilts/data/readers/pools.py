@@ -4,40 +4,28 @@ Protocols: google-research/xtreme `third_party/utils_lareqa.py` and `utils_mewsl
 google-research/google-research.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from xstilts.core.decoding import SUFFIXES, find, unpacked_name
 from xstilts.core.errors import DataError
-from xstilts.core.packed import SUFFIXES, find, unpacked_name
+from xstilts.core.files import Kept
 from xstilts.data.examples import PoolExample
 from xstilts.data.readers.common import Ids, Placed, Row, beside, checked, json_rows, lines_of, shown
 from xstilts.data.readers.squad import paragraphs
 
 _BRACED = re.compile(r"\{(.*?)\}")
-_KEPT: ContextVar[dict[Path, Any]] = ContextVar("what `parsed_once` keeps")
-
-
-@contextmanager
-def parsed_once() -> Iterator[None]:
-    """Inside, a file of candidates that several languages share is parsed once and kept."""
-    before = _KEPT.set({})
-    try:
-        yield
-    finally:
-        _KEPT.reset(before)
+parsed_once = Kept("parsed_once")
+"""A block in which a file of candidates that several languages share is parsed once."""
 
 
 def _once(path: Path, parse: Callable[[Path], Any]) -> Any:
-    kept = _KEPT.get({})
+    kept = parsed_once.values()
     if path not in kept:
         kept[path] = parse(path)
     return kept[path]

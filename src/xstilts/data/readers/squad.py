@@ -3,8 +3,6 @@
 Offsets are code points, and every answer must be at its offset. Passages and questions are never stripped.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace

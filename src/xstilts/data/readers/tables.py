@@ -1,7 +1,5 @@
 """Rows of tables with given column names: JSON, CSV, tabs, Parquet; every error has file and line."""
 
-from __future__ import annotations
-
 import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

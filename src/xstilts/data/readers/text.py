@@ -5,18 +5,16 @@ side lies beside it: Tatoeba (LASER v1), NTREX-128, verse-aligned Bibles. In an 
 `target` is English; the id is the line's number, or the verse.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from xstilts.core.decoding import find, unpacked_name
 from xstilts.core.errors import DataError
-from xstilts.core.packed import find, unpacked_name
 from xstilts.data.examples import Example, ParallelExample, PlainText
 from xstilts.data.readers.common import Ids, Placed, beside, checked, lines_in, lines_of
-from xstilts.data.readers.words import NO_EMPTY_LINE, blocks
+from xstilts.data.readers.tagging import NO_EMPTY_LINE, blocks
 
 _RANGE = "<range>"
 
@@ -123,7 +121,7 @@ def ebible_pairs(path: Path, language: str) -> Placed:
     """
     names = sorted(entry.name for entry in path.parent.glob("eng-*.txt*"))
     if not names:
-        raise DataError("no English Bible (eng-*.txt) beside it", path)
+        raise DataError("no English Bible (eng-*.txt) in its folder", path)
     english = path.with_name(names[0])
     verses, targets = _verses(path), [line for _, line in _verses(english)]
     sources = _as_many(path, targets, english)

@@ -1,22 +1,200 @@
-"""Task types as values: everything about a type except its machinery, without torch; see `types.toml`."""
+"""Task types as values (`types.toml`), without torch, and how a row of a user's table becomes an example of each.
 
-from __future__ import annotations
+What does not fit is an error with file and line. Without `Gold`, the gold of a row is not read: inputs of a finished
+model have none.
+"""
 
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 
+from xstilts.core.errors import DataError
 from xstilts.core.registry import Registry
-from xstilts.data.examples import Example
-from xstilts.data.readers import shapes
-from xstilts.data.readers.common import Row
-from xstilts.data.readers.tables import Name
+from xstilts.data import examples as ex
+from xstilts.data.readers.common import Row, one_of, shown
+from xstilts.data.readers.labels import clean
+from xstilts.data.readers.tables import Name, missing
 
-Maker = Callable[[Row, shapes.Gold | None], Example | None]
+
+@dataclass
+class Gold:
+    """What gold may be, and what was seen of it in one file.
+
+    Attributes:
+        labels: classes or tags; for choices their names in order; empty: any (for choices numbers and letters).
+        no_answer: whether a question may have none.
+        count_from: the number of the first choice; None: 0 is expected.
+        cleaned: labels as the file writes them, where they are read differently.
+        numbers: choices given by number without `count_from`, as the file writes them.
+    """
+
+    labels: tuple[str, ...] = ()
+    no_answer: bool = False
+    count_from: int | None = None
+    cleaned: Counter[str] = field(default_factory=Counter)
+    numbers: Counter[int] = field(default_factory=Counter)
+
+    def clean(self, raw: str) -> str:
+        """A label or tag without the blanks around it."""
+        label = clean(raw)
+        if label != raw:
+            self.cleaned[raw] += 1
+        return label
+
+    def label(self, raw: str, path: Path, line: int | None) -> str:
+        """A label without the blanks around it, if it is allowed; it may be empty where any label is allowed."""
+        label = self.clean(raw)
+        return one_of(label, self.labels, path, line) if self.labels else label
+
+    def choice(self, row: Row, names: Sequence[str], size: int) -> int:
+        """Which choice is right, from 0: by its name, else by letter or number."""
+        label = self.clean(_label(row))
+        if known := names or self.labels[:size]:
+            if label in known:
+                return known.index(label)
+            hint = "" if names else "; leave out `labels` if choices are called by letter or number (`count_from`)"
+            raise row.error(f"unknown label {shown(label)}; labels are {', '.join(known)[:200]}{hint}")
+        if re.fullmatch("[A-Za-z]", label):
+            found = ord(label.upper()) - ord("A")
+            if found >= size:
+                raise row.error(f"label {shown(label)} with {size} choices, A to {chr(ord('A') + size - 1)}")
+            return found
+        first = self.count_from or 0
+        if not re.fullmatch("[0-9]{1,3}", label) or not first <= int(label) < first + size:
+            guess = self.count_from is None and label == str(size)
+            hint = "; if they count from 1, say `count_from: 1`" * guess
+            raise row.error(f"label should be a number from {first} to {first + size - 1}, found {shown(label)}{hint}")
+        self.numbers[int(label)] += self.count_from is None
+        return int(label) - first
+
+    def check_counting(self, path: Path) -> None:
+        """Refuse a file whose choices are numbered and never 0: they may count from 1. Raises `DataError`."""
+        count = self.numbers.total()
+        if count and not self.numbers[0]:
+            rows = f"{count} rows" if count > 1 else "the only row"
+            problem = f"no label is 0 in {rows}: do the choices count from 1? Say `count_from: 1`, or `count_from: 0`"
+            raise DataError(f"{problem} if the first choice is never right", path)
+
+
+def _label(row: Row) -> str:
+    value = row.value("label")
+    if value is None or value != value or (isinstance(value, str) and not clean(value)):
+        raise row.error(f"'{row.column('label')}' is empty: leave out rows without gold")
+    return row.name("label")
+
+
+def make_text(row: Row, gold: Gold | None) -> ex.Example:
+    """A text or a pair of texts, and its label."""
+    pair = row.text("pair") if "pair" in row.columns else None
+    label = gold.label(_label(row), row.path, row.line) if gold else None
+    return ex.TextExample(row.id(), row.text("text"), pair, label)
+
+
+def make_choice(row: Row, gold: Gold | None) -> ex.Example:
+    """A context, a question and choices, of which one is right."""
+    choices, names = _choices(row)
+    if len(choices) < 2 or not all(map(str.strip, choices)):
+        raise row.error("choices should be two or more texts, none of them empty")
+    context, question = (row.text(field) if field in row.columns else "" for field in ("context", "question"))
+    if not context and not question:
+        raise row.error("the row has neither context nor question")
+    label = gold.choice(row, names, len(choices)) if gold else None
+    return ex.ChoiceExample(row.id(), context, question, choices, label)
+
+
+def _choices(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The choices, and their names in the row itself: `{text: [...], label: [...]}` or `[{text, label}, ...]`."""
+    if several := [field for field in row.columns if re.fullmatch("choices[0-9]+", field)]:
+        while len(several) > 2 and not str(row.value(several[-1]) or "").strip():  # fewer choices than columns
+            several.pop()
+        return tuple(row.text(field) for field in several), ()
+    value = row.value("choices")
+    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        value = {name: [entry.get(name) for entry in value] for name in ("text", "label")}
+    if not isinstance(value, dict):
+        return row.texts("choices"), ()
+    texts, names = value.get("text"), value.get("label")
+    if not isinstance(texts, list) or not isinstance(names, list) or len(texts) != len(names):
+        raise row.error("choices should be a list of texts, or two lists `text` and `label` of the same length")
+    called = tuple(clean(str(name)) for name in names)
+    if len(set(called)) < len(called):
+        raise row.error(f"two choices have the same label: {', '.join(called)[:60]}")
+    return Row({"choices": texts}, row.path, row.line).texts("choices"), called
+
+
+def make_span(row: Row, gold: Gold | None) -> ex.Example:
+    """A question and a passage, with the answers in it."""
+    passage = row.text("passage")
+    answers = tuple(_answer(row, text, start, passage) for text, start in _answers(row)) if gold else None
+    if gold and not answers and not gold.no_answer:
+        raise row.error("a question without answer; `metric: squad_v2` is for such data")
+    return ex.SpanExample(row.id(), row.text("question"), passage, answers)
+
+
+def _answers(row: Row) -> list[tuple[Any, Any]]:
+    """Pairs (text, start): of a list of objects, of an object of two lists, or of two columns, empty for no answer."""
+    if "answers" not in row.columns:
+        if not {"answer", "answer_start"} <= row.columns.keys():
+            raise missing("answers", ("answers", "answer", "answer_start"), row.record, row.path, row.line)
+        pair = (row.value("answer"), row.value("answer_start"))
+        return [] if pair[0] in ("", None) else [pair]
+    value = row.value("answers")
+    if isinstance(value, dict):
+        texts, starts = value.get("text"), value.get("answer_start", value.get("start"))
+        if isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts):
+            return list(zip(texts, starts))
+    elif isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+        return [(entry.get("text"), entry.get("start", entry.get("answer_start"))) for entry in value]
+    raise row.error("answers should be a list of {text, start}")
+
+
+def _answer(row: Row, text: Any, start: Any, passage: str) -> ex.Answer:
+    """An answer that is at its place, in code points."""
+    if isinstance(start, str) and start.isascii() and start.isdigit() and len(start) < 10:
+        start = int(start)
+    if not isinstance(text, str) or not text or type(start) is not int:
+        raise row.error(f"an answer is text and a start in code points, found {str(text)[:40]!r} and {start!r}")
+    if start < 0 or passage[start : start + len(text)] != text:
+        place = passage.find(text)
+        found = f"it is at {place}" if place >= 0 else "the passage does not have it"
+        raise row.error(f"answer {text[:40]!r} is not at {start} of the passage; {found}")
+    return ex.Answer(text, start)
+
+
+def make_words(row: Row, gold: Gold | None) -> ex.Example:
+    """A sentence of words with a tag each."""
+    words = row.texts("words")
+    tags = tuple(gold.label(tag, row.path, row.line) for tag in row.texts("tags")) if gold else None
+    if not words or not all(words):
+        raise row.error("words should be a list of texts, none of them empty")
+    if tags is not None and len(tags) != len(words):
+        raise row.error(f"expected a tag for every word, found {len(words)} words and {len(tags)} tags")
+    if tags and not all(tags):
+        raise row.error("an empty tag")
+    return ex.TaggedExample(row.id(), words, tags)
+
+
+def make_parallel(row: Row, gold: Gold | None) -> ex.Example:
+    """A sentence and its translation."""
+    source, target = row.text("source"), row.text("target")
+    if not source.strip() or not target.strip():
+        raise row.error("an empty sentence")
+    return ex.ParallelExample(row.id(), source, target)
+
+
+def make_raw(row: Row, gold: Gold | None) -> ex.Example | None:
+    """A line of raw text; none if it is blank."""
+    text = row.text("text")
+    return ex.PlainText(row.id(), text) if text.strip() else None
+
+
+Maker = Callable[[Row, Gold | None], ex.Example | None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +221,7 @@ class Type:
     machinery: str
     fields: Mapping[str, tuple[Name, ...]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
-    make: Annotated[Maker | None, BeforeValidator(lambda name: getattr(shapes, name))] = None
+    make: Annotated[Maker | None, BeforeValidator(lambda name: globals()[name])] = None
     rules: int = 1
     encoding: int = 1
     metrics: tuple[str, ...] = ()
