@@ -45,8 +45,6 @@ from xstilts.stats.reading import read_folder
 EXPLAINED = {
     "halving": "successive halving on English validation scores, within the budget",
     "short run": "English validation score after the first rung",
-    "text": "TextEmb: cosine of mean sentence vectors",
-    "uniformity": "uniformity of English sentence vectors after the short run, for targets that are not trained",
     "full run": "English validation score of the grid's own models (costs the whole grid)",
     "tokens": "the largest task, by training tokens",
     "random": "expected values of random order",
@@ -93,7 +91,7 @@ class Unit:
 
 
 def evaluate(experiment: Experiment, root: Sequence[Path], store: Store, compute: Compute, budget: float) -> list[Unit]:
-    """Select for every target and seed of a finished grid.
+    """Select for every trained target and seed of a finished grid.
 
     Raises:
         XstiltsError: the grid is not finished, or as of `Runs` and `choose`.
@@ -102,7 +100,7 @@ def evaluate(experiment: Experiment, root: Sequence[Path], store: Store, compute
         setting(of_seed(experiment, number, seed), target.task, (), None)
         for number, seed in enumerate(experiment.seeds)
         for target in experiment.targets
-        if target.seeds is None or number < target.seeds
+        if experiment.trained_on(target) and (target.seeds is None or number < target.seeds)
     ]
     units = [(one, Runs(one, root or None, store)) for one in settings]
     gains = [gains_of(one, runs) for one, runs in units]
@@ -120,22 +118,18 @@ def of_seed(experiment: Experiment, number: int, seed: int) -> Experiment:
 
 def known_before(runs: Runs) -> list[Stage]:
     """The stages that are needed whatever halving does: computed together, workers have more to share."""
-    first = runs.runs(SHARES[0], runs.recipes)
-    last = [run.end for run in (*first, *runs.runs(1, runs.recipes))]
-    return [*(stage for run in first for stage in run.profiles), *last]
+    return [run.end for share in (SHARES[0], 1) for run in runs.runs(share, runs.recipes)]
 
 
 def unit(runs: Runs, gains: Mapping[str, float], compute: Compute, budget: float) -> Unit:
     choice = choose(runs, compute, budget)
-    ratings: dict[str, dict[str, float]] = {}
-    for row in choice.rows:
-        for score, value in row.scores.items():
-            ratings.setdefault(score, {})[row.recipe] = value
-    if runs.judge is not None:
-        full = runs.runs(1, runs.recipes)
-        ratings["halving"] = {row.recipe: -float(rank) for rank, row in enumerate(choice.rows)}
-        ratings["short run"] = dict(choice.rungs[0].values)
-        ratings["full run"] = {run.recipe.label: score_of(runs.store, run.end, lambda _: True) for run in full}
+    full = runs.runs(1, runs.recipes)
+    ratings = {
+        "tokens": {row.recipe: row.tokens for row in choice.rows if row.recipe != BASELINE},
+        "halving": {row.recipe: -float(rank) for rank, row in enumerate(choice.rows)},
+        "short run": dict(choice.rungs[0].values),
+        "full run": {run.recipe.label: score_of(runs.store, run.end, lambda _: True) for run in full},
+    }
     return Unit(choice.target, choice.seeds[0], gains, ratings, choice.spent / choice.full)
 
 

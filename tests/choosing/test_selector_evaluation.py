@@ -34,13 +34,13 @@ def test_regret_and_correlation_of_known_orders(tool: ModuleType) -> None:
     gains = {"a": 3.0, "b": 1.0, "c": -1.0, "d": -2.0}
     right = {"[]": 0.5, "a": 3.0, "b": 2.0, "c": 0.0, "d": -1.0}
     wrong = {"[]": 9.0, "a": -3.0, "b": -1.0, "c": 1.0, "d": 2.0}
-    ratings = {"full run": right, "halving": wrong, "tokens": dict.fromkeys(gains, 1.0), "text": {"a": 1.0}}
+    ratings = {"full run": right, "halving": wrong, "tokens": dict.fromkeys(gains, 1.0), "short run": {"a": 1.0}}
     unit = tool.Unit("t", 1, gains, ratings, 0.3)
     assert unit.measures("full run") == {"rho": 1.0, "regret@1": 0.0, "with []": 0.0}
     assert unit.measures("halving") == {"rho": pytest.approx(-1.0), "regret@1": 5.0, "with []": 3.0}
     assert unit.measures("tokens")["rho"] == 0.0
     assert unit.measures("random") == {"rho": 0.0, "regret@1": pytest.approx(2.75), "with []": pytest.approx(2.8)}
-    assert unit.measures("text") == unit.measures("uniformity") == {}, "it does not rate every candidate"
+    assert unit.measures("short run") == {}, "it does not rate every candidate"
 
 
 def test_the_baseline_is_selected_if_nothing_is_rated_above_it(tool: ModuleType) -> None:
@@ -53,10 +53,10 @@ def test_the_baseline_is_selected_if_nothing_is_rated_above_it(tool: ModuleType)
 
 
 def test_one_candidate_can_only_be_compared_with_the_baseline(tool: ModuleType) -> None:
-    unit = tool.Unit("t", 1, {"a": 2.0}, {"full run": {BASELINE: 50.0, "a": 49.0}, "text": {"a": 1.0}}, 0.3)
+    unit = tool.Unit("t", 1, {"a": 2.0}, {"full run": {BASELINE: 50.0, "a": 49.0}}, 0.3)
     assert unit.measures("full run") == {"with []": 2.0}
     assert unit.measures("random") == {"with []": 1.0}
-    assert unit.measures("text") == {}
+    assert unit.measures("tokens") == {}
 
 
 def test_targets_and_seeds_are_both_drawn(tool: ModuleType) -> None:
@@ -104,10 +104,9 @@ def test_selectors_are_evaluated_on_a_finished_grid(tool: ModuleType, tiny_world
     with pytest.raises(StoreError, match=r"is not finished in .*: `xstilts run` computes it"):
         tool.evaluate(asked, [tiny_world], Store(tmp_path / "empty"), compute, 1.0)
     compute(Expansion(asked, tiny_world).stages())
-    topic, retrieval = tool.evaluate(asked, [tiny_world], compute.store, compute, 1.0)
-    assert topic.ratings.keys() == {"halving", "short run", "text", "full run", "tokens"}
-    assert retrieval.ratings.keys() == {"text", "uniformity", "tokens"}
-    assert all(0 < unit.cost <= 1 for unit in (topic, retrieval))
+    (topic,) = tool.evaluate(asked, [tiny_world], compute.store, compute, 1.0)
+    assert topic.ratings.keys() == {"halving", "short run", "full run", "tokens"}
+    assert 0 < topic.cost <= 1
     chosen = chosen_for("micro_topic", tiny_world, compute)
     assert topic.ratings["halving"] == {row.recipe: -rank for rank, row in enumerate(chosen.rows)}
     tokens = {}
@@ -116,7 +115,7 @@ def test_selectors_are_evaluated_on_a_finished_grid(tool: ModuleType, tiny_world
             offsets = compute.store.directory(stage.inputs["data0"]) / "all" / "tokens.offsets.npy"
             tokens[f"[{name}]"] = int(np.load(offsets)[-1])
     assert topic.ratings["tokens"] == tokens
-    text = tool.page("tiny", [topic, retrieval], 1.0, "python tools/selector_evaluation.py")
-    assert "2 units: micro_topic, micro_retrieval; up to 1 seeds." in text
+    text = tool.page("tiny", [topic], 1.0, "python tools/selector_evaluation.py")
+    assert "1 units: micro_topic; up to 1 seeds." in text
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert rows[2:] == ["halving", "short run", "text", "uniformity", "full run", "tokens", "random"]
+    assert rows[2:] == ["halving", "short run", "full run", "tokens", "random"]

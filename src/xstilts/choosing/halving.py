@@ -36,9 +36,9 @@ class Rung:
     """One round.
 
     Attributes:
-        values: mean English validation score by recipe; empty for targets that are not trained.
+        values: mean English validation score by recipe.
         cost: FLOPs that it added.
-        learned: whether the baseline learned the target (`stats.flags`); true for targets that are not trained.
+        learned: whether the baseline learned the target (`stats.flags`).
     """
 
     share: float
@@ -54,18 +54,18 @@ class Row:
 
     Attributes:
         share: share of the full number of steps in its longest run.
-        value: English validation score of that run, mean over seeds; None for targets that are not trained.
+        value: English validation score of that run, mean over seeds.
         gain: over the baseline's run of the same length; None for the baseline itself.
         better: whether the gain is clearly above 0.
-        scores: means over seeds of `Run.scores`.
+        tokens: of the training data of its recipe, mean over seeds.
     """
 
     recipe: str
     share: float
-    value: float | None
+    value: float
     gain: Estimate | None
     better: bool
-    scores: Mapping[str, float]
+    tokens: float
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
     """
     compute(runs.prepared())
     first = runs.runs(SHARES[0], runs.recipes)
-    profiled = [stage for run in first for stage in run.profiles]
-    full, needed = (sum(runs.cost(stages).values()) for stages in (runs.full, [*profiled, *(run.end for run in first)]))
+    full, needed = (sum(runs.cost(stages).values()) for stages in (runs.full, [run.end for run in first]))
     if needed > budget * full:
         raise ConfigError(_too_small(budget, needed / full, len(runs.recipes)))
-    compute([*profiled, *(run.end for run in first)])
-    paid, left = runs.cost(profiled), list(runs.recipes[1:])
+    paid: dict[str, float] = {}
+    left = list(runs.recipes[1:])
     rungs: list[Rung] = []
     longest: dict[str, tuple[Rung, ScoreTable]] = {}
     for share in SHARES:
@@ -110,8 +109,6 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
         table = _table(found, runs.store)
         rungs.append(_rung(share, found, table, sum(new.values())))
         longest |= dict.fromkeys(rungs[-1].recipes, (rungs[-1], table))
-        if runs.judge is None:
-            break
         left = sorted(left, key=lambda recipe: -rungs[-1].values[recipe.label])[: math.ceil(len(left) / 2)]
     return Choice(
         target=runs.target.task,
@@ -127,9 +124,9 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
 
 
 def _table(found: Sequence[Run], store: Store) -> ScoreTable:
-    """The English validation scores of runs; empty for targets that are not trained."""
+    """The English validation scores of runs."""
     measured = []
-    for cell in (run.scored for run in found if run.scored is not None):
+    for cell in (run.scored for run in found):
         rows = read_folder(store.existing(cell.stage), lambda score: score.main)
         measured += [Measured(cell.name(row.score), row.examples) for row in rows if row.score.main]
     return ScoreTable(tuple(measured))
@@ -137,30 +134,27 @@ def _table(found: Sequence[Run], store: Store) -> ScoreTable:
 
 def _rung(share: float, found: Sequence[Run], table: ScoreTable, cost: float) -> Rung:
     recipes = tuple(dict.fromkeys(run.recipe.label for run in found))
-    scores = {label: table.where(recipe=label).scores for label in recipes if table.rows}
+    scores = {label: table.where(recipe=label).scores for label in recipes}
     values = {label: mean(score.value for score in own) for label, own in scores.items()}
-    majorities = [score.majority for score in scores.get(BASELINE, ())]
-    return Rung(share, recipes, values, cost, not values or learned(values[BASELINE], mean(majorities)))
+    majority = mean(score.majority for score in scores[BASELINE])
+    return Rung(share, recipes, values, cost, learned(values[BASELINE], majority))
 
 
 def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, ScoreTable]]) -> list[Row]:
-    gains: dict[str, Estimate] = {}
-    if runs.judge is not None:
-        judged = [label for label in longest if label != BASELINE]
-        series = []
-        for label in judged:
-            table, pair = longest[label][1], [Named(runs.spec.name, name) for name in (label, BASELINE)]
-            run, baseline = replicates(table, runs.judge.name).series(pair, table.distinct("language"))
-            series.append(run.minus(baseline))
-        gains = dict(zip(judged, family(series, [longest[label][0].share for label in judged])))
+    judged = [label for label in longest if label != BASELINE]
+    series = []
+    for label in judged:
+        table, pair = longest[label][1], [Named(runs.spec.name, name) for name in (label, BASELINE)]
+        run, baseline = replicates(table, runs.judge.name).series(pair, table.distinct("language"))
+        series.append(run.minus(baseline))
+    gains: dict[str, Estimate] = dict(zip(judged, family(series, [longest[label][0].share for label in judged])))
     rows = []
     for label, (rung, _) in longest.items():
-        by_seed = [run.scores(runs.store) for run in first if run.recipe.label == label]
-        scores = {name: mean(one[name] for one in by_seed) for name in by_seed[0]}
+        tokens = mean(run.tokens(runs.store) for run in first if run.recipe.label == label)
         gain = gains.get(label)
         better = gain is not None and gain.clear and gain.value > 0
-        rows.append(Row(label, rung.share, rung.values.get(label), gain, better, scores))
-    return sorted(rows, key=lambda row: (-row.share, -(row.scores["uniformity"] if row.value is None else row.value)))
+        rows.append(Row(label, rung.share, rung.values[label], gain, better, tokens))
+    return sorted(rows, key=lambda row: (-row.share, -row.value))
 
 
 def _too_small(budget: float, needed: float, recipes: int) -> str:
@@ -176,17 +170,12 @@ def _too_small(budget: float, needed: float, recipes: int) -> str:
 def choice_page(choice: Choice, command: str) -> str:
     """The recommendation, the table, and the cost."""
     heading = f"# Intermediate tasks for {choice.target} ({choice.backbone})"
-    table = markdown([_cells(choice, rank, row) for rank, row in enumerate(choice.rows, 1)])
+    table = markdown([_cells(rank, row) for rank, row in enumerate(choice.rows, 1)])
     return "\n".join([heading, "", _verdict(choice), "", *table, "", *_notes(choice), "", f"    {command}", ""])
 
 
 def _verdict(choice: Choice) -> str:
     first = choice.rows[0]
-    if first.value is None:
-        return (
-            f"`{first.recipe}` ranks first. This is a guess: {choice.target} is not trained, so there is no English "
-            "score to judge by."
-        )
     if clear := ", ".join(f"`{row.recipe}`" for row in choice.rows if row.better):
         return (
             f"`{first.recipe}` ranks first. Clearly better than no intermediate task on English validation data: "
@@ -199,15 +188,14 @@ def _verdict(choice: Choice) -> str:
     return f"`{first.recipe}` ranks first, but no candidate is clearly better than no intermediate task."
 
 
-def _cells(choice: Choice, rank: int, row: Row) -> dict[str, str]:
-    names = dict.fromkeys(name for one in choice.rows for name in one.scores)
+def _cells(rank: int, row: Row) -> dict[str, str]:
     return {
         "rank": str(rank),
         "candidate": f"`{row.recipe}`",
         "steps": f"{row.share:.1%}".replace(".0%", "%"),
-        "English score": "-" if row.value is None else f"{row.value:.1f}",
+        "English score": f"{row.value:.1f}",
         "gain": _gain(row),
-        **{name: f"{row.scores[name]:.4g}" if name in row.scores else "-" for name in names},
+        "tokens": f"{row.tokens:.4g}" if row.tokens else "-",
     }
 
 
@@ -220,16 +208,13 @@ def _gain(row: Row) -> str:
 
 
 def _notes(choice: Choice) -> Iterable[str]:
-    if choice.rows[0].value is None:
-        yield "- Order: uniformity of the target's English sentences after a short run."
-    else:
-        yield (
-            f"- English score: {choice.judged_by}, in the candidate's longest run, mean over seeds "
-            f"({', '.join(map(str, choice.seeds))}). Gain: over the baseline's run of the same length, with its 95 % "
-            "interval; * marks a clear gain (three seeds or more, corrected for all candidates). It is a gain in "
-            "English, of a short run unless steps are 100%, and not a gain in other languages."
-        )
-    yield "- tokens and text (TextEmb) do not enter the order: neither has been better than random order."
+    yield (
+        f"- English score: {choice.judged_by}, in the candidate's longest run, mean over seeds "
+        f"({', '.join(map(str, choice.seeds))}). Gain: over the baseline's run of the same length, with its 95 % "
+        "interval; * marks a clear gain (three seeds or more, corrected for all candidates). It is a gain in "
+        "English, of a short run unless steps are 100%, and not a gain in other languages."
+    )
+    yield "- tokens, of the training data, do not enter the order: the largest task was not better than a random one."
     if not choice.rungs[-1].learned:
         yield (
             "- **Too short to tell**: in the last rung the baseline is less than 15 points above the majority "

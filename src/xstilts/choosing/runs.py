@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
 
 from pydantic import ValidationError
-from scipy.spatial.distance import cosine
 
 from xstilts.core.errors import ConfigError, UnknownName
-from xstilts.core.files import read_json
 from xstilts.data.locate import Root
 from xstilts.expand import Cell, Expansion, StartModel
 from xstilts.experiment import Experiment, TargetSpec
@@ -26,7 +23,7 @@ from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
 from xstilts.recipes import TARGET_PHASE, Component, PhaseSpec, Recipe
 from xstilts.stages import describe
-from xstilts.tasks import TASKS, Task
+from xstilts.tasks import TASKS
 from xstilts.training.config import TrainConfig
 
 
@@ -35,47 +32,22 @@ class Run:
     """One candidate with one seed.
 
     Attributes:
-        model: the model after the recipe; it is trained on the target next.
-        texts: sentence vectors of the recipe's training data under the pretrained model, and last those of the target's
-            English data; empty for the baseline.
-        scored: the score on the target's English validation data; None for targets that are not trained.
-        sentences: sentence vectors of the target's English data under `model`, for targets that are not trained.
+        data: the prepared training data of its recipe.
+        scored: the score on the target's English validation data.
     """
 
     recipe: Recipe
-    model: Stage
-    texts: tuple[Stage, ...]
-    scored: Cell | None = None
-    sentences: Stage | None = None
+    data: tuple[Stage, ...]
+    scored: Cell
 
     @property
     def end(self) -> Stage:
         """The last stage of the run."""
-        return self.model if self.scored is None else self.scored.stage
+        return self.scored.stage
 
-    @property
-    def profiles(self) -> list[Stage]:
-        """The stages that `scores` reads."""
-        return [*self.texts, *([self.sentences] if self.sentences else [])]
-
-    def scores(self, store: Store) -> dict[str, float]:
-        """Scores that take no training beyond a short run, of finished profiles.
-
-        tokens      training tokens of the candidate: the largest task first
-        text        cosine of the mean sentence vectors of both tasks' English data (TextEmb: Vu et al. 2020, arXiv
-                    2005.00770, section 3.1; Poth et al. 2021, arXiv 2104.08247), mean over the candidate's tasks
-        uniformity  of the target's sentences under the candidate (Wang and Isola 2020); only for targets that are not
-                    trained. No paper proposes it for choosing tasks.
-        """
-        found = {}
-        profiles = {stage: read_json(store.existing(stage) / "profile.json") for stage in self.profiles}
-        if self.texts:
-            *own, target = self.texts
-            found["tokens"] = sum(amount(text.inputs["data"], store).total for text in own)
-            found["text"] = 1 - mean(cosine(profiles[text]["vector"], profiles[target]["vector"]) for text in own)
-        if self.sentences is not None:
-            found["uniformity"] = profiles[self.sentences]["uniformity"]
-        return found
+    def tokens(self, store: Store) -> float:
+        """Tokens of its recipe's training data."""
+        return sum(amount(one, store).total for one in self.data)
 
 
 class Runs:
@@ -88,10 +60,10 @@ class Runs:
 
     Attributes:
         recipes: the candidates; the baseline is the first.
-        judge: the task whose English validation data judge; None where the target is not trained.
+        judge: the task whose English validation data judge.
 
     Raises:
-        ConfigError: the target has no English validation data. Others as of `DataFiles`.
+        ConfigError: the target is not trained, or has no English validation data. Others as of `DataFiles`.
     """
 
     def __init__(self, experiment: Experiment, root: Root | None, store: Store) -> None:
@@ -104,9 +76,13 @@ class Runs:
         replicates = self.expansion.replicates[: self.target.seeds]
         self.starts = [self.expansion.models(self.spec, replicate)[0] for replicate in replicates]
         self._head = self.experiment.trained_on(self.target)
-        self.judge = self._phases.task(self._head, self.starts[0]) if self._head else None
-        split = self._files.validation_split(self.judge) if self.judge else "validation"
-        if split != "validation":
+        if not self._head:
+            raise ConfigError(
+                f"'{self.target.task}' is measured without fine-tuning, so no English score tells which candidate is "
+                "best: choose for a target that is trained, or run the grid"
+            )
+        self.judge = self._phases.task(self._head, self.starts[0])
+        if (split := self._files.validation_split(self.judge)) != "validation":
             raise ConfigError(
                 f"'{self._head}' has no validation data, and a choice on its {split} data would not be zero-shot: "
                 "hold out about a fifth of the examples (`holdout`) in the experiment file"
@@ -114,10 +90,8 @@ class Runs:
 
     @property
     def judged_by(self) -> str:
-        """The validation data by which candidates are ordered, in words; `uniformity` without any."""
-        if self.judge is None:
-            return "uniformity"
-        return f"{self.judge.name} validation, {', '.join(self._judged_in(self.judge, self.starts[0]))}"
+        """The validation data by which candidates are ordered, in words."""
+        return f"{self.judge.name} validation, {', '.join(self._judged_in(self.starts[0]))}"
 
     @property
     def full(self) -> list[Stage]:
@@ -131,8 +105,7 @@ class Runs:
 
     def prepared(self) -> list[Stage]:
         """The data that runs read. They are needed to count the steps of short runs."""
-        stages = [stage for run in self.runs(1.0, self.recipes) for stage in (run.end, *run.profiles)]
-        return [stage for stage in graph(stages) if stage.kind == "prepare"]
+        return [stage for stage in graph(run.end for run in self.runs(1.0, self.recipes)) if stage.kind == "prepare"]
 
     def runs(self, share: float, recipes: Sequence[Recipe]) -> list[Run]:
         """Runs of each recipe with each seed; with a `share` of 1 those of the full grid."""
@@ -149,34 +122,21 @@ class Runs:
             model = self._train(model, phase, start, share, earlier)
             earlier += phase.tasks
             data += (model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks)))
-        target, part, scored = self._target(model, recipe, start, share)
-        texts = [describe.profile(start.stage, one) for one in data]
-        texts += [describe.profile(start.stage, target, part)] if data else []
-        sentences = describe.profile(model, target, part) if scored is None else None
-        return Run(recipe, model, tuple(texts), scored, sentences)
+        return Run(recipe, tuple(data), self._scored(model, recipe, start, share))
 
-    def _target(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> tuple[Stage, str, Cell | None]:
-        """The target's English data, their part to be read, and the score of a model that is trained on the target.
-
-        Of targets that are not trained these are the English sentences of test files; pairs are not looked at.
-        """
-        if self.judge is None:
-            task = self._phases.task(self.target.task, start)
-            split = self.target.split or task.evaluate_on
-            codes = self._files.languages(task, split, self.target.languages, start.replicate)
-            data = self._files.prepared(task, split, codes, start.tokenizer, start.replicate, self.target.limit)
-            return data, codes[0], None
+    def _scored(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> Cell:
+        """The score of a model that is trained on the target next."""
         phase = self.experiment.target_phase(TARGET_PHASE, self.target)
         assert phase is not None
-        trained, task, codes = self._train(model, phase, start, share), self.judge, self._judged_in(self.judge, start)
+        trained, task = self._train(model, phase, start, share), self.judge
+        codes = self._judged_in(start)
         data = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
         predicted = describe.predict(trained, data, task, self._head, TrainConfig(**trained.config["train"]))
         stage = describe.evaluate(predicted, data, task, "validation", "target")
-        cell = Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
-        return trained.inputs["data0"], "all", cell
+        return Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
 
-    def _judged_in(self, task: Task, start: StartModel) -> tuple[str, ...]:
-        return self._files.own_languages(task, Component(task=task.name), "validation", start.replicate)
+    def _judged_in(self, start: StartModel) -> tuple[str, ...]:
+        return self._files.own_languages(self.judge, Component(task=self.judge.name), "validation", start.replicate)
 
     def _train(
         self, before: Stage, phase: PhaseSpec, start: StartModel, share: float, earlier: Sequence[Component] = ()

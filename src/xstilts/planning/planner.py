@@ -104,10 +104,6 @@ class Planner:
                 return self._train(stage, plan)
             case "predict":
                 return self._predict(stage, plan)
-            case "profile":
-                data = self._amount(stage.inputs["data"])
-                read = replace(data, instances=min(stage.config["examples"], data.instances))
-                return self._computed(plan, self._reading(stage, read, "fp32", self.hardware.use.micro_batch_tokens))
             case "prepare":
                 data = self._amount(stage)
                 notes, size = (data.note,) if data.note else (), disk_of_features(stage.config["type"], data)

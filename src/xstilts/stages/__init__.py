@@ -10,7 +10,6 @@
     predict    -> one file of predictions per language
     evaluate   -> scores and per-example values
     leaks      -> test examples whose text occurs in training data
-    profile    -> the mean sentence vector of a data set under a model (`xstilts choose`)
 
 `describe.py` makes the stages (no torch); `run.py` computes them.
 """
@@ -49,7 +48,6 @@ KINDS: dict[str, Kind] = {
     "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
     "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
     "leaks": Kind("xstilts.stages.leaks:run_leaks", version=3, models=False),
-    "profile": Kind("xstilts.stages.predicting:run_profile", computes=True),
 }
 RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
 COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

@@ -19,8 +19,6 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import Mixture
 
 _LATER_OPTIONS = {"lora": None, "quantize": None, "frozen_embeddings": False, "frozen_layers": 0, "restarts": 0}
-PROFILED = 512
-"""Texts that a profile reads."""
 Use = Mapping[str, Any]
 """How a backbone is run, as the config of its start stage says it (`use_of`)."""
 
@@ -264,16 +262,3 @@ def leaks(training: Stage, test: Stage) -> Stage | None:
     hints = {side: {name: stage.settings[name] for name in ("roots", "task")} for side, (stage, _) in sides.items()}
     label = f"{training.config['task']} in {test.config['task']}"
     return make("leaks", config, worlds, label, cost=2.0, **hints)
-
-
-def profile(model: Stage, data: Stage, part: str = "all") -> Stage:
-    """The sentence vectors of `PROFILED` texts of `data` under `model` (`xstilts.stages.predicting`).
-
-    Args:
-        part: folder of `data` to read: `all` of a training set, else a language.
-    """
-    config: dict[str, Any] = {"type": data.config["type"], "part": part, "examples": PROFILED}
-    kind = TYPES.get(config["type"])
-    if kind.asks and not kind.raw:
-        config["prompts"] = True  # without their answers
-    return make("profile", config, {"model": model, "data": data}, f"{data.config['task']}: {model.label}", cost=2.0)
