@@ -30,6 +30,7 @@ from xstilts.backbones.backbone import bf16_is_slow
 from xstilts.core.files import write_json
 from xstilts.core.machine import Machine
 from xstilts.experiment import Experiment
+from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of
@@ -91,7 +92,7 @@ def carry_out(file: str, store: str, key: str, to: str, precision: str) -> None:
     if stage.kind == "predict":
         stage = replace(stage, config={**stage.config, "precision": precision})
     Path(to).mkdir(parents=True)
-    run_stage(stage, Path(to), inputs, Machine(threads=cores()).settings(), lambda told: None)
+    run_stage(Job(stage, Path(to), inputs, Machine(threads=cores()).settings(), lambda told: None))
     print(json.dumps({"peak_bytes": peak_bytes()}))
 
 
