@@ -116,7 +116,9 @@ class Place:
 
     def folder(self) -> Path:
         self.count += 1
-        return self.work / f"run-{self.count}"
+        while (to := self.work / f"run-{self.count}").exists():  # of an earlier call with the same --work
+            self.count += 1
+        return to
 
     def ours(self, task: str, precision: str) -> Done:
         """Prepare and predict."""
