@@ -77,6 +77,14 @@ def test_named_choices_are_read_by_name(tmp_path: Path) -> None:
     assert score(tmp_path, task, gold, ["yes", "no"]).value == 100.0
 
 
+def test_choices_whose_names_or_texts_are_numbers_or_letters_are_read(tmp_path: Path) -> None:
+    numbered = {"type": "multiple_choice", "labels": ["1", "2"], "columns": {"choices": ["c1", "c2"]}}
+    gold = rows(*({"question": "q", "c1": "a", "c2": "b", "label": one} for one in ("1", "2")))
+    assert score(tmp_path, numbered, gold, ["1", "2"]).value == 100.0
+    sums = rows(*({"question": "q", "choices": ["12", "x", "40"], "label": one} for one in (0, 1, 2)))
+    assert score(tmp_path, {"type": "multiple_choice"}, sums, ["12", "x", "40"]).value == 100.0
+
+
 TAGS = "John B-PER\nlives O\nin O\nNew B-LOC\nYork I-LOC\n\nAde B-PER\nx O\n"
 
 

@@ -26,19 +26,27 @@ def own_choices(files: ScoredFiles, examples: Sequence[ChoiceExample]) -> Matche
     said = in_order(files, golds, predictions)
     names = files.task.read.labels if isinstance(files.task.read, ColumnReader) else ()
     given = files.task.read.count_from if isinstance(files.task.read, ColumnReader) else None
-    first = first_number(files, said, [len(one.choices) for one in examples], given or 0)
+    numbered = [(int(one.value), len(of.choices)) for one, of in zip(said, examples) if _is_number(one.value, names)]
+    first = first_number(files, [pair for pair in numbered if pair[0] <= pair[1]], given or 0)
     places = [str(place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
     note = " | choices counted from 1" * first
     return Matched(values_of(golds), places, len(golds), note)
 
 
-def first_number(files: ScoredFiles, said: Sequence[Entry], sizes: Sequence[int], declared: int) -> int:
+def _is_number(value: str, names: Sequence[str]) -> bool:
+    return bool(re.fullmatch("[0-9]{1,9}", value)) and value not in names
+
+
+def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declared: int) -> int:
     """Whether predicted numbers of choices count from 0 or from 1, which only tasks that count from 1 may do.
+
+    Args:
+        numbers: each with the number of the example's choices; larger ones can only be texts.
+        declared: the number of the first choice in gold.
 
     Raises:
         DataError: both are possible, or no row says that they count from 1.
     """
-    numbers = [(int(one.value), size) for one, size in zip(said, sizes) if re.fullmatch("[0-9]{1,9}", one.value)]
     from_0 = all(number < size for number, size in numbers)
     from_1 = all(1 <= number <= size for number, size in numbers)
     if numbers and from_1 and not (from_0 or declared):
@@ -61,10 +69,10 @@ def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Seq
         place = names.index(value)
     elif re.fullmatch("[A-Za-z]", value):
         place = ord(value.upper()) - ord("A")
-    elif re.fullmatch("[0-9]{1,9}", value):
-        place = int(value) - first
     else:
-        place = texts.index(value) if texts.count(value) == 1 else -1
+        place = int(value) - first if re.fullmatch("[0-9]{1,9}", value) else -1
+    if not 0 <= place < len(texts) and texts.count(value) == 1:
+        place = texts.index(value)
     if not 0 <= place < len(texts):
         may = f"give its number from {first}, a letter from A to {chr(ord('A') + len(texts) - 1)}, or its text"
         problem = f"{shown(said.value)} is no choice of example {shown(example.id)}, which has {len(texts)}: {may}"

@@ -85,7 +85,7 @@ def _measured(cell: Cell, store: Store) -> Iterator[Measured]:
     """The scores of a cell; none if it is not finished. Raises `StoreError` if they are damaged."""
     if store.has(cell.stage):
         scores = Record.read(store.directory(cell.stage)).file("scores.jsonl")
-        yield from (named(cell, row) for row in read_folder(scores.parent, lambda score: score.main))
+        yield from named(cell, read_folder(scores.parent, lambda score: score.main))
 
 
 def _ranked(

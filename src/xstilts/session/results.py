@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -165,18 +165,22 @@ def score(
     return {row.metric: row.value for row in score_files(asked, language, Path(gold), Path(predictions))}
 
 
-def named(cell: Cell, row: Measured) -> Measured:
-    """A score that was read, under its cell's names and with its test data.
+def named(cell: Cell, rows: Iterable[Measured]) -> Iterator[Measured]:
+    """Scores that were read, under their cell's names and with their test data.
 
     Examples of different constructed worlds have the same ids; they are told apart here.
     """
     data = cell.stage.inputs["data"]
-    world, code = data.inputs.get("world"), row.score.language
-    source = content_key([data.config["files"].get(code), data.config.get("read"), world.key if world else ""])
-    examples = row.examples
-    if world and examples:
-        examples = replace(examples, group=f"{examples.group} {world.key}")
-    return Measured(cell.name(row.score), examples, source)
+    world = data.inputs["world"].key if "world" in data.inputs else ""
+    sources = {
+        code: content_key([data.config["files"].get(code), data.config.get("read"), world])
+        for code in data.config["languages"]
+    }
+    for row in rows:
+        examples = row.examples
+        if world and examples:
+            examples = replace(examples, group=f"{examples.group} {world}")
+        yield Measured(cell.name(row.score), examples, sources.get(row.score.language, ""))
 
 
 def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
@@ -185,7 +189,7 @@ def collect(cells: Sequence[Cell], store: Store) -> ScoreTable:
     for cell in cells:
         if (folder := store.finished(cell.stage)) is not None:
             found = read_folder(folder, lambda score: score.main)
-            rows += [named(cell, row) for row in found]
+            rows += named(cell, found)
     if not rows:
         raise XstiltsError(f"nothing of this experiment is finished in {store.root}: `xstilts run` computes it")
     return ScoreTable(tuple(rows))
