@@ -108,9 +108,9 @@ def test_files_in_another_script_or_language_are_named(tmp_path: Path) -> None:
     rows = {code: TRAIN[:11] + f"{text},warm\n{text},cold\n" * 6 for code, text in SENTENCES.items()}
     files = {"train": rows["en"], "test_en": rows["en"] + "x,cold\n", "test_ar": rows["de"], "test_de": rows["en"]}
     write(tmp_path, **files, test_zh=rows["zh"])
-    found = [line for line in xs.check(experiment(tmp_path)).notices if "another language's file" in line]
+    found = [line for line in xs.check(experiment(tmp_path)).notices if "check that it is the right file" in line]
     assert found == [
-        f"t, test, {said}: is it another language's file?"
+        f"t, test, {said}: check that it is the right file"
         for said in (
             "ar: 100 % of its letters are Latin, and Arabic is usually written in the Arabic script",
             "de: its text looks like English, not German",

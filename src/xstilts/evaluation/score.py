@@ -141,7 +141,7 @@ def _gold_labels(files: ScoredFiles) -> list[Entry]:
     first = "" if _is_own(files) else forms.lines_of(files.gold)[0].value.strip()
     if first in files.task.labels or re.fullmatch("[0-9A-E]", first):  # a file of labels alone
         found = _numbered(files.gold) if choices else forms.labels(files.gold)
-        if choices and len(found) > checks.PLACEHOLDER_ROWS and all(re.fullmatch("[1-9]", one.value) for one in found):
+        if choices and len(found) > checks.ENOUGH_ROWS and all(re.fullmatch("[1-9]", one.value) for one in found):
             raise DataError("no choice is 0: choices are counted from 0, except in .lst files", files.gold)
         return found
     items = _read(files)
@@ -274,7 +274,7 @@ def match_rankings(files: ScoredFiles) -> Matched:
         raise DataError("holds no queries", files.gold)
     said = forms.rankings(files.predictions)
     right, ranked = set(chain(*golds.values())), [*chain(*said.values())]
-    if len(said) > checks.PLACEHOLDER_ROWS and ranked and not right.intersection(ranked):
+    if len(said) > checks.ENOUGH_ROWS and ranked and not right.intersection(ranked):
         problem = f"not one candidate is relevant for any query: {shown(ranked[0])} here"
         raise DataError(f"{problem}, {shown(min(right))} in {files.gold}", files.predictions)
     matched = by_id(files, golds, said, [])

@@ -20,8 +20,8 @@ from xstilts.data.readers.tagging import udpos
 from xstilts.evaluation.prediction_files import Entry, is_json_lines, values_of
 from xstilts.tasks import TASKS, Task
 
-PLACEHOLDER_ROWS = 10
-"""From so many rows on, gold with one label only is a file whose gold was removed."""
+ENOUGH_ROWS = 10
+"""Rows from which on a file with a single gold label, or without any hit, is taken for a wrong one."""
 _TATOEBA_ROWS = 1000
 """The most candidates of a language in XTREME."""
 _HEADER = re.compile("(gold|pred|predicted|true)?[ _-]?(label|tag|prediction|pred|class|answer|gold)s?", re.IGNORECASE)
@@ -56,7 +56,7 @@ def check_gold(files: ScoredFiles, items: Sequence[Entry]) -> None:
         if labels and label not in labels and (task.read is not udpos or label != "_"):
             problem = f"{shown(label)} is not a label of {task.name} ({', '.join(labels)}); is this gold?"
             raise DataError(problem, files.gold, line)
-    if len(items) >= PLACEHOLDER_ROWS and len({str(item.value) for item in items}) == 1:
+    if len(items) >= ENOUGH_ROWS and len({str(item.value) for item in items}) == 1:
         same = f"all {len(items)} gold labels are {str(items[0].value)[:60]!r}"
         raise DataError(f"{same}: the gold of this test file was removed; use the official labels", files.gold)
 
@@ -98,7 +98,7 @@ def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Seque
     most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
     said = {item.value for item in predictions}
     beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
-    if len(golds) > PLACEHOLDER_ROWS and beyond and "0" not in said:
+    if len(golds) > ENOUGH_ROWS and beyond and "0" not in said:
         problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
         raise DataError(problem, files.predictions, beyond[0].line)
 
