@@ -189,6 +189,9 @@ def test_results_are_read_without_the_data(folder: Path, tmp_path: Path, monkeyp
     assert grid_of(titled, store).experiment.title == "Another title"
     with pytest.raises(ConfigError, match="'mine', or xstilts itself, has changed since it was run here"):
         grid_of(asked.model_copy(update={"seeds": (2,)}), store)
+    unused = next(name for name in KINDS if name not in {stage.kind for stage in before.stages})
+    monkeypatch.setitem(KINDS, unused, KINDS[unused]._replace(version=99))
+    assert len(grid_of(asked, store).cells) == len(before.cells), "a kind of stage that the experiment does not have"
     monkeypatch.setitem(KINDS, "evaluate", KINDS["evaluate"]._replace(version=99))
     with pytest.raises(ConfigError, match="has changed since it was run here"):
         grid_of(asked, store)

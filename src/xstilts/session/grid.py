@@ -186,6 +186,8 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
         return None
     try:
         stages = from_rows(found["stages"])
+        if any(stage.version != KINDS[stage.kind].version for stage in stages.values()):
+            return None
         words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
         return Grid(
             Experiment(**found["experiment"]).model_copy(update=words),
@@ -200,13 +202,12 @@ def _remembered(experiment: Experiment, store: Store) -> Grid | None:
 
 
 def fingerprint(experiment: Experiment) -> str:
-    """Equal for experiments that differ only in words and whose stages have the same versions."""
-    versions = {name: kind.version for name, kind in KINDS.items()}
+    """Equal for experiments that differ only in words, as long as no type of task is encoded differently."""
     encodings = {kind.name: kind.encoding for kind in TYPES}
     fields = experiment.model_dump(mode="json", exclude=set(WORDS))
     for recipe in fields["recipes"]:
         del recipe["control"]  # a word too
-    return content_key([fields, versions, encodings])
+    return content_key([fields, encodings])
 
 
 def folders(data: Data) -> tuple[Path, ...]:
