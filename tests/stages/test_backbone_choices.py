@@ -13,6 +13,7 @@ import torch
 from backbones.tiny_models import bpe_tokenizer, tiny_backbone
 from stages.tiny_experiment import BACKBONE, run, run_all, scores, tiny_experiment
 from xstilts.backbones.load import save_backbone
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import read_json, read_jsonl
 from xstilts.evaluation.evaluate import Evaluation, measure
 from xstilts.expand import Expansion
@@ -21,7 +22,6 @@ from xstilts.graph.stage import graph
 from xstilts.graph.store import Store
 from xstilts.stages import describe
 from xstilts.stages.models import open_backbone
-from xstilts.stages.resolve import within_depth
 
 DECODER = {
     **BACKBONE,
@@ -137,7 +137,6 @@ def test_a_decoder_sees_both_sides_for_tags_and_the_scores_say_so(tiny_world: Pa
             ["micro_topic"],
             "padded attention is causal",
         ),
-        ({**BACKBONE, "retrieval": {"layer": 9}}, ["micro_retrieval"], "retrieval at layer 9: XLMRobertaModel has 2"),
     ],
 )
 def test_choices_that_a_model_does_not_have_are_refused_in_one_line(
@@ -177,12 +176,29 @@ def test_the_commit_that_the_hub_gave_is_recorded_and_read_later(
     assert open_backbone(place).layers == 2  # of the commit that was recorded: there is no other
 
 
-def test_a_control_of_less_depth_is_read_at_its_last_layer(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "bert", "num_hidden_layers": 6}')
-    asked = {"layer": 12, "pooling": "first"}
-    assert within_depth(asked, str(tmp_path)) == {"layer": 6, "pooling": "first"}
-    assert within_depth(asked, "a-hub/name") == asked
-    assert within_depth({}, str(tmp_path)) == {}
+def test_a_control_of_less_depth_is_read_at_its_last_layer(tiny_world: Path, tmp_path: Path) -> None:
+    folders = {layers: tmp_path / str(layers) for layers in (2, 3)}
+    for layers, folder in folders.items():
+        save_backbone(tiny_backbone(tokenizer=bpe_tokenizer(), num_hidden_layers=layers), folder)
+    backbone = {
+        "name": "deep",
+        "source": str(folders[3]),
+        "retrieval": {"layer": 3},
+        "controls": {"random": "auto", "english": str(folders[2])},
+    }
+    made = expansion(tiny_world, backbone, "micro_retrieval")
+    read = {cell.backbone: cell.stage.inputs["predictions"].config["retrieval"]["layer"] for cell in made.cells}
+    assert read == {"deep": 3, "deep (random encoder)": 3, "deep (English-only pretraining)": 2}
+
+
+def test_layers_that_a_model_does_not_have_are_refused_before_anything_runs(tiny_world: Path, tmp_path: Path) -> None:
+    save_backbone(tiny_backbone(tokenizer=bpe_tokenizer()), tmp_path)
+    backbone = {"name": "tiny", "source": str(tmp_path)}
+    expansion(tiny_world, {**backbone, "train": {"frozen_layers": 2}, "retrieval": {"layer": 2}}, "micro_topic")
+    with pytest.raises(ConfigError, match=r"^`frozen_layers: 3`, and backbone 'tiny' has 2 layers$"):
+        expansion(tiny_world, {**backbone, "train": {"frozen_layers": 3}}, "micro_topic").stages()
+    with pytest.raises(ConfigError, match=r"^`retrieval: \{layer: 3\}`, and backbone 'tiny' has 2 layers$"):
+        expansion(tiny_world, {**backbone, "retrieval": {"layer": 3}}, "micro_topic")
 
 
 def test_the_layer_asked_for_enters_means_instead_of_the_protocols() -> None:

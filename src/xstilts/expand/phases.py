@@ -39,6 +39,7 @@ class StartModel:
         kind: of its architecture; None if unknown before it is loaded.
         max_positions: tokens of its longest text; None if unknown, or without limit.
         width: size of its hidden states; None if unknown.
+        layers: number of its transformer layers; None if unknown.
     """
 
     name: str
@@ -52,6 +53,12 @@ class StartModel:
     kind: Kind | None = None
     max_positions: int | None = None
     width: int | None = None
+    layers: int | None = None
+
+    def check_layer(self, option: str, layer: int | None) -> None:
+        """Raises `ConfigError` if an option names a layer that the model does not have."""
+        if layer and self.layers and layer > self.layers:
+            raise ConfigError(f"`{option.format(layer)}`, and backbone '{self.name}' has {self.layers} layers")
 
 
 @dataclass(frozen=True)
@@ -96,10 +103,12 @@ class Phases:
             target: the target, if this is its last phase.
 
         Raises:
-            ConfigError: there is no validation data to choose weights or a learning rate by.
+            ConfigError: there is no validation data to choose weights or a learning rate by, or `frozen_layers`
+                exceeds the layers of the model.
         """
         phase = phase.without_idle()
         said = self.files.experiment.runs(phase, model.train)
+        model.check_layer("frozen_layers: {}", said[0].frozen_layers)
         names = {part.name for part in phase.tasks}
         again = [part for part in earlier if part.name not in names] if phase.replay else []
         last = {part.name: phase.last_rate(part) for part in phase.tasks} if phase.anneals else {}

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from xstilts.backbones.families import CHECKPOINTS, checkpoint_of, family_of
-from xstilts.backbones.names import WIDTH_FIELDS, Output, Pooling, Similarity, check_folder, json_fields
+from xstilts.backbones.names import LAYER_FIELDS, WIDTH_FIELDS, Output, Pooling, Similarity, check_folder, json_fields
 from xstilts.core.errors import ConfigError
 from xstilts.core.strict import Codes, Strict
 from xstilts.graph.stage import drop_defaults
@@ -71,7 +71,7 @@ def resolve(source: str, revision: str | None, world: int | None) -> tuple[str, 
 
 
 def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, Any], output: Output) -> dict[str, Any]:
-    """`kind`, `max_positions` (tokens of its longest text) and `width` (of hidden states) of a model.
+    """`kind`, `max_positions` (tokens of its longest text), `width` (of hidden states) and `layers` of a model.
 
     Each is None if it is unknown before the model is loaded, `max_positions` also where there is no limit.
 
@@ -97,8 +97,11 @@ def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, 
             f"`output: text` is for decoders and encoder-decoders, and {name} is an encoder: leave it out, or use "
             "mt5 or qwen3 (`xstilts list backbones`)"
         )
-    width = next((config[field] for field in WIDTH_FIELDS if isinstance(config.get(field), int)), None)
-    return {"kind": kind, "max_positions": family.max_positions(config), "width": width}
+    width, layers = (
+        next((config[field] for field in fields if isinstance(config.get(field), int)), None)
+        for fields in (WIDTH_FIELDS, LAYER_FIELDS)
+    )
+    return {"kind": kind, "max_positions": family.max_positions(config), "width": width, "layers": layers}
 
 
 def _config_of(source: str | None, architecture: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,12 +109,6 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
     known = checkpoint_of(source) if source else None
     config = known.shape if known else json_fields(Path(source) / "config.json") if source else fields
     return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
-
-
-def within_depth(retrieval: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Options of retrieval, read at the last layer if the model has fewer than `layer`, such as a smaller control."""
-    depth = _config_of(source, None, {}).get("num_hidden_layers")
-    return {**retrieval, "layer": min(retrieval["layer"], depth)} if depth and "layer" in retrieval else dict(retrieval)
 
 
 def _usual_config(name: str) -> Any:
