@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 from synthetic_scores import Design, build, score
 
-from xstilts.reports import About, Named
+from xstilts.reports import About, Named, analyse, write_analysis
 from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable
 
@@ -65,6 +66,10 @@ def experiment() -> ScoreTable:
         rows += sweep(recipe)
     rows += sweep("[]", "random")
     return ScoreTable.of(rows)
+
+
+def write_report(table: ScoreTable, about: About, folder: Path) -> Path:
+    return write_analysis(analyse(table, about, QUICK), folder)
 
 
 class Balanced(HTMLParser):

@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from report_helpers import ABOUT, QUICK, parsed
+from report_helpers import ABOUT, parsed, write_report
 from synthetic_scores import Design, build
 
 from xstilts.cli.output import show
 from xstilts.core.errors import DataError, shown
-from xstilts.reports import Named, write_report
+from xstilts.reports import Named
 from xstilts.reports.markdown import coded, plain, without_tags
 from xstilts.stats.table import csv_text
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
         limitations=(EVIL,),
     )
     folder = tmp_path_factory.mktemp("report")
-    write_report(build(DESIGN, np.random.default_rng(7)), about, folder, QUICK)
+    write_report(build(DESIGN, np.random.default_rng(7)), about, folder)
     return folder
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import CHROMIUM, Tab, browser
-from report_helpers import ABOUT, DESIGN, QUICK
+from report_helpers import ABOUT, DESIGN, write_report
 from synthetic_scores import build
 
-from xstilts.reports import Named, write_report
+from xstilts.reports import Named
 from xstilts.reports.curves import Cost, Logged
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt install chromium")
@@ -34,7 +34,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     costs = (Cost("train", 12, 81.5, 1_234_567, 89_000_000),)
     about = replace(ABOUT, languages=named, targets=design.tasks, config="name: big\n", logged=tuple(logs), costs=costs)
-    return write_report(build(design, np.random.default_rng(1)), about, tmp_path_factory.mktemp("page"), QUICK)
+    return write_report(build(design, np.random.default_rng(1)), about, tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")

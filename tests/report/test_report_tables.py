@@ -16,9 +16,8 @@ from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT
 from xstilts.reports.cells import interval, points, share, signed
 from xstilts.reports.contents import contents
 from xstilts.reports.findings import findings, verdict
-from xstilts.reports.layers import layer_tables
 from xstilts.reports.methods import methods
-from xstilts.reports.tables import gain_rows, intermediate_table, language_table, main_table
+from xstilts.reports.tables import gain_rows, intermediate_table, language_table, layer_tables, main_table
 from xstilts.stats.estimates import family
 from xstilts.stats.replicates import replicates
 from xstilts.stats.series import combine
@@ -100,9 +99,9 @@ def test_languages_are_rows_in_the_given_order(analysis):
 
 def test_a_gain_is_clear_only_if_the_corrected_p_is_small_and_its_interval_excludes_zero(analysis):
     found = analysis.finding(Run("small", "[nli]"), analysis.sections[0], "pairs", ZERO_SHOT)
-    assert found.clear
+    assert found.gain.clear
     for change in ({"p_table": 0.2}, {"p_table": None}, {"low": -1.0}):
-        assert not found._replace(gain=replace(found.gain, **change)).clear
+        assert not replace(found.gain, **change).clear
 
 
 def test_intermediate_scores_stand_against_the_majority_baseline(analysis):

@@ -5,8 +5,6 @@ and on the target. The better half by the target's English validation score goes
 share. Runs of the last rung are those of the full grid. A rung that exceeds the budget is not started.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 `setting` and `from_names` make the experiment of one backbone and one target to which they belong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 The module of a verb is imported when the verb is called, so that `xstilts list` does not wait for torch.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib import import_module

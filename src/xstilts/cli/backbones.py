@@ -1,7 +1,5 @@
 """Backbones with a short name, for `xstilts list` and `show` and for a page of the documentation."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

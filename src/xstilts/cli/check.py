@@ -1,7 +1,5 @@
 """`xstilts check`: what an experiment would read and train."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """`xstilts choose`: which intermediate task to train on."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """`xstilts data`: check data files and fetch missing ones."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict

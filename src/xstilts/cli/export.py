@@ -1,7 +1,5 @@
 """`xstilts export` and `xstilts predict`: a finished model as a folder for other libraries, or on a user's file."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

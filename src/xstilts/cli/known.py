@@ -1,7 +1,5 @@
 """`xstilts list` and `xstilts show`: tasks, task types, languages, metrics, backbones, and what a store holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`xstilts scores` without a file: all experiments of a store, ranked by target."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict
 from typing import Any

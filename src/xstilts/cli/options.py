@@ -1,7 +1,5 @@
 """Arguments and options that several verbs share."""
 
-from __future__ import annotations
-
 import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Standard output: JSON for programs, tables and lines for people."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

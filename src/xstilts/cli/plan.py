@@ -1,7 +1,5 @@
 """`xstilts plan`: the cost of an experiment before it runs."""
 
-from __future__ import annotations
-
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The progress of a run: bars for a person, plain lines for a log, JSON lines for a program."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

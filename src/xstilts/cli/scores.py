@@ -1,7 +1,5 @@
 """`xstilts scores`, `report`, `score` and `submission`: scores, rankings, official means, predictions to submit."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,7 +20,7 @@ from xstilts.expand import Cell
 from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.reports import plain_comparison
-from xstilts.reports.pdf import converter, write_pdfs
+from xstilts.reports.write import converter, write_pdfs
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.loading import load, load_study

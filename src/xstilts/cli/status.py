@@ -1,7 +1,5 @@
 """`xstilts status`, `why` and `clean`: finished, running and unneeded stages of a store."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter, defaultdict
 from dataclasses import asdict

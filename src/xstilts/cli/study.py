@@ -1,7 +1,5 @@
 """`xstilts study` and `xstilts claims`: run an experiment with its question, and judge its claims."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path

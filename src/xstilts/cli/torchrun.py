@@ -6,8 +6,6 @@ the processor, for training stages (`stages.ranks`) and for the common exit code
 that the leading process notices a lost one; if the leading process is lost, so is the store.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """`xstilts status --watch`: the running stages of a store, refreshed every few seconds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager

@@ -3,9 +3,8 @@
 from xstilts.reports.about import About, Named
 from xstilts.reports.analysis import Analysis, analyse
 from xstilts.reports.terminal import plain_comparison, plain_report
-from xstilts.reports.write import write_analysis, write_contents, write_report
+from xstilts.reports.write import write_analysis, write_contents
 
 __all__ = [
     "About", "Analysis", "Named", "analyse", "plain_comparison", "plain_report", "write_analysis", "write_contents",
-    "write_report",
 ]  # fmt: skip

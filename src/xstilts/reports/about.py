@@ -1,9 +1,8 @@
 """The input of a report besides scores: the question, and names and notes in the order to show them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from xstilts.reports.curves import Cost, Logged
 from xstilts.stats.benchmarks import Averages
@@ -117,7 +116,7 @@ class About:
         alone = not beside and list(self.controls.values()).count(kind) == 1
         return (kind or control) if alone or owner in (beside, control) else f"{kind} of {self.backbone(owner).label}"
 
-    def completed(self, table: ScoreTable) -> About:
+    def completed(self, table: ScoreTable) -> Self:
         """With everything that was measured but not mentioned appended: no score is dropped silently."""
         main = [run for run in table.runs() if run.backbone not in self.controls]
         backbones = [one for one in self.backbones if one.key not in self.controls]

@@ -44,11 +44,6 @@ class Finding(NamedTuple):
     gain: Estimate | None = None
     gap: str = ""
 
-    @property
-    def clear(self) -> bool:
-        """Whether the gain is a clear difference of its table (`stats.estimates`)."""
-        return self.gain is not None and self.gain.clear
-
 
 class Compared(NamedTuple):
     """The series behind a finding."""
@@ -153,7 +148,7 @@ class Analysis:
 
 
 def _section(about: About, backbone: str, measured: Collection[Run]) -> Section:
-    runs = list(about.runs(backbone))
+    runs = about.runs(backbone)
     controls = [run for run in runs if run.recipe in about.control_recipes]
     known = {*measured, *controls, *(flag.run for flag in about.failed)}
     beside = [run for name in about.controls_beside(backbone) for run in about.runs(name) if run in known]

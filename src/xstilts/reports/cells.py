@@ -1,7 +1,6 @@
 """Numbers as text, and tables as data: every renderer shows the same cells."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,8 +102,12 @@ def few(found: Estimate) -> str:
     return f"too few {'worlds' if found.per_world else 'seeds'} to say"
 
 
-def word(found: Estimate) -> str:
-    """A difference in a word or two."""
-    if found.few:
-        return few(found)
-    return ("clear gain" if found.value > 0 else "clear loss") if found.clear else "undecided"
+def difference(one: Estimate, caveat: str = "") -> Cell:
+    """A difference with its interval."""
+    return Cell(signed(one.value), interval(one), caveat, one.value, True, one.clear)
+
+
+def signs(found: Iterable[Estimate]) -> tuple[int, int, int]:
+    """How many differences are clear gains, clear losses and undecided."""
+    each = [one.clear * (1 if one.value > 0 else -1) for one in found]
+    return each.count(1), each.count(-1), each.count(0)

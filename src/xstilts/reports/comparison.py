@@ -1,7 +1,5 @@
 """Experiments side by side: all recipes on each target, and differences where they are comparable."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -9,7 +7,7 @@ from typing import Any, NamedTuple
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.about import About, Named
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section, analyse
-from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
 from xstilts.reports.contents import Block, Chapter, Contents, contents
 from xstilts.reports.figures import forest
 from xstilts.stats.estimates import Estimate, family
@@ -110,8 +108,7 @@ def _refuse(abouts: Sequence[About]) -> None:
             raise XstiltsError(f"{both}: their source languages are {first.source} and {other.source}")
         if any(other.worlds.get(seed, world) != world for seed, world in first.worlds.items()):
             raise XstiltsError(f"{both}: the same seeds stand for other constructed worlds")
-    shared = set.intersection(*(set(about.targets) for about in abouts))
-    if not shared:
+    if not set.intersection(*(set(about.targets) for about in abouts)):
         targets = " against ".join(", ".join(about.targets) for about in abouts)
         raise XstiltsError(f"the experiments have no target in common: {targets}")
 
@@ -130,9 +127,7 @@ def _renamed(side: Side) -> Side:
         controls={of(key): kind for key, kind in about.controls.items()},
         failed=tuple(replace(one, run=Run(of(one.run.backbone), one.run.recipe)) for one in about.failed),
         validation={(of(key[0]), *key[1:]): value for key, value in about.validation.items()},
-        limitations=tuple(map(of, about.limitations)),
-        selection=tuple(map(of, about.selection)),
-        facts=tuple(map(of, about.facts)),
+        **{field: tuple(map(of, getattr(about, field))) for field in ("limitations", "selection", "facts")},
         logged=tuple(replace(one, view=of(one.view)) for one in about.logged),
     )
     return Side(ScoreTable(tuple(rows)), told)
@@ -151,20 +146,14 @@ def _together(sides: Sequence[Side]) -> About:
     def every(field: str) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(value for about in abouts for value in getattr(about, field)))
 
+    joined = ("backbones", "recipes", "targets", "control_recipes", "limitations", "selection", "failed", "facts")
     return replace(
         abouts[0],
+        **{field: every(field) for field in joined},
         title=f"{names} side by side",
         question=f"How do the results of {names} differ?",
         description="\n\n".join(f"{about.experiment}: {about.description}" for about in abouts if about.description),
         experiment=names,
-        backbones=every("backbones"),
-        recipes=every("recipes"),
-        targets=every("targets"),
-        control_recipes=every("control_recipes"),
-        limitations=every("limitations"),
-        selection=every("selection"),
-        failed=every("failed"),
-        facts=every("facts"),
         logged=tuple(one for about in abouts for one in about.logged),
         languages=tuple(languages.values()),
         controls={key: kind for about in abouts for key, kind in about.controls.items()},
@@ -214,9 +203,9 @@ def _table(found: Comparison, target: str) -> Table:
             cells = (
                 Cell(analysis.about.backbone(section.backbone).label),
                 Cell(points(one.absolute.value), interval(one.absolute, False)),
-                Cell(GAP) if one.gain is None else _difference(one.gain),
+                Cell(GAP) if one.gain is None else difference(one.gain),
                 Cell(f"{len(one.absolute.languages)} × {len(one.absolute.seeds)}"),
-                _difference(between) if between else Cell(mark if mark == SAME else GAP),
+                difference(between) if between else Cell(mark if mark == SAME else GAP),
             )
             if between and between.few:
                 marks[f"{_experiment(found, section)}, {recipe}: {few(between)}"] = None
@@ -235,10 +224,6 @@ def _experiment(found: Comparison, section: Section) -> str:
     return next(name for name in found.names if section.backbone.startswith(f"{name}: "))
 
 
-def _difference(one: Estimate) -> Cell:
-    return Cell(signed(one.value), interval(one), "", one.value, True, one.clear)
-
-
 def _label(found: Comparison, pair: Pair) -> str:
     """`[nli] on xnli`; of several backbones or experiments with the name before it."""
     name = pair.run.backbone if len(found.names) > 2 else pair.run.backbone.removeprefix(f"{found.names[1]}: ")
@@ -252,12 +237,11 @@ def answers(found: Comparison) -> list[str]:
     for name in found.names[1:]:
         mine = {pair: one for pair, one in found.differences.items() if pair.run.backbone.startswith(f"{name}: ")}
         marked = [mark for pair, mark in found.marks.items() if pair.run.backbone.startswith(f"{name}: ")]
-        up = sum(one.clear and one.value > 0 for one in mine.values())
-        down = sum(one.clear and one.value < 0 for one in mine.values())
+        up, down, undecided = signs(mine.values())
         text = (
             f"{name} against {found.names[0]}: of {count(len(mine), 'pair')} of recipe and target that can be compared"
         )
-        text += f", {up} clearly higher, {down} clearly lower, {len(mine) - up - down} undecided"
+        text += f", {up} clearly higher, {down} clearly lower, {undecided} undecided"
         if mine:
             pair, most = max(mine.items(), key=lambda item: abs(item[1].value))
             text += f"; the largest difference: {_label(found, pair)} {signed(most.value)} points"

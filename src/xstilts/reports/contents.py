@@ -1,7 +1,5 @@
 """The contents of a report: one list of chapters, rendered as HTML, Markdown, LaTeX and for the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,17 +8,15 @@ from xstilts.reports.about import About
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import Table, count
 from xstilts.reports.curves import cost_table
-from xstilts.reports.diagnostics import EXPLAINED, diagnostics
+from xstilts.reports.diagnostics import diagnostics
 from xstilts.reports.figures import curves, file_name, forest, heat_map
 from xstilts.reports.findings import findings, gains, verdict
-from xstilts.reports.layers import layer_tables
 from xstilts.reports.methods import limitations, methods, protocols
 from xstilts.reports.picks import choice, losses
 from xstilts.reports.questions import Answer, distance, groups, transfer
 from xstilts.reports.study import Study, answer, background, claims_table, drawn, pairs_tables
-from xstilts.reports.tables import intermediate_table, language_table, main_table, official_table
+from xstilts.reports.tables import intermediate_table, language_table, layer_tables, main_table, official_table
 
-Question = Callable[[Analysis, Section], Answer | None]
 Kind = Literal["paragraph", "list", "code", "codes", "table", "gains", "languages", "figure", "file", "curves"]
 
 
@@ -48,8 +44,6 @@ class Block:
 
 @dataclass(frozen=True)
 class Chapter:
-    """`name`: its anchor."""
-
     name: str
     title: str
     blocks: tuple[Block, ...]
@@ -80,45 +74,52 @@ class Contents:
 
 def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     """The report of an experiment, or of a study."""
-    about, verdicts = analysis.about, [verdict(analysis, section) for section in analysis.sections]
+    about, sections = analysis.about, analysis.sections
+    verdicts = [verdict(analysis, section) for section in sections]
     told = [*verdicts, *findings(analysis)]
     said, first = (answer(study) or told, 1) if study else (told, len(verdicts))
     sweeps, limits = layer_tables(analysis), [*(study.spec.limitations if study else ()), *limitations(analysis)]
-    folded = [_table([one], "With the source language in the mean", "gains") for one in _main(analysis, ALL)]
+    main, with_source = ([main_table(analysis, section, scope) for section in sections] for scope in (ZERO_SHOT, ALL))
+    measured = [target for target in about.targets if analysis.languages[target, ALL]]
+    by_language = [language_table(analysis, section, target) for section in sections for target in measured]
+    logged, costs = Block("curves", own=True) if about.logged else None, _table([cost_table(about.costs)], own=True)
     chapters: list[tuple[str, str, Iterable[Block | None]]] = [
         (
             "results",
             "Results by target",
             [
-                _table(_main(analysis, ZERO_SHOT), kind="gains"),
+                _table(main, kind="gains"),
                 _list(told) if study else None,
-                *folded,
-                *_maps(analysis),
+                *(_table([one], "With the source language in the mean", "gains") for one in with_source),
+                *(_heat_map(analysis, section, table) for section, table in zip(sections, main)),
             ],
         ),
         ("claims", "Claims", [_table([claims_table(study.verdicts)])] if study and study.verdicts else []),
-        ("languages", "Language by language", [_table(_languages(analysis), kind="languages")]),
+        ("languages", "Language by language", [_table(by_language, kind="languages")]),
         ("transfer", "Transfer gap", _answers(analysis, transfer)),
         ("groups", "Gain by family, script and resources", _answers(analysis, groups)),
         ("distance", "Gain by distance from English", _answers(analysis, distance)),
         ("choice", "Choosing a recipe for each target", _answers(analysis, choice)),
         ("losses", "Largest losses", _answers(analysis, losses)),
-        ("diagnostics", "Gain by length, label and type of entity", _diagnostics(analysis)),
+        ("diagnostics", "Gain by length, label and type of entity", _answers(analysis, diagnostics)),
         ("backbones", "Do gains differ between backbones?", [_table(pairs_tables(study) if study else [])]),
         ("official", "Official means", [_table([official_table(analysis)])]),
         ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
-        ("training", "Training and costs", _training(about)),
+        ("training", "Training and costs", [logged, costs]),
         ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
         ("limitations", "Limitations", [_list(limits or ["No limitations are listed."])]),
         ("reproduce", "How to reproduce", _reproduce(about)),
         ("background", "Background and references", [_list(background(study.spec))] if study else []),
     ]
-    made = [Chapter(name, title, tuple(block for block in blocks if block)) for name, title, blocks in chapters]
-    lead = tuple(_effects(study, about.title) if study and drawn(study) else _forests(analysis))
+    known = [(name, title, tuple(block for block in blocks if block)) for name, title, blocks in chapters]
+    made = [Chapter(name, title, blocks) for name, title, blocks in known if blocks]
+    lead: Iterable[Block] = _forests(analysis)
+    if study and (effects := drawn(study)):
+        svg = forest("Effects", effects)
+        lead = [Block("figure", title=f"{about.title}: effects", file="effects.svg", svg=svg)]
     asked = study.spec.question if study else about.question
-    shown = tuple(chapter for chapter in made if chapter.blocks)
-    return Contents(analysis, about.title, asked, tuple(said[:first]), tuple(said[first:]), lead, shown)
+    return Contents(analysis, about.title, asked, tuple(said[:first]), tuple(said[first:]), tuple(lead), tuple(made))
 
 
 def _text(text: str) -> Block:
@@ -129,42 +130,21 @@ def _list(items: Iterable[str]) -> Block:
     return Block("list", tuple(items))
 
 
-def _table(tables: Iterable[Table | None], title: str = "", kind: Kind = "table") -> Block | None:
+def _table(tables: Iterable[Table | None], title: str = "", kind: Kind = "table", own: bool = False) -> Block | None:
     shown = tuple(one for one in tables if one is not None)
-    return Block(kind, tables=shown, title=title) if shown else None
+    return Block(kind, tables=shown, title=title, own=own) if shown else None
 
 
-def _answers(analysis: Analysis, question: Question) -> Iterable[Block | None]:
+def _answers(analysis: Analysis, question: Callable[[Analysis, Section], Answer | None]) -> Iterable[Block | None]:
     """For each backbone a sentence, then the figure, then the tables."""
     for section in analysis.sections:
         if (found := question(analysis, section)) is not None:
-            yield _text(found.sentence)
+            yield from map(_text, filter(None, (found.sentence, found.explained)))
             if found.svg:
                 title = f"{analysis.name(section.backbone)}Gain by distance from English"
                 yield Block("figure", title=title, file=_file(analysis, "distance", section), svg=found.svg)
-            several = len(found.tables) > 1
-            yield from (_table([one], f"By {one.head[0].label}" if several else "") for one in found.tables)
-
-
-def _diagnostics(analysis: Analysis) -> Iterable[Block | None]:
-    for section in analysis.sections:
-        if (found := diagnostics(analysis, section)) is not None:
-            yield from map(_text, (found.sentence, EXPLAINED))
-            name = analysis.name(section.backbone)
-            yield from (_table([one], f"{name}{one.head[0].label}") for one in found.tables)
-
-
-def _main(analysis: Analysis, scope: str) -> list[Table]:
-    return [main_table(analysis, section, scope) for section in analysis.sections]
-
-
-def _languages(analysis: Analysis) -> list[Table]:
-    targets = [target for target in analysis.about.targets if analysis.languages[target, ALL]]
-    return [language_table(analysis, section, target) for section in analysis.sections for target in targets]
-
-
-def _effects(study: Study, title: str) -> list[Block]:
-    return [Block("figure", title=f"{title}: effects", file="effects.svg", svg=forest("Effects", drawn(study)))]
+            titles = ("" if found.folded is None else f"{found.folded}{one.head[0].label}" for one in found.tables)
+            yield from (_table([one], title) for one, title in zip(found.tables, titles))
 
 
 def _forests(analysis: Analysis) -> Iterable[Block]:
@@ -177,10 +157,9 @@ def _forests(analysis: Analysis) -> Iterable[Block]:
             yield Block("figure", title=title, file=_file(analysis, "forest", section), svg=svg)
 
 
-def _maps(analysis: Analysis) -> Iterable[Block]:
-    for section, table in zip(analysis.sections, _main(analysis, ZERO_SHOT)):
-        title = f"{analysis.about.backbone(section.backbone).label}: gains in languages without labels"
-        yield Block("file", title=title, file=_file(analysis, "heatmap", section), svg=heat_map(table, title))
+def _heat_map(analysis: Analysis, section: Section, table: Table) -> Block:
+    title = f"{analysis.about.backbone(section.backbone).label}: gains in languages without labels"
+    return Block("file", title=title, file=_file(analysis, "heatmap", section), svg=heat_map(table, title))
 
 
 def _file(analysis: Analysis, kind: str, section: Section) -> str:
@@ -189,13 +168,6 @@ def _file(analysis: Analysis, kind: str, section: Section) -> str:
 
 def _curves(table: Table) -> Block:
     return Block("figure", title=table.name, file=file_name(table.name), svg=curves(table))
-
-
-def _training(about: About) -> Iterable[Block]:
-    if about.logged:
-        yield Block("curves", own=True)
-    if (table := cost_table(about.costs)) is not None:
-        yield Block("table", tables=(table,), own=True)
 
 
 def _reproduce(about: About) -> list[Block]:

@@ -1,14 +1,12 @@
 """Training curves: loss and validation score by step, a chart for each phase with all its seeds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any, NamedTuple
 
-from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table
 
 POINTS, FEWEST = 100, 25
 """Points of a curve: at most, and at least before whole charts are left out."""
@@ -121,8 +119,3 @@ def cost_table(costs: Sequence[Cost]) -> Table | None:
 
 def _number(value: int | None, unit: float = 1) -> Cell:
     return Cell(GAP) if value is None else Cell(f"{value / unit:,.{0 if unit == 1 else 1}f}")
-
-
-def left_out(number: int) -> str:
-    """The page's note on charts that did not fit."""
-    return f"{count(number, 'chart')} left out to keep the page small. All logs are in the store: train/KEY/log.jsonl."

@@ -4,8 +4,6 @@ Ruder et al. 2021 (arXiv 2104.07412) break scores down with ExplainaBoard, which
 equal size. A score within a bucket is the target's own metric over the examples, or the entities, of the bucket.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
@@ -123,10 +121,9 @@ def diagnostics(analysis: Analysis, section: Section) -> Answer | None:
         return None
     said = tally(known, "combination", ("lose clearly", "gain clearly"), "largest difference")
     targets = dict.fromkeys(at.target for at in buckets)
-    return Answer(
-        f"{analysis.name(section.backbone)}By bucket of examples and recipe: {said}.",
-        tuple(_table(analysis, section, [at for at in buckets if at.target == target]) for target in targets),
-    )
+    name = analysis.name(section.backbone)
+    tables = [_table(analysis, section, [at for at in buckets if at.target == target]) for target in targets]
+    return Answer(f"{name}By bucket of examples and recipe: {said}.", tuple(tables), "", name, EXPLAINED)
 
 
 def _table(analysis: Analysis, section: Section, buckets: list[Bucket]) -> Table:

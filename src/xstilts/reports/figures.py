@@ -4,8 +4,6 @@ Colours are variables, which the page sets for light and dark. Separate files ha
 and most viewers ignore style sheets and would draw everything in black.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +13,7 @@ from importlib.resources import files
 from statistics import linear_regression
 from typing import NamedTuple
 
-from xstilts.reports.cells import MINUS, Table, interval, signed, word
+from xstilts.reports.cells import MINUS, Table, few, interval, signed
 from xstilts.stats.estimates import Estimate
 
 STEPS = 5
@@ -117,7 +115,10 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
             look = f'fill="var(--{"c0" if one.clear else "paper"})" stroke="var(--c0)" stroke-width="2"'
             yield f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>'
 
-    told = "".join(f"; {label}: {signed(one.value)} {interval(one)}, {word(one)}" for label, one in rows)
+    told = ""
+    for label, one in rows:
+        word = few(one) if one.few else ("clear gain" if one.value > 0 else "clear loss") if one.clear else "undecided"
+        told += f"; {label}: {signed(one.value)} {interval(one)}, {word}"
     return _svg(wide, bottom + 42, title, parts(), told)
 
 

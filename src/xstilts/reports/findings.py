@@ -1,7 +1,5 @@
 """Findings in sentences, made from the numbers alone: the verdict first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -92,8 +90,7 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
     told = [one for one in pairs if not one.found.few]
     if told:
         up, down = _sides(told)
-        largest = [f"; largest gain: {up[0].text}"] if up else []
-        largest += [f"; largest loss: {down[0].text}"] if down else []
+        largest = (f"; largest {what}: {side[0].text}" for what, side in (("gain", up), ("loss", down)) if side)
         yield (
             f"Of {count(len(told), 'pair')} of recipe and target, {len(up)} gain clearly, {len(down)} lose clearly, "
             f"{len(told) - len(up) - len(down)} undecided{''.join(largest)}."

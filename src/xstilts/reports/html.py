@@ -1,7 +1,5 @@
 """The report as one self-contained HTML file: answer and tables, and languages as data for a script."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -10,11 +8,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Finding, Section
+from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT, Analysis, Section
+from xstilts.reports.cells import count
 from xstilts.reports.contents import Contents
-from xstilts.reports.curves import charts, left_out
+from xstilts.reports.curves import charts
 from xstilts.reports.figures import asset, shades
-from xstilts.stats.estimates import Estimate
 
 
 def page(found: Contents, listed: Mapping[str, str]) -> str:
@@ -62,9 +60,10 @@ def data(analysis: Analysis) -> dict[str, Any]:
         for section in analysis.sections
     ]
     drawn, absent = charts(about.logged)
+    note = f"{count(absent, 'chart')} left out to keep the page small. All logs are in the store: train/KEY/log.jsonl."
     return {
         "charts": drawn,
-        "absent": left_out(absent) if absent else "",
+        "absent": note if absent else "",
         "languages": [[one.key, one.label, one.note, one.script] for one in codes],
         "tasks": targets,
         "headed": [target or "mean" for target in headed],
@@ -80,21 +79,14 @@ def _chance(analysis: Analysis, target: str, language: str) -> float | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[Any]:
-    return [_cell(analysis.finding(run, section, target, where)) for run in section.every]
-
-
-def _cell(found: Finding) -> list[Any] | None:
-    own, gain = found.absolute, found.gain
-    if own is None:
-        return None
-    if gain is None:
-        return _ends(own)
-    return [*_ends(own), *_ends(gain), 2 if gain.clear else 0 if gain.few else 1, [*map(_round, gain.per_seed)]]
-
-
-def _ends(one: Estimate) -> list[float | None]:
-    return [_round(one.value), _round(one.low), _round(one.high)]
+def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[list[Any] | None]:
+    cells: list[list[Any] | None] = []
+    for run in section.every:
+        own, gain, _ = analysis.finding(run, section, target, where)
+        ends = [_round(number) for one in (own, gain) if one for number in (one.value, one.low, one.high)]
+        mark = [2 if gain.clear else 0 if gain.few else 1, [*map(_round, gain.per_seed)]] if gain else []
+        cells.append([*ends, *mark] if own else None)
+    return cells
 
 
 def _round(value: float | None) -> float | None:

@@ -1,7 +1,5 @@
 """The tables as LaTeX with booktabs, for papers: clear differences bold, the first column with its intervals."""
 
-from __future__ import annotations
-
 from xstilts.reports.cells import Cell, Row, Table
 from xstilts.reports.contents import Contents
 

@@ -1,7 +1,5 @@
 """The report as Markdown for code hosts: languages are rows, intervals have their own columns."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The text below the tables: methods, protocols and limitations."""
 
-from __future__ import annotations
-
 from jinja2 import Environment, StrictUndefined
 
 from xstilts.reports.analysis import Analysis

@@ -1,17 +1,14 @@
 """The gain of the best recipe of each target when validation data choose it, and where recipes lose most."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Mapping
 from statistics import mean
-from typing import NamedTuple
 
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Place, Section
-from xstilts.reports.cells import Cell, Column, Row, Table, count, interval, points, signed
+from xstilts.reports.cells import Cell, Column, Row, Table, count, difference, interval, points, signed
 from xstilts.reports.figures import fitted
-from xstilts.reports.questions import Answer, cell_of
-from xstilts.stats.estimates import Estimate, estimate
+from xstilts.reports.questions import Answer
+from xstilts.stats.estimates import estimate
 from xstilts.stats.series import Series, combine
 from xstilts.stats.table import Examples, Run
 
@@ -29,9 +26,12 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
     about, rows, parts, most = analysis.about, [], list[Series](), list[float]()
     for target in about.targets:
         judged = _judged(analysis, section, target)
-        gains = {run: _gain(analysis, section, run, target) for run in judged}
-        known = {run: gain for run, gain in gains.items() if gain is not None}
-        if len(known) < 2 or len(known) < len(gains):
+        known = dict[Run, Series]()
+        for run in judged:
+            at = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)]
+            if (gain := at.own.minus(at.own) if run == section.baseline and at.own else at.gain) is not None:
+                known[run] = gain
+        if len(known) < 2 or len(known) < len(judged):
             continue
         picked, best = max(judged, key=judged.__getitem__), max(known, key=lambda run: known[run].points.mean())
         parts.append(known[picked])
@@ -40,7 +40,7 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
         cells = (
             Cell(picked.recipe),
             Cell(points(judged[picked])),
-            cell_of(one),
+            difference(one),
             Cell(best.recipe),
             Cell(signed(most[-1])),
         )
@@ -79,51 +79,42 @@ def _judged(analysis: Analysis, section: Section, target: str) -> Mapping[Run, f
     return found
 
 
-def _gain(analysis: Analysis, section: Section, run: Run, target: str) -> Series | None:
-    """The gain over the baseline; zero at every seed for the baseline itself."""
-    found = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)]
-    return found.own.minus(found.own) if run == section.baseline and found.own else found.gain
-
-
-class Loss(NamedTuple):
-    """A recipe's clear loss in a language of a target."""
-
-    run: Run
-    target: str
-    language: str
-    found: Estimate
-
-
 def losses(analysis: Analysis, section: Section) -> Answer | None:
     """The languages in which recipes lose most clearly, with examples that went wrong."""
-    places = [
-        (run, t, c)
+    found = {
+        (run, target, code): one
         for run in section.runs[1:]
-        for t in analysis.about.targets
-        for c in analysis.languages[t, ZERO_SHOT]
-    ]
-    found = [Loss(*at, one) for at in places if (one := analysis.finding(at[0], section, *at[1:]).gain) is not None]
-    clear = sorted((one for one in found if one.found.clear and one.found.value < 0), key=lambda one: one.found.value)
+        for target in analysis.about.targets
+        for code in analysis.languages[target, ZERO_SHOT]
+        if (one := analysis.finding(run, section, target, code).gain) is not None
+    }
+    clear = sorted((at for at, one in found.items() if one.clear and one.value < 0), key=lambda at: found[at].value)
     start = analysis.name(section.backbone)
     if not found:
         return None
     if not clear:
-        few = "; too few seeds to say" * all(one.found.few for one in found)
+        few = "; too few seeds to say" * all(one.few for one in found.values())
         return Answer(f"{start}No recipe loses clearly in any language{few}.")
-    by_target = [[one for one in clear if one.target == target][:OF_TARGET] for target in analysis.about.targets]
-    shown = sorted(itertools.chain(*by_target), key=lambda one: one.found.value)[:MOST]
+    by_target = [[at for at in clear if at[1] == target][:OF_TARGET] for target in analysis.about.targets]
+    shown = sorted(itertools.chain(*by_target), key=lambda at: found[at].value)[:MOST]
     kept: dict[tuple[Run, str, str], list[Examples]] = {}
     for row in analysis.table.targets().rows:
         if row.examples is not None:
             kept.setdefault((row.run, row.score.task, row.score.language), []).append(row.examples)
     rows = []
-    for run, target, code, gain in shown:
+    for run, target, code in shown:
         ours, theirs = (_by_example(kept.get((one, target, code), ())) for one in (run, section.baseline))
-        worse, names = _worse(ours, theirs)
+        worse = sorted((value - theirs[key], key) for key, value in ours.items() if value < theirs.get(key, value))
+        names = [name for _, (_, name) in worse[:IDS]]
         if (read := analysis.about.texts) is not None:
             names = [f"{name}: {fitted(read(target, code).get(name, ''), SHOWN, 1)}" for name in names]
-        texts = (f"{worse} of {len(ours)}", ("; " if read else ", ").join(names))
-        cells = (Cell(target), Cell(analysis.about.language(code).label), cell_of(gain), *map(Cell, texts))
+        texts = (f"{len(worse)} of {len(ours)}", ("; " if read else ", ").join(names))
+        cells = (
+            Cell(target),
+            Cell(analysis.about.language(code).label),
+            difference(found[run, target, code]),
+            *map(Cell, texts),
+        )
         rows.append(Row(run.recipe, cells, "recipe"))
     heads = {"target": True, "language": True, "gain": False, "examples worse": False, "the worst of them": True}
     caption = (
@@ -131,20 +122,13 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
         "seeds is below the baseline's; then the ids in the data of those that fall most."
     )
     head = (Column("recipe"), *(Column(name, words=words) for name, words in heads.items()))
-    most = clear[0]
+    (run, target, code), most = clear[0], found[clear[0]]
     return Answer(
         f"{start}Recipes lose clearly {count(len(clear), 'time')}, counting each recipe, target and language; the "
-        f"largest loss: {most.run.recipe} in {analysis.about.language(most.language).label} on {most.target} "
-        f"{signed(most.found.value)} points {interval(most.found)}.",
+        f"largest loss: {run.recipe} in {analysis.about.language(code).label} on {target} "
+        f"{signed(most.value)} points {interval(most)}.",
         (Table(f"losses {section.backbone}", caption, head, tuple(rows)),),
     )
-
-
-def _worse(ours: Mapping[tuple[str, str], float], theirs: Mapping[tuple[str, str], float]) -> tuple[int, list[str]]:
-    """How many examples are worse than with the baseline, and the ids of the worst."""
-    falls = {key: theirs[key] - ours[key] for key in ours if key in theirs}
-    worse = sorted((key for key, fall in falls.items() if fall > 0), key=lambda key: (-falls[key], key))
-    return len(worse), [name for _, name in worse[:IDS]]
 
 
 def _by_example(kept: Iterable[Examples]) -> dict[tuple[str, str], float]:

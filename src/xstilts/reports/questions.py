@@ -3,16 +3,13 @@
 How far is the source language ahead of others? Which groups of languages gain more? Do gains depend on the distance?
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from xstilts.reports.about import Named
 from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
-from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
 from xstilts.reports.figures import Panel, scatter
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, family
@@ -20,7 +17,6 @@ from xstilts.stats.series import Series, combine, weighted
 from xstilts.stats.slopes import FEWEST, slopes
 from xstilts.stats.table import Run
 
-GROUPS = ("family", "script", "resources")
 STEP = 0.1
 """Slopes are given per this distance."""
 DRAWN = 3
@@ -28,11 +24,17 @@ DRAWN = 3
 
 
 class Answer(NamedTuple):
-    """A sentence about one backbone, with its tables and figure."""
+    """A sentence about one backbone, with its tables and figure.
+
+    Attributes:
+        folded: the start of the title under which each table is folded away; None if the tables are open.
+    """
 
     sentence: str
     tables: tuple[Table, ...] = ()
     svg: str = ""
+    folded: str | None = None
+    explained: str = ""
 
 
 def transfer(analysis: Analysis, section: Section) -> Answer | None:
@@ -49,8 +51,8 @@ def transfer(analysis: Analysis, section: Section) -> Answer | None:
     ]
     rows = [Row(about.baseline, tuple(first), "baseline")]
     for run, cells in found.items():
-        kind: RowKind = "recipe" if run in section.runs else "control"
-        rows.append(Row(analysis.label(run, section.backbone), tuple(cell(one, False) for one in cells), kind))
+        rest = tuple(cell(one, False) for one in cells)
+        rows.append(Row(analysis.label(run, section.backbone), rest, "recipe" if run in section.runs else "control"))
     where = f"mean of {count(len(targets), 'target')}" if len(targets) > 1 else targets[0]
     caption = (
         f"{about.backbone(section.backbone).label}: score in {source} minus the mean over all other languages, "
@@ -74,9 +76,9 @@ def tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, st
     if all(one.few for _, one in known):
         return f"{few(known[0][1])} whether any {noun} makes a difference"
     label, far = max(known, key=lambda pair: (pair[1].clear, abs(pair[1].value)))
-    down, up = (sum(one.clear and (one.value > 0) == side for _, one in known) for side in (False, True))
+    up, down, undecided = signs(one for _, one in known)
     return (
-        f"of {count(len(known), noun)}, {down} {words[0]}, {up} {words[1]}, {len(known) - down - up} undecided; the "
+        f"of {count(len(known), noun)}, {down} {words[0]}, {up} {words[1]}, {undecided} undecided; the "
         f"{most}: {label} {signed(far.value)} points {interval(far)}{'' if far.clear else ' (undecided)'}"
     )
 
@@ -84,8 +86,7 @@ def tally(known: Sequence[tuple[str, Estimate]], noun: str, words: tuple[str, st
 def groups(analysis: Analysis, section: Section) -> Answer | None:
     """Which families, scripts and classes of resources gain more, or less, than the languages of their targets do?"""
     runs, found = section.runs[1:], dict[tuple[str, str, Run], Series]()
-    names = {what: _members(analysis, what) for what in GROUPS}
-    names = {what: members for what, members in names.items() if len(members) > 1}
+    names = {what: members for what, members in _members(analysis).items() if len(members) > 1}
     for run in runs:
         gains = [gains_by_language(analysis, section, run, target) for target in analysis.about.targets]
         whole = [(every, _mean([*every.values()])) for every in gains if every]
@@ -105,29 +106,26 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
         _group_table(analysis, section, what, members, {at[1:]: one for at, one in estimates.items() if at[0] == what})
         for what, members in names.items()
     )
-    return Answer(said, tables)
+    return Answer(said, tables, folded="By " if len(tables) > 1 else None)
 
 
 def _sentence(analysis: Analysis, section: Section, said: str) -> str:
     return f"{analysis.name(section.backbone)}{said[0].upper()}{said[1:]}."
 
 
-def _members(analysis: Analysis, what: str) -> dict[str, set[str]]:
-    """The groups of two languages or more, the largest first; classes of resources in their order."""
-    found: dict[str, set[str]] = {}
-    for target in analysis.about.targets:
-        for code in analysis.languages[target, ZERO_SHOT]:
-            if label := _group(analysis.about.language(code), what):
+def _members(analysis: Analysis) -> dict[str, dict[str, set[str]]]:
+    """The groups of two languages or more, by kind, the largest first; classes of resources in their order."""
+    kinds: dict[str, dict[str, set[str]]] = {"family": {}, "script": {}, "resources": {}}
+    for code in dict.fromkeys(c for t in analysis.about.targets for c in analysis.languages[t, ZERO_SHOT]):
+        one = analysis.about.language(code)
+        labels = (one.note, one.script, "" if one.resources is None else f"class {one.resources}")
+        for found, label in zip(kinds.values(), labels):
+            if label:
                 found.setdefault(label, set()).add(code)
-    several = [label for label, codes in found.items() if len(codes) > 1]
-    several.sort() if what == "resources" else several.sort(key=lambda label: (-len(found[label]), label))
-    return {label: found[label] for label in several}
-
-
-def _group(one: Named, what: str) -> str:
-    if what == "resources":
-        return "" if one.resources is None else f"class {one.resources}"
-    return one.note if what == "family" else one.script
+    kinds["resources"] = dict(sorted(kinds["resources"].items()))
+    for what in ("family", "script"):
+        kinds[what] = dict(sorted(kinds[what].items(), key=lambda item: (-len(item[1]), item[0])))
+    return {w: {label: codes for label, codes in found.items() if len(codes) > 1} for w, found in kinds.items()}
 
 
 def gains_by_language(analysis: Analysis, section: Section, run: Run, target: str) -> dict[str, Series]:
@@ -169,10 +167,9 @@ def _group_table(
                 for code in analysis.languages[target, ZERO_SHOT]
                 if code in codes and (one := analysis.finding(run, section, target, code).gain) is not None
             ]
-            up, down = (sum(one.clear and (one.value > 0) == side for one in marks) for side in (True, False))
-            tally, one = f"{up}/{len(marks) - up - down}/{down}", found.get((label, run))
-            more = Cell(GAP) if one is None else cell_of(one)
-            cells.append(replace(more, detail=f"{more.detail} {tally}".strip()))
+            (up, down, undecided), one = signs(marks), found.get((label, run))
+            more = Cell(GAP) if one is None else difference(one)
+            cells.append(replace(more, detail=f"{more.detail} {up}/{undecided}/{down}".strip()))
         rows.append(Row(label, tuple(cells), detail=count(len(codes), "language")))
     name = analysis.about.backbone(section.backbone).label
     caption = (
@@ -184,11 +181,6 @@ def _group_table(
         caption += " Classes are those of Joshi et al. 2020, from 0, hardly any data on the web, to 5, most."
     head = (Column(what), *(Column(run.recipe, "win/tie/loss") for run in section.runs[1:]))
     return Table(f"{what} {section.backbone}", caption, head, tuple(rows))
-
-
-def cell_of(one: Estimate) -> Cell:
-    """A difference."""
-    return Cell(signed(one.value), interval(one), "", one.value, True, one.clear)
 
 
 def distance(analysis: Analysis, section: Section) -> Answer | None:
@@ -230,7 +222,9 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
         (Column("recipe"), *map(Column, targets)),
         tuple(
             Row(
-                run.recipe, tuple(cell_of(found[run, t]) if (run, t) in found else Cell(GAP) for t in targets), "recipe"
+                run.recipe,
+                tuple(difference(found[run, t]) if (run, t) in found else Cell(GAP) for t in targets),
+                "recipe",
             )
             for run in runs
         ),

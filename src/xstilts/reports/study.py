@@ -1,7 +1,5 @@
 """A study's part of the report: effects in words and numbers, and a verdict on every claim."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -29,11 +27,12 @@ COLUMNS = (
 
 
 class Effect(NamedTuple):
-    """A number that the answer reports: what was measured, or why nothing was, and its estimates."""
+    """A number that the answer reports: the parts that were measured and their estimates, or why there are none."""
 
     label: str
     contrast: Contrast
-    found: Measured | str
+    found: Measured
+    problem: str = ""
     numbers: tuple[Estimate, ...] = ()
 
 
@@ -55,28 +54,24 @@ def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     scores = Scores(
         analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options, spec.groups
     )
-    effects = [Effect(one.label, one.contrast, _measured(one.contrast, scores)) for one in spec.effects]
+    effects = [_measured(one.label, one.contrast, scores) for one in spec.effects]
     return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(_estimated(effects, scores)))
 
 
-def _measured(contrast: Contrast, scores: Scores) -> Measured | str:
+def _measured(label: str, contrast: Contrast, scores: Scores) -> Effect:
     try:
-        return scores.measure(contrast)
+        return Effect(label, contrast, scores.measure(contrast))
     except XstiltsError as error:
-        return str(error)
+        return Effect(label, contrast, Measured((), ()), str(error))
 
 
 def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
     """With their numbers, p corrected over all effects: of a joint test, its p."""
-    made = [
-        [] if isinstance(one.found, str) else [estimate(part.series, scores.options) for part in one.found.parts]
-        for one in effects
-    ]
+    made = [[estimate(part.series, scores.options) for part in one.found.parts] for one in effects]
     tests: dict[tuple[int, int], float] = {}
     for i, one in enumerate(effects):
-        test, parts = (None, ()) if isinstance(one.found, str) else (one.found.joint, one.found.parts)
-        for j, part in enumerate(parts):
-            p = test.p if test else strict_p(part.series, scores.options)
+        for j, part in enumerate(one.found.parts):
+            p = one.found.joint.p if one.found.joint else strict_p(part.series, scores.options)
             if p is not None and not made[i][j].few:
                 tests[i, j] = p
     for (i, j), p in zip(tests, holm(list(tests.values()))):
@@ -99,13 +94,11 @@ def answer(study: Study) -> list[str]:
 
 
 def _effect(effect: Effect) -> Iterator[str]:
-    label, contrast, found, numbers = effect
-    if isinstance(found, str):
-        yield f"{label}: not measured ({found})."
-        return
+    label, contrast, found, problem, numbers = effect
+    if problem:
+        yield f"{label}: not measured ({problem})."
     for part, one in zip(found.parts, numbers):
-        number = f"{amount(contrast.kind, one.value)}{UNITS.get(contrast.kind, ' points')} "
-        number = f"{number}{bracketed(one, contrast.kind)}".strip()
+        number = _number(contrast.kind, one, UNITS.get(contrast.kind, " points"))
         if (test := found.joint) is None:
             side = "undecided" if not one.clear else "clearly above zero" if one.value > 0 else "clearly below zero"
             yield f"{label}{f', {part.label}' if part.label else ''}: {number}, {few(one) if one.few else side}."
@@ -129,37 +122,38 @@ def background(spec: StudySpec) -> list[str]:
 def drawn(study: Study) -> list[tuple[str, Estimate]]:
     """The effects that a forest plot can show: those in points."""
     return [
-        (f"{label}, {part.label}" if part.label else label, number)
-        for label, contrast, found, numbers in study.effects
-        if isinstance(found, Measured) and found.joint is None and contrast.kind not in UNITS
-        for part, number in zip(found.parts, numbers)
+        (f"{effect.label}, {part.label}" if part.label else effect.label, number)
+        for effect in study.effects
+        if effect.found.joint is None and effect.contrast.kind not in UNITS
+        for part, number in zip(effect.found.parts, effect.numbers)
     ]
 
 
-def amount(kind: Kind, value: float) -> str:
+def _amount(kind: Kind, value: float) -> str:
     """A contrast's value with its sign: points with one decimal, correlations with two."""
     return f"{value:+.2f}".replace("-", MINUS) if kind == "correlation" else signed(value)
 
 
-def bracketed(found: Estimate, kind: Kind = "gain") -> str:
-    """`[+1.0, +3.0]`."""
-    if kind != "correlation" or found.low is None or found.high is None:
-        return interval(found)
-    return f"[{amount(kind, found.low)}, {amount(kind, found.high)}]"
+def _number(kind: Kind, found: Estimate, unit: str = "") -> str:
+    """A contrast's value with its interval: `+2.0 points [+1.0, +3.0]`."""
+    ends = interval(found)
+    if kind == "correlation" and found.low is not None and found.high is not None:
+        ends = f"[{_amount(kind, found.low)}, {_amount(kind, found.high)}]"
+    return f"{_amount(kind, found.value)}{unit} {ends}".strip()
 
 
 def pairs_tables(study: Study) -> Iterator[Table]:
     """The pairwise interactions behind each joint test."""
-    for label, _, measured, _ in study.effects:
-        if isinstance(measured, Measured) and measured.pairs:
-            found = [estimate(part.series, study.scores.options) for part in measured.pairs]
-            adjusted = holm([strict_p(part.series, study.scores.options) for part in measured.pairs])
+    for effect in study.effects:
+        if pairs := effect.found.pairs:
+            found = [estimate(part.series, study.scores.options) for part in pairs]
+            adjusted = holm([strict_p(part.series, study.scores.options) for part in pairs])
             rows = tuple(
-                Row(part.label, (Cell(signed(one.value), bracketed(one)), Cell(share(p))))
-                for part, one, p in zip(measured.pairs, found, adjusted)
+                Row(part.label, (Cell(signed(one.value), interval(one)), Cell(share(p))))
+                for part, one, p in zip(pairs, found, adjusted)
             )
             head = (Column("backbones"), Column("difference of gains"), Column("p, Holm"))
-            yield Table("pairs", f"{label}: pairwise, Holm-adjusted over the pairs.", head, rows)
+            yield Table("pairs", f"{effect.label}: pairwise, Holm-adjusted over the pairs.", head, rows)
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> Table:
@@ -167,7 +161,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     rows = []
     for one in verdicts:
         kind = one.claim.test.kind if one.claim.test else "gain"
-        resolved = GAP if one.resolved is None else amount(kind, one.resolved).removeprefix("+")
+        resolved = GAP if one.resolved is None else _amount(kind, one.resolved).removeprefix("+")
         notes = "; ".join(part for part in (one.reason, *one.notes) if part) or GAP
         texts = (one.word, one.claim.statement, asked(one), measured(one), share(one.confidence), share(one.p_adjusted))
         rows.append(Row(one.claim.id, tuple(map(Cell, (*texts, resolved, notes, ", ".join(one.claim.citation))))))
@@ -198,8 +192,5 @@ def asked(verdict: Verdict) -> str:
 def measured(verdict: Verdict) -> str:
     """The numbers behind a verdict."""
     kind = verdict.claim.test.kind if verdict.claim.test else "gain"
-    texts = [
-        f"{f'{label}: ' if label else ''}{amount(kind, found.value)} {bracketed(found, kind)}".strip()
-        for label, found in verdict.parts
-    ]
+    texts = [f"{f'{label}: ' if label else ''}{_number(kind, found)}" for label, found in verdict.parts]
     return "; ".join(texts) or "not measured"

@@ -1,19 +1,23 @@
-"""The tables of a report, as data: recipes x targets, languages x recipes, official means, intermediate tasks."""
+"""The tables of a report, as data: recipes x targets, languages x recipes, layers, official means, intermediate tasks.
 
-from __future__ import annotations
+Layers are scores whose variant says `layer=k`, and how its states were prepared: `layer=2 centred`.
+"""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from xstilts.core.scores import Score
 from xstilts.reports.analysis import ALL, MEAN, SOURCE, WHOLE, ZERO_SHOT, Analysis, Finding, Section
-from xstilts.reports.cells import GAP, Cell, Column, Row, RowKind, Table, count, few, interval, points, signed
+from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed
 from xstilts.stats.benchmarks import Mean, TaskMean
 from xstilts.stats.flags import learned, own_scores
 from xstilts.stats.table import Run
 
 SCOPE_WORDS = {ZERO_SHOT: "all languages but the source language", ALL: "all languages, the source language included"}
 CHANCE = "majority baseline"
+LAYER = re.compile(r"layer=(\d+)\s*(.*)")
 
 
 def cell(found: Finding, is_baseline: bool) -> Cell:
@@ -23,7 +27,7 @@ def cell(found: Finding, is_baseline: bool) -> Cell:
         return Cell(GAP, caveat=found.gap)
     if gain is None:
         return Cell(points(own.value), interval(own, False) if is_baseline else "own value", found.gap, own.value)
-    return Cell(signed(gain.value), interval(gain), found.gap, gain.value, True, gain.clear)
+    return difference(gain, found.gap)
 
 
 def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
@@ -75,16 +79,15 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
 
 def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[str], where: str) -> Row:
     found = [analysis.finding(run, section, target, where) for target in targets]
-    kind: RowKind = "baseline" if run == section.baseline else "recipe" if run in section.runs else "control"
     counts = sorted({len(one.absolute.seeds) for one in found if one.absolute is not None})
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else count(counts[0], "seed") if counts else ""
-    cells = tuple(cell(one, run == section.baseline) for one in found)
-    return Row(analysis.label(run, section.backbone), cells, kind, seeds or "not measured", badges(analysis, run))
-
-
-def badges(analysis: Analysis, run: Run) -> tuple[str, ...]:
-    """The badges of a table row."""
-    return tuple(flag.text for flag in analysis.flags if flag.run == run)
+    return Row(
+        analysis.label(run, section.backbone),
+        tuple(cell(one, run == section.baseline) for one in found),
+        "baseline" if run == section.baseline else "recipe" if run in section.runs else "control",
+        seeds or "not measured",
+        tuple(flag.text for flag in analysis.flags if flag.run == run),
+    )
 
 
 def _caveats(rows: Iterable[Row]) -> list[str]:
@@ -183,7 +186,7 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for (run, baseline, target, where), found in analysis.findings.items():
         for what, one in (("value", found.absolute), ("difference", found.gain)):
             if one is not None and where != SOURCE:  # which stands under its language
-                tested = {"p": one.p, "p_table": one.p_table, "clear": one.clear}
+                tested = ("p", "p_table", "clear")
                 yield {
                     "backbone": run.backbone,
                     "recipe": run.recipe,
@@ -192,7 +195,56 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
                     "languages": where if where in WHOLE else "",
                     "language": "" if where in WHOLE else where,
                     "what": what,
-                    **{"value": one.value, "low": one.low, "high": one.high},
-                    **(tested if what == "difference" else dict.fromkeys(tested)),
+                    **{name: getattr(one, name) for name in ("value", "low", "high")},
+                    **{name: getattr(one, name) if what == "difference" else None for name in tested},
                     **{"seeds": " ".join(map(str, one.seeds)), "examples": one.examples, "over": one.over},
                 }
+
+
+def layer_tables(analysis: Analysis) -> list[Table]:
+    """Layers x runs for every target and preparation (`raw`, `centred`), in the order of targets; none without sweeps.
+
+    A cell is the mean over languages and seeds, with the range of the seeds.
+    """
+    found: dict[tuple[str, str, str], dict[Run, list[tuple[int, Score]]]] = {}
+    for row in analysis.table.rows:
+        if row.score.role == "target" and (match := LAYER.fullmatch(row.score.variant)):
+            key = (row.score.task, match[2], row.score.metric)
+            found.setdefault(key, {}).setdefault(row.run, []).append((int(match[1]), row.score))
+    order = {target: number for number, target in enumerate(analysis.about.targets)}
+    keys = sorted(found, key=lambda key: order.get(key[0], len(order)))
+    return [one for key in keys if len((one := _layer_table(analysis, *key, found[key])).rows) > 1]
+
+
+def _layer_table(
+    analysis: Analysis, target: str, kind: str, metric: str, runs: Mapping[Run, Sequence[tuple[int, Score]]]
+) -> Table:
+    codes = analysis.languages.get((target, ZERO_SHOT)) or analysis.languages.get((target, ALL)) or ()
+    codes = codes or tuple({score.language: 0 for scores in runs.values() for _, score in scores})
+    head, values = [Column("layer")], dict[tuple[int, Run], dict[int, list[float]]]()
+    order = dict.fromkeys([*(run for section in analysis.sections for run in section.runs), *runs])
+    shown = [run for run in order if any(score.language in codes for _, score in runs.get(run, ()))]
+    for run in shown:
+        of = f", {analysis.about.backbone(run.backbone).label}" if len(analysis.sections) > 1 else ""
+        is_control = run.backbone in analysis.about.controls or run.recipe in analysis.about.control_recipes
+        head.append(Column(analysis.label(run) + of * (not is_control), "control" * is_control))
+        for layer, score in runs[run]:
+            if score.language in codes:
+                values.setdefault((layer, run), {}).setdefault(score.seed, []).append(score.value)
+    layers = sorted({layer for layer, _ in values})
+    rows = [Row(str(layer), tuple(_layer(values.get((layer, run))) for run in shown)) for layer in layers]
+    title = f"{target}: {metric.replace('_', ' ')} by layer, {kind or 'plain'}"
+    caption = (
+        f"{title} states (0: embedding output): mean over {count(len(codes), 'language')} and seeds, range of seeds."
+    )
+    chosen = ", ".join(analysis.chosen_on.get(target, ()))
+    notes = (f"the layer that enters means was chosen on {chosen}, by each model for itself",) if chosen else ()
+    return Table(title, caption, tuple(head), tuple(rows), notes)
+
+
+def _layer(by_seed: Mapping[int, Sequence[float]] | None) -> Cell:
+    if by_seed is None:
+        return Cell(GAP, caveat="layer not measured")
+    means = [mean(values) for values in by_seed.values()]
+    low, high = points(min(means)), points(max(means))
+    return Cell(points(mean(means)), f"{low} to {high}" if low != high else "", value=mean(means))

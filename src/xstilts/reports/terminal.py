@@ -1,7 +1,5 @@
 """The answer and the main table as plain lines of at most `width` columns, for a terminal, a log or a pipe."""
 
-from __future__ import annotations
-
 import textwrap
 
 from xstilts.core.errors import shown

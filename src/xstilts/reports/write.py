@@ -1,13 +1,15 @@
-"""Writes a report: page, Markdown, LaTeX, CSV and figures, the same bytes for the same scores."""
+"""Writes a report: page, Markdown, LaTeX, CSV and figures, the same bytes for the same scores.
 
-from __future__ import annotations
+CairoSVG (extra `pdf`) draws the SVG files, whose colours are literal, as PDF.
+"""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from xstilts.core.errors import ConfigError
 from xstilts.core.files import write_text
-from xstilts.reports.about import About
-from xstilts.reports.analysis import Analysis, analyse
+from xstilts.reports.analysis import Analysis
 from xstilts.reports.contents import Contents, contents
 from xstilts.reports.diagnostics import bucket_rows
 from xstilts.reports.figures import literal
@@ -16,8 +18,7 @@ from xstilts.reports.latex import tables
 from xstilts.reports.markdown import report
 from xstilts.reports.study import Study
 from xstilts.reports.tables import gain_rows
-from xstilts.stats.series import Replication
-from xstilts.stats.table import ScoreTable, csv_text
+from xstilts.stats.table import csv_text
 
 FILES = {
     "scores.csv": "every score, one per line, with its signature",
@@ -27,24 +28,17 @@ FILES = {
     "tables.tex": "its tables as LaTeX (booktabs)",
 }
 BY_BUCKET = {"diagnostics.csv": "every score and gain by properties of the examples, by language too"}
-
-
-def write_report(table: ScoreTable, about: About, directory: Path, options: Replication | None = None) -> Path:
-    """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path.
-
-    Raises:
-        XstiltsError: there is nothing to report.
-    """
-    return write_analysis(analyse(table, about, options), directory)
+IN_ALL_FONTS = str.maketrans({"\u2212": "\u2013", "\u25cf": "\u2022"})
+"""Minus signs and large dots as characters that every font has: cairo looks for missing ones in no other font."""
 
 
 def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
-    """Write the report of estimates that are already computed, and of a study."""
+    """Write the report of an experiment, or of a study; see `write_contents`."""
     return write_contents(contents(analysis, study), directory)
 
 
 def write_contents(found: Contents, directory: Path) -> Path:
-    """Write a page with all files beside it; returns the page's path."""
+    """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path."""
     analysis, listed = found.analysis, dict(FILES)
     for figure in found.figures():
         write_text(directory / figure.file, literal(figure.svg))
@@ -74,3 +68,22 @@ def write_study(analysis: Analysis, study: Study, place: Path) -> None:
     for figure in lead:
         write_text(place.parent / figure.file, literal(figure.svg))
     write_text(place, report(replace(found, lead=lead), only_lead=True))
+
+
+def converter() -> Callable[[str], bytes]:
+    """A function from SVG to PDF; text stays text. Raises `ConfigError` if CairoSVG or cairo is not installed."""
+    try:
+        from cairosvg import svg2pdf
+    except (ImportError, OSError) as error:
+        lacks = str(error).partition("\n")[0]
+        raise ConfigError(f"--pdf needs CairoSVG and cairo ({lacks}): pip install 'xstilts[pdf]'") from None
+    return lambda svg: bytes(svg2pdf(bytestring=svg.translate(IN_ALL_FONTS).encode()))
+
+
+def write_pdfs(folder: Path, convert: Callable[[str], bytes]) -> list[Path]:
+    """Write each SVG file of a report as PDF beside it; returns their paths."""
+    made, page = [], (folder / "index.html").read_text(encoding="utf-8")
+    for figure in sorted(file for file in folder.glob("*.svg") if file.name in page):
+        made.append(figure.with_suffix(".pdf"))
+        made[-1].write_bytes(convert(figure.read_text(encoding="utf-8")))
+    return made

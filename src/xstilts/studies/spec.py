@@ -5,8 +5,6 @@ by a bound. Recipes, backbones and targets are named as in tables. `impossible` 
 and tests that no scores can decide, before anything is trained.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Annotated, Any, Literal, Self
@@ -52,7 +50,7 @@ class Contrast(Strict):
     parameters: dict[str, float] = Field(default_factory=dict, description="sizes for a trend: backbone -> size")
 
     @model_validator(mode="after")
-    def _complete(self) -> Contrast:
+    def _complete(self) -> Self:
         needs = {"trend": ("recipe", "parameters"), "correlation": ("targets", "versus"), "difference": ("other",)}
         for name in needs.get(self.kind, ("recipe",)):
             if not getattr(self, name):
@@ -108,7 +106,7 @@ class Bounded(Contrast):
     )
 
     @model_validator(mode="after")
-    def _bounded(self) -> Bounded:
+    def _bounded(self) -> Self:
         if self.direction in ("within", "differs") and not self.margin:
             raise ValueError(f"`is: {self.direction}` needs `margin`, in points: nothing is exactly equal")
         if self.at_least and not (self.each or self.kind == "best"):
@@ -131,7 +129,7 @@ class Claim(Strict):
     untested: str = Field(default="", description="reason why the scores cannot decide it")
 
     @model_validator(mode="after")
-    def _judged(self) -> Claim:
+    def _judged(self) -> Self:
         if (self.test is None) == (not self.untested):
             raise ValueError(f"claim '{self.id}': give either `test`, or `untested` with the reason")
         return self
@@ -176,7 +174,7 @@ class StudySpec(Strict):
         return data
 
     @model_validator(mode="after")
-    def _known(self) -> StudySpec:
+    def _known(self) -> Self:
         ids = [claim.id for claim in self.claims]
         if twice := [name for name in ids if ids.count(name) > 1]:
             raise ValueError(f"claim '{twice[0]}' occurs twice")
