@@ -3,8 +3,6 @@
 Cells share stages by content: an intermediate phase is trained once, for all targets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 

@@ -1,7 +1,5 @@
 """The data of cells: which files, splits and languages a task is trained or measured on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

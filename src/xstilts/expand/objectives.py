@@ -1,7 +1,5 @@
 """The objectives that fit data and models, and the default one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

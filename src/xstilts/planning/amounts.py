@@ -6,8 +6,6 @@ of official data let an experiment be expanded before its data are fetched; stag
 those of the real data, so none of them is finished.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

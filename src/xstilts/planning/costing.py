@@ -4,8 +4,6 @@ N parameters of linear layers, L layers, A attention width (heads x head size), 
 T tokens, S keys that a token attends to: mean over tokens of the length of their segment, sum(n^2) / sum(n).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The shape of a stage's model, without its weights, and its parameters, counted on torch's meta device."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

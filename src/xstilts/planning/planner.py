@@ -1,7 +1,5 @@
 """The plan of an experiment: the cost of each missing stage. Needs no weights, network or GPU."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache

@@ -1,7 +1,5 @@
 """Hours of stages from the measured speed of finished stages, instead of an assumed share of the peak."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace

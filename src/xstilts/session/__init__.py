@@ -4,8 +4,6 @@ The command line, notebooks, `choose`, studies and tests use this layer. Here th
 the stages of an experiment and their results.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The texts of a report besides its scores: names, notes and limitations."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields

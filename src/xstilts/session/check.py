@@ -1,7 +1,5 @@
 """What an experiment would read and train, before anything is trained."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

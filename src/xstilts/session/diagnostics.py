@@ -1,7 +1,5 @@
 """Scores within buckets of examples, from finished stages: per-example results, predictions, and the data files."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """From a `Machine` to the workers that carry out the stages of a run."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter

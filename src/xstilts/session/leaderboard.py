@@ -1,7 +1,5 @@
 """The recipes of all experiments in a store, ranked by target. Reads finished scores, without data or models."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Experiment files: plain, with a study block, as a variant of another file, or with some values replaced."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """How many CPU stages fit in the memory of this machine at a time."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The data files that stages read: which are the same where they should differ, and which changed since a run."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Results of an experiment: scores, gains, the report. Read from finished stages, without data or models."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace

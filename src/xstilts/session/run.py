@@ -1,7 +1,5 @@
 """Running an experiment: what is missing is computed, what is finished is kept."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections import Counter

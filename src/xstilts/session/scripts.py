@@ -1,7 +1,5 @@
 """Data files in another script or language than their code says: copies of English, files swapped between languages."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator

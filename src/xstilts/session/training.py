@@ -1,7 +1,5 @@
 """Training logs, costs and input files of the finished stages of a grid."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files, rows and languages that a user may expect to be read and are not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a store knows about stages: which are running, what each key is made of, and why one is not finished."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -14,8 +14,6 @@
 `describe.py` makes the stages (no torch); `run.py` computes them.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -3,8 +3,6 @@
 `accidents.json` in a train stage's folder has a row for each and survives a kill; `summary.json` has them at the end.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from statistics import mean

@@ -5,8 +5,6 @@ in nanoseconds) and inode number tell that it did not. The digest of a file that
 kept, since it might change again within the resolution of its times.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

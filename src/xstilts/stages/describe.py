@@ -1,7 +1,5 @@
 """Makes stages: `config` gets what can change a number, `settings` the rest (paths, hints)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Leak stages: test texts that occur in training data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

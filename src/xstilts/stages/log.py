@@ -1,7 +1,5 @@
 """The log of a phase's steps, and whether its losses are flat."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Collection, Mapping

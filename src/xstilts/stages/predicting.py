@@ -1,7 +1,5 @@
 """Prediction in packed micro-batches, and predict stages, which load a model once for all languages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

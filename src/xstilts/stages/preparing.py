@@ -1,7 +1,5 @@
 """Tokenizer and prepare stages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice

@@ -12,8 +12,6 @@ there, and exchange these messages with the caller, in JSON:
 a store of their own, which has the addresses of the stages' stores: call/0, call/1 ...
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """What stages read of official files, and how many rows that is. No torch."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

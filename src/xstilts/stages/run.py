@@ -1,7 +1,5 @@
 """Computes stages: the runner that executors call in a worker process, and the kinds that need no model."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """How the weights of a phase are selected: a train stage's config, and sentences about it. No torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Its only state are the evaluations made so far, which a checkpoint holds: they t
 a resumed run equals a straight one. `evaluations.jsonl` has a line for each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean

@@ -1,7 +1,5 @@
 """Start stages: the models from which recipes start."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -4,8 +4,6 @@
 A stage that resumes continues this run with the steps that are missing there, and sends none twice.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Train stages: one phase of a recipe, or of a target."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping

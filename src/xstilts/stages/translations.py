@@ -1,7 +1,5 @@
 """Descriptions of translate stages: one per task and language, shared by recipes, tokenizers and seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
