@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,8 @@ class DataFiles:
         if not worlds:
             return [Replicate(seed, None, DataSource(self.roots)) for seed in seeds]
         drawn = [worlds[number % len(worlds)] for number in range(len(seeds))]
-        return [Replicate(seed, one, DataSource(world=_world(one))) for seed, one in zip(seeds, drawn, strict=True)]
+        sources = [DataSource(world=describe.world(world)) for world in drawn]
+        return list(map(Replicate, seeds, drawn, sources))
 
     def prepared(
         self,
@@ -126,7 +126,7 @@ class DataFiles:
         """Where the files of tasks are; the domain of a microworld is a world of its own."""
         if replicate.world is not None:
             domain = any(task.name.startswith(DOMAIN) for task in tasks)
-            return DataSource(world=_world(replicate.world, "domain")) if domain else replicate.data
+            return DataSource(world=describe.world(replicate.world, "domain")) if domain else replicate.data
         own = any(task.name in self.experiment.tasks for task in tasks)
         return DataSource(self.own_roots) if own else replicate.data
 
@@ -215,13 +215,6 @@ class DataFiles:
         """A note on files in languages that the table lacks, or has under another code; empty without any."""
         found = strangers(self._roots_of(task), task.files.get(split, ())) if not self.experiment.worlds else {}
         return f"; there are files for {in_codes(found)}" if found else ""
-
-
-@lru_cache(maxsize=64)
-def _world(seed: int, part: str = "") -> Stage:
-    from xstilts.microworld.world import VERSION
-
-    return describe.world(seed, VERSION, part)
 
 
 def in_codes(found: Mapping[str, str]) -> str:

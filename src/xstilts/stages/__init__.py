@@ -45,7 +45,7 @@ KINDS: dict[str, Kind] = {
     "choose": Kind("xstilts.stages.run:run_choose", models=False),
     "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
     "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
-    "leaks": Kind("xstilts.stages.leaks:run_leaks", version=3, models=False),
+    "leaks": Kind("xstilts.stages.run:run_leaks", version=3, models=False),
 }
 RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
 COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

@@ -66,13 +66,9 @@ def take_up(job: Job, steps: int) -> None:
         for path in job.directory.iterdir():
             if path.name not in kept:
                 remove(path)
-        lines = [f"damaged, left by an earlier run ({'; '.join(damaged)}): removed"] if damaged else []
-        if start:
-            lines.append(f"resuming from step {start} of {steps}")
-        elif damaged:
-            lines.append("starting from step 0")
-        if lines:
-            tell(job.report, "; ".join(lines))
+        if start or damaged:
+            problem = f"damaged, left by an earlier run ({'; '.join(damaged)}): removed; " if damaged else ""
+            tell(job.report, problem + (f"resuming from step {start} of {steps}" if start else "starting from step 0"))
     team().leading(0)
 
 

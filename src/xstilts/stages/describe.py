@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage, drop_defaults
+from xstilts.microworld.world import VERSION
 from xstilts.stages import KINDS
 from xstilts.stages.checksums import DataSource, identity, identity_of_model, identity_of_tokenizer
 from xstilts.stages.reading import split_of
@@ -55,9 +57,10 @@ def lineage(stage: Stage) -> Iterator[Stage]:
         yield (stage := stage.inputs["model"])
 
 
-def world(seed: int, generator_version: int, part: str = "") -> Stage:
+@lru_cache(maxsize=64)
+def world(seed: int, part: str = "") -> Stage:
     """The official files of one microworld, or of a part that most experiments do not need (`domain`)."""
-    config = {"seed": seed, "generator": generator_version, **({"part": part} if part else {})}
+    config = {"seed": seed, "generator": VERSION, **({"part": part} if part else {})}
     return make("world", config, {}, f"microworld {seed} {part}".rstrip(), cost=10.0)
 
 

@@ -12,10 +12,9 @@ from xstilts.stages.track import Tracker
 from xstilts.training.distributed import team
 from xstilts.training.loop import StepRecord
 
-FEWEST_STEPS = 200
-"""Fewest steps of a phase whose loss is judged: the mean of twenty steps is stable enough."""
-FLAT = 0.98
-"""A loss is flat if its last mean is more than this share of the first."""
+FEWEST_STEPS, FLAT = 200, 0.98
+"""Fewest steps of a phase whose loss is judged: the mean of twenty steps is stable enough. A loss is flat if its last
+mean is more than this share of the first."""
 
 
 class Ends:
@@ -36,7 +35,6 @@ class Ends:
             end[0], end[1] = end[0] + loss, end[1] + 1
 
     def rows(self) -> dict[str, Any]:
-        """For the checkpoint."""
         return {task: [[float(total), n] for total, n in ends] for task, ends in self._sums.items()}
 
     def flat(self, tasks: Collection[str]) -> dict[str, str]:
@@ -48,8 +46,8 @@ class Ends:
         found = {}
         for task, ((first, some), (last, others)) in self.rows().items():
             if task in tasks and some and others and last / others > FLAT * first / some:
-                begin, end = first / some, last / others
-                found[task] = f"its loss is flat, {begin:.3f} at the beginning and {end:.3f} at the end"
+                ends = f"{first / some:.3f} at the beginning and {last / others:.3f} at the end"
+                found[task] = f"its loss is flat, {ends}"
         return found
 
 
@@ -80,7 +78,6 @@ class Log:
             total[name] += value
 
     def add(self, record: StepRecord) -> None:
-        """Log a step."""
         row = record.row()
         self.rows.append(row)
         self.tracker.send(row | {"tokens_per_second": self.tell(record)})
@@ -102,10 +99,9 @@ class Log:
         return speed
 
     def write(self) -> None:
-        """Write the rows so far."""
         if team().leads:
             write_jsonl(self.job.directory / "log.jsonl", self.rows)
 
     def notes(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """What a checkpoint keeps."""
         return {"totals": self.totals, "log": self.rows, "ends": self.ends.rows()}

@@ -114,8 +114,7 @@ def run_predict(job: Job) -> None:
     tokens = tokens_of([Features.load(folder) for folder in folders if folder.is_dir()])
     backbone = open_backbone(model, weights=held, tokens=torch.from_numpy(tokens))
     task_type = task_type.suited(backbone)
-    notes = _notes(job, backbone, task_type)
-    if notes:
+    if notes := _notes(job, backbone, task_type):
         protocol = {"notes": notes, "layer": config.get("retrieval", {}).get("layer")}
         write_json(job.directory / "protocol.json", protocol)
     head = open_head(model, HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
@@ -123,8 +122,7 @@ def run_predict(job: Job) -> None:
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
     for done, (language, predictions) in enumerate(predictor.by_language(data)):
         if predictor.tokens < at_once:
-            line = f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}"
-            tell(job.report, line)
+            tell(job.report, f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}")
             at_once = predictor.tokens
             write_json(job.directory / "environment.json", {"tokens_at_once": at_once})
         path = job.directory / "predictions" / f"{language}.jsonl"

@@ -71,7 +71,10 @@ def run_prepare(job: Job) -> None:
         for done, language in enumerate(languages):
             parts: Iterable[Features]
             if streamed and isinstance(task_type, RawText):
-                parts = _streamed(job, task_type, task, root, language, coder)
+                # The same features as from memory, byte for byte, but read line by line: raw text may be of any size.
+                where = (task, root, config["split"], language, config["limit"])
+                count = sum(1 for _ in _texts(*where)) if task.encoding.paired else 0  # framing as pairs needs it first
+                parts = task_type.stream(_texts(*where), count, coder, task.encoding)
             else:
                 examples = _examples(job, task, root, language, english)
                 if task_type.pooled and not combined:
@@ -90,13 +93,6 @@ def run_prepare(job: Job) -> None:
     write_json(job.directory / "encoding.json", config["encoding"])
 
 
-def _streamed(job: Job, task_type: RawText, task: Task, root: Root, language: str, coder: Coder) -> Iterator[Features]:
-    """The same features as from memory, byte for byte, but read line by line: raw text may be of any size."""
-    where = (task, root, job.config["split"], language, job.config["limit"])
-    count = sum(1 for _ in _texts(*where)) if task.encoding.paired else 0  # framing as pairs needs it first
-    return task_type.stream(_texts(*where), count, coder, task.encoding)
-
-
 def _examples(job: Job, task: Task, root: Root, language: str, english: set[str]) -> list[Example]:
     """The examples of one language, with gold where it is needed and known labels.
 
@@ -111,16 +107,10 @@ def _examples(job: Job, task: Task, root: Root, language: str, english: set[str]
         examples = select(task, root, job.config, language)
     if job.config["labelled"] and any(gold_of(example) is None for example in examples):
         raise task.gold_needed(root, split_of(job.config), language)
-    _check_labels(task, examples, language)
-    return examples
-
-
-def _check_labels(task: Task, examples: list[Example], language: str) -> None:
-    """Refuse unknown labels."""
     known = set(task.labels)
-    for example in examples:
+    for example in examples if known else ():
         gold = gold_of(example)
-        values = gold if isinstance(gold, tuple) else (gold,)
-        for value in values if known else ():
+        for value in gold if isinstance(gold, tuple) else (gold,):
             if isinstance(value, str) and value not in known:
                 raise DataError(f"{task.name} ({language}): example '{example.id}' has the unknown label '{value}'")
+    return examples

@@ -8,17 +8,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer
 
+from xstilts.backbones import load
 from xstilts.backbones.backbone import Backbone
-from xstilts.backbones.load import (
-    NOT_FIELDS,
-    Weights,
-    check_fields,
-    describe,
-    from_pretrained,
-    load_backbone,
-    random_backbone,
-    save_backbone,
-)
+from xstilts.backbones.load import from_pretrained
 from xstilts.core.errors import BackboneError, XstiltsError
 from xstilts.core.files import link, write_json
 from xstilts.graph.job import Job
@@ -39,19 +31,19 @@ def run_start(job: Job) -> None:
         tokenizer = from_pretrained(AutoTokenizer, job.inputs["tokenizer"])
         if "random" in config:
             architecture, fields, seed = (config["random"][name] for name in ("architecture", "config", "seed"))
-            check_fields(architecture, fields)
+            load.check_fields(architecture, fields)
         else:
             like = from_pretrained(AutoConfig, settings["source"], revision=settings["revision"]).to_dict()
             architecture, seed = like["model_type"], config["seed"]
-            fields = {name: value for name, value in like.items() if name not in NOT_FIELDS}
-        backbone = random_backbone(architecture, fields, tokenizer, seed, route, output=output)
-        save_backbone(backbone, to)
+            fields = {name: value for name, value in like.items() if name not in load.NOT_FIELDS}
+        backbone = load.random_backbone(architecture, fields, tokenizer, seed, route, output=output)
+        load.save_backbone(backbone, to)
     elif "model" in job.inputs:
         backbone = reopen_backbone(job.inputs["model"], to, route, output)
     else:
         source, revision = settings["source"], settings["revision"]
         folder = Path(source)
-        backbone = load_backbone(source, revision, route, weights=Weights("auto"), output=output)
+        backbone = load.load_backbone(source, revision, route, weights=load.Weights("auto"), output=output)
         save_heads(_pretrained_heads(folder, revision, backbone), job.directory)
         if not folder.is_dir():
             found = Path(hf_hub_download(source, "config.json", revision=revision)).parent.name  # already downloaded
@@ -59,11 +51,11 @@ def run_start(job: Job) -> None:
             write_json(job.directory / POINTER, {"source": source, "revision": found})
         elif not _linked(folder, to, config.get("files", ())):
             if _size(folder) < COPIED_BYTES:
-                save_backbone(backbone, to)
+                load.save_backbone(backbone, to)
             else:
                 write_json(job.directory / POINTER, {"source": str(folder.absolute()), "revision": None})
     backbone.set_attention(attention)
-    about = {**describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
+    about = {**load.describe(backbone), **commit, "route_asked": route, "attention_asked": attention}
     write_json(job.directory / "about.json", about)
 
 

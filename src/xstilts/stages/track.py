@@ -55,17 +55,14 @@ class Tracker:
             self._report(f"no answer for {limit:.0f} seconds" if self._thread.is_alive() else self._problem)
 
     def send(self, row: Mapping[str, Any]) -> None:
-        """Queue a step."""
         if self._name:
             self._queue.put(row)
             self._report(self._problem)
 
     def _report(self, problem: str) -> None:
         if problem:
-            tell(
-                self._job.report,
-                f"--track {self._name}: {problem[:300]}: no further steps are sent to it; training is not affected",
-            )
+            line = f"--track {self._name}: {problem[:300]}: no further steps are sent to it; training is not affected"
+            tell(self._job.report, line)
             self._name = ""
 
     def _serve(self) -> None:
@@ -84,17 +81,14 @@ class Tracker:
                 if row["step"] > state["step"]:
                     state["step"] = row["step"]
                     write_json(file, state)  # first, so that no kill makes it send a step twice
-                    run.send(_values(row), row["step"])
+                    values = {f"loss/{row['task']}": row["loss"], "learning_rate": row["rate"]}
+                    values |= {name: row[name] for name in ("grad_norm", "tokens_per_second") if name in row}
+                    run.send(values, row["step"])
             run.close(row)
             if row:
                 file.unlink(missing_ok=True)
         except Exception as error:
             self._problem = shown(f"{type(error).__name__}: {error}")
-
-
-def _values(row: Mapping[str, Any]) -> dict[str, float]:
-    found = {f"loss/{row['task']}": row["loss"], "learning_rate": row["rate"]}
-    return found | {name: row[name] for name in ("grad_norm", "tokens_per_second") if name in row}
 
 
 def _tensorboard(job: Job, folder: Path, run: str) -> Run:
