@@ -169,8 +169,15 @@ def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
         return _shape(start_of(start.inputs["model"]), store)
     if "random" in start.config:
         given = start.config["random"]
-        vocabulary = {"vocab_size": _vocabulary(start.inputs["tokenizer"], store), **SPECIAL}
-        return {**vocabulary, **given["config"], "model_type": given["architecture"]}
+        tokenizer = start.inputs["tokenizer"]
+        path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
+        if path is None or not path.is_file():  # the number that it will be trained to
+            pieces = int(tokenizer.config["trained"]["vocabulary"])
+        else:
+            read = read_json(path)
+            known = read["model"]["vocab"]
+            pieces = len(known) + sum(token["content"] not in known for token in read.get("added_tokens", []))
+        return {"vocab_size": pieces, **SPECIAL, **given["config"], "model_type": given["architecture"]}
     source = start.settings["source"]
     if (Path(source) / "config.json").is_file():
         return _fields(read_json(Path(source) / "config.json"))
@@ -191,13 +198,3 @@ def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the architecture, without others such as the version that wrote the file."""
     return {name: value for name, value in config.items() if not name.startswith("_") and value is not None}
-
-
-def _vocabulary(tokenizer: Stage, store: Store | None) -> int:
-    """Pieces of a tokenizer: those of the finished stage, else the number that it will be trained to."""
-    path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
-    if path is None or not path.is_file():
-        return int(tokenizer.config["trained"]["vocabulary"])
-    read = read_json(path)
-    pieces = read["model"]["vocab"]
-    return len(pieces) + sum(token["content"] not in pieces for token in read.get("added_tokens", []))
