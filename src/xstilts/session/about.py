@@ -34,8 +34,6 @@ from xstilts.tasks.base import Split
 from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.translation.spec import SOURCE
 
-NO_TEXTS = {"id", "label", "answers", "tags", "gold", "query", "sample"}
-"""Fields of examples that are not their texts."""
 DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
 MADE_DISTANCES = "lexical distance plus 0.1 for each structural feature that differs, as the languages were made"
 
@@ -45,13 +43,15 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
     experiment = grid.experiment
     micro = bool(experiment.worlds)
     records = store.records(grid.stages)
+    names = {target.task for target in experiment.targets}
+    nearest = max(BENCHMARKS.values(), key=lambda one: len(names & one.languages.keys()))  # XTREME if equal
     varied = "the order of examples, the initial head, dropout" + ", the constructed world with its own encoder" * micro
     return About(
         title=experiment.title or experiment.name,
         question=experiment.question,
         description=experiment.description,
         experiment=experiment.name,
-        backbones=tuple(Named(spec.name, note=_note(spec)) for spec in experiment.backbones),
+        backbones=tuple(Named(one.name, note=_note(one)) for one in experiment.backbones),
         recipes=tuple(recipe.label for recipe in experiment.recipes),
         targets=tuple(target.task for target in experiment.targets),
         languages=_languages(table, micro),
@@ -74,7 +74,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         version=__version__,
         seed_means=varied,
         worlds=grid.worlds,
-        averages=_nearest_benchmark(experiment, table),
+        averages=official_means(experiment, table, nearest) if names & nearest.languages.keys() else None,
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
         facts=_facts(records),
@@ -129,13 +129,14 @@ def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     if grid.worlds or not grid.data:
         found = "they are constructed: omit it" if grid.worlds else "no folder is known: name it with --data"
         raise ConfigError(f"--texts shows examples of the data files, but {found}")
+    other = {"id", "label", "answers", "tags", "gold", "query", "sample"}
     splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
 
     @cache
     def read(target: str, language: str) -> Mapping[str, str]:
         found = {}
         for one in grid.experiment.task(target).stream(grid.data, splits[target], language):
-            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in NO_TEXTS]
+            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in other]
             parts = [" ".join(value) if isinstance(value, tuple) else value for value in values if value]
             found[one.id] = " | ".join(parts)
         return found
@@ -254,13 +255,6 @@ def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
 def official_means(experiment: Experiment, table: ScoreTable, benchmark: Benchmark) -> Averages:
     """The benchmark's means over the targets that count."""
     return averages(table, benchmark, unofficial(experiment, benchmark))
-
-
-def _nearest_benchmark(experiment: Experiment, table: ScoreTable) -> Averages | None:
-    """The means of the benchmark with most of the targets (XTREME if equal); None if no benchmark has any."""
-    names = {target.task for target in experiment.targets}
-    best = max(BENCHMARKS.values(), key=lambda benchmark: len(names & benchmark.languages.keys()))
-    return official_means(experiment, table, best) if names & best.languages.keys() else None
 
 
 def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:

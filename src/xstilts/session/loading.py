@@ -13,7 +13,7 @@ from xstilts.core.strict import KeyPath, key_of, place_of
 from xstilts.core.yaml_lines import value_of
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
-from xstilts.studies.files import Document, load_document, study_file
+from xstilts.studies.files import load_document, study_file
 from xstilts.studies.spec import StudySpec, impossible
 
 
@@ -61,24 +61,19 @@ def load_study(path: Path | str) -> Loaded:
         experiment = Experiment(**document.values).placed(document.path)
     except ValidationError as error:
         raise document.mistake(error) from None
-    spec = document.spec()
-    if spec is not None:
-        _check_names(document, experiment, spec)
-    return Loaded(experiment, spec)
-
-
-def _check_names(document: Document, experiment: Experiment, spec: StudySpec) -> None:
+    backbones, recipes = experiment.backbones, experiment.recipes
     measured = {
-        "recipe": [recipe.label for recipe in experiment.recipes if not recipe.control],
-        "backbone": [one.name for one in experiment.backbones],
+        "recipe": [recipe.label for recipe in recipes if not recipe.control],
+        "backbone": [one.name for one in backbones],
         "target": [target.task for target in experiment.targets],
     }
     controls = {
-        "backbone": [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls],
-        "recipe": [recipe.label for recipe in experiment.recipes if recipe.control],
+        "backbone": [f"{one.name} ({CONTROL_NAMES[kind]})" for one in backbones for kind in one.controls],
+        "recipe": [recipe.label for recipe in recipes if recipe.control],
     }
-    if (found := impossible(spec, measured, controls)) is not None:
+    if (spec := document.spec()) and (found := impossible(spec, measured, controls)) is not None:
         raise document.at(*found)
+    return Loaded(experiment, spec)
 
 
 def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:
