@@ -16,8 +16,8 @@ from xstilts.stages.checksums import DataSource
 from xstilts.stages.describe import DataRequest
 from xstilts.stages.resolve import resolve
 from xstilts.stages.translations import Translator
-from xstilts.tasks import Task
-from xstilts.tasks.base import DOMAIN, Split
+from xstilts.tasks import Split, Task
+from xstilts.tasks.base import DOMAIN
 from xstilts.translation.spec import SOURCE, TRANSLATING
 
 
@@ -89,7 +89,7 @@ class DataFiles:
         asked = (task.name, task.type, split, languages, tokenizer.key, replicate.world, limit, combined)
         known, stage = self._prepared.get(asked, (None, tokenizer))
         if known != task:  # a description lists all files
-            request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
+            request = DataRequest(task, split, languages, holdout, limit, combined)
             stage = describe.prepare(request, self.source(replicate, task), tokenizer)
             self._prepared[asked] = task, stage
         return stage

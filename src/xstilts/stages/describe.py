@@ -31,7 +31,6 @@ class DataRequest:
         holdout: training examples to hold out for validation, where the task has none of its own.
         limit: use a fixed sample of this size of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
-        labelled: refuse withheld gold.
         translations: language -> translate stage, for languages that are not read from files.
     """
 
@@ -41,7 +40,6 @@ class DataRequest:
     holdout: int = 0
     limit: int = 0
     combined: bool = False
-    labelled: bool = True
     translations: Mapping[str, Stage] = field(default_factory=dict)
 
 
@@ -126,7 +124,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "holdout": request.holdout,
         "limit": limit,
         "combined": request.combined,
-        "labelled": request.labelled,
+        "labelled": task.type != "masked_lm",  # whether withheld gold is refused
     }
     read = [code for code in languages if code not in request.translations]
     config["files"] = data.checksums(task, split_of(config), read)
