@@ -75,7 +75,6 @@ class Expansion:
             self.cells = list(self._cells())
 
     def stages(self) -> list[Stage]:
-        """The evaluate stages of all cells."""
         return [cell.stage for cell in self.cells]
 
     def checks(self) -> list[Stage]:
@@ -188,7 +187,12 @@ class Expansion:
         finished = [(target, self._finished(trained, own, target, model)) for target in targets]
         learned = {**trained.learned, **(finished[0][1].learned if finished else {})}
         for name, (stage, part) in learned.items():
-            if (scored := self._intermediate(stage, part, model)) is not None:
+            task = self.phases.task(part.task, model, part.objective)
+            if task.metric:
+                split = self.files.validation_split(task)
+                languages = self.files.own_languages(task, part, split, model.replicate)
+                data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
+                scored = self._score(stage, data, task, (part.name, "intermediate", split), model)
                 yield Cell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         for target, end in finished:
             scored = self._target(end.stage, target, model)
@@ -219,16 +223,6 @@ class Expansion:
                 "`target` into the last phase, or replay it there (`replay: 0.1`)"
             )
         return Trained(trained.stage, {name: place for name, place in trained.learned.items() if name != head})
-
-    def _intermediate(self, stage: Stage, part: Component, model: StartModel) -> Stage | None:
-        """The intermediate task's own score; None where it has no metric."""
-        task = self.phases.task(part.task, model, part.objective)
-        if not task.metric:
-            return None
-        split = self.files.validation_split(task)
-        languages = self.files.own_languages(task, part, split, model.replicate)
-        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
-        return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
     def _target(self, stage: Stage, target: TargetSpec, model: StartModel) -> Stage:
         """The scores of a finished model in every language of a target."""

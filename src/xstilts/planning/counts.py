@@ -98,6 +98,9 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
     train_only(backbone, adapter, tuning.frozen_layers, tuning.frozen_embeddings)
     config: Any = backbone.config
     named = list(backbone.model.named_parameters())
+    kinds, reach = getattr(config, "pos_att_type", None) or (), getattr(config, "position_buckets", 0)
+    reach = reach if reach > 0 else getattr(config, "max_relative_positions", 0)
+    reach = reach if reach > 0 or not kinds else config.max_position_embeddings
     linear = [  # of the body: the output layer and a decoder only read the few tokens of answers
         part.weight
         for path, part in backbone.body.named_modules()
@@ -120,7 +123,7 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
         heads=heads,
         width=heads * size,
         feed_forward=getattr(config, "intermediate_size", None) or config.d_ff,
-        relative=_relative(config),
+        relative=2 * reach * len(kinds),
         route=backbone.route,
     )
 
@@ -138,13 +141,6 @@ def _model(shape: Mapping[str, Any]) -> Any:
         # transformers 5 always ties mT5, but its weights have a separate output layer.
         output.weight = nn.Parameter(torch.empty_like(output.weight))
     return model
-
-
-def _relative(config: Any) -> int:
-    kinds = getattr(config, "pos_att_type", None) or ()
-    reach = getattr(config, "position_buckets", 0)
-    reach = reach if reach > 0 else getattr(config, "max_relative_positions", 0)
-    return 2 * (reach if reach > 0 else config.max_position_embeddings) * len(kinds) if kinds else 0
 
 
 def start_of(stage: Stage) -> Stage:

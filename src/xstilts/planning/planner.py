@@ -55,16 +55,9 @@ class StagePlan:
     notes: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
-        """A JSON object."""
         whole = {name: round(getattr(self, name)) for name in ("tokens", "disk")}
         memory = None if self.memory is None else self.memory.row()
         return {**vars(self), **whole, "memory": memory, "hours": dict(vars(self.hours)), "notes": list(self.notes)}
-
-
-SHARDS_ARE_NOT_JUDGED = (
-    "--shard does not work with selection on validation data during training: give `select: last` or `average`, and "
-    "one learning rate"
-)
 
 
 @dataclass
@@ -90,7 +83,6 @@ class Planner:
         return plans
 
     def flops(self, stage: Stage) -> float:
-        """Useful FLOPs of a stage, finished or not."""
         return self._cost(stage, StagePlan(stage.key, stage.kind, stage.label)).flops
 
     def _cost(self, stage: Stage, plan: StagePlan) -> StagePlan:
@@ -142,6 +134,10 @@ class Planner:
         dev = [self._amount(stage.inputs[f"dev{i}"]) for i in range(len(selection.get("judges", ())))]
         at_once = self.hardware.use.micro_batch_tokens
         judged = [self._reading(stage, data, options.precision, at_once) for data in dev] * evaluations
+        notes = cost.notes
+        if judged and self.hardware.use.shard:
+            problem = "--shard does not work with selection on validation data during training"
+            notes = (*notes, f"{problem}: give `select: last` or `average`, and one learning rate")
         return self._computed(
             plan,
             cost,
@@ -151,7 +147,7 @@ class Planner:
             hours=sum((one.hours for one in judged), cost.hours),
             disk=disk,
             estimated=any(one.estimated for one in amounts),
-            notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
+            notes=notes,
         )
 
     def _changed_rows(self, stage: Stage, vocabulary: int) -> float:
@@ -176,7 +172,6 @@ class Planner:
     def _reading(
         self, stage: Stage, data: Amount, precision: str, at_once: int, passes: float = 1.0, all_layers: bool = False
     ) -> Cost:
-        """The cost of a forward pass of a stage's model over data."""
         shape, route = self._model(stage)
         load = Load(tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=precision)
         how = (route, min(at_once, data.total), all_layers)

@@ -82,5 +82,4 @@ def _together(records: Sequence[Record]) -> float:
 
 
 def _kind(stage: Stage) -> tuple[str, str]:
-    """`("train", "bf16")`."""
     return stage.kind, str(stage.config.get("precision") or stage.config.get("train", {}).get("precision", ""))

@@ -36,8 +36,6 @@ class FileCheck:
     """The files of one split of a task in one language.
 
     Attributes:
-        paths: files that are read.
-        rows: number of examples.
         labels: label or tag -> number of occurrences.
         notes: sentences about what was assumed or looks odd.
         problem: why the files cannot be read; empty if they can.
@@ -92,7 +90,6 @@ class Check:
         return list(dict.fromkeys(lines if known else [*lines, self.refused]))
 
     def table(self) -> Any:
-        """`files` as a data frame."""
         columns = ("task", "split", "language", "rows", "labels", "columns", "notes", "problem", "paths")
         rows = [
             {

@@ -1,7 +1,6 @@
 """The grid of an experiment: its cells and their stages; and what a store keeps of it.
 
-Keys of stages contain checksums of raw files, so describing a grid reads the data. Results are read with the grid that
-the store remembers instead: the data may have moved, and nobody has to name it again.
+Describing a grid reads the data, whose checksums are in keys. Results are read with the grid that the store remembers.
 """
 
 from __future__ import annotations
@@ -97,7 +96,6 @@ class Grid:
 
     @property
     def rows(self) -> list[list[Any]]:
-        """The cells as JSON."""
         return [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells]
 
     def remember(self, store: Store, asked: Experiment) -> str:
@@ -163,8 +161,20 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
     Raises:
         ConfigError: the experiment needs data folders, none are given, and the store does not remember this version.
     """
-    if data is None and (found := _remembered(experiment, store)) is not None:
-        return found
+    if data is None:
+        found = _read(_place(store, experiment))
+        with suppress(AssertionError, KeyError, TypeError, ValueError):  # written by another version
+            if found.get("fingerprint") == fingerprint(experiment):
+                stages = from_rows(found["stages"])
+                words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
+                return Grid(
+                    Experiment(**found["experiment"]).model_copy(update=words),
+                    tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
+                    tuple(stages[key] for key in found["checks"]),
+                    dict(found["controls"]),
+                    {int(seed): int(world) for seed, world in found["worlds"]},
+                    tuple(map(Path, found["data"])),
+                )
     try:
         with remembered(store.root / DIGESTS):
             return Grid.of(experiment, data)
@@ -173,24 +183,6 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
             changed = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here"
             raise ConfigError(f"{changed}, or another of its name was run: {error}") from None
         raise
-
-
-def _remembered(experiment: Experiment, store: Store) -> Grid | None:
-    """The grid of exactly this experiment; None if the store has none, or one of another version."""
-    found = _read(_place(store, experiment))
-    with suppress(AssertionError, KeyError, TypeError, ValueError):  # written by another version
-        if found.get("fingerprint") == fingerprint(experiment):
-            stages = from_rows(found["stages"])
-            words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
-            return Grid(
-                Experiment(**found["experiment"]).model_copy(update=words),
-                tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
-                tuple(stages[key] for key in found["checks"]),
-                dict(found["controls"]),
-                {int(seed): int(world) for seed, world in found["worlds"]},
-                tuple(map(Path, found["data"])),
-            )
-    return None
 
 
 def fingerprint(experiment: Experiment) -> str:

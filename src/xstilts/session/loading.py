@@ -1,7 +1,7 @@
 """Experiment files: plain, with a study block, as a variant of another file, or with some values replaced."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +40,19 @@ def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
     experiment = load_study(path).experiment
     if not sets:
         return experiment
-    return _overridden(load_document(study_file(str(path))).values, sets).placed(experiment.file)
+    changed: dict[str, Any] = deepcopy(dict(load_document(study_file(str(path))).values))
+    places = {text: _set(changed, text) for text in sets}
+    name, title = str(changed.get("name", "")), str(changed.get("title", ""))
+    if ("name",) not in places.values():
+        changed["name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join([name, *sets]))[:100]
+    if title:
+        changed["title"] = f"{title} ({', '.join(sets)})"
+    try:
+        return Experiment(**changed).placed(experiment.file)
+    except ValidationError as error:
+        key = key_of(error)
+        guilty = [text for text, place in places.items() if key and place[: len(key)] == key[: len(place)]]
+        raise _wrong(" --set ".join(guilty or sets), place_of(error)[0]) from None
 
 
 def opened(experiment: Experiment | Path | str) -> Experiment:
@@ -74,22 +86,6 @@ def load_study(path: Path | str) -> Loaded:
     if (spec := document.spec()) and (found := impossible(spec, measured, controls)) is not None:
         raise document.at(*found)
     return Loaded(experiment, spec)
-
-
-def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:
-    changed: dict[str, Any] = deepcopy(dict(values))
-    places = {text: _set(changed, text) for text in sets}
-    name, title = str(changed.get("name", "")), str(changed.get("title", ""))
-    if ("name",) not in places.values():
-        changed["name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join([name, *sets]))[:100]
-    if title:
-        changed["title"] = f"{title} ({', '.join(sets)})"
-    try:
-        return Experiment(**changed)
-    except ValidationError as error:
-        key = key_of(error)
-        guilty = [text for text, place in places.items() if key and place[: len(key)] == key[: len(place)]]
-        raise _wrong(" --set ".join(guilty or sets), place_of(error)[0]) from None
 
 
 def _set(values: dict[str, Any], text: str) -> KeyPath:

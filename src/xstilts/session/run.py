@@ -34,7 +34,6 @@ class Result:
 
     Attributes:
         counts: number of stages that ended as done, cached, failed, skipped.
-        seconds: wall time.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -85,7 +84,6 @@ class Run:
     Attributes:
         notices: sentences about what is missing or was assumed.
         work: stage -> amount of work, for stages where it is known.
-        outcome: the result so far.
     """
 
     grid: Grid

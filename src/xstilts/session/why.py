@@ -54,7 +54,6 @@ class Running:
     told: str = ""
 
     def row(self) -> dict[str, str]:
-        """A row for people."""
         return {
             "running": self.kind,
             "key": self.key[:8],
@@ -155,7 +154,6 @@ class Known:
         return others[0] if others else None
 
     def _of(self, one: Described) -> Facts:
-        """All that its key is made of."""
         if one.key not in self._facts:
             own = (("code version", str(one.version)), *flat(one.config))
             self._facts[one.key] = frozenset((*own, *one.inputs.items()))
@@ -182,13 +180,11 @@ class Known:
         return found
 
     def apart(self, one: Described, other: Described) -> str:
-        """The differences in one line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
         return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more" if len(told) > MOST else "")
 
     def why(self, one: Described) -> str:
-        """Why a stage is not finished."""
         waits = [self.stages[key] for key in one.inputs.values() if key in self.stages and key not in self.finished]
         if waits:
             return f"{WAITS} {waits[0]}" + (f" and {len(waits) - 1} more" if len(waits) > 1 else "")

@@ -38,7 +38,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "world": Kind("xstilts.stages.run:run_world", models=False),
     "tokenizer": Kind("xstilts.stages.preparing:run_tokenizer"),
-    "start": Kind("xstilts.stages.starting:run_start"),
+    "start": Kind("xstilts.stages.preparing:run_start"),
     "translate": Kind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
     "prepare": Kind("xstilts.stages.preparing:run_prepare", version=2),
     "train": Kind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),

@@ -56,9 +56,6 @@ def take_up(job: Job, steps: int) -> None:
     Checkpoints and snapshots get their names when they are complete, and a checkpoint has their SHA-256. If they have
     changed since (a disk error, an edited folder), they are computed again, and a line reports it. All ranks call it;
     the others wait for the leading one.
-
-    Args:
-        steps: of the phase.
     """
     if team().leads:
         start, damaged = sift_checkpoints(job.directory)

@@ -1,8 +1,6 @@
 """How a key names data and models: by checksums of their files, or by a hub name and revision.
 
-Digests are kept between calls: a file that did not change is not read again. Size, times of change (content and inode,
-in nanoseconds) and inode number tell that it did not. The digest of a file that changed in the last two seconds is not
-kept, since it might change again within the resolution of its times.
+A file whose size, times of change (in nanoseconds) and inode are as before is not read again.
 """
 
 import os
@@ -44,7 +42,6 @@ class DataSource:
         return None if self.world else [str(root.absolute()) for root in self.roots]
 
     def settings(self, task: Task, languages: Sequence[str]) -> dict[str, Any]:
-        """Settings of a stage that reads a task in some languages."""
         return {"roots": self.folders, "task": task_to_json(task, languages)}
 
     def raw_text(self, task: Task, languages: Sequence[str]) -> list[str]:
@@ -55,11 +52,7 @@ class DataSource:
     def checksums(
         self, task: Task, split: Split, languages: Sequence[str], take: Callable[[Path], str] | None = None
     ) -> dict[str, Any]:
-        """Checksums of the raw files, by language; for a world, its key instead.
-
-        Args:
-            take: by default `digest`.
-        """
+        """Checksums of the raw files (`digest`, or what `take` says), by language; for a world, its key instead."""
         if self.world:
             check_split(task, split)
             for language in languages:
@@ -102,7 +95,7 @@ def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
 
 DIGESTS = "checksums.json"
 FRESH_SECONDS = 2.0
-"""Coarsest resolution of a file system's times."""
+"""Coarsest resolution of a file system's times: the digest of a file that changed since then is not kept."""
 _KNOWN: dict[str, list[str]] = {}
 """Path -> [what tells of a change, digest], of this process."""
 

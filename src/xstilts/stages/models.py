@@ -65,7 +65,6 @@ class Changes:
         return cls((directory / pointer["stage"]).resolve(), tensors, rows, pointer["scale"])
 
     def write(self, directory: Path) -> None:
-        """Write them to a stage's folder."""
         rows = {} if self.rows is None else {ROWS: self.rows}
         save_file({**self.tensors, **rows}, directory / FILE, metadata={"format": "pt"})
         write_json(directory / POINTER, {"stage": os.path.relpath(self.base, directory.resolve()), "scale": self.scale})

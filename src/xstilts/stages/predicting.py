@@ -1,6 +1,6 @@
 """Prediction in packed micro-batches, and predict stages, which load a model once for all languages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,13 +130,6 @@ def run_predict(job: Job) -> None:
         job.report({"fraction": (done + 1) / len(languages), "message": language})
 
 
-RENAMED: Mapping[tuple[str, Any], str] = {
-    ("special_tokens", False): "special_tokens=false",
-    ("similarity", "margin"): f"similarity=ratio margin k={NEIGHBOURS}",
-}
-"""Choices that a signature does not write as `name=value`."""
-
-
 def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
     """Notes for the signatures of scores: a decoder's attention, choices that differ from the protocol,
     the selection of the weights, and accidents of their training.
@@ -147,7 +140,9 @@ def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
     chosen, about = job.config.get("retrieval", {}), read_json(job.inputs["model"] / "about.json")
     if (layer := chosen.get("layer")) is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
-    notes = [RENAMED.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
+    margin = f"similarity=ratio margin k={NEIGHBOURS}"
+    renamed = {("special_tokens", False): "special_tokens=false", ("similarity", "margin"): margin}
+    notes = [renamed.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
     if task_type.protocol:
         notes.append(task_type.protocol)
     elif backbone.decoder:

@@ -35,21 +35,19 @@ def run_stage(job: Job) -> None:
         write_json(directory / environment.FILE, found)
 
 
-def _machine() -> str:
-    """`Intel(R) Xeon(R) ..., 16 cores, 126 GiB`; where the system does not tell, without model or memory."""
+def _device(job: Job) -> dict[str, str]:
+    """The machine and device of a stage, and the processor's instruction set or the GPU's name where torch knows.
+
+    The machine is `Intel(R) Xeon(R) ..., 16 cores, 126 GiB`; where the system does not tell, without model or memory.
+    """
     words = [f"{os.cpu_count()} cores"]
     with suppress(OSError, ValueError, AttributeError):
         words.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB")
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         words[:0] = [line.partition(": ")[2] for line in lines if line.startswith("model name")][:1]
-    return ", ".join(words)
-
-
-def _device(job: Job) -> dict[str, str]:
-    """The machine and device of a stage, and the processor's instruction set or the GPU's name where torch knows."""
     device, torch = job.machine.device.partition(":")[0], sys.modules.get("torch")
-    found = {"device": device, "machine": _machine()}
+    found = {"device": device, "machine": ", ".join(words)}
     if torch and device == "cpu":  # without torch, a program of the user's computed
         found["processor"] = torch.backends.cpu.get_cpu_capability()
     elif torch and device == "cuda" and torch.cuda.is_initialized():

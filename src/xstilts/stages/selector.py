@@ -1,8 +1,4 @@
-"""Which weights of a running phase are kept: the best on validation data, an average, or the last.
-
-Its only state are the evaluations made so far, which a checkpoint holds: they tell which snapshot is the best, so that
-a resumed run equals a straight one. `evaluations.jsonl` has a line for each.
-"""
+"""Which weights of a running phase are kept: the best on validation data, an average, or the last."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -22,7 +18,9 @@ from xstilts.training.model import Model
 class Selector:
     """Follows a phase from step `start` and keeps the weights that the stage's `selection` asks for.
 
-    Every rank has one; the leading rank evaluates and writes while the others wait.
+    Every rank has one; the leading rank evaluates and writes while the others wait. The only state are the evaluations
+    (`evaluations.jsonl`), which a checkpoint holds: they tell which snapshot is best, so that a resumed run equals a
+    straight one.
 
     Args:
         rows: the evaluations up to `start`, from the checkpoint.

@@ -88,7 +88,6 @@ class Translator:
         return make("translate", config, data.inputs, f"{task.name}, {language} by {self.name}", **settings, cost=20.0)
 
     def _model(self, language: str) -> tuple[str, str]:
-        """The folder of the model for a language, and its tokenizer."""
         folder = self.spec.model or self.spec.models.get(language)
         if folder is None:
             known = ", ".join(self.spec.models)
@@ -101,7 +100,6 @@ class Translator:
         return folder, self.spec.tokenizers.get(language) or self.spec.tokenizer or folder
 
     def _holder(self, task: Task) -> Task:
-        """The task whose training files are the translations."""
         if task.name in self.holders:
             return self.holders[task.name]
         if task.name not in self.spec.files:
