@@ -1,9 +1,7 @@
 """How much data a stage reads (counted if its features are prepared, else estimated), and how long training phases are.
 
 Numbers of rows are those of the official releases (`sources/rows.tsv`), of the files if no source states them, or of
-the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`). Empty files in place
-of official data let an experiment be expanded before its data are fetched; stages of such a plan have other keys than
-those of the real data, so none of them is finished.
+the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
 """
 
 import re
@@ -147,7 +145,8 @@ def _raw_text(prepared: Stage, encoding: Encoding, rows: float, note: str) -> Am
 def lay_out(experiment: Experiment, root: Path) -> None:
     """Write the empty files of every task of an experiment, one per split and language; raw text has an assumed size.
 
-    Raises `ConfigError` for a task whose labels or size only its files tell.
+    With them it can be planned before its data are fetched. Its stages have other keys than those of the real data, so
+    none is finished. Raises `ConfigError` for a task whose labels or size only its files tell.
     """
     for name in experiment.task_names():
         task = experiment.task(name)

@@ -10,12 +10,8 @@ import numpy as np
 from xstilts.core.errors import StoreError, XstiltsError
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
-from xstilts.graph.store import Store
 from xstilts.planning.devices import Hours
 from xstilts.planning.planner import Planner, StagePlan
-
-LATEST = 200
-"""Most finished stages that are read."""
 
 
 def timed(
@@ -36,15 +32,18 @@ def timed(
     assert planner.store is not None
     rates: dict[tuple[str, str], list[float]] = {}
     used: list[Record] = []
-    for stage, record in _finished(known, planner.store):
-        if record.environment.get("device") != device or record.seconds <= 0:
-            continue
-        try:
-            flops = planner.flops(stage)
-        except XstiltsError:  # its model was deleted
-            continue
-        rates.setdefault(_kind(stage), []).append(flops / record.seconds)
-        used.append(record)
+    finished: list[tuple[Stage, Record]] = []
+    for stage in dict.fromkeys(known):
+        folder = planner.store.directory(stage)
+        if stage.kind in ("train", "predict") and (folder / "DONE").is_file():
+            with suppress(StoreError):  # it is damaged
+                finished.append((stage, Record.read(folder)))
+    for stage, record in sorted(finished, key=lambda pair: pair[1].finished)[-200:]:  # the latest
+        if record.environment.get("device") == device and record.seconds > 0:
+            with suppress(XstiltsError):  # its model was deleted
+                flops = planner.flops(stage)
+                rates.setdefault(_kind(stage), []).append(flops / record.seconds)
+                used.append(record)
     if not rates:
         return list(plans), ""
     speeds = {kind: np.quantile(own, (0.5, 0.75, 0.25)) for kind, own in rates.items()}
@@ -59,16 +58,6 @@ def timed(
         f"in brackets: its quartiles; {together:.1f} stages ran in parallel on average; at that rate the run takes "
         f"about {sum(plan.hours.usual for plan in made) / together:.2g} hours"
     )
-
-
-def _finished(known: Iterable[Stage], store: Store) -> list[tuple[Stage, Record]]:
-    """The latest finished train and predict stages, without damaged ones."""
-    found = []
-    for stage in dict.fromkeys(known):
-        if stage.kind in ("train", "predict") and (store.directory(stage) / "DONE").is_file():
-            with suppress(StoreError):
-                found.append((stage, Record.read(store.directory(stage))))
-    return sorted(found, key=lambda pair: pair[1].finished)[-LATEST:]
 
 
 def _together(records: Sequence[Record]) -> float:

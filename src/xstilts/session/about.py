@@ -20,6 +20,7 @@ from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
+from xstilts.reports.curves import Cost
 from xstilts.session.grid import Grid
 from xstilts.session.reads import changed_files, may_be_sample, odd_counts
 from xstilts.session.training import costs, inputs, logged
@@ -43,6 +44,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
     experiment = grid.experiment
     micro = bool(experiment.worlds)
     records = store.records(grid.stages)
+    spent = costs(records)
     names = {target.task for target in experiment.targets}
     nearest = max(BENCHMARKS.values(), key=lambda one: len(names & one.languages.keys()))  # XTREME if equal
     varied = "the order of examples, the initial head, dropout" + ", the constructed world with its own encoder" * micro
@@ -77,11 +79,11 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         averages=official_means(experiment, table, nearest) if names & nearest.languages.keys() else None,
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
-        facts=_facts(records),
+        facts=_facts(records, spent),
         distances=("" if experiment.source != "en" else MADE_DISTANCES if micro else DISTANCES),
         validation=judged(grid, store),
         logged=logged(grid, store),
-        costs=costs(records),
+        costs=spent,
         inputs=inputs(grid.stages),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
@@ -91,18 +93,15 @@ def _note(spec: BackboneSpec) -> str:
     return spec.note or spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
 
 
-def _facts(records: Sequence[Record]) -> tuple[str, ...]:
+def _facts(records: Sequence[Record], spent: Sequence[Cost]) -> tuple[str, ...]:
     """The environment of finished stages, and the time that computing them took."""
     facts = []
     for name in ("xstilts_commit", "processor", "machine", "device", "python", *PACKAGES):
         values = dict.fromkeys(str(one.environment[name]) for one in records if name in one.environment)
         facts += [f"{name.replace('_', ' ')}: {', '.join(values)}"] if values else []
-    minutes: dict[str, float] = {}
-    for record in records:
-        minutes[record.kind] = minutes.get(record.kind, 0.0) + record.seconds / 60
-    if minutes:
-        kinds = ", ".join(f"{kind} {spent:.1f}" for kind, spent in sorted(minutes.items(), key=lambda item: -item[1]))
-        facts.append(f"Minutes of computing, summed over workers: {sum(minutes.values()):.0f} ({kinds}).")
+    if spent:
+        minutes, kinds = sum(one.minutes for one in spent), ", ".join(f"{one.kind} {one.minutes:.1f}" for one in spent)
+        facts.append(f"Minutes of computing, summed over workers: {minutes:.0f} ({kinds}).")
     return tuple(facts)
 
 

@@ -121,7 +121,7 @@ def check(experiment: Experiment | Path | str, data: Data = None) -> Check:
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
-    if not any(one.problem for one in files) and (lacking := reads.uneven(reads.reads(grid.stages))):
+    if not any(one.problem for one in files) and (lacking := reads.uneven(grid.stages)):
         refused = refused or str(lacking)
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
@@ -158,7 +158,7 @@ def look(grid: Grid, store: Store) -> list[str]:
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
             counts += [(task.name, split, language, rows)] if whole and task.name not in own else []
-    if waiting and (error := reads.uneven(reads.reads(grid.stages))):
+    if waiting and (error := reads.uneven(grid.stages)):
         raise error
     return list(reads.odd_counts(counts))
 
@@ -190,12 +190,8 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
     pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
     with listed_once():
         own, missing = grid.experiment.tasks, (stage for stage in grid.stages if store is None or not store.has(stage))
-        return [
-            *lines,
-            *reads.same_files(reads.reads(grid.stages)),
-            *reads.same_rows(pairs, own),
-            *odd_texts(reads.reads(missing), own),
-        ]
+        lines += [*reads.same_files(grid.stages), *reads.same_rows(pairs, own)]
+        return [*lines, *odd_texts(reads.reads(missing), own)]
 
 
 def _elsewhere(experiment: Experiment) -> Iterator[str]:

@@ -73,10 +73,10 @@ def odd_counts(counts: Iterable[tuple[str, Split, str, int]]) -> Iterator[str]:
         yield f"{task} ({split}): not the official number of examples ({shown}): `xstilts data check {task}` says more"
 
 
-def uneven(found: Iterable[Read]) -> DataError | None:
+def uneven(stages: Iterable[Stage]) -> DataError | None:
     """The error for the first file of an own task that lacks a text that another file of the task has."""
     first: dict[str, tuple[Path, frozenset[str]]] = {}
-    for task, roots, split, language in found:
+    for task, roots, split, language in reads(stages):
         if isinstance(task.read, ColumnReader):
             for path in task.paths(roots, split, language):
                 parts = task.read.parts(path, language)
@@ -89,10 +89,10 @@ def uneven(found: Iterable[Read]) -> DataError | None:
     return None
 
 
-def same_files(found: Iterable[Read]) -> Iterator[str]:
+def same_files(stages: Iterable[Stage]) -> Iterator[str]:
     """A note for each content that several files, several splits, or one split twice have."""
     groups: dict[str, dict[tuple[Path, Split], Read]] = defaultdict(dict)
-    for read in found:
+    for read in reads(stages):
         paths = read.paths
         for path in dict.fromkeys(paths):
             if paths.count(path) > 1:

@@ -215,5 +215,5 @@ def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place, json.dumps(value, ensure_ascii=False)
 
 
-def _short(text: str | None, most: int = 40) -> str:
-    return "not set" if text is None else text if len(text) <= most else f"{text[:most]}..."
+def _short(text: str | None) -> str:
+    return "not set" if text is None else text if len(text) <= 40 else f"{text[:40]}..."

@@ -131,8 +131,7 @@ def pointer_of(directory: Path) -> dict[str, Any]:
 
 
 COPIED_BYTES = 2**30
-"""Local models up to this size are copied into the store if they cannot be linked, so that it does not need their
-folder."""
+"""Local models up to this size are copied into the store if they cannot be linked."""
 
 
 def open_backbone(
