@@ -23,7 +23,7 @@ from xstilts.graph.events import Failed
 from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages import describe
-from xstilts.stages.starting import run_start
+from xstilts.stages.preparing import run_start
 
 CODE = """
 from pathlib import Path

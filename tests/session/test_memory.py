@@ -13,7 +13,7 @@ from xstilts.graph.places import Needs
 from xstilts.graph.pool import Pool
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
-from xstilts.session import executors, memory
+from xstilts.session import executors
 
 BASE = {
     "model_type": "xlm-roberta",
@@ -49,10 +49,10 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("taken")
 def test_weights_states_and_the_process_count(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    assert memory.peaks(graph(tmp_path / "tiny", 1_000_000), store, Machine()) == {}, "torch is not imported for it"
-    peaks = memory.peaks(graph(tmp_path / "base", 1_112_000_000), store, Machine())
+    assert executors.peaks(graph(tmp_path / "tiny", 1_000_000), store, Machine()) == {}, "torch is not imported for it"
+    peaks = executors.peaks(graph(tmp_path / "base", 1_112_000_000), store, Machine())
     assert set(peaks) == {"predict"}
-    assert 1.1e9 + memory.PROCESS < peaks["predict"] < 2.0e9 + memory.PROCESS
+    assert 1.1e9 + executors.PROCESS < peaks["predict"] < 2.0e9 + executors.PROCESS
 
 
 @pytest.mark.usefixtures("taken")
@@ -84,7 +84,7 @@ def test_a_single_stage_that_fits_does_not_wait(tmp_path: Path, monkeypatch: pyt
 
 
 def test_free_memory_is_that_of_this_machine() -> None:
-    assert 1e7 < memory.available() < 1e14
+    assert 1e7 < executors.available() < 1e14
 
 
 def test_memory_that_others_in_the_container_use_is_not_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,5 +94,5 @@ def test_memory_that_others_in_the_container_use_is_not_free(tmp_path: Path, mon
         folder.mkdir(exist_ok=True)
         for name, text in (("max", limit), ("current", "20000000"), ("stat", "anon 15000000\ninactive_file 5000000\n")):
             (folder / f"memory.{name}").write_text(text)
-    monkeypatch.setattr(memory, "_control_groups", lambda: [inner, tmp_path])
-    assert memory.available() == pytest.approx(memory.SHARE * 15e6)
+    monkeypatch.setattr(executors, "_control_groups", lambda: [inner, tmp_path])
+    assert executors.available() == pytest.approx(executors.SHARE * 15e6)

@@ -22,7 +22,7 @@ import pytest
 from processes import wait_for
 from training.phases import Killed, component, run_phase, train_stage, write_inputs
 from xstilts.core.files import read_jsonl
-from xstilts.stages import track
+from xstilts.stages import log
 
 CONFIG = train_stage(component("nli"))
 
@@ -71,11 +71,11 @@ def test_a_stage_that_resumes_continues_its_run_and_sends_no_step_twice(
         assert values.keys() - {"tokens_per_second"} == {"loss/nli", "learning_rate", "grad_norm"}
         sent.append((step, values["loss/nli"]))
 
-    def opener(job: Any, folder: Path, run: str) -> track.Run:
+    def opener(job: Any, folder: Path, run: str) -> log.Run:
         opened.append(run)
-        return track.Run("mine", send, closed.append)
+        return log.Run("mine", send, closed.append)
 
-    monkeypatch.setitem(track.OPENERS, "mlflow", opener)
+    monkeypatch.setitem(log.OPENERS, "mlflow", opener)
     for stop in (7, 13, 0):
         run(tmp_path, inputs, stop, track="mlflow", checkpoint_seconds=checkpoint_seconds)
     assert (opened, closed) == (["", "mine", "mine"], [False, False, True])
@@ -93,11 +93,11 @@ def test_a_tracker_that_fails_is_named_in_one_line_and_the_stage_goes_on(
         if where == moment:
             raise ConnectionError("no\nroute")
 
-    def opener(*_: object) -> track.Run:
+    def opener(*_: object) -> log.Run:
         fail("open")
-        return track.Run("mine", lambda values, step: fail("send"), lambda done: fail("close"))
+        return log.Run("mine", lambda values, step: fail("send"), lambda done: fail("close"))
 
-    monkeypatch.setitem(track.OPENERS, "wandb", opener)
+    monkeypatch.setitem(log.OPENERS, "wandb", opener)
     said = run(tmp_path, inputs, track="wandb")
     assert said == [
         "--track wandb: ConnectionError: no route: no further steps are sent to it; training is not affected"
@@ -111,8 +111,8 @@ def test_a_tracker_that_hangs_does_not_hold_the_stage(
     from threading import Event
 
     forever = Event()
-    monkeypatch.setitem(track.OPENERS, "wandb", lambda *_: forever.wait())
-    monkeypatch.setattr(track, "END_SECONDS", 0.0)
+    monkeypatch.setitem(log.OPENERS, "wandb", lambda *_: forever.wait())
+    monkeypatch.setattr(log, "END_SECONDS", 0.0)
     assert run(tmp_path, inputs, track="wandb") == [
         "--track wandb: no answer for 0 seconds: no further steps are sent to it; training is not affected"
     ]
@@ -154,8 +154,8 @@ def test_tensorboard_reads_every_step_once(inputs: dict[str, Path], tmp_path: Pa
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait until all steps have arrived, after a kill too: the first import of a tracker may take long."""
-    monkeypatch.setattr(track, "END_SECONDS", 600.0)
-    monkeypatch.setattr(track, "STOP_SECONDS", 600.0)
+    monkeypatch.setattr(log, "END_SECONDS", 600.0)
+    monkeypatch.setattr(log, "STOP_SECONDS", 600.0)
 
 
 @pytest.fixture

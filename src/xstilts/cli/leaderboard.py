@@ -7,7 +7,7 @@ from typing import Any
 from xstilts.cli.output import aligned, show
 from xstilts.core.errors import UnknownName
 from xstilts.graph.store import Store
-from xstilts.session.leaderboard import Ranked, leaderboard
+from xstilts.session.results import Ranked, leaderboard
 
 
 def show_leaderboard(place: Store, task: str | None, as_json: bool) -> None:

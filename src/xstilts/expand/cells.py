@@ -3,8 +3,6 @@
 Cells share stages by content: an intermediate phase is trained once, for all targets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,113 +23,6 @@ from xstilts.tasks import Task
 from xstilts.tasks.base import Split
 
 CONTROL_NAMES = {"random": "random encoder", "english": "English-only pretraining"}
-
-
-@dataclass(frozen=True)
-class Models:
-    """Describes the models of an experiment."""
-
-    phases: Phases
-
-    def of(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
-        """The backbone and its controls. Raises `ConfigError` for pretraining that does not fit it."""
-        seed = replicate.seed if spec.seed is None else spec.seed
-        use, source = describe.use_of(spec.route, spec.attention, spec.output), None
-        if spec.source is not None:
-            source, revision = resolve(spec.source, spec.revision, replicate.world)
-            shape = shape_of(source, None, {}, spec.output)
-            tokenizer = describe.tokenizer_of(source, revision)
-            start = describe.start_pretrained(source, revision, _first(spec, shape["kind"], use), spec.name)
-            random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
-        else:
-            assert spec.architecture is not None
-            shape = shape_of(None, spec.architecture, spec.config, spec.output)
-            tokenizer = self._tokenizer(spec, shape["kind"], replicate)
-            start, random = (
-                describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
-                for used in (_first(spec, shape["kind"], use), use)
-            )
-        retrieval = retrieval_of(source, spec.retrieval)
-        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
-        base.check_layer("retrieval: {{layer: {}}}", retrieval.get("layer"))
-        models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
-        for kind, how in spec.controls.items():
-            control = replace(models[0], stage=random)
-            if kind == "english" and how == "auto":
-                control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
-            elif kind == "english":
-                source, revision = resolve(how, None, replicate.world)
-                shape, retrieval = shape_of(source, None, {}, spec.output), retrieval_of(source, spec.retrieval)
-                if shape["layers"] and "layer" in retrieval:  # a control may be smaller
-                    retrieval["layer"] = min(retrieval["layer"], shape["layers"])
-                control = replace(
-                    models[0],
-                    tokenizer=describe.tokenizer_of(source, revision),
-                    retrieval=retrieval,
-                    **shape,
-                    stage=describe.start_pretrained(source, revision, use, "English only"),
-                )
-            models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
-        return models
-
-    def _tokenizer(self, spec: BackboneSpec, kind: Kind | None, replicate: Replicate) -> Stage:
-        """A tokenizer trained for a random start."""
-        assert spec.tokenizer is not None
-        files = self.phases.files
-        config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
-        if self._needs_sentinels(spec, kind):
-            config["sentinels"] = SENTINELS
-        tasks = [files.experiment.task(name) for name in spec.tokenizer.tasks]
-        config["languages"] = files.text_languages(tasks, spec.tokenizer.languages, replicate)
-        return describe.tokenizer_trained(config, files.source(replicate, *tasks), tasks)
-
-    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: describe.Use, seed: int) -> Stage:
-        """The backbone after phases of pretraining, run as recipes run it."""
-        stage, output = base.stage, base.stage.config.get("output", "head")
-        earlier: dict[str, Component] = {}
-        for phase in phases:
-            wanted = "text" if writes(phase, base.kind) else base.output
-            if (output, wanted) == ("head", "text"):
-                raise ConfigError(
-                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which the phase before it "
-                    "drops: put this phase first, or give the backbone `output: text`"
-                )
-            if output != wanted:
-                stage = describe.start_trained(stage, use)
-            stage = self.phases.train(stage, phase, replace(base, output=wanted), seed, tuple(earlier.values()))
-            output = wanted
-            earlier |= {part.name: part for part in phase.without_idle().tasks}
-        return stage if output == base.output else describe.start_trained(stage, use)
-
-    def _needs_sentinels(self, spec: BackboneSpec, kind: Kind | None) -> bool:
-        """Whether any phase corrupts spans."""
-        experiment = self.phases.files.experiment
-        phases = [*spec.pretrain, *(phase for recipe in experiment.recipes for phase in recipe.phases)]
-        parts = [part for phase in phases for part in phase.tasks if part.task != TARGET]
-        forms = [part.objective or usual(experiment.task(part.task), kind, spec.output) for part in parts]
-        return "span_corruption" in forms
-
-    def _in_english(self, spec: BackboneSpec) -> list[PhaseSpec]:
-        """The phases of pretraining on English text alone, without phases that have none."""
-        experiment, share, phases = self.phases.files.experiment, spec.english_share, []
-        for phase in spec.pretrain:
-            spoken = [part for part in phase.tasks if "en" in experiment.task(part.task).languages]
-            if not spoken:
-                continue
-            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in spoken)
-            english = phase.model_copy(update={"tasks": alone})
-            options = experiment.options(english)
-            shorter: dict[str, float] = {"epochs": options.epochs * share}
-            if options.steps:
-                shorter = {"steps": max(1, round(options.steps * share))}
-            phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
-        return phases
-
-
-def _first(spec: BackboneSpec, kind: Kind | None, use: describe.Use) -> describe.Use:
-    """How a backbone is run at first: with its output layer if the first phase of pretraining trains it."""
-    trains_it = spec.output == "head" and spec.pretrain and writes(spec.pretrain[0], kind)
-    return describe.use_of(spec.route, output="text") if trains_it else use
 
 
 @dataclass(frozen=True)
@@ -184,7 +75,6 @@ class Expansion:
             self.cells = list(self._cells())
 
     def stages(self) -> list[Stage]:
-        """The evaluate stages of all cells."""
         return [cell.stage for cell in self.cells]
 
     def checks(self) -> list[Stage]:
@@ -193,8 +83,90 @@ class Expansion:
         return list({stage.key: stage for stage in stages if stage is not None}.values())
 
     def models(self, spec: BackboneSpec, replicate: Replicate) -> list[StartModel]:
-        """A backbone and its controls."""
-        return Models(self.phases).of(spec, replicate)
+        """A backbone and its controls. Raises `ConfigError` for pretraining that does not fit it."""
+        seed = replicate.seed if spec.seed is None else spec.seed
+        use, source = describe.use_of(spec.route, spec.attention, spec.output), None
+        if spec.source is not None:
+            source, revision = resolve(spec.source, spec.revision, replicate.world)
+        shape = shape_of(source, spec.architecture, spec.config, spec.output)
+        trains_output = spec.output == "head" and spec.pretrain and writes(spec.pretrain[0], shape["kind"])
+        first = describe.use_of(spec.route, output="text") if trains_output else use
+        if source is not None:
+            tokenizer = describe.tokenizer_of(source, revision)
+            start = describe.start_pretrained(source, revision, first, spec.name)
+            random = describe.start_random_like(source, revision, tokenizer, replicate.seed, use, "random")
+        else:
+            assert spec.architecture is not None
+            tokenizer = self._tokenizer(spec, shape["kind"], replicate)
+            start, random = (
+                describe.start_random(spec.architecture, spec.config, tokenizer, seed, used, "random")
+                for used in (first, use)
+            )
+        retrieval = retrieval_of(source, spec.retrieval)
+        base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
+        models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
+        for kind, how in spec.controls.items():
+            control = replace(models[0], stage=random)
+            if kind == "english" and how == "auto":
+                control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
+            elif kind == "english":
+                source, revision = resolve(how, None, replicate.world)
+                control = replace(
+                    models[0],
+                    tokenizer=describe.tokenizer_of(source, revision),
+                    retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
+                    **shape_of(source, None, {}, spec.output),
+                    stage=describe.start_pretrained(source, revision, use, "English only"),
+                )
+            models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))
+        return models
+
+    def _tokenizer(self, spec: BackboneSpec, kind: Kind | None, replicate: Replicate) -> Stage:
+        """A tokenizer trained for a random start; with sentinels if any phase corrupts spans."""
+        assert spec.tokenizer is not None
+        task = self.experiment.task
+        config = spec.tokenizer.model_dump(exclude={"tasks"}) | ({"ascii": True} if spec.output == "text" else {})
+        phases = [*spec.pretrain, *(phase for recipe in self.experiment.recipes for phase in recipe.phases)]
+        parts = [part for phase in phases for part in phase.tasks if part.task != TARGET]
+        if "span_corruption" in [part.objective or usual(task(part.task), kind, spec.output) for part in parts]:
+            config["sentinels"] = SENTINELS
+        tasks = list(map(task, spec.tokenizer.tasks))
+        config["languages"] = self.files.text_languages(tasks, spec.tokenizer.languages, replicate)
+        return describe.tokenizer_trained(config, self.files.source(replicate, *tasks), tasks)
+
+    def _pretrained(self, phases: Sequence[PhaseSpec], base: StartModel, use: describe.Use, seed: int) -> Stage:
+        """The backbone after phases of pretraining, run as recipes run it."""
+        stage, output = base.stage, base.stage.config.get("output", "head")
+        earlier: dict[str, Component] = {}
+        for phase in phases:
+            wanted = "text" if writes(phase, base.kind) else base.output
+            if (output, wanted) == ("head", "text"):
+                raise ConfigError(
+                    f"backbone '{base.name}': phase {phase.label} trains the output layer, which the phase before it "
+                    "drops: put this phase first, or give the backbone `output: text`"
+                )
+            if output != wanted:
+                stage = describe.start_trained(stage, use)
+            stage = self.phases.train(stage, phase, replace(base, output=wanted), seed, tuple(earlier.values()))
+            output = wanted
+            earlier |= {part.name: part for part in phase.without_idle().tasks}
+        return stage if output == base.output else describe.start_trained(stage, use)
+
+    def _in_english(self, spec: BackboneSpec) -> list[PhaseSpec]:
+        """The phases of pretraining on English text alone, without phases that have none."""
+        experiment, share, phases = self.experiment, spec.english_share, []
+        for phase in spec.pretrain:
+            spoken = [part for part in phase.tasks if "en" in experiment.task(part.task).languages]
+            if not spoken:
+                continue
+            alone = tuple(part.model_copy(update={"languages": ("en",)}) for part in spoken)
+            english = phase.model_copy(update={"tasks": alone})
+            options = experiment.options(english)
+            shorter: dict[str, float] = {"epochs": options.epochs * share}
+            if options.steps:
+                shorter = {"steps": max(1, round(options.steps * share))}
+            phases.append(english.model_copy(update={"train": {**phase.train, **(shorter if share < 1 else {})}}))
+        return phases
 
     def _cells(self) -> Iterator[Cell]:
         for replicate in self.replicates:
@@ -215,7 +187,12 @@ class Expansion:
         finished = [(target, self._finished(trained, own, target, model)) for target in targets]
         learned = {**trained.learned, **(finished[0][1].learned if finished else {})}
         for name, (stage, part) in learned.items():
-            if (scored := self._intermediate(stage, part, model)) is not None:
+            task = self.phases.task(part.task, model, part.objective)
+            if task.metric:
+                split = self.files.validation_split(task)
+                languages = self.files.own_languages(task, part, split, model.replicate)
+                data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
+                scored = self._score(stage, data, task, (part.name, "intermediate", split), model)
                 yield Cell(model.replicate.seed, model.name, recipe.label, name, "intermediate", scored)
         for target, end in finished:
             scored = self._target(end.stage, target, model)
@@ -246,16 +223,6 @@ class Expansion:
                 "`target` into the last phase, or replay it there (`replay: 0.1`)"
             )
         return Trained(trained.stage, {name: place for name, place in trained.learned.items() if name != head})
-
-    def _intermediate(self, stage: Stage, part: Component, model: StartModel) -> Stage | None:
-        """The intermediate task's own score; None where it has no metric."""
-        task = self.phases.task(part.task, model, part.objective)
-        if not task.metric:
-            return None
-        split = self.files.validation_split(task)
-        languages = self.files.own_languages(task, part, split, model.replicate)
-        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate)
-        return self._score(stage, data, task, (part.name, "intermediate", split), model)
 
     def _target(self, stage: Stage, target: TargetSpec, model: StartModel) -> Stage:
         """The scores of a finished model in every language of a target."""

@@ -1,10 +1,7 @@
 """The data of cells: which files, splits and languages a task is trained or measured on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +16,8 @@ from xstilts.stages.checksums import DataSource
 from xstilts.stages.describe import DataRequest
 from xstilts.stages.resolve import resolve
 from xstilts.stages.translations import Translator
-from xstilts.tasks import Task
-from xstilts.tasks.base import DOMAIN, Split
+from xstilts.tasks import Split, Task
+from xstilts.tasks.base import DOMAIN
 from xstilts.translation.spec import SOURCE, TRANSLATING
 
 
@@ -73,7 +70,8 @@ class DataFiles:
         if not worlds:
             return [Replicate(seed, None, DataSource(self.roots)) for seed in seeds]
         drawn = [worlds[number % len(worlds)] for number in range(len(seeds))]
-        return [Replicate(seed, one, DataSource(world=_world(one))) for seed, one in zip(seeds, drawn, strict=True)]
+        sources = [DataSource(world=describe.world(world)) for world in drawn]
+        return list(map(Replicate, seeds, drawn, sources))
 
     def prepared(
         self,
@@ -91,7 +89,7 @@ class DataFiles:
         asked = (task.name, task.type, split, languages, tokenizer.key, replicate.world, limit, combined)
         known, stage = self._prepared.get(asked, (None, tokenizer))
         if known != task:  # a description lists all files
-            request = DataRequest(task, split, languages, holdout, limit, combined, labelled=task.type != "masked_lm")
+            request = DataRequest(task, split, languages, holdout, limit, combined)
             stage = describe.prepare(request, self.source(replicate, task), tokenizer)
             self._prepared[asked] = task, stage
         return stage
@@ -128,7 +126,7 @@ class DataFiles:
         """Where the files of tasks are; the domain of a microworld is a world of its own."""
         if replicate.world is not None:
             domain = any(task.name.startswith(DOMAIN) for task in tasks)
-            return DataSource(world=_world(replicate.world, "domain")) if domain else replicate.data
+            return DataSource(world=describe.world(replicate.world, "domain")) if domain else replicate.data
         own = any(task.name in self.experiment.tasks for task in tasks)
         return DataSource(self.own_roots) if own else replicate.data
 
@@ -217,13 +215,6 @@ class DataFiles:
         """A note on files in languages that the table lacks, or has under another code; empty without any."""
         found = strangers(self._roots_of(task), task.files.get(split, ())) if not self.experiment.worlds else {}
         return f"; there are files for {in_codes(found)}" if found else ""
-
-
-@lru_cache(maxsize=64)
-def _world(seed: int, part: str = "") -> Stage:
-    from xstilts.microworld.world import VERSION
-
-    return describe.world(seed, VERSION, part)
 
 
 def in_codes(found: Mapping[str, str]) -> str:

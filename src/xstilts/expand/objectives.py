@@ -1,7 +1,5 @@
 """The objectives that fit data and models, and the default one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -22,7 +20,6 @@ _ON: Mapping[str, Sequence[Objective]] = {
 }
 SENTINELS = 32
 """In vocabularies trained for span corruption: enough for 15 % of 640 tokens in spans of 3."""
-_NLI = {"entailment", "contradiction"}
 
 
 def usual(task: Task, kind: Kind | None, output: Output) -> str | None:
@@ -63,8 +60,16 @@ def in_form(task: Task, asked: Objective | None, kind: Kind | None, output: Outp
         fit = f"{data} is for {_or(_ON[data])}" if data in _ON else f"it is {data} (leave `objective` out)"
         meant = _or([data for data, objectives in _ON.items() if asked in objectives])
         raise ConfigError(f"`objective: {asked}` is not for '{task.name}': {fit}, {asked} is for {meant}")
-    if asked in _WRITE.values():
-        _check_writer(asked, kind, output, model)
+    if asked in _WRITE.values():  # a model that is used with heads has no output layer to train
+        own = _WRITE.get(kind) if kind else asked
+        problem = f"`objective: {asked}` trains an output layer, and backbone '{model}' is"
+        if own is None:
+            raise ConfigError(f"{problem} an encoder: take masked_lm, or mt5 or qwen3 with `output: text`")
+        if own != asked:
+            fit = f"take {own} with `output: text`"
+            raise ConfigError(f"`objective: {asked}` is not for {kind}s, as '{model}' is: {fit}")
+        if output == "head":
+            raise ConfigError(f"{problem} used with heads: give it `output: text`")
     return replace(task, type=asked, labels=(), metric="")
 
 
@@ -79,24 +84,11 @@ def check_options(task: Task, options: Mapping[str, float]) -> None:
             raise ConfigError(f"'{task.name}': `{name}` should be {low:g} to {high:g} (found: {value:g})")
 
 
-def _check_writer(asked: Objective, kind: Kind | None, output: Output, model: str) -> None:
-    """A model that is used with heads has no output layer to train."""
-    own = _WRITE.get(kind) if kind else asked
-    problem = f"`objective: {asked}` trains an output layer, and backbone '{model}' is"
-    if own is None:
-        raise ConfigError(f"{problem} an encoder: take masked_lm, or mt5 or qwen3 with `output: text`")
-    if own != asked:
-        raise ConfigError(f"`objective: {asked}` is not for {kind}s, as '{model}' is: take {own} with `output: text`")
-    if output == "head":
-        raise ConfigError(f"{problem} used with heads: give it `output: text`")
-
-
 def _data(task: Task) -> str:
-    if task.type == "masked_lm":
-        return "raw text"
-    if task.type == "contrastive":
-        return "translation pairs"
-    return "NLI" if task.type == "classification" and set(task.labels) >= _NLI else task.type.replace("_", " ")
+    if task.type == "classification" and {"entailment", "contradiction"} <= set(task.labels):
+        return "NLI"
+    known = {"masked_lm": "raw text", "contrastive": "translation pairs"}
+    return known.get(task.type, task.type.replace("_", " "))
 
 
 def _or(names: Sequence[str]) -> str:

@@ -140,26 +140,23 @@ class Phases:
             return (self._oracle(phase, runs[0].subset, model, target),)
         if runs[0].select != "validation" and len(runs) == 1:
             return ()
-        found = [self._judge(part, place, runs[0].subset, model) for place, part in enumerate(phase.tasks)]
-        judges = tuple(judge for judge in found if judge)
+        judges: list[Judge] = []
+        for place, part in enumerate(phase.tasks):
+            task = self.task(part.task, model, part.objective)
+            if not task.metric:
+                continue
+            split = self.files.validation_split(task)
+            if split != "validation":
+                raise ConfigError(
+                    f"'{task.name}' has no validation split to choose weights by: hold out about a fifth of the "
+                    "examples (`holdout`), or keep the last weights (`train: {select: last}`, and one learning rate)"
+                )
+            languages = self.files.own_languages(task, part, split, model.replicate)
+            data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, runs[0].subset)
+            judges.append(Judge(task, split, place, data))
         if len(runs) > 1 and not judges:
             raise ConfigError(f"phase {phase.label}: no task has a metric to choose a learning rate by; give one rate")
-        return judges
-
-    def _judge(self, part: Component, place: int, subset: int, model: StartModel) -> Judge | None:
-        """Validation data of a task of a mixture in its own languages; None without a metric."""
-        task = self.task(part.task, model, part.objective)
-        if not task.metric:
-            return None
-        split = self.files.validation_split(task)
-        if split != "validation":
-            raise ConfigError(
-                f"'{task.name}' has no validation split to choose weights by: hold out about a fifth of the "
-                "examples (`holdout`), or keep the last weights (`train: {select: last}`, and one learning rate)"
-            )
-        languages = self.files.own_languages(task, part, split, model.replicate)
-        data = self.files.prepared(task, split, languages, model.tokenizer, model.replicate, subset)
-        return Judge(task, split, place, data)
+        return tuple(judges)
 
     def _oracle(self, phase: PhaseSpec, subset: int, model: StartModel, target: TargetSpec | None) -> Judge:
         """Validation data of a target in the languages in which it is measured."""

@@ -1,12 +1,8 @@
 """How much data a stage reads (counted if its features are prepared, else estimated), and how long training phases are.
 
 Numbers of rows are those of the official releases (`sources/rows.tsv`), of the files if no source states them, or of
-the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`). Empty files in place
-of official data let an experiment be expanded before its data are fetched; stages of such a plan have other keys than
-those of the real data, so none of them is finished.
+the microworld. Tokens per row are assumed by task type (`Usual` in `xstilts.data.readers.types`).
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,8 +20,7 @@ from xstilts.experiment import Experiment
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.stages.reading import is_empty, root_of, rows_of, split_of, task_of
-from xstilts.tasks import Task
-from xstilts.tasks.base import Encoding
+from xstilts.tasks import Encoding
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import Mixture
 
@@ -38,8 +33,8 @@ BYTES_PER_TOKEN = 5.0
 NEW_TOKENS = (300.0, 0.29)
 """n tokens of text have a n^b distinct ones (Heaps' law). In English tasks with a multilingual vocabulary, 20,000
 tokens have 5,000 and 2.7 M have 18,000."""
-POOLS: Mapping[str, int] = {"mewslix": 1_000_000}
-"""Candidates that all languages search, if the files are missing: Mewsli-X has about a million."""
+POOL = 1_000_000
+"""Candidates of Mewsli-X that all languages search, if the files are missing."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +119,11 @@ def _estimated(prepared: Stage) -> Amount:
     rows = float(sum(counts.values()))
     if kind.raw:
         return _raw_text(prepared, encoding, rows, note)
-    if config["task"] in POOLS and not config["combined"]:
-        pool = _pool(prepared)
+    if config["task"] == "mewslix" and not config["combined"]:  # its pool is in the files of every language
+        task, root = task_of(prepared), root_of(prepared.settings)
+        split, code = split_of(config), config["languages"][0]
+        absent = all(is_empty(path) for path in task.paths(root, split, code))
+        pool = POOL if absent else sum(not asked(example) for example in task.load(root, split, code))
         rows = rows + pool if note or config["limit"] else rows - pool * (len(counts) - 1)
     tokens = float(min(usual.tokens, longest))
     keys, segments = min(SPREAD * tokens, float(longest)), usual.segments
@@ -134,36 +132,21 @@ def _estimated(prepared: Stage) -> Amount:
 
 def _raw_text(prepared: Stage, encoding: Encoding, rows: float, note: str) -> Amount:
     """Joined lines fill blocks; single lines are sentences."""
-    longest, size = float(encoding.max_length), _size_of_files(prepared)
+    longest, size = float(encoding.max_length), 0
+    if prepared.settings.get("roots") is not None:
+        task, split, root = task_of(prepared), split_of(prepared.config), root_of(prepared.settings)
+        size = sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(root, split, code))
     tokens = JOINED * longest if encoding.join else min(float(TYPES.get("masked_lm").usual.tokens), longest)
     keys = tokens if encoding.join else min(SPREAD * tokens, longest)
     instances = size / BYTES_PER_TOKEN / tokens if size and encoding.join else rows
     return Amount(instances, tokens, keys, 1.0, encoding.max_length, rows, True, "" if size else note)
 
 
-def _size_of_files(prepared: Stage) -> int:
-    if prepared.settings.get("roots") is None:
-        return 0
-    task, split, root = task_of(prepared), split_of(prepared.config), root_of(prepared.settings)
-    return sum(p.stat().st_size for code in prepared.config["languages"] for p in task.paths(root, split, code))
-
-
-def _pool(prepared: Stage) -> int:
-    """Candidates that are in the files of every language, and are read once."""
-    root, code = root_of(prepared.settings), prepared.config["languages"][0]
-    task, split = task_of(prepared), split_of(prepared.config)
-    if all(is_empty(path) for path in task.paths(root, split, code)):
-        return POOLS[prepared.config["task"]]
-    return sum(not asked(example) for example in task.load(root, split, code))
-
-
-_FIELD = re.compile(r"\{(\w+)\}")
-
-
 def lay_out(experiment: Experiment, root: Path) -> None:
-    """Write the empty files of every task of an experiment; the size of raw text is assumed.
+    """Write the empty files of every task of an experiment, one per split and language; raw text has an assumed size.
 
-    Raises `ConfigError` for a task whose labels or size only its files tell.
+    With them it can be planned before its data are fetched. Its stages have other keys than those of the real data, so
+    none is finished. Raises `ConfigError` for a task whose labels or size only its files tell.
     """
     for name in experiment.task_names():
         task = experiment.task(name)
@@ -174,19 +157,14 @@ def lay_out(experiment: Experiment, root: Path) -> None:
             )
         if task.open_labels:
             raise ConfigError(f"the labels of '{name}' are only in its files: give --data DIR or XSTILTS_DATA")
-        for path in _places(task):
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).touch()
-
-
-def _places(task: Task) -> Iterable[str]:
-    """One path per split and language: the first pattern, with `*` and the language filled in."""
-    codes = dict.fromkeys([*task.languages, "en"])
-    for pattern in (part for patterns in task.files.values() for part in patterns[0].split(" + ")):
-        fields = _FIELD.findall(pattern)
-        for code in codes if fields else ("en",):
-            if forms := any_language(code).forms(fields[0]) if fields else ("",):
-                yield _FIELD.sub(forms[0], pattern).replace("*", "any")
+        codes = dict.fromkeys([*task.languages, "en"])
+        for pattern in (part for patterns in task.files.values() for part in patterns[0].split(" + ")):
+            field = re.search(r"\{(\w+)\}", pattern)
+            for code in codes if field else ("en",):
+                if forms := any_language(code).forms(field[1]) if field else ("",):
+                    path = root / re.sub(r"\{\w+\}", forms[0], pattern).replace("*", "any")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch()
 
 
 FEW_STEPS = 50
@@ -221,22 +199,21 @@ class PhaseLength:
 
 def lengths_of(stages: Iterable[Stage], store: Store | None) -> dict[Stage, PhaseLength]:
     """The length of every training phase. Raises `DataError` for files that cannot be counted."""
-    return {stage: _length(stage, store) for stage in stages if stage.kind == "train"}
-
-
-def _length(stage: Stage, store: Store | None) -> PhaseLength:
-    options, mixture = TrainConfig(**stage.config["train"]), Mixture.of(stage.config)
-    amounts = [amount(stage.inputs[f"data{i}"], store) for i in range(len(mixture.parts))]
-    sizes = [max(1, round(one.instances)) for one in amounts]
-    steps = mixture.draws(sizes, options).steps
-    rows, given = sum(round(one.rows) for one in amounts), options.steps is not None
-    counted = given or options.batch_size > sum(sizes)
-    epochs = round(steps * options.batch_size / sum(sizes), 2) if counted else options.epochs
-    raw = any(TYPES.get(stage.inputs[f"data{i}"].config["type"]).raw for i in range(len(mixture.parts)))
-    by_default = tuple(stage.settings.get("by_default", ()))
-    return PhaseLength(
-        stage.label, steps, rows, options.batch_size, given, epochs, options.learning_rate, by_default, raw
-    )
+    found = {}
+    for stage in (stage for stage in stages if stage.kind == "train"):
+        options, mixture = TrainConfig(**stage.config["train"]), Mixture.of(stage.config)
+        data = [stage.inputs[f"data{i}"] for i in range(len(mixture.parts))]
+        amounts = [amount(one, store) for one in data]
+        sizes = [max(1, round(one.instances)) for one in amounts]
+        steps, batch, given = mixture.draws(sizes, options).steps, options.batch_size, options.steps is not None
+        counted = given or batch > sum(sizes)
+        epochs = round(steps * batch / sum(sizes), 2) if counted else options.epochs
+        rows, by_default = sum(round(one.rows) for one in amounts), tuple(stage.settings.get("by_default", ()))
+        raw = any(TYPES.get(one.config["type"]).raw for one in data)
+        found[stage] = PhaseLength(
+            stage.label, steps, rows, batch, given, epochs, options.learning_rate, by_default, raw
+        )
+    return found
 
 
 def short_phases(lengths: Iterable[PhaseLength]) -> list[str]:

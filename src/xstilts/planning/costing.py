@@ -4,8 +4,6 @@ N parameters of linear layers, L layers, A attention width (heads x head size), 
 T tokens, S keys that a token attends to: mean over tokens of the length of their segment, sum(n^2) / sum(n).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,11 +42,6 @@ class MicroBatch(NamedTuple):
     predicted: float = 0.0
 
 
-def forward_flops(counts: Counts, keys: float) -> float:
-    """FLOPs of a forward pass per token: 2 N + 4 L A S (Kaplan et al. 2020, without masked keys in a segment)."""
-    return 2.0 * counts.linear + _attention_flops(counts, keys)
-
-
 def _attention_flops(counts: Counts, keys: float) -> float:
     return counts.layers * counts.width * (4.0 * keys + 2.0 * counts.relative)
 
@@ -62,11 +55,6 @@ def training_flops(counts: Counts, keys: float) -> float:
     both = 2.0 * (2.0 * counts.linear + 2.0 * counts.adapters)
     own = 2.0 * (counts.trained_linear + counts.adapters)
     return both + own + 3.0 * _attention_flops(counts, keys)
-
-
-def softmax_flops(counts: Counts, share: float) -> float:
-    """Forward FLOPs per token of a masked-LM head: dense layer and tied output for the share of predicted tokens."""
-    return share * 2.0 * (counts.hidden * counts.embeddings // counts.vocabulary + counts.embeddings)
 
 
 def layer_bytes(counts: Counts, bf16: bool) -> float:
@@ -135,11 +123,11 @@ def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: Mic
         kept, copied = 4.0 * counts.hidden * counts.layers + layer, counts.layers
     gradients = 4.0 * counts.trained
     buffers = micro.tokens * layer + micro.predicted * counts.vocabulary * 10.0
-    if micro.several and _trains_embeddings(tuning) and not sharded:
-        buffers += 4.0 * counts.embeddings  # the second micro-batch's gradient, before it is added to the first's
-    if micro.predicted and _trains_embeddings(tuning) and not sharded:
+    if _trains_embeddings(tuning) and not sharded:
+        # the second micro-batch's gradient, before it is added to the first's
+        buffers += 4.0 * counts.embeddings * micro.several
         # the output layer reads the embeddings: a second gradient, in bf16 with the 16-bit copy and its gradient
-        buffers += (12.0 if bf16 else 4.0) * counts.embeddings
+        buffers += (12.0 if bf16 else 4.0) * counts.embeddings * bool(micro.predicted)
     if tuning.quantized:
         buffers += 2.0 * counts.largest_layer  # dequantised weights of one layer
     if sharded:
@@ -156,19 +144,6 @@ def training_memory(counts: Counts, tuning: Tuning, machine: Machine, micro: Mic
         buffers,
         micro.several or machine.devices > 1,
     )
-
-
-def inference_memory(counts: Counts, tuning: Tuning, tokens: float, all_layers: bool, bf16: bool) -> Memory:
-    """Peak of prediction: weights, one layer's activations, and the states of every layer if a task reads them."""
-    states = 4.0 * counts.hidden * (counts.layers + 1 if all_layers else 2)
-    copies = 2.0 * counts.linear if bf16 and not (tuning.rank or tuning.held) else 0.0
-    weights = weight_bytes(counts, tuning, bf16)
-    return Memory(weights, copies, activations=tokens * states, buffers=tokens * layer_bytes(counts, bf16))
-
-
-def disk_of_model(counts: Counts) -> float:
-    """Bytes of a whole model with its tokenizer."""
-    return 4.0 * counts.total + TOKENIZER_PIECE * counts.vocabulary
 
 
 def disk_of_training(counts: Counts, tuning: Tuning, heads: int, rows: float) -> float:
@@ -259,33 +234,37 @@ class Cost:
 def training(shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, route: Any = None) -> Cost:
     """The cost of a phase. Raises `BackboneError` for a shape that cannot be built."""
     counts, use = counts_of(shape, tuning, route), hardware.use
-    softmax = 3.0 * softmax_flops(counts, load.masked)
-    flops = load.tokens * (training_flops(counts, load.keys) + softmax)
+    # A masked-LM head has a dense layer and a tied output layer, for the share of predicted tokens.
+    softmax = load.masked * 2.0 * (counts.hidden * counts.embeddings // counts.vocabulary + counts.embeddings)
+    flops = load.tokens * (training_flops(counts, load.keys) + 3.0 * softmax)
     memory = training_memory(counts, tuning, use, load.at_once(hardware), load.precision == "bf16")
     idle = load.idle(hardware)
     work = flops * idle * (RECOMPUTED if use.recompute else 1.0)
     notes = _notes(counts)
     if idle >= 1.25:
-        notes += (
-            f"some steps have fewer micro-batches than {use.devices} devices can share: "
-            f"lower --micro-batch-tokens {use.micro_batch_tokens}",
-        )
+        few = f"some steps have fewer micro-batches than {use.devices} devices can share"
+        notes += (f"{few}: lower --micro-batch-tokens {use.micro_batch_tokens}",)
     if use.shard:
-        notes += (
-            f"each of {use.devices} processes first reads all weights into the host's memory: "
-            f"{4 * counts.total / 1e9:,.0f} GB",
-        )
+        size = f"{4 * counts.total / 1e9:,.0f} GB"
+        notes += (f"each of {use.devices} processes first reads all weights into the host's memory: {size}",)
     return Cost(counts, flops, memory, device_hours(work, hardware.device, load.precision, hardware.share), notes)
 
 
 def inference(
     shape: Mapping[str, Any], tuning: Tuning, load: Load, hardware: Hardware, how: tuple[Any, float, bool]
 ) -> Cost:
-    """The cost of prediction; `how` is (route, tokens at a time, whether every layer's states are read)."""
+    """The cost of prediction; `how` is (route, tokens at a time, whether every layer's states are read).
+
+    FLOPs per token: 2 N + 4 L A S (Kaplan et al. 2020, without masked keys in a segment). Memory at the peak: weights,
+    one layer's activations, and the states of every layer if a task reads them.
+    """
     route, tokens, all_layers = how
-    counts = counts_of(shape, tuning, route)
-    flops = load.tokens * (forward_flops(counts, load.keys) + 2.0 * counts.adapters)
-    memory = inference_memory(counts, tuning, tokens, all_layers, load.precision == "bf16")
+    counts, bf16 = counts_of(shape, tuning, route), load.precision == "bf16"
+    flops = load.tokens * (2.0 * counts.linear + _attention_flops(counts, load.keys) + 2.0 * counts.adapters)
+    states = 4.0 * counts.hidden * (counts.layers + 1 if all_layers else 2)
+    copies = 2.0 * counts.linear if bf16 and not (tuning.rank or tuning.held) else 0.0
+    weights, layer = weight_bytes(counts, tuning, bf16), layer_bytes(counts, bf16)
+    memory = Memory(weights, copies, activations=tokens * states, buffers=tokens * layer)
     hours = device_hours(flops, hardware.device, load.precision, hardware.share)
     return Cost(counts, flops, memory, hours, _notes(counts))
 

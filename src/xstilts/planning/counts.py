@@ -1,7 +1,5 @@
 """The shape of a stage's model, without its weights, and its parameters, counted on torch's meta device."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,6 +98,9 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
     train_only(backbone, adapter, tuning.frozen_layers, tuning.frozen_embeddings)
     config: Any = backbone.config
     named = list(backbone.model.named_parameters())
+    kinds, reach = getattr(config, "pos_att_type", None) or (), getattr(config, "position_buckets", 0)
+    reach = reach if reach > 0 else getattr(config, "max_relative_positions", 0)
+    reach = reach if reach > 0 or not kinds else config.max_position_embeddings
     linear = [  # of the body: the output layer and a decoder only read the few tokens of answers
         part.weight
         for path, part in backbone.body.named_modules()
@@ -122,7 +123,7 @@ def _counts(text: str, tuning: Tuning, route: Route | None) -> Counts:
         heads=heads,
         width=heads * size,
         feed_forward=getattr(config, "intermediate_size", None) or config.d_ff,
-        relative=_relative(config),
+        relative=2 * reach * len(kinds),
         route=backbone.route,
     )
 
@@ -140,13 +141,6 @@ def _model(shape: Mapping[str, Any]) -> Any:
         # transformers 5 always ties mT5, but its weights have a separate output layer.
         output.weight = nn.Parameter(torch.empty_like(output.weight))
     return model
-
-
-def _relative(config: Any) -> int:
-    kinds = getattr(config, "pos_att_type", None) or ()
-    reach = getattr(config, "position_buckets", 0)
-    reach = reach if reach > 0 else getattr(config, "max_relative_positions", 0)
-    return 2 * (reach if reach > 0 else config.max_position_embeddings) * len(kinds) if kinds else 0
 
 
 def start_of(stage: Stage) -> Stage:
@@ -171,8 +165,15 @@ def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
         return _shape(start_of(start.inputs["model"]), store)
     if "random" in start.config:
         given = start.config["random"]
-        vocabulary = {"vocab_size": _vocabulary(start.inputs["tokenizer"], store), **SPECIAL}
-        return {**vocabulary, **given["config"], "model_type": given["architecture"]}
+        tokenizer = start.inputs["tokenizer"]
+        path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
+        if path is None or not path.is_file():  # the number that it will be trained to
+            pieces = int(tokenizer.config["trained"]["vocabulary"])
+        else:
+            read = read_json(path)
+            known = read["model"]["vocab"]
+            pieces = len(known) + sum(token["content"] not in known for token in read.get("added_tokens", []))
+        return {"vocab_size": pieces, **SPECIAL, **given["config"], "model_type": given["architecture"]}
     source = start.settings["source"]
     if (Path(source) / "config.json").is_file():
         return _fields(read_json(Path(source) / "config.json"))
@@ -193,13 +194,3 @@ def _shape(start: Stage, store: Store | None) -> Mapping[str, Any]:
 def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the architecture, without others such as the version that wrote the file."""
     return {name: value for name, value in config.items() if not name.startswith("_") and value is not None}
-
-
-def _vocabulary(tokenizer: Stage, store: Store | None) -> int:
-    """Pieces of a tokenizer: those of the finished stage, else the number that it will be trained to."""
-    path = None if store is None else store.directory(tokenizer) / "tokenizer.json"
-    if path is None or not path.is_file():
-        return int(tokenizer.config["trained"]["vocabulary"])
-    read = read_json(path)
-    pieces = read["model"]["vocab"]
-    return len(pieces) + sum(token["content"] not in pieces for token in read.get("added_tokens", []))

@@ -1,7 +1,5 @@
 """The plan of an experiment: the cost of each missing stage. Needs no weights, network or GPU."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -27,8 +25,6 @@ from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import Mixture
 
 NOTHING = Hours()
-WORLD = 22_000_000.0
-"""Bytes of a microworld."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +55,9 @@ class StagePlan:
     notes: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
-        """A JSON object."""
         whole = {name: round(getattr(self, name)) for name in ("tokens", "disk")}
         memory = None if self.memory is None else self.memory.row()
         return {**vars(self), **whole, "memory": memory, "hours": dict(vars(self.hours)), "notes": list(self.notes)}
-
-
-TRANSLATING = "hours and disk of machine translation are not planned"
-SHARDS_ARE_NOT_JUDGED = (
-    "--shard does not work with selection on validation data during training: give `select: last` or `average`, and "
-    "one learning rate"
-)
 
 
 @dataclass
@@ -95,7 +83,6 @@ class Planner:
         return plans
 
     def flops(self, stage: Stage) -> float:
-        """Useful FLOPs of a stage, finished or not."""
         return self._cost(stage, StagePlan(stage.key, stage.kind, stage.label)).flops
 
     def _cost(self, stage: Stage, plan: StagePlan) -> StagePlan:
@@ -116,13 +103,14 @@ class Planner:
                 source = stage.settings.get("source")
                 small = source is not None and Path(source).is_dir() and 4 * counts.total < COPIED_BYTES
                 copied = small or "source" not in stage.settings or "random_like" in stage.config
-                return replace(plan, disk=costing.disk_of_model(counts) if copied else 0.0)
+                size = 4.0 * counts.total + costing.TOKENIZER_PIECE * counts.vocabulary
+                return replace(plan, disk=size if copied else 0.0)
             case "tokenizer" if "trained" in stage.config:  # a copied one is counted with its model
                 return replace(plan, disk=costing.TOKENIZER_PIECE * int(stage.config["trained"]["vocabulary"]))
             case "world":
-                return replace(plan, disk=WORLD)
+                return replace(plan, disk=22_000_000.0)
             case "translate":
-                return replace(plan, estimated=True, notes=(TRANSLATING,))
+                return replace(plan, estimated=True, notes=("hours and disk of machine translation are not planned",))
         return plan  # the rest write hard links or a few lines
 
     def _computed(self, plan: StagePlan, cost: Cost, **more: Any) -> StagePlan:
@@ -139,7 +127,17 @@ class Planner:
         counts, parts = cost.counts, stage.config["components"]
         heads = sum(costing.head_parameters(part["type"], len(part["labels"]), counts) for part in parts)
         disk = costing.disk_of_training(counts, tuning, heads, self._changed_rows(stage, counts.vocabulary))
-        judged = self._judged(stage, load.steps, options.precision)
+        selection, evaluations = stage.config.get("selection", {}), 1
+        if selection.get("by") in ("validation", "oracle"):  # without early stopping
+            every = selection.get("evaluate_every")
+            evaluations = len(moments(load.steps, selection.get("checkpoints", 0), every))
+        dev = [self._amount(stage.inputs[f"dev{i}"]) for i in range(len(selection.get("judges", ())))]
+        at_once = self.hardware.use.micro_batch_tokens
+        judged = [self._reading(stage, data, options.precision, at_once) for data in dev] * evaluations
+        notes = cost.notes
+        if judged and self.hardware.use.shard:
+            problem = "--shard does not work with selection on validation data during training"
+            notes = (*notes, f"{problem}: give `select: last` or `average`, and one learning rate")
         return self._computed(
             plan,
             cost,
@@ -149,7 +147,7 @@ class Planner:
             hours=sum((one.hours for one in judged), cost.hours),
             disk=disk,
             estimated=any(one.estimated for one in amounts),
-            notes=(*cost.notes, SHARDS_ARE_NOT_JUDGED) if judged and self.hardware.use.shard else cost.notes,
+            notes=notes,
         )
 
     def _changed_rows(self, stage: Stage, vocabulary: int) -> float:
@@ -171,21 +169,9 @@ class Planner:
         counted = len(np.unique(np.concatenate(known))) if known else 0
         return min(float(vocabulary), max(counted, NEW_TOKENS[0] * unread ** NEW_TOKENS[1] if unread else 0.0))
 
-    def _judged(self, stage: Stage, steps: int, precision: str) -> list[Cost]:
-        """The cost of evaluating snapshots, an entry per evaluation and judge, without early stopping."""
-        selection, number = stage.config.get("selection", {}), 1
-        if selection.get("by") in ("validation", "oracle"):
-            number = len(moments(steps, selection.get("checkpoints", 0), selection.get("evaluate_every")))
-        costs = []
-        for i in range(len(selection.get("judges", ()))):
-            data = self._amount(stage.inputs[f"dev{i}"])
-            costs += [self._reading(stage, data, precision, self.hardware.use.micro_batch_tokens)] * number
-        return costs
-
     def _reading(
         self, stage: Stage, data: Amount, precision: str, at_once: int, passes: float = 1.0, all_layers: bool = False
     ) -> Cost:
-        """The cost of a forward pass of a stage's model over data."""
         shape, route = self._model(stage)
         load = Load(tokens=passes * data.total, keys=data.keys, longest=data.longest, precision=precision)
         how = (route, min(at_once, data.total), all_layers)

@@ -1,7 +1,5 @@
 """Hours of stages from the measured speed of finished stages, instead of an assumed share of the peak."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,12 +10,8 @@ import numpy as np
 from xstilts.core.errors import StoreError, XstiltsError
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage
-from xstilts.graph.store import Store
 from xstilts.planning.devices import Hours
 from xstilts.planning.planner import Planner, StagePlan
-
-LATEST = 200
-"""Most finished stages that are read."""
 
 
 def timed(
@@ -38,15 +32,18 @@ def timed(
     assert planner.store is not None
     rates: dict[tuple[str, str], list[float]] = {}
     used: list[Record] = []
-    for stage, record in _finished(known, planner.store):
-        if record.environment.get("device") != device or record.seconds <= 0:
-            continue
-        try:
-            flops = planner.flops(stage)
-        except XstiltsError:  # its model was deleted
-            continue
-        rates.setdefault(_kind(stage), []).append(flops / record.seconds)
-        used.append(record)
+    finished: list[tuple[Stage, Record]] = []
+    for stage in dict.fromkeys(known):
+        folder = planner.store.directory(stage)
+        if stage.kind in ("train", "predict") and (folder / "DONE").is_file():
+            with suppress(StoreError):  # it is damaged
+                finished.append((stage, Record.read(folder)))
+    for stage, record in sorted(finished, key=lambda pair: pair[1].finished)[-200:]:  # the latest
+        if record.environment.get("device") == device and record.seconds > 0:
+            with suppress(XstiltsError):  # its model was deleted
+                flops = planner.flops(stage)
+                rates.setdefault(_kind(stage), []).append(flops / record.seconds)
+                used.append(record)
     if not rates:
         return list(plans), ""
     speeds = {kind: np.quantile(own, (0.5, 0.75, 0.25)) for kind, own in rates.items()}
@@ -63,16 +60,6 @@ def timed(
     )
 
 
-def _finished(known: Iterable[Stage], store: Store) -> list[tuple[Stage, Record]]:
-    """The latest finished train and predict stages, without damaged ones."""
-    found = []
-    for stage in dict.fromkeys(known):
-        if stage.kind in ("train", "predict") and (store.directory(stage) / "DONE").is_file():
-            with suppress(StoreError):
-                found.append((stage, Record.read(store.directory(stage))))
-    return sorted(found, key=lambda pair: pair[1].finished)[-LATEST:]
-
-
 def _together(records: Sequence[Record]) -> float:
     """How many stages ran at a time, on average while any ran."""
     spans = sorted((datetime.fromisoformat(one.started), datetime.fromisoformat(one.finished)) for one in records)
@@ -84,5 +71,4 @@ def _together(records: Sequence[Record]) -> float:
 
 
 def _kind(stage: Stage) -> tuple[str, str]:
-    """`("train", "bf16")`."""
     return stage.kind, str(stage.config.get("precision") or stage.config.get("train", {}).get("precision", ""))

@@ -1,10 +1,4 @@
-"""Experiments from Python: load, check, run, and read the results. Prints nothing and knows no command line.
-
-The command line, notebooks, `choose`, studies and tests use this layer. Here the working and the reading half meet:
-the stages of an experiment and their results.
-"""
-
-from __future__ import annotations
+"""Experiments from Python: load, check, run, and read the results. Prints nothing and knows no command line."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

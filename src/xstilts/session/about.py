@@ -1,7 +1,5 @@
 """The texts of a report besides its scores: names, notes and limitations."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -22,6 +20,7 @@ from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports import About, Named
+from xstilts.reports.curves import Cost
 from xstilts.session.grid import Grid
 from xstilts.session.reads import changed_files, may_be_sample, odd_counts
 from xstilts.session.training import costs, inputs, logged
@@ -36,8 +35,6 @@ from xstilts.tasks.base import Split
 from xstilts.tasks.benchmarks import BENCHMARKS
 from xstilts.translation.spec import SOURCE
 
-NO_TEXTS = {"id", "label", "answers", "tags", "gold", "query", "sample"}
-"""Fields of examples that are not their texts."""
 DISTANCES = "share of 103 syntactic features that differ, predicted where not recorded (URIEL: Littell et al. 2017)"
 MADE_DISTANCES = "lexical distance plus 0.1 for each structural feature that differs, as the languages were made"
 
@@ -47,13 +44,16 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
     experiment = grid.experiment
     micro = bool(experiment.worlds)
     records = store.records(grid.stages)
+    spent = costs(records)
+    names = {target.task for target in experiment.targets}
+    nearest = max(BENCHMARKS.values(), key=lambda one: len(names & one.languages.keys()))  # XTREME if equal
     varied = "the order of examples, the initial head, dropout" + ", the constructed world with its own encoder" * micro
     return About(
         title=experiment.title or experiment.name,
         question=experiment.question,
         description=experiment.description,
         experiment=experiment.name,
-        backbones=tuple(Named(spec.name, note=_note(spec)) for spec in experiment.backbones),
+        backbones=tuple(Named(one.name, note=_note(one)) for one in experiment.backbones),
         recipes=tuple(recipe.label for recipe in experiment.recipes),
         targets=tuple(target.task for target in experiment.targets),
         languages=_languages(table, micro),
@@ -76,14 +76,14 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         version=__version__,
         seed_means=varied,
         worlds=grid.worlds,
-        averages=_nearest_benchmark(experiment, table),
+        averages=official_means(experiment, table, nearest) if names & nearest.languages.keys() else None,
         selection=(*in_words_by_default(grid.stages), *in_words(grid.stages)),
         failed=failed_runs(grid, store),
-        facts=_facts(records),
+        facts=_facts(records, spent),
         distances=("" if experiment.source != "en" else MADE_DISTANCES if micro else DISTANCES),
         validation=judged(grid, store),
         logged=logged(grid, store),
-        costs=costs(records),
+        costs=spent,
         inputs=inputs(grid.stages),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
@@ -93,18 +93,15 @@ def _note(spec: BackboneSpec) -> str:
     return spec.note or spec.source or f"{spec.architecture}, random start, {len(spec.pretrain)} pretraining phases"
 
 
-def _facts(records: Sequence[Record]) -> tuple[str, ...]:
+def _facts(records: Sequence[Record], spent: Sequence[Cost]) -> tuple[str, ...]:
     """The environment of finished stages, and the time that computing them took."""
     facts = []
     for name in ("xstilts_commit", "processor", "machine", "device", "python", *PACKAGES):
         values = dict.fromkeys(str(one.environment[name]) for one in records if name in one.environment)
         facts += [f"{name.replace('_', ' ')}: {', '.join(values)}"] if values else []
-    minutes: dict[str, float] = {}
-    for record in records:
-        minutes[record.kind] = minutes.get(record.kind, 0.0) + record.seconds / 60
-    if minutes:
-        kinds = ", ".join(f"{kind} {spent:.1f}" for kind, spent in sorted(minutes.items(), key=lambda item: -item[1]))
-        facts.append(f"Minutes of computing, summed over workers: {sum(minutes.values()):.0f} ({kinds}).")
+    if spent:
+        minutes, kinds = sum(one.minutes for one in spent), ", ".join(f"{one.kind} {one.minutes:.1f}" for one in spent)
+        facts.append(f"Minutes of computing, summed over workers: {minutes:.0f} ({kinds}).")
     return tuple(facts)
 
 
@@ -131,13 +128,14 @@ def texts_of(grid: Grid) -> Callable[[str, str], Mapping[str, str]]:
     if grid.worlds or not grid.data:
         found = "they are constructed: omit it" if grid.worlds else "no folder is known: name it with --data"
         raise ConfigError(f"--texts shows examples of the data files, but {found}")
+    other = {"id", "label", "answers", "tags", "gold", "query", "sample"}
     splits = {c.task: c.stage.inputs["data"].config["split"] for c in grid.cells if c.role == "target"}
 
     @cache
     def read(target: str, language: str) -> Mapping[str, str]:
         found = {}
         for one in grid.experiment.task(target).stream(grid.data, splits[target], language):
-            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in NO_TEXTS]
+            values = [getattr(one, entry.name) for entry in fields(one) if entry.name not in other]
             parts = [" ".join(value) if isinstance(value, tuple) else value for value in values if value]
             found[one.id] = " | ".join(parts)
         return found
@@ -256,13 +254,6 @@ def unofficial(experiment: Experiment, benchmark: Benchmark) -> dict[str, str]:
 def official_means(experiment: Experiment, table: ScoreTable, benchmark: Benchmark) -> Averages:
     """The benchmark's means over the targets that count."""
     return averages(table, benchmark, unofficial(experiment, benchmark))
-
-
-def _nearest_benchmark(experiment: Experiment, table: ScoreTable) -> Averages | None:
-    """The means of the benchmark with most of the targets (XTREME if equal); None if no benchmark has any."""
-    names = {target.task for target in experiment.targets}
-    best = max(BENCHMARKS.values(), key=lambda benchmark: len(names & benchmark.languages.keys()))
-    return official_means(experiment, table, best) if names & best.languages.keys() else None
 
 
 def _languages(table: ScoreTable, micro: bool) -> tuple[Named, ...]:

@@ -1,7 +1,5 @@
 """What an experiment would read and train, before anything is trained."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,14 +19,13 @@ from xstilts.experiment.oddities import oddities
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.planning.amounts import PhaseLength, lengths_of, short_phases
-from xstilts.session import frame
+from xstilts.session import frame, reads
 from xstilts.session.grid import Data, Grid, folders
 from xstilts.session.loading import opened
-from xstilts.session.reads import Read, is_sample, odd_counts, reads, same_files, same_rows, uneven
+from xstilts.session.reads import Read
 from xstilts.session.scripts import odd_texts
-from xstilts.session.unread import absent, spelled, unread
 from xstilts.sources.manifest import official_rows
-from xstilts.tasks.base import Split
+from xstilts.tasks import Split
 
 FIRST = 200
 """Rows of an official file that `run` reads before it starts; a user's own files are read completely."""
@@ -39,8 +36,6 @@ class FileCheck:
     """The files of one split of a task in one language.
 
     Attributes:
-        paths: files that are read.
-        rows: number of examples.
         labels: label or tag -> number of occurrences.
         notes: sentences about what was assumed or looks odd.
         problem: why the files cannot be read; empty if they can.
@@ -95,7 +90,6 @@ class Check:
         return list(dict.fromkeys(lines if known else [*lines, self.refused]))
 
     def table(self) -> Any:
-        """`files` as a data frame."""
         columns = ("task", "split", "language", "rows", "labels", "columns", "notes", "problem", "paths")
         rows = [
             {
@@ -123,20 +117,20 @@ def check(experiment: Experiment | Path | str, data: Data = None) -> Check:
         grid = Grid.of(experiment, roots)
     except DataError as error:
         return Check(tuple(map(_found, _own(experiment, roots))), refused=str(error))
-    files, held = tuple(map(_found, reads(grid.stages))), _held_out(grid.stages)
+    files, held = tuple(map(_found, reads.reads(grid.stages))), _held_out(grid.stages)
     taken = [one for one in files if one.split == "train" and not one.problem]
     taken = [one for one in taken if one.rows <= held.get((one.task, one.language), 0)]
     refused = next((_nothing_left(one.task, held[one.task, one.language], one.rows) for one in taken), "")
-    if not any(one.problem for one in files) and (lacking := uneven(reads(grid.stages))):
+    if not any(one.problem for one in files) and (lacking := reads.uneven(grid.stages)):
         refused = refused or str(lacking)
     broken = refused or any(one.problem for one in files)
     phases = () if broken else tuple(dict.fromkeys(lengths_of(grid.stages, None).values()))
     lines = (
         *notices(experiment, grid, data),
-        *odd_counts(
+        *reads.odd_counts(
             (f.task, f.split, f.language, f.rows) for f in files if not f.problem and f.task not in experiment.tasks
         ),
-        *spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
+        *reads.spelled(experiment, {path: one.task for one in files if not one.problem for path in one.paths}),
         *short_phases(phases),
         *oddities(experiment),
         *_elsewhere(experiment),
@@ -152,7 +146,7 @@ def look(grid: Grid, store: Store) -> list[str]:
     """
     waiting = [stage for stage in grid.stages if stage.kind == "prepare" and not store.has(stage)]
     held_out, own, counts = _held_out(waiting), grid.experiment.tasks, list[tuple[str, Split, str, int]]()
-    for task, roots, split, language in reads(waiting):
+    for task, roots, split, language in reads.reads(waiting):
         if not TYPES.get(task.type).raw:
             held = held_out.get((task.name, language), 0) if split == "train" else 0
             whole = task.name in own or (split != "train" and language in official_rows(task.name, split))
@@ -164,9 +158,9 @@ def look(grid: Grid, store: Store) -> list[str]:
             if rows <= held:
                 raise DataError(_nothing_left(task.name, held, rows))
             counts += [(task.name, split, language, rows)] if whole and task.name not in own else []
-    if waiting and (error := uneven(reads(grid.stages))):
+    if waiting and (error := reads.uneven(grid.stages)):
         raise error
-    return list(odd_counts(counts))
+    return list(reads.odd_counts(counts))
 
 
 def _held_out(stages: Iterable[Stage]) -> dict[tuple[str, str], int]:
@@ -185,18 +179,19 @@ def notices(experiment: Experiment, grid: Grid, data: Data, store: Store | None 
     Args:
         store: rows are not compared again for stages that it has.
     """
-    lines = list(experiment.sampled) if is_sample(grid.stages) else []
+    lines = list(experiment.sampled) if reads.is_sample(grid.stages) else []
     if experiment.worlds and data is not None:
         lines.append("the experiment draws its data from microworlds (`worlds:`): --data is not read")
-    lines += [line for target in experiment.targets for line in absent(target, experiment, grid)]
-    lines += unread(experiment, grid)
+    lines += [line for target in experiment.targets for line in reads.absent(target, experiment, grid)]
+    lines += reads.unread(experiment, grid)
     spoken = {code for target in experiment.targets for code in grid.experiment.task(target.task).languages}
     if strange := [code for code in experiment.languages or () if code not in spoken]:
         lines.append(f"no target has a test set in {', '.join(strange)}, which `languages` names")
     pairs = [pair for pair in trained_and_tested(grid.cells) if store is None or not all(map(store.has, pair))]
     with listed_once():
         own, missing = grid.experiment.tasks, (stage for stage in grid.stages if store is None or not store.has(stage))
-        return [*lines, *same_files(reads(grid.stages)), *same_rows(pairs, own), *odd_texts(reads(missing), own)]
+        lines += [*reads.same_files(grid.stages), *reads.same_rows(pairs, own)]
+        return [*lines, *odd_texts(reads.reads(missing), own)]
 
 
 def _elsewhere(experiment: Experiment) -> Iterator[str]:

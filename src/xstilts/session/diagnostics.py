@@ -1,7 +1,5 @@
 """Scores within buckets of examples, from finished stages: per-example results, predictions, and the data files."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +22,6 @@ from xstilts.session.reads import changed_files
 from xstilts.stages.reading import root_of, split_of, task_of
 from xstilts.stats.table import Examples, Measured, Run, ScoreTable
 
-QUARTERS = (0.25, 0.5, 0.75)
 MOST = 20
 """Labels that are shown: those most frequent where lengths are cut."""
 Properties = Mapping[str, Mapping[str, int | str]]
@@ -101,7 +98,7 @@ def _buckets(values: NDArray[Any]) -> tuple[list[str], Callable[[NDArray[Any]], 
         labels = [label for label, _ in Counter(values.tolist()).most_common(MOST)]
         labels = sorted(labels, key=int) if all(map(str.isdecimal, labels)) else labels
         return labels, lambda those: those[:, None] == np.array(labels)
-    cuts = np.unique(np.quantile(values, QUARTERS, method="inverted_cdf"))
+    cuts = np.unique(np.quantile(values, (0.25, 0.5, 0.75), method="inverted_cdf"))
     ends = [int(cut) for cut in cuts if cut < values.max()]
     middle = [str(high) if high == low + 1 else f"{low + 1}\u2013{high}" for low, high in pairwise(ends)]
     names = [f"\u2264 {ends[0]}", *middle, f"> {ends[-1]}"] if ends else ["all"]

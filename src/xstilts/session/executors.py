@@ -1,14 +1,14 @@
-"""From a `Machine` to the workers that carry out the stages of a run."""
-
-from __future__ import annotations
+"""From a `Machine` to the workers that carry out the stages of a run, as many as fit in memory."""
 
 import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
-from xstilts.core.errors import ConfigError
+from xstilts.core.errors import ConfigError, XstiltsError
 from xstilts.core.machine import Machine
 from xstilts.graph.events import Event, Notice
 from xstilts.graph.execute import execute
@@ -18,10 +18,16 @@ from xstilts.graph.places import Here, Local, Needs, Places, Slurm, Workers
 from xstilts.graph.pool import Pool, cores
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.session.memory import available, few_at_a_time, peaks
 from xstilts.stages import COMPUTING, RESUMABLE
+from xstilts.stages.describe import lineage
 
 RUNNER = "xstilts.stages.run:run_stage"
+LARGE = 50_000_000
+"""Smallest file of weights, in bytes, for which peaks are estimated: this imports torch, which takes seconds."""
+PROCESS = 7e8
+"""Bytes of a worker before it loads a model: Python, torch, a tokenizer of 250,000 pieces. Measured."""
+SHARE = 0.9
+"""Share of the free memory that stages may take."""
 
 
 def carry_out(
@@ -50,8 +56,13 @@ def carry_out(
             together = {kind: min(places.size, missing[kind]) * peak for kind, peak in taken.items()}
             free = available()
             if max(together.values(), default=0.0) > free:
-                yield Notice(few_at_a_time(machine, places.size, max(taken.values()), free))
-                most = free if machine.workers is None else most
+                needed = f"{max(taken.values()) / 1e9:.1f} GB of memory (estimated)"
+                note = f"a stage needs up to {needed}, and {free / 1e9:.1f} GB can be used"
+                if machine.workers is None:
+                    most = free
+                    yield Notice(f"{note}: fewer stages run in parallel (--workers overrides this)")
+                else:
+                    yield Notice(f"{note}: {places.size} at a time (--workers) may not fit")
         workers = Pool(stages, work, places, needs, threads_of(machine), most)
     if not machine.remote:
         yield from execute(stages, work, workers)
@@ -141,3 +152,52 @@ def threads_of(machine: Machine) -> int | None:
     if machine.device == "cpu" and machine.devices > 1 and not given:
         return max(1, cores() // ((machine.workers or 1) * machine.devices))
     return None
+
+
+def peaks(stages: Iterable[Stage], store: Store, machine: Machine) -> dict[str, float]:
+    """Kind of stage -> bytes that the largest of its missing stages takes at its peak. Without kinds that take little.
+
+    Estimated by the formulae of `xstilts plan` (docs/planning.md). Models that cannot be planned are left out.
+    """
+    computing = [stage for stage in stages if stage.kind in ("train", "predict") and not store.has(stage)]
+    named = {[*lineage(stage)][-1].settings.get("source") for stage in computing} - {None}  # random starts are small
+    weights = [file for name in named for file in Path(name).glob("*.safetensors")]
+    if all(Path(name).is_dir() for name in named) and all(file.stat().st_size <= LARGE for file in weights):
+        return {}
+    from xstilts.planning.costing import Hardware
+    from xstilts.planning.devices import device
+    from xstilts.planning.planner import Planner
+
+    planner, found = Planner(store, Hardware(device("cpu"), machine)), dict[str, float]()
+    for stage in computing:
+        with suppress(XstiltsError):
+            if (memory := planner.plan([stage])[0].memory) is not None:
+                found[stage.kind] = max(found.get(stage.kind, 0.0), PROCESS + memory.total)
+    return found
+
+
+def available() -> float:
+    """Bytes of memory that stages may take: a share of what is free here, within the limit of the container."""
+    free = 0.75 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    for folder in _control_groups():
+        with suppress(OSError, ValueError):  # no limit is written as `max`
+            limit, used = (
+                float((folder / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current")
+            )
+            stat = (line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+            cached = next((float(number) for name, number in stat if name == "inactive_file"), 0.0)
+            free = min(free, limit - used + cached)
+    return SHARE * free
+
+
+def _control_groups() -> list[Path]:
+    """Folders of this process's control group (version 2) and of those around it, as in containers and SLURM jobs."""
+    root = Path("/sys/fs/cgroup")
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        own = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+        return [root / own, *(root / part for part in Path(own).parents)]
+    return [root]

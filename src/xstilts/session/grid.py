@@ -1,7 +1,6 @@
 """The grid of an experiment: its cells and their stages; and what a store keeps of it.
 
-Keys of stages contain checksums of raw files, so describing a grid reads the data. Results are read with the grid that
-the store remembers instead: the data may have moved, and nobody has to name it again.
+Describing a grid reads the data, whose checksums are in keys. Results are read with the grid that the store remembers.
 """
 
 from __future__ import annotations
@@ -31,8 +30,6 @@ Data = Path | str | Sequence[Path | str] | None
 """A data folder, or several that are searched in order."""
 WORDS = ("title", "question", "description", "limitations")
 """Fields of an experiment that no number depends on."""
-CHECKSUM = "checksum"
-"""Checksum of the rest of a remembered grid."""
 MADE = ".made.json"
 """File in the folder of a report: a key of everything it depends on, and its main table for a terminal."""
 
@@ -99,7 +96,6 @@ class Grid:
 
     @property
     def rows(self) -> list[list[Any]]:
-        """The cells as JSON."""
         return [[c.seed, c.backbone, c.recipe, c.task, c.role, c.stage.key] for c in self.cells]
 
     def remember(self, store: Store, asked: Experiment) -> str:
@@ -118,7 +114,7 @@ class Grid:
             "stages": to_rows(self.targets),
         }
         if found != before:
-            whole = found | {CHECKSUM: content_key(found)}
+            whole = found | {"checksum": content_key(found)}  # of the rest
             write_text(path, json.dumps(whole, ensure_ascii=False))  # not indented, for thousands of stages
         replaced = before.get("file", "")
         if not before or replaced == file or before["fingerprint"] == found["fingerprint"]:
@@ -165,40 +161,28 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
     Raises:
         ConfigError: the experiment needs data folders, none are given, and the store does not remember this version.
     """
-    if data is None and (found := _remembered(experiment, store)) is not None:
-        return found
+    if data is None:
+        found = _read(_place(store, experiment))
+        with suppress(AssertionError, KeyError, TypeError, ValueError):  # written by another version
+            if found.get("fingerprint") == fingerprint(experiment):
+                stages = from_rows(found["stages"])
+                words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
+                return Grid(
+                    Experiment(**found["experiment"]).model_copy(update=words),
+                    tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
+                    tuple(stages[key] for key in found["checks"]),
+                    dict(found["controls"]),
+                    {int(seed): int(world) for seed, world in found["worlds"]},
+                    tuple(map(Path, found["data"])),
+                )
     try:
         with remembered(store.root / DIGESTS):
             return Grid.of(experiment, data)
     except (ConfigError, DataError) as error:
         if data is None and _place(store, experiment).is_file():
-            changed = (
-                f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here, or another"
-            )
-            raise ConfigError(f"{changed} of its name was run: {error}") from None
+            changed = f"experiment '{experiment.name}', or xstilts itself, has changed since it was run here"
+            raise ConfigError(f"{changed}, or another of its name was run: {error}") from None
         raise
-
-
-def _remembered(experiment: Experiment, store: Store) -> Grid | None:
-    """The grid of exactly this experiment; None if the store has none, or one of another version."""
-    found = _read(_place(store, experiment))
-    if found.get("fingerprint") != fingerprint(experiment):
-        return None
-    try:
-        stages = from_rows(found["stages"])
-        if any(stage.version != KINDS[stage.kind].version for stage in stages.values()):
-            return None
-        words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
-        return Grid(
-            Experiment(**found["experiment"]).model_copy(update=words),
-            tuple(Cell(*names, stages[key]) for *names, key in found["cells"]),  # type: ignore[call-arg]
-            tuple(stages[key] for key in found["checks"]),
-            dict(found["controls"]),
-            {int(seed): int(world) for seed, world in found["worlds"]},
-            tuple(map(Path, found["data"])),
-        )
-    except (AssertionError, KeyError, TypeError, ValueError):  # written by another version
-        return None
 
 
 def fingerprint(experiment: Experiment) -> str:
@@ -246,10 +230,9 @@ def _made_of(grid: Grid, store: Store, command: str, spec: StudySpec | None) -> 
 
 def _mark(path: Path) -> str:
     """A text that changes when the stage is computed again; empty if it is not finished."""
-    try:
+    with suppress(OSError, ValueError):
         return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
+    return ""
 
 
 def _place(store: Store, experiment: Experiment) -> Path:
@@ -259,5 +242,5 @@ def _place(store: Store, experiment: Experiment) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     """A remembered grid without its checksum, which older files lack; empty if it is missing or damaged."""
     found = read_object(path)
-    known = found.pop(CHECKSUM, None)
+    known = found.pop("checksum", None)
     return found if known in (None, content_key(found)) else {}

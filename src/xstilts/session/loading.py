@@ -1,9 +1,7 @@
 """Experiment files: plain, with a study block, as a variant of another file, or with some values replaced."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +13,7 @@ from xstilts.core.strict import KeyPath, key_of, place_of
 from xstilts.core.yaml_lines import value_of
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import Experiment
-from xstilts.studies.files import Document, load_document, study_file
+from xstilts.studies.files import load_document, study_file
 from xstilts.studies.spec import StudySpec, impossible
 
 
@@ -42,7 +40,19 @@ def load(path: Path | str, sets: Sequence[str] = ()) -> Experiment:
     experiment = load_study(path).experiment
     if not sets:
         return experiment
-    return _overridden(load_document(study_file(str(path))).values, sets).placed(experiment.file)
+    changed: dict[str, Any] = deepcopy(dict(load_document(study_file(str(path))).values))
+    places = {text: _set(changed, text) for text in sets}
+    name, title = str(changed.get("name", "")), str(changed.get("title", ""))
+    if ("name",) not in places.values():
+        changed["name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join([name, *sets]))[:100]
+    if title:
+        changed["title"] = f"{title} ({', '.join(sets)})"
+    try:
+        return Experiment(**changed).placed(experiment.file)
+    except ValidationError as error:
+        key = key_of(error)
+        guilty = [text for text, place in places.items() if key and place[: len(key)] == key[: len(place)]]
+        raise _wrong(" --set ".join(guilty or sets), place_of(error)[0]) from None
 
 
 def opened(experiment: Experiment | Path | str) -> Experiment:
@@ -63,40 +73,19 @@ def load_study(path: Path | str) -> Loaded:
         experiment = Experiment(**document.values).placed(document.path)
     except ValidationError as error:
         raise document.mistake(error) from None
-    spec = document.spec()
-    if spec is not None:
-        _check_names(document, experiment, spec)
-    return Loaded(experiment, spec)
-
-
-def _check_names(document: Document, experiment: Experiment, spec: StudySpec) -> None:
+    backbones, recipes = experiment.backbones, experiment.recipes
     measured = {
-        "recipe": [recipe.label for recipe in experiment.recipes if not recipe.control],
-        "backbone": [one.name for one in experiment.backbones],
+        "recipe": [recipe.label for recipe in recipes if not recipe.control],
+        "backbone": [one.name for one in backbones],
         "target": [target.task for target in experiment.targets],
     }
     controls = {
-        "backbone": [f"{one.name} ({CONTROL_NAMES[kind]})" for one in experiment.backbones for kind in one.controls],
-        "recipe": [recipe.label for recipe in experiment.recipes if recipe.control],
+        "backbone": [f"{one.name} ({CONTROL_NAMES[kind]})" for one in backbones for kind in one.controls],
+        "recipe": [recipe.label for recipe in recipes if recipe.control],
     }
-    if (found := impossible(spec, measured, controls)) is not None:
+    if (spec := document.spec()) and (found := impossible(spec, measured, controls)) is not None:
         raise document.at(*found)
-
-
-def _overridden(values: Mapping[str, Any], sets: Sequence[str]) -> Experiment:
-    changed: dict[str, Any] = deepcopy(dict(values))
-    places = {text: _set(changed, text) for text in sets}
-    name, title = str(changed.get("name", "")), str(changed.get("title", ""))
-    if ("name",) not in places.values():
-        changed["name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join([name, *sets]))[:100]
-    if title:
-        changed["title"] = f"{title} ({', '.join(sets)})"
-    try:
-        return Experiment(**changed)
-    except ValidationError as error:
-        key = key_of(error)
-        guilty = [text for text, place in places.items() if key and place[: len(key)] == key[: len(place)]]
-        raise _wrong(" --set ".join(guilty or sets), place_of(error)[0]) from None
+    return Loaded(experiment, spec)
 
 
 def _set(values: dict[str, Any], text: str) -> KeyPath:

@@ -1,7 +1,5 @@
 """Trained models from Python: the model of one cell of an experiment, and its predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""The data files that stages read: which are the same where they should differ, and which changed since a run."""
-
-from __future__ import annotations
+"""The data files of an experiment: which are read twice, which changed since a run, and which are not read."""
 
 import re
 from collections import defaultdict
@@ -9,19 +7,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from xstilts.core.errors import DataError, XstiltsError
+from xstilts.core.errors import DataError, XstiltsError, count
 from xstilts.core.files import read_object
+from xstilts.core.languages import LANGUAGES, instead
 from xstilts.data.examples import Example, asked, texts_of
-from xstilts.data.locate import folders_of, listed_once
+from xstilts.data.locate import folders_of, listed_once, passed_over, second_choices, strangers
 from xstilts.data.readers.columns import ColumnReader
+from xstilts.expand.data import in_codes
+from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
+from xstilts.session.grid import Grid
 from xstilts.sources.manifest import official_rows
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
 from xstilts.stages.reading import root_of, rows_before_limit, split_of, task_of
-from xstilts.tasks import TASKS, Task
+from xstilts.tasks import TASKS, Split, Task
 from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import Split
 
 
 class Read(NamedTuple):
@@ -34,7 +35,6 @@ class Read(NamedTuple):
 
     @property
     def place(self) -> str:
-        """In words."""
         return f"{self.task.name}, {self.split}, {self.language}"
 
     @property
@@ -73,10 +73,10 @@ def odd_counts(counts: Iterable[tuple[str, Split, str, int]]) -> Iterator[str]:
         yield f"{task} ({split}): not the official number of examples ({shown}): `xstilts data check {task}` says more"
 
 
-def uneven(found: Iterable[Read]) -> DataError | None:
+def uneven(stages: Iterable[Stage]) -> DataError | None:
     """The error for the first file of an own task that lacks a text that another file of the task has."""
     first: dict[str, tuple[Path, frozenset[str]]] = {}
-    for task, roots, split, language in found:
+    for task, roots, split, language in reads(stages):
         if isinstance(task.read, ColumnReader):
             for path in task.paths(roots, split, language):
                 parts = task.read.parts(path, language)
@@ -89,10 +89,10 @@ def uneven(found: Iterable[Read]) -> DataError | None:
     return None
 
 
-def same_files(found: Iterable[Read]) -> Iterator[str]:
+def same_files(stages: Iterable[Stage]) -> Iterator[str]:
     """A note for each content that several files, several splits, or one split twice have."""
     groups: dict[str, dict[tuple[Path, Split], Read]] = defaultdict(dict)
-    for read in found:
+    for read in reads(stages):
         paths = read.paths
         for path in dict.fromkeys(paths):
             if paths.count(path) > 1:
@@ -170,9 +170,6 @@ def may_be_sample(stages: Iterable[Stage], store: Store) -> bool:
     return False
 
 
-_GONE = ("gone", "not all there")
-
-
 def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
     """A sentence about files that are not those that stages have read; none if the data are elsewhere.
 
@@ -184,15 +181,14 @@ def changed_files(stages: Iterable[Stage], store: Store) -> list[str]:
             if stage.kind == "prepare" and "world" not in stage.inputs:
                 roots = folders_of(root_of(stage.settings))
                 for code, before in stage.config["files"].items():
-                    now = _digests(stage, roots, code)
-                    if now:
-                        names = sorted(before.keys() | now.keys())
+                    if now := _digests(stage, roots, code):
                         seen[roots] += [
                             (name + " (gone)" * (name not in now), name in now, before.get(name) == now.get(name))
-                            for name in names
+                            for name in sorted(before.keys() | now.keys())
                         ]
                     else:
-                        seen[roots].append((f"{', '.join(sorted(before))} ({_GONE[len(before) > 1]})", False, False))
+                        gone = "not all there" if len(before) > 1 else "gone"
+                        seen[roots].append((f"{', '.join(sorted(before))} ({gone})", False, False))
     here = [one for found in seen.values() if any(there for _, there, _ in found) for one in found]
     odd = list(dict.fromkeys(name for name, _, same in here if not same))
     if not odd:
@@ -209,3 +205,53 @@ def _digests(stage: Stage, roots: tuple[Path, ...], code: str) -> Mapping[str, s
     except (XstiltsError, OSError):
         return {}
     return dict(found[code])
+
+
+def absent(target: TargetSpec, experiment: Experiment, grid: Grid) -> Iterator[str]:
+    """Languages of a target that should be measured and have no file."""
+    task, own = grid.experiment.task(target.task), experiment.tasks.get(target.task)
+    cell = next((one for one in grid.cells if one.task == task.name and one.role == "target"), None)
+    if cell is None or experiment.worlds:
+        return
+    stage = cell.stage.inputs["data"]
+    split, measured = stage.config["split"], stage.config["languages"]
+    asked = target.languages or experiment.languages
+    named = list(task.languages) if own is None or own.languages is not None else []
+    if missing := [code for code in asked or named if code in (named or task.languages) and code not in measured]:
+        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
+        looked = f" (looked for {' or '.join(task.files[split])})" if own else ""
+        yield f"{task.name}: no {split} file for {shown}{looked}; measured in {count(len(measured), 'language')}"
+    odd = strangers(folders_of(root_of(stage.settings)), task.files.get(split, ())) if own and own.type else {}
+    if own and own.languages is not None:  # then only a second file of a measured language is odd
+        odd = {form: code for form, code in odd.items() if code in measured and code in LANGUAGES and form != code}
+    for code in measured if own else ():
+        if code in LANGUAGES and (other := instead(code)) and other not in measured:
+            names = LANGUAGES[code].name, LANGUAGES[other].name
+            yield f"{task.name}: '{code}' is read as {names[0]}; the code of {names[1]} is '{other}'"
+    if odd:
+        yield f"{task.name}: files are not read for {in_codes(odd)}"
+
+
+def unread(experiment: Experiment, grid: Grid) -> Iterator[str]:
+    """Files beside those of own tasks that a user may take for read."""
+    if experiment.worlds:
+        return
+    roots = (experiment.folder, *grid.data)
+    for name in experiment.own_names:
+        for split, patterns in experiment.task(name).files.items():
+            for file, why in passed_over(roots, patterns).items():
+                yield f"{name}: {file} is not read ({why})"
+            there = experiment.task(name).available(roots, split) if len(patterns) > 1 else []
+            seconds = (pair for code in there for pair in second_choices(roots, patterns, code))
+            for first, second in dict.fromkeys(seconds):
+                yield f"{name}: {second} is not read, since {first} has files; '{first} + {second}' reads both"
+
+
+def spelled(experiment: Experiment, files: Mapping[Path, str]) -> Iterator[str]:
+    """How a column of own files spells languages, and rows whose language is unknown."""
+    for path, name in files.items():
+        if name not in experiment.tasks:
+            continue
+        task = experiment.task(name)
+        for note in task.read.languages_told(path, task.languages) if isinstance(task.read, ColumnReader) else []:
+            yield f"{path.name}: {note}"

@@ -1,7 +1,5 @@
 """Running an experiment: what is missing is computed, what is finished is kept."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections import Counter
@@ -36,7 +34,6 @@ class Result:
 
     Attributes:
         counts: number of stages that ended as done, cached, failed, skipped.
-        seconds: wall time.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -45,7 +42,6 @@ class Result:
     seconds: float = 0.0
 
     def add(self, event: Event) -> None:
-        """Count an event."""
         if isinstance(event, Done | Cached | Failed | Skipped):
             self.counts[type(event).__name__.lower()] += 1
         if isinstance(event, Failed):
@@ -55,7 +51,6 @@ class Result:
 
     @property
     def line(self) -> str:
-        """One line for people."""
         parts = [f"{self.counts['done']} computed", f"{self.counts['cached']} reused"]
         parts += [f"{self.counts[name]} {name}" for name in ("failed", "skipped") if self.counts[name]]
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
@@ -89,7 +84,6 @@ class Run:
     Attributes:
         notices: sentences about what is missing or was assumed.
         work: stage -> amount of work, for stages where it is known.
-        outcome: the result so far.
     """
 
     grid: Grid
@@ -149,8 +143,13 @@ def run(
 
 
 def run_of(experiment: Experiment, grid: Grid, store: Store, machine: Machine, data: Data = None) -> Run:
-    """Prepare the run of an experiment that is already expanded."""
-    check_tracker(machine.track)
+    """Prepare the run of an experiment that is already expanded.
+
+    Raises:
+        ConfigError: the package of the tracker is not installed here.
+    """
+    if (name := machine.track) and find_spec(name) is None:
+        raise ConfigError(f"--track {name}: its package is not installed here: pip install 'xstilts[track-{name}]'")
     notes = look(grid, store)
     warning = grid.remember(store, experiment)
     missing = [stage for stage in grid.stages if not store.has(stage)]
@@ -221,12 +220,6 @@ def check_device(machine: Machine) -> Machine:
     if problem:
         raise ConfigError(problem)
     return replace(machine, device=device)
-
-
-def check_tracker(name: str) -> None:
-    """Raise `ConfigError` if the package of a tracker is not installed here."""
-    if name and find_spec(name) is None:
-        raise ConfigError(f"--track {name}: its package is not installed here: pip install 'xstilts[track-{name}]'")
 
 
 def slow_bf16(grid: Grid, device: str) -> list[str]:

@@ -1,7 +1,5 @@
 """Data files in another script or language than their code says: copies of English, files swapped between languages."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -29,7 +27,6 @@ _SCRIPTS = dict(
     """.split()
 )
 """ISO 15924 -> the first word of the Unicode names of its letters."""
-_AS_CJK = {"Hiragana": "CJK", "Katakana": "CJK"}
 _WRONG = "check that it is the right file"
 _TWO_SCRIPTS = frozenset("az ber bs ha kab kk ku ky mn ms pa sd sr tg tk tt ug uz".split())
 """Languages that are often written in another script than the table's."""
@@ -72,8 +69,7 @@ def _text(read: Read) -> str:
 
 def _script(letter: str) -> str:
     first = unicodedata.name(letter, "?").partition(" ")[0]
-    word = first if first == "CJK" else first.title()
-    return _AS_CJK.get(word, word)
+    return "CJK" if first in ("CJK", "HIRAGANA", "KATAKANA") else first.title()
 
 
 def _identified(text: str, language: str) -> str:

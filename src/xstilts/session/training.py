@@ -1,7 +1,5 @@
 """Training logs, costs and input files of the finished stages of a grid."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +44,11 @@ def _phases(grid: Grid) -> Iterator[Phase]:
             continue
         last = cell.task in trained
         for stage in lineage(cell.stage.inputs["predictions"].inputs["model"]):
-            for one, rate in _runs(stage):
+            runs = [(stage, "")] if stage.kind == "train" else []
+            if stage.kind == "choose":  # a sweep over learning rates
+                rates = stage.config["learning_rates"]
+                runs = [(stage.inputs[f"run{i}"], f", rate {rate:g}") for i, rate in enumerate(rates)]
+            for one, rate in runs:
                 if one.key not in seen:
                     view = f"{cell.backbone}: " * several + (cell.task if last else EARLIER)
                     title = (cell.recipe if last else stage.label.partition(" @")[0].partition(" > ")[2]) + rate
@@ -56,14 +58,6 @@ def _phases(grid: Grid) -> Iterator[Phase]:
                     taken.add((view, title, cell.seed))
                     yield Phase(one, view, title, cell.seed)
             last = False
-
-
-def _runs(stage: Stage) -> list[tuple[Stage, str]]:
-    """The train stage itself, or the runs of a sweep over learning rates, with the rate in words."""
-    if stage.kind == "choose":
-        rates = stage.config["learning_rates"]
-        return [(stage.inputs[f"run{i}"], f", rate {rate:g}") for i, rate in enumerate(rates)]
-    return [(stage, "")] if stage.kind == "train" else []
 
 
 def _read(phase: Phase, folder: Path) -> Iterator[Logged]:
@@ -101,25 +95,22 @@ def costs(records: Sequence[Record]) -> tuple[Cost, ...]:
 def _all(values: Iterator[int | None]) -> int | None:
     """Their sum; None if one is not known."""
     found = list(values)
-    known = [value for value in found if value is not None]
-    return sum(known) if len(known) == len(found) else None
+    return None if None in found else sum(filter(None, found))
 
 
 def _tokens(record: Record) -> int | None:
     """Tokens that a train stage trained on; None for other kinds."""
-    if record.kind != "train":
-        return None
     with suppress(OSError, XstiltsError, KeyError, TypeError):
-        return sum(int(task["tokens"]) for task in read_json(record.directory / "summary.json")["tasks"].values())
+        if record.kind == "train":
+            return sum(int(task["tokens"]) for task in read_json(record.directory / "summary.json")["tasks"].values())
     return None
 
 
 def _bytes(record: Record) -> int | None:
     """Size of the stage's files; None if one is gone."""
-    try:
+    with suppress(OSError):
         return sum((record.directory / name).stat().st_size for name in record.files)
-    except OSError:
-        return None
+    return None
 
 
 def inputs(stages: Sequence[Stage]) -> tuple[dict[str, str], ...]:

@@ -1,9 +1,7 @@
 """What a store knows about stages: which are running, what each key is made of, and why one is not finished."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,8 +23,6 @@ LOOKED_INTO = 30
 """Number of similar stages whose inputs are compared too."""
 WAITS = "it waits for"
 """How a reason begins that is not a change of the stage itself."""
-NAMES = {"pid": "process"}
-"""Entry of a lock file -> field of `Running`."""
 Facts = frozenset[tuple[str, str]]
 
 
@@ -58,7 +54,6 @@ class Running:
     told: str = ""
 
     def row(self) -> dict[str, str]:
-        """A row for people."""
         return {
             "running": self.kind,
             "key": self.key[:8],
@@ -81,7 +76,7 @@ def _running(lock: Path) -> Running:
     key = lock.name.removeprefix(".").removesuffix(".lock")
     progress = map(read_object, lock.parent.glob(f".{key}.*partial/{PROGRESS}"))
     latest = max(progress, key=lambda one: str(one.get("told", "")), default={})
-    found = latest | {NAMES.get(name, name): value for name, value in read_object(lock).items()}
+    found = latest | {"process" if name == "pid" else name: value for name, value in read_object(lock).items()}
     known = {each.name: found[each.name] for each in fields(Running) if each.name in found}
     return Running(**known | {"key": key, "kind": lock.parent.name})
 
@@ -113,7 +108,11 @@ class Known:
     """
 
     def __init__(self, store: Store, stages: Iterable[Stage] = ()) -> None:
-        self.finished = {record.key: record for record in _sound(store)}
+        self.finished: dict[str, Record] = {}
+        for done in store.root.glob("*/[!.]*/DONE"):
+            with suppress(StoreError):
+                record = Record.read(done.parent)
+                self.finished[record.key] = record
         rows = {name: found.get("stages", ()) for name, found in grids(store).items()}
         self.experiments = {name: {row["key"] for row in own} for name, own in rows.items()}
         names = Described._fields
@@ -131,24 +130,18 @@ class Known:
             UnknownName: there is none.
             StoreError: there are several.
         """
-        tests: tuple[Callable[[Described], bool], ...] = (
-            lambda one: one.key.startswith(name),
-            lambda one: name in (str(one), one.label),
-            lambda one: name in str(one),
-        )
-        for test in tests:
-            found = [one for one in self.stages.values() if test(one)]
-            if len(found) > 1:
-                near = ", ".join(f"{one.key[:8]} ({one})" for one in found[:3])
-                raise StoreError(f"'{name}' is {len(found)} stages: give the key of one of them, as in {near} ...")
-            if found:
-                return found[0]
-        raise UnknownName(
-            "stage", name, [str(one) for one in self.stages.values()], "xstilts plan FILE --stages --json"
-        )
+        known = self.stages.values()
+        found = [one for one in known if one.key.startswith(name)]
+        found = found or [one for one in known if name in (str(one), one.label)]
+        found = found or [one for one in known if name in str(one)]
+        if len(found) > 1:
+            near = ", ".join(f"{one.key[:8]} ({one})" for one in found[:3])
+            raise StoreError(f"'{name}' is {len(found)} stages: give the key of one of them, as in {near} ...")
+        if not found:
+            raise UnknownName("stage", name, map(str, known), "xstilts plan FILE --stages --json")
+        return found[0]
 
     def readers(self, one: Described) -> list[Described]:
-        """The stages that read it."""
         return [other for other in self.stages.values() if one.key in other.inputs.values()]
 
     def nearest(self, one: Described) -> Described | None:
@@ -161,7 +154,6 @@ class Known:
         return others[0] if others else None
 
     def _of(self, one: Described) -> Facts:
-        """All that its key is made of."""
         if one.key not in self._facts:
             own = (("code version", str(one.version)), *flat(one.config))
             self._facts[one.key] = frozenset((*own, *one.inputs.items()))
@@ -188,13 +180,11 @@ class Known:
         return found
 
     def apart(self, one: Described, other: Described) -> str:
-        """The differences in one line."""
         found = self.differences(one, other)
         told = [text if where.key == one.key else f"{where}: {text}" for text, where in found.items()]
         return "; ".join(told[:MOST]) + (f"; and {len(told) - MOST} more" if len(told) > MOST else "")
 
     def why(self, one: Described) -> str:
-        """Why a stage is not finished."""
         waits = [self.stages[key] for key in one.inputs.values() if key in self.stages and key not in self.finished]
         if waits:
             return f"{WAITS} {waits[0]}" + (f" and {len(waits) - 1} more" if len(waits) > 1 else "")
@@ -225,12 +215,5 @@ def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place, json.dumps(value, ensure_ascii=False)
 
 
-def _short(text: str | None, most: int = 40) -> str:
-    return "not set" if text is None else text if len(text) <= most else f"{text[:most]}..."
-
-
-def _sound(store: Store) -> Iterator[Record]:
-    for path in store.root.glob("*/*/DONE"):
-        if not path.parent.name.startswith("."):
-            with suppress(StoreError):
-                yield Record.read(path.parent)
+def _short(text: str | None) -> str:
+    return "not set" if text is None else text if len(text) <= 40 else f"{text[:40]}..."

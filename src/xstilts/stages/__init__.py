@@ -14,8 +14,6 @@
 `describe.py` makes the stages (no torch); `run.py` computes them.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 
@@ -40,14 +38,14 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "world": Kind("xstilts.stages.run:run_world", models=False),
     "tokenizer": Kind("xstilts.stages.preparing:run_tokenizer"),
-    "start": Kind("xstilts.stages.starting:run_start"),
+    "start": Kind("xstilts.stages.preparing:run_start"),
     "translate": Kind("xstilts.stages.translating:run_translate", computes=True, resumable=True),
     "prepare": Kind("xstilts.stages.preparing:run_prepare", version=2),
     "train": Kind("xstilts.stages.training:run_train", version=3, computes=True, resumable=True),
     "choose": Kind("xstilts.stages.run:run_choose", models=False),
     "predict": Kind("xstilts.stages.predicting:run_predict", version=2, computes=True),
     "evaluate": Kind("xstilts.evaluation.evaluate:run_evaluate", models=False),
-    "leaks": Kind("xstilts.stages.leaks:run_leaks", version=3, models=False),
+    "leaks": Kind("xstilts.stages.run:run_leaks", version=3, models=False),
 }
 RESUMABLE = frozenset(name for name, kind in KINDS.items() if kind.resumable)
 COMPUTING = frozenset(name for name, kind in KINDS.items() if kind.computes)

@@ -3,8 +3,6 @@
 `accidents.json` in a train stage's folder has a row for each and survives a kill; `summary.json` has them at the end.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -58,9 +56,6 @@ def take_up(job: Job, steps: int) -> None:
     Checkpoints and snapshots get their names when they are complete, and a checkpoint has their SHA-256. If they have
     changed since (a disk error, an edited folder), they are computed again, and a line reports it. All ranks call it;
     the others wait for the leading one.
-
-    Args:
-        steps: of the phase.
     """
     if team().leads:
         start, damaged = sift_checkpoints(job.directory)
@@ -68,13 +63,9 @@ def take_up(job: Job, steps: int) -> None:
         for path in job.directory.iterdir():
             if path.name not in kept:
                 remove(path)
-        lines = [f"damaged, left by an earlier run ({'; '.join(damaged)}): removed"] if damaged else []
-        if start:
-            lines.append(f"resuming from step {start} of {steps}")
-        elif damaged:
-            lines.append("starting from step 0")
-        if lines:
-            tell(job.report, "; ".join(lines))
+        if start or damaged:
+            problem = f"damaged, left by an earlier run ({'; '.join(damaged)}): removed; " if damaged else ""
+            tell(job.report, problem + (f"resuming from step {start} of {steps}" if start else "starting from step 0"))
     team().leading(0)
 
 

@@ -1,11 +1,7 @@
 """How a key names data and models: by checksums of their files, or by a hub name and revision.
 
-Digests are kept between calls: a file that did not change is not read again. Size, times of change (content and inode,
-in nanoseconds) and inode number tell that it did not. The digest of a file that changed in the last two seconds is not
-kept, since it might change again within the resolution of its times.
+A file whose size, times of change (in nanoseconds) and inode are as before is not read again.
 """
-
-from __future__ import annotations
 
 import os
 import time
@@ -23,12 +19,6 @@ from xstilts.graph.stage import Stage
 from xstilts.tasks.as_json import task_to_json
 from xstilts.tasks.base import Split, Task, check_language, check_split
 
-MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
-"""Files of a model's folder besides its weights; what else training left there does not count."""
-OF_TOKENIZER = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json")
-PIECES = ("merges.txt", "added_tokens.json")
-"""Further files of a tokenizer that has no `tokenizer.json`."""
-
 
 @dataclass(frozen=True)
 class DataSource:
@@ -44,7 +34,6 @@ class DataSource:
 
     @property
     def inputs(self) -> dict[str, Stage]:
-        """The world, as the input of a stage that reads it."""
         return {"world": self.world} if self.world else {}
 
     @property
@@ -53,7 +42,6 @@ class DataSource:
         return None if self.world else [str(root.absolute()) for root in self.roots]
 
     def settings(self, task: Task, languages: Sequence[str]) -> dict[str, Any]:
-        """Settings of a stage that reads a task in some languages."""
         return {"roots": self.folders, "task": task_to_json(task, languages)}
 
     def raw_text(self, task: Task, languages: Sequence[str]) -> list[str]:
@@ -64,11 +52,7 @@ class DataSource:
     def checksums(
         self, task: Task, split: Split, languages: Sequence[str], take: Callable[[Path], str] | None = None
     ) -> dict[str, Any]:
-        """Checksums of the raw files, by language; for a world, its key instead.
-
-        Args:
-            take: by default `digest`.
-        """
+        """Checksums of the raw files (`digest`, or what `take` says), by language; for a world, its key instead."""
         if self.world:
             check_split(task, split)
             for language in languages:
@@ -78,17 +62,12 @@ class DataSource:
         for language in languages:
             paths = [*task.paths(self.roots, split, language), *task.gold_paths(self.roots, split, language)]
             paths = list(dict.fromkeys(paths + task.beside_paths(self.roots, language)))
-            count = Counter(path.name for path in paths)
-            table[language] = {
-                path.name if count[path.name] == 1 else _below(path, self.roots): (take or digest)(path)
-                for path in paths
-            }
+            count, table[language] = Counter(path.name for path in paths), {}
+            for path in paths:
+                below = (path.relative_to(root).as_posix() for root in self.roots if path.is_relative_to(root))
+                name = path.name if count[path.name] == 1 else next(below, str(path))
+                table[language][name] = (take or digest)(path)
         return table
-
-
-def _below(path: Path, roots: Sequence[Path]) -> str:
-    root = next((root for root in roots if path.is_relative_to(root)), None)
-    return path.relative_to(root).as_posix() if root else str(path)
 
 
 def identity(source: str, revision: str | None, patterns: Sequence[str], also: Sequence[Path] = ()) -> dict[str, Any]:
@@ -102,20 +81,21 @@ def identity(source: str, revision: str | None, patterns: Sequence[str], also: S
 
 
 def identity_of_model(source: str, revision: str | None) -> dict[str, Any]:
-    """Checksums or revision of a whole model, whatever the format of its weights."""
-    return identity(source, revision, MODEL_FILES, weight_files(Path(source)))
+    """Checksums or revision of a whole model, whatever the format of its weights; not of what else is in its folder."""
+    patterns = ("*.json", "*.safetensors", "*.model", "*.txt")
+    return identity(source, revision, patterns, weight_files(Path(source)))
 
 
 def identity_of_tokenizer(source: str, revision: str | None) -> dict[str, Any]:
     """Checksums or revision of a model's tokenizer."""
-    whole = (Path(source) / "tokenizer.json").is_file()
-    return identity(source, revision, OF_TOKENIZER if whole else (*OF_TOKENIZER, *PIECES))
+    further = () if (Path(source) / "tokenizer.json").is_file() else ("merges.txt", "added_tokens.json")
+    patterns = ("tokenizer*", "*.model", "vocab.*", "special_tokens_map.json", *further)
+    return identity(source, revision, patterns)
 
 
 DIGESTS = "checksums.json"
-"""Where a store keeps them."""
 FRESH_SECONDS = 2.0
-"""Coarsest resolution of a file system's times."""
+"""Coarsest resolution of a file system's times: the digest of a file that changed since then is not kept."""
 _KNOWN: dict[str, list[str]] = {}
 """Path -> [what tells of a change, digest], of this process."""
 

@@ -1,14 +1,14 @@
 """Makes stages: `config` gets what can change a number, `settings` the rest (paths, hints)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage, drop_defaults
+from xstilts.microworld.world import VERSION
 from xstilts.stages import KINDS
 from xstilts.stages.checksums import DataSource, identity, identity_of_model, identity_of_tokenizer
 from xstilts.stages.reading import split_of
@@ -31,7 +31,6 @@ class DataRequest:
         holdout: training examples to hold out for validation, where the task has none of its own.
         limit: use a fixed sample of this size of each language (of raw text the first lines); 0 for all.
         combined: one set over all languages, for training; otherwise one set per language.
-        labelled: refuse withheld gold.
         translations: language -> translate stage, for languages that are not read from files.
     """
 
@@ -41,7 +40,6 @@ class DataRequest:
     holdout: int = 0
     limit: int = 0
     combined: bool = False
-    labelled: bool = True
     translations: Mapping[str, Stage] = field(default_factory=dict)
 
 
@@ -57,9 +55,10 @@ def lineage(stage: Stage) -> Iterator[Stage]:
         yield (stage := stage.inputs["model"])
 
 
-def world(seed: int, generator_version: int, part: str = "") -> Stage:
+@lru_cache(maxsize=64)
+def world(seed: int, part: str = "") -> Stage:
     """The official files of one microworld, or of a part that most experiments do not need (`domain`)."""
-    config = {"seed": seed, "generator": generator_version, **({"part": part} if part else {})}
+    config = {"seed": seed, "generator": VERSION, **({"part": part} if part else {})}
     return make("world", config, {}, f"microworld {seed} {part}".rstrip(), cost=10.0)
 
 
@@ -125,7 +124,7 @@ def prepare(request: DataRequest, data: DataSource, tokenizer: Stage) -> Stage:
         "holdout": request.holdout,
         "limit": limit,
         "combined": request.combined,
-        "labelled": request.labelled,
+        "labelled": task.type != "masked_lm",  # whether withheld gold is refused
     }
     read = [code for code in languages if code not in request.translations]
     config["files"] = data.checksums(task, split_of(config), read)

@@ -1,23 +1,29 @@
-"""The log of a phase's steps, and whether its losses are flat."""
+"""The log of a phase's steps, on disk and for an experiment tracker (`--track`), and whether its losses are flat.
 
-from __future__ import annotations
+A thread sends steps to the tracker: training neither waits nor fails. `tracking/<key>.<tracker>.json` in the store has
+the tracker's run of an unfinished stage and the last step that it got; a stage that resumes continues from there.
+"""
 
 import math
+import re
 import time
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from secrets import token_hex
+from threading import Thread
+from typing import Any, NamedTuple
 
-from xstilts.core.files import write_jsonl
+from xstilts.core.errors import shown
+from xstilts.core.files import read_object, write_json, write_jsonl
 from xstilts.graph.job import Job
-from xstilts.stages.accidents import note_memory
-from xstilts.stages.track import Tracker
+from xstilts.stages.accidents import note_memory, restarts, tell
 from xstilts.training.distributed import team
 from xstilts.training.loop import StepRecord
 
-FEWEST_STEPS = 200
-"""Fewest steps of a phase whose loss is judged: the mean of twenty steps is stable enough."""
-FLAT = 0.98
-"""A loss is flat if its last mean is more than this share of the first."""
+FEWEST_STEPS, FLAT = 200, 0.98
+"""Fewest steps of a phase whose loss is judged: the mean of twenty steps is stable enough. A loss is flat if its last
+mean is more than this share of the first."""
 
 
 class Ends:
@@ -38,7 +44,6 @@ class Ends:
             end[0], end[1] = end[0] + loss, end[1] + 1
 
     def rows(self) -> dict[str, Any]:
-        """For the checkpoint."""
         return {task: [[float(total), n] for total, n in ends] for task, ends in self._sums.items()}
 
     def flat(self, tasks: Collection[str]) -> dict[str, str]:
@@ -50,8 +55,8 @@ class Ends:
         found = {}
         for task, ((first, some), (last, others)) in self.rows().items():
             if task in tasks and some and others and last / others > FLAT * first / some:
-                begin, end = first / some, last / others
-                found[task] = f"its loss is flat, {begin:.3f} at the beginning and {end:.3f} at the end"
+                ends = f"{first / some:.3f} at the beginning and {last / others:.3f} at the end"
+                found[task] = f"its loss is flat, {ends}"
         return found
 
 
@@ -82,7 +87,6 @@ class Log:
             total[name] += value
 
     def add(self, record: StepRecord) -> None:
-        """Log a step."""
         row = record.row()
         self.rows.append(row)
         self.tracker.send(row | {"tokens_per_second": self.tell(record)})
@@ -104,10 +108,121 @@ class Log:
         return speed
 
     def write(self) -> None:
-        """Write the rows so far."""
         if team().leads:
             write_jsonl(self.job.directory / "log.jsonl", self.rows)
 
     def notes(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """What a checkpoint keeps."""
         return {"totals": self.totals, "log": self.rows, "ends": self.ends.rows()}
+
+
+END_SECONDS, STOP_SECONDS = 30.0, 5.0
+"""Time for the last steps to arrive when a stage is finished, and when it stops before."""
+
+
+class Run(NamedTuple):
+    """A run of a tracker, open in the thread that made it. `id` resumes it; `close` takes whether the stage is done."""
+
+    id: str
+    send: Callable[[dict[str, float], int], object]
+    close: Callable[[bool], object]
+
+
+class Tracker:
+    """Sends the logged steps of a train stage, inside a `with` block; does nothing if the settings name no tracker.
+
+    Args:
+        rows: steps that were logged before the stage was resumed.
+    """
+
+    def __init__(self, job: Job, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._job, self._name, self._problem = job, job.machine.track if team().leads else "", ""
+        self._queue: SimpleQueue[Mapping[str, Any] | bool] = SimpleQueue()  # steps, then whether the stage is finished
+        for row in rows:
+            self._queue.put(row)
+        self._thread = Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> None:
+        if self._name:
+            self._thread.start()
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._name:
+            self._queue.put(error is None)
+            self._thread.join(limit := STOP_SECONDS if error else END_SECONDS)
+            self._report(f"no answer for {limit:.0f} seconds" if self._thread.is_alive() else self._problem)
+
+    def send(self, row: Mapping[str, Any]) -> None:
+        if self._name:
+            self._queue.put(row)
+            self._report(self._problem)
+
+    def _report(self, problem: str) -> None:
+        if problem:
+            line = f"--track {self._name}: {problem[:300]}: no further steps are sent to it; training is not affected"
+            tell(self._job.report, line)
+            self._name = ""
+
+    def _serve(self) -> None:
+        key = self._job.directory.name.removeprefix(".").partition(".")[0]
+        folder = self._job.directory.parents[1] / "tracking"
+        file, seed = folder / f"{key}.{self._name}.json", {"restarts": restarts(self._job)}
+        try:
+            state = read_object(file)
+            if not seed.items() <= state.items():
+                state = seed
+            folder.mkdir(exist_ok=True)
+            run = OPENERS[self._name](self._job, folder, state.get("run", ""))
+            state = {"step": -1, **state, "run": run.id}
+            write_json(file, state)
+            while not isinstance(row := self._queue.get(), bool):
+                if row["step"] > state["step"]:
+                    state["step"] = row["step"]
+                    write_json(file, state)  # first, so that no kill makes it send a step twice
+                    values = {f"loss/{row['task']}": row["loss"], "learning_rate": row["rate"]}
+                    values |= {name: row[name] for name in ("grad_norm", "tokens_per_second") if name in row}
+                    run.send(values, row["step"])
+            run.close(row)
+            if row:
+                file.unlink(missing_ok=True)
+        except Exception as error:
+            self._problem = shown(f"{type(error).__name__}: {error}")
+
+
+def _tensorboard(job: Job, folder: Path, run: str) -> Run:
+    from torch.utils.tensorboard import SummaryWriter
+
+    run = run or re.sub(r"[^\w.@+-]+", "_", f"{job.stage.label}.{token_hex(4)}")
+    writer = SummaryWriter(str(folder / "tensorboard" / run))
+
+    def send(values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+        writer.flush()
+
+    return Run(run, send, lambda done: writer.close())
+
+
+def _mlflow(job: Job, folder: Path, run: str) -> Run:
+    import mlflow
+
+    made = mlflow.start_run(run or None, run_name=job.stage.label or None)
+    if not run:
+        mlflow.log_params(_config(job))
+    return Run(made.info.run_id, mlflow.log_metrics, lambda done: mlflow.end_run("FINISHED" if done else "KILLED"))
+
+
+def _wandb(job: Job, folder: Path, run: str) -> Run:
+    import wandb
+
+    about = {"name": job.stage.label or None, "config": _config(job)}
+    quiet = wandb.Settings(console="off")
+    made = wandb.init(id=run or token_hex(8), resume="allow", dir=folder, settings=quiet, **about)
+    return Run(made.id, made.log, lambda done: made.finish(exit_code=int(not done)))
+
+
+def _config(job: Job) -> dict[str, Any]:
+    return {**job.config["train"], "seed": job.config["seed"]}
+
+
+OPENERS = {"tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb}

@@ -26,14 +26,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from xstilts.backbones.adapters import (
-    adapters_of,
-    add_adapter,
-    load_adapters,
-    merge_adapters,
-    save_adapters,
-    train_only,
-)
+from xstilts.backbones import adapters
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.load import Weights, load_backbone, save_backbone
 from xstilts.backbones.names import Backend, Output, Route
@@ -72,7 +65,6 @@ class Changes:
         return cls((directory / pointer["stage"]).resolve(), tensors, rows, pointer["scale"])
 
     def write(self, directory: Path) -> None:
-        """Write them to a stage's folder."""
         rows = {} if self.rows is None else {ROWS: self.rows}
         save_file({**self.tensors, **rows}, directory / FILE, metadata={"format": "pt"})
         write_json(directory / POINTER, {"stage": os.path.relpath(self.base, directory.resolve()), "scale": self.scale})
@@ -139,8 +131,7 @@ def pointer_of(directory: Path) -> dict[str, Any]:
 
 
 COPIED_BYTES = 2**30
-"""Local models up to this size are copied into the store if they cannot be linked, so that it does not need their
-folder."""
+"""Local models up to this size are copied into the store if they cannot be linked."""
 
 
 def open_backbone(
@@ -168,14 +159,14 @@ def open_backbone(
             backbone = load_backbone(place, None, route, backend, held, output)
     backbone.set_attention(about.get("attention_asked", "auto"))
     if (directory / "adapters").exists():
-        load_adapters(backbone, directory / "adapters")
+        adapters.load_adapters(backbone, directory / "adapters")
     return backbone
 
 
 def reopen_backbone(directory: Path, to: Path, route: Route | None, output: Output) -> Backbone:
     """Open the backbone of another stage with or without its output layer, adapters merged, and write it to `to`."""
     whole = open_backbone(directory, weights=Weights())
-    merge_adapters(whole)
+    adapters.merge_adapters(whole)
     save_backbone(whole, to)
     backbone = load_backbone(str(to), route=route, output=output)
     shutil.rmtree(to)
@@ -216,15 +207,15 @@ def open_for_training(directory: Path, options: TrainConfig, seed: int, device: 
     """
     if options.lora is None:
         backbone = open_backbone(directory, options.backend, Weights())
-        merge_adapters(backbone)
-        train_only(backbone, None, options.frozen_layers, options.frozen_embeddings)
+        adapters.merge_adapters(backbone)
+        adapters.train_only(backbone, None, options.frozen_layers, options.frozen_embeddings)
         return backbone
     backbone = open_backbone(directory, options.backend, Weights(**options.held, device=device))
-    if not (options.lora.carry and adapters_of(backbone)):
+    if not (options.lora.carry and adapters.adapters_of(backbone)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "adapter"))
-            add_adapter(backbone, options.lora)
-    train_only(backbone, adapters_of(backbone)[-1], options.frozen_layers, options.frozen_embeddings)
+            adapters.add_adapter(backbone, options.lora)
+    adapters.train_only(backbone, adapters.adapters_of(backbone)[-1], options.frozen_layers, options.frozen_embeddings)
     return backbone
 
 
@@ -244,7 +235,7 @@ def save_trained(
     if options.lora is None:
         changes_of(model.backbone, before, active, scale).write(directory)
         return {}
-    save_adapters(model.backbone, directory / "adapters")
+    adapters.save_adapters(model.backbone, directory / "adapters")
     pointer = {"stage": os.path.relpath(before.absolute(), directory.absolute())}
     if (before / "adapters").exists() or "source" in pointer_of(before):
         pointer = pointer_of(before)

@@ -1,8 +1,6 @@
 """Prediction in packed micro-batches, and predict stages, which load a model once for all languages."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,8 +114,7 @@ def run_predict(job: Job) -> None:
     tokens = tokens_of([Features.load(folder) for folder in folders if folder.is_dir()])
     backbone = open_backbone(model, weights=held, tokens=torch.from_numpy(tokens))
     task_type = task_type.suited(backbone)
-    notes = _notes(job, backbone, task_type)
-    if notes:
+    if notes := _notes(job, backbone, task_type):
         protocol = {"notes": notes, "layer": config.get("retrieval", {}).get("layer")}
         write_json(job.directory / "protocol.json", protocol)
     head = open_head(model, HeadSpec(config["head"], config["type"], tuple(config["labels"])), backbone)
@@ -125,20 +122,12 @@ def run_predict(job: Job) -> None:
     predictor = Predictor(backbone, head, task_type, config["labels"], machine.device, at_once, config["precision"])
     for done, (language, predictions) in enumerate(predictor.by_language(data)):
         if predictor.tokens < at_once:
-            line = f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}"
-            tell(job.report, line)
+            tell(job.report, f"out of memory: continuing with {predictor.tokens} tokens at a time, not {at_once}")
             at_once = predictor.tokens
             write_json(job.directory / "environment.json", {"tokens_at_once": at_once})
         path = job.directory / "predictions" / f"{language}.jsonl"
         write_jsonl(path, (prediction.row() for prediction in predictions))
         job.report({"fraction": (done + 1) / len(languages), "message": language})
-
-
-RENAMED: Mapping[tuple[str, Any], str] = {
-    ("special_tokens", False): "special_tokens=false",
-    ("similarity", "margin"): f"similarity=ratio margin k={NEIGHBOURS}",
-}
-"""Choices that a signature does not write as `name=value`."""
 
 
 def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
@@ -151,7 +140,9 @@ def _notes(job: Job, backbone: Backbone, task_type: TaskType) -> list[str]:
     chosen, about = job.config.get("retrieval", {}), read_json(job.inputs["model"] / "about.json")
     if (layer := chosen.get("layer")) is not None and layer > backbone.layers:
         raise BackboneError(f"retrieval at layer {layer}: {type(backbone.model).__name__} has {backbone.layers}")
-    notes = [RENAMED.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
+    margin = f"similarity=ratio margin k={NEIGHBOURS}"
+    renamed = {("special_tokens", False): "special_tokens=false", ("similarity", "margin"): margin}
+    notes = [renamed.get(choice) or "=".join(map(str, choice)) for choice in chosen.items()]
     if task_type.protocol:
         notes.append(task_type.protocol)
     elif backbone.decoder:

@@ -12,8 +12,6 @@ there, and exchange these messages with the caller, in JSON:
 a store of their own, which has the addresses of the stages' stores: call/0, call/1 ...
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math
@@ -24,7 +22,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -227,27 +225,24 @@ def main() -> None:
     store = connected(address)
     say = partial(_say, store, os.environ["RANK"])
     try:
-        _train(json.loads(store.get("stage")), say)
+        entry = json.loads(store.get("stage"))
+        from xstilts.stages.training import run_train
+        from xstilts.training.distributed import assembled
+
+        inputs = {role: Path(path) for role, path in entry["inputs"].items()}
+        stage = Stage("train", KINDS["train"].version, entry["config"], label=entry["label"])
+        with assembled(entry["settings"].get("device", "cpu")) as device:
+            settings = {**entry["settings"], "device": device}
+            try:
+                run_train(Job(stage, Path(entry["directory"]), inputs, settings, lambda data: say(report=data)))
+            except OutOfMemory as error:
+                say(memory=error.tokens, error=str(error))  # before the others notice that this one has ended
+                raise
     except XstiltsError as error:
         say(error=str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         say(stopped=True)
-
-
-def _train(entry: Mapping[str, Any], say: Callable[..., None]) -> None:
-    from xstilts.stages.training import run_train
-    from xstilts.training.distributed import assembled
-
-    inputs = {role: Path(path) for role, path in entry["inputs"].items()}
-    stage = Stage("train", KINDS["train"].version, entry["config"], label=entry["label"])
-    with assembled(entry["settings"].get("device", "cpu")) as device:
-        settings = {**entry["settings"], "device": device}
-        try:
-            run_train(Job(stage, Path(entry["directory"]), inputs, settings, lambda data: say(report=data)))
-        except OutOfMemory as error:
-            say(memory=error.tokens, error=str(error))  # before the others notice that this one has ended
-            raise
 
 
 if __name__ == "__main__":

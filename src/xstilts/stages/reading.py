@@ -1,7 +1,5 @@
 """What stages read of official files, and how many rows that is. No torch."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,16 +16,15 @@ from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.microworld.world import DEFAULT, DEFAULT_DOMAIN
 from xstilts.sources.manifest import official_rows
-from xstilts.tasks import TASKS, Encoding, Task
+from xstilts.tasks import TASKS, Encoding, Split, Task
 from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import DOMAIN, Split
+from xstilts.tasks.base import DOMAIN
 from xstilts.translation.spec import SOURCE
 
 
 def root_of(settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, world: str = "world") -> Root:
     """Where a stage's files are: in its input `world` if it has one, else in the data folders of its settings."""
-    found = (inputs or {}).get(world)
-    return found or tuple(map(Path, settings["roots"]))
+    return (inputs or {}).get(world) or tuple(map(Path, settings["roots"]))
 
 
 def task_of(prepared: Stage) -> Task:
@@ -77,7 +74,6 @@ def sample(examples: list[Example], count: int) -> list[Example]:
 
 ASSUMED_ROWS: Mapping[str, int] = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Rows per language where neither a source nor files give them; the plan marks them as assumed."""
-_WORLD_SIZES = {"text": "documents"}
 
 
 @lru_cache(maxsize=4096)
@@ -112,28 +108,21 @@ def rows_before_limit(prepared: Stage, languages: Sequence[str], most: int | Non
     files = settings["task"]["files"].get(split, ())
     registered = name in TASKS and list(TASKS.get(name).files.get(split, ())) == list(files)
     known = official_rows(name, split) if registered else {}
-    unknown = [code for code in languages if code not in known]
-    if not unknown:
-        return {code: known[code] for code in languages}, ""
-    task, root = task_of(prepared), root_of(settings)
-    if all(is_empty(path) for code in unknown for path in task.paths(root, split, code)):
-        rows = ASSUMED_ROWS[split]
-        note = f"rows of {name} {split} are not known without its files: {rows:,} per language are assumed"
-        return {code: known.get(code, rows) for code in languages}, note
-    counted = {code: _count(prepared, split, code, most) for code in unknown}
-    return {code: known[code] if code in known else counted[code] for code in languages}, ""
+    if unknown := [code for code in languages if code not in known]:
+        task, root, rows = task_of(prepared), root_of(settings), ASSUMED_ROWS[split]
+        if all(is_empty(path) for code in unknown for path in task.paths(root, split, code)):
+            note = f"rows of {name} {split} are not known without its files: {rows:,} per language are assumed"
+            return {code: known.get(code, rows) for code in languages}, note
+        raw, read = TYPES.get(prepared.config["type"]).raw, prepared.config["files"]
+        for code in unknown:  # raw text is large, and its size on disk gives its tokens
+            asked = json.dumps([settings["task"], settings["roots"], read.get(code)])
+            known = {**known, code: 0 if raw else _examples(asked, split, code, most)}
+    return {code: known[code] for code in languages}, ""
 
 
 def is_empty(path: Path) -> bool:
     """Whether it is an empty placeholder of a missing file (`planning.amounts`)."""
     return path.stat().st_size == 0
-
-
-def _count(prepared: Stage, split: Split, code: str, most: int | None) -> int:
-    if TYPES.get(prepared.config["type"]).raw:  # raw text is large, and its size on disk gives its tokens
-        return 0
-    asked = [prepared.settings["task"], prepared.settings["roots"], prepared.config["files"].get(code)]
-    return _examples(json.dumps(asked), split, code, most)
 
 
 @lru_cache(maxsize=4096)
@@ -150,4 +139,5 @@ def _world_rows(name: str, split: Split) -> int:
     field = name.removeprefix("micro_")
     if field == "retrieval":
         return DEFAULT.retrieval
-    return int(getattr(DEFAULT, split if split != "train" else _WORLD_SIZES.get(field, field)))
+    own = "documents" if field == "text" else field
+    return int(getattr(DEFAULT, own if split == "train" else split))

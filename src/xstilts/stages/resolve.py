@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,11 @@ def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, 
     if family.model_types:
         kind = family.kind
     elif name and output == "text":
-        both = config.get("is_encoder_decoder", getattr(_usual_config(name), "is_encoder_decoder", None))
+        from transformers import AutoConfig
+
+        both = config.get("is_encoder_decoder")
+        with suppress(ValueError):  # transformers does not know the architecture
+            both = getattr(AutoConfig.for_model(name), "is_encoder_decoder", None) if both is None else both
         kind = None if both is None else "encoder-decoder" if both else "decoder"
     if output == "text" and kind == "encoder":
         raise ConfigError(
@@ -111,16 +116,6 @@ def _config_of(source: str | None, architecture: str | None, fields: Mapping[str
     return {**config, "model_type": architecture or (known.model_type if known else config.get("model_type"))}
 
 
-def _usual_config(name: str) -> Any:
-    """transformers' configuration of an architecture that no family lists; None if it does not know it."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.for_model(str(name))
-    except ValueError:
-        return None
-
-
 def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
     """How sentences are read: as asked, else as the checkpoint's authors do; the protocol's values are left out.
 
@@ -128,8 +123,7 @@ def retrieval_of(source: str | None, asked: RetrievalSpec) -> dict[str, Any]:
         ConfigError: `special_tokens: false`, but the vector is the state of one token.
     """
     known = checkpoint_of(source) if source else None
-    number = asked.layer.number if asked.layer else None
-    validate_on = asked.layer.validate_on if asked.layer else None
+    number, validate_on = (asked.layer.number, asked.layer.validate_on) if asked.layer else (None, None)
     chosen = {
         "pooling": asked.pooling or (known.pooling if known else "mean"),
         "special_tokens": asked.special_tokens,

@@ -1,7 +1,5 @@
 """How the weights of a phase are selected: a train stage's config, and sentences about it. No torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +42,9 @@ def selection_of(options: Mapping[str, Any], judges: Sequence[Judge]) -> dict[st
         when = "checkpoints" if options["evaluate_every"] is None else "evaluate_every"
         selection[when] = options[when]
     judged = [
-        {
-            "component": judge.component,
-            "task": judge.task.name,
-            "split": judge.split,
-            "metric": judge.task.metric,
-            "main": judge.task.main,
-        }
-        for judge in judges
+        {"component": one.component, "task": one.task.name, "split": one.split, "metric": metric, "main": one.task.main}
+        for one in judges
+        for metric in [one.task.metric]
     ]
     return {**selection, "judges": judged}
 
@@ -62,7 +55,7 @@ def in_words(stages: Iterable[Stage]) -> tuple[str, ...]:
     for stage in stages:
         if stage.kind in ("train", "choose"):
             rules.setdefault(_rule(stage), {})[_tasks(stage)] = None
-    if set(rules) <= {LAST}:
+    if set(rules) <= {"the last"}:
         return ()
     return tuple(f"Weights after training on {', '.join(names)}: {rule}." for rule, names in rules.items())
 
@@ -78,9 +71,6 @@ def in_words_by_default(stages: Iterable[Stage]) -> tuple[str, ...]:
     return (f"Set by default from the size of the data and of the model: {'; '.join(found)}.",) if found else ()
 
 
-LAST = "the last"
-
-
 def _tasks(stage: Stage) -> str:
     return " with ".join(part["task"] for part in stage.config["components"])
 
@@ -92,7 +82,7 @@ def _rule(stage: Stage) -> str:
         return f"the run with the best of the learning rates {rates} on the same validation data"
     by = said.get("by", "last")
     if by == "last":
-        return LAST
+        return "the last"
     if by == "average":
         return f"the mean of the last {said['average']} snapshots of the run (Schmidt et al. 2023)"
     often = (

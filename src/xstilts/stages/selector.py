@@ -1,17 +1,8 @@
-"""Which weights of a running phase are kept: the best on validation data, an average, or the last.
-
-Its only state are the evaluations made so far, which a checkpoint holds: they tell which snapshot is the best, so that
-a resumed run equals a straight one. `evaluations.jsonl` has a line for each.
-"""
-
-from __future__ import annotations
+"""Which weights of a running phase are kept: the best on validation data, an average, or the last."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import mean
 from typing import Any
-
-import torch
 
 from xstilts.core.files import write_jsonl
 from xstilts.evaluation.evaluate import Evaluation, golds_of, measure
@@ -27,7 +18,9 @@ from xstilts.training.model import Model
 class Selector:
     """Follows a phase from step `start` and keeps the weights that the stage's `selection` asks for.
 
-    Every rank has one; the leading rank evaluates and writes while the others wait.
+    Every rank has one; the leading rank evaluates and writes while the others wait. The only state are the evaluations
+    (`evaluations.jsonl`), which a checkpoint holds: they tell which snapshot is best, so that a resumed run equals a
+    straight one.
 
     Args:
         rows: the evaluations up to `start`, from the checkpoint.
@@ -62,8 +55,11 @@ class Selector:
             return False
         if self.by == "average":
             weights = trained_weights(self.model)
-            if team().leads:
-                self._add(done, weights)
+            if team().leads:  # the sum is in float32 and on disk: memory holds no snapshot between two of them
+                total = {name: value.float() for name, value in weights.items()}
+                if self.snapshots.current is not None:
+                    total = {name: value + total[name] for name, value in self.snapshots.weights().items()}
+                self.snapshots.keep(done, total)
             return False
         stop = False
         if team().leads:
@@ -112,7 +108,30 @@ class Selector:
 
         Its score is (F1 + EM) / 2 for QA, in the mean over languages.
         """
-        found = [self._scores(judge, self._job.inputs[f"dev{i}"]) for i, judge in enumerate(self.judges)]
+        machine = self._job.machine
+        found: list[list[dict[str, Any]]] = []
+        for i, judge in enumerate(self.judges):
+            data, own = self._job.inputs[f"dev{i}"], self.model.specs[judge["component"]]
+            rows: list[dict[str, Any]] = []
+            predictor = Predictor(
+                self.model.backbone,
+                self.model.heads[own.task],
+                self._phase.types[judge["component"]],
+                own.labels,
+                machine.device,
+                machine.micro_batch_tokens,
+                self._phase.config.precision,
+            )
+            for language, predictions in predictor.by_language(data):
+                asked = Evaluation(judge["task"], language, judge["split"], judge["metric"], judge["main"])
+                only = constant([each.value for each in predictions])
+                for one in measure(asked, golds_of(data, language), [each.row() for each in predictions]):
+                    score = one.score
+                    if score.main:
+                        row = {"task": score.task, "language": language, "metric": score.metric, "value": score.value}
+                        against = {"majority": score.majority} if score.metric == judge["main"] else {}
+                        rows.append({**row, **against, **({} if only is None else {"constant": only})})
+            found.append(rows)
         self.model.train()
         value = mean(mean(row["value"] for row in rows) for rows in found)
         self.rows.append({"step": done, "value": value, "scores": [row for rows in found for row in rows]})
@@ -120,35 +139,3 @@ class Selector:
 
     def _write(self) -> None:
         write_jsonl(self._job.directory / "evaluations.jsonl", self.rows)
-
-    def _scores(self, judge: Mapping[str, Any], data: Path) -> list[dict[str, Any]]:
-        """Main scores of a judge in each language."""
-        number, machine = judge["component"], self._job.machine
-        own = self.model.specs[number]
-        predictor = Predictor(
-            self.model.backbone,
-            self.model.heads[own.task],
-            self._phase.types[number],
-            own.labels,
-            machine.device,
-            machine.micro_batch_tokens,
-            self._phase.config.precision,
-        )
-        rows = []
-        for language, predictions in predictor.by_language(data):
-            asked = Evaluation(judge["task"], language, judge["split"], judge["metric"], judge["main"])
-            only = constant([each.value for each in predictions])
-            for one in measure(asked, golds_of(data, language), [each.row() for each in predictions]):
-                score = one.score
-                if score.main:
-                    row = {"task": score.task, "language": language, "metric": score.metric, "value": score.value}
-                    against = {"majority": score.majority} if score.metric == judge["main"] else {}
-                    rows.append({**row, **against, **({} if only is None else {"constant": only})})
-        return rows
-
-    def _add(self, done: int, weights: Mapping[str, torch.Tensor]) -> None:
-        """Add to the sum, in float32 and on disk: memory holds no snapshot between two of them."""
-        total = {name: value.float() for name, value in weights.items()}
-        if self.snapshots.current is not None:
-            total = {name: value + total[name] for name, value in self.snapshots.weights().items()}
-        self.snapshots.keep(done, total)

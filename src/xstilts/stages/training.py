@@ -1,7 +1,5 @@
 """Train stages: one phase of a recipe, or of a target."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -34,7 +32,7 @@ from xstilts.training.checkpoint import drop_checkpoint, load_checkpoint, save_c
 from xstilts.training.config import TrainConfig
 from xstilts.training.distributed import gather, spread, team
 from xstilts.training.loop import Losses, Phase, StepRecord, check_weights, make_optimizer, train
-from xstilts.training.mixture import Mixture, Part, language_probabilities
+from xstilts.training.mixture import Mixture, language_probabilities
 from xstilts.training.model import HeadSpec, Model, decay, narrow, restore_heads
 from xstilts.training.plan import Plan, Source
 
@@ -92,7 +90,10 @@ def _run(job: Job, seed: int, again: bool) -> None:
     specs = [HeadSpec(part.task, part.type, part.labels) for part in mixture.parts]
     model = Model(backbone, specs, options.head_dropout, seed)
     take_up(job, phase.plan.steps)
-    _set_biases(model, phase)
+    for head in map(model.heads.__getitem__, phase.tasks):
+        if isinstance(head, MaskedLMHead):  # a fresh one begins with the frequencies of the tokens that it will see
+            sharing = zip(phase.tasks, phase.features, strict=True)
+            set_unigram_bias(head, [data for other, data in sharing if model.heads[other] is head])
     keep = {
         part.task: job.inputs.get(f"head{i}", before)
         for i, part in enumerate(mixture.parts)
@@ -137,15 +138,6 @@ def _run(job: Job, seed: int, again: bool) -> None:
     drop_checkpoint(job.directory)  # before the snapshots that it needs
     selector.snapshots.drop()
     (job.directory / ACCIDENTS).unlink(missing_ok=True)  # after the checkpoint, which is of the last seed
-
-
-def _set_biases(model: Model, phase: Phase) -> None:
-    """Fresh heads of masked LM begin with the frequencies of the tokens that they will see."""
-    for task in phase.tasks:
-        head = model.heads[task]
-        if isinstance(head, MaskedLMHead):
-            sharing = zip(phase.tasks, phase.features, strict=True)
-            set_unigram_bias(head, [data for other, data in sharing if model.heads[other] is head])
 
 
 def _follow(records: Iterable[StepRecord], log: Log, selector: Selector, save: Callable[..., None]) -> int:
@@ -216,21 +208,16 @@ def build_phase(mixture: Mixture, inputs: Mapping[str, Path], options: TrainConf
     """The phase's data and plan; `data0`, `data1` ... of `inputs` are those of the mixture's parts."""
     features = tuple(Features.load(inputs[f"data{i}"] / "all") for i in range(len(mixture.parts)))
     draws = mixture.draws([len(data) for data in features], options)
-    sources = tuple(_source(part, data) for part, data in zip(mixture.parts, features, strict=True))
-    plan = Plan(sources, draws.first, options.batch_size, draws.steps, seed, options.bucket, draws.last)
-    return Phase(mixture.parts, tuple(map(_task_type, mixture.parts)), features, plan, options)
-
-
-def _task_type(part: Part) -> TaskType:
-    task_type = TASK_TYPES.get(part.type)
-    return replace(task_type, **part.options) if part.options else task_type  # type: ignore[type-var]
-
-
-def _source(part: Part, data: Features) -> Source:
-    """A stream of the task's instances; several languages are sampled by size to the power of the part's exponent."""
-    lengths, language = np.asarray(data.lengths), data.column("part")
-    groups = tuple(np.flatnonzero(language == number) for number in range(int(language.max()) + 1))
-    if len(groups) == 1:
-        return Source.single(part.task, lengths)
-    shares = language_probabilities([int(lengths[rows].sum()) for rows in groups], part.exponent)
-    return Source(part.task, lengths, groups, tuple(float(share) for share in shares))
+    types: list[TaskType] = []
+    sources = []
+    for part, data in zip(mixture.parts, features, strict=True):
+        task_type, lengths, language = TASK_TYPES.get(part.type), np.asarray(data.lengths), data.column("part")
+        types.append(replace(task_type, **part.options) if part.options else task_type)  # type: ignore[type-var]
+        source = Source.single(part.task, lengths)
+        if last := int(language.max()):  # several languages are sampled by size to the power of the part's exponent
+            groups = tuple(np.flatnonzero(language == number) for number in range(last + 1))
+            shares = language_probabilities([int(lengths[rows].sum()) for rows in groups], part.exponent)
+            source = Source(part.task, lengths, groups, tuple(map(float, shares)))
+        sources.append(source)
+    plan = Plan(tuple(sources), draws.first, options.batch_size, draws.steps, seed, options.bucket, draws.last)
+    return Phase(mixture.parts, tuple(types), features, plan, options)

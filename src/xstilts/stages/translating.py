@@ -3,8 +3,6 @@
 Machine translation may take hours, so it resumes after a kill: parts that are done are kept in `parts/` until the end.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections import Counter

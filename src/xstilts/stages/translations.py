@@ -1,7 +1,5 @@
 """Descriptions of translate stages: one per task and language, shared by recipes, tokenizers and seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +17,6 @@ from xstilts.tasks import Task
 from xstilts.tasks.as_json import form_of, task_to_json
 from xstilts.translation.engine import printed_version
 from xstilts.translation.spec import SOURCE, TRANSLATING, EngineSpec
-
-CONVERTED = ("model.bin", "config.json", "*vocabulary*")
-"""Files of a CTranslate2 model that are in the key."""
-TOKENIZER = ("tokenizer*", "*.model", "*.spm", "vocab*", "merges.txt", "special_tokens_map.json")
 
 
 @dataclass(frozen=True)
@@ -58,11 +52,20 @@ class Translator:
         settings = data.settings(task, (SOURCE,))
         if engine == "ctranslate2":
             folder, tokenizer = self._model(language)
-            config["model"] = identity(folder, None, CONVERTED)
-            config["tokenizer"] = identity(tokenizer, None, TOKENIZER)
+            config["model"] = identity(folder, None, ("model.bin", "config.json", "*vocabulary*"))
+            pieces = ("tokenizer*", "*.model", "*.spm", "vocab*", "merges.txt", "special_tokens_map.json")
+            config["tokenizer"] = identity(tokenizer, None, pieces)
             settings |= {"model": str(Path(folder).absolute()), "tokenizer": _place(tokenizer)}
         elif engine == "command":
-            config |= self._command(language)
+            argv = self.spec.argv(language)
+            if argv is None:
+                known = ", ".join(self.spec.command or ())
+                raise ConfigError(
+                    f"translation '{self.name}' has no command for '{language}' (it has: {known}): add one"
+                )
+            config |= {"command": list(argv), "version": printed_version(argv, self.spec.version)}
+            scripts = {part: digest(Path(part)) for part in argv if Path(part).is_file()}
+            config |= {"scripts": scripts} if scripts else {}
         elif engine == "files":
             holder = self._holder(task)
             if data.world:
@@ -71,7 +74,12 @@ class Translator:
             config |= {"holder_read": form} if (form := form_of(holder)) else {}
             settings["holder"] = task_to_json(holder, (language,))
         else:
-            self._check_world(task, language)
+            codes = [one.code for one in TARGETS]
+            if not (task.like or task.name).startswith("micro_") or language not in codes:
+                raise ConfigError(
+                    f"translation '{self.name}' is the microworld's: it translates its tasks (not '{task.name}') into "
+                    f"{', '.join(codes)} (asked: {language})"
+                )
             config["generator"] = VERSION
         if engine in TRANSLATING and kind.projected and self.aligner is not None:
             source, revision = self.aligner
@@ -80,7 +88,6 @@ class Translator:
         return make("translate", config, data.inputs, f"{task.name}, {language} by {self.name}", **settings, cost=20.0)
 
     def _model(self, language: str) -> tuple[str, str]:
-        """The folder of the model for a language, and its tokenizer."""
         folder = self.spec.model or self.spec.models.get(language)
         if folder is None:
             known = ", ".join(self.spec.models)
@@ -92,17 +99,7 @@ class Translator:
             )
         return folder, self.spec.tokenizers.get(language) or self.spec.tokenizer or folder
 
-    def _command(self, language: str) -> dict[str, Any]:
-        argv = self.spec.argv(language)
-        if argv is None:
-            known = ", ".join(self.spec.command or ())
-            raise ConfigError(f"translation '{self.name}' has no command for '{language}' (it has: {known}): add one")
-        config: dict[str, Any] = {"command": list(argv), "version": printed_version(argv, self.spec.version)}
-        scripts = {part: digest(Path(part)) for part in argv if Path(part).is_file()}
-        return {**config, **({"scripts": scripts} if scripts else {})}
-
     def _holder(self, task: Task) -> Task:
-        """The task whose training files are the translations."""
         if task.name in self.holders:
             return self.holders[task.name]
         if task.name not in self.spec.files:
@@ -110,14 +107,6 @@ class Translator:
             raise ConfigError(f"translation '{self.name}' has no files for '{task.name}' (it has: {there}): add them")
         spoken = tuple(dict.fromkeys([*LANGUAGES, *task.languages]))
         return replace(task, files={"train": self.spec.files[task.name]}, languages=spoken, gold={})
-
-    def _check_world(self, task: Task, language: str) -> None:
-        origin, codes = task.like or task.name, [one.code for one in TARGETS]
-        if not origin.startswith("micro_") or language not in codes:
-            raise ConfigError(
-                f"translation '{self.name}' is the microworld's: it translates its tasks (not '{task.name}') into "
-                f"{', '.join(codes)} (asked: {language})"
-            )
 
 
 def words_for(counts: Mapping[str, Any]) -> str:
