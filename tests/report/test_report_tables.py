@@ -135,7 +135,7 @@ def test_a_recipe_marked_as_control_stands_among_the_controls_and_is_counted_as_
     assert [run.recipe for run in section.runs] == ["[]", JOINT, "[qa, nli]"]
     assert (section.controls[0].recipe, section.controls[0].backbone) == ("[nli]", "small")
     assert said(found)[0].startswith(
-        "No: of 2 recipes, 0 gain clearly, 1 lose clearly, 1 undecided; the best, [qa, nli],"
+        "Undecided: of 2 recipes, 0 gain clearly, 1 lose clearly, 1 undecided; the best, [qa, nli],"
     )
     gain = analyse(experiment(), ABOUT, QUICK).finding(section.controls[0], section, MEAN, ZERO_SHOT).gain
     text = "\n".join(findings(found))

@@ -104,6 +104,7 @@ class Expansion:
             )
         retrieval = retrieval_of(source, spec.retrieval)
         base = StartModel(spec.name, start, tokenizer, retrieval, replicate, output=spec.output, **shape)
+        base.check_layer("retrieval: {{layer: {}}}", retrieval.get("layer"))
         models = [replace(base, stage=self._pretrained(spec.pretrain, base, use, seed), train=spec.train)]
         for kind, how in spec.controls.items():
             control = replace(models[0], stage=random)
@@ -111,11 +112,14 @@ class Expansion:
                 control = replace(models[0], stage=self._pretrained(self._in_english(spec), base, use, seed))
             elif kind == "english":
                 source, revision = resolve(how, None, replicate.world)
+                shape, retrieval = shape_of(source, None, {}, spec.output), retrieval_of(source, spec.retrieval)
+                if shape["layers"] and "layer" in retrieval:  # a control may be smaller
+                    retrieval["layer"] = min(retrieval["layer"], shape["layers"])
                 control = replace(
                     models[0],
                     tokenizer=describe.tokenizer_of(source, revision),
-                    retrieval=within_depth(retrieval_of(source, spec.retrieval), source),
-                    **shape_of(source, None, {}, spec.output),
+                    retrieval=retrieval,
+                    **shape,
                     stage=describe.start_pretrained(source, revision, use, "English only"),
                 )
             models.append(replace(control, name=f"{spec.name} ({CONTROL_NAMES[kind]})", control=kind))

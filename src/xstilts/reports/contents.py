@@ -77,7 +77,10 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     about, sections = analysis.about, analysis.sections
     verdicts = [verdict(analysis, section) for section in sections]
     told = [*verdicts, *findings(analysis)]
-    said, first = (answer(study) or told, 1) if study else (told, len(verdicts))
+    said, first = told, len(verdicts)
+    if study and (answered := answer(study)):
+        one = len(sections) == 1  # then its verdict comes before those on the claims
+        said, first, told = [*verdicts[:one], *answered], 1 + one, told[one:]
     sweeps, limits = layer_tables(analysis), [*(study.spec.limitations if study else ()), *limitations(analysis)]
     main, with_source = ([main_table(analysis, section, scope) for section in sections] for scope in (ZERO_SHOT, ALL))
     measured = [target for target in about.targets if analysis.languages[target, ALL]]
@@ -116,7 +119,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     made = [Chapter(name, title, blocks) for name, title, blocks in known if blocks]
     lead: Iterable[Block] = _forests(analysis)
     if study and (effects := drawn(study)):
-        svg = forest("Effects", effects)
+        svg = forest("Effects", effects, corrected=False)
         lead = [Block("figure", title=f"{about.title}: effects", file="effects.svg", svg=svg)]
     asked = study.spec.question if study else about.question
     return Contents(analysis, about.title, asked, tuple(said[:first]), tuple(said[first:]), tuple(lead), tuple(made))

@@ -85,10 +85,13 @@ def _line(x1: float, y1: float, x2: float, y2: float, look: str = 'stroke="var(-
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}/>'
 
 
-def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
-    """Effects in points: name and numbers, below them a dot and a line for the interval; filled where clear.
+def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = True) -> str:
+    """Effects in points: name and numbers, below them a dot and a line for the interval.
 
     An interval that would dwarf the others ends at the edge. Narrow enough for a phone.
+
+    Args:
+        corrected: fill the dots of differences that are clear in their table, else those whose interval excludes zero.
     """
     far, wide, tall = 3 * max(abs(one.value) for _, one in rows), 470.0, 42.0
     every = [
@@ -106,13 +109,15 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]]) -> str:
             stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
             yield from (_line(x(tick), y, x(tick), y + 17, stroke) for y in range(55, int(bottom), int(tall)))
             yield _text(x(tick), bottom + 16, f"{tick:+g}".replace("-", MINUS) if tick else "0", look=DIM)
-        yield _text(wide / 2, bottom + 32, "points, with 95% intervals; filled: clear after correction", look=DIM)
+        filled = "clear after correction" if corrected else "interval excludes zero"
+        yield _text(wide / 2, bottom + 32, f"points, with 95% intervals; filled: {filled}", look=DIM)
         for number, ((label, one), (value, low, high)) in enumerate(zip(rows, every)):
             y, text = 50 + tall * number, f"{signed(one.value)} {interval(one)}"
             yield _text(8, y, fitted(label, wide - 7.2 * len(text), 7.4), "start")
             yield _text(wide - 8, y, text, "end")
             yield _line(x(low), y + 13, x(high), y + 13, 'stroke="var(--c0)" stroke-width="3"')
-            look = f'fill="var(--{"c0" if one.clear else "paper"})" stroke="var(--c0)" stroke-width="2"'
+            full = one.clear if corrected else not one.few and (one.low or 0) * (one.high or 0) > 0
+            look = f'fill="var(--{"c0" if full else "paper"})" stroke="var(--c0)" stroke-width="2"'
             yield f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>'
 
     told = ""

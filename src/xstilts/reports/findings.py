@@ -53,13 +53,14 @@ def verdict(analysis: Analysis, section: Section) -> str:
         score = "" if own is None else f"; the baseline scores {points(own.value)} {interval(own, False)}".rstrip()
         return f"{name}Nothing to compare: no recipe other than {analysis.about.baseline} is measured {where}{score}."
     (up, down), recipes = _sides(told), count(len(told), "recipe")
-    best = max(told, key=lambda one: one.found.value)
+    best = max(up or told, key=lambda one: one.found.value)
     points_ = f"{signed(best.found.value)} points {interval(best.found)}".strip()
     first = f"{'the best, ' * (len(told) > 1)}{best.run.recipe}{',' * (len(told) > 1)} is at {points_} {where}"
     if all(one.found.few for one in told):
         return f"{name}{few(best.found).capitalize()} ({best.found.units} of at least {FEWEST}): of {recipes}, {first}."
     rest = f"{len(up)} gain clearly, {len(down)} lose clearly, {len(told) - len(up) - len(down)} undecided"
-    return f"{name}{'Yes' if up else 'No' if down else 'Undecided'}: of {recipes}, {rest}; {first}."
+    word = "Yes" if up else "No" if len(down) == len(told) else "Undecided"
+    return f"{name}{word}: of {recipes}, {rest}; {first}."
 
 
 def findings(analysis: Analysis) -> list[str]:

@@ -85,10 +85,10 @@ def answer(study: Study) -> list[str]:
     counts = [f"{len(ids)} {VERDICTS[word][len(ids) != 1]} ({', '.join(ids)})" for word, ids in told.items() if ids]
     sentences = [f"Of {count(len(study.verdicts), 'claim')}, {', '.join(counts)}."] if counts else []
     sentences += [sentence for effect in study.effects for sentence in _effect(effect)]
-    if known := [number for effect in study.effects for number in effect.numbers]:
+    if over := list(dict.fromkeys(number.over for effect in study.effects for number in effect.numbers)):
         sentences.append(
-            f"In brackets: the {study.scores.options.level:.0%} interval over {known[0].over}. Clear: it excludes zero "
-            "and p, corrected for all effects listed here, is below .05."
+            f"In brackets: {study.scores.options.level:.0%} intervals over {', or over '.join(over)}. p: of no effect, "
+            "corrected for all effects of this list."
         )
     return sentences
 
@@ -100,8 +100,8 @@ def _effect(effect: Effect) -> Iterator[str]:
     for part, one in zip(found.parts, numbers):
         number = _number(contrast.kind, one, UNITS.get(contrast.kind, " points"))
         if (test := found.joint) is None:
-            side = "undecided" if not one.clear else "clearly above zero" if one.value > 0 else "clearly below zero"
-            yield f"{label}{f', {part.label}' if part.label else ''}: {number}, {few(one) if one.few else side}."
+            p = few(one) if one.few else f"p {share(one.p_table)}"
+            yield f"{label}{f', {part.label}' if part.label else ''}: {number}, {p}."
         elif test.f is not None and one.p_table is not None:
             shown = "they differ clearly" if one.p_table < LEVEL else "no clear difference"
             yield (

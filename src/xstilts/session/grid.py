@@ -166,6 +166,7 @@ def grid_of(experiment: Experiment, store: Store, data: Data = None) -> Grid:
         with suppress(AssertionError, KeyError, TypeError, ValueError):  # written by another version
             if found.get("fingerprint") == fingerprint(experiment):
                 stages = from_rows(found["stages"])
+                assert all(stage.version == KINDS[stage.kind].version for stage in stages.values())
                 words = {name: getattr(experiment, name) for name in (*WORDS, "recipes")}
                 return Grid(
                     Experiment(**found["experiment"]).model_copy(update=words),

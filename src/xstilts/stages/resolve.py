@@ -103,8 +103,8 @@ def shape_of(source: str | None, architecture: str | None, fields: Mapping[str, 
             "mt5 or qwen3 (`xstilts list backbones`)"
         )
     width, layers = (
-        next((config[field] for field in fields if isinstance(config.get(field), int)), None)
-        for fields in (WIDTH_FIELDS, LAYER_FIELDS)
+        next((config[field] for field in names if isinstance(config.get(field), int)), None)
+        for names in (WIDTH_FIELDS, LAYER_FIELDS)
     )
     return {"kind": kind, "max_positions": family.max_positions(config), "width": width, "layers": layers}
 
