@@ -11,7 +11,7 @@ from scipy import stats
 from xstilts.stats.estimates import estimate
 from xstilts.stats.evidence import Bound, partial_conjunction, tails, weigh
 from xstilts.stats.interaction import joint, permuted_within, repeated_measures, slope_weights
-from xstilts.stats.series import Replication, Series, spread, weighted
+from xstilts.stats.series import Replication, Series, combine, spread, weighted
 
 WORLDS = {seed: (seed - 1) % 3 + 1 for seed in range(1, 16)}
 PLAIN = Replication()
@@ -172,6 +172,21 @@ def design() -> np.ndarray:
     """Columns: a level for each seed, backbone, recipe, backbone x recipe."""
     rows = [[*np.eye(15)[s], b, r, b * r] for b in (0, 1) for r in (0, 1) for s in range(15)]
     return np.array(rows, dtype=np.float64)
+
+
+def test_means_over_targets_with_other_seeds_of_the_same_worlds_are_tested_jointly():
+    rng = np.random.default_rng(11)
+    columns = []
+    for truth in (0.0, 0.5, 9.0):
+        long, short = noisy(rng, truth, 1.0, 0.5), noisy(rng, truth, 1.0, 0.5)
+        short = replace(short, seeds=short.seeds[:6], points=short.points[:6], models=short.models[:6])
+        means = [[part.points[[WORLDS[s] == w for s in part.seeds]].mean() for w in (1, 2, 3)] for part in (long, short)]
+        columns.append(combine([long, short], CLUSTERED))
+        assert columns[-1].points == pytest.approx(np.mean(means, axis=0))
+    found = joint(columns, CLUSTERED)
+    f, degrees, p = repeated_measures(np.stack([one.points for one in columns], axis=1))
+    assert (found.f, found.degrees, found.p_f) == (pytest.approx(f), degrees, pytest.approx(p))
+    assert degrees == (2, 4)
 
 
 def test_the_interaction_is_the_coefficient_of_least_squares():

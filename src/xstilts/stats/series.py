@@ -191,11 +191,11 @@ def combine(parts: Sequence[Series], options: Replication) -> Series:
     and its variance are right. Degrees of freedom are those of the task with the fewest seeds, and for intervals those
     of all tasks, each by its share of the variance.
     """
+    if len({part.seeds for part in parts}) > 1 and any(options.by_world(part) for part in parts):
+        parts = [_by_world(part, options) for part in parts]
     if len({part.seeds for part in parts}) == 1:
         mean = weighted(parts, [1 / len(parts)] * len(parts))
         return replace(mean, examples=sum(part.examples for part in parts))
-    if any(options.by_world(part) for part in parts):
-        parts = [_by_world(part, options) for part in parts]
     seeds = tuple(sorted({seed for part in parts for seed in part.seeds}))
     size, points = len(seeds), np.full(len(seeds), np.mean([part.points.mean() for part in parts]))
     shares: list[list[tuple[Noise, float]]] = [[] for _ in seeds]
