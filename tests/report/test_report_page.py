@@ -99,7 +99,9 @@ def test_markdown_and_latex_hold_the_same_numbers_in_tables_that_are_whole(folde
         in_words = any(column.words for column in table.head)
         for row in table.rows:
             assert all(cell.marked in plain for cell in row.cells)
-            assert in_words or all(text(one) in tex for one in (row.label, *(cell.text for cell in row.cells)))
+            assert all(cell.detail in plain for cell in row.cells)
+            said = [row.label, *row.badges, *(word for cell in row.cells for word in (cell.text, cell.detail))]
+            assert in_words or all(text(one).removeprefix("{}") in tex for one in (*said, *table.notes))
     for lines in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
         assert len({line.count("|") for line in lines.splitlines()}) == 1
     assert max(line.count("|") for line in markdown.splitlines()) <= 14

@@ -1,11 +1,13 @@
-"""The tables as LaTeX with booktabs, for papers: clear differences bold, the first column with its intervals."""
+"""The tables as LaTeX with booktabs, for papers: clear differences bold, intervals and flags beside the numbers."""
 
 from xstilts.reports.cells import Cell, Row, Table
 from xstilts.reports.contents import Contents
 
-PACKAGES = "% \\usepackage[utf8]{inputenc} \\usepackage{booktabs,longtable}\n\n"
+PACKAGES = "% \\usepackage[utf8]{inputenc} \\usepackage{booktabs,graphicx,longtable}\n\n"
 LONG = 40
 """Longer tables break across pages."""
+WIDE = 5
+"""Tables of more columns are scaled to the width of the text."""
 SPECIAL = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
     **{"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\u2212": "$-$"},
@@ -21,24 +23,33 @@ def tables(found: Contents) -> str:
 
 def table(one: Table) -> str:
     """One table with its caption."""
-    columns, caption = "l" + "r" * (len(one.head) - 1), f"\\caption{{{text(one.caption.replace('a dot', 'bold'))}}}"
+    columns, words = "l" + "r" * (len(one.head) - 1), " ".join([one.caption.replace("a dot", "bold"), *one.notes])
+    caption = f"\\caption{{{text(words)}}}"
     rows = "\n".join(f"{_row(row)} \\\\" for row in one.rows)
-    top = f"\\toprule\n{' & '.join(text(column.label) for column in one.head)} \\\\\n\\midrule\n"
+    heads = [[text(column.label) for column in one.head], [_small(column.detail) for column in one.head]]
+    top = "\\toprule\n" + "".join(f"{' & '.join(head)} \\\\\n" for head in heads if any(head)) + "\\midrule\n"
     if len(one.rows) > LONG:
         body = f"{caption} \\\\\n{top}\\endhead\n{rows}\n\\bottomrule"
         return f"\\begin{{longtable}}{{{columns}}}\n{body}\n\\end{{longtable}}\n"
     body = f"\\begin{{tabular}}{{{columns}}}\n{top}{rows}\n\\bottomrule\n\\end{{tabular}}"
+    if len(one.head) > WIDE:
+        body = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}"
     return f"\\begin{{table}}[tp]\n\\centering\\small\n{body}\n{caption}\n\\end{{table}}\n"
 
 
 def _row(row: Row) -> str:
     label = f"\\texttt{{{text(row.label)}}}" if row.kind in ("baseline", "recipe") else text(row.label)
-    detail = f" {{\\scriptsize {text(row.cells[0].detail)}}}" if row.cells[0].detail else ""
-    return " & ".join([label, _cell(row.cells[0]) + detail, *map(_cell, row.cells[1:])])
+    flags = _small("; ".join(filter(None, [row.detail, *row.badges])))
+    return " & ".join([f"{label} {flags}".strip(), *map(_cell, row.cells)])
 
 
 def _cell(cell: Cell) -> str:
-    return f"\\textbf{{{text(cell.text)}}}" if cell.clear else text(cell.text)
+    number = f"\\textbf{{{text(cell.text)}}}" if cell.clear else text(cell.text)
+    return f"{number} {_small(cell.detail)}".strip()
+
+
+def _small(words: str) -> str:
+    return f"{{\\scriptsize {text(words)}}}" if words else ""
 
 
 def text(words: str) -> str:

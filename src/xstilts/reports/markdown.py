@@ -1,4 +1,4 @@
-"""The report as Markdown for code hosts: languages are rows, intervals have their own columns."""
+"""The report as Markdown for code hosts: languages are rows; intervals have their own columns if there is room."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from xstilts.reports.cells import Row, Table
 from xstilts.reports.contents import Block, Contents
 
 WIDE = 12
-"""Columns above which intervals are left to the page and the CSV files."""
+"""Columns above which intervals stand in the cells of their numbers."""
 _CODE = re.compile(r"(^```.*?^```$|(?<![`\\])(?P<tick>`+)(?!`)[^\n]*?(?<!`)(?P=tick)(?!`))", re.MULTILINE | re.DOTALL)
 
 
@@ -44,7 +44,7 @@ def table(one: Table) -> str:
     """A pipe table with its caption below; clear differences carry a dot and are bold."""
     apart = [any(row.cells[i].detail for row in one.rows) for i in range(len(one.head) - 1)]
     if len(one.head) + sum(apart) > WIDE:
-        apart = [own and number == 0 for number, own in enumerate(apart)]
+        apart = [False] * len(apart)
     head, rule = [plain(one.head[0].label)], ["---"]
     for column, more in zip(one.head[1:], apart):
         head += [plain(f"{column.label} {column.detail}".strip()), *([" "] if more else [])]
@@ -60,7 +60,8 @@ def _row(row: Row, apart: Iterable[bool]) -> list[str]:
     more = "; ".join(part for part in (row.detail, *row.badges) if part)
     cells = [f"{label} ({plain(more)})" if more else label]
     for cell, own in zip(row.cells, apart):
-        cells += [plain(f"**{cell.marked}**" if cell.clear else cell.text), *([plain(cell.detail)] if own else [])]
+        number, detail = f"**{cell.marked}**" if cell.clear else cell.text, plain(cell.detail)
+        cells += [plain(number), detail] if own else [f"{plain(number)} {detail}".strip()]
     return cells
 
 
