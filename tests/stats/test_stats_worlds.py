@@ -180,7 +180,9 @@ def test_means_over_targets_with_other_seeds_of_the_same_worlds_are_tested_joint
     for truth in (0.0, 0.5, 9.0):
         long, short = noisy(rng, truth, 1.0, 0.5), noisy(rng, truth, 1.0, 0.5)
         short = replace(short, seeds=short.seeds[:6], points=short.points[:6], models=short.models[:6])
-        means = [[part.points[[WORLDS[s] == w for s in part.seeds]].mean() for w in (1, 2, 3)] for part in (long, short)]
+        means = [
+            [part.points[[WORLDS[s] == w for s in part.seeds]].mean() for w in (1, 2, 3)] for part in (long, short)
+        ]
         columns.append(combine([long, short], CLUSTERED))
         assert columns[-1].points == pytest.approx(np.mean(means, axis=0))
     found = joint(columns, CLUSTERED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import study_samples
 from study_samples import scores, spec
 
 from xstilts.stats.evidence import Evidence
@@ -17,10 +18,12 @@ TABLE = scores(n=150)
 HELPS = {"recipe": "[nli]", "backbones": "small"}
 
 
-def judged(test: dict[str, object], *flags: Flag, table: ScoreTable = TABLE) -> Verdict:
+def judged(
+    test: dict[str, object], *flags: Flag, table: ScoreTable = TABLE, random: dict[str, str] | None = None
+) -> Verdict:
     languages = {(target, "zero-shot"): ("aa", "bb") for target in ("topics", "pairs")}
     recipes, targets, options = ("[]", "[nli]", "[qa]"), ("topics", "pairs"), Replication()
-    known = Scores(table, languages, ("small", "large"), recipes, targets, options)
+    known = Scores(table, languages, ("small", "large"), recipes, targets, options, random=random or {})
     return judge(spec({"test": test}).claims, known, flags)[0]
 
 
@@ -37,6 +40,17 @@ def test_runs_that_collapsed_or_that_a_claim_is_not_about_stop_nothing() -> None
     for run in (Run("large", "[nli]"), Run("small", "[qa]"), Run("small", "[]")):
         other = judged(HELPS, Flag("not learned", run, "nli", (1, 2, 3, 4, 5, 6), 6))
         assert (other.word, other.notes) == ("holds", ())
+
+
+@pytest.mark.parametrize(("gain", "word"), [(30.0, "undecided"), (0.0, "holds"), (-30.0, "holds")])
+def test_a_random_start_above_the_pretrained_one_stops_a_claim(
+    monkeypatch: pytest.MonkeyPatch, gain: float, word: str
+) -> None:
+    monkeypatch.setitem(study_samples.GAINS, ("huge", "[]"), gain)
+    found = judged(HELPS, table=scores(("small", "large", "huge"), n=150), random={"small": "huge"})
+    assert found.word == word
+    assert found.reason.startswith("a random start scores ") == (word == "undecided")
+    assert judged(HELPS, random={"small": "not measured"}).word == "holds"
 
 
 def test_models_that_are_the_same_at_every_seed_judge_nothing() -> None:

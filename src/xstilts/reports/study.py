@@ -51,9 +51,9 @@ def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     about = analysis.about
     backbones = tuple(one.key for one in about.backbones)
     recipes = tuple(name for name in about.recipes if name not in about.control_recipes)
-    scores = Scores(
-        analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options, spec.groups
-    )
+    random = {about.owner(name): name for name, kind in about.controls.items() if "random" in kind}
+    known = (analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options)
+    scores = Scores(*known, spec.groups, random)
     effects = [_measured(one.label, one.contrast, scores) for one in spec.effects]
     return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(_estimated(effects, scores)))
 
@@ -162,11 +162,11 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     for one in verdicts:
         kind = one.claim.test.kind if one.claim.test else "gain"
         resolved = GAP if one.resolved is None else _amount(kind, one.resolved).removeprefix("+")
-        notes = "; ".join(part for part in (one.reason, *one.notes) if part) or GAP
+        notes = "; ".join(part for part in (one.reason, *one.notes, one.claim.limits) if part) or GAP
         texts = (one.word, one.claim.statement, asked(one), measured(one), share(one.confidence), share(one.p_adjusted))
         rows.append(Row(one.claim.id, tuple(map(Cell, (*texts, resolved, notes, ", ".join(one.claim.citation))))))
     numbers = ("probability", "p, Holm", "detectable")
-    names = ("verdict", "statement", "test", "measured here", *numbers, "flags and reasons", "source")
+    names = ("verdict", "statement", "test", "measured here", *numbers, "flags, reasons and limits", "source")
     head = (Column("claim"), *(Column(name, words=name not in numbers) for name in names))
     return Table("claims", COLUMNS, head, tuple(rows))
 

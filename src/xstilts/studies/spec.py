@@ -127,6 +127,7 @@ class Claim(Strict):
     citation: Names = Field(description="keys of `references`")
     test: Bounded | None = Field(default=None, description="test of the claim")
     untested: str = Field(default="", description="reason why the scores cannot decide it")
+    limits: str = Field(default="", description="what the verdict does not show; printed beside it")
 
     @model_validator(mode="after")
     def _judged(self) -> Self:

@@ -4,6 +4,7 @@ Verdicts use Holm's correction over the claims of the study.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import log10
@@ -63,6 +64,7 @@ class Scores:
         languages: (target, scope) -> codes.
         backbones, recipes, targets: all names without controls, the baseline first.
         groups: name -> targets.
+        random: backbone -> the control that starts from random weights.
     """
 
     table: ScoreTable
@@ -72,6 +74,7 @@ class Scores:
     targets: tuple[str, ...]
     options: Replication
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    random: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, Replicates] = field(default_factory=dict, repr=False)
 
     def measure(self, contrast: Contrast) -> Measured:
@@ -232,6 +235,7 @@ def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict
     except XstiltsError as error:
         return Verdict(claim, "not tested", reason=str(error)), None
     notes, stop = _flagged(measured, flags, scores)
+    stop = stop or _overtaken(claim.test, measured, scores)
     parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
     verdict = Verdict(claim, "undecided", None, None, evidence.confidence, parts, measured, stop, notes)
     return verdict, None if stop else evidence
@@ -265,6 +269,22 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
         return alike
     p, confidence = measured.joint.p, alike.confidence
     return Evidence(1.0 if p is None else p, alike.supports, None if confidence is None else 1 - confidence)
+
+
+def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
+    """Why a claim decides nothing if a random start is clearly above a backbone on its targets; else empty."""
+    for backbone in dict.fromkeys(run.backbone for run in measured.subjects if run.backbone in scores.random):
+        names = {"recipe": scores.recipes[:1], "backbones": (scores.random[backbone],), "other": (backbone,)}
+        asked = {"kind": "difference", **names, "targets": test.targets, "scope": test.scope}
+        with suppress(XstiltsError):  # the control was not measured there
+            (part,) = scores.measure(Contrast(**asked)).parts
+            found = estimate(part.series, scores.options)
+            if not found.few and (found.low or 0) > 0:
+                return (
+                    f"a random start scores {found.value:.1f} points more than {backbone} on these targets, which says "
+                    "little about models that learned from pretraining"
+                )
+    return ""
 
 
 def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
