@@ -139,7 +139,7 @@ def test_no_model_is_loaded_around_the_check_for_its_own_code() -> None:
         and not any(word.arg == "trust_remote_code" and ast.unparse(word.value) == "False" for word in call.keywords)
     }
     found -= {"backbones/adapters.py: LoraConfig.from_pretrained"}  # reads a JSON file of ours and builds no model
-    assert found == set(), "call backbones.pretrained.from_pretrained(auto, source, ...)"
+    assert found == set(), "call backbones.load.from_pretrained(auto, source, ...)"
     trusting = [name_of(path) for path in FILES if "trust_remote_code=True" in path.read_text(encoding="utf-8")]
     assert trusting == []
 

@@ -51,8 +51,8 @@ def choose(  # noqa: PLR0913, PLR0917
     Trains short runs of all candidates and keeps the better half in each round
     (successive halving), judged on English validation data, until the budget is
     spent. The baseline, without an intermediate task, always takes part. Labels in
-    other languages are never read. So far no ranking has beaten random order; the
-    command can only show that no candidate helps (docs/choosing.md).
+    other languages are never read. So far no ranking has beaten random order. Full
+    runs (--budget 1) can show that no candidate helps (docs/choosing.md).
 
     Examples:
       xstilts choose table1 --target xnli --from hellaswag,squad_v1 --data official
