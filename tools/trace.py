@@ -2,7 +2,7 @@
 
 Usage: python tools/trace.py [EXPERIMENT [ARGUMENTS OF xstilts run ...]]
 
-Without an experiment: three rows of two labels in two languages, a random encoder of one layer, one step. Everything runs in this
+Without an experiment: eight rows of two labels, two languages, a random encoder of one layer, one step. It runs in this
 process. Functions called while modules are imported do not count.
 """
 
