@@ -37,7 +37,14 @@ def test_a_task_that_half_the_seeds_did_not_learn_stops_a_claim_and_fewer_are_a_
 def test_runs_that_collapsed_or_that_a_claim_is_not_about_stop_nothing() -> None:
     collapsed = judged(HELPS, Flag("collapsed", Run("small", "[nli]"), "topics", (1, 2, 3, 4, 5, 6), 6))
     assert (collapsed.word, collapsed.notes) == ("holds", ("[nli] with small: topics collapsed",))
-    for run in (Run("large", "[nli]"), Run("small", "[qa]"), Run("small", "[]")):
+    baseline = judged(HELPS, Flag("collapsed", Run("small", "[]"), "pairs", (1, 2), 6))
+    assert (baseline.word, baseline.notes) == ("holds", ("[] with small: pairs collapsed (2 of 6 seeds)",))
+    elsewhere = Flag("collapsed", Run("small", "[nli]"), "pairs", (1,), 6)
+    assert judged({**HELPS, "targets": "topics"}, elsewhere).notes == ()
+    compared = Flag("not learned", Run("small", "[qa]"), "qa", (1, 2, 3, 4, 5, 6), 6)
+    found = judged({**HELPS, "against": "[qa]"}, compared)
+    assert (found.word, found.notes) == ("holds", ("[qa] with small: qa not learned",))
+    for run in (Run("large", "[nli]"), Run("small", "[qa]")):
         other = judged(HELPS, Flag("not learned", run, "nli", (1, 2, 3, 4, 5, 6), 6))
         assert (other.word, other.notes) == ("holds", ())
 

@@ -48,12 +48,16 @@ class Measured:
         joint: the joint test of an interaction among three or more backbones. Its one part is then the difference of
             the largest and the smallest gain; these were picked for it, so its interval is too narrow.
         pairs: the pairwise interactions of those backbones.
+        compared: all runs behind it, `subjects` and those they are compared with.
+        targets: the targets that it is measured on.
     """
 
     parts: tuple[Part, ...]
     subjects: tuple[Run, ...]
     joint: Joint | None = None
     pairs: tuple[Part, ...] = ()
+    compared: tuple[Run, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass
@@ -90,9 +94,13 @@ class Scores:
         )
         there = {"recipe": self.recipes, "backbone": self.backbones, "target": self.targets}
         whole = contrast.filled(there, self.groups)
+        backbones = dict.fromkeys((*whole.parameters, *whole.backbones, *whole.other))
+        compared = tuple(Run(name, recipe) for name in backbones for recipe in (*whole.recipe, *whole.against))
         if whole.kind == "interaction" and len(whole.backbones) > 2:
-            return self._joint(whole, subjects)
-        return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
+            found = self._joint(whole, subjects)
+        else:
+            found = Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
+        return replace(found, compared=compared, targets=(*whole.targets, *whole.versus))
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
@@ -288,10 +296,16 @@ def _overtaken(test: Bounded, measured: Measured, scores: Scores) -> str:
 
 
 def _flagged(measured: Measured, flags: Sequence[Flag], scores: Scores) -> tuple[tuple[str, ...], str]:
-    """Flags of the runs a claim is about, and the reason if the claim stays undecided."""
-    own = [flag for flag in flags if flag.run in measured.subjects]
+    """Flags of the runs behind a claim on its targets, and the reason if the claim stays undecided."""
+    elsewhere = set(scores.targets) - set(measured.targets)
+    own = [
+        flag
+        for flag in flags
+        if flag.run in measured.compared and (flag.kind == "not learned" or flag.task not in elsewhere)
+    ]
     notes = tuple(dict.fromkeys(f"{flag.run.recipe} with {flag.run.backbone}: {flag.text}" for flag in own))
-    stopping = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
+    unlearned = [flag for flag in own if flag.kind == "not learned" and 2 * len(flag.seeds) >= flag.measured]
+    stopping = [flag for flag in unlearned if flag.run in measured.subjects]
     if stopping:
         names = ", ".join(dict.fromkeys(flag.task for flag in stopping))
         return notes, f"an intermediate task that was not learned explains nothing: {names}"
