@@ -21,7 +21,8 @@ def marked(design: Design, by_language: bool) -> float:
     for number in range(ROUNDS):
         about = About("t", "q", targets=design.tasks)
         analysis = analyse(build(design, np.random.default_rng(number)), about)
-        cells = [one for at, one in analysis.findings.items() if (at.where in design.languages[1:]) == by_language]
+        found_at = [(at, one.gain) for at, one in analysis.findings.items() if one.gain is not None]
+        cells = [one for at, one in found_at if (at.where in design.languages[1:]) == by_language]
         found += any(one.clear for one in cells)
     return found / ROUNDS
 

@@ -45,6 +45,13 @@ def oddities(experiment: Experiment) -> Iterator[str]:
 
 def with_labels(experiment: Experiment) -> Iterator[str]:
     """A sentence for each recipe and task with labels in languages that a target measures."""
+    for recipe, task, codes in labelled(experiment):
+        zero = f"its scores in {'these languages' if len(codes) > 1 else 'this language'} are not zero-shot"
+        yield f"{recipe} is trained on labels of {task} in {', '.join(codes)}: {zero}"
+
+
+def labelled(experiment: Experiment) -> Iterator[tuple[str, str, list[str]]]:
+    """(recipe, task, languages) of labels in languages, other than the source, that a target measures."""
     asked = (one.languages or experiment.languages or experiment.task(one.task).languages for one in experiment.targets)
     measured = set(chain(*asked))
     for recipe in experiment.recipes:
@@ -54,8 +61,7 @@ def with_labels(experiment: Experiment) -> Iterator[str]:
             if not (part.translated_by or part.objective or kind.raw or kind.cosine):
                 spoken = task.languages if "all" in part.spoken(experiment.source) else part.spoken(experiment.source)
                 if codes := [code for code in spoken if code in measured and code != experiment.source]:
-                    zero = f"its scores in {'these languages' if len(codes) > 1 else 'this language'} are not zero-shot"
-                    yield f"{recipe.label} is trained on labels of {task.name} in {', '.join(codes)}: {zero}"
+                    yield recipe.label, task.name, codes
 
 
 def _trains_on(recipe: Recipe, source: str) -> set[str]:

@@ -49,6 +49,7 @@ class About:
         baseline: the recipe that gains are differences from.
         source: the language of all training data; excluded from zero-shot means.
         trained_in: other languages of a target's own training data; excluded from its zero-shot means too.
+        labelled: recipe -> languages other than the source in which it has seen labels: not zero-shot there.
         seed_means: what differs between seeds, e.g. `initialisation, data order and the constructed world`.
         worlds: seed -> constructed world; empty on real data.
         averages: official means, where a target belongs to a benchmark.
@@ -81,6 +82,7 @@ class About:
     baseline: str = "[]"
     source: str = "en"
     trained_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seed_means: str = ""
     worlds: Mapping[int, int] = field(default_factory=dict)
     averages: Averages | None = None

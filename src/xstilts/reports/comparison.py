@@ -85,11 +85,13 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
             elif codes:
                 try:
                     one, two = measured.series([pair.run, pair.other], codes)
+                    alone = [measured.series([run], codes)[0].seeds for run in (pair.run, pair.other)]
                 except XstiltsError as error:
                     marks[pair] = str(error)
                 else:
                     if one.models == two.models:
-                        marks[pair] = SAME
+                        part = f" at the common seeds {', '.join(map(str, one.seeds))}"
+                        marks[pair] = SAME + part * (alone != [one.seeds] * 2)
                     else:
                         series[pair] = one.minus(two)
     groups = [f"{pair.other} {pair.target}" for pair in series]
@@ -197,7 +199,7 @@ def _table(found: Comparison, target: str) -> Table:
                 continue
             pair = pairs.get(run)
             mark = found.marks.get(pair, "") if pair else ""
-            if mark and mark != SAME:
+            if mark and not mark.startswith(SAME):
                 marks[f"not compared: {_experiment(found, section)} with {found.names[0]}: {mark}"] = None
             between = found.differences.get(pair) if pair else None
             cells = (
@@ -205,7 +207,7 @@ def _table(found: Comparison, target: str) -> Table:
                 Cell(points(one.absolute.value), interval(one.absolute, False)),
                 Cell(GAP) if one.gain is None else difference(one.gain),
                 Cell(f"{len(one.absolute.languages)} × {len(one.absolute.seeds)}"),
-                difference(between) if between else Cell(mark if mark == SAME else GAP),
+                difference(between) if between else Cell(mark if mark.startswith(SAME) else GAP),
             )
             if between and between.few:
                 marks[f"{_experiment(found, section)}, {recipe}: {few(between)}"] = None
@@ -246,7 +248,7 @@ def answers(found: Comparison) -> list[str]:
             pair, most = max(mine.items(), key=lambda item: abs(item[1].value))
             text += f"; the largest difference: {_label(found, pair)} {signed(most.value)} points"
             text += f" {interval(most)}".rstrip()
-        same = marked.count(SAME)
+        same = sum(mark.startswith(SAME) for mark in marked)
         text += f"; {count(same, 'pair')} of the same runs" * bool(same)
         text += f"; {count(len(marked) - same, 'pair')} measured differently" * (len(marked) > same)
         told.append(f"{text}.")

@@ -56,6 +56,8 @@ def verdict(analysis: Analysis, section: Section) -> str:
     best = max(up or told, key=lambda one: one.found.value)
     points_ = f"{signed(best.found.value)} points {interval(best.found)}".strip()
     first = f"{'the best, ' * (len(told) > 1)}{best.run.recipe}{',' * (len(told) > 1)} is at {points_} {where}"
+    if seen := analysis.about.labelled.get(best.run.recipe):
+        first += f"; it has seen labels in {', '.join(seen)}"
     if all(one.found.few for one in told):
         return f"{name}{few(best.found).capitalize()} ({best.found.units} of at least {FEWEST}): of {recipes}, {first}."
     rest = f"{len(up)} gain clearly, {len(down)} lose clearly, {len(told) - len(up) - len(down)} undecided"

@@ -21,8 +21,9 @@ VERDICTS = {
 }
 COLUMNS = (
     "Probability: of the statement, by the t distribution of the verdict, before correction; with several parts, that "
-    "of the least certain part needed. Detectable: the distance from the bound at which t would decide the claim if it "
-    "came first in Holm's order, given the measured spread."
+    "of the least certain part needed. Its degrees of freedom are those of the seeds alone, fewer than those of an "
+    "interval over seeds and examples, which may exclude a bound that the verdict leaves open. Detectable: distance "
+    "from the bound at which t would decide the claim if it came first in Holm's order, given the measured spread."
 )
 
 

@@ -50,6 +50,8 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
     if alone and MEAN in targets:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
     without = "without" if scope == ZERO_SHOT else "with"
+    for target, codes in about.trained_in.items():
+        notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if target in targets else []
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
     notes += _few(analysis, section, targets, scope)
@@ -86,7 +88,10 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
         tuple(cell(one, run == section.baseline) for one in found),
         "baseline" if run == section.baseline else "recipe" if run in section.runs else "control",
         seeds or "not measured",
-        tuple(flag.text for flag in analysis.flags if flag.run == run),
+        (
+            *(flag.text for flag in analysis.flags if flag.run == run),
+            *([f"labels in {', '.join(seen)}"] if (seen := analysis.about.labelled.get(run.recipe)) else []),
+        ),
     )
 
 

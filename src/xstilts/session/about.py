@@ -14,7 +14,7 @@ from xstilts.core.languages import LANGUAGES
 from xstilts.core.scores import Benchmark
 from xstilts.expand import CONTROL_NAMES
 from xstilts.experiment import BackboneSpec, Experiment
-from xstilts.experiment.oddities import with_labels
+from xstilts.experiment.oddities import labelled, with_labels
 from xstilts.graph.environment import remarks
 from xstilts.graph.record import Record
 from xstilts.graph.stage import Stage, graph
@@ -73,6 +73,7 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         ),
         source=experiment.source,
         trained_in={target.task: target.train_languages for target in experiment.targets if target.train_languages},
+        labelled=_labelled(experiment),
         version=__version__,
         seed_means=varied,
         worlds=grid.worlds,
@@ -87,6 +88,18 @@ def describe(grid: Grid, table: ScoreTable, command: str, store: Store) -> About
         inputs=inputs(grid.stages),
         config=yaml.safe_dump(experiment.model_dump(mode="json", exclude_defaults=True), sort_keys=False, width=100),
     )
+
+
+def _labelled(experiment: Experiment) -> dict[str, tuple[str, ...]]:
+    """Recipe -> languages other than the source in which it has seen labels, translated ones too."""
+    found: dict[str, dict[str, None]] = {}
+    for recipe, _, codes in labelled(experiment):
+        found.setdefault(recipe, {}).update(dict.fromkeys(codes))
+    for recipe in experiment.recipes:
+        parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
+        if codes := [code for part in parts for code in part.spoken(SOURCE) if code != SOURCE]:
+            found.setdefault(recipe.label, {}).update(dict.fromkeys(codes))
+    return {recipe: tuple(codes) for recipe, codes in found.items()}
 
 
 def _note(spec: BackboneSpec) -> str:
@@ -171,8 +184,7 @@ def translated(grid: Grid, store: Store) -> list[str]:
     lines = [f"{line}." for line in with_labels(grid.experiment)]
     for recipe in grid.experiment.recipes:
         parts = [part for phase in recipe.phases for part in phase.tasks if part.translated_by]
-        codes = dict.fromkeys(code for part in parts for code in part.spoken(SOURCE) if code != SOURCE)
-        if codes:
+        if codes := dict.fromkeys(code for part in parts for code in part.spoken(SOURCE) if code != SOURCE):
             zero = f"its scores in {', '.join(codes)} are not zero-shot."
             lines.append(f"{recipe.label} is trained on translations: {zero}")
     made = [store.directory(stage) / "counts.json" for stage in grid.stages if stage.kind == "translate"]

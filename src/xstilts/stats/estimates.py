@@ -83,7 +83,7 @@ class Estimate:
     @property
     def same_models(self) -> bool:
         """Whether several seeds have the same, untrained models, so that there is no spread over seeds."""
-        return self.units == 1 and len(self.seeds) > 1
+        return self.units == 1 and len(self.per_seed) > 1
 
 
 def estimate(series: Series, options: Replication | None = None) -> Estimate:
