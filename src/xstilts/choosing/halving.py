@@ -13,7 +13,6 @@ from statistics import mean
 from xstilts.choosing.runs import Run, Runs
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import Stage
-from xstilts.graph.store import Store
 from xstilts.recipes import Recipe
 from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.flags import learned
@@ -104,7 +103,11 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
             break
         compute(last)
         paid |= new
-        table = _table(found, runs.store)
+        measured = []
+        for cell in (run.scored for run in found):
+            rows = read_folder(runs.store.existing(cell.stage), lambda score: score.main)
+            measured += [Measured(cell.name(row.score), row.examples) for row in rows if row.score.main]
+        table = ScoreTable(tuple(measured))
         rungs.append(_rung(share, found, table, sum(new.values())))
         longest |= dict.fromkeys(rungs[-1].recipes, (rungs[-1], table))
         left = sorted(left, key=lambda recipe: -rungs[-1].values[recipe.label])[: math.ceil(len(left) / 2)]
@@ -119,15 +122,6 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
         full=full,
         budget=budget,
     )
-
-
-def _table(found: Sequence[Run], store: Store) -> ScoreTable:
-    """The English validation scores of runs."""
-    measured = []
-    for cell in (run.scored for run in found):
-        rows = read_folder(store.existing(cell.stage), lambda score: score.main)
-        measured += [Measured(cell.name(row.score), row.examples) for row in rows if row.score.main]
-    return ScoreTable(tuple(measured))
 
 
 def _rung(share: float, found: Sequence[Run], table: ScoreTable, cost: float) -> Rung:
@@ -187,22 +181,19 @@ def _verdict(choice: Choice) -> str:
 
 
 def _cells(rank: int, row: Row) -> dict[str, str]:
+    gain = "-"
+    if row.gain is not None:
+        low, high = row.gain.low, row.gain.high
+        interval = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
+        gain = f"{row.gain.value:+.1f}{'*' if row.gain.clear else ''}{interval}"
     return {
         "rank": str(rank),
         "candidate": f"`{row.recipe}`",
         "steps": f"{row.share:.1%}".replace(".0%", "%"),
         "English score": f"{row.value:.1f}",
-        "gain": _gain(row),
+        "gain": gain,
         "tokens": f"{row.tokens:.4g}" if row.tokens else "-",
     }
-
-
-def _gain(row: Row) -> str:
-    if row.gain is None:
-        return "-"
-    low, high = row.gain.low, row.gain.high
-    interval = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
-    return f"{row.gain.value:+.1f}{'*' if row.gain.clear else ''}{interval}"
 
 
 def _notes(choice: Choice) -> Iterable[str]:

@@ -120,18 +120,14 @@ class Runs:
             model = self._train(model, phase, start, share, earlier)
             earlier += phase.tasks
             data += (model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks)))
-        return Run(recipe, tuple(data), self._scored(model, recipe, start, share))
-
-    def _scored(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> Cell:
-        """The score of a model that is trained on the target next."""
-        phase = self.experiment.target_phase(TARGET_PHASE, self.target)
-        assert phase is not None
-        trained, task = self._train(model, phase, start, share), self.judge
-        codes = self._judged_in(start)
-        data = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
-        predicted = describe.predict(trained, data, task, self._head, TrainConfig(**trained.config["train"]))
-        stage = describe.evaluate(predicted, data, task, "validation", "target")
-        return Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        target_phase, task = self.experiment.target_phase(TARGET_PHASE, self.target), self.judge
+        assert target_phase is not None
+        trained, codes = self._train(model, target_phase, start, share), self._judged_in(start)
+        judging = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
+        predicted = describe.predict(trained, judging, task, self._head, TrainConfig(**trained.config["train"]))
+        stage = describe.evaluate(predicted, judging, task, "validation", "target")
+        scored = Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        return Run(recipe, tuple(data), scored)
 
     def _judged_in(self, start: StartModel) -> tuple[str, ...]:
         return self._files.own_languages(self.judge, Component(task=self.judge.name), "validation", start.replicate)

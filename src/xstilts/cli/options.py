@@ -13,9 +13,6 @@ from typer import Argument, Option
 
 from xstilts.core.machine import Machine
 
-Folders = Sequence[Path] | None
-"""Data folders, as given."""
-
 File = Annotated[Path, Argument(help="Experiment file (YAML), or the name of a built-in one.")]
 Stage = Annotated[str, Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.")]
 Data = Annotated[
@@ -133,7 +130,7 @@ def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
     return [*(sets or ()), *([f"limit={limit}"] if limit is not None else [])]
 
 
-def command(verb: str, name: object, data: Folders, sets: Sequence[str] = ()) -> str:
+def command(verb: str, name: object, data: Sequence[Path] | None, sets: Sequence[str] = ()) -> str:
     """The command line that repeats this one; `name`: one, or a list."""
     names = map(str, name) if isinstance(name, list) else [str(name)]
     folders = [word for folder in data or () for word in ("--data", str(folder))]

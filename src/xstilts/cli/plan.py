@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
@@ -92,17 +92,13 @@ def device_here() -> Device:
 
 def show_plan(
     experiment: Experiment,
-    data: opt.Folders,
+    data: Sequence[Path] | None,
     store: Path,
     hardware: Hardware,
     as_json: bool = False,
     stages: bool = False,
 ) -> None:
-    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store.
-
-    Args:
-        stages: print one row per stage.
-    """
+    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store."""
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
     with ExitStack() as stack:
@@ -124,22 +120,18 @@ def show_plan(
     notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware, said)]
     why = reasons(grid.stages, place) if place else {}
     rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
-    document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
+    use = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
+    machine = {
+        "device": hardware.device.name,
+        **{name: getattr(hardware.use, name) for name in use},
+        **{name: getattr(hardware.device, name) for name in ("memory", "usable")},
+        "utilisation": hardware.share._asdict(),
+    }
+    document = {"experiment": experiment.name, "machine": machine, "total": total(plans), "notes": notes}
     texts = [headline(plans, hardware, bool(said)), ""]
     texts += aligned([_stage_row(plan, why) for plan in plans]) if stages else aligned(grouped(plans))
     texts += [*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)]
     show({**document, "stages": rows}, as_json, texts)
-
-
-def _about(hardware: Hardware) -> dict[str, Any]:
-    names = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
-    return {
-        "device": hardware.device.name,
-        **{name: getattr(hardware.use, name) for name in names},
-        "memory": hardware.device.memory,
-        "usable": hardware.device.usable,
-        "utilisation": hardware.share._asdict(),
-    }
 
 
 def headline(plans: Sequence[StagePlan], hardware: Hardware, measured: bool) -> str:

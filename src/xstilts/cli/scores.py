@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any, NamedTuple
 
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.leaderboard import show_leaderboard
 from xstilts.cli.output import aligned, lines, show, terminal_width
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.core.languages import meant
@@ -23,6 +23,7 @@ from xstilts.reports import plain_comparison
 from xstilts.reports.write import converter, write_pdfs
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
+from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
 from xstilts.session.reads import changed_files
 from xstilts.session.results import Also, collect, compare
@@ -172,8 +173,7 @@ def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
     for one in means:
         values = one.values if isinstance(one, TaskMean) and len(one.values) > 1 else {}
         yield {
-            "backbone": standing.run.backbone,
-            "recipe": standing.run.recipe,
+            **standing.run._asdict(),
             "mean": one.task if isinstance(one, TaskMean) else one.label,
             "value": f"{one.value:.2f}",
             "of": ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()) or "-",
@@ -254,27 +254,41 @@ def _part(task: str, cell: Cell | None, grid: Grid, store: Store) -> _Part:
     answers, golds = store.finished(predictions), store.finished(records)
     if answers is None or golds is None:
         return _Part(why="not finished: `xstilts run` computes it")
-    sources = []
+    sources, split_up, known = [], [], TASKS.get(task)
     for code in XTREME.languages[task]:
         if code in records.config["languages"]:
             gold, answer = golds / code / "records.jsonl", answers / "predictions" / f"{code}.jsonl"
-            sources.append(SubmissionFile(task, code, gold, answer, _english(task, code, grid)))
-    codes = [source.language for source in sources]
-    return _Part(tuple(sources), "not measured", _treebanks(codes, grid) if task == "udpos" else "")
+            examples = known.load(grid.data, "test", code) if known.type == "retrieval" else ()
+            english = tuple(example.target for example in examples if isinstance(example, ParallelExample))
+            sources.append(SubmissionFile(task, code, gold, answer, english))
+            if task == "udpos" and any(".conllu" in path.suffixes for path in known.paths(grid.data, "test", code)):
+                split_up.append(code)
+    note = f"from released treebanks, which split some words differently from XTREME: {', '.join(split_up)}"
+    return _Part(tuple(sources), "not measured", note if split_up else "")
 
 
-def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
-    """The English sentences of a retrieval task."""
-    if TASKS.get(task).type != "retrieval":
-        return ()
-    examples = TASKS.get(task).load(grid.data, "test", language)
-    return tuple(example.target for example in examples if isinstance(example, ParallelExample))
+def show_leaderboard(place: Store, task: str | None, as_json: bool) -> None:
+    """Rank all experiments: a table for each target, and what each protocol's letter stands for."""
+    found, notes = leaderboard(place)
+    targets = list(dict.fromkeys(row.target for row in found))
+    if task is not None and task not in targets:
+        raise UnknownName("task", task, targets)
+    rows, texts = list[dict[str, Any]](), list[str]()
+    for target in [task] if task else targets:
+        part = [row for row in found if row.target == target]
+        first, *others = protocols = list(dict.fromkeys(row.protocol for row in part))
+        letters = {one: ascii_lowercase[n % 26] + str(n // 26 + 1) * (n >= 26) for n, one in enumerate(protocols)}
+        rows += [{**row._asdict(), "protocol": letters[row.protocol], **asdict(row.protocol)} for row in part]
+        texts += [*([""] if texts else []), target, *aligned([_ranked(row, letters[row.protocol]) for row in part])]
+        texts.append(f"a: {first.words}")
+        texts += [f"{letters[one]}, not comparable with a: {'; '.join(one.differs(first))}" for one in others]
+    show(rows, as_json, texts)
+    sys.stderr.writelines(f"note: {note}\n" for note in notes)
 
 
-def _treebanks(codes: list[str], grid: Grid) -> str:
-    """A note on released treebanks, which split some words that XTREME's files do not split."""
-    paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
-    found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
-    return (
-        f"from released treebanks, which split some words differently from XTREME: {', '.join(found)}" if found else ""
-    )
+def _ranked(row: Ranked, letter: str) -> dict[str, Any]:
+    known = row.low is not None and row.high is not None
+    ends = f"{max(0.0, row.low or 0.0):.1f} to {min(100.0, row.high or 0.0):.1f}" if known else "-"
+    shown = {name: getattr(row, name) for name in ("languages", "seeds", "experiment", "backbone", "recipe")}
+    shown["backbone"] += " (control)" * row.control
+    return {"protocol": letter, "score": f"{row.score:.1f}", "interval": ends, **shown}

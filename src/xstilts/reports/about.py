@@ -36,16 +36,11 @@ class About:
 
     Attributes:
         title, question, description: plain text; the description's paragraphs are separated by blank lines.
-        experiment: the experiment's name.
         backbones: the models that recipes start from, with notes.
         recipes, targets: labels in the order to show.
         languages: test languages in the order to show, nearest to the source language first.
         controls: name of a control backbone -> what it is, e.g. `random encoder`.
         control_recipes: those of `recipes` that are controls.
-        seeds: the requested replicates.
-        command: the command that makes this report again.
-        limitations: one sentence each.
-        version: of the package.
         baseline: the recipe that gains are differences from.
         source: the language of all training data; excluded from zero-shot means.
         trained_in: other languages of a target's own training data; excluded from its zero-shot means too.

@@ -29,10 +29,6 @@ class Side(NamedTuple):
     table: ScoreTable
     about: About
 
-    @property
-    def name(self) -> str:
-        return self.about.experiment
-
 
 class Pair(NamedTuple):
     """A recipe of a later experiment beside the same recipe of the first, on a target."""
@@ -67,7 +63,7 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
         XstiltsError: two experiments have one name, or their source languages or worlds differ, or they have no target
             in common.
     """
-    _refuse([side.about for side in sides])
+    names = _checked([side.about for side in sides])
     parts = [_renamed(side) for side in sides]
     analysis = analyse(ScoreTable(tuple(r for one in parts for r in one.table.rows)), _together(parts), options)
     series: dict[Pair, Series] = {}
@@ -76,7 +72,7 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
         scored = analysis.table.where(task=target)
         measured, runs = replicates(scored, target), scored.targets().groups("backbone", "recipe")
         codes = analysis.languages[target, ZERO_SHOT]
-        for pair in _pairs(analysis, target, [side.name for side in sides]):
+        for pair in _pairs(analysis, target, names):
             if pair.run not in runs or pair.other not in runs:
                 continue
             ours, theirs = (Protocol.of(runs[one], codes) for one in (pair.run, pair.other))
@@ -94,10 +90,10 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
                         series[pair] = one.minus(two)
     groups = [f"{pair.other} {pair.target}" for pair in series]
     found = dict(zip(series, family(list(series.values()), groups, analysis.options)))
-    return Comparison(analysis, tuple(side.name for side in sides), found, marks)
+    return Comparison(analysis, tuple(names), found, marks)
 
 
-def _refuse(abouts: Sequence[About]) -> None:
+def _checked(abouts: Sequence[About]) -> list[str]:
     names = [about.experiment for about in abouts]
     if twice := [name for name in names if names.count(name) > 1]:
         raise XstiltsError(f"two of the files are experiments called '{twice[0]}': give one of them another `name:`")
@@ -111,11 +107,12 @@ def _refuse(abouts: Sequence[About]) -> None:
     if not set.intersection(*(set(about.targets) for about in abouts)):
         targets = " against ".join(", ".join(about.targets) for about in abouts)
         raise XstiltsError(f"the experiments have no target in common: {targets}")
+    return names
 
 
 def _renamed(side: Side) -> Side:
     """The same with the experiment's name before that of each backbone."""
-    about, name = side.about, side.name
+    about, name = side.about, side.about.experiment
 
     def of(text: str) -> str:
         return f"{name}: {text}"

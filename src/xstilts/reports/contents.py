@@ -10,8 +10,7 @@ from xstilts.reports.cells import Table, count
 from xstilts.reports.curves import cost_table
 from xstilts.reports.diagnostics import diagnostics
 from xstilts.reports.figures import curves, file_name, forest, heat_map
-from xstilts.reports.findings import findings, gains, verdict
-from xstilts.reports.methods import limitations, methods, protocols
+from xstilts.reports.findings import findings, gains, limitations, methods, protocols, verdict
 from xstilts.reports.picks import choice, losses
 from xstilts.reports.questions import Answer, distance, groups, transfer
 from xstilts.reports.study import Study, answer, background, claims_table, drawn, pairs_tables
@@ -79,6 +78,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
     told = [*verdicts, *findings(analysis)]
     said, first = (answer(study) or told, 1) if study else (told, len(verdicts))
     sweeps, limits = layer_tables(analysis), [*(study.spec.limitations if study else ()), *limitations(analysis)]
+    drawn_sweeps = [Block("figure", title=one.name, file=file_name(one.name), svg=curves(one)) for one in sweeps]
     main, with_source = ([main_table(analysis, section, scope) for section in sections] for scope in (ZERO_SHOT, ALL))
     measured = [target for target in about.targets if analysis.languages[target, ALL]]
     by_language = [language_table(analysis, section, target) for section in sections for target in measured]
@@ -104,7 +104,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("diagnostics", "Gain by length, label and type of entity", _answers(analysis, diagnostics)),
         ("backbones", "Do gains differ between backbones?", [_table(pairs_tables(study) if study else [])]),
         ("official", "Official means", [_table([official_table(analysis)])]),
-        ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
+        ("layers", "Layers", [*drawn_sweeps, *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
         ("training", "Training and costs", [logged, costs]),
         ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
@@ -164,10 +164,6 @@ def _heat_map(analysis: Analysis, section: Section, table: Table) -> Block:
 
 def _file(analysis: Analysis, kind: str, section: Section) -> str:
     return file_name(kind, section.backbone if len(analysis.sections) > 1 else "")
-
-
-def _curves(table: Table) -> Block:
-    return Block("figure", title=table.name, file=file_name(table.name), svg=curves(table))
 
 
 def _reproduce(about: About) -> list[Block]:

@@ -152,7 +152,7 @@ def bucket_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
         for run, found in at.findings.items():
             own, gain = found.absolute, found.gain
             yield {
-                **{"backbone": run.backbone, "recipe": run.recipe, "target": at.target, "property": at.property},
+                **{**run._asdict(), "target": at.target, "property": at.property},
                 **{"bucket": at.label, "language": at.language, "languages": at.languages, "n": at.examples},
                 **{f"score{end}": getattr(own, name, None) for end, name in ENDS.items()},
                 **{f"gain{end}": getattr(gain, name, None) for end, name in ENDS.items()},

@@ -1,7 +1,6 @@
 """Figures as SVG, by hand: effects with their intervals, a heat map, curves over layers.
 
-Colours are variables, which the page sets for light and dark. Separate files have literal colours, since paper, slides
-and most viewers ignore style sheets and would draw everything in black.
+Colours are variables of the page, for light and dark; files have literal ones, as most viewers ignore style sheets.
 """
 
 import math

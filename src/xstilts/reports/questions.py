@@ -1,10 +1,7 @@
-"""Further questions about languages, each answered in a sentence before its tables, or left out where nothing is known.
-
-How far is the source language ahead of others? Which groups of languages gain more? Do gains depend on the distance?
-"""
+"""Further questions about languages, each answered in a sentence before its tables, or left out if nothing is known."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -92,7 +89,12 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
         whole = [(every, _mean([*every.values()])) for every in gains if every]
         for what, members in names.items():
             for label, codes in members.items():
-                if parts := list(_excess(whole, codes)):
+                parts = []  # by target: the mean of these languages minus that of all
+                for every, mean in whole:
+                    own = [one for code, one in every.items() if code in codes]
+                    if own and len(own) < len(every):
+                        parts.append(_mean(own).minus(mean))
+                if parts:
                     found[what, label, run] = combine(parts, analysis.options)
     estimates = dict(zip(found, family([*found.values()], [section.backbone or "one"] * len(found), analysis.options)))
     if not estimates:
@@ -140,14 +142,6 @@ def gains_by_language(analysis: Analysis, section: Section, run: Run, target: st
 
 def _mean(parts: Sequence[Series]) -> Series:
     return weighted(parts, [1 / len(parts)] * len(parts))
-
-
-def _excess(targets: Sequence[tuple[Mapping[str, Series], Series]], codes: set[str]) -> Iterator[Series]:
-    """By target, of which the gains by language and their mean are given: that of some languages minus that of all."""
-    for every, whole in targets:
-        own = [one for code, one in every.items() if code in codes]
-        if own and len(own) < len(every):
-            yield _mean(own).minus(whole)
 
 
 def _group_table(

@@ -52,7 +52,13 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
     without = "without" if scope == ZERO_SHOT else "with"
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
-    notes += _few(analysis, section, targets, scope)
+    reasons: dict[str, dict[str, None]] = {}  # which differences have too few replicates to be clear, by reason
+    for run in section.every[1:]:
+        for target in targets:
+            one = analysis.finding(run, section, target, scope).gain
+            if one is not None and one.few:
+                reasons.setdefault(few(one), {})[target or "mean"] = None
+    notes += [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
     title = about.backbone(section.backbone).label if len(analysis.sections) > 1 else ""
     return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes), title)
@@ -92,17 +98,6 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
 
 def _caveats(rows: Iterable[Row]) -> list[str]:
     return list(dict.fromkeys(c.caveat for row in rows for c in row.cells if c.caveat))
-
-
-def _few(analysis: Analysis, section: Section, targets: Sequence[str], scope: str) -> list[str]:
-    """Which differences have too few replicates to be clear, in one note for each reason."""
-    reasons: dict[str, dict[str, None]] = {}
-    for run in section.every[1:]:
-        for target in targets:
-            one = analysis.finding(run, section, target, scope).gain
-            if one is not None and one.few:
-                reasons.setdefault(few(one), {})[target or "mean"] = None
-    return [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
 
 
 def _chance(value: float | None) -> Cell:
@@ -188,8 +183,7 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
             if one is not None and where != SOURCE:  # which stands under its language
                 tested = ("p", "p_table", "clear")
                 yield {
-                    "backbone": run.backbone,
-                    "recipe": run.recipe,
+                    **run._asdict(),
                     "against": f"{baseline.backbone} {baseline.recipe}",
                     "target": target or "mean",
                     "languages": where if where in WHOLE else "",

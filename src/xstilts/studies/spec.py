@@ -246,26 +246,21 @@ def _problem(full: Contrast, asked: Contrast) -> str:
         return f"recipe '{sorted(itself)[0]}' is compared with itself: that is 0 whatever is measured"
     if full.kind == "trend" and asked.backbones:
         return "a trend is over the backbones of `parameters`: leave `backbones` out"
-    return _of_backbones(full, asked) or _of_parts(full)
+    if full.kind == "interaction" and (problem := _of_backbones(full, asked.backbones or full.backbones)):
+        return problem
+    parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
+    if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
+        return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"
+    return ""
 
 
-def _of_backbones(full: Contrast, asked: Contrast) -> str:
+def _of_backbones(full: Contrast, named: Sequence[str]) -> str:
     """Interactions: of two backbones with a sign, of more without one."""
-    count, named = len(full.backbones), asked.backbones or full.backbones
-    if full.kind != "interaction":
-        return ""
+    count = len(full.backbones)
     if count < 2 or len(named) > count:
         return f"an interaction needs two or more different backbones (found: {', '.join(named)})"
     if count > 2 and full.each:
         return "a joint test of more than two backbones has no `each`"
-    signed = isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than)
-    problem = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
-    return problem if count > 2 and signed else ""
-
-
-def _of_parts(full: Contrast) -> str:
-    """`at_least` must not exceed the number of parts."""
-    parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
-    if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
-        return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"
+    if count > 2 and isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than):
+        return "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
     return ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import log10
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,8 @@ from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.spec import Bounded, Claim, Contrast
 
 
-@dataclass(frozen=True)
-class Part:
-    """One number of a contrast.
-
-    Attributes:
-        label: its target, backbone or recipe; empty for the only part.
-    """
+class Part(NamedTuple):
+    """One number of a contrast. `label`: its target, backbone or recipe; empty for the only part."""
 
     label: str
     series: Series
@@ -89,48 +84,46 @@ class Scores:
         whole = contrast.filled(there, self.groups)
         if whole.kind == "interaction" and len(whole.backbones) > 2:
             return self._joint(whole, subjects)
-        return Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
+        parts = {"": whole}
+        if whole.kind == "best":
+            parts = {f"over {name}": whole.model_copy(update={"against": (name,)}) for name in whole.against}
+        elif whole.each:
+            of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
+            parts = {name: whole.model_copy(update={of: (name,)}) for name in getattr(whole, of)}
+        return Measured(tuple(Part(label, self._one(one)) for label, one in parts.items()), subjects)
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
-        by_target = [self._replicates(t).series(runs, self.languages.get((t, scope), ())) for t in targets]
-        return [combine([found[number] for found in by_target], self.options) for number in range(len(runs))]
-
-    def _replicates(self, target: str) -> Replicates:
-        if target not in self._known:
-            self._known[target] = replicates(self.table, target)
-        return self._known[target]
+        by_target = []
+        for target in targets:
+            if target not in self._known:
+                self._known[target] = replicates(self.table, target)
+            by_target.append(self._known[target].series(runs, self.languages.get((target, scope), ())))
+        return [combine(list(of_targets), self.options) for of_targets in zip(*by_target)]
 
     def _one(self, contrast: Contrast) -> Series:
+        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
         if contrast.kind == "correlation":
             return self._correlation(contrast)
-        if contrast.kind == "difference":
-            against = contrast.other, contrast.against or contrast.recipe, -1.0
-            return self._weighted(contrast, [(contrast.backbones, contrast.recipe, 1.0), against])
+        gains = {name: 1 / len(contrast.backbones) for name in contrast.backbones}
         if contrast.kind == "interaction":
             one, two = contrast.backbones
-            return self._gains(contrast, {one: 1.0, two: -1.0})
-        if contrast.kind == "trend":
+            gains = {one: 1.0, two: -1.0}
+        elif contrast.kind == "trend":
             weights = slope_weights([log10(size) for size in contrast.parameters.values()])
-            return self._gains(contrast, dict(zip(contrast.parameters, weights)))
-        return self._gains(contrast, {name: 1 / len(contrast.backbones) for name in contrast.backbones})
-
-    def _gains(self, contrast: Contrast, weights: Mapping[str, float]) -> Series:
-        """The sum over backbones of weight * (recipe - against)."""
-        terms = []
-        for backbone, weight in weights.items():
+            gains = dict(zip(contrast.parameters, weights))
+        terms: list[tuple[Sequence[str], Sequence[str], float]] = []
+        for backbone, weight in gains.items():
             terms += [((backbone,), contrast.recipe, weight), ((backbone,), contrast.against, -weight)]
-        return self._weighted(contrast, terms)
-
-    def _weighted(self, contrast: Contrast, terms: Sequence[tuple[Sequence[str], Sequence[str], float]]) -> Series:
-        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
-        runs: list[Run] = []
-        weights: list[float] = []
+        if contrast.kind == "difference":
+            against = contrast.other, contrast.against or contrast.recipe, -1.0
+            terms = [(contrast.backbones, contrast.recipe, 1.0), against]
+        runs, each = list[Run](), list[float]()
         for backbones, recipes, weight in terms:
             own = [Run(backbone, recipe) for backbone in backbones for recipe in recipes]
             runs += own
-            weights += [weight / len(own)] * len(own)
-        return weighted(self.series(runs, contrast.targets, contrast.scope), weights)
+            each += [weight / len(own)] * len(own)
+        return weighted(self.series(runs, contrast.targets, contrast.scope), each)
 
     def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
         recipes, up, down = (*contrast.recipe, *contrast.against), len(contrast.recipe), len(contrast.against)
@@ -169,16 +162,6 @@ def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
     a, b = (np.asarray(one, dtype=np.float64) - one.mean(axis=0) for one in (x, y))
     below = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
-
-
-def _parts(whole: Contrast) -> list[tuple[str, Contrast]]:
-    """The contrast itself, or one contrast for each target, backbone or recipe."""
-    if whole.kind == "best":
-        return [(f"over {name}", whole.model_copy(update={"against": (name,)})) for name in whole.against]
-    if not whole.each:
-        return [("", whole)]
-    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
-    return [(name, whole.model_copy(update={of: (name,)})) for name in getattr(whole, of)]
 
 
 Word = Literal["holds", "fails", "undecided", "not tested"]
