@@ -193,9 +193,7 @@ def watch(place: Store, stages: Collection[Stage], only: bool, every: float, as_
     Ctrl-C exits with 130.
 
     Args:
-        stages: a graph, whose finished and missing stages are counted.
-        only: leave out running stages that are not in the graph.
-        every: refresh interval in seconds.
+        only: leave out running stages that are not in `stages`.
     """
     ends = set(stages).difference(*(stage.inputs.values() for stage in stages))
     labels = {stage.key: stage.label for stage in stages}

@@ -7,15 +7,14 @@ from typing import Self
 from xstilts.reports.curves import Cost, Logged
 from xstilts.stats.benchmarks import Averages
 from xstilts.stats.flags import Flag
-from xstilts.stats.table import Run, ScoreTable
+from xstilts.stats.table import ScoreTable
 
 
 @dataclass(frozen=True)
 class Named:
     """A backbone with its display name and a note, or a language with its name, family and script.
 
-    Attributes:
-        resources: class by data on the web, 0 to 5; distance: from English, 0 to 1. None where not known.
+    `resources`: class by data on the web, 0 to 5; `distance`: from English, 0 to 1; None where not known.
     """
 
     key: str
@@ -123,10 +122,6 @@ class About:
             languages=_extended(self.languages, sorted(table.distinct("language"))),
             seeds=tuple(sorted({*self.seeds, *table.distinct("seed")})),
         )
-
-    def runs(self, backbone: str) -> list[Run]:
-        """The rows of one backbone: the baseline first."""
-        return [Run(backbone, recipe) for recipe in self.recipes]
 
 
 def _extended(known: Iterable[Named], measured: Iterable[str]) -> tuple[Named, ...]:

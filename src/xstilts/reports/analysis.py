@@ -79,8 +79,7 @@ class Analysis:
         chosen_on: target -> codes on whose scores a layer was chosen, of any run: they are in no zero-shot scope.
         majority: (backbone, target, language) -> score of the majority baseline, or chance.
         metrics: target -> names of its main metrics.
-        findings: by place.
-        compared: the series behind them.
+        findings, compared: by place, and the series behind them.
         buckets: findings by properties of the examples, where they were asked for.
     """
 
@@ -98,7 +97,7 @@ class Analysis:
     buckets: tuple[Bucket, ...] = ()
 
     def scope_of(self, target: str, scope: str) -> str:
-        """The scope itself; of a target that is measured in the source language alone, that."""
+        """The scope or language itself; zero-shot, of a target that is measured in the source language alone, that."""
         alone = scope == ZERO_SHOT and target != MEAN and not self.languages[target, ZERO_SHOT]
         return SOURCE if alone and self.languages[target, SOURCE] else scope
 
@@ -118,29 +117,22 @@ class Analysis:
         if target == MEAN:
             parts = [self.chance(backbone, one, where) for one in self.averaged(where)]
         else:
-            codes = self.languages.get((target, self._where(target, where)), (where,))
+            codes = self.languages.get((target, self.scope_of(target, where)), (where,))
             parts = [self.majority.get((backbone, target, code)) for code in codes]
         known = [one for one in parts if one is not None]
         return mean(known) if known and (target != MEAN or len(known) == len(parts)) else None
 
     def finding(self, run: Run, section: Section, target: str, where: str) -> Finding:
         """`where`: a language, or a scope."""
-        found = self.findings.get(Place(run, section.baseline, target, self._where(target, where)))
+        found = self.findings.get(Place(run, section.baseline, target, self.scope_of(target, where)))
         return found or Finding(gap=f"{target or 'mean'}: not measured")
-
-    def _where(self, target: str, where: str) -> str:
-        return self.scope_of(target, where) if where in SCOPES else where
 
     def name(self, backbone: str) -> str:
         """The prefix of a sentence about one of several backbones, `XLM-R: `; empty for a single one."""
         return f"{self.about.backbone(backbone).label}: " if len(self.sections) > 1 else ""
 
     def label(self, run: Run, beside: str = "") -> str:
-        """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline.
-
-        Args:
-            beside: the backbone among whose rows it stands.
-        """
+        """A recipe's own label; a control's kind, `beside` a backbone, with the recipe unless that is the baseline."""
         if run.backbone not in self.about.controls:
             return run.recipe
         kind = self.about.control_label(run.backbone, beside)
@@ -148,11 +140,12 @@ class Analysis:
 
 
 def _section(about: About, backbone: str, measured: Collection[Run]) -> Section:
-    runs = about.runs(backbone)
+    runs = [Run(backbone, recipe) for recipe in about.recipes]
     controls = [run for run in runs if run.recipe in about.control_recipes]
     known = {*measured, *controls, *(flag.run for flag in about.failed)}
-    beside = [run for name in about.controls_beside(backbone) for run in about.runs(name) if run in known]
-    return Section(backbone, tuple(run for run in runs if run not in controls), (*controls, *beside))
+    beside = [Run(name, recipe) for name in about.controls_beside(backbone) for recipe in about.recipes]
+    own = tuple(run for run in runs if run not in controls)
+    return Section(backbone, own, (*controls, *(run for run in beside if run in known)))
 
 
 def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:

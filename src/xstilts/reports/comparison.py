@@ -42,9 +42,7 @@ class Pair(NamedTuple):
 class Comparison:
     """Experiments as one analysis, whose backbones are called `experiment: backbone`.
 
-    Attributes:
-        differences: of each pair that can be compared, the later experiment minus the first.
-        marks: why others cannot be compared, and which are the same runs.
+    `differences`: the later experiment minus the first; `marks`: why pairs are not compared, or are the same runs.
     """
 
     analysis: Analysis

@@ -50,13 +50,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Contents:
-    """A report.
-
-    Attributes:
-        answer: the verdict, a sentence per backbone.
-        said: further findings, a sentence each.
-        lead: the figures beside the answer.
-    """
+    """A report. `answer`: a sentence per backbone; `said`: further findings; `lead`: the figures beside the answer."""
 
     analysis: Analysis
     title: str
@@ -65,10 +59,6 @@ class Contents:
     said: tuple[str, ...]
     lead: tuple[Block, ...]
     chapters: tuple[Chapter, ...]
-
-    def figures(self) -> list[Block]:
-        """The figures of the lead and of all chapters."""
-        return [b for blocks in (self.lead, *(c.blocks for c in self.chapters)) for b in blocks if b.svg]
 
 
 def contents(analysis: Analysis, study: Study | None = None) -> Contents:

@@ -5,12 +5,11 @@ Colours are variables of the page, for light and dark; files have literal ones, 
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
 from statistics import linear_regression
-from typing import NamedTuple
 
 from xstilts.reports.cells import MINUS, Table, few, interval, signed
 from xstilts.stats.estimates import Estimate
@@ -180,18 +179,11 @@ def curves(table: Table) -> str:
     return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts())
 
 
-class Panel(NamedTuple):
-    """A small plot of one target: the name, x and y of each recipe's languages."""
-
-    title: str
-    series: tuple[tuple[str, Sequence[float], Sequence[float]], ...]
-
-
-def scatter(title: str, panels: Sequence[Panel]) -> str:
-    """Gains against distances with least-squares lines, a panel for each target; all share the horizontal scale."""
+def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float], Sequence[float]]]]) -> str:
+    """Gains against distances with least-squares lines; `panels`: target -> name, x and y of each recipe's languages."""
     wide, tall, across = 250.0, 200.0, min(3, len(panels))
-    far = max(max(x) for panel in panels for _, x, _ in panel.series)
-    names = list(dict.fromkeys(name for panel in panels for name, *_ in panel.series))
+    far = max(max(x) for series in panels.values() for _, x, _ in series)
+    names = list(dict.fromkeys(name for series in panels.values() for name, *_ in series))
     bottom = 52 + tall * math.ceil(len(panels) / across)
 
     def x(value: float, left: float) -> float:
@@ -201,21 +193,21 @@ def scatter(title: str, panels: Sequence[Panel]) -> str:
         yield _text(8, 20, title, "start", BOLD)
         for number, name in enumerate(names):
             yield _text(8 + 160 * number, 42, f"● {fitted(name, 145)}", "start", f'fill="var(--c{number % 6})"')
-        for number, panel in enumerate(panels):
+        for number, (target, series) in enumerate(panels.items()):
             left, top = wide * (number % across), 56 + tall * (number // across)
-            scale = ticks(min(min(y) for *_, y in panel.series), max(max(y) for *_, y in panel.series))
+            scale = ticks(min(min(y) for *_, y in series), max(max(y) for *_, y in series))
 
             def y(value: float, top: float = top, scale: list[float] = scale) -> float:
                 return top + 24 + (tall - 70) * (scale[-1] - value) / (scale[-1] - scale[0])
 
-            yield _text(left + 42, top + 12, fitted(panel.title, wide - 60), "start", BOLD)
+            yield _text(left + 42, top + 12, fitted(target, wide - 60), "start", BOLD)
             for tick in scale:
                 stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
                 yield _line(x(0, left), y(tick), x(far, left), y(tick), stroke)
                 yield _text(left + 36, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM)
             for at in (0.0, far):
                 yield _text(x(at, left), top + tall - 30, f"{at:g}", look=DIM)
-            for name, xs, ys in panel.series:
+            for name, xs, ys in series:
                 colour = f'stroke="var(--c{names.index(name) % 6})"'
                 dots = "".join(f"M{x(one, left):.0f} {y(two):.0f}h0" for one, two in zip(xs, ys))
                 yield f'<path d="{dots}" {colour} stroke-width="5" stroke-linecap="round" fill="none" opacity="0.55"/>'

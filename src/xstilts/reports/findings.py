@@ -27,12 +27,6 @@ class Gain(NamedTuple):
     target: str
     found: Estimate
 
-    @property
-    def text(self) -> str:
-        """`[nli] on xnli +2.1 points [+0.8, +3.4]`."""
-        on = f" on {self.target}" if self.target else ""
-        return f"{self.run.recipe}{on} {signed(self.found.value)} points {interval(self.found)}".strip()
-
 
 def gains(analysis: Analysis, section: Section, runs: Sequence[Run], targets: Sequence[str]) -> list[Gain]:
     """The measured gains, on zero-shot languages."""
@@ -93,7 +87,11 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
     told = [one for one in pairs if not one.found.few]
     if told:
         up, down = _sides(told)
-        largest = (f"; largest {what}: {side[0].text}" for what, side in (("gain", up), ("loss", down)) if side)
+        largest = (
+            f"; largest {what}: {run.recipe} on {target} {signed(one.value)} points {interval(one)}"
+            for what, side in (("gain", up), ("loss", down))
+            for run, target, one in side[:1]
+        )
         yield (
             f"Of {count(len(told), 'pair')} of recipe and target, {len(up)} gain clearly, {len(down)} lose clearly, "
             f"{len(told) - len(up) - len(down)} undecided{''.join(largest)}."

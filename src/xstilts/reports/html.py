@@ -18,7 +18,8 @@ from xstilts.reports.figures import asset, shades
 def page(found: Contents, listed: Mapping[str, str]) -> str:
     """The page's HTML; `listed` are the files beside it, name -> what it holds."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals.update(shades=shades, inline=inline)
+    namespace = ' xmlns="http://www.w3.org/2000/svg"'  # not needed inside HTML; without it the page contains no URL
+    environment.globals.update(shades=shades, inline=lambda svg: Markup(svg.replace(namespace, "", 1)))
     environment.filters["kept"] = lambda text: re.sub(r"(\[[+\u2212\d.]+), (?=[+\u2212\d.]+\])", "\\1,\u00a0", text)
     return environment.from_string(asset("page.html.j2")).render(
         page=found,
@@ -31,11 +32,6 @@ def page(found: Contents, listed: Mapping[str, str]) -> str:
         files=listed.items(),
         count=len(found.analysis.table),
     )
-
-
-def inline(svg: str) -> Markup:
-    """SVG inside HTML needs no namespace; without it the page contains no URL."""
-    return Markup(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
 
 
 def data(analysis: Analysis) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
-from xstilts.reports.figures import Panel, scatter
+from xstilts.reports.figures import scatter
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.series import Series, combine, weighted
@@ -21,11 +21,7 @@ DRAWN = 3
 
 
 class Answer(NamedTuple):
-    """A sentence about one backbone, with its tables and figure.
-
-    Attributes:
-        folded: the start of the title under which each table is folded away; None if the tables are open.
-    """
+    """A sentence about one backbone, with its tables and figure. `folded`: a word before their titles; None: open."""
 
     sentence: str
     tables: tuple[Table, ...] = ()
@@ -197,17 +193,14 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
     runs = list(dict.fromkeys(run for run, _ in found))
     steep = sorted(runs, key=lambda run: -max(abs(one.value) for at, one in found.items() if at[0] == run))[:DRAWN]
     targets = [target for target in about.targets if any(at[1] == target for at in found)]
-    panels = [
-        Panel(
-            target,
-            tuple(
-                (run.recipe, [x * STEP for x in rows[at][0]], [float(one.points.mean()) for one in rows[at][1]])
-                for run in runs
-                if run in steep and (at := (run, target)) in found
-            ),
-        )
+    panels = {
+        target: [
+            (run.recipe, [x * STEP for x in rows[at][0]], [float(one.points.mean()) for one in rows[at][1]])
+            for run in runs
+            if run in steep and (at := (run, target)) in found
+        ]
         for target in targets
-    ]
+    }
     table = Table(
         f"distance {section.backbone}",
         f"{about.backbone(section.backbone).label}: how many points more a recipe gains per {STEP:g} of distance from "

@@ -40,7 +40,7 @@ def write_analysis(analysis: Analysis, directory: Path, study: Study | None = No
 def write_contents(found: Contents, directory: Path) -> Path:
     """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path."""
     analysis, listed = found.analysis, dict(FILES)
-    for figure in found.figures():
+    for figure in (b for blocks in (found.lead, *(c.blocks for c in found.chapters)) for b in blocks if b.svg):
         write_text(directory / figure.file, literal(figure.svg))
         listed[figure.file] = figure.title
     rows = list(gain_rows(analysis))

@@ -73,11 +73,7 @@ class Contrast(Strict):
         return self
 
     def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
-        """This contrast with the names that it leaves out, targets for groups, and no name twice.
-
-        Args:
-            there: kind -> names: recipes (the baseline first), backbones without controls, targets.
-        """
+        """This contrast with the names that it leaves out, targets for groups, and no name twice; see `impossible`."""
         targets, versus = (
             [target for name in names for target in groups.get(name, (name,))] for names in (self.targets, self.versus)
         )

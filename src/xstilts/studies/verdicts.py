@@ -1,7 +1,4 @@
-"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims.
-
-Verdicts use Holm's correction over the claims of the study.
-"""
+"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims, corrected by Holm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -200,7 +197,12 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
     tests = {at: evidence for at, (_, evidence) in enumerate(drafts) if evidence is not None}
     raw = [min(evidence.supports, evidence.contradicts) for evidence in tests.values()]
     for (at, evidence), p, adjusted in zip(tests.items(), raw, holm(raw), strict=True):
-        word, resolved = _word(evidence, adjusted), _resolved(verdicts[at].measured, scores, len(tests))
+        measured, resolved = verdicts[at].measured, None
+        if measured and not measured.joint:  # the least certain part, if its t decided the first claim
+            found = [spread(part.series, scores.options) for part in measured.parts]
+            tail = LEVEL / 2 / len(tests)
+            resolved = max(-float(special.stdtrit(one.freedom, tail)) * (one.error or np.nan) for one in found)
+        word = _word(evidence, adjusted)
         verdicts[at] = replace(verdicts[at], word=word, p=p, p_adjusted=adjusted, resolved=resolved)
     return verdicts
 
@@ -218,15 +220,6 @@ def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict
     parts = tuple((part.label, estimate(part.series, scores.options)) for part in measured.parts)
     verdict = Verdict(claim, "undecided", None, None, evidence.confidence, parts, measured, stop, notes)
     return verdict, None if stop else evidence
-
-
-def _resolved(measured: Measured | None, scores: Scores, tests: int) -> float | None:
-    """The distance of the least certain part from its bound at which t decides the first of `tests` claims."""
-    if measured is None or measured.joint:
-        return None
-    found = [spread(part.series, scores.options) for part in measured.parts]
-    widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
-    return max(widest)
 
 
 def _word(evidence: Evidence, adjusted: float) -> Word:
