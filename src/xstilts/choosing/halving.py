@@ -31,7 +31,7 @@ Compute = Callable[[Iterable[Stage]], None]
 
 @dataclass(frozen=True)
 class Rung:
-    """One round, with the mean English validation score by recipe, FLOPs, and whether the baseline learned the target."""
+    """One round: mean English validation scores by recipe, FLOPs, and whether the baseline learned the target."""
 
     share: float
     recipes: tuple[str, ...]

@@ -31,7 +31,6 @@ from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
 """At most so many reasons for missing stages are printed; `--stages` prints all."""
-ORDER = tuple(KINDS)
 TO_MAKE_IT_FIT = (
     "to make it fit: lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
     "--devices N --shard (same scores); or set `lora`, or `quantize` for 4 bits, in the experiment (changes the scores)"
@@ -91,12 +90,7 @@ def device_here() -> Device:
 
 
 def show_plan(
-    experiment: Experiment,
-    data: Sequence[Path] | None,
-    store: Path,
-    hardware: Hardware,
-    as_json: bool = False,
-    stages: bool = False,
+    experiment: Experiment, data: Sequence[Path] | None, store: Path, hardware: Hardware, as_json: bool, stages: bool
 ) -> None:
     """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store."""
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
@@ -152,10 +146,11 @@ def headline(plans: Sequence[StagePlan], hardware: Hardware, measured: bool) -> 
 
 def grouped(plans: Sequence[StagePlan]) -> list[dict[str, str]]:
     """One row per kind and backbone, then the total."""
-    groups: dict[tuple[int, str], list[StagePlan]] = {}
+    groups: dict[tuple[str, str], list[StagePlan]] = {}
     for plan in plans:
-        groups.setdefault((ORDER.index(plan.kind), plan.model), []).append(plan)
-    named = [(ORDER[kind], model or "-", groups[kind, model]) for kind, model in sorted(groups)]
+        groups.setdefault((plan.kind, plan.model), []).append(plan)
+    ordered = sorted(groups, key=lambda group: (list(KINDS).index(group[0]), group[1]))
+    named = [(kind, model or "-", groups[kind, model]) for kind, model in ordered]
     return [
         {
             "stage": kind,
