@@ -9,8 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from xstilts.choosing import Runs, choice_page, from_names, setting
-from xstilts.choosing import choose as choose_within
+from xstilts import choosing
 from xstilts.cli import options as opt
 from xstilts.cli.output import show
 from xstilts.cli.run import stoppable
@@ -66,15 +65,15 @@ def choose(  # noqa: PLR0913, PLR0917
     if target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     if file is not None:
-        experiment = setting(load(file), target, candidates, backbone)
+        experiment = choosing.setting(load(file), target, candidates, backbone)
     elif backbone is None or not candidates:
         raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
     else:
-        experiment = from_names(target, candidates, backbone)
+        experiment = choosing.from_names(target, candidates, backbone)
     place, tell = Store(store), None if as_json else _tell
     with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
-        choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
-    page = choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
+        choice = choosing.choose(choosing.Runs(experiment, data, place), computing(place, machine, tell), share)
+    page = choosing.choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
     write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
     show(asdict(choice), as_json, ["", page, f"report: {path}"])
 

@@ -228,8 +228,6 @@ def described(name: str) -> dict[str, Any]:
         "architecture": f"{own.kind} ({one.model_type})",
         "route": f"{own.route}: {own.why_padded}" if own.why_padded else own.route,
         "retrieval": f"{read}, cosine, {where}; source: {one.pooling_source}",
-        "licence": one.licence,
-        "citation": one.citation,
-        "note": one.note or "-",
+        **{field: getattr(one, field) or "-" for field in ("licence", "citation", "note")},
         "shape": [f"{key} {value}" for key, value in one.shape.items()],
     }

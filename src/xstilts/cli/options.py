@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,9 +40,7 @@ Limit = Annotated[
 ]
 
 
-def _option(*names: str, **about: Any) -> Any:
-    return Option(*names, rich_help_panel="Machine", **about)
-
+_option: Any = partial(Option, rich_help_panel="Machine")
 
 Workers = Annotated[
     int | None,

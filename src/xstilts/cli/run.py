@@ -108,9 +108,8 @@ def run_experiment(
     sys.stderr.writelines(f"note: {notice}\n" for notice in run.notices)
 
     def kept() -> str:
-        there = run.outcome.counts["done"] + run.outcome.counts["cached"]
-        said = f"{there} of {len(grid.stages)} stages are finished and kept"
-        return f"{said}, and the last checkpoint of each running training stage is saved"
+        there = f"{run.outcome.counts['done'] + run.outcome.counts['cached']} of {len(grid.stages)} stages"
+        return f"{there} are finished and kept, and the last checkpoint of each running training stage is saved"
 
     with stoppable(kept):
         follow(run, grid.stages, style, work=run.work)

@@ -21,17 +21,14 @@ from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.reports import plain_comparison
 from xstilts.reports.write import converter, write_pdfs
+from xstilts.session import results
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
 from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
 from xstilts.session.reads import changed_files
-from xstilts.session.results import Also, collect, compare
-from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
-from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import BENCHMARKS
-from xstilts.tasks.benchmarks import benchmark as benchmark_named
+from xstilts.tasks import TASKS, benchmarks
 
 SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed", "role")
 """Columns of the table; JSON has all."""
@@ -64,7 +61,7 @@ def scores(
     """
     only = {"task": task, "language": (meant(language) or language) if language else None}
     wanted = {name: value for name, value in only.items() if value is not None}
-    asked = benchmark_named(benchmark) if benchmark else None
+    asked = benchmarks.benchmark(benchmark) if benchmark else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
     if file is None:
@@ -74,7 +71,7 @@ def scores(
         return
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
-    found = collect(grid.cells, place)
+    found = results.collect(grid.cells, place)
     notes = [*changed_files(grid.stages, place), *remarks(place.records(grid.stages))]
     sys.stderr.writelines(f"note: {line}\n" for line in notes)
     if asked:
@@ -118,17 +115,17 @@ def report(
       xstilts report first.yaml --diagnostics
       xstilts report first.yaml second.yaml
     """
-    asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
+    asked: dict[results.Also, bool] = {"texts": texts, "diagnostics": diagnostics}
     also = [name for name, given in asked.items() if given]
     if also and len(files) > 1:
         raise ConfigError(f"--{also[0]} shows examples of one experiment: name one FILE")
     draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
     command = opt.command("report", files, data) + "".join(f" --{name}" for name in also)
     if len(files) > 1:
-        page, found = compare([one.experiment for one in loaded], store, to, data, command)
+        page, found = results.compare([one.experiment for one in loaded], store, to, data, command)
         sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")
     else:
-        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
+        page = results.report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
     lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 
@@ -191,7 +188,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {**standing.run._asdict(), "overall": overall, "groups": groups, "tasks": tasks}
 
 
-XTREME = BENCHMARKS["xtreme"]
+XTREME = benchmarks.BENCHMARKS["xtreme"]
 
 
 def submission(  # noqa: PLR0913, PLR0917

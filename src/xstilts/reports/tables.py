@@ -4,7 +4,7 @@ Layers are scores whose variant says `layer=k`, and how its states were prepared
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -45,7 +45,7 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         f"own score, 0 to 100; all rows but the {CHANCE} are differences from it in points. Brackets: "
         f"{analysis.options.level:.0%} intervals; a dot: clear after correction for the whole table."
     )
-    notes = _caveats([first, *rows])
+    notes = list(dict.fromkeys(one.caveat for row in (first, *rows) for one in row.cells if one.caveat))
     alone = [target for target in about.targets if target not in analysis.averaged(scope)]
     if alone and MEAN in targets:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
@@ -80,7 +80,8 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
         f"from {labels[0]}; a dot: clear after correction for the table."
     )
     head = tuple(map(Column, ["language", *labels, CHANCE]))
-    return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), tuple(_caveats(rows)))
+    notes = tuple(dict.fromkeys(one.caveat for row in rows for one in row.cells if one.caveat))
+    return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), notes)
 
 
 def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[str], where: str) -> Row:
@@ -94,10 +95,6 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
         seeds or "not measured",
         tuple(flag.text for flag in analysis.flags if flag.run == run),
     )
-
-
-def _caveats(rows: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(c.caveat for row in rows for c in row.cells if c.caveat))
 
 
 def _chance(value: float | None) -> Cell:

@@ -32,11 +32,6 @@ IN_ALL_FONTS = str.maketrans({"\u2212": "\u2013", "\u25cf": "\u2022"})
 """Minus signs and large dots as characters that every font has: cairo looks for missing ones in no other font."""
 
 
-def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
-    """Write the report of an experiment, or of a study; see `write_contents`."""
-    return write_contents(contents(analysis, study), directory)
-
-
 def write_contents(found: Contents, directory: Path) -> Path:
     """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path."""
     analysis, listed = found.analysis, dict(FILES)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from xstilts.core.errors import UnknownName
 from xstilts.core.strict import Strict
-from xstilts.stats.evidence import Bound, Direction
+from xstilts.stats.evidence import Direction
 
 Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
@@ -108,11 +108,6 @@ class Bounded(Contrast):
         if self.at_least and not (self.each or self.kind == "best"):
             raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
         return self
-
-    @property
-    def bound(self) -> Bound:
-        """The bound on its number."""
-        return Bound(self.direction, self.than, self.margin)
 
 
 class Claim(Strict):

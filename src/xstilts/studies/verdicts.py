@@ -234,7 +234,8 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     """The evidence for a test; gains of three or more backbones are alike if all pairs are within the margin."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
-        return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
+        bound = Bound(test.direction, test.than, test.margin)
+        return weigh(parts, bound, test.at_least or len(parts), scores.options)
     pairs = [pair.series for pair in measured.pairs]
     alike = weigh(pairs, Bound("within", margin=test.margin), len(pairs), scores.options)
     if test.direction == "within":
