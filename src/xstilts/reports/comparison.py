@@ -116,13 +116,15 @@ def _renamed(side: Side) -> Side:
         return f"{name}: {text}"
 
     rows = (r._replace(score=replace(r.score, backbone=of(r.score.backbone))) for r in side.table.rows)
+    sentences = ("limitations", "selection", "facts")
+    fields: dict[str, Any] = {field: tuple(map(of, getattr(about, field))) for field in sentences}
     told = replace(
         about,
         backbones=tuple(replace(one, key=of(one.key), name=of(one.label)) for one in about.backbones),
         controls={of(key): kind for key, kind in about.controls.items()},
         failed=tuple(replace(one, run=Run(of(one.run.backbone), one.run.recipe)) for one in about.failed),
         validation={(of(key[0]), *key[1:]): value for key, value in about.validation.items()},
-        **{field: tuple(map(of, getattr(about, field))) for field in ("limitations", "selection", "facts")},
+        **fields,
         logged=tuple(replace(one, view=of(one.view)) for one in about.logged),
     )
     return Side(ScoreTable(tuple(rows)), told)
@@ -142,9 +144,10 @@ def _together(sides: Sequence[Side]) -> About:
         return tuple(dict.fromkeys(value for about in abouts for value in getattr(about, field)))
 
     joined = ("backbones", "recipes", "targets", "control_recipes", "limitations", "selection", "failed", "facts")
+    fields: dict[str, Any] = {field: every(field) for field in joined}
     return replace(
         abouts[0],
-        **{field: every(field) for field in joined},
+        **fields,
         title=f"{names} side by side",
         question=f"How do the results of {names} differ?",
         description="\n\n".join(f"{about.experiment}: {about.description}" for about in abouts if about.description),

@@ -78,7 +78,7 @@ def _chance(analysis: Analysis, target: str, language: str) -> float | None:
 def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[list[Any] | None]:
     cells: list[list[Any] | None] = []
     for run in section.every:
-        own, gain, _ = analysis.finding(run, section, target, where)
+        own, gain, *_ = analysis.finding(run, section, target, where)
         ends = [_round(number) for one in (own, gain) if one for number in (one.value, one.low, one.high)]
         mark = [2 if gain.clear else 0 if gain.few else 1, [*map(_round, gain.per_seed)]] if gain else []
         cells.append([*ends, *mark] if own else None)

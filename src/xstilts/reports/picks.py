@@ -59,12 +59,12 @@ def _candidates(analysis: Analysis, section: Section, target: str) -> dict[Run, 
     """The mean validation score and the gain of each measured recipe; empty if one lacks a seed or has no gain."""
     found = {}
     for run in section.runs:
-        at = analysis.compared.get(Place(run, section.baseline, target, ZERO_SHOT))
+        at = analysis.findings.get(Place(run, section.baseline, target, ZERO_SHOT))
         if at is None or at.own is None:
             continue
         values = [analysis.about.validation.get((*run, target, seed)) for seed in at.own.seeds]
         known = [value for value in values if value is not None]
-        gain = at.own.minus(at.own) if run == section.baseline else at.gain
+        gain = at.own.minus(at.own) if run == section.baseline else at.change
         if gain is None or len(known) < len(values):
             return {}
         found[run] = mean(known), gain

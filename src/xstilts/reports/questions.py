@@ -129,7 +129,7 @@ def _members(analysis: Analysis) -> dict[str, dict[str, set[str]]]:
 def gains_by_language(analysis: Analysis, section: Section, run: Run, target: str) -> dict[str, Series]:
     """Gains by zero-shot language, of those that were measured at the seeds at which most were."""
     places = {c: Place(run, section.baseline, target, c) for c in analysis.languages[target, ZERO_SHOT]}
-    found = {c: gain for c, at in places.items() if (gain := analysis.compared[at].gain) is not None}
+    found = {c: gain for c, at in places.items() if (gain := analysis.findings[at].change) is not None}
     if not found:
         return {}
     ((seeds, _),) = Counter(one.seeds for one in found.values()).most_common(1)

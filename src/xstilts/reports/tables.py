@@ -1,7 +1,4 @@
-"""The tables of a report, as data: recipes x targets, languages x recipes, layers, official means, intermediate tasks.
-
-Layers are scores whose variant says `layer=k`, and how its states were prepared: `layer=2 centred`.
-"""
+"""The tables of a report, as data: recipes x targets, languages x recipes, layers, official means and own scores."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +15,7 @@ from xstilts.stats.table import Run
 SCOPE_WORDS = {ZERO_SHOT: "all languages but the source language", ALL: "all languages, the source language included"}
 CHANCE = "majority baseline"
 LAYER = re.compile(r"layer=(\d+)\s*(.*)")
+"""The variant of a layer's score, and how its states were prepared: `layer=2 centred`."""
 
 
 def cell(found: Finding, is_baseline: bool) -> Cell:

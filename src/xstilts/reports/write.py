@@ -1,7 +1,4 @@
-"""Writes a report: page, Markdown, LaTeX, CSV and figures, the same bytes for the same scores.
-
-CairoSVG (extra `pdf`) draws the SVG files, whose colours are literal, as PDF.
-"""
+"""Writes a report: page, Markdown, LaTeX, CSV and figures (SVG, or PDF by CairoSVG); same scores, same bytes."""
 
 from collections.abc import Callable
 from dataclasses import replace

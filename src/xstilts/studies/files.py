@@ -1,7 +1,7 @@
 """Study files: an experiment file with a `study:` block, or a variant of one.
 
-A variant says `base: NAME` (the file NAME.yaml beside it, or one that comes with xstilts) and then only what differs:
-each of its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
+A variant says `base: NAME` (NAME.yaml beside it, or one that comes with xstilts) and then only what differs: each of
+its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
 """
 
 from collections.abc import Mapping, Sequence

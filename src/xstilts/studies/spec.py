@@ -1,8 +1,6 @@
-"""The `study:` block of an experiment file: a question, and claims with the contrasts that judge them.
+"""The `study:` block of an experiment file: a question, and claims: published statements that contrasts judge.
 
-A *contrast* is a number made of scores, with an interval; a *claim* is a published statement, which one contrast judges
-by a bound. Recipes, backbones and targets are named as in tables. `impossible` finds names that an experiment lacks,
-and tests that no scores can decide, before anything is trained.
+A *contrast* is a number made of scores, with an interval. Recipes, backbones and targets are named as in tables.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
