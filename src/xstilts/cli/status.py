@@ -17,7 +17,7 @@ from rich.text import Text
 from typer import Argument, Exit, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show
+from xstilts.cli.output import lines, show, told
 from xstilts.core.errors import StoreError, count
 from xstilts.graph.events import time_left
 from xstilts.graph.execute import Schedule
@@ -79,10 +79,7 @@ def status(
         }
         for kind in total or [*seconds, *({"unfinished"} & sizes.keys())]
     ]
-    if as_json:
-        show({"stages": rows, "running": [asdict(one) for one in now]}, as_json)
-    else:
-        _show_both(rows, [one.row() for one in now])
+    show({"stages": rows, "running": [asdict(one) for one in now]}, as_json, _both(rows, [one.row() for one in now]))
 
 
 def _error(place: Store, key: str) -> str:
@@ -126,17 +123,11 @@ def why(
         other = known.stages.get(key)
         state = _state(other, known, now).split()[0] if other else "gone"
         rows.append({"reads": role, "key": key, "state": state, "stage": str(other or "-")})
-    if as_json:
-        show({**found, "stages": rows}, as_json)
-    else:
-        _show_both(found, rows)
+    show({**found, "stages": rows}, as_json, _both(found, rows))
 
 
-def _show_both(first: Any, rows: list[dict[str, str]]) -> None:
-    show(first)
-    if rows:
-        lines([""])
-        show(rows)
+def _both(first: Any, rows: list[dict[str, str]]) -> list[str]:
+    return [*told(first), *(["", *told(rows)] if rows else [])]
 
 
 def _state(one: Described, known: Known, now: dict[str, Running]) -> str:

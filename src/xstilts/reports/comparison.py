@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.about import About, Named
-from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section, analyse
+from xstilts.reports.analysis import ZERO_SHOT, Analysis, analyse
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
 from xstilts.reports.contents import Block, Chapter, Contents, contents
 from xstilts.reports.figures import forest
@@ -186,18 +186,20 @@ def comparison_tables(found: Comparison) -> list[Table]:
 
 def _table(found: Comparison, target: str) -> Table:
     analysis, rows, marks = found.analysis, [], dict[str, None]()
-    pairs = {pair.run: pair for pair in (*found.differences, *found.marks) if pair.target == target}
+    differences = {pair.run: one for pair, one in found.differences.items() if pair.target == target}
+    refused = {pair.run: mark for pair, mark in found.marks.items() if pair.target == target}
     for recipe in analysis.about.recipes:
         for section in analysis.sections:
             run = Run(section.backbone, recipe)
             one = analysis.finding(run, section, target, ZERO_SHOT)
             if one.absolute is None:
                 continue
-            pair = pairs.get(run)
-            mark = found.marks.get(pair, "") if pair else ""
+            between, mark = differences.get(run), refused.get(run, "")
+            name = next(name for name in found.names if section.backbone.startswith(f"{name}: "))
             if mark and mark != SAME:
-                marks[f"not compared: {_experiment(found, section)} with {found.names[0]}: {mark}"] = None
-            between = found.differences.get(pair) if pair else None
+                marks[f"not compared: {name} with {found.names[0]}: {mark}"] = None
+            if between and between.few:
+                marks[f"{name}, {recipe}: {few(between)}"] = None
             cells = (
                 Cell(analysis.about.backbone(section.backbone).label),
                 Cell(points(one.absolute.value), interval(one.absolute, False)),
@@ -205,8 +207,6 @@ def _table(found: Comparison, target: str) -> Table:
                 Cell(f"{len(one.absolute.languages)} × {len(one.absolute.seeds)}"),
                 difference(between) if between else Cell(mark if mark == SAME else GAP),
             )
-            if between and between.few:
-                marks[f"{_experiment(found, section)}, {recipe}: {few(between)}"] = None
             rows.append(Row(recipe, cells, "recipe"))
     caption = (
         f"{target}: mean over zero-shot languages, gain over the experiment's own {analysis.about.baseline}, and the "
@@ -216,10 +216,6 @@ def _table(found: Comparison, target: str) -> Table:
     names = ("experiment", "score", "gain", "over", f"minus {found.names[0]}")
     head = (Column("recipe"), *(Column(name, words=name == "experiment") for name in names))
     return Table(f"compared on {target}", caption, head, tuple(rows), tuple(marks), target)
-
-
-def _experiment(found: Comparison, section: Section) -> str:
-    return next(name for name in found.names if section.backbone.startswith(f"{name}: "))
 
 
 def _label(found: Comparison, pair: Pair) -> str:

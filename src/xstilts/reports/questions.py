@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
+from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
 from xstilts.reports.figures import scatter
 from xstilts.reports.tables import cell
@@ -128,8 +128,8 @@ def _members(analysis: Analysis) -> dict[str, dict[str, set[str]]]:
 
 def gains_by_language(analysis: Analysis, section: Section, run: Run, target: str) -> dict[str, Series]:
     """Gains by zero-shot language, of those that were measured at the seeds at which most were."""
-    places = {c: Place(run, section.baseline, target, c) for c in analysis.languages[target, ZERO_SHOT]}
-    found = {c: gain for c, at in places.items() if (gain := analysis.findings[at].change) is not None}
+    every = {code: analysis.finding(run, section, target, code) for code in analysis.languages[target, ZERO_SHOT]}
+    found = {code: one.change for code, one in every.items() if one.change is not None}
     if not found:
         return {}
     ((seeds, _),) = Counter(one.seeds for one in found.values()).most_common(1)
