@@ -43,6 +43,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Chapter:
+    """`name`: its anchor."""
+
     name: str
     title: str
     blocks: tuple[Block, ...]
