@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marked import write
 
-from xstilts.backbones.families import FAMILIES
-from xstilts.cli.backbones import by_family, depth, family, layer, size
+from xstilts.backbones.families import FAMILIES, family_of
+from xstilts.cli.known import by_family, depth, layer, size
 
 HEADING = ("name", "hub", "revision", "parameters", "architecture", "route", "retrieval", "licence")
 
@@ -19,8 +19,8 @@ def table() -> str:
             f"`{one.hub}`",
             f"`{one.revision[:12]}`" if one.revision else "unpinned",
             size(one.parameters),
-            f"{family(one).kind} ({one.model_type})",
-            family(one).route,
+            f"{family_of(one.model_type).kind} ({one.model_type})",
+            family_of(one.model_type).route,
             f"{one.pooling}, layer {layer(one)} of {depth(one)}",
             one.licence,
         )

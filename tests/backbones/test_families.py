@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
 
 from xstilts.backbones.families import CHECKPOINTS, FAMILIES, Checkpoint, checkpoint_of, family_of, hint
 from xstilts.backbones.load import ENCODER_OF, check_fields, load_backbone
-from xstilts.cli.backbones import depth, described, family, layer, listed, rows
+from xstilts.cli.known import backbone_rows, backbones, depth, described, layer
 from xstilts.core.errors import BackboneError
 
 every_checkpoint = pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda one: one.name)
@@ -32,7 +32,7 @@ def test_families_do_not_overlap_and_unknown_ones_are_tried_packed() -> None:
 
 
 def test_families_are_read_without_torch() -> None:
-    code = "import sys, xstilts.backbones.families, xstilts.cli.backbones as cli; cli.rows(); cli.described('mbert')\n"
+    code = "import sys, xstilts.cli.known as known; known.backbone_rows(); known.described('mbert')\n"
     code += "assert not {'torch', 'transformers'} & set(sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -47,7 +47,7 @@ def test_a_checkpoint_says_everything_about_itself(checkpoint: Checkpoint) -> No
     assert re.search(r"\d{4}, .*arXiv \d{4}\.\d{5}$", checkpoint.citation)
     for words in (checkpoint.licence, checkpoint.pooling_source):
         assert words.strip() == words != ""
-    assert checkpoint.model_type in family(checkpoint).model_types
+    assert checkpoint in family_of(checkpoint.model_type).checkpoints
     assert 0 < layer(checkpoint) <= depth(checkpoint)
 
 
@@ -102,13 +102,13 @@ def test_a_name_unlike_all_others_brings_none() -> None:
 
 
 def test_the_list_shows_every_checkpoint_and_the_shipped_encoders() -> None:
-    assert [row["name"] for row in rows()] == [row["name"] for row in listed()]
-    assert {one.name for one in CHECKPOINTS} < {row["name"] for row in listed()}
-    found = {row["name"]: row for row in rows()}
+    assert [row["name"] for row in backbone_rows()] == [row["name"] for row in backbones()]
+    assert {one.name for one in CHECKPOINTS} < {row["name"] for row in backbones()}
+    found = {row["name"]: row for row in backbone_rows()}
     assert found["xlm-r-large"]["retrieval"] == "mean, layer 14 of 24"
     assert found["mgte-base"]["revision"] == "unpinned"
     assert found["microworld:mlm"]["hub"].startswith("shipped")
-    assert len({tuple(row) for row in rows()}) == 1
+    assert len({tuple(row) for row in backbone_rows()}) == 1
     said = described("rembert")
     assert said["route"].startswith("padded: ")
     assert "vocab_size 250300" in said["shape"]

@@ -172,7 +172,7 @@ def test_watch_prints_each_change_until_nothing_is_left(
     (store.root / "failures").mkdir()
     store.failure(trained(DATA, seed=3)).touch()
     later = iter([lambda: None, lambda: finish(store, scored(trained(DATA, seed=3)))])
-    monkeypatch.setattr("xstilts.cli.watch.sleep", lambda _: next(later)())
+    monkeypatch.setattr("xstilts.cli.status.sleep", lambda _: next(later)())
     code, out, err = typed("status", "--store", store.root, "--watch")
     assert (code, err) == (0, "")
     assert plain(out) == ["5 of 7 stages finished, 0 running, 1 failed", "7 of 7 stages finished, 0 running"]
@@ -181,7 +181,7 @@ def test_watch_prints_each_change_until_nothing_is_left(
 def test_watch_ends_when_the_run_has_ended(store: Store, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     run = using(store.root / RUNNING)
     later = iter([run.__enter__, lambda: None, lambda: run.__exit__(None, None, None), lambda: None])
-    monkeypatch.setattr("xstilts.cli.watch.sleep", lambda _: next(later)())
+    monkeypatch.setattr("xstilts.cli.status.sleep", lambda _: next(later)())
     assert typed("status", "--store", store.root, "--watch")[0] == 0
     assert next(later, None) is None, "it waited for a run to begin, and for its end"
 
@@ -194,9 +194,9 @@ def test_watch_shows_what_runs_and_where_and_ends_on_an_interrupt(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("xstilts.graph.perform.PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr("xstilts.cli.watch.sleep", interrupt)
+    monkeypatch.setattr("xstilts.cli.status.sleep", interrupt)
     if style == "terminal":
-        monkeypatch.setattr("xstilts.cli.watch.Console", lambda: Console(force_terminal=True, width=100))
+        monkeypatch.setattr("xstilts.cli.status.Console", lambda: Console(force_terminal=True, width=100))
     store, words = Store(tmp_path / "store"), ["--json"] if style == "json" else []
     seen: list[tuple[int, str, str]] = []
     perform(

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from synthetic_scores import Design, build, score
 
-from xstilts.reports import About, Named, analyse, write_analysis
+from xstilts.reports import About, Named, analyse, write_contents
+from xstilts.reports.contents import contents
 from xstilts.stats.series import Replication
 from xstilts.stats.table import ScoreTable
 
@@ -69,7 +70,7 @@ def experiment() -> ScoreTable:
 
 
 def write_report(table: ScoreTable, about: About, folder: Path) -> Path:
-    return write_analysis(analyse(table, about, QUICK), folder)
+    return write_contents(contents(analyse(table, about, QUICK)), folder)
 
 
 class Balanced(HTMLParser):

@@ -15,8 +15,7 @@ from xstilts.reports import About, Named, analyse
 from xstilts.reports.analysis import ALL, MEAN, ZERO_SHOT
 from xstilts.reports.cells import interval, points, share, signed
 from xstilts.reports.contents import contents
-from xstilts.reports.findings import findings, verdict
-from xstilts.reports.methods import methods
+from xstilts.reports.findings import findings, methods, verdict
 from xstilts.reports.tables import gain_rows, intermediate_table, language_table, layer_tables, main_table
 from xstilts.stats.estimates import family
 from xstilts.stats.replicates import replicates

@@ -14,8 +14,7 @@ from xstilts.export.finished import Finished
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
 from xstilts.reports.analysis import analyse
-from xstilts.reports.findings import findings
-from xstilts.reports.methods import methods
+from xstilts.reports.findings import findings, methods
 from xstilts.session.about import describe
 from xstilts.session.grid import Grid
 from xstilts.session.results import collect

@@ -11,8 +11,8 @@ from study_samples import SEEDS, analysis, spec
 from synthetic_scores import score
 
 from xstilts.reports.contents import contents
+from xstilts.reports.findings import protocols
 from xstilts.reports.markdown import report
-from xstilts.reports.methods import protocols
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.write import write_study
 from xstilts.stats.estimates import holm

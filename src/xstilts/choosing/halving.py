@@ -13,7 +13,7 @@ from statistics import mean
 from xstilts.choosing.runs import Run, Runs
 from xstilts.core.errors import ConfigError
 from xstilts.graph.stage import Stage
-from xstilts.graph.store import Store
+from xstilts.planning.amounts import amount
 from xstilts.recipes import Recipe
 from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.flags import learned
@@ -31,13 +31,7 @@ Compute = Callable[[Iterable[Stage]], None]
 
 @dataclass(frozen=True)
 class Rung:
-    """One round.
-
-    Attributes:
-        values: mean English validation score by recipe.
-        cost: FLOPs that it added.
-        learned: whether the baseline learned the target (`stats.flags`).
-    """
+    """One round: mean English validation scores by recipe, FLOPs, and whether the baseline learned the target."""
 
     share: float
     recipes: tuple[str, ...]
@@ -92,9 +86,7 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
     full, needed = (sum(runs.cost(stages).values()) for stages in (runs.full, [run.end for run in first]))
     if needed > budget * full:
         raise ConfigError(_too_small(budget, needed / full, len(runs.recipes)))
-    paid: dict[str, float] = {}
-    left = list(runs.recipes[1:])
-    rungs: list[Rung] = []
+    paid, left, rungs = dict[str, float](), list(runs.recipes[1:]), list[Rung]()
     longest: dict[str, tuple[Rung, ScoreTable]] = {}
     for share in SHARES:
         found = runs.runs(share, [runs.recipes[0], *left])
@@ -104,7 +96,11 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
             break
         compute(last)
         paid |= new
-        table = _table(found, runs.store)
+        measured = []
+        for cell in (run.scored for run in found):
+            rows = read_folder(runs.store.existing(cell.stage), lambda score: score.main)
+            measured += [Measured(cell.name(row.score), row.examples) for row in rows if row.score.main]
+        table = ScoreTable(tuple(measured))
         rungs.append(_rung(share, found, table, sum(new.values())))
         longest |= dict.fromkeys(rungs[-1].recipes, (rungs[-1], table))
         left = sorted(left, key=lambda recipe: -rungs[-1].values[recipe.label])[: math.ceil(len(left) / 2)]
@@ -119,15 +115,6 @@ def choose(runs: Runs, compute: Compute, budget: float) -> Choice:
         full=full,
         budget=budget,
     )
-
-
-def _table(found: Sequence[Run], store: Store) -> ScoreTable:
-    """The English validation scores of runs."""
-    measured = []
-    for cell in (run.scored for run in found):
-        rows = read_folder(store.existing(cell.stage), lambda score: score.main)
-        measured += [Measured(cell.name(row.score), row.examples) for row in rows if row.score.main]
-    return ScoreTable(tuple(measured))
 
 
 def _rung(share: float, found: Sequence[Run], table: ScoreTable, cost: float) -> Rung:
@@ -148,7 +135,8 @@ def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, Sc
     gains: dict[str, Estimate] = dict(zip(judged, family(series, [longest[label][0].share for label in judged])))
     rows = []
     for label, (rung, _) in longest.items():
-        tokens = mean(run.tokens(runs.store) for run in first if run.recipe.label == label)
+        data = (run.data for run in first if run.recipe.label == label)
+        tokens = mean(sum(amount(one, runs.store).total for one in stages) for stages in data)
         gain = gains.get(label)
         better = gain is not None and gain.clear and gain.value > 0
         rows.append(Row(label, rung.share, rung.values[label], gain, better, tokens))
@@ -156,10 +144,9 @@ def _rows(runs: Runs, first: Sequence[Run], longest: Mapping[str, tuple[Rung, Sc
 
 
 def _too_small(budget: float, needed: float, recipes: int) -> str:
-    percent = math.ceil(100 * needed)
-    advice = f"give --budget {percent}% or fewer candidates"
-    if needed > 1:
-        advice = "more than the full grid, so train that instead (`xstilts run`)"
+    percent, advice = math.ceil(100 * needed), "more than the full grid, so train that instead (`xstilts run`)"
+    if needed <= 1:
+        advice = f"give --budget {percent}% or fewer candidates"
     return (
         f"--budget {budget:g} is too small: {SHARES[0]:g} of the steps of {recipes} recipes take {percent} %; {advice}"
     )
@@ -173,36 +160,30 @@ def choice_page(choice: Choice, command: str) -> str:
 
 
 def _verdict(choice: Choice) -> str:
-    first = choice.rows[0]
+    first = f"`{choice.rows[0].recipe}` ranks first"
     if clear := ", ".join(f"`{row.recipe}`" for row in choice.rows if row.better):
-        return (
-            f"`{first.recipe}` ranks first. Clearly better than no intermediate task on English validation data: "
-            f"{clear}."
-        )
-    if first.recipe == BASELINE and not choice.rungs[-1].learned:
+        return f"{first}. Clearly better than no intermediate task on English validation data: {clear}."
+    if choice.rows[0].recipe == BASELINE and not choice.rungs[-1].learned:
         return "The runs are too short to tell: the baseline has hardly learned the target."
-    if first.recipe == BASELINE:
+    if choice.rows[0].recipe == BASELINE:
         return "Use none of these: no candidate did better than no intermediate task."
-    return f"`{first.recipe}` ranks first, but no candidate is clearly better than no intermediate task."
+    return f"{first}, but no candidate is clearly better than no intermediate task."
 
 
 def _cells(rank: int, row: Row) -> dict[str, str]:
+    gain = "-"
+    if row.gain is not None:
+        low, high = row.gain.low, row.gain.high
+        interval = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
+        gain = f"{row.gain.value:+.1f}{'*' if row.gain.clear else ''}{interval}"
     return {
         "rank": str(rank),
         "candidate": f"`{row.recipe}`",
         "steps": f"{row.share:.1%}".replace(".0%", "%"),
         "English score": f"{row.value:.1f}",
-        "gain": _gain(row),
+        "gain": gain,
         "tokens": f"{row.tokens:.4g}" if row.tokens else "-",
     }
-
-
-def _gain(row: Row) -> str:
-    if row.gain is None:
-        return "-"
-    low, high = row.gain.low, row.gain.high
-    interval = "" if low is None or high is None else f" [{low:+.1f}, {high:+.1f}]"
-    return f"{row.gain.value:+.1f}{'*' if row.gain.clear else ''}{interval}"
 
 
 def _notes(choice: Choice) -> Iterable[str]:

@@ -1,7 +1,4 @@
-"""Runs of candidates toward one target: those of the full grid, and the same with a share of their steps.
-
-`setting` and `from_names` make the experiment of one backbone and one target to which they belong.
-"""
+"""Runs of candidates toward one target: those of the full grid, and the same with a share of their steps."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +12,6 @@ from xstilts.expand import Cell, Expansion, StartModel
 from xstilts.experiment import Experiment, TargetSpec
 from xstilts.graph.stage import Stage, graph
 from xstilts.graph.store import Store
-from xstilts.planning.amounts import amount
 from xstilts.planning.costing import Hardware
 from xstilts.planning.devices import device
 from xstilts.planning.planner import Planner
@@ -27,12 +23,7 @@ from xstilts.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class Run:
-    """One candidate with one seed.
-
-    Attributes:
-        data: the prepared training data of its recipe.
-        scored: the score on the target's English validation data.
-    """
+    """A candidate with one seed: its recipe's training data, and its score on the target's English validation data."""
 
     recipe: Recipe
     data: tuple[Stage, ...]
@@ -43,17 +34,12 @@ class Run:
         """The last stage of the run."""
         return self.scored.stage
 
-    def tokens(self, store: Store) -> float:
-        """Tokens of its recipe's training data."""
-        return sum(amount(one, store).total for one in self.data)
-
 
 class Runs:
     """Describes the runs of one backbone toward one target.
 
     Args:
         experiment: of one backbone and one target (`setting`).
-        root: data folder or folders; None on microworlds.
         store: where prepared data are counted, since phases may be given in epochs.
 
     Attributes:
@@ -107,31 +93,25 @@ class Runs:
 
     def runs(self, share: float, recipes: Sequence[Recipe]) -> list[Run]:
         """Runs of each recipe with each seed; with a `share` of 1 those of the full grid."""
-        return [self._run(share, recipe, model) for model in self.starts for recipe in recipes]
+        return [self._run(share, recipe, start) for start in self.starts for recipe in recipes]
 
     def _run(self, share: float, recipe: Recipe, start: StartModel) -> Run:
         shared, own = recipe.divided()
         if own:
             raise ConfigError(f"recipe {recipe.label} trains on the target itself: name candidates that do not")
-        model = start.stage
-        earlier: list[Component] = []
-        data: list[Stage] = []
+        model, earlier, data = start.stage, list[Component](), list[Stage]()
         for phase in shared:
             model = self._train(model, phase, start, share, earlier)
             earlier += phase.tasks
             data += (model.inputs[f"data{i}"] for i in range(len(phase.without_idle().tasks)))
-        return Run(recipe, tuple(data), self._scored(model, recipe, start, share))
-
-    def _scored(self, model: Stage, recipe: Recipe, start: StartModel, share: float) -> Cell:
-        """The score of a model that is trained on the target next."""
-        phase = self.experiment.target_phase(TARGET_PHASE, self.target)
-        assert phase is not None
-        trained, task = self._train(model, phase, start, share), self.judge
-        codes = self._judged_in(start)
-        data = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
-        predicted = describe.predict(trained, data, task, self._head, TrainConfig(**trained.config["train"]))
-        stage = describe.evaluate(predicted, data, task, "validation", "target")
-        return Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        target_phase, task = self.experiment.target_phase(TARGET_PHASE, self.target), self.judge
+        assert target_phase is not None
+        trained, codes = self._train(model, target_phase, start, share), self._judged_in(start)
+        judging = self._files.prepared(task, "validation", codes, start.tokenizer, start.replicate)
+        predicted = describe.predict(trained, judging, task, self._head, TrainConfig(**trained.config["train"]))
+        stage = describe.evaluate(predicted, judging, task, "validation", "target")
+        scored = Cell(start.replicate.seed, self.spec.name, recipe.label, task.name, "target", stage)
+        return Run(recipe, tuple(data), scored)
 
     def _judged_in(self, start: StartModel) -> tuple[str, ...]:
         return self._files.own_languages(self.judge, Component(task=self.judge.name), "validation", start.replicate)

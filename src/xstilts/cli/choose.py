@@ -9,15 +9,13 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from xstilts.choosing import Runs, choice_page, from_names, setting
-from xstilts.choosing import choose as choose_within
+from xstilts import choosing
 from xstilts.cli import options as opt
 from xstilts.cli.output import show
 from xstilts.cli.run import stoppable
 from xstilts.core.errors import ConfigError
 from xstilts.core.files import write_text
 from xstilts.core.machine import Machine
-from xstilts.experiment import Experiment
 from xstilts.graph.events import Done, Event, Progress
 from xstilts.graph.store import Store
 from xstilts.reports.markdown import without_tags
@@ -59,34 +57,25 @@ def choose(  # noqa: PLR0913, PLR0917
       xstilts choose --backbone xlm-r-base --target xnli --from squad_v1,qqp --data official
     """
     machine = check_device(Machine(device, workers, micro_batch_tokens=micro_batch_tokens))
-    share = share_of(budget)
-    experiment = _experiment(file, target, split_words(sources), backbone)
-    place, tell = Store(store), None if as_json else _tell
-    with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
-        choice = choose_within(Runs(experiment, data, place), computing(place, machine, tell), share)
-    page = choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
-    write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
-    show(asdict(choice), as_json, ["", page, f"report: {path}"])
-
-
-def share_of(text: str) -> float:
-    """`0.3` or `30%` as a number. Raises `ConfigError`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(%?)", text.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(%?)", budget.strip())
     share = float(found[1]) / (100 if found[2] else 1) if found else 0.0
     if not 0 < share <= 1:
-        raise ConfigError(f"--budget {text}: give a share of the full grid's cost, such as 0.3 or 30%")
-    return share
-
-
-def _experiment(file: Path | None, target: str | None, candidates: list[str], backbone: str | None) -> Experiment:
-    """The experiment of FILE with this target alone, or one with the usual settings of a backbone."""
+        raise ConfigError(f"--budget {budget}: give a share of the full grid's cost, such as 0.3 or 30%")
+    candidates = split_words(sources)
     if target is None:
         raise ConfigError("name the task to choose for with --target, as in --target xnli")
     if file is not None:
-        return setting(load(file), target, candidates, backbone)
-    if backbone is None or not candidates:
+        experiment = choosing.setting(load(file), target, candidates, backbone)
+    elif backbone is None or not candidates:
         raise ConfigError("give an experiment file, or --backbone and --from mnli,squad_v1,...")
-    return from_names(target, candidates, backbone)
+    else:
+        experiment = choosing.from_names(target, candidates, backbone)
+    place, tell = Store(store), None if as_json else _tell
+    with stoppable(lambda: "finished stages are kept"), remembered(store / DIGESTS):
+        choice = choosing.choose(choosing.Runs(experiment, data, place), computing(place, machine, tell), share)
+    page = choosing.choice_page(choice, shlex.join(["xstilts", *sys.argv[1:]]))
+    write_text(path := store / "reports" / f"choose-{choice.target}.md", without_tags(page))
+    show(asdict(choice), as_json, ["", page, f"report: {path}"])
 
 
 def split_words(text: str) -> list[str]:

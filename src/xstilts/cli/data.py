@@ -1,7 +1,7 @@
 """`xstilts data`: check data files and fetch missing ones."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,8 +16,8 @@ from xstilts.core.errors import DataError, UnknownName
 from xstilts.core.languages import any_language
 from xstilts.sources.check import SplitCheck, check
 from xstilts.sources.downloads import Bytes
-from xstilts.sources.fetch import Fetched, Request, fetch, plan
-from xstilts.tasks import TASKS, Task
+from xstilts.sources.fetch import Request, fetch, plan
+from xstilts.tasks import TASKS
 
 data = typer.Typer(add_completion=False, help="Check data files and fetch missing ones.", no_args_is_help=True)
 
@@ -73,7 +73,17 @@ def fetch_(
             raise UnknownName(f"language of {', '.join(tasks)}", code, known)
     planned = [task for task in found if plan(task, request)]
     for task in planned:
-        _follow(fetch(task, request), task)
+        kept = 0
+        with Progress(transient=True, disable=not sys.stdout.isatty()) as bars:
+            bar = bars.add_task(task.name, total=None)
+            for event in fetch(task, request):
+                if isinstance(event, Bytes):
+                    bars.update(bar, completed=event.done, total=event.total or None, description=event.url[-60:])
+                elif event.kept:
+                    kept += 1
+                else:
+                    lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
+        lines([f"{task.name}: {kept} files already exist"] * bool(kept))
     lines([f"checking {request.root}:"])
     check_data([task.name for task in planned], [request.root], only=codes)
 
@@ -85,11 +95,9 @@ def check_data(
     as_json: bool = False,
     only: Sequence[str] = (),
 ) -> None:
-    """Print what was found; exit with 1 if a file is damaged or a named task has no files.
+    """Print what was found, of all tasks if none are named; exit with 1 if a file is damaged or a named task has none.
 
     Args:
-        names: tasks; none: all but the microworld's.
-        given: the data folder.
         only: languages to show; none: all.
     """
     tasks = [TASKS.get(name) for name in names] or [task for task in TASKS if not task.name.startswith("micro_")]
@@ -136,18 +144,3 @@ def finding_lines(findings: Sequence[SplitCheck]) -> list[str]:
     problems = [f"  damaged: {one.problem}" for one in findings if one.problem]
     problems += [f"  note: {one.note}" for one in findings if one.note]
     return [f"{first.task:<18}{first.split:<12}{'; '.join(notes)}", *dict.fromkeys(problems)]
-
-
-def _follow(events: Iterator[Bytes | Fetched], task: Task) -> None:
-    """Show a progress bar on a terminal, and print a line for each file."""
-    kept = 0
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bars:
-        bar = bars.add_task(task.name, total=None)
-        for event in events:
-            if isinstance(event, Bytes):
-                bars.update(bar, completed=event.done, total=event.total or None, description=event.url[-60:])
-            elif event.kept:
-                kept += 1
-            else:
-                lines([f"{event.path}  {event.bytes:,} bytes  {event.origin}"])
-    lines([f"{task.name}: {kept} files already exist"] * bool(kept))

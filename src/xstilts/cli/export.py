@@ -14,17 +14,8 @@ from xstilts.cli.output import lines, show
 from xstilts.core.errors import UnknownName, XstiltsError
 from xstilts.core.files import write_jsonl
 from xstilts.core.machine import Machine
+from xstilts.export import predicting, write
 from xstilts.export.finished import Finished
-from xstilts.export.predicting import (
-    answering_head,
-    check_pairs,
-    open_answering,
-    parse_columns,
-    read_examples,
-    reads_pairs,
-)
-from xstilts.export.write import Kind, Words
-from xstilts.export.write import export as write
 from xstilts.graph.store import Store
 from xstilts.session.run import check_device
 
@@ -58,16 +49,16 @@ def export(  # noqa: PLR0913, PLR0917
       xstilts export 3f2a9c --as peft --to my-adapter
       xstilts export 3f2a9c --as sentence-transformers --layer 7 --to vectors
     """
-    if form is not None and form not in get_args(Kind):
-        raise UnknownName("form of a folder", form, get_args(Kind))
-    words = Words()
+    if form is not None and form not in get_args(write.Kind):
+        raise UnknownName("form of a folder", form, get_args(write.Kind))
+    words = write.Words()
     if experiment is not None:
         from xstilts.session.loading import load
 
         read = load(experiment)
-        words = Words(read.title or read.name, read.question, read.limitations)
+        words = write.Words(read.title or read.name, read.question, read.limitations)
     found = Finished.find(Store(store, must_exist=True), stage)
-    made = write(found, to, task, form, layer, words)  # type: ignore[arg-type]
+    made = write.export(found, to, task, form, layer, words)  # type: ignore[arg-type]
     told: dict[str, Any] = {"folder": str(to), "stage": found.model.key, "head": made.head.task, "type": made.head.type}
     told |= {"load_with": made.auto, "class": made.library, "layer": made.layer or None}
     loads = f"{made.auto}.from_pretrained loads it ({made.library})"
@@ -112,11 +103,11 @@ def predict(  # noqa: PLR0913, PLR0917
     if to.is_dir():
         raise XstiltsError(f"{to} is a folder: name a file with --to")
     found = Finished.find(Store(store, must_exist=True), stage)
-    head = answering_head(found, task)
-    examples = read_examples(file, head.kind, parse_columns(columns, head.kind), language, form)
+    head = predicting.answering_head(found, task)
+    examples = predicting.read_examples(file, head.kind, predicting.parse_columns(columns, head.kind), language, form)
     if head.type == "classification":
-        check_pairs(examples, reads_pairs(found, head), file)
-    answer, rows = open_answering(found, head, device, micro_batch_tokens), list[dict[str, Any]]()
+        predicting.check_pairs(examples, predicting.reads_pairs(found, head), file)
+    answer, rows = predicting.open_answering(found, head, device, micro_batch_tokens), list[dict[str, Any]]()
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("predicting", total=len(examples))
         for part in answer(examples):

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument
 
-from xstilts.backbones.families import CHECKPOINTS
-from xstilts.cli import backbones, output
+from xstilts.backbones.families import CHECKPOINTS, FAMILIES, Checkpoint, family_of
+from xstilts.backbones.names import LAYER_FIELDS
 from xstilts.cli import options as opt
+from xstilts.cli import output
 from xstilts.core.errors import StoreError, UnknownName
 from xstilts.core.languages import LANGUAGES, meant
 from xstilts.data.readers.types import TYPES, Type
 from xstilts.graph.store import Store
 from xstilts.metrics import METRICS
+from xstilts.metrics.retrieval import protocol_layer
+from xstilts.microworld.encoders import NAMES, WORLDS, folder
 from xstilts.tasks import TASKS, Task
 from xstilts.tasks.benchmarks import BENCHMARKS
 
@@ -37,7 +41,7 @@ def list_(
         "tasks": lambda: map(_row, TASKS),
         "languages": _languages,
         "metrics": _metrics,
-        "backbones": backbones.listed if as_json else backbones.rows,
+        "backbones": backbones if as_json else backbone_rows,
         "models": lambda: _models(store),
     }
     if what not in lists:
@@ -83,7 +87,7 @@ def _known(name: str, store: Path) -> dict[str, Any]:
     if name in METRICS:
         return next(row for row in _metrics() if row["name"] == name)
     if name in CHECKPOINTS:
-        return backbones.described(name)
+        return described(name)
     try:
         record = Store(store, must_exist=True).find(name)
     except StoreError:
@@ -132,9 +136,7 @@ def _task(task: Task, most: int = 6) -> dict[str, Any]:
     more = {split: max(0, len(patterns) - most) for split, patterns in task.files.items()}
     places = {split: " or ".join(patterns[:most]) for split, patterns in task.files.items()}
     return {
-        "name": task.name,
-        "type": task.type,
-        "protocol": task.protocol,
+        **{name: getattr(task, name) for name in ("name", "type", "protocol")},
         "metric": f"{task.metric} (main: {task.main})" if task.metric else "none: for training only",
         "trains on": task.train_on or "itself",
         "measured on": task.evaluate_on,
@@ -142,9 +144,7 @@ def _task(task: Task, most: int = 6) -> dict[str, Any]:
         "labels": list(task.labels),
         "files": [f"{s}: {text}{f' or {more[s]} more combinations' * bool(more[s])}" for s, text in places.items()],
         "defects": task.defects or "none known",
-        "source": task.source,
-        "licence": task.licence,
-        "citation": task.citation,
+        **{name: getattr(task, name) for name in ("source", "licence", "citation")},
     }
 
 
@@ -159,3 +159,75 @@ def _type(kind: Type) -> dict[str, Any]:
         "usual": [f"{name}: {value:g}" for name, value in asdict(kind.usual).items()],
     }
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items() if value}
+
+
+def by_family() -> list[Checkpoint]:
+    """All checkpoints, family by family."""
+    return [checkpoint for one in FAMILIES for checkpoint in one.checkpoints]
+
+
+def depth(checkpoint: Checkpoint) -> int:
+    """Number of layers."""
+    return int(next(checkpoint.shape[key] for key in LAYER_FIELDS if key in checkpoint.shape))
+
+
+def layer(checkpoint: Checkpoint) -> int:
+    """The layer whose hidden states retrieval uses."""
+    return protocol_layer(depth(checkpoint)) if checkpoint.layer is None else checkpoint.layer
+
+
+def size(parameters: int) -> str:
+    """`278 M`, `3.5 B`."""
+    return f"{parameters / 1e6:.0f} M" if parameters < 1e9 else f"{parameters / 1e9:.1f} B"
+
+
+def backbones() -> list[dict[str, Any]]:
+    """Every checkpoint, then the encoders of the microworlds, which are shipped or only in the repository."""
+    rows: list[dict[str, Any]] = []
+    for one in by_family():
+        own = family_of(one.model_type)
+        rows.append(
+            {
+                **{name: getattr(one, name) for name in ("name", "hub", "revision", "parameters")},
+                **{"family": own.name, "architecture": own.kind, "route": own.route, "pooling": one.pooling},
+                **{"layer": layer(one), "layers": depth(one), "licence": one.licence},
+            }
+        )
+    for world, name in product(WORLDS, sorted(NAMES)):
+        where = "shipped" if folder(world, name).is_dir() else "repository"
+        rows.append({"name": f"microworld:{name}", "world": str(world), "where": where})
+    return rows
+
+
+def backbone_rows() -> list[dict[str, str]]:
+    """Backbones as rows of a table for people."""
+    names = ("name", "hub", "parameters", "architecture", "route", "revision", "retrieval")
+    shown = []
+    for one in backbones():
+        if "world" in one:
+            own = {"hub": f"{one['where']}, world {one['world']}"}
+        else:
+            own = {name: one[name] for name in ("hub", "architecture", "route")}
+            own |= {"parameters": size(one["parameters"]), "revision": (one["revision"] or "unpinned")[:12]}
+            own["retrieval"] = f"{one['pooling']}, layer {one['layer']} of {one['layers']}"
+        shown.append({**dict.fromkeys(names, "-"), "name": one["name"], **own})
+    return shown
+
+
+def described(name: str) -> dict[str, Any]:
+    """One checkpoint, for a person, with sources, notes and the configuration of its architecture."""
+    one = CHECKPOINTS.get(name)
+    own = family_of(one.model_type)
+    read = "mean with special tokens" if one.pooling == "mean" else f"{one.pooling} token"
+    where = f"layer {layer(one)} of {depth(one)} unless `retrieval:` says otherwise"
+    return {
+        "name": one.name,
+        "hub": one.hub,
+        "revision": one.revision or "unpinned: the stage that loads it records the commit",
+        "parameters": f"{one.parameters:,} ({size(one.parameters)}) without heads",
+        "architecture": f"{own.kind} ({one.model_type})",
+        "route": f"{own.route}: {own.why_padded}" if own.why_padded else own.route,
+        "retrieval": f"{read}, cosine, {where}; source: {one.pooling_source}",
+        **{field: getattr(one, field) or "-" for field in ("licence", "citation", "note")},
+        "shape": [f"{key} {value}" for key, value in one.shape.items()],
+    }

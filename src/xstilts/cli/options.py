@@ -5,16 +5,13 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from xstilts.core.machine import Machine
-
-Folders = Sequence[Path] | None
-"""Data folders, as given."""
 
 File = Annotated[Path, Argument(help="Experiment file (YAML), or the name of a built-in one.")]
 Stage = Annotated[str, Argument(help="Key of a finished train, predict or evaluate stage, or its first digits.")]
@@ -43,9 +40,7 @@ Limit = Annotated[
 ]
 
 
-def _option(*names: str, **about: Any) -> Any:
-    return Option(*names, rich_help_panel="Machine", **about)
-
+_option: Any = partial(Option, rich_help_panel="Machine")
 
 Workers = Annotated[
     int | None,
@@ -133,7 +128,7 @@ def sets_of(sets: Sequence[str] | None, limit: int | None) -> list[str]:
     return [*(sets or ()), *([f"limit={limit}"] if limit is not None else [])]
 
 
-def command(verb: str, name: object, data: Folders, sets: Sequence[str] = ()) -> str:
+def command(verb: str, name: object, data: Sequence[Path] | None, sets: Sequence[str] = ()) -> str:
     """The command line that repeats this one; `name`: one, or a list."""
     names = map(str, name) if isinstance(name, list) else [str(name)]
     folders = [word for folder in data or () for word in ("--data", str(folder))]

@@ -15,15 +15,15 @@ _NUMBER = re.compile(r"-|~?[\d,.]+(e[+-]\d+)?( .+)?")
 def show(
     found: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool = False, texts: Iterable[str] | None = None
 ) -> None:
-    """Print JSON, or for people `texts`; without these, rows as a table and a mapping as one line per entry."""
-    if as_json:
-        lines([json.dumps(found, ensure_ascii=False, indent=2)])
-    elif texts is not None:
-        lines(texts)
-    elif isinstance(found, Mapping):
-        lines(f"{name:<14}{', '.join(map(str, v)) if isinstance(v, list | tuple) else v}" for name, v in found.items())
-    else:
-        lines(aligned(found))
+    """Print JSON, or for people `texts`; without these, see `told`."""
+    lines([json.dumps(found, ensure_ascii=False, indent=2)] if as_json else told(found) if texts is None else texts)
+
+
+def told(found: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> list[str]:
+    """Rows as a table, and a mapping as one line per entry."""
+    if not isinstance(found, Mapping):
+        return aligned(found)
+    return [f"{name:<14}{', '.join(map(str, v)) if isinstance(v, list | tuple) else v}" for name, v in found.items()]
 
 
 def aligned(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
@@ -31,7 +31,6 @@ from xstilts.stages.selection import in_words_by_default
 
 REASONS = 8
 """At most so many reasons for missing stages are printed; `--stages` prints all."""
-ORDER = tuple(KINDS)
 TO_MAKE_IT_FIT = (
     "to make it fit: lower --micro-batch-tokens (same scores and time), --recompute (same scores, a third more time), "
     "--devices N --shard (same scores); or set `lora`, or `quantize` for 4 bits, in the experiment (changes the scores)"
@@ -91,18 +90,9 @@ def device_here() -> Device:
 
 
 def show_plan(
-    experiment: Experiment,
-    data: opt.Folders,
-    store: Path,
-    hardware: Hardware,
-    as_json: bool = False,
-    stages: bool = False,
+    experiment: Experiment, data: Sequence[Path] | None, store: Path, hardware: Hardware, as_json: bool, stages: bool
 ) -> None:
-    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store.
-
-    Args:
-        stages: print one row per stage.
-    """
+    """Print the plan of an experiment. Nothing is run or fetched; only checksums are written into the store."""
     place = Store(store, must_exist=True) if (store / "STORE.json").is_file() else None
     notes: list[str] = []
     with ExitStack() as stack:
@@ -124,22 +114,18 @@ def show_plan(
     notes += [*in_words_by_default(grid.stages), *_notes(plans, hardware, said)]
     why = reasons(grid.stages, place) if place else {}
     rows = [{**plan.row(), "why": why.get(plan.key, "")} for plan in plans]
-    document = {"experiment": experiment.name, "machine": _about(hardware), "total": total(plans), "notes": notes}
+    use = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
+    machine = {
+        "device": hardware.device.name,
+        **{name: getattr(hardware.use, name) for name in use},
+        **{name: getattr(hardware.device, name) for name in ("memory", "usable")},
+        "utilisation": hardware.share._asdict(),
+    }
+    document = {"experiment": experiment.name, "machine": machine, "total": total(plans), "notes": notes}
     texts = [headline(plans, hardware, bool(said)), ""]
     texts += aligned([_stage_row(plan, why) for plan in plans]) if stages else aligned(grouped(plans))
     texts += [*([] if stages else because(plans, why)), *unfit(plans, hardware), *(f"note: {note}" for note in notes)]
     show({**document, "stages": rows}, as_json, texts)
-
-
-def _about(hardware: Hardware) -> dict[str, Any]:
-    names = ("devices", "shard", "offload", "recompute", "micro_batch_tokens")
-    return {
-        "device": hardware.device.name,
-        **{name: getattr(hardware.use, name) for name in names},
-        "memory": hardware.device.memory,
-        "usable": hardware.device.usable,
-        "utilisation": hardware.share._asdict(),
-    }
 
 
 def headline(plans: Sequence[StagePlan], hardware: Hardware, measured: bool) -> str:
@@ -160,10 +146,11 @@ def headline(plans: Sequence[StagePlan], hardware: Hardware, measured: bool) -> 
 
 def grouped(plans: Sequence[StagePlan]) -> list[dict[str, str]]:
     """One row per kind and backbone, then the total."""
-    groups: dict[tuple[int, str], list[StagePlan]] = {}
+    groups: dict[tuple[str, str], list[StagePlan]] = {}
     for plan in plans:
-        groups.setdefault((ORDER.index(plan.kind), plan.model), []).append(plan)
-    named = [(ORDER[kind], model or "-", groups[kind, model]) for kind, model in sorted(groups)]
+        groups.setdefault((plan.kind, plan.model), []).append(plan)
+    ordered = sorted(groups, key=lambda group: (list(KINDS).index(group[0]), group[1]))
+    named = [(kind, model or "-", groups[kind, model]) for kind, model in ordered]
     return [
         {
             "stage": kind,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -50,11 +50,11 @@ class Clock:
         self.now, self.began, self._work = now, now(), work or {}
         self._computing = {stage.kind for stage in self._work}
         self._missing, self.ended = Counter(stage.kind for stage in stages), 0
-        self._left = dict.fromkeys(self._missing, 0.0)  # kind -> work of missing stages
+        # by kind: work of missing stages; seconds and work of finished ones
+        self._left, self._seconds, self._done = (defaultdict[str, float](float) for _ in range(3))
         for stage in stages:
             self._left[stage.kind] += self._size(stage)
         self._running: dict[Stage, Span] = {}
-        self._seen: dict[str, tuple[float, float]] = {}  # kind -> seconds and work of finished stages
 
     def see(self, event: Event) -> None:
         """Take an event into account."""
@@ -74,7 +74,8 @@ class Clock:
         else:
             span = self._running.pop(stage, Span(now - getattr(event, "seconds", 0.0), 0.0))
             if isinstance(event, Done):
-                _add(self._seen, stage, now - span.began, (1.0 - span.first) * self._size(stage))
+                self._seconds[stage.kind] += now - span.began
+                self._done[stage.kind] += (1.0 - span.first) * self._size(stage)
             self._missing[stage.kind] -= 1
             self._left[stage.kind] -= self._size(stage)
             self.ended += 1
@@ -90,14 +91,15 @@ class Clock:
     @property
     def overall(self) -> str:
         """Time left of the run, in words, if as many stages run in parallel as so far."""
-        seen, left, elapsed = dict(self._seen), dict(self._left), self.now() - self.began
-        busy = sum(seconds for seconds, _ in seen.values())
+        left, seconds, done = self._left.copy(), self._seconds.copy(), self._done.copy()
+        elapsed, busy = self.now() - self.began, sum(seconds.values())
         for stage, span in self._running.items():
             busy += self.now() - span.began
             if span.share is not None:
-                _add(seen, stage, span.told - span.began, (span.share - span.first) * self._size(stage))
+                seconds[stage.kind] += span.told - span.began
+                done[stage.kind] += (span.share - span.first) * self._size(stage)
                 left[stage.kind] -= span.share * self._size(stage)
-        speeds = {kind: seconds / done for kind, (seconds, done) in seen.items() if done > 0}
+        speeds = {kind: seconds[kind] / work for kind, work in done.items() if work > 0}
         usual = max((speed for kind, speed in speeds.items() if kind in self._computing), default=0.0)
         speeds = {kind: speeds.get(kind, usual if kind in self._computing else 1.0) for kind in left}
         if any(count and not speeds[kind] for kind, count in self._missing.items()):
@@ -107,11 +109,6 @@ class Clock:
 
     def _size(self, stage: Stage) -> float:
         return self._work.get(stage) or float(stage.settings.get("cost", 1.0))
-
-
-def _add(seen: dict[str, tuple[float, float]], stage: Stage, seconds: float, work: float) -> None:
-    before = seen.get(stage.kind, (0.0, 0.0))
-    seen[stage.kind] = before[0] + seconds, before[1] + work
 
 
 def _in_words(seconds: float, left: float) -> str:
@@ -140,11 +137,7 @@ def follow(
 
 
 def _plain(event: Event, told: dict[Stage, float], times: Clock) -> str:
-    """The line for a stage that ended or has a message, or that has run for long without one.
-
-    Args:
-        told: time of each stage's last line.
-    """
+    """The line for a stage that ended or has a message, or whose last line, in `told`, is long ago; else empty."""
     now = times.now()
     if isinstance(event, Done | Failed | Skipped):
         return str(event)
@@ -192,7 +185,10 @@ def _show_bars(events: Iterable[Event], total: int, times: Clock) -> None:
             elif isinstance(event, Step) and event.fraction is None and event.message:
                 console.print(str(event), markup=False)
             elif isinstance(event, Step) and event.stage in running and event.fraction is not None:
-                done, said = _in_cells(event)
+                done, said = f"{event.fraction:.0%}", event.message[:38]
+                match event.data:
+                    case {"step": step, "steps": steps, "task": task, "loss": loss, "tokens_per_second": speed}:
+                        done, said = f"{step}/{steps}", f"{task} loss {loss:.3f}, {speed:,.0f} tokens/s"
                 left = times.of(event.stage)
                 bars.update(running[event.stage], completed=event.fraction, done=done, said=said, left=left)
             elif isinstance(event, Done | Failed | Skipped | Cached):
@@ -203,11 +199,3 @@ def _show_bars(events: Iterable[Event], total: int, times: Clock) -> None:
                     console.print(str(event), markup=False, style="red")
             if not isinstance(event, Cached):  # thousands of them come at once
                 bars.update(overall, left=times.overall)
-
-
-def _in_cells(step: Step) -> tuple[str, str]:
-    """How far a stage is, and loss and speed of a train stage, else its message."""
-    match step.data:
-        case {"step": done, "steps": steps, "task": task, "loss": loss, "tokens_per_second": speed}:
-            return f"{done}/{steps}", f"{task} loss {loss:.3f}, {speed:,.0f} tokens/s"
-    return f"{step.fraction:.0%}", step.message[:38]

@@ -16,7 +16,6 @@ from xstilts.cli.output import lines, terminal_width
 from xstilts.cli.progress import Style, follow
 from xstilts.core.machine import Machine
 from xstilts.core.stopping import told_when_stopped
-from xstilts.experiment import Experiment
 from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.session.grid import Data, Grid, report_folder, written_table
@@ -45,9 +44,12 @@ def demo(
     Example:
       xstilts demo
     """
-    command = "xstilts demo --from-scratch" if from_scratch else "xstilts demo"
-    loaded = Loaded(demonstration(from_scratch), None)
-    run_experiment(loaded, None, store, Machine(workers=workers), as_json, command)
+    experiment, command = load(packaged("demo")), "xstilts demo"
+    if from_scratch:  # the same encoders, pretrained here
+        names, command = {spec.name for spec in experiment.backbones}, f"{command} --from-scratch"
+        trained = tuple(spec for spec in load(packaged("encoders")).backbones if spec.name in names)
+        experiment = experiment.model_copy(update={"backbones": trained})
+    run_experiment(Loaded(experiment, None), None, store, Machine(workers=workers), as_json, command)
 
 
 @opt.on_machine
@@ -80,16 +82,6 @@ def run(
         run_experiment(loaded, data, store, chosen, as_json, opt.command("run", file, data, changed))
 
 
-def demonstration(from_scratch: bool) -> Experiment:
-    """The demo on the encoders that come with xstilts, or on the same ones pretrained here."""
-    experiment = load(packaged("demo"))
-    if not from_scratch:
-        return experiment
-    names = {spec.name for spec in experiment.backbones}
-    trained = tuple(spec for spec in load(packaged("encoders")).backbones if spec.name in names)
-    return experiment.model_copy(update={"backbones": trained})
-
-
 def run_experiment(
     loaded: Loaded,
     data: Data,
@@ -99,18 +91,14 @@ def run_experiment(
     command: str,
     rewrite: bool = False,
 ) -> tuple[Analysis, Study | None] | None:
-    """Run what is missing, print the table, and write the report unless it would not change.
-
-    Args:
-        loaded: with the study that the experiment belongs to, whose claims the report judges.
-        command: the command line that repeats this.
-        rewrite: write the report even if it would not change.
-
-    Returns:
-        estimates and verdicts of the report, if it was written.
+    """Run what is missing, print the table, and write the report unless it would not change; returns its numbers.
 
     Exits with 1 if a stage failed; with 2 if the data or the experiment caused all failures; with 128 plus the signal's
     number if stopped.
+
+    Args:
+        command: the command line that repeats this.
+        rewrite: write the report even if it would not change.
     """
     (experiment, spec), machine = loaded, check_device(machine)
     with remembered(store / DIGESTS):
@@ -120,9 +108,8 @@ def run_experiment(
     sys.stderr.writelines(f"note: {notice}\n" for notice in run.notices)
 
     def kept() -> str:
-        there = run.outcome.counts["done"] + run.outcome.counts["cached"]
-        said = f"{there} of {len(grid.stages)} stages are finished and kept"
-        return f"{said}, and the last checkpoint of each running training stage is saved"
+        there = f"{run.outcome.counts['done'] + run.outcome.counts['cached']} of {len(grid.stages)} stages"
+        return f"{there} are finished and kept, and the last checkpoint of each running training stage is saved"
 
     with stoppable(kept):
         follow(run, grid.stages, style, work=run.work)

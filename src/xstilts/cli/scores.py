@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any, NamedTuple
 
 from typer import Argument, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.leaderboard import show_leaderboard
 from xstilts.cli.output import aligned, lines, show, terminal_width
 from xstilts.core.errors import ConfigError, UnknownName, XstiltsError
 from xstilts.core.languages import meant
@@ -21,16 +21,14 @@ from xstilts.graph.environment import remarks
 from xstilts.graph.store import Store
 from xstilts.reports import plain_comparison
 from xstilts.reports.write import converter, write_pdfs
+from xstilts.session import results
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
+from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
 from xstilts.session.reads import changed_files
-from xstilts.session.results import Also, collect, compare
-from xstilts.session.results import report as write_report
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
-from xstilts.tasks import TASKS
-from xstilts.tasks.benchmarks import BENCHMARKS
-from xstilts.tasks.benchmarks import benchmark as benchmark_named
+from xstilts.tasks import TASKS, benchmarks
 
 SHOWN = ("backbone", "recipe", "task", "language", "metric", "value", "n", "seed", "role")
 """Columns of the table; JSON has all."""
@@ -63,7 +61,7 @@ def scores(
     """
     only = {"task": task, "language": (meant(language) or language) if language else None}
     wanted = {name: value for name, value in only.items() if value is not None}
-    asked = benchmark_named(benchmark) if benchmark else None
+    asked = benchmarks.benchmark(benchmark) if benchmark else None
     if asked and wanted:
         raise ConfigError(f"--benchmark counts all tasks and languages: leave out --{next(iter(wanted))}")
     if file is None:
@@ -73,7 +71,7 @@ def scores(
         return
     experiment, place = load(file), Store(store, must_exist=True)
     grid = grid_of(experiment, place, data)
-    found = collect(grid.cells, place)
+    found = results.collect(grid.cells, place)
     notes = [*changed_files(grid.stages, place), *remarks(place.records(grid.stages))]
     sys.stderr.writelines(f"note: {line}\n" for line in notes)
     if asked:
@@ -117,17 +115,17 @@ def report(
       xstilts report first.yaml --diagnostics
       xstilts report first.yaml second.yaml
     """
-    asked: dict[Also, bool] = {"texts": texts, "diagnostics": diagnostics}
+    asked: dict[results.Also, bool] = {"texts": texts, "diagnostics": diagnostics}
     also = [name for name, given in asked.items() if given]
     if also and len(files) > 1:
         raise ConfigError(f"--{also[0]} shows examples of one experiment: name one FILE")
     draw, loaded = converter() if pdf else None, [load_study(str(file)) for file in files]
     command = opt.command("report", files, data) + "".join(f" --{name}" for name in also)
     if len(files) > 1:
-        page, found = compare([one.experiment for one in loaded], store, to, data, command)
+        page, found = results.compare([one.experiment for one in loaded], store, to, data, command)
         sys.stdout.write(f"{plain_comparison(found, terminal_width())}\n")
     else:
-        page = write_report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
+        page = results.report(loaded[0].experiment, store, to, data, command, loaded[0].study, also)
     lines([str(page), *([str(one) for one in write_pdfs(page.parent, draw)] if draw else [])])
 
 
@@ -172,8 +170,7 @@ def _rows(standing: Standing) -> Iterator[dict[str, Any]]:
     for one in means:
         values = one.values if isinstance(one, TaskMean) and len(one.values) > 1 else {}
         yield {
-            "backbone": standing.run.backbone,
-            "recipe": standing.run.recipe,
+            **standing.run._asdict(),
             "mean": one.task if isinstance(one, TaskMean) else one.label,
             "value": f"{one.value:.2f}",
             "of": ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()) or "-",
@@ -191,7 +188,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {**standing.run._asdict(), "overall": overall, "groups": groups, "tasks": tasks}
 
 
-XTREME = BENCHMARKS["xtreme"]
+XTREME = benchmarks.BENCHMARKS["xtreme"]
 
 
 def submission(  # noqa: PLR0913, PLR0917
@@ -254,27 +251,41 @@ def _part(task: str, cell: Cell | None, grid: Grid, store: Store) -> _Part:
     answers, golds = store.finished(predictions), store.finished(records)
     if answers is None or golds is None:
         return _Part(why="not finished: `xstilts run` computes it")
-    sources = []
+    sources, split_up, known = [], [], TASKS.get(task)
     for code in XTREME.languages[task]:
         if code in records.config["languages"]:
             gold, answer = golds / code / "records.jsonl", answers / "predictions" / f"{code}.jsonl"
-            sources.append(SubmissionFile(task, code, gold, answer, _english(task, code, grid)))
-    codes = [source.language for source in sources]
-    return _Part(tuple(sources), "not measured", _treebanks(codes, grid) if task == "udpos" else "")
+            examples = known.load(grid.data, "test", code) if known.type == "retrieval" else ()
+            english = tuple(example.target for example in examples if isinstance(example, ParallelExample))
+            sources.append(SubmissionFile(task, code, gold, answer, english))
+            if task == "udpos" and any(".conllu" in path.suffixes for path in known.paths(grid.data, "test", code)):
+                split_up.append(code)
+    note = f"from released treebanks, which split some words differently from XTREME: {', '.join(split_up)}"
+    return _Part(tuple(sources), "not measured", note if split_up else "")
 
 
-def _english(task: str, language: str, grid: Grid) -> tuple[str, ...]:
-    """The English sentences of a retrieval task."""
-    if TASKS.get(task).type != "retrieval":
-        return ()
-    examples = TASKS.get(task).load(grid.data, "test", language)
-    return tuple(example.target for example in examples if isinstance(example, ParallelExample))
+def show_leaderboard(place: Store, task: str | None, as_json: bool) -> None:
+    """Rank all experiments: a table for each target, and what each protocol's letter stands for."""
+    found, notes = leaderboard(place)
+    targets = list(dict.fromkeys(row.target for row in found))
+    if task is not None and task not in targets:
+        raise UnknownName("task", task, targets)
+    rows, texts = list[dict[str, Any]](), list[str]()
+    for target in [task] if task else targets:
+        part = [row for row in found if row.target == target]
+        first, *others = protocols = list(dict.fromkeys(row.protocol for row in part))
+        letters = {one: ascii_lowercase[n % 26] + str(n // 26 + 1) * (n >= 26) for n, one in enumerate(protocols)}
+        rows += [{**row._asdict(), "protocol": letters[row.protocol], **asdict(row.protocol)} for row in part]
+        texts += [*([""] if texts else []), target, *aligned([_ranked(row, letters[row.protocol]) for row in part])]
+        texts.append(f"a: {first.words}")
+        texts += [f"{letters[one]}, not comparable with a: {'; '.join(one.differs(first))}" for one in others]
+    show(rows, as_json, texts)
+    sys.stderr.writelines(f"note: {note}\n" for note in notes)
 
 
-def _treebanks(codes: list[str], grid: Grid) -> str:
-    """A note on released treebanks, which split some words that XTREME's files do not split."""
-    paths = {code: TASKS.get("udpos").paths(grid.data, "test", code) for code in codes}
-    found = [code for code in codes if any(".conllu" in path.suffixes for path in paths[code])]
-    return (
-        f"from released treebanks, which split some words differently from XTREME: {', '.join(found)}" if found else ""
-    )
+def _ranked(row: Ranked, letter: str) -> dict[str, Any]:
+    known = row.low is not None and row.high is not None
+    ends = f"{max(0.0, row.low or 0.0):.1f} to {min(100.0, row.high or 0.0):.1f}" if known else "-"
+    shown = {name: getattr(row, name) for name in ("languages", "seeds", "experiment", "backbone", "recipe")}
+    shown["backbone"] += " (control)" * row.control
+    return {"protocol": letter, "score": f"{row.score:.1f}", "interval": ends, **shown}

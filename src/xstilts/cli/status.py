@@ -1,17 +1,28 @@
 """`xstilts status`, `why` and `clean`: finished, running and unneeded stages of a store."""
 
+import json
 import sys
 from collections import Counter, defaultdict
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from typer import Argument, Exit, Option
 
 from xstilts.cli import options as opt
-from xstilts.cli.output import lines, show
-from xstilts.cli.watch import watch
+from xstilts.cli.output import lines, show, told
 from xstilts.core.errors import StoreError, count
+from xstilts.graph.events import time_left
+from xstilts.graph.execute import Schedule
+from xstilts.graph.locks import RUNNING, is_used, local_time
+from xstilts.graph.stage import Stage
 from xstilts.graph.store import Store
 from xstilts.session.grid import grid_of, needed, remembered_stages
 from xstilts.session.loading import load
@@ -64,21 +75,17 @@ def status(
             "finished": len(seconds[kind]),
             **({"of": total[kind]} if file else {}),
             "minutes": round(sum(seconds[kind]) / 60, 1),
-            **({} if file else {"MB": _megabytes(sizes.get(kind, 0))}),
+            **({} if file else {"MB": round(sizes.get(kind, 0) / 1e6, 1)}),
         }
         for kind in total or [*seconds, *({"unfinished"} & sizes.keys())]
     ]
-    if as_json:
-        show({"stages": rows, "running": [asdict(one) for one in now]}, as_json)
-    else:
-        _show_both(rows, [one.row() for one in now])
+    show({"stages": rows, "running": [asdict(one) for one in now]}, as_json, _both(rows, [one.row() for one in now]))
 
 
 def _error(place: Store, key: str) -> str:
     """The last line of what is recorded of a failed attempt; empty if nothing is."""
     path = place.root / "failures" / f"{key}.txt"
-    lines = [] if not path.is_file() else path.read_text(encoding="utf-8").strip().splitlines()
-    return lines[-1] if lines else ""
+    return (path.read_text(encoding="utf-8").strip().splitlines() or [""])[-1] if path.is_file() else ""
 
 
 def why(
@@ -116,17 +123,11 @@ def why(
         other = known.stages.get(key)
         state = _state(other, known, now).split()[0] if other else "gone"
         rows.append({"reads": role, "key": key, "state": state, "stage": str(other or "-")})
-    if as_json:
-        show({**found, "stages": rows}, as_json)
-    else:
-        _show_both(found, rows)
+    show({**found, "stages": rows}, as_json, _both(found, rows))
 
 
-def _show_both(first: Any, rows: list[dict[str, str]]) -> None:
-    show(first)
-    if rows:
-        lines([""])
-        show(rows)
+def _both(first: Any, rows: list[dict[str, str]]) -> list[str]:
+    return [*told(first), *(["", *told(rows)] if rows else [])]
 
 
 def _state(one: Described, known: Known, now: dict[str, Running]) -> str:
@@ -162,12 +163,12 @@ def clean(
     sizes: dict[str, list[int]] = defaultdict(list)
     for path, size in found.items():
         sizes[path.parent.name].append(size)
-    rows = [{"kind": kind, "folders": len(own), "MB": _megabytes(sum(own))} for kind, own in sorted(sizes.items())]
+    rows = [{"kind": kind, "folders": len(own), "MB": round(sum(own) / 1e6, 1)} for kind, own in sorted(sizes.items())]
     show(rows, as_json)
     used = place.remove(found) if remove else []
     sys.stderr.write(
         f"{'Removed' if remove else 'Unneeded'}: {len(found) - len(used)} folders, "
-        f"{_megabytes(sum(size for path, size in found.items() if path not in used))} MB. "
+        f"{sum(size for path, size in found.items() if path not in used) / 1e6:.1f} MB. "
         f"Stages of these experiments are needed: {', '.join(experiments)}."
         f"{'' if remove else ' --remove deletes the unneeded ones.'}\n"
     )
@@ -176,5 +177,66 @@ def clean(
         raise StoreError(problem)
 
 
-def _megabytes(size: int) -> float:
-    return round(size / 1e6, 1)
+def watch(place: Store, stages: Collection[Stage], only: bool, every: float, as_json: bool) -> None:
+    """Show what runs until nothing is left to run, or until the runs that use the store have ended.
+
+    On a terminal one display is refreshed. Elsewhere each change is printed: a block of lines, or a line of JSON.
+    Ctrl-C exits with 130.
+
+    Args:
+        only: leave out running stages that are not in `stages`.
+    """
+    ends = set(stages).difference(*(stage.inputs.values() for stage in stages))
+    labels = {stage.key: stage.label for stage in stages}
+    done, seen, unused = set[Stage](), False, 0
+    try:
+        with _display(as_json) as display:
+            while True:
+                found = (one for one in running(place) if one.key in labels or not only)
+                now = [replace(one, label=one.label or labels.get(one.key, "")) for one in found]
+                place.look({stage.kind for stage in stages})
+                done |= {stage for stage in stages if stage not in done and (place.directory(stage) / "DONE").is_file()}
+                left = Schedule(ends, done.__contains__).unfinished
+                failed = {path.stem for path in place.root.glob("failures/*.txt")} & labels.keys()
+                failed -= {one.key for one in now}  # tried again
+                counts = {"finished": len(stages) - left, "of": len(stages), "failed": len(failed)}
+                display(counts, now)
+                used = bool(now) or is_used(place.root / RUNNING)
+                seen, unused = seen or used, 0 if used else unused + 1
+                if not (left or now) or (seen and unused > 1):  # a run without workers may be between two stages
+                    return
+                sleep(every)
+    except KeyboardInterrupt:
+        raise Exit(130) from None
+
+
+@contextmanager
+def _display(as_json: bool) -> Iterator[Callable[[dict[str, int], list[Running]], None]]:
+    console, last = Console(), list[str]()
+
+    def print_changes(counts: dict[str, int], now: list[Running]) -> None:
+        nonlocal last
+        row: dict[str, Any] = {**counts, "running": [asdict(one) for one in now]}
+        before, last = last, [json.dumps(row, ensure_ascii=False)] if as_json else _block(counts, now)
+        if last != before:
+            lines(last if as_json else [f"{datetime.now().astimezone():%H:%M:%S}  {last[0]}", *last[1:]])
+
+    if as_json or not console.is_terminal:
+        yield print_changes
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda counts, now: live.update(
+            Text("\n".join(_block(counts, now)), no_wrap=True, overflow="ellipsis"), refresh=True
+        )
+
+
+def _block(counts: dict[str, int], now: list[Running]) -> list[str]:
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    found = [f"{counts['finished']} of {counts['of']} stages finished, {len(now)} running{failed}"]
+    for one in now:
+        since = f" since {local_time(one.since)}" if one.since else ""
+        found.append(f"  {one.kind} {one.label or one.key}: process {one.process} on {one.host}{since}")
+        share = "" if one.fraction is None else f"{one.fraction:.0%}"
+        if far := ", ".join(filter(None, (share, one.message, time_left(one.seconds_left or 0.0)))):
+            found.append(f"    {far}")
+    return found

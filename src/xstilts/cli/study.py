@@ -52,7 +52,9 @@ def study(
       xstilts study curriculum --store runs/curriculum --to curriculum.md
     """
     if name is None:
-        _show_studies(as_json)
+        specs = [(one, _loaded(one)[1]) for one in studies()]
+        listed = [{"study": one, "question": spec.question, "cost": spec.cost} for one, spec in specs]
+        show(listed, as_json, (f"{one}\n    {spec.question}\n    cost: {spec.cost}" for one, spec in specs))
     elif plan:
         from xstilts.cli.plan import plan as print_plan  # loads torch
 
@@ -97,21 +99,11 @@ def claims(
     show([_row(one) for one in page.verdicts], as_json, _claim_lines(page.verdicts))
 
 
-def _show_studies(as_json: bool) -> None:
-    """The studies that come with xstilts, with question and cost."""
-    specs = [(name, _loaded(name)[1]) for name in studies()]
-    rows = [{"study": name, "question": spec.question, "cost": spec.cost} for name, spec in specs]
-    show(rows, as_json, (f"{row['study']}\n    {row['question']}\n    cost: {row['cost']}" for row in rows))
-
-
 def _row(one: Verdict) -> dict[str, Any]:
-    """A verdict as a flat row."""
     return {
         "claim": one.claim.id,
         "verdict": one.word,
-        "confidence": one.confidence,
-        "p": one.p,
-        "p_adjusted": one.p_adjusted,
+        **{name: getattr(one, name) for name in ("confidence", "p", "p_adjusted")},
         "value": one.parts[0][1].value if len(one.parts) == 1 else None,
         "measured": measured(one),
         "statement": one.claim.statement,
@@ -123,17 +115,9 @@ def _row(one: Verdict) -> dict[str, Any]:
 
 def _claim_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """A row for each claim, with its statement below, in 80 columns."""
-    found = aligned(
-        [
-            {
-                "claim": one.claim.id,
-                "verdict": one.word,
-                "probability": share(one.confidence),
-                "p, Holm": share(one.p_adjusted),
-            }
-            for one in verdicts
-        ]
-    )
+    names = ("claim", "verdict", "probability", "p, Holm")
+    cells = [(one.claim.id, one.word, share(one.confidence), share(one.p_adjusted)) for one in verdicts]
+    found = aligned([dict(zip(names, row)) for row in cells])
     below = [wrap(one.claim.statement, 80, initial_indent="    ", subsequent_indent="    ") for one in verdicts]
     return [*found[:1], *(line for row, text in zip(found[1:], below, strict=True) for line in (row, *text))]
 

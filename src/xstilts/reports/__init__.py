@@ -3,8 +3,6 @@
 from xstilts.reports.about import About, Named
 from xstilts.reports.analysis import Analysis, analyse
 from xstilts.reports.terminal import plain_comparison, plain_report
-from xstilts.reports.write import write_analysis, write_contents
+from xstilts.reports.write import write_contents
 
-__all__ = [
-    "About", "Analysis", "Named", "analyse", "plain_comparison", "plain_report", "write_analysis", "write_contents",
-]  # fmt: skip
+__all__ = ["About", "Analysis", "Named", "analyse", "plain_comparison", "plain_report", "write_contents"]

@@ -7,15 +7,14 @@ from typing import Self
 from xstilts.reports.curves import Cost, Logged
 from xstilts.stats.benchmarks import Averages
 from xstilts.stats.flags import Flag
-from xstilts.stats.table import Run, ScoreTable
+from xstilts.stats.table import ScoreTable
 
 
 @dataclass(frozen=True)
 class Named:
     """A backbone with its display name and a note, or a language with its name, family and script.
 
-    Attributes:
-        resources: class by data on the web, 0 to 5; distance: from English, 0 to 1. None where not known.
+    `resources`: class by data on the web, 0 to 5; `distance`: from English, 0 to 1; None where not known.
     """
 
     key: str
@@ -36,16 +35,11 @@ class About:
 
     Attributes:
         title, question, description: plain text; the description's paragraphs are separated by blank lines.
-        experiment: the experiment's name.
         backbones: the models that recipes start from, with notes.
         recipes, targets: labels in the order to show.
         languages: test languages in the order to show, nearest to the source language first.
         controls: name of a control backbone -> what it is, e.g. `random encoder`.
         control_recipes: those of `recipes` that are controls.
-        seeds: the requested replicates.
-        command: the command that makes this report again.
-        limitations: one sentence each.
-        version: of the package.
         baseline: the recipe that gains are differences from.
         source: the language of all training data; excluded from zero-shot means.
         trained_in: other languages of a target's own training data; excluded from its zero-shot means too.
@@ -130,10 +124,6 @@ class About:
             languages=_extended(self.languages, sorted(table.distinct("language"))),
             seeds=tuple(sorted({*self.seeds, *table.distinct("seed")})),
         )
-
-    def runs(self, backbone: str) -> list[Run]:
-        """The rows of one backbone: the baseline first."""
-        return [Run(backbone, recipe) for recipe in self.recipes]
 
 
 def _extended(known: Iterable[Named], measured: Iterable[str]) -> tuple[Named, ...]:

@@ -38,19 +38,13 @@ class Place(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A run's own value, and its difference from the baseline; `gap`: why one of them is None."""
+    """A run's own value and its difference from the baseline; `own`, `change`: their series; `gap`: why one is None."""
 
     absolute: Estimate | None = None
     gain: Estimate | None = None
     gap: str = ""
-
-
-class Compared(NamedTuple):
-    """The series behind a finding."""
-
     own: Series | None = None
-    gain: Series | None = None
-    gap: str = ""
+    change: Series | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +73,6 @@ class Analysis:
         chosen_on: target -> codes on whose scores a layer was chosen, of any run: they are in no zero-shot scope.
         majority: (backbone, target, language) -> score of the majority baseline, or chance.
         metrics: target -> names of its main metrics.
-        findings: by place.
-        compared: the series behind them.
         buckets: findings by properties of the examples, where they were asked for.
     """
 
@@ -94,11 +86,10 @@ class Analysis:
     flags: tuple[Flag, ...]
     options: Replication
     findings: Mapping[Place, Finding] = field(default_factory=dict)
-    compared: Mapping[Place, Compared] = field(default_factory=dict)
     buckets: tuple[Bucket, ...] = ()
 
     def scope_of(self, target: str, scope: str) -> str:
-        """The scope itself; of a target that is measured in the source language alone, that."""
+        """The scope or language itself; zero-shot, of a target that is measured in the source language alone, that."""
         alone = scope == ZERO_SHOT and target != MEAN and not self.languages[target, ZERO_SHOT]
         return SOURCE if alone and self.languages[target, SOURCE] else scope
 
@@ -118,29 +109,22 @@ class Analysis:
         if target == MEAN:
             parts = [self.chance(backbone, one, where) for one in self.averaged(where)]
         else:
-            codes = self.languages.get((target, self._where(target, where)), (where,))
+            codes = self.languages.get((target, self.scope_of(target, where)), (where,))
             parts = [self.majority.get((backbone, target, code)) for code in codes]
         known = [one for one in parts if one is not None]
         return mean(known) if known and (target != MEAN or len(known) == len(parts)) else None
 
     def finding(self, run: Run, section: Section, target: str, where: str) -> Finding:
         """`where`: a language, or a scope."""
-        found = self.findings.get(Place(run, section.baseline, target, self._where(target, where)))
+        found = self.findings.get(Place(run, section.baseline, target, self.scope_of(target, where)))
         return found or Finding(gap=f"{target or 'mean'}: not measured")
-
-    def _where(self, target: str, where: str) -> str:
-        return self.scope_of(target, where) if where in SCOPES else where
 
     def name(self, backbone: str) -> str:
         """The prefix of a sentence about one of several backbones, `XLM-R: `; empty for a single one."""
         return f"{self.about.backbone(backbone).label}: " if len(self.sections) > 1 else ""
 
     def label(self, run: Run, beside: str = "") -> str:
-        """A recipe's own label; a control is named by its kind, with the recipe unless that is the baseline.
-
-        Args:
-            beside: the backbone among whose rows it stands.
-        """
+        """A recipe's own label; a control's kind, `beside` a backbone, with the recipe unless that is the baseline."""
         if run.backbone not in self.about.controls:
             return run.recipe
         kind = self.about.control_label(run.backbone, beside)
@@ -148,11 +132,12 @@ class Analysis:
 
 
 def _section(about: About, backbone: str, measured: Collection[Run]) -> Section:
-    runs = about.runs(backbone)
+    runs = [Run(backbone, recipe) for recipe in about.recipes]
     controls = [run for run in runs if run.recipe in about.control_recipes]
     known = {*measured, *controls, *(flag.run for flag in about.failed)}
-    beside = [run for name in about.controls_beside(backbone) for run in about.runs(name) if run in known]
-    return Section(backbone, tuple(run for run in runs if run not in controls), (*controls, *beside))
+    beside = [Run(name, recipe) for name in about.controls_beside(backbone) for recipe in about.recipes]
+    own = tuple(run for run in runs if run not in controls)
+    return Section(backbone, own, (*controls, *(run for run in beside if run in known)))
 
 
 def analyse(table: ScoreTable, about: About, options: Replication | None = None) -> Analysis:
@@ -199,10 +184,10 @@ def analyse(table: ScoreTable, about: About, options: Replication | None = None)
     tasks = [replicates(by_task[target], target) for target in about.targets if target in by_task]
     compared = {place: found for task in tasks for place, found in _compared(bare, task)}
     compared.update(_means(bare, compared))
-    return replace(bare, findings=_findings(bare, compared), compared=compared)
+    return replace(bare, findings=_estimated(bare, compared))
 
 
-def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compared]]:
+def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Finding]]:
     """Everything that is measured on a task."""
     where = {scope: bare.languages[task.task, scope] for scope in (*SCOPES, SOURCE)}
     where.update({code: (code,) for code in where[ALL]})
@@ -214,62 +199,63 @@ def _compared(bare: Analysis, task: Replicates) -> Iterator[tuple[Place, Compare
             yield Place(run, section.baseline, task.task, TRANSFER), gap
 
 
-def compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Compared:
+def compare(task: Replicates, run: Run, baseline: Run, languages: Sequence[str]) -> Finding:
     """A run on a task, and its difference from the baseline; missing values are named, never guessed."""
     if not languages:
-        return Compared(gap="not measured in any other language")
+        return Finding(gap="not measured in any other language")
     try:
         (own,) = task.series([run], languages)
     except XstiltsError as error:
-        return Compared(gap=str(error))
+        return Finding(gap=str(error))
     if run == baseline:
         absent = [code for code in languages if code not in own.languages]
-        return Compared(own, gap=f"{task.task}: without {', '.join(absent)}, not measured at every seed" * bool(absent))
+        gap = f"{task.task}: without {', '.join(absent)}, not measured at every seed" * bool(absent)
+        return Finding(gap=gap, own=own)
     try:
         ours, theirs = task.series([run, baseline], languages)
     except XstiltsError as error:
-        return Compared(own, gap=str(error))
+        return Finding(gap=str(error), own=own)
     absent = [code for code in languages if code not in ours.languages]
     gaps = [f"without {', '.join(absent)}, not measured on both sides"] if absent else []
     if ours.seeds != own.seeds:
         gaps.append(f"difference at the seeds of both: {', '.join(map(str, ours.seeds))}")
-    return Compared(own, ours.minus(theirs), "; ".join(gaps))
+    return Finding(gap="; ".join(gaps), own=own, change=ours.minus(theirs))
 
 
-def _transfer(task: Replicates, run: Run, baseline: Run, codes: tuple[Sequence[str], Sequence[str]]) -> Compared:
+def _transfer(task: Replicates, run: Run, baseline: Run, codes: tuple[Sequence[str], Sequence[str]]) -> Finding:
     """The gap, and by how much it is larger than the baseline's."""
     if not all(codes):
-        return Compared(gap="not measured both in the source language and in others")
+        return Finding(gap="not measured both in the source language and in others")
     try:
         inside, outside = (task.series([run, baseline], some) for some in codes)
     except XstiltsError as error:
-        return Compared(gap=str(error))
+        return Finding(gap=str(error))
     if inside[0].seeds != outside[0].seeds:
-        return Compared(gap="the source language and others were measured at different seeds")
+        return Finding(gap="the source language and others were measured at different seeds")
     own, theirs = (one.minus(two) for one, two in zip(inside, outside))
-    return Compared(own, None if run == baseline else own.minus(theirs))
+    return Finding(own=own, change=None if run == baseline else own.minus(theirs))
 
 
-def _means(bare: Analysis, compared: Mapping[Place, Compared]) -> Iterator[tuple[Place, Compared]]:
+def _means(bare: Analysis, compared: Mapping[Place, Finding]) -> Iterator[tuple[Place, Finding]]:
     """The unweighted mean over targets, of runs that were measured on all of them: the mean of the cells beside it."""
     for section in bare.sections:
         for run in section.every:
             for scope in WHOLE:
                 names = bare.averaged(scope)
-                parts = [compared.get(Place(run, section.baseline, t, scope), Compared()) for t in names]
+                parts = [compared.get(Place(run, section.baseline, t, scope), Finding()) for t in names]
                 own = [part.own for part in parts if part.own is not None]
-                gains = [part.gain for part in parts if part.gain is not None]
+                changes = [part.change for part in parts if part.change is not None]
                 absent = [target for target, part in zip(names, parts) if part.own is None]
-                found = Compared(gap=f"no mean: {', '.join(absent)} not measured" if absent else "no mean")
+                found = Finding(gap=f"no mean: {', '.join(absent)} not measured" if absent else "no mean")
                 if names and not absent:
-                    gain = combine(gains, bare.options) if len(gains) == len(names) else None
-                    found = Compared(combine(own, bare.options), gain)
+                    change = combine(changes, bare.options) if len(changes) == len(names) else None
+                    found = Finding(own=combine(own, bare.options), change=change)
                 yield Place(run, section.baseline, MEAN, scope), found
 
 
-def _findings(bare: Analysis, compared: Mapping[Place, Compared]) -> dict[Place, Finding]:
-    """Estimates, with p corrected over the cells of the table that shows them."""
-    series = {place: one.gain for place, one in compared.items() if one.gain is not None}
+def _estimated(bare: Analysis, compared: Mapping[Place, Finding]) -> dict[Place, Finding]:
+    """With estimates, whose p is corrected over the cells of the table that shows them."""
+    series = {place: one.change for place, one in compared.items() if one.change is not None}
     gains: dict[Place, Estimate] = {}
     for scope in (*SCOPES, TRANSFER):
         shown = [at for at in series if at.target != MEAN or bare.headline == MEAN]
@@ -283,11 +269,8 @@ def _findings(bare: Analysis, compared: Mapping[Place, Compared]) -> dict[Place,
     for rows in tables.values():
         estimates = language_family([[series[at] for at in row] for row in rows.values()], bare.options)
         gains.update(pair for row, found in zip(rows.values(), estimates) for pair in zip(row, found))
+    gains |= {place: estimate(one, bare.options) for place, one in series.items() if place not in gains}
     return {
-        place: Finding(
-            None if one.own is None else estimate(one.own, bare.options),
-            None if one.gain is None else gains.get(place) or estimate(one.gain, bare.options),
-            one.gap,
-        )
+        place: one._replace(absolute=one.own and estimate(one.own, bare.options), gain=gains.get(place))
         for place, one in compared.items()
     }

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from xstilts.core.errors import XstiltsError
 from xstilts.reports.about import About, Named
-from xstilts.reports.analysis import ZERO_SHOT, Analysis, Section, analyse
+from xstilts.reports.analysis import ZERO_SHOT, Analysis, analyse
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
 from xstilts.reports.contents import Block, Chapter, Contents, contents
 from xstilts.reports.figures import forest
@@ -29,10 +29,6 @@ class Side(NamedTuple):
     table: ScoreTable
     about: About
 
-    @property
-    def name(self) -> str:
-        return self.about.experiment
-
 
 class Pair(NamedTuple):
     """A recipe of a later experiment beside the same recipe of the first, on a target."""
@@ -46,9 +42,7 @@ class Pair(NamedTuple):
 class Comparison:
     """Experiments as one analysis, whose backbones are called `experiment: backbone`.
 
-    Attributes:
-        differences: of each pair that can be compared, the later experiment minus the first.
-        marks: why others cannot be compared, and which are the same runs.
+    `differences`: the later experiment minus the first; `marks`: why pairs are not compared, or are the same runs.
     """
 
     analysis: Analysis
@@ -67,7 +61,7 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
         XstiltsError: two experiments have one name, or their source languages or worlds differ, or they have no target
             in common.
     """
-    _refuse([side.about for side in sides])
+    names = _checked([side.about for side in sides])
     parts = [_renamed(side) for side in sides]
     analysis = analyse(ScoreTable(tuple(r for one in parts for r in one.table.rows)), _together(parts), options)
     series: dict[Pair, Series] = {}
@@ -76,7 +70,7 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
         scored = analysis.table.where(task=target)
         measured, runs = replicates(scored, target), scored.targets().groups("backbone", "recipe")
         codes = analysis.languages[target, ZERO_SHOT]
-        for pair in _pairs(analysis, target, [side.name for side in sides]):
+        for pair in _pairs(analysis, target, names):
             if pair.run not in runs or pair.other not in runs:
                 continue
             ours, theirs = (Protocol.of(runs[one], codes) for one in (pair.run, pair.other))
@@ -96,10 +90,10 @@ def compare(sides: Sequence[Side], options: Replication | None = None) -> Compar
                         series[pair] = one.minus(two)
     groups = [f"{pair.other} {pair.target}" for pair in series]
     found = dict(zip(series, family(list(series.values()), groups, analysis.options)))
-    return Comparison(analysis, tuple(side.name for side in sides), found, marks)
+    return Comparison(analysis, tuple(names), found, marks)
 
 
-def _refuse(abouts: Sequence[About]) -> None:
+def _checked(abouts: Sequence[About]) -> list[str]:
     names = [about.experiment for about in abouts]
     if twice := [name for name in names if names.count(name) > 1]:
         raise XstiltsError(f"two of the files are experiments called '{twice[0]}': give one of them another `name:`")
@@ -113,23 +107,26 @@ def _refuse(abouts: Sequence[About]) -> None:
     if not set.intersection(*(set(about.targets) for about in abouts)):
         targets = " against ".join(", ".join(about.targets) for about in abouts)
         raise XstiltsError(f"the experiments have no target in common: {targets}")
+    return names
 
 
 def _renamed(side: Side) -> Side:
     """The same with the experiment's name before that of each backbone."""
-    about, name = side.about, side.name
+    about, name = side.about, side.about.experiment
 
     def of(text: str) -> str:
         return f"{name}: {text}"
 
     rows = (r._replace(score=replace(r.score, backbone=of(r.score.backbone))) for r in side.table.rows)
+    sentences = ("limitations", "selection", "facts")
+    fields: dict[str, Any] = {field: tuple(map(of, getattr(about, field))) for field in sentences}
     told = replace(
         about,
         backbones=tuple(replace(one, key=of(one.key), name=of(one.label)) for one in about.backbones),
         controls={of(key): kind for key, kind in about.controls.items()},
         failed=tuple(replace(one, run=Run(of(one.run.backbone), one.run.recipe)) for one in about.failed),
         validation={(of(key[0]), *key[1:]): value for key, value in about.validation.items()},
-        **{field: tuple(map(of, getattr(about, field))) for field in ("limitations", "selection", "facts")},
+        **fields,
         logged=tuple(replace(one, view=of(one.view)) for one in about.logged),
     )
     return Side(ScoreTable(tuple(rows)), told)
@@ -149,9 +146,10 @@ def _together(sides: Sequence[Side]) -> About:
         return tuple(dict.fromkeys(value for about in abouts for value in getattr(about, field)))
 
     joined = ("backbones", "recipes", "targets", "control_recipes", "limitations", "selection", "failed", "facts")
+    fields: dict[str, Any] = {field: every(field) for field in joined}
     return replace(
         abouts[0],
-        **{field: every(field) for field in joined},
+        **fields,
         title=f"{names} side by side",
         question=f"How do the results of {names} differ?",
         description="\n\n".join(f"{about.experiment}: {about.description}" for about in abouts if about.description),
@@ -190,18 +188,20 @@ def comparison_tables(found: Comparison) -> list[Table]:
 
 def _table(found: Comparison, target: str) -> Table:
     analysis, rows, marks = found.analysis, [], dict[str, None]()
-    pairs = {pair.run: pair for pair in (*found.differences, *found.marks) if pair.target == target}
+    differences = {pair.run: one for pair, one in found.differences.items() if pair.target == target}
+    refused = {pair.run: mark for pair, mark in found.marks.items() if pair.target == target}
     for recipe in analysis.about.recipes:
         for section in analysis.sections:
             run = Run(section.backbone, recipe)
             one = analysis.finding(run, section, target, ZERO_SHOT)
             if one.absolute is None:
                 continue
-            pair = pairs.get(run)
-            mark = found.marks.get(pair, "") if pair else ""
+            between, mark = differences.get(run), refused.get(run, "")
+            name = next(name for name in found.names if section.backbone.startswith(f"{name}: "))
             if mark and not mark.startswith(SAME):
-                marks[f"not compared: {_experiment(found, section)} with {found.names[0]}: {mark}"] = None
-            between = found.differences.get(pair) if pair else None
+                marks[f"not compared: {name} with {found.names[0]}: {mark}"] = None
+            if between and between.few:
+                marks[f"{name}, {recipe}: {few(between)}"] = None
             cells = (
                 Cell(analysis.about.backbone(section.backbone).label),
                 Cell(points(one.absolute.value), interval(one.absolute, False)),
@@ -209,8 +209,6 @@ def _table(found: Comparison, target: str) -> Table:
                 Cell(f"{len(one.absolute.languages)} × {len(one.absolute.seeds)}"),
                 difference(between) if between else Cell(mark if mark.startswith(SAME) else GAP),
             )
-            if between and between.few:
-                marks[f"{_experiment(found, section)}, {recipe}: {few(between)}"] = None
             rows.append(Row(recipe, cells, "recipe"))
     caption = (
         f"{target}: mean over zero-shot languages, gain over the experiment's own {analysis.about.baseline}, and the "
@@ -220,10 +218,6 @@ def _table(found: Comparison, target: str) -> Table:
     names = ("experiment", "score", "gain", "over", f"minus {found.names[0]}")
     head = (Column("recipe"), *(Column(name, words=name == "experiment") for name in names))
     return Table(f"compared on {target}", caption, head, tuple(rows), tuple(marks), target)
-
-
-def _experiment(found: Comparison, section: Section) -> str:
-    return next(name for name in found.names if section.backbone.startswith(f"{name}: "))
 
 
 def _label(found: Comparison, pair: Pair) -> str:

@@ -10,8 +10,7 @@ from xstilts.reports.cells import Table, count
 from xstilts.reports.curves import cost_table
 from xstilts.reports.diagnostics import diagnostics
 from xstilts.reports.figures import curves, file_name, forest, heat_map
-from xstilts.reports.findings import findings, gains, verdict
-from xstilts.reports.methods import limitations, methods, protocols
+from xstilts.reports.findings import findings, gains, limitations, methods, protocols, verdict
 from xstilts.reports.picks import choice, losses
 from xstilts.reports.questions import Answer, distance, groups, transfer
 from xstilts.reports.study import Study, answer, background, claims_table, drawn, pairs_tables
@@ -44,6 +43,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Chapter:
+    """`name`: its anchor."""
+
     name: str
     title: str
     blocks: tuple[Block, ...]
@@ -51,13 +52,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Contents:
-    """A report.
-
-    Attributes:
-        answer: the verdict, a sentence per backbone.
-        said: further findings, a sentence each.
-        lead: the figures beside the answer.
-    """
+    """A report. `answer`: a sentence per backbone; `said`: further findings; `lead`: the figures beside the answer."""
 
     analysis: Analysis
     title: str
@@ -66,10 +61,6 @@ class Contents:
     said: tuple[str, ...]
     lead: tuple[Block, ...]
     chapters: tuple[Chapter, ...]
-
-    def figures(self) -> list[Block]:
-        """The figures of the lead and of all chapters."""
-        return [b for blocks in (self.lead, *(c.blocks for c in self.chapters)) for b in blocks if b.svg]
 
 
 def contents(analysis: Analysis, study: Study | None = None) -> Contents:
@@ -82,6 +73,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         one = len(sections) == 1  # then its verdict comes before those on the claims
         said, first, told = [*verdicts[:one], *answered], 1 + one, told[one:]
     sweeps, limits = layer_tables(analysis), [*(study.spec.limitations if study else ()), *limitations(analysis)]
+    drawn_sweeps = [Block("figure", title=one.name, file=file_name(one.name), svg=curves(one)) for one in sweeps]
     main, with_source = ([main_table(analysis, section, scope) for section in sections] for scope in (ZERO_SHOT, ALL))
     measured = [target for target in about.targets if analysis.languages[target, ALL]]
     by_language = [language_table(analysis, section, target) for section in sections for target in measured]
@@ -107,7 +99,7 @@ def contents(analysis: Analysis, study: Study | None = None) -> Contents:
         ("diagnostics", "Gain by length, label and type of entity", _answers(analysis, diagnostics)),
         ("backbones", "Do gains differ between backbones?", [_table(pairs_tables(study) if study else [])]),
         ("official", "Official means", [_table([official_table(analysis)])]),
-        ("layers", "Layers", [*map(_curves, sweeps), *(_table([one], one.name) for one in sweeps)]),
+        ("layers", "Layers", [*drawn_sweeps, *(_table([one], one.name) for one in sweeps)]),
         ("intermediate", "Was the intermediate task learned?", [_table([intermediate_table(analysis)])]),
         ("training", "Training and costs", [logged, costs]),
         ("method", "Method", [*map(_text, methods(analysis, bool(study))), Block("codes", protocols(analysis))]),
@@ -167,10 +159,6 @@ def _heat_map(analysis: Analysis, section: Section, table: Table) -> Block:
 
 def _file(analysis: Analysis, kind: str, section: Section) -> str:
     return file_name(kind, section.backbone if len(analysis.sections) > 1 else "")
-
-
-def _curves(table: Table) -> Block:
-    return Block("figure", title=table.name, file=file_name(table.name), svg=curves(table))
 
 
 def _reproduce(about: About) -> list[Block]:

@@ -73,12 +73,15 @@ def _chart(runs: Sequence[Logged], most: int) -> dict[str, Any]:
     steps = sorted({step for run in runs for step, _ in run.losses})
     bins = [steps[len(steps) * i // most : len(steps) * (i + 1) // most] for i in range(most)]
     bins = [one for one in bins if one] if len(steps) > most else [[step] for step in steps]
+    spaced = range(1, most + 1)  # evenly, the last among them
+    every = [run.scores for run in runs]
+    scores = [s if len(s) <= most else [s[(len(s) * i - 1) // most] for i in spaced] for s in every]
     known = [run.majority for run in runs if run.majority is not None]
     return {
         "seeds": [run.seed for run in runs],
         "steps": [one[-1] for one in bins],
         "loss": [_means(dict(run.losses), bins) for run in runs],
-        "scores": [[(step, round(value, 1)) for step, value in _picked(run.scores, most)] for run in runs],
+        "scores": [[(step, round(value, 1)) for step, value in pairs] for pairs in scores],
         "majority": round(mean(known), 1) if known else None,
     }
 
@@ -87,13 +90,6 @@ def _means(losses: Mapping[int, float], bins: Sequence[Sequence[int]]) -> list[f
     """Mean loss of each bin with three digits; not finite ones count as missing."""
     parts = [[losses[step] for step in steps if math.isfinite(losses.get(step, math.nan))] for steps in bins]
     return [float(f"{mean(part):.3g}") if part else None for part in parts]
-
-
-def _picked(pairs: Pairs, most: int) -> Pairs:
-    """Evenly spaced, the last among them."""
-    if len(pairs) <= most:
-        return pairs
-    return [pairs[(len(pairs) * (i + 1) - 1) // most] for i in range(most)]
 
 
 def cost_table(costs: Sequence[Cost]) -> Table | None:

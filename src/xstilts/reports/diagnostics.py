@@ -10,7 +10,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from xstilts.reports.analysis import ZERO_SHOT, Analysis, Compared, Finding, Section, compare
+from xstilts.reports.analysis import ZERO_SHOT, Analysis, Finding, Section, compare
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, points
 from xstilts.reports.questions import Answer, tally
 from xstilts.reports.tables import cell
@@ -75,7 +75,7 @@ def diagnose(analysis: Analysis, parts: Parts) -> Analysis:
 
 def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) -> Iterator[Bucket]:
     codes = analysis.languages[target, analysis.scope_of(target, ZERO_SHOT)]
-    found: list[tuple[Bucket, Mapping[Run, Compared]]] = []
+    found: list[tuple[Bucket, Mapping[Run, Finding]]] = []
     for part in parts(target, section.runs):
         sizes: dict[str, int] = {}
         for score in part.table.scores:
@@ -88,10 +88,10 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
             compared = {run: compare(task, run, section.baseline, counted) for run in section.runs} if counted else {}
             found.append((at, compared))
     gains: dict[tuple[int, Run], Series] = {
-        (number, run): one.gain
+        (number, run): one.change
         for number, (at, compared) in enumerate(found)
         for run, one in compared.items()
-        if one.gain is not None and at.examples >= FEW and not at.language
+        if one.change is not None and at.examples >= FEW and not at.language
     }
     groups = [f"{section.baseline} {target}"] * len(gains)
     known = dict(zip(gains, family([*gains.values()], groups, analysis.options)))
@@ -102,7 +102,7 @@ def _of_target(analysis: Analysis, section: Section, target: str, parts: Parts) 
         return one if one is None or at.examples >= FEW else replace(one, low=None, high=None, p=None)
 
     for number, (at, every) in enumerate(found):
-        pairs = {run: (estimated(one.own, at), estimated(one.gain, at)) for run, one in every.items()}
+        pairs = {run: (estimated(one.own, at), estimated(one.change, at)) for run, one in every.items()}
         yield at._replace(
             findings={run: Finding(own, known.get((number, run), gain)) for run, (own, gain) in pairs.items()}
         )
@@ -152,7 +152,7 @@ def bucket_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
         for run, found in at.findings.items():
             own, gain = found.absolute, found.gain
             yield {
-                **{"backbone": run.backbone, "recipe": run.recipe, "target": at.target, "property": at.property},
+                **{**run._asdict(), "target": at.target, "property": at.property},
                 **{"bucket": at.label, "language": at.language, "languages": at.languages, "n": at.examples},
                 **{f"score{end}": getattr(own, name, None) for end, name in ENDS.items()},
                 **{f"gain{end}": getattr(gain, name, None) for end, name in ENDS.items()},

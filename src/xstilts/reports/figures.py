@@ -1,17 +1,15 @@
 """Figures as SVG, by hand: effects with their intervals, a heat map, curves over layers.
 
-Colours are variables, which the page sets for light and dark. Separate files have literal colours, since paper, slides
-and most viewers ignore style sheets and would draw everything in black.
+Colours are variables of the page, for light and dark; files have literal ones, as most viewers ignore style sheets.
 """
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
 from statistics import linear_regression
-from typing import NamedTuple
 
 from xstilts.reports.cells import MINUS, Table, few, interval, signed
 from xstilts.stats.estimates import Estimate
@@ -69,7 +67,7 @@ def fitted(text: str, width: float, each: float = 7.2) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def _svg(width: float, height: float, title: str, parts: Iterator[str], told: str = "") -> str:
+def _svg(width: float, height: float, title: str, parts: Iterable[str], told: str = "") -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label="{escape(title + told)}" font-family="sans-serif" font-size="13">'
@@ -103,28 +101,26 @@ def forest(title: str, rows: Sequence[tuple[str, Estimate]], corrected: bool = T
     def x(value: float) -> float:
         return 22 + (wide - 44) * (value - scale[0]) / (scale[-1] - scale[0])
 
-    def parts() -> Iterator[str]:
-        yield _text(8, 20, fitted(title, wide), "start", BOLD)
-        for tick in scale:
-            stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
-            yield from (_line(x(tick), y, x(tick), y + 17, stroke) for y in range(55, int(bottom), int(tall)))
-            yield _text(x(tick), bottom + 16, f"{tick:+g}".replace("-", MINUS) if tick else "0", look=DIM)
-        filled = "clear after correction" if corrected else "interval excludes zero"
-        yield _text(wide / 2, bottom + 32, f"points, with 95% intervals; filled: {filled}", look=DIM)
-        for number, ((label, one), (value, low, high)) in enumerate(zip(rows, every)):
-            y, text = 50 + tall * number, f"{signed(one.value)} {interval(one)}"
-            yield _text(8, y, fitted(label, wide - 7.2 * len(text), 7.4), "start")
-            yield _text(wide - 8, y, text, "end")
-            yield _line(x(low), y + 13, x(high), y + 13, 'stroke="var(--c0)" stroke-width="3"')
-            full = one.clear if corrected else not one.few and (one.low or 0) * (one.high or 0) > 0
-            look = f'fill="var(--{"c0" if full else "paper"})" stroke="var(--c0)" stroke-width="2"'
-            yield f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>'
-
+    parts = [_text(8, 20, fitted(title, wide), "start", BOLD)]
+    for tick in scale:
+        stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
+        parts += [_line(x(tick), y, x(tick), y + 17, stroke) for y in range(55, int(bottom), int(tall))]
+        parts.append(_text(x(tick), bottom + 16, f"{tick:+g}".replace("-", MINUS) if tick else "0", look=DIM))
+    filled = "clear after correction" if corrected else "interval excludes zero"
+    parts.append(_text(wide / 2, bottom + 32, f"points, with 95% intervals; filled: {filled}", look=DIM))
+    for number, ((label, one), (value, low, high)) in enumerate(zip(rows, every)):
+        y, text = 50 + tall * number, f"{signed(one.value)} {interval(one)}"
+        parts.append(_text(8, y, fitted(label, wide - 7.2 * len(text), 7.4), "start"))
+        parts.append(_text(wide - 8, y, text, "end"))
+        parts.append(_line(x(low), y + 13, x(high), y + 13, 'stroke="var(--c0)" stroke-width="3"'))
+        full = one.clear if corrected else not one.few and (one.low or 0) * (one.high or 0) > 0
+        look = f'fill="var(--{"c0" if full else "paper"})" stroke="var(--c0)" stroke-width="2"'
+        parts.append(f'<circle cx="{x(value):.1f}" cy="{y + 13:g}" r="5" {look}/>')
     told = ""
     for label, one in rows:
         word = few(one) if one.few else ("clear gain" if one.value > 0 else "clear loss") if one.clear else "undecided"
         told += f"; {label}: {signed(one.value)} {interval(one)}, {word}"
-    return _svg(wide, bottom + 42, title, parts(), told)
+    return _svg(wide, bottom + 42, title, parts, told)
 
 
 def heat_map(table: Table, title: str) -> str:
@@ -133,23 +129,21 @@ def heat_map(table: Table, title: str) -> str:
     wide = max(54, min(92, 640 // len(columns)))
     left = min(240.0, 30 + 7.4 * max(len(row.label) for row in table.rows))
 
-    def parts() -> Iterator[str]:
-        yield _text(8, 20, title, "start", BOLD)
-        for number, column in enumerate(columns):
-            yield _text(left + wide * (number + 0.5), 48, fitted(column.label, wide), look=BOLD)
-        for line, (row, colours) in enumerate(zip(table.rows, shades(table))):
-            y = top + tall * line
-            yield _text(left - 10, y + 22, fitted(row.label, left - 12), "end")
-            for number, (cell, colour) in enumerate(zip(row.cells, colours)):
-                x, ink = left + wide * number, "paper" if colour in ("p5", "n5") else "ink" if colour else "dim"
-                weight = ' font-weight="700"' if cell.clear or row.kind == "baseline" else ""
-                fill = f'fill="var(--{colour or "paper"})" stroke="var(--rule)"'
-                yield f'<rect x="{x + 1:g}" y="{y + 1}" width="{wide - 2}" height="{tall - 2}" rx="3" {fill}/>'
-                yield _text(x + wide / 2, y + 22, cell.marked, look=f'fill="var(--{ink})"{weight}')
-        note = "differences from the baseline in points; dot: clear after correction"
-        yield _text(left, top + tall * len(table.rows) + 20, note, "start", DIM)
-
-    return _svg(left + max(wide * len(columns), 400) + 8, top + tall * len(table.rows) + 32, title, parts())
+    parts = [_text(8, 20, title, "start", BOLD)]
+    for number, column in enumerate(columns):
+        parts.append(_text(left + wide * (number + 0.5), 48, fitted(column.label, wide), look=BOLD))
+    for line, (row, colours) in enumerate(zip(table.rows, shades(table))):
+        y = top + tall * line
+        parts.append(_text(left - 10, y + 22, fitted(row.label, left - 12), "end"))
+        for number, (cell, colour) in enumerate(zip(row.cells, colours)):
+            x, ink = left + wide * number, "paper" if colour in ("p5", "n5") else "ink" if colour else "dim"
+            weight = ' font-weight="700"' if cell.clear or row.kind == "baseline" else ""
+            fill = f'fill="var(--{colour or "paper"})" stroke="var(--rule)"'
+            parts.append(f'<rect x="{x + 1:g}" y="{y + 1}" width="{wide - 2}" height="{tall - 2}" rx="3" {fill}/>')
+            parts.append(_text(x + wide / 2, y + 22, cell.marked, look=f'fill="var(--{ink})"{weight}'))
+    note = "differences from the baseline in points; dot: clear after correction"
+    parts.append(_text(left, top + tall * len(table.rows) + 20, note, "start", DIM))
+    return _svg(left + max(wide * len(columns), 400) + 8, top + tall * len(table.rows) + 32, title, parts)
 
 
 def curves(table: Table) -> str:
@@ -164,71 +158,61 @@ def curves(table: Table) -> str:
     def y(value: float) -> float:
         return top + tall * (1 - value / scale[-1])
 
-    def parts() -> Iterator[str]:
-        yield _text(8, 20, table.name, "start", BOLD)
-        for tick in scale:
-            yield _line(left, y(tick), left + wide, y(tick)) + _text(left - 8, y(tick) + 4, f"{tick:g}", "end", DIM)
-        yield from (_text(x(layer), top + tall + 18, str(layer), look=DIM) for layer in layers)
-        yield _text(left + wide / 2, top + tall + 36, "layer (0 is the embedding output)", look=DIM)
-        ends, last = [], -math.inf
-        for number, column in enumerate(table.head[1:]):
-            colour, dash = ("dim", ' stroke-dasharray="5 4"') if column.detail else (f"c{number % 6}", "")
-            values = [(n, row.cells[number].value) for n, row in zip(layers, table.rows)]
-            known = [(x(layer), y(value)) for layer, value in values if value is not None]
-            path = "L".join(f"{across:.1f} {down:.1f}" for across, down in known)
-            yield f'<path d="M{path}" fill="none" stroke="var(--{colour})" stroke-width="2"{dash}/>'
-            ends.append((known[-1][1], known[-1][0], column.label, colour))
-        for down, across, label, colour in sorted(ends):
-            last = max(down + 4, last + 16)
-            yield _text(across + 8, last, label, "start", f'fill="var(--{colour})"')
-
+    parts = [_text(8, 20, table.name, "start", BOLD)]
+    for tick in scale:
+        parts += [_line(left, y(tick), left + wide, y(tick)), _text(left - 8, y(tick) + 4, f"{tick:g}", "end", DIM)]
+    parts += [_text(x(layer), top + tall + 18, str(layer), look=DIM) for layer in layers]
+    parts.append(_text(left + wide / 2, top + tall + 36, "layer (0 is the embedding output)", look=DIM))
+    ends, last = [], -math.inf
+    for number, column in enumerate(table.head[1:]):
+        colour, dash = ("dim", ' stroke-dasharray="5 4"') if column.detail else (f"c{number % 6}", "")
+        values = [(n, row.cells[number].value) for n, row in zip(layers, table.rows)]
+        known = [(x(layer), y(value)) for layer, value in values if value is not None]
+        path = "L".join(f"{across:.1f} {down:.1f}" for across, down in known)
+        parts.append(f'<path d="M{path}" fill="none" stroke="var(--{colour})" stroke-width="2"{dash}/>')
+        ends.append((known[-1][1], known[-1][0], column.label, colour))
+    for down, across, label, colour in sorted(ends):
+        last = max(down + 4, last + 16)
+        parts.append(_text(across + 8, last, label, "start", f'fill="var(--{colour})"'))
     longest = max(len(column.label) for column in table.head)
-    return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts())
+    return _svg(left + wide + 24 + 7.4 * longest, top + tall + 44, table.name, parts)
 
 
-class Panel(NamedTuple):
-    """A small plot of one target: the name, x and y of each recipe's languages."""
-
-    title: str
-    series: tuple[tuple[str, Sequence[float], Sequence[float]], ...]
-
-
-def scatter(title: str, panels: Sequence[Panel]) -> str:
-    """Gains against distances with least-squares lines, a panel for each target; all share the horizontal scale."""
+def scatter(title: str, panels: Mapping[str, Sequence[tuple[str, Sequence[float], Sequence[float]]]]) -> str:
+    """Gains against distances with least-squares lines; `panels`: target -> name, x and y of each recipe."""
     wide, tall, across = 250.0, 200.0, min(3, len(panels))
-    far = max(max(x) for panel in panels for _, x, _ in panel.series)
-    names = list(dict.fromkeys(name for panel in panels for name, *_ in panel.series))
+    far = max(max(x) for series in panels.values() for _, x, _ in series)
+    names = list(dict.fromkeys(name for series in panels.values() for name, *_ in series))
     bottom = 52 + tall * math.ceil(len(panels) / across)
 
     def x(value: float, left: float) -> float:
         return left + 42 + (wide - 60) * value / far
 
-    def parts() -> Iterator[str]:
-        yield _text(8, 20, title, "start", BOLD)
-        for number, name in enumerate(names):
-            yield _text(8 + 160 * number, 42, f"● {fitted(name, 145)}", "start", f'fill="var(--c{number % 6})"')
-        for number, panel in enumerate(panels):
-            left, top = wide * (number % across), 56 + tall * (number // across)
-            scale = ticks(min(min(y) for *_, y in panel.series), max(max(y) for *_, y in panel.series))
+    parts = [_text(8, 20, title, "start", BOLD)]
+    for number, name in enumerate(names):
+        parts.append(_text(8 + 160 * number, 42, f"● {fitted(name, 145)}", "start", f'fill="var(--c{number % 6})"'))
+    for number, (target, series) in enumerate(panels.items()):
+        left, top = wide * (number % across), 56 + tall * (number // across)
+        scale = ticks(min(min(y) for *_, y in series), max(max(y) for *_, y in series))
 
-            def y(value: float, top: float = top, scale: list[float] = scale) -> float:
-                return top + 24 + (tall - 70) * (scale[-1] - value) / (scale[-1] - scale[0])
+        def y(value: float, top: float = top, scale: list[float] = scale) -> float:
+            return top + 24 + (tall - 70) * (scale[-1] - value) / (scale[-1] - scale[0])
 
-            yield _text(left + 42, top + 12, fitted(panel.title, wide - 60), "start", BOLD)
-            for tick in scale:
-                stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
-                yield _line(x(0, left), y(tick), x(far, left), y(tick), stroke)
-                yield _text(left + 36, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM)
-            for at in (0.0, far):
-                yield _text(x(at, left), top + tall - 30, f"{at:g}", look=DIM)
-            for name, xs, ys in panel.series:
-                colour = f'stroke="var(--c{names.index(name) % 6})"'
-                dots = "".join(f"M{x(one, left):.0f} {y(two):.0f}h0" for one, two in zip(xs, ys))
-                yield f'<path d="{dots}" {colour} stroke-width="5" stroke-linecap="round" fill="none" opacity="0.55"/>'
-                slope, start = linear_regression(xs, ys)
-                (x1, y1), (x2, y2) = ((x(one, left), y(start + slope * one)) for one in (min(xs), max(xs)))
-                yield _line(x1, y1, x2, y2, f'{colour} stroke-width="2"')
-        note = "gain in points against distance; a dot is a language, lines are least squares"
-        yield _text(8, bottom + 14, note, "start", DIM)
-
-    return _svg(max(wide * across, 16 + 160 * len(names), 440.0), bottom + 24, title, parts())
+        parts.append(_text(left + 42, top + 12, fitted(target, wide - 60), "start", BOLD))
+        for tick in scale:
+            stroke = f'stroke="var(--{"rule" if tick else "dim"})"'
+            parts.append(_line(x(0, left), y(tick), x(far, left), y(tick), stroke))
+            parts.append(_text(left + 36, y(tick) + 4, f"{tick:+g}".replace("-", MINUS) if tick else "0", "end", DIM))
+        parts += [_text(x(at, left), top + tall - 30, f"{at:g}", look=DIM) for at in (0.0, far)]
+        for name, xs, ys in series:
+            colour = f'stroke="var(--c{names.index(name) % 6})"'
+            dots = "".join(f"M{x(one, left):.0f} {y(two):.0f}h0" for one, two in zip(xs, ys))
+            parts.append(
+                f'<path d="{dots}" {colour} stroke-width="5" stroke-linecap="round" fill="none" opacity="0.55"/>'
+            )
+            slope, start = linear_regression(xs, ys)
+            (x1, y1), (x2, y2) = ((x(one, left), y(start + slope * one)) for one in (min(xs), max(xs)))
+            parts.append(_line(x1, y1, x2, y2, f'{colour} stroke-width="2"'))
+    note = "gain in points against distance; a dot is a language, lines are least squares"
+    parts.append(_text(8, bottom + 14, note, "start", DIM))
+    return _svg(max(wide * across, 16 + 160 * len(names), 440.0), bottom + 24, title, parts)

@@ -1,10 +1,13 @@
-"""Findings in sentences, made from the numbers alone: the verdict first."""
+"""The words of a report: the verdict and findings, made from the numbers alone; methods, protocols and limitations."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from jinja2 import Environment, StrictUndefined
+
 from xstilts.reports.analysis import MEAN, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import count, few, interval, points, signed
+from xstilts.reports.figures import asset
 from xstilts.stats.estimates import FEWEST, Estimate
 from xstilts.stats.table import Run
 
@@ -23,12 +26,6 @@ class Gain(NamedTuple):
     run: Run
     target: str
     found: Estimate
-
-    @property
-    def text(self) -> str:
-        """`[nli] on xnli +2.1 points [+0.8, +3.4]`."""
-        on = f" on {self.target}" if self.target else ""
-        return f"{self.run.recipe}{on} {signed(self.found.value)} points {interval(self.found)}".strip()
 
 
 def gains(analysis: Analysis, section: Section, runs: Sequence[Run], targets: Sequence[str]) -> list[Gain]:
@@ -93,7 +90,11 @@ def _section(analysis: Analysis, section: Section) -> Iterator[str]:
     told = [one for one in pairs if not one.found.few]
     if told:
         up, down = _sides(told)
-        largest = (f"; largest {what}: {side[0].text}" for what, side in (("gain", up), ("loss", down)) if side)
+        largest = (
+            f"; largest {what}: {run.recipe} on {target} {signed(one.value)} points {interval(one)}"
+            for what, side in (("gain", up), ("loss", down))
+            for run, target, one in side[:1]
+        )
         yield (
             f"Of {count(len(told), 'pair')} of recipe and target, {len(up)} gain clearly, {len(down)} lose clearly, "
             f"{len(told) - len(up) - len(down)} undecided{''.join(largest)}."
@@ -163,3 +164,54 @@ def _control(analysis: Analysis, section: Section, control: Run) -> Iterator[str
             f"A random start does better than the pretrained one on {', '.join([*better, *alone])}{by}: gains there "
             "say little about models that learned from pretraining."
         )
+
+
+def methods(analysis: Analysis, study: bool = False) -> list[str]:
+    """The methods, in paragraphs."""
+    options, worlds = analysis.options, len(set(analysis.options.worlds.values()))
+    shared = worlds if 1 < worlds < len(options.worlds) else 0
+    text = Environment(undefined=StrictUndefined).from_string(asset("method.txt.j2"))
+    paragraphs = text.render(
+        about=analysis.about,
+        described=[" ".join(part.split()) for part in analysis.about.description.split("\n\n")],
+        chosen=any(analysis.chosen_on.values()),
+        level=f"{options.level:.0%}",
+        unit="worlds" if shared else "seeds",
+        worlds=shared,
+        study=study,
+        flagged=lambda kind: flagged(analysis, kind),
+    )
+    return [line for line in paragraphs.splitlines() if line.strip()]
+
+
+def protocols(analysis: Analysis) -> tuple[str, ...]:
+    """Protocols of each target's scores; languages that differ in nothing but their number of examples share one.
+
+    If backbones are measured in several ways, each line names its backbones.
+    """
+    lines: list[str] = []
+    for (task,), part in analysis.table.where(main=True).groups("task").items():
+        ways: dict[tuple[str, ...], tuple[dict[str, int], dict[str, None]]] = {}
+        for row in part.rows:
+            if row.score.signature:
+                name, language, split, number, *rest = row.score.signature.split(" | ")
+                languages, backbones = ways.setdefault((name, split, *rest), ({}, {}))
+                languages[language] = int(number.removeprefix("n="))
+                backbones[row.run.backbone] = None
+        for (name, split, *rest), (languages, backbones) in ways.items():
+            low, high = min(languages.values()), max(languages.values())
+            n = f"n={low}" + (f" to {high}" if high > low else "")
+            others = [found for (_, also, *_), (_, found) in ways.items() if also == split]
+            whose = f" (of {', '.join(backbones)})" if any(found != backbones for found in others) else ""
+            lines.append(f"{task}: {' | '.join([name, ', '.join(languages), split, n, *rest])}{whose}")
+    return tuple(lines)
+
+
+def limitations(analysis: Analysis) -> list[str]:
+    """The experiment's limitations, and those due to the number of seeds."""
+    number, seeds = len(analysis.about.seeds), []
+    if number == 1:
+        seeds = ["One seed: how much the results vary from run to run was not measured."]
+    elif number < 5:
+        seeds = [f"{number} seeds: the variation from run to run is known only roughly."]
+    return [*analysis.about.limitations, *seeds]

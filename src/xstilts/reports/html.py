@@ -18,7 +18,8 @@ from xstilts.reports.figures import asset, shades
 def page(found: Contents, listed: Mapping[str, str]) -> str:
     """The page's HTML; `listed` are the files beside it, name -> what it holds."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals.update(shades=shades, inline=inline)
+    namespace = ' xmlns="http://www.w3.org/2000/svg"'  # not needed inside HTML; without it the page contains no URL
+    environment.globals.update(shades=shades, inline=lambda svg: Markup(svg.replace(namespace, "", 1)))
     environment.filters["kept"] = lambda text: re.sub(r"(\[[+\u2212\d.]+), (?=[+\u2212\d.]+\])", "\\1,\u00a0", text)
     return environment.from_string(asset("page.html.j2")).render(
         page=found,
@@ -31,11 +32,6 @@ def page(found: Contents, listed: Mapping[str, str]) -> str:
         files=listed.items(),
         count=len(found.analysis.table),
     )
-
-
-def inline(svg: str) -> Markup:
-    """SVG inside HTML needs no namespace; without it the page contains no URL."""
-    return Markup(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
 
 
 def data(analysis: Analysis) -> dict[str, Any]:
@@ -82,7 +78,7 @@ def _chance(analysis: Analysis, target: str, language: str) -> float | None:
 def _cells(analysis: Analysis, section: Section, target: str, where: str) -> list[list[Any] | None]:
     cells: list[list[Any] | None] = []
     for run in section.every:
-        own, gain, _ = analysis.finding(run, section, target, where)
+        own, gain, *_ = analysis.finding(run, section, target, where)
         ends = [_round(number) for one in (own, gain) if one for number in (one.value, one.low, one.high)]
         mark = [2 if gain.clear else 0 if gain.few else 1, [*map(_round, gain.per_seed)]] if gain else []
         cells.append([*ends, *mark] if own else None)

@@ -1,7 +1,7 @@
 """The gain of the best recipe of each target when validation data choose it, and where recipes lose most."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import mean
 
 from xstilts.reports.analysis import ZERO_SHOT, Analysis, Place, Section
@@ -25,25 +25,16 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
     """
     about, rows, parts, most = analysis.about, [], list[Series](), list[float]()
     for target in about.targets:
-        judged = _judged(analysis, section, target)
-        known = dict[Run, Series]()
-        for run in judged:
-            at = analysis.compared[Place(run, section.baseline, target, ZERO_SHOT)]
-            if (gain := at.own.minus(at.own) if run == section.baseline and at.own else at.gain) is not None:
-                known[run] = gain
-        if len(known) < 2 or len(known) < len(judged):
+        found = _candidates(analysis, section, target)
+        if len(found) < 2:
             continue
-        picked, best = max(judged, key=judged.__getitem__), max(known, key=lambda run: known[run].points.mean())
-        parts.append(known[picked])
-        most.append(float(known[best].points.mean()))
-        one = estimate(known[picked], analysis.options)
-        cells = (
-            Cell(picked.recipe),
-            Cell(points(judged[picked])),
-            difference(one),
-            Cell(best.recipe),
-            Cell(signed(most[-1])),
-        )
+        picked = max(found, key=lambda run: found[run][0])
+        best = max(found, key=lambda run: found[run][1].points.mean())
+        score, gain = found[picked]
+        parts.append(gain)
+        most.append(float(found[best][1].points.mean()))
+        one = difference(estimate(gain, analysis.options))
+        cells = (Cell(picked.recipe), Cell(points(score)), one, Cell(best.recipe), Cell(signed(most[-1])))
         rows.append(Row(target, cells))
     if not parts:
         return None
@@ -64,18 +55,19 @@ def choice(analysis: Analysis, section: Section) -> Answer | None:
     )
 
 
-def _judged(analysis: Analysis, section: Section, target: str) -> Mapping[Run, float]:
-    """The mean validation score over seeds of each measured recipe; empty if one of them lacks a seed."""
+def _candidates(analysis: Analysis, section: Section, target: str) -> dict[Run, tuple[float, Series]]:
+    """The mean validation score and the gain of each measured recipe; empty if one lacks a seed or has no gain."""
     found = {}
     for run in section.runs:
-        at = analysis.compared.get(Place(run, section.baseline, target, ZERO_SHOT))
+        at = analysis.findings.get(Place(run, section.baseline, target, ZERO_SHOT))
         if at is None or at.own is None:
             continue
         values = [analysis.about.validation.get((*run, target, seed)) for seed in at.own.seeds]
         known = [value for value in values if value is not None]
-        if len(known) < len(values):
+        gain = at.own.minus(at.own) if run == section.baseline else at.change
+        if gain is None or len(known) < len(values):
             return {}
-        found[run] = mean(known)
+        found[run] = mean(known), gain
     return found
 
 
@@ -108,13 +100,8 @@ def losses(analysis: Analysis, section: Section) -> Answer | None:
         names = [name for _, (_, name) in worse[:IDS]]
         if (read := analysis.about.texts) is not None:
             names = [f"{name}: {fitted(read(target, code).get(name, ''), SHOWN, 1)}" for name in names]
-        texts = (f"{len(worse)} of {len(ours)}", ("; " if read else ", ").join(names))
-        cells = (
-            Cell(target),
-            Cell(analysis.about.language(code).label),
-            difference(found[run, target, code]),
-            *map(Cell, texts),
-        )
+        where, gain = (Cell(target), Cell(analysis.about.language(code).label)), difference(found[run, target, code])
+        cells = (*where, gain, Cell(f"{len(worse)} of {len(ours)}"), Cell(("; " if read else ", ").join(names)))
         rows.append(Row(run.recipe, cells, "recipe"))
     heads = {"target": True, "language": True, "gain": False, "examples worse": False, "the worst of them": True}
     caption = (

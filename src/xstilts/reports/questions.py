@@ -1,16 +1,13 @@
-"""Further questions about languages, each answered in a sentence before its tables, or left out where nothing is known.
-
-How far is the source language ahead of others? Which groups of languages gain more? Do gains depend on the distance?
-"""
+"""Further questions about languages, each answered in a sentence before its tables, or left out if nothing is known."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Place, Section
+from xstilts.reports.analysis import MEAN, TRANSFER, ZERO_SHOT, Analysis, Section
 from xstilts.reports.cells import GAP, Cell, Column, Row, Table, count, difference, few, interval, points, signed, signs
-from xstilts.reports.figures import Panel, scatter
+from xstilts.reports.figures import scatter
 from xstilts.reports.tables import cell
 from xstilts.stats.estimates import Estimate, family
 from xstilts.stats.series import Series, combine, weighted
@@ -24,11 +21,7 @@ DRAWN = 3
 
 
 class Answer(NamedTuple):
-    """A sentence about one backbone, with its tables and figure.
-
-    Attributes:
-        folded: the start of the title under which each table is folded away; None if the tables are open.
-    """
+    """A sentence about one backbone, with its tables and figure. `folded`: a word before their titles; None: open."""
 
     sentence: str
     tables: tuple[Table, ...] = ()
@@ -92,7 +85,12 @@ def groups(analysis: Analysis, section: Section) -> Answer | None:
         whole = [(every, _mean([*every.values()])) for every in gains if every]
         for what, members in names.items():
             for label, codes in members.items():
-                if parts := list(_excess(whole, codes)):
+                parts = []  # by target: the mean of these languages minus that of all
+                for every, mean in whole:
+                    own = [one for code, one in every.items() if code in codes]
+                    if own and len(own) < len(every):
+                        parts.append(_mean(own).minus(mean))
+                if parts:
                     found[what, label, run] = combine(parts, analysis.options)
     estimates = dict(zip(found, family([*found.values()], [section.backbone or "one"] * len(found), analysis.options)))
     if not estimates:
@@ -130,8 +128,8 @@ def _members(analysis: Analysis) -> dict[str, dict[str, set[str]]]:
 
 def gains_by_language(analysis: Analysis, section: Section, run: Run, target: str) -> dict[str, Series]:
     """Gains by zero-shot language, of those that were measured at the seeds at which most were."""
-    places = {c: Place(run, section.baseline, target, c) for c in analysis.languages[target, ZERO_SHOT]}
-    found = {c: gain for c, at in places.items() if (gain := analysis.compared[at].gain) is not None}
+    every = {code: analysis.finding(run, section, target, code) for code in analysis.languages[target, ZERO_SHOT]}
+    found = {code: one.change for code, one in every.items() if one.change is not None}
     if not found:
         return {}
     ((seeds, _),) = Counter(one.seeds for one in found.values()).most_common(1)
@@ -140,14 +138,6 @@ def gains_by_language(analysis: Analysis, section: Section, run: Run, target: st
 
 def _mean(parts: Sequence[Series]) -> Series:
     return weighted(parts, [1 / len(parts)] * len(parts))
-
-
-def _excess(targets: Sequence[tuple[Mapping[str, Series], Series]], codes: set[str]) -> Iterator[Series]:
-    """By target, of which the gains by language and their mean are given: that of some languages minus that of all."""
-    for every, whole in targets:
-        own = [one for code, one in every.items() if code in codes]
-        if own and len(own) < len(every):
-            yield _mean(own).minus(whole)
 
 
 def _group_table(
@@ -203,17 +193,14 @@ def distance(analysis: Analysis, section: Section) -> Answer | None:
     runs = list(dict.fromkeys(run for run, _ in found))
     steep = sorted(runs, key=lambda run: -max(abs(one.value) for at, one in found.items() if at[0] == run))[:DRAWN]
     targets = [target for target in about.targets if any(at[1] == target for at in found)]
-    panels = [
-        Panel(
-            target,
-            tuple(
-                (run.recipe, [x * STEP for x in rows[at][0]], [float(one.points.mean()) for one in rows[at][1]])
-                for run in runs
-                if run in steep and (at := (run, target)) in found
-            ),
-        )
+    panels = {
+        target: [
+            (run.recipe, [x * STEP for x in rows[at][0]], [float(one.points.mean()) for one in rows[at][1]])
+            for run in runs
+            if run in steep and (at := (run, target)) in found
+        ]
         for target in targets
-    ]
+    }
     table = Table(
         f"distance {section.backbone}",
         f"{about.backbone(section.backbone).label}: how many points more a recipe gains per {STEP:g} of distance from "

@@ -33,8 +33,8 @@ class Effect(NamedTuple):
     label: str
     contrast: Contrast
     found: Measured
-    problem: str = ""
-    numbers: tuple[Estimate, ...] = ()
+    problem: str
+    numbers: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
@@ -55,29 +55,23 @@ def study_of(spec: StudySpec, analysis: Analysis) -> Study:
     random = {about.owner(name): name for name, kind in about.controls.items() if "random" in kind}
     known = (analysis.table, analysis.languages, backbones, recipes, about.targets, analysis.options)
     scores = Scores(*known, spec.groups, random)
-    effects = [_measured(one.label, one.contrast, scores) for one in spec.effects]
-    return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(_estimated(effects, scores)))
-
-
-def _measured(label: str, contrast: Contrast, scores: Scores) -> Effect:
-    try:
-        return Effect(label, contrast, scores.measure(contrast))
-    except XstiltsError as error:
-        return Effect(label, contrast, Measured((), ()), str(error))
-
-
-def _estimated(effects: Sequence[Effect], scores: Scores) -> list[Effect]:
-    """With their numbers, p corrected over all effects: of a joint test, its p."""
-    made = [[estimate(part.series, scores.options) for part in one.found.parts] for one in effects]
-    tests: dict[tuple[int, int], float] = {}
-    for i, one in enumerate(effects):
-        for j, part in enumerate(one.found.parts):
-            p = one.found.joint.p if one.found.joint else strict_p(part.series, scores.options)
-            if p is not None and not made[i][j].few:
+    effects, tests = list[Effect](), dict[tuple[int, int], float]()
+    for i, asked in enumerate(spec.effects):
+        try:
+            found, problem = scores.measure(asked.contrast), ""
+        except XstiltsError as error:
+            found, problem = Measured((), ()), str(error)
+        numbers = tuple(estimate(part.series, scores.options) for part in found.parts)
+        effects.append(Effect(asked.label, asked.contrast, found, problem, numbers))
+        for j, (part, number) in enumerate(zip(found.parts, numbers)):
+            p = found.joint.p if found.joint else strict_p(part.series, scores.options)
+            if p is not None and not number.few:
                 tests[i, j] = p
-    for (i, j), p in zip(tests, holm(list(tests.values()))):
-        made[i][j] = replace(made[i][j], p_table=p)
-    return [one._replace(numbers=tuple(numbers)) for one, numbers in zip(effects, made)]
+    for (i, j), p in zip(tests, holm(list(tests.values()))):  # corrected over all effects
+        numbers = effects[i].numbers
+        corrected = (*numbers[:j], replace(numbers[j], p_table=p), *numbers[j + 1 :])
+        effects[i] = effects[i]._replace(numbers=corrected)
+    return Study(spec, scores, tuple(judge(spec.claims, scores, analysis.flags)), tuple(effects))
 
 
 def answer(study: Study) -> list[str]:

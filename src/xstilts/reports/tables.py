@@ -1,10 +1,7 @@
-"""The tables of a report, as data: recipes x targets, languages x recipes, layers, official means, intermediate tasks.
-
-Layers are scores whose variant says `layer=k`, and how its states were prepared: `layer=2 centred`.
-"""
+"""The tables of a report, as data: recipes x targets, languages x recipes, layers, official means and own scores."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -18,6 +15,7 @@ from xstilts.stats.table import Run
 SCOPE_WORDS = {ZERO_SHOT: "all languages but the source language", ALL: "all languages, the source language included"}
 CHANCE = "majority baseline"
 LAYER = re.compile(r"layer=(\d+)\s*(.*)")
+"""The variant of a layer's score, and how its states were prepared: `layer=2 centred`."""
 
 
 def cell(found: Finding, is_baseline: bool) -> Cell:
@@ -45,7 +43,7 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         f"own score, 0 to 100; all rows but the {CHANCE} are differences from it in points. Brackets: "
         f"{analysis.options.level:.0%} intervals; a dot: clear after correction for the whole table."
     )
-    notes = _caveats([first, *rows])
+    notes = list(dict.fromkeys(one.caveat for row in (first, *rows) for one in row.cells if one.caveat))
     alone = [target for target in about.targets if target not in analysis.averaged(scope)]
     if alone and MEAN in targets:
         notes.append(f"mean: without {', '.join(alone)}, measured in {about.source} alone")
@@ -54,7 +52,13 @@ def main_table(analysis: Analysis, section: Section, scope: str) -> Table:
         notes += [f"{target}: {without} {', '.join(codes)}, in which it is trained"] if target in targets else []
     for target, codes in analysis.chosen_on.items():
         notes += [f"{target}: {without} {', '.join(codes)}, on which its layer was chosen"] if codes else []
-    notes += _few(analysis, section, targets, scope)
+    reasons: dict[str, dict[str, None]] = {}  # which differences have too few replicates to be clear, by reason
+    for run in section.every[1:]:
+        for target in targets:
+            one = analysis.finding(run, section, target, scope).gain
+            if one is not None and one.few:
+                reasons.setdefault(few(one), {})[target or "mean"] = None
+    notes += [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
     head = (Column("recipe", "before the target"), *(_target_head(analysis, target, scope) for target in targets))
     title = about.backbone(section.backbone).label if len(analysis.sections) > 1 else ""
     return Table(f"main {section.backbone} {scope}", caption, head, (first, *rows, last), tuple(notes), title)
@@ -76,7 +80,8 @@ def language_table(analysis: Analysis, section: Section, target: str) -> Table:
         f"from {labels[0]}; a dot: clear after correction for the table."
     )
     head = tuple(map(Column, ["language", *labels, CHANCE]))
-    return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), tuple(_caveats(rows)))
+    notes = tuple(dict.fromkeys(one.caveat for row in rows for one in row.cells if one.caveat))
+    return Table(f"languages {section.backbone} {target}", caption, head, tuple(rows), notes)
 
 
 def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[str], where: str) -> Row:
@@ -93,21 +98,6 @@ def _run_row(analysis: Analysis, section: Section, run: Run, targets: Sequence[s
             *([f"labels in {', '.join(seen)}"] if (seen := analysis.about.labelled.get(run.recipe)) else []),
         ),
     )
-
-
-def _caveats(rows: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(c.caveat for row in rows for c in row.cells if c.caveat))
-
-
-def _few(analysis: Analysis, section: Section, targets: Sequence[str], scope: str) -> list[str]:
-    """Which differences have too few replicates to be clear, in one note for each reason."""
-    reasons: dict[str, dict[str, None]] = {}
-    for run in section.every[1:]:
-        for target in targets:
-            one = analysis.finding(run, section, target, scope).gain
-            if one is not None and one.few:
-                reasons.setdefault(few(one), {})[target or "mean"] = None
-    return [r if len(names) == len(targets) else f"{', '.join(names)}: {r}" for r, names in reasons.items()]
 
 
 def _chance(value: float | None) -> Cell:
@@ -193,8 +183,7 @@ def gain_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
             if one is not None and where != SOURCE:  # which stands under its language
                 tested = ("p", "p_table", "clear")
                 yield {
-                    "backbone": run.backbone,
-                    "recipe": run.recipe,
+                    **run._asdict(),
                     "against": f"{baseline.backbone} {baseline.recipe}",
                     "target": target or "mean",
                     "languages": where if where in WHOLE else "",

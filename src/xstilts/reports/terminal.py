@@ -40,11 +40,7 @@ def plain_comparison(found: Comparison, width: int = WIDTH) -> str:
 
 
 def table(one: Table, width: int = WIDTH, key: str = "", apart: int = 0) -> list[str]:
-    """Aligned columns, in several blocks if needed: intervals in all of them, or only in column `apart`.
-
-    Args:
-        key: the last line, which explains numbers and marks.
-    """
+    """Aligned columns, in several blocks if needed, with intervals in all or only in column `apart`; `key` is last."""
     label = min(max(len(row.label) for row in one.rows), width * 2 // 5)
     columns = [_column(one, i, True) for i in range(len(one.head) - 1)]
     if label + sum(2 + len(column[0]) for column in columns) > width:

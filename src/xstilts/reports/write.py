@@ -1,7 +1,4 @@
-"""Writes a report: page, Markdown, LaTeX, CSV and figures, the same bytes for the same scores.
-
-CairoSVG (extra `pdf`) draws the SVG files, whose colours are literal, as PDF.
-"""
+"""Writes a report: page, Markdown, LaTeX, CSV and figures (SVG, or PDF by CairoSVG); same scores, same bytes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,15 +29,10 @@ IN_ALL_FONTS = str.maketrans({"\u2212": "\u2013", "\u25cf": "\u2022"})
 """Minus signs and large dots as characters that every font has: cairo looks for missing ones in no other font."""
 
 
-def write_analysis(analysis: Analysis, directory: Path, study: Study | None = None) -> Path:
-    """Write the report of an experiment, or of a study; see `write_contents`."""
-    return write_contents(contents(analysis, study), directory)
-
-
 def write_contents(found: Contents, directory: Path) -> Path:
     """Write `index.html`, `report.md`, `tables.tex`, the CSV files and the figures as SVG; returns the page's path."""
     analysis, listed = found.analysis, dict(FILES)
-    for figure in found.figures():
+    for figure in (b for blocks in (found.lead, *(c.blocks for c in found.chapters)) for b in blocks if b.svg):
         write_text(directory / figure.file, literal(figure.svg))
         listed[figure.file] = figure.title
     rows = list(gain_rows(analysis))

@@ -15,9 +15,10 @@ from xstilts.experiment import Experiment
 from xstilts.graph.record import Record
 from xstilts.graph.stage import from_rows
 from xstilts.graph.store import Store
-from xstilts.reports import Analysis, analyse, plain_report, write_analysis, write_contents
+from xstilts.reports import Analysis, analyse, plain_report, write_contents
 from xstilts.reports.comparison import Comparison, Side, comparison_contents
 from xstilts.reports.comparison import compare as compare_sides
+from xstilts.reports.contents import contents
 from xstilts.reports.diagnostics import diagnose
 from xstilts.reports.study import Study, study_of
 from xstilts.reports.tables import gain_rows
@@ -135,7 +136,7 @@ def write_report_of(
     if "diagnostics" in also:
         found = diagnose(found, parts_of(grid, store, found.table))
     study = study_of(spec, found) if spec else None
-    write_analysis(found, folder, study)
+    write_contents(contents(found, study), folder)
     keep_table(grid, store, command, folder, plain_report(found), spec)
     return found, study
 

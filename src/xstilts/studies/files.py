@@ -1,7 +1,7 @@
 """Study files: an experiment file with a `study:` block, or a variant of one.
 
-A variant says `base: NAME` (the file NAME.yaml beside it, or one that comes with xstilts) and then only what differs:
-each of its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
+A variant says `base: NAME` (NAME.yaml beside it, or one that comes with xstilts) and then only what differs: each of
+its top-level keys, and each key under `study:`, replaces that of the base. By default its name is its file's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,29 +85,21 @@ def load_document(path: Path, above: Sequence[Path] = ()) -> Document:
     owners.update({(STUDY, str(key)): path for key in study or ()})
     if BASE not in values:
         return Document(path, values, study, lines, owners, {path: lines.values})
-    named = values.pop(BASE)
-    base = _base(str(named), path, lines.places[BASE,])
+    named, line = str(values.pop(BASE)), lines.places[BASE,]
+    places = (path.parent / f"{named}.yaml", packaged(named))
+    base = next((one for one in places if one.is_file() and one.resolve() != path.resolve()), None)
+    if base is None:
+        known = [*packaged_names(), *(one.stem for one in path.parent.glob("*.yaml"))]
+        raise ConfigError(str(UnknownName("base", named, known)), path, line)
     if base in (*above, path):
-        raise ConfigError(f"base '{named}' is itself a variant of this file", path, lines.places[BASE,])
+        raise ConfigError(f"base '{named}' is itself a variant of this file", path, line)
     below = load_document(base, (*above, path))
     whole = {**below.values, "name": path.stem, **values}
     block = {**(below.study or {}), **(study or {})} if below.study or study else None
     texts = {path: lines.values, **below.texts}
-    return Document(path, whole, block, _merged(below.lines, lines), {**below.owners, **owners}, texts)
-
-
-def _merged(below: Lines, above: Lines) -> Lines:
-    """The variant's lines, and those of the base that it does not replace."""
-    replaced = {place[: 2 if place[0] == STUDY else 1] for place in above.places} - {(STUDY,)}
-    kept = {place: line for place, line in below.places.items() if not {place[:1], place[:2]} & replaced}
-    return Lines({**kept, **above.places})
-
-
-def _base(name: str, path: Path, line: int) -> Path:
-    for candidate in (path.parent / f"{name}.yaml", packaged(name)):
-        if candidate.is_file() and candidate.resolve() != path.resolve():
-            return candidate
-    raise ConfigError(str(UnknownName("base", name, [*packaged_names(), *_stems(path.parent)])), path, line)
+    replaced = {place[: 2 if place[0] == STUDY else 1] for place in lines.places} - {(STUDY,)}
+    kept = {place: line for place, line in below.lines.places.items() if not {place[:1], place[:2]} & replaced}
+    return Document(path, whole, block, Lines({**kept, **lines.places}), {**below.owners, **owners}, texts)
 
 
 def packaged(name: str) -> Path:
@@ -117,11 +109,7 @@ def packaged(name: str) -> Path:
 
 def packaged_names() -> list[str]:
     """The names of all files that come with xstilts."""
-    return _stems(packaged("any").parent)
-
-
-def _stems(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    return sorted(path.stem for path in packaged("any").parent.glob("*.yaml"))
 
 
 def studies() -> list[str]:

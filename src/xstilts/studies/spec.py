@@ -1,8 +1,6 @@
-"""The `study:` block of an experiment file: a question, and claims with the contrasts that judge them.
+"""The `study:` block of an experiment file: a question, and claims: published statements that contrasts judge.
 
-A *contrast* is a number made of scores, with an interval; a *claim* is a published statement, which one contrast judges
-by a bound. Recipes, backbones and targets are named as in tables. `impossible` finds names that an experiment lacks,
-and tests that no scores can decide, before anything is trained.
+A *contrast* is a number made of scores, with an interval. Recipes, backbones and targets are named as in tables.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from xstilts.core.errors import UnknownName
 from xstilts.core.strict import Strict
-from xstilts.stats.evidence import Bound, Direction
+from xstilts.stats.evidence import Direction
 
 Kind = Literal["gain", "difference", "interaction", "trend", "best", "correlation"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
@@ -73,11 +71,7 @@ class Contrast(Strict):
         return self
 
     def filled(self, there: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> Self:
-        """This contrast with the names that it leaves out, targets for groups, and no name twice.
-
-        Args:
-            there: kind -> names: recipes (the baseline first), backbones without controls, targets.
-        """
+        """This contrast with the names that it leaves out, targets for groups, and no name twice; see `impossible`."""
         targets, versus = (
             [target for name in names for target in groups.get(name, (name,))] for names in (self.targets, self.versus)
         )
@@ -112,11 +106,6 @@ class Bounded(Contrast):
         if self.at_least and not (self.each or self.kind == "best"):
             raise ValueError("`at_least` counts the parts of a test with `each`, or of kind 'best'")
         return self
-
-    @property
-    def bound(self) -> Bound:
-        """The bound on its number."""
-        return Bound(self.direction, self.than, self.margin)
 
 
 class Claim(Strict):
@@ -247,26 +236,21 @@ def _problem(full: Contrast, asked: Contrast) -> str:
         return f"recipe '{sorted(itself)[0]}' is compared with itself: that is 0 whatever is measured"
     if full.kind == "trend" and asked.backbones:
         return "a trend is over the backbones of `parameters`: leave `backbones` out"
-    return _of_backbones(full, asked) or _of_parts(full)
+    if full.kind == "interaction" and (problem := _of_backbones(full, asked.backbones or full.backbones)):
+        return problem
+    parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
+    if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
+        return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"
+    return ""
 
 
-def _of_backbones(full: Contrast, asked: Contrast) -> str:
+def _of_backbones(full: Contrast, named: Sequence[str]) -> str:
     """Interactions: of two backbones with a sign, of more without one."""
-    count, named = len(full.backbones), asked.backbones or full.backbones
-    if full.kind != "interaction":
-        return ""
+    count = len(full.backbones)
     if count < 2 or len(named) > count:
         return f"an interaction needs two or more different backbones (found: {', '.join(named)})"
     if count > 2 and full.each:
         return "a joint test of more than two backbones has no `each`"
-    signed = isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than)
-    problem = "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
-    return problem if count > 2 and signed else ""
-
-
-def _of_parts(full: Contrast) -> str:
-    """`at_least` must not exceed the number of parts."""
-    parts = {"target": full.targets, "backbone": full.backbones, "recipe": full.recipe, "": full.against}[full.each]
-    if isinstance(full, Bounded) and full.at_least and full.at_least > len(parts):
-        return f"`at_least: {full.at_least}` of {len(parts)}: it counts {full.each or 'recipe'}s"
+    if count > 2 and isinstance(full, Bounded) and (full.direction in ("above", "below") or full.than):
+        return "gains of three or more backbones have no sign: `is: differs` or `is: within`, without `than`"
     return ""

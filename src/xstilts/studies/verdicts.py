@@ -1,14 +1,11 @@
-"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims.
-
-Verdicts use Holm's correction over the claims of the study.
-"""
+"""Contrasts as series over seeds, from scores on the same examples; and verdicts on claims, corrected by Holm."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import log10
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +22,8 @@ from xstilts.stats.table import Run, ScoreTable
 from xstilts.studies.spec import Bounded, Claim, Contrast
 
 
-@dataclass(frozen=True)
-class Part:
-    """One number of a contrast.
-
-    Attributes:
-        label: its target, backbone or recipe; empty for the only part.
-    """
+class Part(NamedTuple):
+    """One number of a contrast. `label`: its target, backbone or recipe; empty for the only part."""
 
     label: str
     series: Series
@@ -99,49 +91,47 @@ class Scores:
         if whole.kind == "interaction" and len(whole.backbones) > 2:
             found = self._joint(whole, subjects)
         else:
-            found = Measured(tuple(Part(label, self._one(single)) for label, single in _parts(whole)), subjects)
+            parts = {"": whole}
+            if whole.kind == "best":
+                parts = {f"over {name}": whole.model_copy(update={"against": (name,)}) for name in whole.against}
+            elif whole.each:
+                of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
+                parts = {name: whole.model_copy(update={of: (name,)}) for name in getattr(whole, of)}
+            found = Measured(tuple(Part(label, self._one(one)) for label, one in parts.items()), subjects)
         return replace(found, compared=compared, targets=(*whole.targets, *whole.versus))
 
     def series(self, runs: Sequence[Run], targets: Sequence[str], scope: str) -> list[Series]:
         """The mean of each run over targets and languages of the scope."""
-        by_target = [self._replicates(t).series(runs, self.languages.get((t, scope), ())) for t in targets]
-        return [combine([found[number] for found in by_target], self.options) for number in range(len(runs))]
-
-    def _replicates(self, target: str) -> Replicates:
-        if target not in self._known:
-            self._known[target] = replicates(self.table, target)
-        return self._known[target]
+        by_target = []
+        for target in targets:
+            if target not in self._known:
+                self._known[target] = replicates(self.table, target)
+            by_target.append(self._known[target].series(runs, self.languages.get((target, scope), ())))
+        return [combine(list(of_targets), self.options) for of_targets in zip(*by_target)]
 
     def _one(self, contrast: Contrast) -> Series:
+        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
         if contrast.kind == "correlation":
             return self._correlation(contrast)
-        if contrast.kind == "difference":
-            against = contrast.other, contrast.against or contrast.recipe, -1.0
-            return self._weighted(contrast, [(contrast.backbones, contrast.recipe, 1.0), against])
+        gains = {name: 1 / len(contrast.backbones) for name in contrast.backbones}
         if contrast.kind == "interaction":
             one, two = contrast.backbones
-            return self._gains(contrast, {one: 1.0, two: -1.0})
-        if contrast.kind == "trend":
+            gains = {one: 1.0, two: -1.0}
+        elif contrast.kind == "trend":
             weights = slope_weights([log10(size) for size in contrast.parameters.values()])
-            return self._gains(contrast, dict(zip(contrast.parameters, weights)))
-        return self._gains(contrast, {name: 1 / len(contrast.backbones) for name in contrast.backbones})
-
-    def _gains(self, contrast: Contrast, weights: Mapping[str, float]) -> Series:
-        """The sum over backbones of weight * (recipe - against)."""
-        terms = []
-        for backbone, weight in weights.items():
+            gains = dict(zip(contrast.parameters, weights))
+        terms: list[tuple[Sequence[str], Sequence[str], float]] = []
+        for backbone, weight in gains.items():
             terms += [((backbone,), contrast.recipe, weight), ((backbone,), contrast.against, -weight)]
-        return self._weighted(contrast, terms)
-
-    def _weighted(self, contrast: Contrast, terms: Sequence[tuple[Sequence[str], Sequence[str], float]]) -> Series:
-        """The sum over terms (backbones, recipes, weight) of the weighted mean of their runs."""
-        runs: list[Run] = []
-        weights: list[float] = []
+        if contrast.kind == "difference":
+            against = contrast.other, contrast.against or contrast.recipe, -1.0
+            terms = [(contrast.backbones, contrast.recipe, 1.0), against]
+        runs, each = list[Run](), list[float]()
         for backbones, recipes, weight in terms:
             own = [Run(backbone, recipe) for backbone in backbones for recipe in recipes]
             runs += own
-            weights += [weight / len(own)] * len(own)
-        return weighted(self.series(runs, contrast.targets, contrast.scope), weights)
+            each += [weight / len(own)] * len(own)
+        return weighted(self.series(runs, contrast.targets, contrast.scope), each)
 
     def _joint(self, contrast: Contrast, subjects: tuple[Run, ...]) -> Measured:
         recipes, up, down = (*contrast.recipe, *contrast.against), len(contrast.recipe), len(contrast.against)
@@ -182,16 +172,6 @@ def correlated(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(np.divide((a * b).sum(axis=0), below, out=np.zeros_like(below), where=below > 0))
 
 
-def _parts(whole: Contrast) -> list[tuple[str, Contrast]]:
-    """The contrast itself, or one contrast for each target, backbone or recipe."""
-    if whole.kind == "best":
-        return [(f"over {name}", whole.model_copy(update={"against": (name,)})) for name in whole.against]
-    if not whole.each:
-        return [("", whole)]
-    of = {"target": "targets", "backbone": "backbones", "recipe": "recipe"}[whole.each]
-    return [(name, whole.model_copy(update={of: (name,)})) for name in getattr(whole, of)]
-
-
 Word = Literal["holds", "fails", "undecided", "not tested"]
 """`undecided`: the scores that there are do not decide; `not tested`: there are none that could."""
 
@@ -228,7 +208,12 @@ def judge(claims: Sequence[Claim], scores: Scores, flags: Sequence[Flag]) -> lis
     tests = {at: evidence for at, (_, evidence) in enumerate(drafts) if evidence is not None}
     raw = [min(evidence.supports, evidence.contradicts) for evidence in tests.values()]
     for (at, evidence), p, adjusted in zip(tests.items(), raw, holm(raw), strict=True):
-        word, resolved = _word(evidence, adjusted), _resolved(verdicts[at].measured, scores, len(tests))
+        measured, resolved = verdicts[at].measured, None
+        if measured and not measured.joint:  # the least certain part, if its t decided the first claim
+            found = [spread(part.series, scores.options) for part in measured.parts]
+            tail = LEVEL / 2 / len(tests)
+            resolved = max(-float(special.stdtrit(one.freedom, tail)) * (one.error or np.nan) for one in found)
+        word = _word(evidence, adjusted)
         verdicts[at] = replace(verdicts[at], word=word, p=p, p_adjusted=adjusted, resolved=resolved)
     return verdicts
 
@@ -249,15 +234,6 @@ def _draft(claim: Claim, scores: Scores, flags: Sequence[Flag]) -> tuple[Verdict
     return verdict, None if stop else evidence
 
 
-def _resolved(measured: Measured | None, scores: Scores, tests: int) -> float | None:
-    """The distance of the least certain part from its bound at which t decides the first of `tests` claims."""
-    if measured is None or measured.joint:
-        return None
-    found = [spread(part.series, scores.options) for part in measured.parts]
-    widest = [-float(special.stdtrit(one.freedom, LEVEL / 2 / tests)) * (one.error or np.nan) for one in found]
-    return max(widest)
-
-
 def _word(evidence: Evidence, adjusted: float) -> Word:
     """Decides by the smaller p, after Holm. A claim also fails if its effect is shown to be too small to matter."""
     if adjusted >= LEVEL:
@@ -270,7 +246,8 @@ def _weighed(test: Bounded, measured: Measured, scores: Scores) -> Evidence:
     """The evidence for a test; gains of three or more backbones are alike if all pairs are within the margin."""
     if measured.joint is None:
         parts = [part.series for part in measured.parts]
-        return weigh(parts, test.bound, test.at_least or len(parts), scores.options)
+        bound = Bound(test.direction, test.than, test.margin)
+        return weigh(parts, bound, test.at_least or len(parts), scores.options)
     pairs = [pair.series for pair in measured.pairs]
     alike = weigh(pairs, Bound("within", margin=test.margin), len(pairs), scores.options)
     if test.direction == "within":
