@@ -127,7 +127,6 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
 }
 _GOLD = {TextExample: "label", ChoiceExample: "label", SpanExample: "answers", TaggedExample: "tags"}
 _KINDS: Mapping[str, Any] = {"text": TextExample, "choice": ChoiceExample, "span": SpanExample, "tagged": TaggedExample}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def texts_of(example: Example) -> list[str]:
@@ -176,7 +175,7 @@ def gold_of(example: Example) -> Any:
 
 def to_row(example: Example) -> dict[str, Any]:
     """A text, choice, span or tagged example as a JSON object, without loss."""
-    return {"kind": _NAMES[type(example)], **asdict(example)}
+    return {"kind": next(name for name, kind in _KINDS.items() if isinstance(example, kind)), **asdict(example)}
 
 
 def from_row(row: Mapping[str, Any]) -> Example:

@@ -54,10 +54,8 @@ class Evaluation:
 def run_evaluate(job: Job) -> None:
     """Write `scores.jsonl` and `examples.parquet` of an evaluate stage.
 
-    With `validate_on`, the layer of retrieval is the one with the best mean over those languages.
-
-    Raises:
-        DataError: gold and predictions differ in languages or examples.
+    With `validate_on`, the layer of retrieval is the one with the best mean over those languages. Raises `DataError` if
+    gold and predictions differ in languages or examples.
     """
     config, directory, inputs = job.config, job.directory, job.inputs
     notes, layer = protocol_of(inputs["predictions"])
@@ -103,12 +101,8 @@ def measure(
 ) -> list[Measurement]:
     """Every value of the task's metric, for every variant among the predictions.
 
-    Args:
-        golds: objects with `id` and `gold`, in file order.
-        predictions: objects with `id`, `prediction` and, where something was chosen, `variant`.
-
-    Raises:
-        DataError: withheld gold, an example without prediction or with two, or a prediction for no example.
+    Golds have `id` and `gold`; predictions `id`, `prediction` and, where something was chosen, `variant`. Raises
+    `DataError` for withheld gold, an example without prediction or with two, and a prediction for no example.
     """
     metric = METRICS.get(asked.metric)
     gold = [row["gold"] for row in golds]

@@ -40,12 +40,8 @@ def _is_number(value: str, names: Sequence[str]) -> bool:
 def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declared: int) -> int:
     """Whether predicted numbers of choices count from 0 or from 1, which only tasks that count from 1 may do.
 
-    Args:
-        numbers: each with the number of the example's choices; larger ones can only be texts.
-        declared: the number of the first choice in gold.
-
-    Raises:
-        DataError: both are possible, or no row says that they count from 1.
+    `numbers`: each with the number of the example's choices; larger ones can only be texts. `declared`: the number of
+    the first choice in gold. Raises `DataError` if both are possible, or no row says that they count from 1.
     """
     from_0 = all(number < size for number, size in numbers)
     from_1 = all(1 <= number <= size for number, size in numbers)
@@ -61,8 +57,7 @@ def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declare
 def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Sequence[str], first: int) -> int:
     """The place of a predicted choice, from 0: of its name, letter, number from `first` on, or text.
 
-    Raises:
-        DataError: the example has no such choice, or the prediction means two of them.
+    Raises `DataError` if the example has no such choice, or the prediction means two of them.
     """
     texts, value = [clean(text) for text in example.choices], clean(said.value)
     if value in names:

@@ -122,8 +122,7 @@ def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry
 
     Ids of JSON lines may count rows (from 0, 1, or below a header 2) if gold has no ids, or ids that count upwards.
 
-    Raises:
-        DataError: other ids that are not those of gold.
+    Raises `DataError` for other ids that are not those of gold.
     """
     place = {one.id: one for one in predictions}
     there, here = [one.id for one in golds], [one.id for one in predictions]

@@ -26,8 +26,7 @@ from xstilts.recipes import Options, PhaseSpec, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
 from xstilts.tasks import TASKS, Split, Task
 from xstilts.tasks.as_json import column_task
-
-ControlKind = Literal["random", "english"]
+from xstilts.translation.spec import Patterns
 
 
 class TokenizerSpec(Strict):
@@ -41,10 +40,6 @@ class TokenizerSpec(Strict):
     split_digits: bool = Field(default=True, description="every digit is a token of its own")
 
 
-def _last_part(source: str) -> str:
-    return re.split("[/:]", source.rstrip("/"))[-1]
-
-
 class BackboneSpec(Strict):
     """A model to start from: pretrained (`source`, enough in a file), or random (`architecture`), pretrained or not."""
 
@@ -56,7 +51,7 @@ class BackboneSpec(Strict):
     revision: str | None = Field(default=None, description="commit on the hub; default: pinned with a short name")
     architecture: str | None = Field(default=None, description="model type in transformers, for a random start")
     name: str = Field(
-        default_factory=lambda known: _last_part(known["source"] or known["architecture"] or ""),
+        default_factory=lambda known: re.split("[/:]", str(known["source"] or known["architecture"]).rstrip("/"))[-1],
         description="name in tables; default: the last part of the source",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
@@ -75,7 +70,7 @@ class BackboneSpec(Strict):
     )
     retrieval: RetrievalSpec = Field(default=RetrievalSpec(), description="how sentence vectors are read")
     note: str = Field(default="", description="note in tables")
-    controls: dict[ControlKind, str] = Field(
+    controls: dict[Literal["random", "english"], str] = Field(
         default_factory=dict, description="`random: auto`; `english: auto` (pretrained here on English), or a source"
     )
     english_share: float = Field(default=1.0, gt=0, le=1, description="steps of `english: auto` / multilingual steps")
@@ -131,9 +126,6 @@ def _column(value: Any) -> Any:
 
 
 Label = Annotated[str, BeforeValidator(_label)]
-Patterns = Annotated[
-    tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
-]
 
 
 class OwnTask(Strict):
@@ -282,11 +274,7 @@ class OwnTask(Strict):
         )
 
     def with_labels(self, name: str, root: Root) -> OwnTask:
-        """This task with the labels of the English training files, sorted.
-
-        Raises:
-            DataError: the files cannot be read, or their labels do not fit the task.
-        """
+        """This task with the sorted labels of the English training files. Raises `DataError` if they do not fit."""
         task = self.task(name)
         assert isinstance(task.read, ColumnReader)
         paths = task.paths(root, "train")

@@ -43,13 +43,9 @@ class SplitCheck:
 
 
 def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator[list[SplitCheck]]:
-    """One list per task and split, as they are found.
+    """One list per task and split, as they are found; with `quick` only whether files exist: nothing is opened.
 
-    Args:
-        quick: only whether files exist; nothing is opened.
-
-    Raises:
-        DataError: no data folder, or a damaged lock.
+    Raises `DataError` if there is no data folder, or the lock is damaged.
     """
     if not root.is_dir():
         raise DataError("the data folder does not exist", root)
@@ -75,11 +71,7 @@ def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator
 def _copied(
     task: Task, root: Path, about: SplitCheck, sizes: dict[int, dict[Path, str]], digest: Callable[[Path], str]
 ) -> str:
-    """A note if a file has the content of an earlier file of the task.
-
-    Args:
-        sizes: size -> earlier files and what they are; this split's are added.
-    """
+    """A note if a file has the content of an earlier one of the task; `sizes`: size -> these, with what they are."""
     note = ""
     for path in () if about.status == "damaged" else task.paths(root, about.split, about.language):
         alike = sizes.setdefault(path.stat().st_size, {})

@@ -228,7 +228,7 @@ def _task_type(part: Part) -> TaskType:
 
 def _source(part: Part, data: Features) -> Source:
     """A stream of the task's instances; several languages are sampled by size to the power of the part's exponent."""
-    lengths, language = np.asarray(data.lengths), data.column("part")
+    lengths, language = np.asarray(data.lengths), data.columns["part"]
     groups = tuple(np.flatnonzero(language == number) for number in range(int(language.max()) + 1))
     if len(groups) == 1:
         return Source.single(part.task, lengths)

@@ -152,10 +152,10 @@ class TranslationLM(Masking):
 
 
 @torch.no_grad()
-def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing: float = 1.0) -> None:
-    """Set the output bias to the log frequency of each token in the phase's data."""
+def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features]) -> None:
+    """Set the output bias to the log frequency of each token in the phase's data, counted from 1."""
     vocabulary = len(head.bias)
-    counts = np.full(vocabulary, smoothing)
+    counts = np.ones(vocabulary)
     for each in features:
         values = each.tokens.values
         for begin in range(0, len(values), COUNTED):  # a corpus may be larger than memory

@@ -77,7 +77,6 @@ def nearest_neighbours(
 
 
 def _blocks(queries_QH: Tensor, candidates_CH: Tensor) -> tuple[Tensor, ...]:
-    """The queries in blocks."""
     return torch.split(queries_QH, max(1, min(ROWS, CELLS // len(candidates_CH))))
 
 

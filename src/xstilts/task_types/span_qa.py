@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
-from xstilts.backbones.names import Token
 from xstilts.data.examples import Encoding, SpanExample
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
+from xstilts.task_types.classification import TokenHead
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 N_BEST = 20
@@ -61,19 +61,6 @@ class Window(NamedTuple):
     begins: tuple[int, int]
 
 
-class SpanHead(nn.Module):
-    """Projection to start and end scores, from [N, H] to [N, 2]; windows without the answer point to `token`."""
-
-    def __init__(self, hidden: int, token: Token = "first") -> None:
-        super().__init__()
-        self.token: Token = token
-        self.out = nn.Linear(hidden, 2)
-
-    def forward(self, states_NH: Tensor) -> Tensor:
-        logits: Tensor = self.out(states_NH)
-        return logits
-
-
 class SpanQA(TaskType):
     """Span question answering; the loss is the mean of start and end cross-entropy per window."""
 
@@ -90,14 +77,15 @@ class SpanQA(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        return init_head(SpanHead(backbone.hidden_size, backbone.summary), backbone)
+        """Projects to start and end scores, without dropout; windows without the answer point to its `token`."""
+        return init_head(TokenHead(backbone, 2, 0.0), backbone)
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         lengths = features.lengths[rows]
         column = np.arange(int(lengths.max()))
         token_BL = np.where(column < lengths[:, None], packed.starts_S.numpy()[:, None] + column, -1)
-        targets = {f"{name}_B": indices(features.column(name)[rows]) for name in ("start", "end", "first")}
+        targets = {f"{name}_B": indices(features.columns[name][rows]) for name in ("start", "end", "first")}
         targets |= {"token_BL": indices(token_BL), "length_B": indices(lengths)}
         return Batch(packed, targets, len(rows), rows)
 
@@ -127,7 +115,7 @@ class SpanQA(TaskType):
         ]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        offset, begins, rows = features.ragged("offset"), features.ragged("begins"), []
+        offset, begins, rows = features.columns["offset"], features.columns["begins"], []
         for row, (start, end, first, nothing) in enumerate(outputs):
             spans, allowed = offset[row].reshape(-1, 2), range(*begins[row])
             rows.append((best_spans(start[first:], end[first:], spans, limits.max_answer, allowed), nothing))

@@ -80,9 +80,7 @@ class Task:
     def paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
         """The files of one split and language.
 
-        Raises:
-            UnknownName: the task has no such language.
-            DataError: it has no such split, or no file; the message names what was looked for.
+        Raises `UnknownName` if the task has no such language, and `DataError` if it has no such split, or no file.
         """
         check_split(self, split)
         check_language(self, language)
@@ -102,8 +100,7 @@ class Task:
     def found_labels(self, root: Root) -> tuple[str, ...]:
         """The tags of all English splits that have files, sorted: those of a task with `open_labels`.
 
-        Raises:
-            DataError: there is no training file, or a file cannot be read.
+        Raises `DataError` if there is no training file, or a file cannot be read.
         """
         self.paths(root, "train")
         there = [split for split in self.files if "en" in self.available(root, split)]
@@ -154,9 +151,8 @@ class Task:
     def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
 
-        Raises:
-            UnknownName: the task has no such language.
-            DataError: a missing or malformed file, an empty one, or an id that occurs twice in one file.
+        Raises `UnknownName` if the task has no such language, and `DataError` for a missing, malformed or empty file
+        and for an id that occurs twice in one file.
         """
         examples = list(self.stream(root, split, language))
         bare = bool(examples) and getattr(examples[0], "label", "") is None
@@ -177,8 +173,7 @@ def _prefixes(paths: list[Path]) -> list[str]:
 def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]) -> list[Example]:
     """The examples with the gold of a separate file, one label per line: classes of texts, numbers of choices from 1.
 
-    Raises:
-        DataError: the numbers of lines and examples differ, or a label is unknown.
+    Raises `DataError` if the numbers of lines and examples differ, or a label is unknown.
     """
     lines = lines_of(path)
     if len(lines) != len(examples):

@@ -55,20 +55,16 @@ class ColumnReader:
     separator: str = ""
     count_from: int | None = None
 
-    def __call__(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Iterator[Example]:
+    def __call__(self, path: Path, language: str) -> Iterator[Example]:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
 
-        Args:
-            cleaned: counts labels that are read without the blanks around them, as the file writes them.
-
-        Raises:
-            DataError: with file and line: a missing column, an unknown label, an answer that is not at its place, or
-                another value that does not fit.
+        Raises `DataError` with file and line for a missing column, an unknown label, an answer that is not at its
+        place, or another value that does not fit.
         """
-        return (example for _, example in self.placed(path, language, cleaned))
+        return (example for _, example in self.placed(path, language))
 
     def placed(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Placed:
-        """Examples with the lines they are in."""
+        """Examples with their lines; `cleaned` counts labels read without the blanks around them, as in the file."""
         kind = TYPES.get(self.type)
         if kind.raw and kind_of(path) not in TABLES and self.columns["text"] == kind.fields["text"]:
             return ((None, example) for example in plain_lines(path, language))  # of any size: no ids are remembered
@@ -194,9 +190,8 @@ def held_twice(kind: str, named: Mapping[str, Name | Sequence[str]]) -> tuple[st
 def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:
     """The labels that occur in some files, sorted by code points.
 
-    Raises:
-        DataError: as reading does; a single label, more than classes can be, or labels that look like a typing mistake
-            (`doubt`), with the first row of such a label.
+    Raises `DataError` as reading does, for a single label, for more than classes can be, and for the first row of a
+    label that looks like a typing mistake (`doubt`).
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[Path, int | None]] = {}

@@ -13,17 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from xstilts.core.errors import count
-from xstilts.data.examples import (
-    ChoiceExample,
-    Example,
-    ParallelExample,
-    PlainText,
-    PoolExample,
-    SpanExample,
-    TaggedExample,
-    gold_of,
-    texts_of,
-)
+from xstilts.data import examples as ex
 
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Without the joiners: at the end of a word they may change its last letter."""
@@ -70,10 +60,7 @@ def doubt(counts: Mapping[str, int], tags: bool = False) -> tuple[str, str] | No
 
 
 def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
-    """Labels that differ from a more frequent one only by case, blanks and the like, and the pair in words.
-
-    The types behind `B-` and `I-` of tags are compared too.
-    """
+    """Labels, or types of tags, that differ from a more frequent one only by case or blanks, and the pair in words."""
     frequent = [label for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
     found: set[frozenset[str]] = set()
     for part in (str, _type) if tags else (str,):
@@ -149,7 +136,7 @@ class Found:
 
 
 def found_in(
-    examples: Iterable[tuple[Path, int | None, Example]],
+    examples: Iterable[tuple[Path, int | None, ex.Example]],
     cleaned: Mapping[str, int],
     known: Iterable[str] = (),
     most_words: int = 0,
@@ -169,22 +156,22 @@ def found_in(
     golds: dict[int, int] = {}
     for path, line, example in examples:
         seen["rows"] += 1
-        texts = [*texts_of(example), *(example.choices if isinstance(example, ChoiceExample) else ())]
+        texts = [*ex.texts_of(example), *(example.choices if isinstance(example, ex.ChoiceExample) else ())]
         for fault in (*_faults(example, texts, most_words), *_repeated(example, texts, golds)):
             seen[fault] += 1
             first.setdefault(fault, f"{path.name}:{line}" if line else path.name)
-        gold = gold_of(example)
-        if isinstance(example, PoolExample) or (gold == () and not isinstance(example, SpanExample)):
+        gold = ex.gold_of(example)
+        if isinstance(example, ex.PoolExample) or (gold == () and not isinstance(example, ex.SpanExample)):
             seen["withheld"] += gold is None
         elif gold is None:
             seen["withheld"] += 1
-        elif isinstance(example, SpanExample):
+        elif isinstance(example, ex.SpanExample):
             labels["answerable" if gold else "unanswerable"] += 1
-        elif isinstance(example, ChoiceExample):
+        elif isinstance(example, ex.ChoiceExample):
             classes = True
             labels[f"choice {gold + 1}"] += 1
         else:
-            named, classes, tagged = True, True, isinstance(example, TaggedExample)
+            named, classes, tagged = True, True, isinstance(example, ex.TaggedExample)
             labels.update(gold if tagged else (gold,))
     names, rows = dict(sorted(labels.items())), seen["rows"]
     notes = _notes_on(names, cleaned, tagged) if named else []
@@ -222,12 +209,12 @@ _REPEATED = {
 """Notes on more than 1 % of the rows."""
 
 
-def _repeated(example: Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
+def _repeated(example: ex.Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
     """How an example repeats an earlier one. `golds`: hash of the texts -> that of the gold; filled here."""
-    if isinstance(example, PoolExample | PlainText):
+    if isinstance(example, ex.PoolExample | ex.PlainText):
         return
-    key, gold, sides = tuple(texts), gold_of(example), isinstance(example, ParallelExample)
-    if isinstance(example, ParallelExample):
+    key, gold, sides = tuple(texts), ex.gold_of(example), isinstance(example, ex.ParallelExample)
+    if isinstance(example, ex.ParallelExample):
         key, gold = (example.target,), example.source
     before = golds.get(hash(key))
     golds.setdefault(hash(key), hash(gold))
@@ -239,9 +226,8 @@ def _rows(number: int) -> str:
     return f"{count(number, 'row')} {'has' if number == 1 else 'have'}"
 
 
-def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
-    """Kinds of faults in the texts of one example."""
-    choices = example.choices if isinstance(example, ChoiceExample) else ()
+def _faults(example: ex.Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
+    choices = example.choices if isinstance(example, ex.ChoiceExample) else ()
     if any(not text.strip() or not text.strip(_UNSEEN) for text in choices or texts):
         yield "empty"
     if any(text in _MISSING or text.casefold() in _IN_ANY_CASE for text in texts):
@@ -250,14 +236,13 @@ def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator
         yield "twins"
     if any(map(_GARBLED.search, texts)):
         yield "garbled"
-    if isinstance(example, TaggedExample) and len(example.words) > most_words > 0:
+    if isinstance(example, ex.TaggedExample) and len(example.words) > most_words > 0:
         yield "long"
-    if isinstance(example, ParallelExample) and example.source.strip() == example.target.strip():
+    if isinstance(example, ex.ParallelExample) and example.source.strip() == example.target.strip():
         yield "same"
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
-    """Notes on odd labels (or tags), a line each."""
     once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]

@@ -19,11 +19,8 @@ def squad(path: Path, language: str) -> Placed:
     """All questions of one file, with the file's own ids.
 
     Gold: `is_impossible` gives no answers; missing answers, and XTREME's blanked ones (`{"answer_start": 0, "text":
-    ""}`), give `None`.
-
-    Raises:
-        DataError: not SQuAD's layout, an answer that is not at its offset (the message names the question's id), an
-            impossible question with answers, gold in some questions only, or an id that occurs twice.
+    ""}`), give `None`. Raises `DataError` for another layout, an answer that is not at its offset, an impossible
+    question with answers, gold in some questions only, and an id that occurs twice.
     """
     return ((None, question) for _, questions in paragraphs(path) for question in questions)
 
