@@ -63,7 +63,12 @@ def run_evaluate(job: Job) -> None:
     fields = {name: config[name] for name in ("task", "split", "metric", "main", "role")}
     asked = Evaluation(**fields, language="", notes=notes, layer=layer)
     languages = Record.read(inputs["data"]).config["languages"]
-    _check_languages(languages, inputs)
+    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
+    for role, found in (("data", read_json(inputs["data"] / "languages.json")), ("predictions", answered)):
+        if set(found) != set(languages):
+            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
+            problem = f"expected the languages {expected}, found {there}: remove this folder and run again"
+            raise DataError(problem, inputs[role])
     if "validate_on" in config:
         chosen_on = tuple(config["validate_on"])
         scores = [m.score for m in _measured(asked, chosen_on, inputs) if m.score.metric == asked.main]
@@ -71,16 +76,6 @@ def run_evaluate(job: Job) -> None:
     measurements = _measured(asked, languages, inputs)
     write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
     write_examples(directory / "examples.parquet", measurements)
-
-
-def _check_languages(languages: Sequence[str], inputs: Mapping[str, Path]) -> None:
-    prepared = read_json(inputs["data"] / "languages.json")
-    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
-    for found, place in ((prepared, inputs["data"]), (answered, inputs["predictions"])):
-        if set(found) != set(languages):
-            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
-            problem = f"expected the languages {expected}, found {there}: remove this folder and run again"
-            raise DataError(problem, place)
 
 
 def _measured(asked: Evaluation, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:
@@ -107,10 +102,9 @@ def measure(
     metric = METRICS.get(asked.metric)
     gold = [row["gold"] for row in golds]
     if None in gold:
-        problem = f"{asked.task} ({asked.split}, {asked.language}): {gold.count(None)} of {len(golds)} examples have no"
-        raise DataError(
-            f"{problem} gold, so nothing can be scored; put the official labelled file into the data folder"
-        )
+        bare = f"{gold.count(None)} of {len(golds)} examples have no gold, so nothing can be scored"
+        problem = f"{asked.task} ({asked.split}, {asked.language}): {bare}"
+        raise DataError(f"{problem}; put the official labelled file into the data folder")
     majority = metric.majority(gold)
     mains = (asked.main, *(("exact_match",) if "exact_match" in metric.values else ()))
     ids = [row["id"] for row in golds]

@@ -7,10 +7,8 @@ scripts give a number. `types.toml` names the function that compares the files o
 """
 
 import re
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from xstilts import __version__
 from xstilts.core.errors import ConfigError, DataError, UnknownName
@@ -25,14 +23,12 @@ from xstilts.data.readers.text import tatoeba
 from xstilts.data.readers.types import TYPES
 from xstilts.evaluation import prediction_files as forms
 from xstilts.evaluation import score_checks as checks
-from xstilts.evaluation.own_choices import own_choices
 from xstilts.evaluation.prediction_files import Entry, values_of
 from xstilts.evaluation.score_checks import Matched, ScoredFiles, by_id, in_order
-from xstilts.metrics import METRICS, Metric
+from xstilts.metrics import METRICS
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS, Task
 
-CONSTRUCTED = {code for code in LANGUAGES if code.startswith("qa")}
 ALSO = {"udpos": ("span_f1_seqeval_1",)}
 """Task -> further metrics: XTREME's F1 of tags without prefixes depends on seqeval's version."""
 
@@ -55,12 +51,11 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     """
     found = task if isinstance(task, Task) else registered(task)
     if not (match := TYPES.get(found.type).score):
-        scorable = ", ".join(one.name for one in TYPES if one.score)
-        raise ConfigError(
-            f"prediction files of {found.type} tasks ('{found.name}') cannot be scored; those of {scorable} can"
-        )
+        problem = f"prediction files of {found.type} tasks ('{found.name}') cannot be scored"
+        raise ConfigError(f"{problem}; those of {', '.join(one.name for one in TYPES if one.score)} can")
     code = language if language in found.languages else meant(language)
-    if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES.keys() - CONSTRUCTED):
+    real = code in LANGUAGES and not code.startswith("qa")  # and not constructed
+    if code not in found.languages and not (found.type == "tagging" and real):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
         matched: Matched = globals()[match](files := ScoredFiles(found, code, gold, predictions))
@@ -71,9 +66,11 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
         ratios = metric.function(matched.golds, matched.predictions, code)
         signature = f"{metric.script} | test | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
+            judge = metric if value == metric.main else METRICS.get(value) if value in METRICS else None
+            majority = judge.majority(matched.golds) if judge else 0.0
             row = Score(
                 task=found.name, language=code, split="test", metric=value if name == found.metric else name,
-                value=ratios[value].value, n=matched.n, majority=_majority(metric, value, matched.golds), seed=0,
+                value=ratios[value].value, n=matched.n, majority=majority, seed=0,
                 recipe="", backbone="", main=not scores, signature=signature,
             )  # fmt: skip
             scores.append(row)
@@ -89,27 +86,16 @@ def registered(name: str) -> Task:
     return scorable[name]
 
 
-def _majority(metric: Metric, value: str, golds: Sequence[Any]) -> float:
-    if value == metric.main:
-        return metric.majority(golds)
-    return METRICS.get(value).majority(golds) if value in METRICS else 0.0
-
-
 def match_labels(files: ScoredFiles) -> Matched:
     """One label each, in the order of gold or by id."""
     golds, predictions = _gold_labels(files), forms.labels(files.predictions)
     named = any(one.id and not one.id.isdecimal() for one in predictions)
     if files.task.read is nli and (named or len(predictions) != len(golds)):
         # The reader leaves out SNLI's and MultiNLI's pairs on which annotators did not agree (`-`), and counts lines.
-        fields = [(row.line, row.record) for row in records(files.gold)]
-        whole = [
-            Entry(
-                line,
-                one.get("gold_label", one.get("label")),
-                str(one.get("uid", one.get("pairID", line)) if named else line),
-            )
-            for line, one in fields
-        ]
+        whole = []
+        for row in records(files.gold):
+            name = row.record.get("uid", row.record.get("pairID", row.line)) if named else row.line
+            whole.append(Entry(row.line, row.record.get("gold_label", row.record.get("label")), str(name)))
         kept = [one for one in whole if one.value != "-"]
         asked_for = next((some for some in (kept, whole) if len(some) == len(predictions)), [])
         if asked_for and len(kept) == len(golds):
@@ -122,7 +108,7 @@ def match_labels(files: ScoredFiles) -> Matched:
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters are read as numbers."""
     if _is_own(files):
-        return own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
+        return checks.own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
     checks.check_choices(files, golds, predictions)
@@ -281,18 +267,14 @@ def match_rankings(files: ScoredFiles) -> Matched:
     return matched._replace(note=note + matched.note)
 
 
-def _form(name: str) -> str:
-    """An id without its number: `de-` of `de-000000017`."""
-    return re.sub("[0-9]+", "", name)
-
-
 def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     if not (golds := forms.pairs(files.gold)):
         raise DataError("holds no pairs", files.gold)
     said = forms.pairs(files.predictions)
     for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
-        if not set(map(_form, there)) & set(map(_form, here)):  # few sentences have gold: the ids may be others
+        forms_there, forms_here = ({re.sub("[0-9]+", "", name) for name in side} for side in (there, here))
+        if not forms_there & forms_here:  # few sentences have gold: the ids may be others
             problem = f"ids of the {column} column look different from those in {files.gold}"
             raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
     name = golds[0][0]

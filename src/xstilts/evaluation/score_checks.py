@@ -15,8 +15,12 @@ from unicodedata import normalize
 from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, count
 from xstilts.core.languages import meant
+from xstilts.data.examples import ChoiceExample
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import shown
+from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tagging import udpos
+from xstilts.evaluation import prediction_files as forms
 from xstilts.evaluation.prediction_files import Entry, is_json_lines, values_of
 from xstilts.tasks import TASKS, Task
 
@@ -136,10 +140,9 @@ def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry
         return predictions
     if None in there:
         odd = next(one for row, one in enumerate(predictions) if one.id != str(row + (here[0] == "1")))
-        problem = (
-            f"the gold file has no ids, and id {shown(odd.id)} is not a row number: put the rows in the order of gold"
-        )
-        raise DataError(f"{problem} and number them from 0", files.predictions, odd.line)
+        problem = f"the gold file has no ids, and id {shown(odd.id)} is not a row number"
+        remedy = "put the rows in the order of gold and number them from 0"
+        raise DataError(f"{problem}: {remedy}", files.predictions, odd.line)
     check_ids(files, [str(name) for name in there], {str(name): one for name, one in place.items()})
     return predictions
 
@@ -170,10 +173,8 @@ def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any],
 def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
     """Refuse sentences with another number of tags, and other words where both files have words."""
     for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=False), start=1):
-        tags, there = (
-            predicted.value,
-            f"{files.gold.name}:{gold.line}" if gold.line else f"{shown(gold.id)} of {files.gold.name}",
-        )
+        tags = predicted.value
+        there = f"{files.gold.name}:{gold.line}" if gold.line else f"{shown(gold.id)} of {files.gold.name}"
         if len(gold.value) != len(tags):
             problem = (
                 f"sentence {number} has {count(len(tags), 'tag')}, but {len(gold.value)} in {there}; "
@@ -184,9 +185,8 @@ def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Seq
         for place, (right, tag) in enumerate(zip(gold.value, tags), start=1):
             if right.id and tag.id and _bare(right.id) != _bare(tag.id):
                 problem = f"word {place} of sentence {number} is {shown(tag.id)}, but {shown(right.id)} in {there}"
-                raise DataError(
-                    f"{problem}: put the sentences in the order of the gold file", files.predictions, tag.line
-                )
+                remedy = "put the sentences in the order of the gold file"
+                raise DataError(f"{problem}: {remedy}", files.predictions, tag.line)
     check_count(files, golds, predictions, "sentence")
 
 
@@ -208,3 +208,65 @@ def name_notes(files: ScoredFiles) -> str:
     """Notes on the names of both files; the first of several words is not a language (`my-test.tsv`; but `de.json`)."""
     split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (files.gold, files.predictions))
     return "".join(dict.fromkeys(language_note(files, name, words[len(words) > 2 :]) for name, words in split))
+
+
+def own_choices(files: ScoredFiles, examples: Sequence[ChoiceExample]) -> Matched:
+    """Numbers, letters, names or texts of choices, as gold may be written.
+
+    Numbers count from 0, as those of `xstilts predict`. Where the task's labels count from 1, so may the numbers, if
+    one of them says so: a 0, or the number of the last choice.
+    """
+    golds = [Entry(None, None if one.label is None else str(one.label), one.id) for one in examples]
+    check_gold(files, golds)
+    predictions = forms.labels(files.predictions)
+    check_count(files, golds, predictions, "label")
+    said = in_order(files, golds, predictions)
+    read = files.task.read
+    names, given = (read.labels, read.count_from) if isinstance(read, ColumnReader) else ((), None)
+    pairs = [(one.value, len(of.choices)) for one, of in zip(said, examples) if one.value not in names]
+    numbered = [(int(value), size) for value, size in pairs if re.fullmatch("[0-9]{1,9}", value)]
+    first = first_number(files, [pair for pair in numbered if pair[0] <= pair[1]], given or 0)
+    places = [str(place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
+    note = " | choices counted from 1" * first
+    return Matched(values_of(golds), places, len(golds), note)
+
+
+def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declared: int) -> int:
+    """Whether predicted numbers of choices count from 0 or from 1, which only tasks that count from 1 may do.
+
+    `numbers`: each with the number of the example's choices; larger ones can only be texts. `declared`: the number of
+    the first choice in gold. Raises `DataError` if both are possible, or no row says that they count from 1.
+    """
+    from_0 = all(number < size for number, size in numbers)
+    from_1 = all(1 <= number <= size for number, size in numbers)
+    if numbers and from_1 and not (from_0 or declared):
+        problem = "numbers of choices count from 1; those of this task count from 0"
+        raise DataError(f"{problem}: subtract 1, or give letters from A", files.predictions)
+    if numbers and declared and from_0 and from_1:
+        problem = "no number is 0 or that of the last choice: they may count from 0 or from 1"
+        raise DataError(f"{problem}; give letters from A instead", files.predictions)
+    return int(bool(numbers) and bool(declared) and from_1)
+
+
+def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Sequence[str], first: int) -> int:
+    """The place of a predicted choice, from 0: of its name, letter, number from `first` on, or text.
+
+    Raises `DataError` if the example has no such choice, or the prediction means two of them.
+    """
+    texts, value = [clean(text) for text in example.choices], clean(said.value)
+    if value in names:
+        place = names.index(value)
+    elif re.fullmatch("[A-Za-z]", value):
+        place = ord(value.upper()) - ord("A")
+    else:
+        place = int(value) - first if re.fullmatch("[0-9]{1,9}", value) else -1
+    if not 0 <= place < len(texts) and texts.count(value) == 1:
+        place = texts.index(value)
+    if not 0 <= place < len(texts):
+        may = f"give its number from {first}, a letter from A to {chr(ord('A') + len(texts) - 1)}, or its text"
+        problem = f"{shown(said.value)} is no choice of example {shown(example.id)}, which has {len(texts)}: {may}"
+        raise DataError(problem, files.predictions, said.line)
+    if value in texts and value not in names and texts.index(value) != place:
+        problem = f"{shown(said.value)} is both a place and the text of another choice of example {shown(example.id)}"
+        raise DataError(f"{problem}: give letters from A instead", files.predictions, said.line)
+    return place

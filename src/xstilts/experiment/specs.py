@@ -25,7 +25,7 @@ from xstilts.metrics.tagging import not_spans
 from xstilts.recipes import Options, PhaseSpec, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
 from xstilts.tasks import TASKS, Split, Task
-from xstilts.tasks.as_json import column_task
+from xstilts.tasks.base import column_task
 from xstilts.translation.spec import Patterns
 
 
@@ -216,11 +216,9 @@ class OwnTask(Strict):
         if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
             raise mistake("give `labels`: without English training files they cannot be found")
         if self.measured != "train" and len(self.spoken) > 1 and not self.by_language(self.measured):
-            raise mistake(
-                f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name, or name "
-                "the column that says the language (`columns: {language: NAME}`)",
-                *("files", self.measured),
-            )
+            problem = f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name"
+            remedy = "name the column that says the language (`columns: {language: NAME}`)"
+            raise mistake(f"{problem}, or {remedy}", "files", self.measured)
 
     @property
     def finds_labels(self) -> bool:

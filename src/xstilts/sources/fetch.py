@@ -132,11 +132,9 @@ def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) ->
     locked = lock.revisions.get(origin.repository)
     revision, files = snapshot(origin, request.revision or locked)
     if locked and revision != locked:
-        raise DataError(
-            f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}; "
-            "fetch into another data folder, or delete the lock and the files",
-            request.root / LOCK,
-        )
+        problem = f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}"
+        remedy = "fetch into another data folder, or delete the lock and the files"
+        raise DataError(f"{problem}; {remedy}", request.root / LOCK)
     source = f"hub:{origin.repository}@{revision}:{origin.config}/{origin.split}"
     rows, names = read_parquet(files, FORMS[origin.form].columns.split())
     try:

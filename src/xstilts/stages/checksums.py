@@ -20,8 +20,7 @@ from xstilts.backbones.names import weight_files
 from xstilts.core.files import read_object, sha256, write_json
 from xstilts.core.keys import content_key
 from xstilts.graph.stage import Stage
-from xstilts.tasks.as_json import task_to_json
-from xstilts.tasks.base import Split, Task, check_language, check_split
+from xstilts.tasks.base import Split, Task, check_language, check_split, task_to_json
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """Files of a model's folder besides its weights; what else training left there does not count."""

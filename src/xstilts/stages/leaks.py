@@ -10,7 +10,7 @@ from xstilts.data.examples import Example
 from xstilts.data.leaks import find_leaks
 from xstilts.graph.job import Job
 from xstilts.stages.reading import root_of, select
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import task_from_json
 
 SHOWN = 50
 

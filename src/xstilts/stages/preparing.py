@@ -22,7 +22,7 @@ from xstilts.task_types import TASK_TYPES
 from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.task_types.raw_text import RawText
 from xstilts.tasks import Task
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import task_from_json
 from xstilts.translation.spec import SOURCE
 
 

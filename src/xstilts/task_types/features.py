@@ -154,14 +154,10 @@ class FeaturesBuilder:
             assert len(cells) == len(self), f"column {name} misses cells"
             is_ragged = isinstance(cells[0], (list, tuple, np.ndarray))
             columns[name] = Ragged.of(cells) if is_ragged else np.asarray(cells, dtype=np.int32)
-        return Features(
-            Ragged.of([segment.ids for segment in self._segments]),
-            np.asarray([segment.type_split for segment in self._segments], dtype=np.int32),
-            np.asarray(self._first, dtype=np.int64),
-            np.asarray(self._example, dtype=np.int64),
-            columns,
-            self._records,
-        )
+        tokens = Ragged.of([segment.ids for segment in self._segments])
+        splits = np.asarray([segment.type_split for segment in self._segments], dtype=np.int32)
+        first, example = np.asarray(self._first, dtype=np.int64), np.asarray(self._example, dtype=np.int64)
+        return Features(tokens, splits, first, example, columns, self._records)
 
 
 class FeaturesWriter:

@@ -62,13 +62,9 @@ class SpanQAText(TextType):
             parts: list[str | Ids] = ["question:", window.question, "passage:", window.ids]
             end = len(prompt(coder, parts).ids)
             right = window.ids[window.span[0] : window.span[1] + 1] if window.span else window.ids[:0]
-            builder.add(
-                window.example,
-                [prompt(coder, [*parts, "answer:"]), closed(coder, right)],
-                label=0,
-                passage=[end - len(window.ids), end],
-                offset=window.offsets.reshape(-1),
-            )
+            segments = [prompt(coder, [*parts, "answer:"]), closed(coder, right)]
+            cells = {"passage": [end - len(window.ids), end], "offset": window.offsets.reshape(-1)}
+            builder.add(window.example, segments, label=0, **cells)
         return builder.build()
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:

@@ -178,13 +178,10 @@ def published_head(source: str, revision: str | None, backbone: Backbone) -> dic
     if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers drew a random head
         return None
     head = MaskedLMHead(backbone).state_dict()
-    forms = {
-        "dense.weight": r"(.*\.)?dense\.weight",
-        "dense.bias": r"(.*\.)?dense\.bias",
-        "norm.weight": r"(.*\.)?(layer_norm|LayerNorm|norm)\.weight",
-        "norm.bias": r"(.*\.)?(layer_norm|LayerNorm|norm)\.bias",
-        "bias": r"(cls\.predictions|lm_head|decoder|generator_lm_head)\.bias",
-    }
+    forms = {"bias": r"(cls\.predictions|lm_head|decoder|generator_lm_head)\.bias"}
+    for kind in ("weight", "bias"):
+        forms[f"dense.{kind}"] = rf"(.*\.)?dense\.{kind}"
+        forms[f"norm.{kind}"] = rf"(.*\.)?(layer_norm|LayerNorm|norm)\.{kind}"
     found = {
         name: value
         for name, form in forms.items()

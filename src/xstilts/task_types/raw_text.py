@@ -31,9 +31,9 @@ INSTANCES = 4096
 class RawText(TaskType):
     """A type that reads raw text in one pass; all instances of a language are one example."""
 
-    @abstractmethod
     def record(self, coder: Coder) -> dict[str, Any]:
         """Facts about the tokenizer that collating needs. Raises `BackboneError` if the tokenizer does not suit."""
+        return {}
 
     @abstractmethod
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:

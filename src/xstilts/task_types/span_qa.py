@@ -109,10 +109,8 @@ class SpanQA(TaskType):
         lengths, firsts = batch.targets["length_B"].tolist(), batch.targets["first_B"].tolist()
         null = 0 if head.token == "first" else -1
         rows = zip(start_BL, end_BL, lengths, firsts, strict=True)
-        return [
-            WindowScores(start[:n], end[:n], first, float(start[:n][null] + end[:n][null]))
-            for start, end, n, first in rows
-        ]
+        cut = ((start[:n], end[:n], first) for start, end, n, first in rows)
+        return [WindowScores(start, end, first, float(start[null] + end[null])) for start, end, first in cut]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         offset, begins, rows = features.columns["offset"], features.columns["begins"], []
@@ -133,7 +131,11 @@ def passage_windows(
         gold = None if example.answers is None else [answer.text for answer in example.answers]
         index = builder.record(id=example.id, gold=gold, passage=example.passage)
         ids, offsets = passages[example.passage]
-        span = answer_tokens(example, offsets)
+        span = None
+        if example.answers and (answer := example.answers[0]).text.strip():
+            end = answer.start + len(answer.text)
+            touching = np.flatnonzero((offsets[:, 1] > answer.start) & (offsets[:, 0] < end))
+            span = (int(touching[0]), int(touching[-1])) if len(touching) else None
         question = asked[: min(limits.max_question, limits.max_length // 2)]
         cut = list(windows(len(ids), limits.max_length - len(question) - special, limits.stride))
         for (begin, end), begins in zip(cut, most_context(cut), strict=True):
@@ -158,10 +160,8 @@ def best_answers(
     for i, record in enumerate(features.records):
         ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
         texts = [record["passage"][c.start : c.end] for c in ranked]
-        extra = {
-            "null_score": round(null[i], 4),
-            "n_best": [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)],
-        }
+        n_best = [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)]
+        extra = {"null_score": round(null[i], 4), "n_best": n_best}
         silent = limits.no_answer and (not ranked or null[i] > ranked[0].score)
         predictions.append(Prediction(record["id"], "" if silent or not texts else texts[0], extra=extra))
     return predictions
@@ -197,16 +197,6 @@ def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         own = np.flatnonzero(owner_T == number) - begin
         stretches.append((int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0))
     return stretches
-
-
-def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | None:
-    """First and last passage token of the first gold answer; None without one."""
-    if not example.answers or not example.answers[0].text.strip():
-        return None
-    answer = example.answers[0]
-    begin, end = answer.start, answer.start + len(answer.text)
-    touching = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
-    return (int(touching[0]), int(touching[-1])) if len(touching) else None
 
 
 def best_spans(start: Array, end: Array, offsets: Array, max_answer: int, begins: range) -> list[Candidate]:

@@ -24,10 +24,7 @@ from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.types import TYPES, Gold
 
 _MOST_LABELS = 200
-_HEADER = (
-    {"word", "words", "token", "tokens", "form"},
-    {"tag", "tags", "pos", "upos", "xpos", "ner", "label", "labels"},
-)
+_WORDS, _TAGS = "word words token tokens form".split(), "tag tags pos upos xpos ner label labels".split()
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,7 @@ class ColumnReader:
         type: the task type, which has `fields`.
         columns: field -> names of its column, of which the first that exists counts; several for `choices` mean one
             column per choice. Besides the type's fields `id` and `language`.
-        optional: fields that a file may lack.
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
-        no_answer: whether a question may have no answer.
         quoted: whether tables are in CSV quoting; None: by their content.
         separator: what separates columns of tables; empty: by name and content.
         count_from: the number of the first choice, where labels are numbers; None: 0, if the files confirm it.
@@ -97,7 +92,7 @@ class ColumnReader:
             tags: list[str] = []
             for line, fields in sentence:
                 word, tag = (fields[number - 1] for number in columns)
-                if not words and count == 1 and word.lower() in _HEADER[0] and tag.lower() in _HEADER[1]:
+                if not words and count == 1 and word.lower() in _WORDS and tag.lower() in _TAGS:
                     raise DataError(f"the first line is a header ({word}, {tag}): remove it", path, line)
                 tag = gold.label(tag, path, line) if columns[0] != columns[1] else tag
                 if not word or not tag:

@@ -70,11 +70,9 @@ def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
             pair = frozenset((one, label))
             if part(one) != part(label) and pair not in found:
                 found.add(pair)
-                plain = looks(one) != looks(label) and (one + label).isprintable()
-                names = [
-                    f"{each!r} ({counts[each]})" if plain else f"{each!a} ({counts[each]})" for each in (one, label)
-                ]
-                yield label, f"{' and '.join(names)} look like one label"
+                shown = repr if looks(one) != looks(label) and (one + label).isprintable() else ascii
+                names = " and ".join(f"{shown(each)} ({counts[each]})" for each in (one, label))
+                yield label, f"{names} look like one label"
 
 
 def _type(tag: str) -> str:
@@ -181,32 +179,27 @@ def found_in(
         notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
     if classes and len(names) > _MANY and all(re.fullmatch(r"-?[0-9]+\.[0-9]+", name) for name in names):
         notes.append("the labels are numbers on a scale: each is a class of its own here, since there is no regression")
-    notes += [
-        told.format(rows=_rows(seen[fault]), place=first[fault])
-        for fault, told in _REPEATED.items()
-        if seen[fault] > rows / 100
-    ]
-    notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
+    for fault, told in _TOLD.items():
+        if seen[fault] > (rows / 100 if fault in _REPEATED else 0):
+            have = f"{count(seen[fault], 'row')} {'has' if seen[fault] == 1 else 'have'}"
+            notes.append(f"{have} {told.format(place=first[fault])}")
     if rows and seen["same"] == rows:
         notes.append("both sides of all pairs are the same text")
     return Found(rows, names, tuple(notes), seen["withheld"])
 
 
 _TOLD = {
-    "empty": "{rows} an empty text",
-    "missing": "{rows} a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
-    "twins": "{rows} two equal choices, the first at {place}",
-    "garbled": "{rows} U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
-    "long": "{rows} more words than `max_length`, the first at {place}: put an empty line after each sentence",
+    "again": "the texts and the gold of an earlier row, the first at {place}",
+    "otherwise": "the texts of an earlier row and other gold, the first at {place}",
+    "target": "the English side of an earlier row, the first at {place}: only one of them counts as right",
+    "empty": "an empty text",
+    "missing": "a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
+    "twins": "two equal choices, the first at {place}",
+    "garbled": "U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
+    "long": "more words than `max_length`, the first at {place}: put an empty line after each sentence",
 }
-
-
-_REPEATED = {
-    "again": "{rows} the texts and the gold of an earlier row, the first at {place}",
-    "otherwise": "{rows} the texts of an earlier row and other gold, the first at {place}",
-    "target": "{rows} the English side of an earlier row, the first at {place}: only one of them counts as right",
-}
-"""Notes on more than 1 % of the rows."""
+_REPEATED = ("again", "otherwise", "target")
+"""Noted if more than 1 % of the rows have them."""
 
 
 def _repeated(example: ex.Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
@@ -220,10 +213,6 @@ def _repeated(example: ex.Example, texts: Sequence[str], golds: dict[int, int]) 
     golds.setdefault(hash(key), hash(gold))
     if before is not None:
         yield "target" if sides else "again" if before == hash(gold) else "otherwise"
-
-
-def _rows(number: int) -> str:
-    return f"{count(number, 'row')} {'has' if number == 1 else 'have'}"
 
 
 def _faults(example: ex.Example, texts: Sequence[str], most_words: int) -> Iterator[str]:

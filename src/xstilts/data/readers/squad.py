@@ -52,11 +52,9 @@ def paragraphs(path: Path) -> Iterator[tuple[Row, list[SpanExample]]]:
         questions = []
         for question in paragraph.rows("qas"):
             name = question.text("id")
-            answers = _gold(question, passage, f"question {shown(name)}")
+            answers = _gold(question, passage, who := f"question {shown(name)}")
             if withheld not in (None, answers is None):
-                raise question.error(
-                    f"question {shown(name)}: has {'a' if withheld else 'no'} gold answer, unlike those before"
-                )
+                raise question.error(f"{who}: has {'a' if withheld else 'no'} gold answer, unlike those before")
             withheld = answers is None
             questions.append(SpanExample(name, question.text("question"), passage, answers))
         yield paragraph, questions

@@ -23,7 +23,6 @@ class Header:
 
     Attributes:
         columns: field -> possible names, of which the first that exists counts; for `choices` a name per choice.
-        optional: fields that a table may lack.
         quoted, separator, kind: as of `dialects.table_of`.
     """
 
@@ -73,10 +72,8 @@ def languages_told(path: Path, header: Header, languages: Collection[str]) -> li
         hints = {said: f", did you mean {code}?" for said in others if (code := instead(said))}
         listed = ", ".join(f"'{said}' ({count}{hints.get(said, '')})" for said, count in others.most_common(8))
         listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
-        rows = count(others.total(), "row")
-        notes.append(
-            f"{rows} {'is' if others.total() == 1 else 'are'} in none of the task's languages and left out: {listed}"
-        )
+        rows = f"{count(others.total(), 'row')} {'is' if others.total() == 1 else 'are'}"
+        notes.append(f"{rows} in none of the task's languages and left out: {listed}")
     for code, spellings in sorted(found.items()):
         listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
         if len(spellings) > 1:

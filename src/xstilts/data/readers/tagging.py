@@ -74,9 +74,8 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
         words: list[Line] = []
         for line, fields in group:
             text = texts[line - 1]
-            if fields[0].startswith("#") and (
-                numbered or (tabs and "\t" not in text) or (not words and _METADATA.match(text))
-            ):
+            apart = numbered or (tabs and "\t" not in text) or (not words and _METADATA.match(text))
+            if fields[0].startswith("#") and apart:
                 continue
             width = width or len(fields)
             if len(fields) != width or max(columns) > width:
@@ -176,12 +175,7 @@ def panx(path: Path, language: str) -> Placed:
 
 
 def _columns(
-    path: Path,
-    language: str,
-    separator: str,
-    labels: tuple[str, ...],
-    prefix: str = "",
-    may_be_withheld: bool = False,
+    path: Path, language: str, separator: str, labels: tuple[str, ...], prefix: str = "", may_be_withheld: bool = False
 ) -> Placed:
     """Word, separator, tag; a file of words alone may have its gold withheld. The id is the sentence's number."""
     columns = 0 if may_be_withheld else 2
@@ -189,11 +183,8 @@ def _columns(
         words, tags = [], []
         for line, text in block:
             fields = text.split(separator)
-            if (
-                not columns
-                and len(fields) == 1
-                and all(" " in one and one.split(" ")[-1] in labels for lines in blocks(path) for _, one in lines)
-            ):
+            every = (one for lines in blocks(path) for _, one in lines)
+            if not (columns or fields[1:]) and all(" " in one and one.split(" ")[-1] in labels for one in every):
                 raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, line)
             columns = columns or len(fields)
             if len(fields) != columns or columns > 2:
