@@ -227,8 +227,7 @@ def own_choices(files: ScoredFiles, examples: Sequence[ChoiceExample]) -> Matche
     numbered = [(int(value), size) for value, size in pairs if re.fullmatch("[0-9]{1,9}", value)]
     first = first_number(files, [pair for pair in numbered if pair[0] <= pair[1]], given or 0)
     places = [str(place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
-    note = " | choices counted from 1" * first
-    return Matched(values_of(golds), places, len(golds), note)
+    return Matched(values_of(golds), places, len(golds), " | choices counted from 1" * first)
 
 
 def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declared: int) -> int:

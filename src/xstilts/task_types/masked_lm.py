@@ -70,8 +70,7 @@ class Masking(TaskType):
 
     def record(self, coder: Coder) -> dict[str, Any]:
         """Facts about the tokenizer that masking needs, for the first record of the features."""
-        special = sorted(coder.special_ids)
-        return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": special}
+        return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": sorted(coder.special_ids)}
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(MaskedLMHead(backbone), backbone)

@@ -160,8 +160,7 @@ def _sentence(text: str, place: Range, span: Range | None) -> Sentence:
 def _joined(text: str, span: Range | None, found: Iterator[Translated | str]) -> Translated | str:
     """The translation of a text from those of its sentences, the next in `found`; or why there is none."""
     joined, end, moved = "", 0, []
-    places = project.sentences(text, span)
-    for place, one in [(place, next(found)) for place in places]:
+    for place, one in [(place, next(found)) for place in project.sentences(text, span)]:
         if isinstance(one, str):
             return one
         before = joined + text[end : place.start]
