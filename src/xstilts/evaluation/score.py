@@ -8,9 +8,11 @@ scripts give a number. `types.toml` names the function that compares the files o
 
 import re
 from itertools import chain
+from operator import eq
 from pathlib import Path
 
 from xstilts import __version__
+from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, kind_of, read_json
 from xstilts.core.languages import LANGUAGES, meant
@@ -29,6 +31,8 @@ from xstilts.metrics import METRICS
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS, Task
 
+_TATOEBA_ROWS = 1000
+"""The most candidates of a language in XTREME."""
 ALSO = {"udpos": ("span_f1_seqeval_1",)}
 """Task -> further metrics: XTREME's F1 of tags without prefixes depends on seqeval's version."""
 
@@ -38,11 +42,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
 
     `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
     prediction count 0, as in the official scripts; the signature says how many there are. It also has a note if a
-    file's name or ids name another language of the task.
-
-    Args:
-        task: the name of a registered task, or a task of an experiment file.
-        language: code of a language of the task; of tagging, whose data sets grow, any known language.
+    file's name or ids name another language of the task. The language of a tagging task, whose data sets grow, may be
+    any known one.
 
     Raises:
         UnknownName: a task or language that cannot be scored.
@@ -60,7 +61,10 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     with held():
         matched: Matched = globals()[match](files := ScoredFiles(found, code, gold, predictions))
         variant = forms.variant_of(predictions)
-    note = (f" | {variant}" if variant else "") + matched.note + checks.name_notes(files)
+    # The first of several words in a name is not a language (`my-test.tsv`; but `de.json`).
+    split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (gold, predictions))
+    named = (checks.language_note(files, name, words[len(words) > 2 :]) for name, words in split)
+    note = (f" | {variant}" if variant else "") + matched.note + "".join(dict.fromkeys(named))
     scores: list[Score] = []
     for name, metric in ((name, METRICS.get(name)) for name in (found.metric, *ALSO.get(found.name, ()))):
         ratios = metric.function(matched.golds, matched.predictions, code)
@@ -70,8 +74,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
             majority = judge.majority(matched.golds) if judge else 0.0
             row = Score(
                 task=found.name, language=code, split="test", metric=value if name == found.metric else name,
-                value=ratios[value].value, n=matched.n, majority=majority, seed=0,
-                recipe="", backbone="", main=not scores, signature=signature,
+                value=ratios[value].value, n=matched.n, majority=majority, seed=0, recipe="", backbone="",
+                main=not scores, signature=signature,
             )  # fmt: skip
             scores.append(row)
     return scores
@@ -111,7 +115,11 @@ def match_choices(files: ScoredFiles) -> Matched:
         return checks.own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
-    checks.check_choices(files, golds, predictions)
+    most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
+    beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
+    if len(golds) > checks.ENOUGH_ROWS and beyond and "0" not in values_of(predictions):
+        problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
+        raise DataError(problem, files.predictions, beyond[0].line)
     return matched
 
 
@@ -233,9 +241,19 @@ def match_numbers(files: ScoredFiles) -> Matched:
     return _indices(files, [Entry(None, number) for number in order])._replace(note=" | English sorted, as XTREME")
 
 
-def _indices(files: ScoredFiles, golds: list[Entry]) -> Matched:
-    matched = _matched(files, golds, predictions := forms.indices(files.predictions), "index")
-    checks.check_candidates(files, matched.golds, predictions)
+def _indices(files: ScoredFiles, entries: list[Entry]) -> Matched:
+    """Refuses numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
+    matched = _matched(files, entries, predictions := forms.indices(files.predictions), "index")
+    golds, said, size = matched.golds, values_of(predictions), len(entries)
+    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, max(golds) + 1)
+    if beyond := next((item for item in predictions if item.value >= most), None):
+        problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
+        raise DataError(problem, files.predictions, beyond.line)
+    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
+    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
+    for other, what in others.items():
+        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
+            raise DataError(f"the numbers {what}", files.predictions)
     return matched
 
 

@@ -7,12 +7,10 @@ or words of other files.
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, count
 from xstilts.core.languages import meant
 from xstilts.data.examples import ChoiceExample
@@ -26,8 +24,6 @@ from xstilts.tasks import TASKS, Task
 
 ENOUGH_ROWS = 10
 """Rows from which on a file with a single gold label, or without any hit, is taken for a wrong one."""
-_TATOEBA_ROWS = 1000
-"""The most candidates of a language in XTREME."""
 _HEADER = re.compile("(gold|pred|predicted|true)?[ _-]?(label|tag|prediction|pred|class|answer|gold)s?", re.IGNORECASE)
 
 
@@ -95,30 +91,6 @@ def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[
         plural = {"index": "indices"}.get(what, f"{what}s")
         here = f"{len(predictions)} {what if len(predictions) == 1 else plural}"
         raise DataError(f"{here}, but {len(golds)} in {files.gold}", files.predictions)
-
-
-def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
-    """Refuse choices that count from 1: none is 0, and the highest is beyond gold's."""
-    most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
-    said = {item.value for item in predictions}
-    beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
-    if len(golds) > ENOUGH_ROWS and beyond and "0" not in said:
-        problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
-        raise DataError(problem, files.predictions, beyond[0].line)
-
-
-def check_candidates(files: ScoredFiles, golds: Sequence[int], predictions: Sequence[Entry]) -> None:
-    """Refuse numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
-    said, size = values_of(predictions), len(golds)
-    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, max(golds) + 1)
-    if beyond := next((item for item in predictions if item.value >= most), None):
-        problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
-        raise DataError(problem, files.predictions, beyond.line)
-    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
-    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
-    for other, what in others.items():
-        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
-            raise DataError(f"the numbers {what}", files.predictions)
 
 
 def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
@@ -202,12 +174,6 @@ def language_note(files: ScoredFiles, what: str, words: Iterable[str]) -> str:
     if not others or files.language.partition("-")[0] in codes or files.task.name not in TASKS:
         return ""
     return f" | note: {shown(what)} says {others[-1]}, not {files.language}"
-
-
-def name_notes(files: ScoredFiles) -> str:
-    """Notes on the names of both files; the first of several words is not a language (`my-test.tsv`; but `de.json`)."""
-    split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (files.gold, files.predictions))
-    return "".join(dict.fromkeys(language_note(files, name, words[len(words) > 2 :]) for name, words in split))
 
 
 def own_choices(files: ScoredFiles, examples: Sequence[ChoiceExample]) -> Matched:

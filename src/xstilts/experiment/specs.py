@@ -260,14 +260,14 @@ class OwnTask(Strict):
             reader = replace(reader, quoted=self.quoted, separator=NAMED.get(self.separator or "", ""))
             base = replace(column_task(reader), languages=self.spoken, metric=metric)
             labels = () if TYPES.get(self.type).labels == "choices" else labels
-        measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in self.files]
+        splits: tuple[Split, ...] = (base.evaluate_on, "test", "validation")
         return replace(
             base,
             name=name,
             files=dict(self.files),
             labels=labels,
             train_on=name if "train" in self.files else base.train_on,
-            evaluate_on=measured[0] if measured else base.evaluate_on,
+            evaluate_on=next((split for split in splits if split in self.files), base.evaluate_on),
             encoding=replace(base.encoding, max_length=self.max_length or base.encoding.max_length),
         )
 

@@ -1,11 +1,8 @@
 """Downloads: official files or their mirror, and Parquet files of dataset repositories on the hub.
 
-Files are written beside their place, checked, then renamed.
-
-Of the hub, one commit is read and no loader script is ever run. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and
-`HF_HUB_OFFLINE` work as everywhere in huggingface_hub. Two layouts are known: repositories made of Parquet
-(`de/test-00000-of-00001.parquet`, or `data/...`), and the hub's own conversion on the branch `refs/convert/parquet`
-(`de/test/0000.parquet`) of repositories that hold a script.
+Files are written beside their place, checked, then renamed. Of the hub, one commit is read and no loader script is ever
+run. Two layouts are known: repositories made of Parquet (`de/test-00000-of-00001.parquet`, or `data/...`), and its
+own conversion on the branch `refs/convert/parquet` (`de/test/0000.parquet`) of repositories that hold a script.
 """
 
 import base64

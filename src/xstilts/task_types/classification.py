@@ -208,9 +208,9 @@ class Tagging(TaskType):
         word_start, tag = features.columns["word_start"], features.columns["tag"]
         starts = packed.starts_S.numpy()
         words = [word_start[row] + starts[offsets[i]] for i, row in enumerate(rows)]
-        word_W, tag_W = np.concatenate(words), np.concatenate([tag[row] for row in rows])
-        targets = {"word_W": word_W, "tag_W": tag_W, "words_B": [len(row) for row in words]}
-        return Batch(packed, {name: indices(values) for name, values in targets.items()}, len(word_W), rows)
+        word_W, tag_W = indices(np.concatenate(words)), indices(np.concatenate([tag[row] for row in rows]))
+        targets = {"word_W": word_W, "tag_W": tag_W, "words_B": indices([len(row) for row in words])}
+        return Batch(packed, targets, len(word_W), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[W, C]."""

@@ -170,13 +170,7 @@ def best_answers(
 def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int]]:
     """Token ranges [begin, end) of a passage; each begins `stride` tokens, at most a window, after the one before."""
     step = max(1, min(stride, size))
-    begin = 0
-    while True:
-        end = min(begin + size, length)
-        yield begin, end
-        if end == length:
-            return
-        begin += step
+    return ((begin, min(begin + size, length)) for begin in range(0, max(1, length - size + step), step))
 
 
 def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -27,9 +27,9 @@ def hellaswag(path: Path, language: str) -> Placed:
         if len(lines) % 6:
             raise DataError(f"expected six lines per row, found {len(lines) % 6} left over", path, len(lines))
         for start in range(0, len(lines), 6):
-            context, label, *endings = lines[start : start + 6]
+            context, label, *four = lines[start : start + 6]
             place = Row({"label": label}, path, start + 2).index("label", 4)
-            yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(endings), place)
+            yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(four), place)
         return
     rows, labelled = records_with(path, "label")
     for number, row in enumerate(rows, start=1):
