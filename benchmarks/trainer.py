@@ -101,7 +101,7 @@ def trainer_rows(bench: Bench) -> list[dict[str, Any]]:
         segments = [ids.tolist() for ids in features.instance(i)]
         masks = [[1] * len(ids) for ids in segments]
         if bench.type == "multiple_choice":
-            rows.append({"input_ids": segments, "attention_mask": masks, "labels": int(features.column("label")[i])})
+            rows.append({"input_ids": segments, "attention_mask": masks, "labels": int(features.columns["label"][i])})
         else:
             rows.append({"input_ids": segments[0], "attention_mask": masks[0], **_gold(bench, i, len(segments[0]))})
     return rows
@@ -110,11 +110,11 @@ def trainer_rows(bench: Bench) -> list[dict[str, Any]]:
 def _gold(bench: Bench, i: int, length: int) -> dict[str, Any]:
     features = bench.features
     if bench.type == "classification":
-        return {"labels": int(features.column("label")[i])}
+        return {"labels": int(features.columns["label"][i])}
     if bench.type == "span_qa":
         return {f"{end}_positions": int(features.column(end)[i]) for end in ("start", "end")}
     labels = np.full(length, -100)
-    labels[features.ragged("word_start")[i]] = features.ragged("tag")[i]
+    labels[features.columns["word_start"][i]] = features.columns["tag"][i]
     return {"labels": labels.tolist()}
 
 

@@ -137,7 +137,7 @@ def test_no_answer_points_to_the_last_token_of_a_decoder() -> None:
     features = task_type.encode([*QUESTIONS, SpanExample("none", "who ?", TEXT[0], ())], CODER, LIMITS, ())
     head = task_type.head(backbone, (), 0.0)
     batch = whole(task_type, features)
-    empty = np.flatnonzero((features.column("start") == 0) & (features.column("end") == 0))
+    empty = np.flatnonzero((features.columns["start"] == 0) & (features.columns["end"] == 0))
     assert 0 < len(empty) < len(features)
     certain = torch.zeros(len(batch.packed.ids_T), backbone.hidden_size)
     certain[batch.packed.ends_S, 0] = 50.0

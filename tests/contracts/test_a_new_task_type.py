@@ -51,7 +51,7 @@ class Toy(TaskType):
 
     def collate(self, features, rows, rng):
         packed, _ = features.packed(rows)
-        return Batch(packed, {"label_B": indices(features.column("label")[rows])}, len(rows), rows)
+        return Batch(packed, {"label_B": indices(features.columns["label"][rows])}, len(rows), rows)
 
     def loss(self, head, states_TH, batch):
         return F.cross_entropy(head(pool(states_TH, batch.packed)), batch.targets["label_B"], reduction="sum")

@@ -239,7 +239,7 @@ def test_the_loss_is_the_librarys(kind: str) -> None:
     theirs, count = 0.0, 0
     for row in range(2):
         prompt, *answers = features.instance(row)
-        answer = answers[int(features.column("label")[row])].astype(np.int64)
+        answer = answers[int(features.columns["label"][row])].astype(np.int64)
         theirs += float(by_library(model, prompt.astype(np.int64), answer).loss.detach()) * len(answer)
         count += len(answer)
     assert float(ours) == pytest.approx(theirs, rel=1e-5)

@@ -19,7 +19,7 @@ from xstilts.graph.stage import Stage, graph
 from xstilts.session.loading import load
 from xstilts.stages.reading import task_of
 from xstilts.tasks import TASKS, Task
-from xstilts.tasks.as_json import form_of, task_from_json, task_to_json
+from xstilts.tasks.base import form_of, task_from_json, task_to_json
 
 DOCS = Path(__file__).parents[2] / "docs" / "own-task.md"
 START = """\

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from xstilts.core.errors import DataError
-from xstilts.core.files import sha256
+from xstilts.core.files import sha256, write_json
 from xstilts.sources.check import SplitCheck, check
 from xstilts.sources.fetch import LOCK, Locked, load_lock
 from xstilts.tasks import TASKS
@@ -91,7 +92,7 @@ def test_a_fetched_file_that_changed_or_went_away_is_damage(tmp_path: Path) -> N
     lock = load_lock(tmp_path)
     name = path.relative_to(tmp_path).as_posix()
     lock.files[name] = Locked("xcopa", "validation", "sw", "https://x", path.stat().st_size, sha256(path))
-    lock.save(tmp_path)
+    write_json(tmp_path / LOCK, asdict(lock))
     assert found(tmp_path, "xcopa")["xcopa", "validation", "sw"].status == "there"
     path.write_text(path.read_text().replace('"b"', '"B"', 1))
     changed = found(tmp_path, "xcopa")["xcopa", "validation", "sw"]

@@ -22,7 +22,7 @@ from xstilts.stages.preparing import run_prepare
 from xstilts.task_types import TASK_TYPES, raw_text
 from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.tasks import TASKS, Encoding
-from xstilts.tasks.as_json import task_to_json
+from xstilts.tasks.base import task_to_json
 
 SENTENCES = [f"{TEXT[i % 6]} . {TEXT[(i * 7) % 5]} {i}" for i in range(400)]
 TOKENIZER = train_tokenizer(TEXT * 3, VocabularyConfig(200, sentinels=8))

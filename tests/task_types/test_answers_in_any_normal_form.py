@@ -91,8 +91,8 @@ def back(coder: Coder, passage: str, start: int, end: int) -> tuple[str, str]:
     """The answer at its place, encoded and decoded again by both task types for spans."""
     example = SpanExample("q", "?", passage, (Answer(passage[start:end], start),))
     features = SpanQA().encode([example], coder, WHOLE, ())
-    first, last = int(features.column("start")[0]), int(features.column("end")[0])
-    begin = int(features.column("first")[0])
+    first, last = int(features.columns["start"][0]), int(features.columns["end"][0])
+    begin = int(features.columns["first"][0])
     starts, ends = np.zeros(features.lengths[0]), np.zeros(features.lengths[0])
     starts[first] = ends[last] = 10
     (pointed,) = SpanQA().decode(features, [WindowScores(starts, ends, begin, 0.0)], (), WHOLE)

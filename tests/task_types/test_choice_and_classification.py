@@ -22,7 +22,7 @@ def test_one_text_and_pairs_are_framed_as_the_tokenizer_does() -> None:
     features = CLASSIFICATION.encode(examples, CODER, LIMITS, LABELS)
     assert features.tokens[0].tolist() == CODER.tokenizer("the house")["input_ids"]
     assert features.tokens[1].tolist() == CODER.tokenizer("the house", "a dog")["input_ids"]
-    assert features.column("label").tolist() == [1, -1]
+    assert features.columns["label"].tolist() == [1, -1]
     assert [record["gold"] for record in features.records] == ["neutral", None]
 
 
@@ -85,7 +85,7 @@ def test_questions_with_different_numbers_of_choices_share_a_batch() -> None:
 
 def test_a_withheld_choice_can_be_predicted() -> None:
     features = CHOICE.encode([ChoiceExample("a", "x", "", ("y", "z"), None)], CODER, Encoding(), ())
-    assert features.column("label").tolist() == [-1]
+    assert features.columns["label"].tolist() == [-1]
     assert CHOICE.decode(features, [np.array([0.1, 0.2])], (), LIMITS)[0].value == 1
 
 

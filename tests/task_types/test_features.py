@@ -54,7 +54,7 @@ def test_joined_features_hold_all_parts(name: str, tmp_path: Path) -> None:
         for number in range(2):
             writer.append(one, number)
     both = Features.load(tmp_path)
-    assert both.column("part").tolist() == [0] * len(one) + [1] * len(one)
+    assert both.columns["part"].tolist() == [0] * len(one) + [1] * len(one)
     assert both.lengths.tolist() == 2 * one.lengths.tolist()
     assert len(both.records) == 2 * len(one.records)
     for row in range(len(one)):

@@ -171,12 +171,12 @@ def test_token_classification(name: str) -> None:
     inputs = pair.inputs()
     labels = torch.full_like(inputs["input_ids"], -100)
     for row, example in enumerate(SENTENCES):
-        starts = pair.features.ragged("word_start")[row]
+        starts = pair.features.columns["word_start"][row]
         labels[row, starts] = torch.tensor([TAGS.index(tag) for tag in example.tags or ()])
     theirs = pair.library(**inputs, labels=labels)
     words = pair.outputs()
     for row, best in enumerate(words):
-        assert best.tolist() == theirs.logits[row, pair.features.ragged("word_start")[row]].argmax(-1).tolist()
+        assert best.tolist() == theirs.logits[row, pair.features.columns["word_start"][row]].argmax(-1).tolist()
     assert_same_loss(pair, theirs.loss)
 
 
@@ -189,7 +189,7 @@ def test_question_answering(name: str, row: int) -> None:
     first = pair.task_type.collate(pair.features, np.arange(1), np.random.default_rng(0))
     pair = replace(pair, batch=first)
     inputs = {key: value[:1, : int(pair.features.lengths[0])] for key, value in pair.inputs().items()}
-    start, end = (torch.from_numpy(pair.features.column(key)[:1].astype(np.int64)) for key in ("start", "end"))
+    start, end = (torch.from_numpy(pair.features.columns[key][:1].astype(np.int64)) for key in ("start", "end"))
     theirs = pair.library(**inputs, start_positions=start, end_positions=end)
     ((ours_start, ours_end, *_),) = pair.outputs()
     torch.testing.assert_close(torch.from_numpy(ours_start), theirs.start_logits[0], **CLOSE)

@@ -33,8 +33,8 @@ def perfect(features: Features) -> list[Any]:
     outputs = []
     for row in range(len(features)):
         start, end = np.zeros(features.lengths[row]), np.zeros(features.lengths[row])
-        start[features.column("start")[row]] = end[features.column("end")[row]] = 10
-        outputs.append(WindowScores(start, end, int(features.column("first")[row]), float(start[0] + end[0])))
+        start[features.columns["start"][row]] = end[features.columns["end"][row]] = 10
+        outputs.append(WindowScores(start, end, int(features.columns["first"][row]), float(start[0] + end[0])))
     return outputs
 
 
@@ -60,7 +60,7 @@ def test_predictions_are_substrings_of_the_untouched_passage(name: str) -> None:
     random = rng()
     outputs = [
         WindowScores(random.normal(size=n), random.normal(size=n), int(first), 0.0)
-        for n, first in zip(features.lengths, features.column("first"), strict=True)
+        for n, first in zip(features.lengths, features.columns["first"], strict=True)
     ]
     for prediction in QA.decode(features, outputs, (), SHORT):
         assert prediction.value in LONG
@@ -73,18 +73,18 @@ def test_a_text_that_occurs_twice_is_found_at_its_gold_place() -> None:
     passage = "the dog and the cat and the dog"
     example = SpanExample("q", "?", passage, (Answer("the dog", 24),))
     features = QA.encode([example], CODER, SHORT, ())
-    row = int(np.flatnonzero(features.column("start"))[0])
-    first, start = int(features.column("first")[row]), int(features.column("start")[row])
-    assert features.ragged("offset")[row].reshape(-1, 2)[start - first, 0] == 24
+    row = int(np.flatnonzero(features.columns["start"])[0])
+    first, start = int(features.columns["first"][row]), int(features.columns["start"][row])
+    assert features.columns["offset"][row].reshape(-1, 2)[start - first, 0] == 24
 
 
 def test_windows_without_the_answer_point_to_the_first_token() -> None:
     features = QA.encode([ask("ende")], CODER, SHORT, ())
-    starts = features.column("start")
+    starts = features.columns["start"]
     assert starts[-1] > 0
     assert not starts[: len(starts) // 2].any()
-    assert (features.column("end") >= starts).all()
-    assert (starts[starts > 0] >= features.column("first")[starts > 0]).all()
+    assert (features.columns["end"] >= starts).all()
+    assert (starts[starts > 0] >= features.columns["first"][starts > 0]).all()
 
 
 def test_tokens_of_a_window_are_question_then_passage() -> None:
@@ -93,7 +93,7 @@ def test_tokens_of_a_window_are_question_then_passage() -> None:
     assert features.tokens[0].tolist() == CODER.tokenizer("where ?", TEXT[0])["input_ids"]
     long_question = ask("Berlin", TEXT[0], "where " * 50)
     features = QA.encode([long_question], CODER, Encoding(max_length=200, max_question=5), ())
-    assert int(features.column("first")[0]) == 1 + 5 + 2
+    assert int(features.columns["first"][0]) == 1 + 5 + 2
 
 
 def test_a_question_leaves_room_for_the_passage() -> None:
@@ -141,8 +141,8 @@ def test_an_answer_is_taken_from_the_window_that_shows_most_around_it() -> None:
     """A window that is sure of what stands at its border is not heard, as in run_squad.py."""
     example = SpanExample("q", "?", " ".join(TEXT), None)
     features = QA.encode([example], CODER, SHORT, ())
-    first = int(features.column("first")[0])
-    border = int(features.ragged("begins")[0][1])
+    first = int(features.columns["first"][0])
+    border = int(features.columns["begins"][0][1])
     starts, ends = ([np.zeros(n) for n in features.lengths] for _ in range(2))
     starts[0][first + border] = 10  # the first token of the window that the next one shows with more context
     starts[1][first + border - SHORT.stride] = 1  # the same token
@@ -155,7 +155,7 @@ def test_withheld_and_absent_gold_are_told_apart() -> None:
     withheld, none = SpanExample("a", "?", "the dog", None), SpanExample("b", "?", "the dog", ())
     features = QA.encode([withheld, none], CODER, SHORT, ())
     assert [record["gold"] for record in features.records] == [None, []]
-    assert not features.column("start").any()
+    assert not features.columns["start"].any()
 
 
 def test_no_answer_is_predicted_only_where_a_task_has_it() -> None:

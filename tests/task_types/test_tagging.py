@@ -30,7 +30,7 @@ def test_gold_comes_back_through_any_cutting(name: str, max_length: int) -> None
     examples = [tagged(WORDS, "long"), tagged(WORDS[:3], "short"), tagged(["Donaudampfschifffahrt", "x"], "word")]
     features = TAGGING.encode(examples, CODERS[name], Encoding(max_length=max_length), TAGS)
     assert features.lengths.max() <= max_length
-    outputs = [features.ragged("tag")[row] for row in range(len(features))]
+    outputs = [features.columns["tag"][row] for row in range(len(features))]
     predictions = TAGGING.decode(features, outputs, TAGS, LIMITS)
     assert [(p.id, tuple(p.value)) for p in predictions] == [(e.id, e.tags) for e in examples]
     assert [record["gold"] for record in features.records] == [list(e.tags or ()) for e in examples]

@@ -15,7 +15,7 @@ from xstilts.graph.job import Job
 from xstilts.graph.stage import Stage
 from xstilts.stages.translating import run_translate
 from xstilts.tasks import TASKS
-from xstilts.tasks.as_json import task_to_json
+from xstilts.tasks.base import task_to_json
 from xstilts.translation.engine import Command, printed_version
 from xstilts.translation.project import Translated
 from xstilts.translation.spec import EngineSpec

@@ -24,9 +24,9 @@ from xstilts.reports.write import converter, write_pdfs
 from xstilts.session import results
 from xstilts.session.about import official_means, unofficial
 from xstilts.session.grid import Grid, grid_of
-from xstilts.session.leaderboard import Ranked, leaderboard
 from xstilts.session.loading import load, load_study
 from xstilts.session.reads import changed_files
+from xstilts.session.results import Ranked, leaderboard
 from xstilts.stats.benchmarks import Averages, Mean, Standing, TaskMean
 from xstilts.tasks import TASKS, benchmarks
 

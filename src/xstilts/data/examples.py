@@ -127,7 +127,6 @@ _TEXTS: Mapping[type, tuple[str, ...]] = {
 }
 _GOLD = {TextExample: "label", ChoiceExample: "label", SpanExample: "answers", TaggedExample: "tags"}
 _KINDS: Mapping[str, Any] = {"text": TextExample, "choice": ChoiceExample, "span": SpanExample, "tagged": TaggedExample}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def texts_of(example: Example) -> list[str]:
@@ -141,25 +140,25 @@ def properties(example: Example) -> dict[str, int | str]:
 
     Lengths are in characters, since some languages have no spaces; those of tagged sentences are in words.
     """
-    found: dict[str, int | str] = {}
     match example:
         case TextExample(_, text, None, label):
-            found = {"label": label or "", "text length": len(text)}
+            return {"label": label or "", "text length": len(text)}
         case TextExample(_, text, str(pair), label):
-            found = {"label": label or "", "first text length": len(text), "second text length": len(pair)}
+            return {"label": label or "", "first text length": len(text), "second text length": len(pair)}
         case ChoiceExample(_, context, question, _, label):
-            found = {"right choice": "" if label is None else str(label + 1)}
-            found |= {f"{name} length": len(one) for name, one in (("context", context), ("question", question)) if one}
+            lengths = {"context length": len(context), "question length": len(question)}
+            right = "" if label is None else str(label + 1)
+            return {"right choice": right, **{name: length for name, length in lengths.items() if length}}
         case SpanExample(_, question, passage, answers):
             answer = answers[0].text if answers else ""
-            found = {"context length": len(passage), "question length": len(question), "answer length": len(answer)}
+            return {"context length": len(passage), "question length": len(question), "answer length": len(answer)}
         case TaggedExample(_, words):
-            found = {"sentence length": len(words)}
+            return {"sentence length": len(words)}
         case ParallelExample(_, source):
-            found = {"sentence length": len(source)}
+            return {"sentence length": len(source)}
         case PoolExample(_, text):
-            found = {"query length": len(text)}
-    return found
+            return {"query length": len(text)}
+    return {}
 
 
 def asked(example: Example) -> bool:
@@ -176,7 +175,7 @@ def gold_of(example: Example) -> Any:
 
 def to_row(example: Example) -> dict[str, Any]:
     """A text, choice, span or tagged example as a JSON object, without loss."""
-    return {"kind": _NAMES[type(example)], **asdict(example)}
+    return {"kind": next(name for name, kind in _KINDS.items() if isinstance(example, kind)), **asdict(example)}
 
 
 def from_row(row: Mapping[str, Any]) -> Example:

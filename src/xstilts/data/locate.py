@@ -1,15 +1,12 @@
 """Finds a data set's files below the data folder.
 
-A pattern is a path with fields that stand for the language, e.g. `xnli/xtreme_form/dev-{language}.tsv`,
-`sib200/annotated/{flores}/dev.tsv`. Fields are those of `xstilts.core.languages.FIELDS`; a field that occurs twice has
-one value. `{language}` also finds other spellings of a code (`pt_BR`, `deu`) where no file has the code itself. `*`
-matches within one name. A compressed file (with `.gz`, `.bz2`, `.xz`, `.zst` or `.zip` appended to its name) is found
-too, but the plain one is preferred; a pattern with such a suffix finds only files with it. `a + b` means the files of
-both patterns; each of them must match.
+A pattern is a path with one of `xstilts.core.languages.FIELDS` for the language: `xnli/xtreme_form/dev-{language}.tsv`.
+`{language}` also finds other spellings of a code (`pt_BR`, `deu`) where no file has the code itself. `*` matches within
+one name. A plain file is preferred to a compressed one (`dev-de.tsv.gz`); a pattern with such a suffix finds only files
+with it. `a + b` means the files of both patterns; each of them must match.
 
-With several folders, each pattern is looked for in all of them in order, and the first that has any of its files gives
-them all. A pattern that begins with `/` is an absolute path. A pattern that leaves its folder (`../mine/dev.tsv`) is
-looked for from the first folder only, that of the experiment file: no pattern leaves a data folder.
+The first of several folders that has any files of a pattern gives them all. A pattern that leaves its folder
+(`../mine/dev.tsv`) is looked for from the first folder only, that of the experiment file.
 """
 
 import re
@@ -64,17 +61,10 @@ def check_pattern(pattern: str) -> None:
 
 
 def locate(root: Root, patterns: Sequence[str], code: str, what: str) -> list[Path]:
-    """All files of the first pattern that matches any, sorted.
+    """All files of the first pattern that matches any, sorted. Raises `UnknownName` if `code` is not a language.
 
-    Args:
-        root: the data folder or folders.
-        patterns: tried in order.
-        code: XTREME's code of the language.
-        what: what is being looked for, to begin the message with, e.g. `xnli (test, th)`.
-
-    Raises:
-        DataError: nothing matches; the message names what was looked for and the nearest thing that exists.
-        UnknownName: `code` is not a language.
+    Raises `DataError` if nothing matches: it begins with `what`, e.g. `xnli (test, th)`, and names what was looked for
+    and the nearest thing that exists.
     """
     code = any_language(code).code
     for pattern in patterns:
@@ -98,14 +88,12 @@ def languages_there(root: Root, patterns: Iterable[str], allowed: Sequence[str])
 
 
 def _codes(root: Root, pattern: str, allowed: Iterable[str]) -> set[str]:
-    """Languages that have files of a pattern."""
     if field := _field(pattern):
         return {code for form in _forms(root, pattern) if (code := _code_in(form, field))}
     return set(allowed) if any(_matches(folder, pattern) for folder in _searched(root, pattern)) else set()
 
 
 def _forms(root: Root, pattern: str) -> set[str]:
-    """The values of a pattern's field in the names of its files."""
     return {form for folder in _searched(root, pattern) for form in _by_form(folder, pattern)}
 
 
@@ -117,8 +105,7 @@ def _field(pattern: str) -> str:
 def files_of(root: Root, pattern: str, code: str) -> list[Path]:
     """Files of one pattern, sorted: of the first form of the language that has any; perhaps none.
 
-    Raises:
-        DataError: no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
+    Raises `DataError` if no file has the code itself, and several have other spellings of it (`es-MX`, `es-419`).
     """
     field = _field(pattern)
     for folder in _searched(root, pattern):

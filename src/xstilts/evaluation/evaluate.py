@@ -54,10 +54,8 @@ class Evaluation:
 def run_evaluate(job: Job) -> None:
     """Write `scores.jsonl` and `examples.parquet` of an evaluate stage.
 
-    With `validate_on`, the layer of retrieval is the one with the best mean over those languages.
-
-    Raises:
-        DataError: gold and predictions differ in languages or examples.
+    With `validate_on`, the layer of retrieval is the one with the best mean over those languages. Raises `DataError` if
+    gold and predictions differ in languages or examples.
     """
     config, directory, inputs = job.config, job.directory, job.inputs
     notes, layer = protocol_of(inputs["predictions"])
@@ -65,7 +63,12 @@ def run_evaluate(job: Job) -> None:
     fields = {name: config[name] for name in ("task", "split", "metric", "main", "role")}
     asked = Evaluation(**fields, language="", notes=notes, layer=layer)
     languages = Record.read(inputs["data"]).config["languages"]
-    _check_languages(languages, inputs)
+    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
+    for role, found in (("data", read_json(inputs["data"] / "languages.json")), ("predictions", answered)):
+        if set(found) != set(languages):
+            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
+            problem = f"expected the languages {expected}, found {there}: remove this folder and run again"
+            raise DataError(problem, inputs[role])
     if "validate_on" in config:
         chosen_on = tuple(config["validate_on"])
         scores = [m.score for m in _measured(asked, chosen_on, inputs) if m.score.metric == asked.main]
@@ -73,16 +76,6 @@ def run_evaluate(job: Job) -> None:
     measurements = _measured(asked, languages, inputs)
     write_jsonl(directory / "scores.jsonl", (m.score.row() for m in measurements))
     write_examples(directory / "examples.parquet", measurements)
-
-
-def _check_languages(languages: Sequence[str], inputs: Mapping[str, Path]) -> None:
-    prepared = read_json(inputs["data"] / "languages.json")
-    answered = [path.stem for path in (inputs["predictions"] / "predictions").glob("*.jsonl")]
-    for found, place in ((prepared, inputs["data"]), (answered, inputs["predictions"])):
-        if set(found) != set(languages):
-            expected, there = (", ".join(sorted(codes)) or "none" for codes in (languages, found))
-            problem = f"expected the languages {expected}, found {there}: remove this folder and run again"
-            raise DataError(problem, place)
 
 
 def _measured(asked: Evaluation, languages: Sequence[str], inputs: Mapping[str, Path]) -> list[Measurement]:
@@ -103,20 +96,15 @@ def measure(
 ) -> list[Measurement]:
     """Every value of the task's metric, for every variant among the predictions.
 
-    Args:
-        golds: objects with `id` and `gold`, in file order.
-        predictions: objects with `id`, `prediction` and, where something was chosen, `variant`.
-
-    Raises:
-        DataError: withheld gold, an example without prediction or with two, or a prediction for no example.
+    Golds have `id` and `gold`; predictions `id`, `prediction` and, where something was chosen, `variant`. Raises
+    `DataError` for withheld gold, an example without prediction or with two, and a prediction for no example.
     """
     metric = METRICS.get(asked.metric)
     gold = [row["gold"] for row in golds]
     if None in gold:
-        problem = f"{asked.task} ({asked.split}, {asked.language}): {gold.count(None)} of {len(golds)} examples have no"
-        raise DataError(
-            f"{problem} gold, so nothing can be scored; put the official labelled file into the data folder"
-        )
+        bare = f"{gold.count(None)} of {len(golds)} examples have no gold, so nothing can be scored"
+        problem = f"{asked.task} ({asked.split}, {asked.language}): {bare}"
+        raise DataError(f"{problem}; put the official labelled file into the data folder")
     majority = metric.majority(gold)
     mains = (asked.main, *(("exact_match",) if "exact_match" in metric.values else ()))
     ids = [row["id"] for row in golds]

@@ -7,12 +7,12 @@ scripts give a number. `types.toml` names the function that compares the files o
 """
 
 import re
-from collections.abc import Sequence
 from itertools import chain
+from operator import eq
 from pathlib import Path
-from typing import Any
 
 from xstilts import __version__
+from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import ConfigError, DataError, UnknownName
 from xstilts.core.files import held, kind_of, read_json
 from xstilts.core.languages import LANGUAGES, meant
@@ -25,14 +25,14 @@ from xstilts.data.readers.text import tatoeba
 from xstilts.data.readers.types import TYPES
 from xstilts.evaluation import prediction_files as forms
 from xstilts.evaluation import score_checks as checks
-from xstilts.evaluation.own_choices import own_choices
 from xstilts.evaluation.prediction_files import Entry, values_of
 from xstilts.evaluation.score_checks import Matched, ScoredFiles, by_id, in_order
-from xstilts.metrics import METRICS, Metric
+from xstilts.metrics import METRICS
 from xstilts.metrics.retrieval import group_pairs
 from xstilts.tasks import TASKS, Task
 
-CONSTRUCTED = {code for code in LANGUAGES if code.startswith("qa")}
+_TATOEBA_ROWS = 1000
+"""The most candidates of a language in XTREME."""
 ALSO = {"udpos": ("span_f1_seqeval_1",)}
 """Task -> further metrics: XTREME's F1 of tags without prefixes depends on seqeval's version."""
 
@@ -42,11 +42,8 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
 
     `majority` is 0 for values without a majority baseline (precision, recall, exact match). Questions without a
     prediction count 0, as in the official scripts; the signature says how many there are. It also has a note if a
-    file's name or ids name another language of the task.
-
-    Args:
-        task: the name of a registered task, or a task of an experiment file.
-        language: code of a language of the task; of tagging, whose data sets grow, any known language.
+    file's name or ids name another language of the task. The language of a tagging task, whose data sets grow, may be
+    any known one.
 
     Raises:
         UnknownName: a task or language that cannot be scored.
@@ -55,26 +52,30 @@ def score_files(task: Task | str, language: str, gold: Path, predictions: Path) 
     """
     found = task if isinstance(task, Task) else registered(task)
     if not (match := TYPES.get(found.type).score):
-        scorable = ", ".join(one.name for one in TYPES if one.score)
-        raise ConfigError(
-            f"prediction files of {found.type} tasks ('{found.name}') cannot be scored; those of {scorable} can"
-        )
+        problem = f"prediction files of {found.type} tasks ('{found.name}') cannot be scored"
+        raise ConfigError(f"{problem}; those of {', '.join(one.name for one in TYPES if one.score)} can")
     code = language if language in found.languages else meant(language)
-    if code not in found.languages and not (found.type == "tagging" and code in LANGUAGES.keys() - CONSTRUCTED):
+    real = code in LANGUAGES and not code.startswith("qa")  # and not constructed
+    if code not in found.languages and not (found.type == "tagging" and real):
         raise UnknownName(f"language of {found.name}", language, found.languages)
     with held():
         matched: Matched = globals()[match](files := ScoredFiles(found, code, gold, predictions))
         variant = forms.variant_of(predictions)
-    note = (f" | {variant}" if variant else "") + matched.note + checks.name_notes(files)
+    # The first of several words in a name is not a language (`my-test.tsv`; but `de.json`).
+    split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (gold, predictions))
+    named = (checks.language_note(files, name, words[len(words) > 2 :]) for name, words in split)
+    note = (f" | {variant}" if variant else "") + matched.note + "".join(dict.fromkeys(named))
     scores: list[Score] = []
     for name, metric in ((name, METRICS.get(name)) for name in (found.metric, *ALSO.get(found.name, ()))):
         ratios = metric.function(matched.golds, matched.predictions, code)
         signature = f"{metric.script} | test | n={matched.n}{note} | xstilts {__version__}"
         for value in metric.values if name == found.metric else (metric.main,):
+            judge = metric if value == metric.main else METRICS.get(value) if value in METRICS else None
+            majority = judge.majority(matched.golds) if judge else 0.0
             row = Score(
                 task=found.name, language=code, split="test", metric=value if name == found.metric else name,
-                value=ratios[value].value, n=matched.n, majority=_majority(metric, value, matched.golds), seed=0,
-                recipe="", backbone="", main=not scores, signature=signature,
+                value=ratios[value].value, n=matched.n, majority=majority, seed=0, recipe="", backbone="",
+                main=not scores, signature=signature,
             )  # fmt: skip
             scores.append(row)
     return scores
@@ -89,27 +90,16 @@ def registered(name: str) -> Task:
     return scorable[name]
 
 
-def _majority(metric: Metric, value: str, golds: Sequence[Any]) -> float:
-    if value == metric.main:
-        return metric.majority(golds)
-    return METRICS.get(value).majority(golds) if value in METRICS else 0.0
-
-
 def match_labels(files: ScoredFiles) -> Matched:
     """One label each, in the order of gold or by id."""
     golds, predictions = _gold_labels(files), forms.labels(files.predictions)
     named = any(one.id and not one.id.isdecimal() for one in predictions)
     if files.task.read is nli and (named or len(predictions) != len(golds)):
         # The reader leaves out SNLI's and MultiNLI's pairs on which annotators did not agree (`-`), and counts lines.
-        fields = [(row.line, row.record) for row in records(files.gold)]
-        whole = [
-            Entry(
-                line,
-                one.get("gold_label", one.get("label")),
-                str(one.get("uid", one.get("pairID", line)) if named else line),
-            )
-            for line, one in fields
-        ]
+        whole = []
+        for row in records(files.gold):
+            name = row.record.get("uid", row.record.get("pairID", row.line)) if named else row.line
+            whole.append(Entry(row.line, row.record.get("gold_label", row.record.get("label")), str(name)))
         kept = [one for one in whole if one.value != "-"]
         asked_for = next((some for some in (kept, whole) if len(some) == len(predictions)), [])
         if asked_for and len(kept) == len(golds):
@@ -122,10 +112,14 @@ def match_labels(files: ScoredFiles) -> Matched:
 def match_choices(files: ScoredFiles) -> Matched:
     """Numbers of choices, counted from 0, in `.lst` files from 1; letters are read as numbers."""
     if _is_own(files):
-        return own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
+        return checks.own_choices(files, [one for one in _examples(files) if isinstance(one, ChoiceExample)])
     golds, predictions = _gold_labels(files), _numbered(files.predictions)
     matched = _matched(files, golds, predictions, "label")
-    checks.check_choices(files, golds, predictions)
+    most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
+    beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
+    if len(golds) > checks.ENOUGH_ROWS and beyond and "0" not in values_of(predictions):
+        problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
+        raise DataError(problem, files.predictions, beyond[0].line)
     return matched
 
 
@@ -247,9 +241,19 @@ def match_numbers(files: ScoredFiles) -> Matched:
     return _indices(files, [Entry(None, number) for number in order])._replace(note=" | English sorted, as XTREME")
 
 
-def _indices(files: ScoredFiles, golds: list[Entry]) -> Matched:
-    matched = _matched(files, golds, predictions := forms.indices(files.predictions), "index")
-    checks.check_candidates(files, matched.golds, predictions)
+def _indices(files: ScoredFiles, entries: list[Entry]) -> Matched:
+    """Refuses numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
+    matched = _matched(files, entries, predictions := forms.indices(files.predictions), "index")
+    golds, said, size = matched.golds, values_of(predictions), len(entries)
+    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, max(golds) + 1)
+    if beyond := next((item for item in predictions if item.value >= most), None):
+        problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
+        raise DataError(problem, files.predictions, beyond.line)
+    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
+    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
+    for other, what in others.items():
+        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
+            raise DataError(f"the numbers {what}", files.predictions)
     return matched
 
 
@@ -281,18 +285,14 @@ def match_rankings(files: ScoredFiles) -> Matched:
     return matched._replace(note=note + matched.note)
 
 
-def _form(name: str) -> str:
-    """An id without its number: `de-` of `de-000000017`."""
-    return re.sub("[0-9]+", "", name)
-
-
 def match_pairs(files: ScoredFiles) -> Matched:
     """Mined pairs, which are a set."""
     if not (golds := forms.pairs(files.gold)):
         raise DataError("holds no pairs", files.gold)
     said = forms.pairs(files.predictions)
     for column, there, here in zip(("first", "second"), zip(*golds), zip(*said)):
-        if not set(map(_form, there)) & set(map(_form, here)):  # few sentences have gold: the ids may be others
+        forms_there, forms_here = ({re.sub("[0-9]+", "", name) for name in side} for side in (there, here))
+        if not forms_there & forms_here:  # few sentences have gold: the ids may be others
             problem = f"ids of the {column} column look different from those in {files.gold}"
             raise DataError(f"{problem}: {shown(here[0])} here, {shown(there[0])} there", files.predictions)
     name = golds[0][0]

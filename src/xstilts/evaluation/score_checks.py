@@ -7,23 +7,23 @@ or words of other files.
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, count
 from xstilts.core.languages import meant
+from xstilts.data.examples import ChoiceExample
+from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import shown
+from xstilts.data.readers.labels import clean
 from xstilts.data.readers.tagging import udpos
+from xstilts.evaluation import prediction_files as forms
 from xstilts.evaluation.prediction_files import Entry, is_json_lines, values_of
 from xstilts.tasks import TASKS, Task
 
 ENOUGH_ROWS = 10
 """Rows from which on a file with a single gold label, or without any hit, is taken for a wrong one."""
-_TATOEBA_ROWS = 1000
-"""The most candidates of a language in XTREME."""
 _HEADER = re.compile("(gold|pred|predicted|true)?[ _-]?(label|tag|prediction|pred|class|answer|gold)s?", re.IGNORECASE)
 
 
@@ -93,37 +93,12 @@ def check_count(files: ScoredFiles, golds: Sequence[Any], predictions: Sequence[
         raise DataError(f"{here}, but {len(golds)} in {files.gold}", files.predictions)
 
 
-def check_choices(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
-    """Refuse choices that count from 1: none is 0, and the highest is beyond gold's."""
-    most = max((int(item.value) for item in golds if item.value.isdecimal()), default=0)
-    said = {item.value for item in predictions}
-    beyond = [item for item in predictions if item.value.isdecimal() and int(item.value) > most]
-    if len(golds) > ENOUGH_ROWS and beyond and "0" not in said:
-        problem = f"choice {beyond[0].value} is not in gold, which counts from 0; only a .lst file may count from 1"
-        raise DataError(problem, files.predictions, beyond[0].line)
-
-
-def check_candidates(files: ScoredFiles, golds: Sequence[int], predictions: Sequence[Entry]) -> None:
-    """Refuse numbers beyond the last candidate, and those that fit gold better if they are read otherwise."""
-    said, size = values_of(predictions), len(golds)
-    most = size if set(golds) == set(range(size)) else max(_TATOEBA_ROWS, max(golds) + 1)
-    if beyond := next((item for item in predictions if item.value >= most), None):
-        problem = f"candidate {beyond.value} is beyond the last, {most - 1}: XTREME counts candidates from 0"
-        raise DataError(problem, files.predictions, beyond.line)
-    lines = "follow the lines of the text; XTREME sorts the English sentences and counts from 0"
-    others = {range(1, size + 1): lines, range(size): lines, tuple(gold + 1 for gold in golds): "count from 1, not 0"}
-    for other, what in others.items():
-        if sum(map(eq, other, said)) > max(sum(map(eq, golds, said)), size // 10 + 3):  # more than chance
-            raise DataError(f"the numbers {what}", files.predictions)
-
-
 def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry]) -> list[Entry]:
     """Predictions in the order of gold: JSON lines by id, other files as they are.
 
     Ids of JSON lines may count rows (from 0, 1, or below a header 2) if gold has no ids, or ids that count upwards.
 
-    Raises:
-        DataError: other ids that are not those of gold.
+    Raises `DataError` for other ids that are not those of gold.
     """
     place = {one.id: one for one in predictions}
     there, here = [one.id for one in golds], [one.id for one in predictions]
@@ -137,10 +112,9 @@ def in_order(files: ScoredFiles, golds: Sequence[Entry], predictions: list[Entry
         return predictions
     if None in there:
         odd = next(one for row, one in enumerate(predictions) if one.id != str(row + (here[0] == "1")))
-        problem = (
-            f"the gold file has no ids, and id {shown(odd.id)} is not a row number: put the rows in the order of gold"
-        )
-        raise DataError(f"{problem} and number them from 0", files.predictions, odd.line)
+        problem = f"the gold file has no ids, and id {shown(odd.id)} is not a row number"
+        remedy = "put the rows in the order of gold and number them from 0"
+        raise DataError(f"{problem}: {remedy}", files.predictions, odd.line)
     check_ids(files, [str(name) for name in there], {str(name): one for name, one in place.items()})
     return predictions
 
@@ -171,10 +145,8 @@ def by_id(files: ScoredFiles, golds: Mapping[str, Any], said: Mapping[str, Any],
 def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Sequence[Entry]) -> None:
     """Refuse sentences with another number of tags, and other words where both files have words."""
     for number, (gold, predicted) in enumerate(zip(golds, predictions, strict=False), start=1):
-        tags, there = (
-            predicted.value,
-            f"{files.gold.name}:{gold.line}" if gold.line else f"{shown(gold.id)} of {files.gold.name}",
-        )
+        tags = predicted.value
+        there = f"{files.gold.name}:{gold.line}" if gold.line else f"{shown(gold.id)} of {files.gold.name}"
         if len(gold.value) != len(tags):
             problem = (
                 f"sentence {number} has {count(len(tags), 'tag')}, but {len(gold.value)} in {there}; "
@@ -185,9 +157,8 @@ def check_sentences(files: ScoredFiles, golds: Sequence[Entry], predictions: Seq
         for place, (right, tag) in enumerate(zip(gold.value, tags), start=1):
             if right.id and tag.id and _bare(right.id) != _bare(tag.id):
                 problem = f"word {place} of sentence {number} is {shown(tag.id)}, but {shown(right.id)} in {there}"
-                raise DataError(
-                    f"{problem}: put the sentences in the order of the gold file", files.predictions, tag.line
-                )
+                remedy = "put the sentences in the order of the gold file"
+                raise DataError(f"{problem}: {remedy}", files.predictions, tag.line)
     check_count(files, golds, predictions, "sentence")
 
 
@@ -205,7 +176,62 @@ def language_note(files: ScoredFiles, what: str, words: Iterable[str]) -> str:
     return f" | note: {shown(what)} says {others[-1]}, not {files.language}"
 
 
-def name_notes(files: ScoredFiles) -> str:
-    """Notes on the names of both files; the first of several words is not a language (`my-test.tsv`; but `de.json`)."""
-    split = ((path.name, re.split(r"[._-]", unpacked_name(path))) for path in (files.gold, files.predictions))
-    return "".join(dict.fromkeys(language_note(files, name, words[len(words) > 2 :]) for name, words in split))
+def own_choices(files: ScoredFiles, examples: Sequence[ChoiceExample]) -> Matched:
+    """Numbers, letters, names or texts of choices, as gold may be written.
+
+    Numbers count from 0, as those of `xstilts predict`. Where the task's labels count from 1, so may the numbers, if
+    one of them says so: a 0, or the number of the last choice.
+    """
+    golds = [Entry(None, None if one.label is None else str(one.label), one.id) for one in examples]
+    check_gold(files, golds)
+    predictions = forms.labels(files.predictions)
+    check_count(files, golds, predictions, "label")
+    said = in_order(files, golds, predictions)
+    read = files.task.read
+    names, given = (read.labels, read.count_from) if isinstance(read, ColumnReader) else ((), None)
+    pairs = [(one.value, len(of.choices)) for one, of in zip(said, examples) if one.value not in names]
+    numbered = [(int(value), size) for value, size in pairs if re.fullmatch("[0-9]{1,9}", value)]
+    first = first_number(files, [pair for pair in numbered if pair[0] <= pair[1]], given or 0)
+    places = [str(place_of(files, one, example, names, first)) for one, example in zip(said, examples)]
+    return Matched(values_of(golds), places, len(golds), " | choices counted from 1" * first)
+
+
+def first_number(files: ScoredFiles, numbers: Sequence[tuple[int, int]], declared: int) -> int:
+    """Whether predicted numbers of choices count from 0 or from 1, which only tasks that count from 1 may do.
+
+    `numbers`: each with the number of the example's choices; larger ones can only be texts. `declared`: the number of
+    the first choice in gold. Raises `DataError` if both are possible, or no row says that they count from 1.
+    """
+    from_0 = all(number < size for number, size in numbers)
+    from_1 = all(1 <= number <= size for number, size in numbers)
+    if numbers and from_1 and not (from_0 or declared):
+        problem = "numbers of choices count from 1; those of this task count from 0"
+        raise DataError(f"{problem}: subtract 1, or give letters from A", files.predictions)
+    if numbers and declared and from_0 and from_1:
+        problem = "no number is 0 or that of the last choice: they may count from 0 or from 1"
+        raise DataError(f"{problem}; give letters from A instead", files.predictions)
+    return int(bool(numbers) and bool(declared) and from_1)
+
+
+def place_of(files: ScoredFiles, said: Entry, example: ChoiceExample, names: Sequence[str], first: int) -> int:
+    """The place of a predicted choice, from 0: of its name, letter, number from `first` on, or text.
+
+    Raises `DataError` if the example has no such choice, or the prediction means two of them.
+    """
+    texts, value = [clean(text) for text in example.choices], clean(said.value)
+    if value in names:
+        place = names.index(value)
+    elif re.fullmatch("[A-Za-z]", value):
+        place = ord(value.upper()) - ord("A")
+    else:
+        place = int(value) - first if re.fullmatch("[0-9]{1,9}", value) else -1
+    if not 0 <= place < len(texts) and texts.count(value) == 1:
+        place = texts.index(value)
+    if not 0 <= place < len(texts):
+        may = f"give its number from {first}, a letter from A to {chr(ord('A') + len(texts) - 1)}, or its text"
+        problem = f"{shown(said.value)} is no choice of example {shown(example.id)}, which has {len(texts)}: {may}"
+        raise DataError(problem, files.predictions, said.line)
+    if value in texts and value not in names and texts.index(value) != place:
+        problem = f"{shown(said.value)} is both a place and the text of another choice of example {shown(example.id)}"
+        raise DataError(f"{problem}: give letters from A instead", files.predictions, said.line)
+    return place

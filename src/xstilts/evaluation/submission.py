@@ -70,9 +70,8 @@ class SubmissionFile(NamedTuple):
 def write_submission(files: Sequence[SubmissionFile], folder: Path) -> list[Path]:
     """Write all files and read them back, all or none; returns them.
 
-    Raises:
-        DataError: a prediction is missing, or a written file does not read back as the predictions.
-        XstiltsError: the folder exists and is not empty, or there is nothing to write.
+    Raises `DataError` if a prediction is missing, or a written file does not read back as the predictions, and
+    `XstiltsError` if the folder exists and is not empty, or there is nothing to write.
     """
     if not files:
         raise XstiltsError("nothing to submit: no prediction of an official task is in the store")

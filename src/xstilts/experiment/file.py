@@ -233,10 +233,7 @@ class Experiment(Strict):
     def target_phase(self, phase: PhaseSpec, target: TargetSpec) -> PhaseSpec | None:
         """A phase with the target's training task in place of `target`; None if nothing is left to train.
 
-        A phase that names that task too trains on it once.
-
-        Raises:
-            ConfigError: the phase names the task and `target` with different options.
+        A phase that names that task too trains on it once. Raises `ConfigError` if their options differ.
         """
         name = self.trained_on(target)
         parts: list[Component] = []
@@ -259,13 +256,8 @@ class Experiment(Strict):
     def labelled(self, own: Root, official: Root) -> Experiment:
         """This experiment with all labels: own tasks without `labels` have those of their English training files.
 
-        Labels are part of keys: an experiment that names them in sorted order has the same keys.
-
-        Args:
-            own, official: folders of the files of own tasks, and of registered tasks.
-
-        Raises:
-            DataError: a training file that is missing or cannot be read.
+        Labels are part of keys: an experiment that names them in sorted order has the same keys. `own`, `official`:
+        folders of own and registered tasks' files. Raises `DataError` if one is missing or cannot be read.
         """
         silent = {name: self.tasks[name] for name in self.own_names if self.tasks[name].finds_labels}
         found = {name: spec.with_labels(name, own) for name, spec in silent.items()}

@@ -25,9 +25,8 @@ from xstilts.metrics.tagging import not_spans
 from xstilts.recipes import Options, PhaseSpec, check_replay
 from xstilts.stages.resolve import RetrievalSpec, retrieval_of
 from xstilts.tasks import TASKS, Split, Task
-from xstilts.tasks.as_json import column_task
-
-ControlKind = Literal["random", "english"]
+from xstilts.tasks.base import column_task
+from xstilts.translation.spec import Patterns
 
 
 class TokenizerSpec(Strict):
@@ -41,10 +40,6 @@ class TokenizerSpec(Strict):
     split_digits: bool = Field(default=True, description="every digit is a token of its own")
 
 
-def _last_part(source: str) -> str:
-    return re.split("[/:]", source.rstrip("/"))[-1]
-
-
 class BackboneSpec(Strict):
     """A model to start from: pretrained (`source`, enough in a file), or random (`architecture`), pretrained or not."""
 
@@ -56,7 +51,7 @@ class BackboneSpec(Strict):
     revision: str | None = Field(default=None, description="commit on the hub; default: pinned with a short name")
     architecture: str | None = Field(default=None, description="model type in transformers, for a random start")
     name: str = Field(
-        default_factory=lambda known: _last_part(known["source"] or known["architecture"] or ""),
+        default_factory=lambda known: re.split("[/:]", str(known["source"] or known["architecture"]).rstrip("/"))[-1],
         description="name in tables; default: the last part of the source",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="configuration fields of a random start")
@@ -75,7 +70,7 @@ class BackboneSpec(Strict):
     )
     retrieval: RetrievalSpec = Field(default=RetrievalSpec(), description="how sentence vectors are read")
     note: str = Field(default="", description="note in tables")
-    controls: dict[ControlKind, str] = Field(
+    controls: dict[Literal["random", "english"], str] = Field(
         default_factory=dict, description="`random: auto`; `english: auto` (pretrained here on English), or a source"
     )
     english_share: float = Field(default=1.0, gt=0, le=1, description="steps of `english: auto` / multilingual steps")
@@ -131,9 +126,6 @@ def _column(value: Any) -> Any:
 
 
 Label = Annotated[str, BeforeValidator(_label)]
-Patterns = Annotated[
-    tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
-]
 
 
 class OwnTask(Strict):
@@ -224,11 +216,9 @@ class OwnTask(Strict):
         if self.finds_labels and ("train" not in self.files or "en" not in (self.languages or ("en",))):
             raise mistake("give `labels`: without English training files they cannot be found")
         if self.measured != "train" and len(self.spoken) > 1 and not self.by_language(self.measured):
-            raise mistake(
-                f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name, or name "
-                "the column that says the language (`columns: {language: NAME}`)",
-                *("files", self.measured),
-            )
+            problem = f"one {self.measured} file for {len(self.spoken)} languages: put {{language}} into its name"
+            remedy = "name the column that says the language (`columns: {language: NAME}`)"
+            raise mistake(f"{problem}, or {remedy}", "files", self.measured)
 
     @property
     def finds_labels(self) -> bool:
@@ -270,23 +260,19 @@ class OwnTask(Strict):
             reader = replace(reader, quoted=self.quoted, separator=NAMED.get(self.separator or "", ""))
             base = replace(column_task(reader), languages=self.spoken, metric=metric)
             labels = () if TYPES.get(self.type).labels == "choices" else labels
-        measured: list[Split] = [split for split in (base.evaluate_on, "test", "validation") if split in self.files]
+        splits: tuple[Split, ...] = (base.evaluate_on, "test", "validation")
         return replace(
             base,
             name=name,
             files=dict(self.files),
             labels=labels,
             train_on=name if "train" in self.files else base.train_on,
-            evaluate_on=measured[0] if measured else base.evaluate_on,
+            evaluate_on=next((split for split in splits if split in self.files), base.evaluate_on),
             encoding=replace(base.encoding, max_length=self.max_length or base.encoding.max_length),
         )
 
     def with_labels(self, name: str, root: Root) -> OwnTask:
-        """This task with the labels of the English training files, sorted.
-
-        Raises:
-            DataError: the files cannot be read, or their labels do not fit the task.
-        """
+        """This task with the sorted labels of the English training files. Raises `DataError` if they do not fit."""
         task = self.task(name)
         assert isinstance(task.read, ColumnReader)
         paths = task.paths(root, "train")

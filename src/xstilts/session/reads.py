@@ -21,8 +21,8 @@ from xstilts.session.grid import Grid
 from xstilts.sources.manifest import official_rows
 from xstilts.stages.checksums import DIGESTS, DataSource, digest, kept_digest, remembered
 from xstilts.stages.reading import root_of, rows_before_limit, split_of, task_of
-from xstilts.tasks import TASKS, Split, Task
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks import TASKS, Task
+from xstilts.tasks.base import Split, task_from_json
 
 
 class Read(NamedTuple):

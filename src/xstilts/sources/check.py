@@ -43,13 +43,9 @@ class SplitCheck:
 
 
 def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator[list[SplitCheck]]:
-    """One list per task and split, as they are found.
+    """One list per task and split, as they are found; with `quick` only whether files exist: nothing is opened.
 
-    Args:
-        quick: only whether files exist; nothing is opened.
-
-    Raises:
-        DataError: no data folder, or a damaged lock.
+    Raises `DataError` if there is no data folder, or the lock is damaged.
     """
     if not root.is_dir():
         raise DataError("the data folder does not exist", root)
@@ -63,23 +59,18 @@ def check(tasks: Sequence[Task], root: Path, *, quick: bool = False) -> Iterator
             found = []
             for language in there if raw and there else task.languages:
                 status: Literal["there", "missing"] = "there" if language in there else "missing"
-                blank = SplitCheck(task.name, split, language, status, official=official.get(language))
-                if quick or status == "missing":
-                    found.append(blank)
-                    continue
-                read = _read(task, root, blank, (lock, digest))
-                found.append(replace(read, note=read.note or _copied(task, root, read, sizes, digest)))
+                one = SplitCheck(task.name, split, language, status, official=official.get(language))
+                if not quick and status == "there":
+                    one = _read(task, root, one, _changed(root, one, lock, digest))
+                    one = replace(one, note=one.note or _copied(task, root, one, sizes, digest))
+                found.append(one)
             yield found
 
 
 def _copied(
     task: Task, root: Path, about: SplitCheck, sizes: dict[int, dict[Path, str]], digest: Callable[[Path], str]
 ) -> str:
-    """A note if a file has the content of an earlier file of the task.
-
-    Args:
-        sizes: size -> earlier files and what they are; this split's are added.
-    """
+    """A note if a file has the content of an earlier one of the task; `sizes`: size -> these, with what they are."""
     note = ""
     for path in () if about.status == "damaged" else task.paths(root, about.split, about.language):
         alike = sizes.setdefault(path.stat().st_size, {})
@@ -90,18 +81,19 @@ def _copied(
     return note
 
 
-def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callable[[Path], str]]) -> SplitCheck:
+def _read(task: Task, root: Path, blank: SplitCheck, problem: str) -> SplitCheck:
+    """`problem`: the fault of the fetched files."""
     split, language, official = blank.split, blank.language, blank.official
-    if problem := _changed(root, blank, *fetched):
-        return replace(blank, status="damaged", problem=problem)
     try:
-        examples = task.load(root, split, language)
+        examples = [] if problem else task.load(root, split, language)
     except DataError as error:
-        return replace(blank, status="damaged", problem=str(error))
+        problem = str(error)
+    if problem:
+        return replace(blank, status="damaged", problem=problem)
     pairs = [one.source.strip() == one.target.strip() for one in examples if isinstance(one, ParallelExample)]
-    both = f"{task.paths(root, split, language)[0]}: both sides of all pairs are the same text"
-    found = replace(blank, rows=len(examples), note=both if pairs and all(pairs) else "")
     place = task.paths(root, split, language)[0]
+    both = f"{place}: both sides of all pairs are the same text"
+    found = replace(blank, rows=len(examples), note=both if pairs and all(pairs) else "")
     gold = {gold_of(example) is not None for example in examples if asked(example)}
     if len(gold) > 1:
         return replace(found, status="damaged", problem=f"{place}: some examples have gold and some have none")
@@ -115,7 +107,6 @@ def _read(task: Task, root: Path, blank: SplitCheck, fetched: tuple[Lock, Callab
 
 
 def _changed(root: Path, about: SplitCheck, lock: Lock, digest: Callable[[Path], str]) -> str:
-    """The fault of the fetched files of one split and language; empty if there is none."""
     for name, file in lock.files.items():
         if (file.task, file.split) == (about.task, about.split) and file.language in (about.language, ALL):
             if not (root / name).is_file():

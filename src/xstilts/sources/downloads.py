@@ -1,11 +1,8 @@
 """Downloads: official files or their mirror, and Parquet files of dataset repositories on the hub.
 
-Files are written beside their place, checked, then renamed.
-
-Of the hub, one commit is read and no loader script is ever run. `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and
-`HF_HUB_OFFLINE` work as everywhere in huggingface_hub. Two layouts are known: repositories made of Parquet
-(`de/test-00000-of-00001.parquet`, or `data/...`), and the hub's own conversion on the branch `refs/convert/parquet`
-(`de/test/0000.parquet`) of repositories that hold a script.
+Files are written beside their place, checked, then renamed. Of the hub, one commit is read and no loader script is ever
+run. Two layouts are known: repositories made of Parquet (`de/test-00000-of-00001.parquet`, or `data/...`), and its
+own conversion on the branch `refs/convert/parquet` (`de/test/0000.parquet`) of repositories that hold a script.
 """
 
 import base64
@@ -49,8 +46,7 @@ class Bytes:
 def mirrored(url: str, mirror: str | None) -> str:
     """The address on the mirror: its URL or folder, then host and path of the official address.
 
-    Raises:
-        DataError: the mirror is neither a URL nor a folder.
+    Raises `DataError` if the mirror is neither a URL nor a folder.
     """
     if mirror is None:
         return url
@@ -65,8 +61,7 @@ def mirrored(url: str, mirror: str | None) -> str:
 def download(url: str, path: Path, mirror: str | None, sha256: str = "") -> Generator[Bytes, None, None]:
     """Download to `path`, atomically.
 
-    Raises:
-        DataError: the address does not answer, the download is incomplete, or its checksum is not `sha256`.
+    Raises `DataError` if the address does not answer, the download is incomplete, or its checksum is not `sha256`.
     """
     source = mirrored(url, mirror)
     with beside(path) as part:
@@ -110,10 +105,9 @@ def _chunks(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def unpack(archive: Path, url: str, members: Mapping[str, Path]) -> None:
-    """Write members of a zip or tar archive to the paths given, each atomically.
+    """Write members of a zip or tar archive, called `url` in messages, to the paths given, each atomically.
 
-    Raises:
-        DataError: not an archive, a damaged one, or one without a member; `url` names it in the message.
+    Raises `DataError` for no archive, a damaged one, or one without a member.
     """
     try:
         holder: Any
@@ -156,11 +150,8 @@ ONLY_CONFIGS = ("default", "plain_text", "squad_v2")
 def snapshot(origin: Parquet, revision: str | None) -> tuple[str, list[Path]]:
     """The commit, and the Parquet files of one split in their order.
 
-    Args:
-        revision: commit, branch or tag; `None` is `main` or, where that holds no Parquet, the hub's conversion.
-
-    Raises:
-        DataError: the repository, revision or split is not available, or a part of the split is missing.
+    `revision`: commit, branch or tag; `None` is `main` or, where that holds no Parquet, the hub's conversion. Raises
+    `DataError` if repository, revision or split are not available, or a part of the split is missing.
     """
     from huggingface_hub import snapshot_download
 
@@ -187,8 +178,7 @@ def snapshot(origin: Parquet, revision: str | None) -> tuple[str, list[Path]]:
 def read_parquet(files: Sequence[Path], columns: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     """Rows of some columns, and the class names of those that hold class numbers.
 
-    Raises:
-        DataError: not Parquet, or a column is missing.
+    Raises `DataError` if it is not Parquet, or a column is missing.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

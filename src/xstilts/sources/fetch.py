@@ -43,11 +43,6 @@ class Lock:
     revisions: dict[str, str]
     files: dict[str, Locked]
 
-    def save(self, root: Path) -> None:
-        """Write the lock, atomically."""
-        self.revisions, self.files = dict(sorted(self.revisions.items())), dict(sorted(self.files.items()))
-        write_json(root / LOCK, asdict(self))
-
 
 def load_lock(root: Path) -> Lock:
     """The lock of the data folder, empty where there is none. Raises `DataError` when it is damaged."""
@@ -88,11 +83,7 @@ class Fetched:
 
 
 def plan(task: Task, request: Request) -> list[DataFile]:
-    """The files to fetch of one task; none where it has none of the languages.
-
-    Raises:
-        DataError: the task cannot be fetched that way; the message says how else.
-    """
+    """The files to fetch of one task, in some languages. Raises `DataError` if it cannot be fetched that way."""
     direct, hub = direct_files(task.name), hub_files(task.name)
     if not direct and not hub:
         raise DataError(by_hand(task))
@@ -107,8 +98,7 @@ def plan(task: Task, request: Request) -> list[DataFile]:
 def fetch(task: Task, request: Request) -> Iterator[Bytes | Fetched]:
     """Fetch the missing files of one task.
 
-    Raises:
-        DataError: a file is not available or not as expected; files written before stay, this one is not written.
+    Raises `DataError` for a file that is not available or not as expected; files written before it stay.
     """
     root, files = request.root, plan(task, request)
     root.mkdir(parents=True, exist_ok=True)
@@ -142,11 +132,9 @@ def _converted(file: DataFile, origin: Parquet, request: Request, lock: Lock) ->
     locked = lock.revisions.get(origin.repository)
     revision, files = snapshot(origin, request.revision or locked)
     if locked and revision != locked:
-        raise DataError(
-            f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}; "
-            "fetch into another data folder, or delete the lock and the files",
-            request.root / LOCK,
-        )
+        problem = f"the lock has {origin.repository} at {locked}, {request.revision} is {revision}"
+        remedy = "fetch into another data folder, or delete the lock and the files"
+        raise DataError(f"{problem}; {remedy}", request.root / LOCK)
     source = f"hub:{origin.repository}@{revision}:{origin.config}/{origin.split}"
     rows, names = read_parquet(files, FORMS[origin.form].columns.split())
     try:
@@ -163,5 +151,6 @@ def _locked(file: DataFile, origin: str, root: Path, lock: Lock) -> Fetched:
     path = root / file.path
     size = path.stat().st_size
     lock.files[file.path] = Locked(file.task, file.split, file.language, origin, size, sha256(path))
-    lock.save(root)
+    lock.revisions, lock.files = dict(sorted(lock.revisions.items())), dict(sorted(lock.files.items()))
+    write_json(root / LOCK, asdict(lock))
     return Fetched(file.path, size, origin)

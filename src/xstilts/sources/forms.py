@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from xstilts.core.errors import DataError
@@ -35,11 +36,9 @@ class HubForm:
 
 
 def written(name: str, rows: Sequence[Record], given: Mapping[str, Sequence[str]], language: str) -> str:
-    """The text of the official file. Raises `DataError` naming the row that does not fit.
+    """The text of the official file, by its `name` in `FORMS`. Raises `DataError` naming the row that does not fit.
 
-    Args:
-        name: of `FORMS`.
-        given: column -> names of its class numbers, as the file gives them.
+    `given`: column -> names of its class numbers, as the Parquet file has them.
     """
     form = FORMS[name]
     names = {column: tuple(given.get(column, known)) for column, known in form.classes.items()}
@@ -95,31 +94,26 @@ def _cells(rows: Sequence[Sequence[Any]], first: int = 1, **dialect: Any) -> str
     return stream.getvalue()
 
 
-def _table(header: str | None = "", **dialect: Any) -> Write:
+def _table(
+    rows: Sequence[Record], language: str, columns: Sequence[str], header: str | None = "", **dialect: Any
+) -> str:
     """The columns under their own names, under those of `header`, or without header (None)."""
-
-    def write(rows: Sequence[Record], language: str, columns: Sequence[str]) -> str:
-        cells = [[row[column] for column in columns] for row in rows]
-        return _cells(cells, **dialect) if header is None else _cells([header.split() or columns, *cells], 0, **dialect)
-
-    return write
+    cells = [[row[column] for column in columns] for row in rows]
+    return _cells(cells, **dialect) if header is None else _cells([header.split() or columns, *cells], 0, **dialect)
 
 
-def _squad(version: str) -> Write:
-    def write(rows: Sequence[Record], language: str, columns: Sequence[str]) -> str:
-        paragraphs: list[Record] = []  # neighbouring questions about one passage share it
-        for row in rows:
-            texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
-            answers = [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
-            question = {"id": row["id"], "question": row["question"], "answers": answers}
-            if version == "v2.0":
-                question["is_impossible"] = not answers
-            if not paragraphs or paragraphs[-1]["context"] != row["context"]:
-                paragraphs.append({"context": row["context"], "qas": []})
-            paragraphs[-1]["qas"].append(question)
-        return json.dumps({"version": version, "data": [{"paragraphs": paragraphs}]}, ensure_ascii=False) + "\n"
-
-    return write
+def _squad(rows: Sequence[Record], language: str, columns: Sequence[str], version: str = "1.1") -> str:
+    paragraphs: list[Record] = []  # neighbouring questions about one passage share it
+    for row in rows:
+        texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
+        answers = [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
+        question = {"id": row["id"], "question": row["question"], "answers": answers}
+        if version == "v2.0":
+            question["is_impossible"] = not answers
+        if not paragraphs or paragraphs[-1]["context"] != row["context"]:
+            paragraphs.append({"context": row["context"], "qas": []})
+        paragraphs[-1]["qas"].append(question)
+    return json.dumps({"version": version, "data": [{"paragraphs": paragraphs}]}, ensure_ascii=False) + "\n"
 
 
 def _wikiann(rows: Sequence[Record], language: str, columns: Sequence[str]) -> str:
@@ -161,20 +155,24 @@ _SQUAD = "id context question answers"
 _WIKIANN = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 FORMS: Mapping[str, HubForm] = {
-    "xtreme_nli": HubForm(_NLI, _table(None, delimiter="\t"), _CLASSES),
-    "xnli_mt": HubForm(_NLI, _table("premise hypo label", **_TABS), _CLASSES),
+    "xtreme_nli": HubForm(_NLI, partial(_table, header=None, delimiter="\t"), _CLASSES),
+    "xnli_mt": HubForm(_NLI, partial(_table, header="premise hypo label", **_TABS), _CLASSES),
     "nli": HubForm(_NLI, _jsonl(), _CLASSES, unlabelled="-"),
     "anli": HubForm(f"uid {_NLI}", _jsonl(_anli), _CLASSES),
-    "pawsx": HubForm("id sentence1 sentence2 label", _table(**_TABS), {"label": PARAPHRASE_LABELS}),
-    "qqp": HubForm("idx question1 question2 label", _table("id question1 question2 is_duplicate", **_TABS)),
-    "squad": HubForm(_SQUAD, _squad("1.1")),
-    "squad_v2": HubForm(_SQUAD, _squad("v2.0")),
+    "pawsx": HubForm("id sentence1 sentence2 label", partial(_table, **_TABS), {"label": PARAPHRASE_LABELS}),
+    "qqp": HubForm(
+        "idx question1 question2 label", partial(_table, header="id question1 question2 is_duplicate", **_TABS)
+    ),
+    "squad": HubForm(_SQUAD, _squad),
+    "squad_v2": HubForm(_SQUAD, partial(_squad, version="v2.0")),
     "wikiann": HubForm("tokens ner_tags", _wikiann, {"ner_tags": _WIKIANN}),
     "hellaswag": HubForm("ind activity_label ctx_a ctx_b ctx endings label", _jsonl(_withheld(""))),
     "commonsense_qa": HubForm("id question choices answerKey", _jsonl(_commonsense_qa)),
     "social_iqa": HubForm("context question answerA answerB answerC label", _jsonl(_social_iqa), {"label": "123"}),
     "copa": HubForm("premise choice1 choice2 question idx label", _jsonl(_withheld(-1))),
-    "cosmos_qa": HubForm("id context question answer0 answer1 answer2 answer3 label", _table()),
-    "sib200": HubForm("index_id category text", _table(delimiter="\t", lineterminator="\n"), {"category": TOPICS}),
+    "cosmos_qa": HubForm("id context question answer0 answer1 answer2 answer3 label", _table),
+    "sib200": HubForm(
+        "index_id category text", partial(_table, delimiter="\t", lineterminator="\n"), {"category": TOPICS}
+    ),
 }
 """Form -> how it is written; the names are those of `hub.tsv`."""

@@ -16,8 +16,7 @@ from xstilts.backbones.names import weight_files
 from xstilts.core.files import read_object, sha256, write_json
 from xstilts.core.keys import content_key
 from xstilts.graph.stage import Stage
-from xstilts.tasks.as_json import task_to_json
-from xstilts.tasks.base import Split, Task, check_language, check_split
+from xstilts.tasks.base import Split, Task, check_language, check_split, task_to_json
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from xstilts.stages import KINDS
 from xstilts.stages.checksums import DataSource, identity, identity_of_model, identity_of_tokenizer
 from xstilts.stages.reading import split_of
 from xstilts.stages.selection import OPTIONS, Judge, selection_of
-from xstilts.tasks.as_json import form_of, task_to_json
-from xstilts.tasks.base import Split, Task
+from xstilts.tasks.base import Split, Task, form_of, task_to_json
 from xstilts.training.config import TrainConfig
 from xstilts.training.mixture import Mixture
 

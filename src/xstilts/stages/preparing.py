@@ -28,7 +28,7 @@ from xstilts.task_types.features import Features, FeaturesWriter
 from xstilts.task_types.masked_lm import published_head
 from xstilts.task_types.raw_text import RawText
 from xstilts.tasks import Task
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import task_from_json
 from xstilts.training.model import HeadSpec, save_heads, saved_heads
 from xstilts.translation.spec import SOURCE
 

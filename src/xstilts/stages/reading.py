@@ -16,9 +16,8 @@ from xstilts.data.readers.types import TYPES
 from xstilts.graph.stage import Stage
 from xstilts.microworld.world import DEFAULT, DEFAULT_DOMAIN
 from xstilts.sources.manifest import official_rows
-from xstilts.tasks import TASKS, Encoding, Split, Task
-from xstilts.tasks.as_json import task_from_json
-from xstilts.tasks.base import DOMAIN
+from xstilts.tasks import TASKS, Encoding, Task
+from xstilts.tasks.base import DOMAIN, Split, task_from_json
 from xstilts.translation.spec import SOURCE
 
 

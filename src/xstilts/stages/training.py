@@ -211,7 +211,7 @@ def build_phase(mixture: Mixture, inputs: Mapping[str, Path], options: TrainConf
     types: list[TaskType] = []
     sources = []
     for part, data in zip(mixture.parts, features, strict=True):
-        task_type, lengths, language = TASK_TYPES.get(part.type), np.asarray(data.lengths), data.column("part")
+        task_type, lengths, language = TASK_TYPES.get(part.type), np.asarray(data.lengths), data.columns["part"]
         types.append(replace(task_type, **part.options) if part.options else task_type)  # type: ignore[type-var]
         source = Source.single(part.task, lengths)
         if last := int(language.max()):  # several languages are sampled by size to the power of the part's exponent

@@ -21,7 +21,7 @@ from xstilts.microworld.world import write_translations
 from xstilts.stages.reading import root_of
 from xstilts.stages.translations import words_for
 from xstilts.tasks import TASKS
-from xstilts.tasks.as_json import task_from_json
+from xstilts.tasks.base import task_from_json
 from xstilts.translation.align import Aligner
 from xstilts.translation.carry import Carried, Carrier, Judge
 from xstilts.translation.engine import Command, Engine

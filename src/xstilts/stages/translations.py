@@ -14,7 +14,7 @@ from xstilts.microworld.world import VERSION
 from xstilts.stages.checksums import DataSource, digest, identity, identity_of_model
 from xstilts.stages.describe import make
 from xstilts.tasks import Task
-from xstilts.tasks.as_json import form_of, task_to_json
+from xstilts.tasks.base import form_of, task_to_json
 from xstilts.translation.engine import printed_version
 from xstilts.translation.spec import SOURCE, TRANSLATING, EngineSpec
 

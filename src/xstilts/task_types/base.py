@@ -34,7 +34,6 @@ class Batch:
     """A collated micro-batch.
 
     Attributes:
-        packed: the tokens.
         targets: index vectors and gold for the loss and the outputs of the task type.
         count: items of the loss (examples, tagged words, masked tokens).
         rows: the instances, in the order of the outputs.

@@ -17,49 +17,35 @@ from torch import Tensor, nn
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.dropout import Dropout
-from xstilts.backbones.names import Token
+from xstilts.backbones.packing import Packed
 from xstilts.data.examples import ChoiceExample, Encoding, TaggedExample, TextExample
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
 class PooledHead(nn.Module):
-    """Dropout, dense, tanh, dropout, projection, from [N, H] to [N, C], as in RoBERTa and in BERT with its pooler."""
+    """Dense, tanh, dropout and projection of one token of each segment, from [T, H] to [S, C]: RoBERTa's pooler.
 
-    def __init__(self, hidden: int, classes: int, dropout: float, token: Token = "first") -> None:
+    For `classes`, a dropout comes before the dense layer too, as in RoBERTa and in BERT with its pooler; else C is 1.
+    """
+
+    def __init__(self, backbone: Backbone, dropout: float, classes: int = 0) -> None:
         super().__init__()
-        self.token: Token = token
-        self.dense = nn.Linear(hidden, hidden)
-        self.out = nn.Linear(hidden, classes)
-        self.dropout, self.dropout_pooled = Dropout(dropout), Dropout(dropout)
-
-    def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
-        """`place_N`: the places of the states in the pack."""
-        pooled = torch.tanh(self.dense(self.dropout(states_NH, place_N)))
-        logits: Tensor = self.out(self.dropout_pooled(pooled, place_N))
-        return logits
-
-
-class ChoiceHead(nn.Module):
-    """RoBERTa's pooler (dense, tanh), dropout, projection, from [S, H] to [S]."""
-
-    def __init__(self, hidden: int, dropout: float, token: Token = "first") -> None:
-        super().__init__()
-        self.token: Token = token
-        self.dense = nn.Linear(hidden, hidden)
-        self.out = nn.Linear(hidden, 1)
+        self.token = backbone.summary
+        self.dense = nn.Linear(backbone.hidden_size, backbone.hidden_size)
+        self.out = nn.Linear(backbone.hidden_size, classes or 1)
         self.dropout = Dropout(dropout)
+        self.dropout_pooled = Dropout(dropout) if classes else None
 
-    def forward(self, states_SH: Tensor, place_S: Tensor | None = None) -> Tensor:
-        """`place_S`: the places of the states in the pack."""
-        scores: Tensor = self.out(self.dropout(torch.tanh(self.dense(states_SH)), place_S))
-        return scores.squeeze(-1)
-
-
-def summary_states(head: nn.Module, states_TH: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The states that the head reads, [S, H], and their places in the pack, [S]."""
-    place_S = batch.packed.summary_S(head.token)  # type: ignore[arg-type]
-    return states_TH[place_S], place_S
+    def forward(self, states_TH: Tensor, packed: Packed) -> Tensor:
+        place_S = packed.summary_S(self.token)
+        if self.dropout_pooled is None:
+            states_SH = self.dropout(torch.tanh(self.dense(states_TH[place_S])), place_S)
+        else:
+            pooled_SH = torch.tanh(self.dense(self.dropout(states_TH[place_S], place_S)))
+            states_SH = self.dropout_pooled(pooled_SH, place_S)
+        logits_SC: Tensor = self.out(states_SH)
+        return logits_SC
 
 
 class Classification(TaskType):
@@ -74,23 +60,22 @@ class Classification(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        return init_head(PooledHead(backbone.hidden_size, len(labels), dropout, backbone.summary), backbone)
+        return init_head(PooledHead(backbone, dropout, len(labels)), backbone)
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
-        return Batch(packed, {"label_B": indices(features.column("label")[rows])}, len(rows), rows)
+        return Batch(packed, {"label_B": indices(features.columns["label"][rows])}, len(rows), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, C]."""
-        logits_BC: Tensor = head(*summary_states(head, states_TH, batch))
+        logits_BC: Tensor = head(states_TH, batch.packed).float()
         return logits_BC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        logits_BC = self.logits(head, states_TH, batch).float()
-        return F.cross_entropy(logits_BC, batch.targets["label_B"], reduction="sum")
+        return F.cross_entropy(self.logits(head, states_TH, batch), batch.targets["label_B"], reduction="sum")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
-        return list(self.logits(head, states[-1], batch).float().log_softmax(-1).cpu().numpy())
+        return list(self.logits(head, states[-1], batch).log_softmax(-1).cpu().numpy())
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         return most_probable(features, outputs, labels)
@@ -134,19 +119,19 @@ class MultipleChoice(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        return init_head(ChoiceHead(backbone.hidden_size, dropout, backbone.summary), backbone)
+        return init_head(PooledHead(backbone, dropout), backbone)
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
         sizes = np.diff(offsets)
         column = np.arange(sizes.max())
         grid = np.where(column < sizes[:, None], offsets[:-1, None] + column, -1)
-        targets = {"label_B": indices(features.column("label")[rows]), "segment_BK": indices(grid)}
+        targets = {"label_B": indices(features.columns["label"][rows]), "segment_BK": indices(grid)}
         return Batch(packed, targets, len(rows), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[B, K]; -inf if a question has fewer choices."""
-        scores_S: Tensor = head(*summary_states(head, states_TH, batch)).float()
+        scores_S: Tensor = head(states_TH, batch.packed).squeeze(-1).float()
         segment_BK = batch.targets["segment_BK"]
         return scores_S[segment_BK.clamp(min=0)].masked_fill(segment_BK < 0, float("-inf"))
 
@@ -185,9 +170,10 @@ def best_choices(features: Features, rows: Sequence[Array]) -> list[Prediction]:
 class TokenHead(nn.Module):
     """Dropout and projection, from [N, H] to [N, C], as in transformers' token classification."""
 
-    def __init__(self, hidden: int, classes: int, dropout: float) -> None:
+    def __init__(self, backbone: Backbone, classes: int, dropout: float) -> None:
         super().__init__()
-        self.out = nn.Linear(hidden, classes)
+        self.token = backbone.summary
+        self.out = nn.Linear(backbone.hidden_size, classes)
         self.dropout = Dropout(dropout)
 
     def forward(self, states_NH: Tensor, place_N: Tensor | None = None) -> Tensor:
@@ -215,29 +201,25 @@ class Tagging(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        return init_head(TokenHead(backbone.hidden_size, len(labels), dropout), backbone)
+        return init_head(TokenHead(backbone, len(labels), dropout), backbone)
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, offsets = features.packed(rows)
-        word_start, tag = features.ragged("word_start"), features.ragged("tag")
+        word_start, tag = features.columns["word_start"], features.columns["tag"]
         starts = packed.starts_S.numpy()
         words = [word_start[row] + starts[offsets[i]] for i, row in enumerate(rows)]
-        targets = {
-            "word_W": indices(np.concatenate(words)),
-            "tag_W": indices(np.concatenate([tag[row] for row in rows])),
-            "words_B": indices([len(row) for row in words]),
-        }
-        return Batch(packed, targets, len(targets["word_W"]), rows)
+        word_W, tag_W = indices(np.concatenate(words)), indices(np.concatenate([tag[row] for row in rows]))
+        targets = {"word_W": word_W, "tag_W": tag_W, "words_B": indices([len(row) for row in words])}
+        return Batch(packed, targets, len(word_W), rows)
 
     def logits(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
         """[W, C]."""
         word_W = batch.targets["word_W"]
-        logits_WC: Tensor = head(states_TH[word_W], word_W)
+        logits_WC: Tensor = head(states_TH[word_W], word_W).float()
         return logits_WC
 
     def loss(self, head: nn.Module, states_TH: Tensor, batch: Batch) -> Tensor:
-        logits_WC = self.logits(head, states_TH, batch).float()
-        return F.cross_entropy(logits_WC, batch.targets["tag_W"], reduction="sum")
+        return F.cross_entropy(self.logits(head, states_TH, batch), batch.targets["tag_W"], reduction="sum")
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         best_W = self.logits(head, states[-1], batch).argmax(-1).cpu().numpy()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -43,22 +43,21 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Features:
-    """Tokenised instances.
+    """Tokenised instances, and the records of their examples.
 
     Attributes:
         tokens: Ragged, one cell per segment.
         type_splits: per segment, the position from which token type ids are 1.
         first_segment: [instances + 1] offsets into the segments.
         example: per instance, the index of its example.
-        columns: further columns, with one cell per instance.
-        stored: the records, or their file.
+        columns: further columns, with one cell per instance: arrays, or `Ragged`.
     """
 
     tokens: Ragged
     type_splits: Array
     first_segment: Array
     example: Array
-    columns: Mapping[str, Array | Ragged]
+    columns: Mapping[str, Any]
     stored: Sequence[Mapping[str, Any]] | Path
 
     @cached_property
@@ -99,12 +98,6 @@ class Features:
         ids, splits, offsets = self.segments(rows)
         return pack(ids, splits), offsets
 
-    def column(self, name: str) -> Array:
-        return cast(Array, self.columns[name])
-
-    def ragged(self, name: str) -> Ragged:
-        return cast(Ragged, self.columns[name])
-
     def save(self, directory: Path) -> None:
         """Write the files that `load` reads."""
         with FeaturesWriter(directory) as writer:
@@ -123,9 +116,8 @@ class Features:
                 raise DataError(f"damaged features ({error}); remove the folder and run again", directory) from None
             return value
 
-        columns: dict[str, Array | Ragged] = {name: array(f"column.{name}") for name in about["plain"]}
-        for name in about["ragged"]:
-            columns[name] = Ragged(array(f"column.{name}"), array(f"column.{name}.offsets"))
+        columns: dict[str, Any] = {name: array(f"column.{name}") for name in about["plain"]}
+        columns |= {n: Ragged(array(f"column.{n}"), array(f"column.{n}.offsets")) for n in about["ragged"]}
         tokens, records = Ragged(array("tokens"), array("tokens.offsets")), directory / "records.jsonl"
         return cls(tokens, array("type_splits"), array("first_segment"), array("example"), columns, records)
 
@@ -157,19 +149,15 @@ class FeaturesBuilder:
             self._cells.setdefault(name, []).append(cell)
 
     def build(self) -> Features:
-        columns: dict[str, Array | Ragged] = {}
+        columns: dict[str, Any] = {}
         for name, cells in self._cells.items():
             assert len(cells) == len(self), f"column {name} misses cells"
             is_ragged = isinstance(cells[0], (list, tuple, np.ndarray))
             columns[name] = Ragged.of(cells) if is_ragged else np.asarray(cells, dtype=np.int32)
-        return Features(
-            Ragged.of([segment.ids for segment in self._segments]),
-            np.asarray([segment.type_split for segment in self._segments], dtype=np.int32),
-            np.asarray(self._first, dtype=np.int64),
-            np.asarray(self._example, dtype=np.int64),
-            columns,
-            self._records,
-        )
+        tokens = Ragged.of([segment.ids for segment in self._segments])
+        splits = np.asarray([segment.type_split for segment in self._segments], dtype=np.int32)
+        first, example = np.asarray(self._first, dtype=np.int64), np.asarray(self._example, dtype=np.int64)
+        return Features(tokens, splits, first, example, columns, self._records)
 
 
 class FeaturesWriter:
@@ -182,7 +170,6 @@ class FeaturesWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._arrays: dict[str, _GrowingArray] = {}
-        self._ragged: dict[str, bool] = {}
         self._records: list[Mapping[str, Any]] = []
         self._part: int | None = None
         self._examples = 0
@@ -195,22 +182,14 @@ class FeaturesWriter:
         if part is None or part != self._part:
             self._part, self._examples = part, len(self._records)
         self._records += features.records
-        columns = dict(features.columns)
+        columns: dict[str, Any] = {"tokens": features.tokens, "type_splits": features.type_splits}
+        columns |= {"first_segment": features.first_segment, "example": features.example + self._examples}
+        columns |= {f"column.{name}": column for name, column in features.columns.items()}
         if part is not None:
-            columns["part"] = np.full(len(features), part, dtype=np.int32)
-        self._ragged |= {name: isinstance(column, Ragged) for name, column in columns.items()}
-        arrays = {
-            "tokens": features.tokens.values,
-            "tokens.offsets": features.tokens.offsets,
-            "type_splits": features.type_splits,
-            "first_segment": features.first_segment,
-            "example": features.example + self._examples,
-        }
-        for name, column in columns.items():
-            if isinstance(column, Ragged):
-                arrays |= {f"column.{name}": column.values, f"column.{name}.offsets": column.offsets}
-            else:
-                arrays[f"column.{name}"] = column
+            columns["column.part"] = np.full(len(features), part, dtype=np.int32)
+        ragged = {name: column for name, column in columns.items() if isinstance(column, Ragged)}
+        arrays = columns | {name: column.values for name, column in ragged.items()}
+        arrays |= {f"{name}.offsets": column.offsets for name, column in ragged.items()}
         for name, array in arrays.items():
             if name not in self._arrays:
                 self._arrays[name] = _GrowingArray(self.directory / f"{name}.npy", array.dtype)
@@ -229,8 +208,9 @@ class FeaturesWriter:
             return
         write_jsonl(self.directory / "records.jsonl", self._records)
         instances, tokens = self._arrays["example"].length, self._arrays["tokens"].length
-        ragged = [name for name, is_ragged in self._ragged.items() if is_ragged]
-        plain = [name for name in self._ragged if name not in ragged]
+        names = [name.removeprefix("column.") for name in self._arrays if name.startswith("column.")]
+        ragged = [name for name in names if f"{name}.offsets" in names]
+        plain = [name for name in names if name not in ragged and not name.endswith(".offsets")]
         counts = {"instances": instances, "examples": len(self._records), "tokens": tokens}
         write_json(self.directory / "features.json", {**counts, "ragged": ragged, "plain": plain})
 

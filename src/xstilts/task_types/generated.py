@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -62,18 +62,14 @@ class SpanQAText(TextType):
             parts: list[str | Ids] = ["question:", window.question, "passage:", window.ids]
             end = len(prompt(coder, parts).ids)
             right = window.ids[window.span[0] : window.span[1] + 1] if window.span else window.ids[:0]
-            builder.add(
-                window.example,
-                [prompt(coder, [*parts, "answer:"]), closed(coder, right)],
-                label=0,
-                passage=[end - len(window.ids), end],
-                offset=window.offsets.reshape(-1),
-            )
+            segments = [prompt(coder, [*parts, "answer:"]), closed(coder, right)]
+            cells = {"passage": [end - len(window.ids), end], "offset": window.offsets.reshape(-1)}
+            builder.add(window.example, segments, label=0, **cells)
         return builder.build()
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
-        places = np.stack([features.ragged("passage")[int(row)] for row in rows])
+        places = np.stack([features.columns["passage"][int(row)] for row in rows])
         return Batch(packed, {"passage_B2": indices(places)}, len(rows), rows)
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
@@ -90,7 +86,7 @@ class SpanQAText(TextType):
         ]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        offset, rows = features.ragged("offset"), []
+        offset, rows = features.columns["offset"], []
         free: dict[int, tuple[float, str]] = defaultdict(lambda: (-float("inf"), ""))
         for row, answer in enumerate(outputs):
             first, last = answer.span or (0, -1)
@@ -116,7 +112,6 @@ def copying(passages: Sequence[Sequence[int]], end: int, longest: int) -> Allowe
 
 
 def _occurrences(tokens: Sequence[int], passage: Sequence[int]) -> list[int]:
-    """All places in the passage where the tokens begin."""
     n, wanted = len(tokens), list(tokens)
     return [k for k in range(len(passage) - n + 1) if list(passage[k : k + n]) == wanted]
 
@@ -135,7 +130,7 @@ class TaggingText(TextType):
     protocol: ClassVar[str] = "output=text, tags generated for numbered words"
 
     def encode(self, examples: Sequence[TaggedExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        builder, answers = FeaturesBuilder(), TagAnswers.of(coder, labels)
+        builder, answers = FeaturesBuilder(), TagAnswers(coder, labels)
         kinds = f"tags: {', '.join(sorted(labels))}. answer:"
         for example in examples:
             tags, index = example.tags, add_sentence(builder, example)
@@ -151,48 +146,32 @@ class TaggingText(TextType):
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed = pack([features.instance(int(row))[0] for row in rows])
-        return Batch(packed, {"words_B": indices(features.column("words")[rows])}, len(rows), rows)
+        return Batch(packed, {"words_B": indices(features.columns["words"][rows])}, len(rows), rows)
 
     def outputs(self, head: nn.Module, states: Sequence[Tensor], batch: Batch) -> list[Any]:
         """The number of each word's tag."""
         assert isinstance(head, TextHead)
         words, end = batch.targets["words_B"].tolist(), head.coder.end_id
-        answers = TagAnswers.of(head.coder, head.labels)
-        parsers = [TagParser(answers, count, end) for count in words]
-
-        def allowed(number: int, written: Sequence[int]) -> list[int]:
-            return parsers[number].after(written)
-
-        written = generate(head.backbone, batch.packed.segments(), end, max(p.longest for p in parsers), allowed)
+        answers = TagAnswers(head.coder, head.labels)
+        parsers, prompts = [TagParser(answers, count, end) for count in words], batch.packed.segments()
+        longest = max(parser.longest for parser in parsers)
+        written = generate(head.backbone, prompts, end, longest, lambda i, tokens: parsers[i].after(tokens))
         return [np.asarray(parser.tags(tokens)) for parser, tokens in zip(parsers, written, strict=True)]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         return joined_tags(features, outputs, labels)
 
 
-@dataclass(frozen=True)
 class TagAnswers:
-    """The pieces of numbers and tags in answers such as `1 NOUN 2 VERB`."""
+    """The pieces of numbers and tags in answers such as `1 NOUN 2 VERB`; word 0 has number 1."""
 
-    coder: Coder
-    labels: tuple[str, ...]
-    tags: tuple[tuple[int, ...], ...]
-    _numbers: dict[int, Ids] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, coder: Coder, labels: Labels) -> TagAnswers:
-        return cls(coder, tuple(labels), tuple(tuple(ids.tolist()) for ids in label_pieces(coder, labels)))
-
-    def number(self, word: int) -> Ids:
-        """Pieces of a word's number; word 0 has number 1."""
-        if word not in self._numbers:
-            self._numbers[word] = self.coder.continued(str(word + 1))
-        return self._numbers[word]
+    def __init__(self, coder: Coder, labels: Labels) -> None:
+        self.tags = dict(zip(labels, (tuple(ids.tolist()) for ids in label_pieces(coder, labels)), strict=True))
+        self.number = cache(lambda word: coder.continued(str(word + 1)))
 
     def written(self, tags: Sequence[str]) -> Ids:
         """The answer for the tags of all words."""
-        own = dict(zip(self.labels, self.tags, strict=True))
-        parts = [part for word, tag in enumerate(tags) for part in (self.number(word), np.asarray(own[tag]))]
+        parts = [part for word, tag in enumerate(tags) for part in (self.number(word), np.asarray(self.tags[tag]))]
         return np.concatenate(parts).astype(np.int32)
 
 
@@ -214,7 +193,7 @@ class TagParser:
     def longest(self) -> int:
         """Maximal tokens of an answer, with the end token."""
         numbers = sum(len(self.answers.number(word)) for word in range(self.words))
-        return numbers + self.words * max(len(tag) for tag in self.answers.tags) + 1
+        return numbers + self.words * max(map(len, self.answers.tags.values())) + 1
 
     def after(self, written: Sequence[int]) -> list[int]:
         """The allowed next tokens."""
@@ -232,8 +211,7 @@ class TagParser:
         return [parse for tags, left in rest for parse in ([_Parse(tags, left)] if left else self._next(tags))]
 
     def _next(self, tags: tuple[int, ...]) -> list[_Parse]:
-        """The parses of the next word, or of the end."""
         if len(tags) == self.words:
             return [_Parse(tags, (self.end,))]
         number = self.answers.number(len(tags)).tolist()
-        return [_Parse((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags)]
+        return [_Parse((*tags, tag), (*number, *pieces)) for tag, pieces in enumerate(self.answers.tags.values())]

@@ -70,8 +70,7 @@ class Masking(TaskType):
 
     def record(self, coder: Coder) -> dict[str, Any]:
         """Facts about the tokenizer that masking needs, for the first record of the features."""
-        special = sorted(coder.special_ids)
-        return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": special}
+        return {"mask_id": coder.mask_id, "vocabulary": coder.vocabulary, "special": sorted(coder.special_ids)}
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
         return init_head(MaskedLMHead(backbone), backbone)
@@ -152,10 +151,10 @@ class TranslationLM(Masking):
 
 
 @torch.no_grad()
-def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features], smoothing: float = 1.0) -> None:
-    """Set the output bias to the log frequency of each token in the phase's data."""
+def set_unigram_bias(head: MaskedLMHead, features: Sequence[Features]) -> None:
+    """Set the output bias to the log frequency of each token in the phase's data, counted from 1."""
     vocabulary = len(head.bias)
-    counts = np.full(vocabulary, smoothing)
+    counts = np.ones(vocabulary)
     for each in features:
         values = each.tokens.values
         for begin in range(0, len(values), COUNTED):  # a corpus may be larger than memory
@@ -178,13 +177,10 @@ def published_head(source: str, revision: str | None, backbone: Backbone) -> dic
     if own.keys() & info["missing_keys"]:  # E5, LaBSE: transformers drew a random head
         return None
     head = MaskedLMHead(backbone).state_dict()
-    forms = {
-        "dense.weight": r"(.*\.)?dense\.weight",
-        "dense.bias": r"(.*\.)?dense\.bias",
-        "norm.weight": r"(.*\.)?(layer_norm|LayerNorm|norm)\.weight",
-        "norm.bias": r"(.*\.)?(layer_norm|LayerNorm|norm)\.bias",
-        "bias": r"(cls\.predictions|lm_head|decoder|generator_lm_head)\.bias",
-    }
+    forms = {"bias": r"(cls\.predictions|lm_head|decoder|generator_lm_head)\.bias"}
+    for kind in ("weight", "bias"):
+        forms[f"dense.{kind}"] = rf"(.*\.)?dense\.{kind}"
+        forms[f"norm.{kind}"] = rf"(.*\.)?(layer_norm|LayerNorm|norm)\.{kind}"
     found = {
         name: value
         for name, form in forms.items()

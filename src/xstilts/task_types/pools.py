@@ -53,7 +53,7 @@ class Mining(VectorType):
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
         vectors = np.stack([vector for _, vector in outputs])
         variant = f"layer={outputs[0][0]} raw, {self.description}, ratio margin k={NEIGHBOURS}"
-        tuned = bool(features.column("sample").any())
+        tuned = bool(features.columns["sample"].any())
         pairs = self._pairs(features, vectors, sample=False)
         sample = self._pairs(features, vectors, sample=True) if tuned else pairs
         key = "tune" if tuned else "gold"
@@ -67,11 +67,11 @@ class Mining(VectorType):
 
     def _pairs(self, features: Features, vectors: Array, sample: bool) -> dict[tuple[str, str], float]:
         """Mined pairs of ids -> margin, best first, without sentences that occur twice."""
-        of_set = features.column("sample") == sample
-        queries = np.flatnonzero(of_set & (features.column("query") == 1))
-        candidates = np.flatnonzero(of_set & (features.column("query") == 0))
+        of_set = features.columns["sample"] == sample
+        queries = np.flatnonzero(of_set & (features.columns["query"] == 1))
+        candidates = np.flatnonzero(of_set & (features.columns["query"] == 0))
         names = [features.records[int(i)]["id"] for i in features.example]
-        repeated = features.column("repeated")
+        repeated = features.columns["repeated"]
         pairs = {}
         for i, j, score in mine(vectors[queries], vectors[candidates]):
             query, candidate = queries[i], candidates[j]

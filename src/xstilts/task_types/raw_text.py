@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any, Self
 
 import numpy as np
@@ -31,9 +32,9 @@ INSTANCES = 4096
 class RawText(TaskType):
     """A type that reads raw text in one pass; all instances of a language are one example."""
 
-    @abstractmethod
     def record(self, coder: Coder) -> dict[str, Any]:
         """Facts about the tokenizer that collating needs. Raises `BackboneError` if the tokenizer does not suit."""
+        return {}
 
     @abstractmethod
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
@@ -179,9 +180,7 @@ def sentinels_of(coder: Coder) -> list[int]:
         if match := _SENTINEL.fullmatch(piece):
             # mT5 has each twice: that of the SentencePiece model, with a word mark, was trained; the other was added.
             found[int(match[2])] = max(found.get(int(match[2]), (False, 0)), (bool(match[1]), int(number)))
-    sentinels: list[int] = []
-    while len(sentinels) in found:
-        sentinels.append(found[len(sentinels)][1])
+    sentinels = [found[number][1] for number in takewhile(found.__contains__, count())]
     if not sentinels:
         raise BackboneError(
             "span_corruption needs a tokenizer with sentinels (<extra_id_0> ...), and this one has none: use T5's or "

@@ -77,7 +77,6 @@ def nearest_neighbours(
 
 
 def _blocks(queries_QH: Tensor, candidates_CH: Tensor) -> tuple[Tensor, ...]:
-    """The queries in blocks."""
     return torch.split(queries_QH, max(1, min(ROWS, CELLS // len(candidates_CH))))
 
 
@@ -139,8 +138,7 @@ def pool(states_TH: Tensor, packed: Packed, pooling: Pooling = "mean", without: 
         states_TH, segment_T = states_TH[kept_T], segment_T[kept_T]
     sums = torch.zeros(len(lengths), states_TH.shape[1], dtype=torch.float32, device=states_TH.device)
     sums = sums.index_add(0, segment_T, states_TH.float())
-    means = sums / lengths.to(sums.dtype)[:, None]
-    return means[packed.segment_T[packed.starts_S]]
+    return (sums / lengths.to(sums.dtype)[:, None])[packed.segment_T[packed.starts_S]]
 
 
 class PairType(VectorType):

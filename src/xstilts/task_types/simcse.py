@@ -47,9 +47,6 @@ class SimCSE(VectorType, RawText):
     temperature: float = 0.05
     dropout: float = 0.0
 
-    def record(self, coder: Coder) -> dict[str, Any]:
-        return {}
-
     def instances(self, lines: Iterable[Ids], count: int, coder: Coder, limits: Encoding) -> Iterator[list[Segment]]:
         """One instance per line: the same segment twice."""
         for pieces in lines:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from xstilts.backbones.backbone import Backbone
 from xstilts.backbones.coder import Coder, Ids
-from xstilts.backbones.names import Token
 from xstilts.data.examples import Encoding, SpanExample
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices, init_head
+from xstilts.task_types.classification import TokenHead
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 N_BEST = 20
@@ -61,19 +61,6 @@ class Window(NamedTuple):
     begins: tuple[int, int]
 
 
-class SpanHead(nn.Module):
-    """Projection to start and end scores, from [N, H] to [N, 2]; windows without the answer point to `token`."""
-
-    def __init__(self, hidden: int, token: Token = "first") -> None:
-        super().__init__()
-        self.token: Token = token
-        self.out = nn.Linear(hidden, 2)
-
-    def forward(self, states_NH: Tensor) -> Tensor:
-        logits: Tensor = self.out(states_NH)
-        return logits
-
-
 class SpanQA(TaskType):
     """Span question answering; the loss is the mean of start and end cross-entropy per window."""
 
@@ -90,14 +77,15 @@ class SpanQA(TaskType):
         return builder.build()
 
     def head(self, backbone: Backbone, labels: Labels, dropout: float) -> nn.Module:
-        return init_head(SpanHead(backbone.hidden_size, backbone.summary), backbone)
+        """Projects to start and end scores, without dropout; windows without the answer point to its `token`."""
+        return init_head(TokenHead(backbone, 2, 0.0), backbone)
 
     def collate(self, features: Features, rows: Array, rng: Rng) -> Batch:
         packed, _ = features.packed(rows)
         lengths = features.lengths[rows]
         column = np.arange(int(lengths.max()))
         token_BL = np.where(column < lengths[:, None], packed.starts_S.numpy()[:, None] + column, -1)
-        targets = {f"{name}_B": indices(features.column(name)[rows]) for name in ("start", "end", "first")}
+        targets = {f"{name}_B": indices(features.columns[name][rows]) for name in ("start", "end", "first")}
         targets |= {"token_BL": indices(token_BL), "length_B": indices(lengths)}
         return Batch(packed, targets, len(rows), rows)
 
@@ -121,13 +109,11 @@ class SpanQA(TaskType):
         lengths, firsts = batch.targets["length_B"].tolist(), batch.targets["first_B"].tolist()
         null = 0 if head.token == "first" else -1
         rows = zip(start_BL, end_BL, lengths, firsts, strict=True)
-        return [
-            WindowScores(start[:n], end[:n], first, float(start[:n][null] + end[:n][null]))
-            for start, end, n, first in rows
-        ]
+        cut = ((start[:n], end[:n], first) for start, end, n, first in rows)
+        return [WindowScores(start, end, first, float(start[null] + end[null])) for start, end, first in cut]
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        offset, begins, rows = features.ragged("offset"), features.ragged("begins"), []
+        offset, begins, rows = features.columns["offset"], features.columns["begins"], []
         for row, (start, end, first, nothing) in enumerate(outputs):
             spans, allowed = offset[row].reshape(-1, 2), range(*begins[row])
             rows.append((best_spans(start[first:], end[first:], spans, limits.max_answer, allowed), nothing))
@@ -145,7 +131,11 @@ def passage_windows(
         gold = None if example.answers is None else [answer.text for answer in example.answers]
         index = builder.record(id=example.id, gold=gold, passage=example.passage)
         ids, offsets = passages[example.passage]
-        span = answer_tokens(example, offsets)
+        span = None
+        if example.answers and (answer := example.answers[0]).text.strip():
+            end = answer.start + len(answer.text)
+            touching = np.flatnonzero((offsets[:, 1] > answer.start) & (offsets[:, 0] < end))
+            span = (int(touching[0]), int(touching[-1])) if len(touching) else None
         question = asked[: min(limits.max_question, limits.max_length // 2)]
         cut = list(windows(len(ids), limits.max_length - len(question) - special, limits.stride))
         for (begin, end), begins in zip(cut, most_context(cut), strict=True):
@@ -170,10 +160,8 @@ def best_answers(
     for i, record in enumerate(features.records):
         ranked = sorted(found[i], key=lambda candidate: -candidate.score)[:N_BEST]
         texts = [record["passage"][c.start : c.end] for c in ranked]
-        extra = {
-            "null_score": round(null[i], 4),
-            "n_best": [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)],
-        }
+        n_best = [[text, round(c.score, 4)] for text, c in zip(texts[:3], ranked, strict=False)]
+        extra = {"null_score": round(null[i], 4), "n_best": n_best}
         silent = limits.no_answer and (not ranked or null[i] > ranked[0].score)
         predictions.append(Prediction(record["id"], "" if silent or not texts else texts[0], extra=extra))
     return predictions
@@ -182,13 +170,7 @@ def best_answers(
 def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int]]:
     """Token ranges [begin, end) of a passage; each begins `stride` tokens, at most a window, after the one before."""
     step = max(1, min(stride, size))
-    begin = 0
-    while True:
-        end = min(begin + size, length)
-        yield begin, end
-        if end == length:
-            return
-        begin += step
+    return ((begin, min(begin + size, length)) for begin in range(0, max(1, length - size + step), step))
 
 
 def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -209,16 +191,6 @@ def most_context(cut: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         own = np.flatnonzero(owner_T == number) - begin
         stretches.append((int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0))
     return stretches
-
-
-def answer_tokens(example: SpanExample, offsets: Array) -> tuple[int, int] | None:
-    """First and last passage token of the first gold answer; None without one."""
-    if not example.answers or not example.answers[0].text.strip():
-        return None
-    answer = example.answers[0]
-    begin, end = answer.start, answer.start + len(answer.text)
-    touching = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
-    return (int(touching[0]), int(touching[-1])) if len(touching) else None
 
 
 def best_spans(start: Array, end: Array, offsets: Array, max_answer: int, begins: range) -> list[Candidate]:

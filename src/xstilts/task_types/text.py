@@ -19,15 +19,8 @@ from xstilts.backbones.coder import Coder, Ids, Segment
 from xstilts.backbones.text import log_probabilities, pack_answers
 from xstilts.core.errors import BackboneError, DataError
 from xstilts.data.examples import ChoiceExample, Encoding, TextExample
+from xstilts.task_types import classification
 from xstilts.task_types.base import Batch, Labels, Outputs, Prediction, Rng, TaskType, indices
-from xstilts.task_types.classification import (
-    add_choices,
-    best_choices,
-    choices_with_pieces,
-    most_probable,
-    numbers_of,
-    with_pieces,
-)
 from xstilts.task_types.features import Array, Features, FeaturesBuilder
 
 
@@ -61,10 +54,7 @@ class TextType(WritingType):
     """A task type in text; the loss is that of the right answer's tokens, with the end token.
 
     The first segment of an instance is its prompt, the others are answers. Column `label` is the index of the right
-    answer, or -1.
-
-    Attributes:
-        decoder: whether the backbone reads prompt and answer as one text.
+    answer, or -1. A `decoder` reads prompt and answer as one text.
     """
 
     decoder: bool = True
@@ -76,7 +66,7 @@ class TextType(WritingType):
         """Prompts with their right answers, for training."""
         for positions in groups:
             instances = [features.instance(int(row)) for row in rows[positions]]
-            labels = features.column("label")[rows[positions]]
+            labels = features.columns["label"][rows[positions]]
             answers = [parts[1 + label] for parts, label in zip(instances, labels, strict=True)]
             yield self._batch([parts[0] for parts in instances], answers, range(len(answers)), rows[positions])
 
@@ -135,10 +125,7 @@ def closed(coder: Coder, ids: Ids) -> Segment:
 
 
 def label_pieces(coder: Coder, labels: Labels) -> list[Ids]:
-    """The pieces of each label after another word.
-
-    Raises `BackboneError` if two labels have the same pieces, such as unknown tokens only.
-    """
+    """The pieces of each label after another word. Raises `BackboneError` if two have the same pieces."""
     pieces = [coder.continued(label) for label in labels]
     seen: dict[tuple[int, ...], str] = {}
     for label, ids in zip(labels, pieces, strict=True):
@@ -157,10 +144,10 @@ class ClassificationText(ScoredText):
     protocol: ClassVar[str] = "output=text, the most probable label"
 
     def encode(self, examples: Sequence[TextExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
-        builder, number = FeaturesBuilder(), numbers_of(labels)
+        builder, number = FeaturesBuilder(), classification.numbers_of(labels)
         answers = [closed(coder, ids) for ids in label_pieces(coder, labels)]
         closing = f"labels: {', '.join(sorted(labels))}. answer:"
-        for example, first, second in with_pieces(examples, coder):
+        for example, first, second in classification.with_pieces(examples, coder):
             parts: list[str | Ids] = ["text:", first[: limits.max_length], closing]
             if second is not None:
                 one, two = coder.cut(first, second, limits.max_length)
@@ -170,7 +157,8 @@ class ClassificationText(ScoredText):
         return builder.build()
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        return most_probable(features, [row - np.logaddexp.reduce(row) for row in outputs], labels)
+        probable = [row - np.logaddexp.reduce(row) for row in outputs]
+        return classification.most_probable(features, probable, labels)
 
 
 class MultipleChoiceText(ScoredText):
@@ -187,14 +175,15 @@ class MultipleChoiceText(ScoredText):
     def encode(self, examples: Sequence[ChoiceExample], coder: Coder, limits: Encoding, labels: Labels) -> Features:
         builder, most = FeaturesBuilder(), limits.max_length
         letters = [closed(coder, ids) for ids in label_pieces(coder, ascii_uppercase)]
-        for example, context, choices in choices_with_pieces(examples, coder):
+        for example, context, choices in classification.choices_with_pieces(examples, coder):
             if len(choices) > len(letters):
                 raise DataError(f"example '{example.id}' has {len(choices)} choices: there are {len(letters)} letters")
             parts: list[str | Ids] = ["context:", context[:most]]
             for letter, choice in zip(ascii_uppercase, choices, strict=False):
                 parts += [f"{letter}:", choice[:most]]
-            add_choices(builder, example, [prompt(coder, [*parts, "answer:"]), *letters[: len(choices)]])
+            segments = [prompt(coder, [*parts, "answer:"]), *letters[: len(choices)]]
+            classification.add_choices(builder, example, segments)
         return builder.build()
 
     def decode(self, features: Features, outputs: Outputs, labels: Labels, limits: Encoding) -> list[Prediction]:
-        return best_choices(features, outputs)
+        return classification.best_choices(features, outputs)

@@ -24,20 +24,17 @@ __all__ = ["TASKS", "Encoding", "Split", "Task", "check_language"]
 _OF_FILES = ("joins", "patterns", "splits", "files")
 
 
-def _register(rows: dict[str, dict[str, Any]]) -> None:
-    for name, row in rows.items():
-        row = _inherited(rows, row)
-        made = {
-            "read": _reader_part(row["read"]),
-            "labels": _reader_part(labels) if isinstance(labels := row.get("labels", ()), str) else tuple(labels),
-            "languages": _languages(name, row.get("languages", "en")),
-            "files": _files(row),
-            "gold": {split: tuple(patterns) for split, patterns in row.get("gold", {}).items()},
-            "beside": tuple(row.get("beside", ())),
-            "encoding": Encoding(**row.get("encoding", {})),
-        }
-        others = {key: value for key, value in row.items() if key not in _OF_FILES}
-        TASKS.add(name, Task(name, **{**others, **made}))
+def _task(name: str, row: dict[str, Any]) -> Task:
+    made = {
+        "read": _reader_part(row["read"]),
+        "labels": _reader_part(labels) if isinstance(labels := row.get("labels", ()), str) else tuple(labels),
+        "languages": _languages(name, row.get("languages", "en")),
+        "files": _files(row),
+        "gold": {split: tuple(patterns) for split, patterns in row.get("gold", {}).items()},
+        "beside": tuple(row.get("beside", ())),
+        "encoding": Encoding(**row.get("encoding", {})),
+    }
+    return Task(name, **{**{key: value for key, value in row.items() if key not in _OF_FILES}, **made})
 
 
 def _inherited(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> dict[str, Any]:
@@ -81,4 +78,6 @@ def _files(row: dict[str, Any]) -> dict[Split, tuple[str, ...]]:
 
 
 for _path in sorted(Path(__file__).parent.glob("*.toml")):
-    _register(tomllib.loads(_path.read_text("utf-8")))
+    _rows = tomllib.loads(_path.read_text("utf-8"))
+    for _name, _row in _rows.items():
+        TASKS.add(_name, _task(_name, _inherited(_rows, _row)))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xstilts.core.decoding import unpacked_name
 from xstilts.core.errors import DataError, UnknownName, count
@@ -20,6 +20,7 @@ from xstilts.data.locate import Root, files_of, languages_there, locate
 from xstilts.data.readers.columns import ColumnReader
 from xstilts.data.readers.common import Placed, Reader, check, lines_of, one_of
 from xstilts.data.readers.labels import Found, found_in
+from xstilts.data.readers.types import TYPES
 from xstilts.metrics import METRICS
 
 DOMAIN = "micro_domain_"
@@ -80,9 +81,7 @@ class Task:
     def paths(self, root: Root, split: Split, language: str = "en") -> list[Path]:
         """The files of one split and language.
 
-        Raises:
-            UnknownName: the task has no such language.
-            DataError: it has no such split, or no file; the message names what was looked for.
+        Raises `UnknownName` if the task has no such language, and `DataError` if it has no such split, or no file.
         """
         check_split(self, split)
         check_language(self, language)
@@ -102,8 +101,7 @@ class Task:
     def found_labels(self, root: Root) -> tuple[str, ...]:
         """The tags of all English splits that have files, sorted: those of a task with `open_labels`.
 
-        Raises:
-            DataError: there is no training file, or a file cannot be read.
+        Raises `DataError` if there is no training file, or a file cannot be read.
         """
         self.paths(root, "train")
         there = [split for split in self.files if "en" in self.available(root, split)]
@@ -113,13 +111,15 @@ class Task:
     def stream(self, root: Root, split: Split, language: str = "en") -> Iterator[Example]:
         """The examples of one split and language one by one, in file order, without the gold of other files.
 
-        If the split has several files, every id begins with its file's name: `en_ewt-ud-test:...`. Raises as `load`
-        does, but only when the place of the error is reached.
+        If the split has several files, every id begins with its file's path below the folder they share, without
+        suffix: `en_ewt-ud-test:...`. Raises as `load` does, but only when the place of the error is reached.
         """
         paths = self.paths(root, split, language)
-        for path, prefix in zip(paths, _prefixes(paths)):
+        shared = os.path.commonpath([path.parent for path in paths])
+        for path in paths:
+            name = path.relative_to(shared).with_name(unpacked_name(path)).with_suffix("").as_posix()
             for example in self.read(path, language):
-                yield replace(example, id=prefix + example.id) if prefix else example
+                yield replace(example, id=f"{name}:{example.id}") if len(paths) > 1 else example
 
     def placed(
         self, root: Root, split: Split, language: str, cleaned: Counter[str] | None = None
@@ -154,9 +154,8 @@ class Task:
     def load(self, root: Root, split: Split, language: str = "en") -> list[Example]:
         """All examples of one split and language, in file order; gold is `None` where it is withheld.
 
-        Raises:
-            UnknownName: the task has no such language.
-            DataError: a missing or malformed file, an empty one, or an id that occurs twice in one file.
+        Raises `UnknownName` if the task has no such language, and `DataError` for a missing, malformed or empty file
+        and for an id that occurs twice in one file.
         """
         examples = list(self.stream(root, split, language))
         bare = bool(examples) and getattr(examples[0], "label", "") is None
@@ -165,20 +164,10 @@ class Task:
         return examples
 
 
-def _prefixes(paths: list[Path]) -> list[str]:
-    """Prefixes that make the ids of several files unique: the paths below the folder they share, without suffixes."""
-    if len(paths) == 1:
-        return [""]
-    shared = os.path.commonpath([path.parent for path in paths])
-    names = [path.relative_to(shared).with_name(unpacked_name(path)).as_posix() for path in paths]
-    return [f"{name.removesuffix(Path(name).suffix)}:" for name in names]
-
-
 def attach_labels(examples: Sequence[Example], path: Path, labels: Sequence[str]) -> list[Example]:
     """The examples with the gold of a separate file, one label per line: classes of texts, numbers of choices from 1.
 
-    Raises:
-        DataError: the numbers of lines and examples differ, or a label is unknown.
+    Raises `DataError` if the numbers of lines and examples differ, or a label is unknown.
     """
     lines = lines_of(path)
     if len(lines) != len(examples):
@@ -208,3 +197,34 @@ def check_language(task: Task, language: str) -> None:
     if language not in task.languages:
         lists = f"xstilts show {task.name}" + " --experiment FILE" * (task.name not in TASKS)
         raise UnknownName(f"language of {task.name}", language, task.languages, lists)
+
+
+def form_of(task: Task) -> dict[str, Any]:
+    """The part of a key that describes an experiment's own task: its `like`, or its columns; {} if registered.
+
+    Tasks are JSON in keys and for workers, which do not read the experiment file.
+    """
+    if isinstance(task.read, ColumnReader):
+        return {"read": task.read.to_json()}
+    return {"like": task.like} if task.like else {}
+
+
+def task_to_json(task: Task, languages: Sequence[str]) -> dict[str, Any]:
+    """How a task's files are found and read in some languages."""
+    files = {split: list(patterns) for split, patterns in task.files.items()}
+    return {"name": task.name, "files": files, "languages": list(languages), **form_of(task)}
+
+
+def task_from_json(told: Mapping[str, Any]) -> Task:
+    """The inverse of `task_to_json`, without labels and encoding for a task with columns."""
+    files: Any = {split: tuple(patterns) for split, patterns in told["files"].items()}
+    if "read" not in told and "like" not in told:
+        return replace(TASKS.get(told["name"]), files=files)
+    base = column_task(ColumnReader.from_json(told["read"])) if "read" in told else TASKS.get(told["like"])
+    return replace(base, name=told["name"], files=files, languages=tuple(told["languages"]))
+
+
+def column_task(reader: ColumnReader) -> Task:
+    """A task of which only its type and its reader are known."""
+    encoding = Encoding(max_length=TYPES.get(reader.type).max_length, no_answer=reader.no_answer)
+    return Task("", reader.type, reader, {}, languages=(), encoding=encoding, protocol="of the experiment file")

@@ -43,20 +43,11 @@ XTREME_R: Mapping[str, tuple[str, ...]] = {
     "mewslix": languages("ar de en es fa ja pl ro ta tr uk"),
     "lareqa": languages(_XQUAD),
 }
+_BOTH = {"tagging": ("udpos", "panx"), "qa": ("xquad", "mlqa", "tydiqa")}
 _GROUPS = {
-    "xtreme": {
-        "classification": ("xnli", "pawsx"),
-        "tagging": ("udpos", "panx"),
-        "qa": ("xquad", "mlqa", "tydiqa"),
-        "retrieval": ("bucc2018", "tatoeba"),
-    },
+    "xtreme": {"classification": ("xnli", "pawsx"), **_BOTH, "retrieval": ("bucc2018", "tatoeba")},
     # `evaluate.py` names no languages for LAReQA, so that its mean is never complete; groups are those of the paper.
-    "xtreme-r": {
-        "classification": ("xnli", "xcopa"),
-        "tagging": ("udpos", "panx"),
-        "qa": ("xquad", "mlqa", "tydiqa"),
-        "retrieval": ("tatoeba", "mewslix", "lareqa"),
-    },
+    "xtreme-r": {"classification": ("xnli", "xcopa"), **_BOTH, "retrieval": ("tatoeba", "mewslix", "lareqa")},
 }
 _SPLITS = {"tydiqa": "validation"}  # XTREME's test is the public development file
 

@@ -13,20 +13,8 @@ from typing import NamedTuple
 import py3langid
 
 from xstilts.data.examples import Answer, ChoiceExample, Example, SpanExample, TaggedExample, TextExample, texts_of
-from xstilts.translation.project import (
-    NOT_PROJECTED,
-    NOT_TRANSLATED,
-    Projector,
-    Range,
-    Sentence,
-    Translated,
-    cut,
-    entities,
-    running_text,
-    sentences,
-    tags_along,
-    words_of,
-)
+from xstilts.translation import project
+from xstilts.translation.project import NOT_PROJECTED, NOT_TRANSLATED, Projector, Range, Sentence, Translated
 from xstilts.translation.spec import SOURCE, Quality
 
 _FEW_WORDS, _FEW_LETTERS = 3, 20
@@ -67,7 +55,7 @@ class Judge:
 def _copied(source: str, target: str) -> float:
     """The share of the translation's words, with letters or digits, that occur as often in the source."""
     ours, theirs = (
-        Counter(word.lower() for word in cut(text, words_of(text, SOURCE)) if word[0].isalnum())
+        Counter(word.lower() for word in project.cut(text, project.words_of(text, SOURCE)) if word[0].isalnum())
         for text in (target, source)
     )
     total = ours.total()
@@ -103,7 +91,7 @@ class Carrier:
             _sentence(text, place, span)
             for example in examples
             for text, span in _texts(example)
-            for place in sentences(text, span)
+            for place in project.sentences(text, span)
         ]
         found = iter(self.projector(asked))
         return [self._kept(example, [_joined(*part, found) for part in _texts(example)]) for example in examples]
@@ -120,27 +108,27 @@ class Carrier:
     def _entities(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
         asked = []
         for example in examples:
-            text, places = running_text(example.words)
-            found = entities(example.tags or ())
+            text, places = project.running_text(example.words)
+            found = project.entities(example.tags or ())
             spans = tuple(Range(places[begin].start, places[end - 1].end) for begin, end, _ in found)
             asked.append(Sentence(text, spans, tuple(kind for _, _, kind in found)))
         for example, one, projected in zip(examples, asked, self.projector(asked)):
             if isinstance(projected, str):
                 yield Carried(None, projected)
                 continue
-            words = words_of(projected.text, self.projector.language)
+            words = project.words_of(projected.text, self.projector.language)
             tags = ["O"] * len(words)
             for span, kind in zip(projected.spans, one.labels):
                 for n, j in enumerate(j for j, word in enumerate(words) if word.overlaps(span)):
                     tags[j] = f"{'I' if n else 'B'}-{kind}"
-            new = replace(example, words=tuple(cut(projected.text, words)), tags=tuple(tags))
+            new = replace(example, words=tuple(project.cut(projected.text, words)), tags=tuple(tags))
             yield self._judged(new, [(one.text, projected.text)], projected.score, projected.method)
 
     def _word_tags(self, examples: Sequence[TaggedExample]) -> Iterator[Carried]:
-        sources = [running_text(example.words)[0] for example in examples]
+        sources = [project.running_text(example.words)[0] for example in examples]
         known = self.projector.plain(sources)
         texts = [found.text if (found := known[source]) else "" for source in sources]
-        words = [tuple(cut(text, words_of(text, self.projector.language))) for text in texts]
+        words = [tuple(project.cut(text, project.words_of(text, self.projector.language))) for text in texts]
         pairs = [(example.words, own) for example, own in zip(examples, words) if own]
         alignments = iter(self.projector.align(pairs) if self.projector.align and pairs else [])
         for example, source, own in zip(examples, sources, words):
@@ -148,7 +136,7 @@ class Carrier:
             if found is None or not own:
                 yield Carried(None, "empty" if found else NOT_TRANSLATED)
                 continue
-            tags, share = tags_along(example.tags or (), one) if (one := next(alignments, None)) else ([], 0.0)
+            tags, share = project.tags_along(example.tags or (), one) if (one := next(alignments, None)) else ([], 0.0)
             if not tags or share < self.coverage:
                 yield Carried(None, NOT_PROJECTED)
                 continue
@@ -156,7 +144,6 @@ class Carrier:
             yield self._judged(new, [(source, found.text)], found.score, "alignment")
 
     def _judged(self, new: Example, pairs: Sequence[tuple[str, str]], score: float | None, method: str) -> Carried:
-        """The translation, unless the judge refuses it."""
         empty = isinstance(new, TaggedExample) and not new.words
         reason = self.judge(pairs, score) if self.judge else "empty" * empty
         return Carried(None, reason) if reason else Carried(new, method=method)
@@ -173,8 +160,7 @@ def _sentence(text: str, place: Range, span: Range | None) -> Sentence:
 def _joined(text: str, span: Range | None, found: Iterator[Translated | str]) -> Translated | str:
     """The translation of a text from those of its sentences, the next in `found`; or why there is none."""
     joined, end, moved = "", 0, []
-    places = sentences(text, span)
-    for place, one in [(place, next(found)) for place in places]:
+    for place, one in [(place, next(found)) for place in project.sentences(text, span)]:
         if isinstance(one, str):
             return one
         before = joined + text[end : place.start]

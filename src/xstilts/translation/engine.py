@@ -43,11 +43,8 @@ class Command:
         if len(lost) > most or len(lost) == len(lines) > 0:
             written = self._run(lines)  # once more, so that the files hold all lines
             problem = f"{self._name} wrote {len(written)} lines for {len(lines)}"
-            raise DataError(
-                f"{problem}, and more than {most} lines still fail when they are sent one at a time",
-                self._sent,
-                lost[0] + 1,
-            )
+            problem += f", and more than {most} lines still fail when they are sent one at a time"
+            raise DataError(problem, self._sent, lost[0] + 1)
         return found
 
     def _found(self, lines: Sequence[str], most: int) -> list[Translated | None]:

@@ -104,11 +104,8 @@ def _paired(task: Task, path: Path, found: Sequence[_Given], sources: Sequence[E
     if found and found[0].english and (by_text := _by_text(found, sources)):
         return by_text
     if len(found) != len(sources):
-        raise DataError(
-            f"{len(found)} translations for {len(sources)} examples of {task.name}, without ids or English texts to "
-            "match them by",
-            path,
-        )
+        problem = f"{len(found)} translations for {len(sources)} examples of {task.name}"
+        raise DataError(f"{problem}, without ids or English texts to match them by", path)
     for n, (source, one) in enumerate(zip(sources, found), start=1):
         if one.carried.example and _label(one.carried.example) != _label(source):
             raise DataError(f"translation {n} has another label than English example {n} of {task.name}", path)

@@ -66,7 +66,7 @@ class EngineSpec(Strict):
         defaults = {name: field.default for name, field in type(self).model_fields.items()}
         given = {name for name in self.model_fields_set if getattr(self, name) != defaults[name]}
         for name in sorted(given - {"engine"}):
-            owners = _owners(name)
+            owners = str(type(self).model_fields[name].description).partition(":")[0].split(", ")
             if self.engine not in owners:
                 chosen = self.command or "engine" in self.model_fields_set
                 remedy = "leave it out" if chosen else f"give `engine: {owners[0]}`"
@@ -120,9 +120,3 @@ class EngineSpec(Strict):
         if projected and self.engine in TRANSLATING:
             chosen |= PROJECTION
         return {**chosen, "quality": self.quality.model_dump()}
-
-
-def _owners(name: str) -> list[str]:
-    """The engines an option belongs to, as its description says."""
-    description: Any = EngineSpec.model_fields[name].description
-    return str(description).partition(":")[0].split(", ")

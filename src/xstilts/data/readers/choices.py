@@ -18,28 +18,26 @@ BLANKED = 20
 
 @checked
 def hellaswag(path: Path, language: str) -> Placed:
-    """JSON lines (no `label` in the official test), or text of six lines per row; the id is the row's number."""
+    """JSON lines (no `label` in the official test), or six lines per row; the id is the row's number.
+
+    The six lines are `activity: context`, the label and four endings.
+    """
     if kind_of(path) == "txt" or (not kind_of(path) and not read_text(path).startswith("{")):
-        yield from _six_lines(path)
+        lines = lines_of(path)
+        if len(lines) % 6:
+            raise DataError(f"expected six lines per row, found {len(lines) % 6} left over", path, len(lines))
+        for start in range(0, len(lines), 6):
+            context, label, *four = lines[start : start + 6]
+            place = Row({"label": label}, path, start + 2).index("label", 4)
+            yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(four), place)
         return
     rows, labelled = records_with(path, "label")
     for number, row in enumerate(rows, start=1):
         endings = row.texts("endings")
         if len(endings) < 2:
             raise row.error(f"expected two or more endings, found {len(endings)}")
-        label = row.index("label", len(endings)) if labelled else None
-        yield row.line, ChoiceExample(str(number), row.text("ctx"), "", endings, label)
-
-
-def _six_lines(path: Path) -> Placed:
-    """`activity: context`, the label, four endings."""
-    lines = lines_of(path)
-    if len(lines) % 6:
-        raise DataError(f"expected six lines per row, found {len(lines) % 6} left over", path, len(lines))
-    for start in range(0, len(lines), 6):
-        context, label, *endings = lines[start : start + 6]
-        place = Row({"label": label}, path, start + 2).index("label", 4)
-        yield start + 1, ChoiceExample(str(start // 6 + 1), context, "", tuple(endings), place)
+        right = row.index("label", len(endings)) if labelled else None
+        yield row.line, ChoiceExample(str(number), row.text("ctx"), "", endings, right)
 
 
 @checked

@@ -24,10 +24,7 @@ from xstilts.data.readers.text import plain_lines
 from xstilts.data.readers.types import TYPES, Gold
 
 _MOST_LABELS = 200
-_HEADER = (
-    {"word", "words", "token", "tokens", "form"},
-    {"tag", "tags", "pos", "upos", "xpos", "ner", "label", "labels"},
-)
+_WORDS, _TAGS = "word words token tokens form".split(), "tag tags pos upos xpos ner label labels".split()
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,7 @@ class ColumnReader:
         type: the task type, which has `fields`.
         columns: field -> names of its column, of which the first that exists counts; several for `choices` mean one
             column per choice. Besides the type's fields `id` and `language`.
-        optional: fields that a file may lack.
         labels: classes or tags, or the names of the choices in their order; empty: any (numbers from 0 for choices).
-        no_answer: whether a question may have no answer.
         quoted: whether tables are in CSV quoting; None: by their content.
         separator: what separates columns of tables; empty: by name and content.
         count_from: the number of the first choice, where labels are numbers; None: 0, if the files confirm it.
@@ -55,20 +50,16 @@ class ColumnReader:
     separator: str = ""
     count_from: int | None = None
 
-    def __call__(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Iterator[Example]:
+    def __call__(self, path: Path, language: str) -> Iterator[Example]:
         """All examples of one file; without `id` column the id is the line's number, of words and tags the sentence's.
 
-        Args:
-            cleaned: counts labels that are read without the blanks around them, as the file writes them.
-
-        Raises:
-            DataError: with file and line: a missing column, an unknown label, an answer that is not at its place, or
-                another value that does not fit.
+        Raises `DataError` with file and line for a missing column, an unknown label, an answer that is not at its
+        place, or another value that does not fit.
         """
-        return (example for _, example in self.placed(path, language, cleaned))
+        return (example for _, example in self.placed(path, language))
 
     def placed(self, path: Path, language: str, cleaned: Counter[str] | None = None) -> Placed:
-        """Examples with the lines they are in."""
+        """Examples with their lines; `cleaned` counts labels read without the blanks around them, as in the file."""
         kind = TYPES.get(self.type)
         if kind.raw and kind_of(path) not in TABLES and self.columns["text"] == kind.fields["text"]:
             return ((None, example) for example in plain_lines(path, language))  # of any size: no ids are remembered
@@ -101,7 +92,7 @@ class ColumnReader:
             tags: list[str] = []
             for line, fields in sentence:
                 word, tag = (fields[number - 1] for number in columns)
-                if not words and count == 1 and word.lower() in _HEADER[0] and tag.lower() in _HEADER[1]:
+                if not words and count == 1 and word.lower() in _WORDS and tag.lower() in _TAGS:
                     raise DataError(f"the first line is a header ({word}, {tag}): remove it", path, line)
                 tag = gold.label(tag, path, line) if columns[0] != columns[1] else tag
                 if not word or not tag:
@@ -194,9 +185,8 @@ def held_twice(kind: str, named: Mapping[str, Name | Sequence[str]]) -> tuple[st
 def labels_in(reader: ColumnReader, paths: Sequence[Path], language: str) -> tuple[str, ...]:
     """The labels that occur in some files, sorted by code points.
 
-    Raises:
-        DataError: as reading does; a single label, more than classes can be, or labels that look like a typing mistake
-            (`doubt`), with the first row of such a label.
+    Raises `DataError` as reading does, for a single label, for more than classes can be, and for the first row of a
+    label that looks like a typing mistake (`doubt`).
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[Path, int | None]] = {}

@@ -38,7 +38,6 @@ class TableFile:
         form: `json` (rows in any form), `parquet`, `columns`, or `lines` (of text, or of words and tags).
         assumed: what its name does not say, in words.
         text: without a `sep=` line; empty for Parquet, whose bytes are `raw`.
-        separator: between columns.
         quoted: whether quotes around a field belong to the format.
         first: number of the text's first line.
         doubt: a hint for the case that a column is missing: why there may be one only.
@@ -65,11 +64,7 @@ class TableFile:
 def dialect_of(path: Path, quoted: bool | None = None, separator: str = "") -> str:
     """The detected format, as far as the file's name does not show it: `semicolons, UTF-16`; may be empty.
 
-    Args:
-        quoted, separator: as the user says; else read off the content.
-
-    Raises:
-        DataError: the file cannot be read, or could be read in two ways.
+    Raises `DataError` if the file cannot be read, or could be read in two ways.
     """
     if kind_of(path) not in TABLES:  # perhaps more text than the memory holds
         return ", ".join(_packing(path))
@@ -116,7 +111,6 @@ def is_empty(row: Sequence[str]) -> bool:
 
 
 def _columns(table: TableFile, kind: str, quoted: bool | None) -> TableFile:
-    """The table with its separator and quoting."""
     assumed, separator, own, doubt = list(table.assumed), table.separator, _OWN[kind], ""
     if match := _SEP_LINE.match(table.text):
         table = replace(table, text=table.text[match.end() :], first=2)
@@ -163,7 +157,6 @@ def _fits(table: TableFile, separator: str, kind: str) -> bool:
 
 
 def _tabs(text: str) -> set[int]:
-    """The numbers of tabs that lines have."""
     return {line.count("\t") for line in text.split("\n") if line.strip("\r")}
 
 
@@ -172,10 +165,7 @@ def _quotes_tabs(table: TableFile) -> bool:
 
     They are not if a quote stands where CSV writers put none, or if rows then differ in length. They are if inner
     quotes are doubled, every column's name is quoted, or rows differ in length otherwise. A field that merely begins
-    and ends with a quote may be either.
-
-    Raises:
-        DataError: both are possible.
+    and ends with a quote may be either. Raises `DataError` if both are possible.
     """
     text = table.text
     if '"' not in text or not _FIELDS.fullmatch(text):

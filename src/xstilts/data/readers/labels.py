@@ -13,17 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from xstilts.core.errors import count
-from xstilts.data.examples import (
-    ChoiceExample,
-    Example,
-    ParallelExample,
-    PlainText,
-    PoolExample,
-    SpanExample,
-    TaggedExample,
-    gold_of,
-    texts_of,
-)
+from xstilts.data import examples as ex
 
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u00ad"
 """Without the joiners: at the end of a word they may change its last letter."""
@@ -70,10 +60,7 @@ def doubt(counts: Mapping[str, int], tags: bool = False) -> tuple[str, str] | No
 
 
 def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
-    """Labels that differ from a more frequent one only by case, blanks and the like, and the pair in words.
-
-    The types behind `B-` and `I-` of tags are compared too.
-    """
+    """Labels, or types of tags, that differ from a more frequent one only by case or blanks, and the pair in words."""
     frequent = [label for label, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
     found: set[frozenset[str]] = set()
     for part in (str, _type) if tags else (str,):
@@ -83,11 +70,9 @@ def _twins(counts: Mapping[str, int], tags: bool) -> Iterator[tuple[str, str]]:
             pair = frozenset((one, label))
             if part(one) != part(label) and pair not in found:
                 found.add(pair)
-                plain = looks(one) != looks(label) and (one + label).isprintable()
-                names = [
-                    f"{each!r} ({counts[each]})" if plain else f"{each!a} ({counts[each]})" for each in (one, label)
-                ]
-                yield label, f"{' and '.join(names)} look like one label"
+                shown = repr if looks(one) != looks(label) and (one + label).isprintable() else ascii
+                names = " and ".join(f"{shown(each)} ({counts[each]})" for each in (one, label))
+                yield label, f"{names} look like one label"
 
 
 def _type(tag: str) -> str:
@@ -149,7 +134,7 @@ class Found:
 
 
 def found_in(
-    examples: Iterable[tuple[Path, int | None, Example]],
+    examples: Iterable[tuple[Path, int | None, ex.Example]],
     cleaned: Mapping[str, int],
     known: Iterable[str] = (),
     most_words: int = 0,
@@ -169,22 +154,22 @@ def found_in(
     golds: dict[int, int] = {}
     for path, line, example in examples:
         seen["rows"] += 1
-        texts = [*texts_of(example), *(example.choices if isinstance(example, ChoiceExample) else ())]
+        texts = [*ex.texts_of(example), *(example.choices if isinstance(example, ex.ChoiceExample) else ())]
         for fault in (*_faults(example, texts, most_words), *_repeated(example, texts, golds)):
             seen[fault] += 1
             first.setdefault(fault, f"{path.name}:{line}" if line else path.name)
-        gold = gold_of(example)
-        if isinstance(example, PoolExample) or (gold == () and not isinstance(example, SpanExample)):
+        gold = ex.gold_of(example)
+        if isinstance(example, ex.PoolExample) or (gold == () and not isinstance(example, ex.SpanExample)):
             seen["withheld"] += gold is None
         elif gold is None:
             seen["withheld"] += 1
-        elif isinstance(example, SpanExample):
+        elif isinstance(example, ex.SpanExample):
             labels["answerable" if gold else "unanswerable"] += 1
-        elif isinstance(example, ChoiceExample):
+        elif isinstance(example, ex.ChoiceExample):
             classes = True
             labels[f"choice {gold + 1}"] += 1
         else:
-            named, classes, tagged = True, True, isinstance(example, TaggedExample)
+            named, classes, tagged = True, True, isinstance(example, ex.TaggedExample)
             labels.update(gold if tagged else (gold,))
     names, rows = dict(sorted(labels.items())), seen["rows"]
     notes = _notes_on(names, cleaned, tagged) if named else []
@@ -194,40 +179,35 @@ def found_in(
         notes.append(f"all {rows} rows have the label {_few([*names])}: was the gold removed?")
     if classes and len(names) > _MANY and all(re.fullmatch(r"-?[0-9]+\.[0-9]+", name) for name in names):
         notes.append("the labels are numbers on a scale: each is a class of its own here, since there is no regression")
-    notes += [
-        told.format(rows=_rows(seen[fault]), place=first[fault])
-        for fault, told in _REPEATED.items()
-        if seen[fault] > rows / 100
-    ]
-    notes += [told.format(rows=_rows(seen[fault]), place=first[fault]) for fault, told in _TOLD.items() if seen[fault]]
+    for fault, told in _TOLD.items():
+        if seen[fault] > (rows / 100 if fault in _REPEATED else 0):
+            have = f"{count(seen[fault], 'row')} {'has' if seen[fault] == 1 else 'have'}"
+            notes.append(f"{have} {told.format(place=first[fault])}")
     if rows and seen["same"] == rows:
         notes.append("both sides of all pairs are the same text")
     return Found(rows, names, tuple(notes), seen["withheld"])
 
 
 _TOLD = {
-    "empty": "{rows} an empty text",
-    "missing": "{rows} a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
-    "twins": "{rows} two equal choices, the first at {place}",
-    "garbled": "{rows} U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
-    "long": "{rows} more words than `max_length`, the first at {place}: put an empty line after each sentence",
+    "again": "the texts and the gold of an earlier row, the first at {place}",
+    "otherwise": "the texts of an earlier row and other gold, the first at {place}",
+    "target": "the English side of an earlier row, the first at {place}: only one of them counts as right",
+    "empty": "an empty text",
+    "missing": "a text such as 'nan' or '#N/A', the first at {place}: was the cell empty?",
+    "twins": "two equal choices, the first at {place}",
+    "garbled": "U+FFFD or wrongly decoded text, the first at {place}: was another encoding read as UTF-8?",
+    "long": "more words than `max_length`, the first at {place}: put an empty line after each sentence",
 }
+_REPEATED = ("again", "otherwise", "target")
+"""Noted if more than 1 % of the rows have them."""
 
 
-_REPEATED = {
-    "again": "{rows} the texts and the gold of an earlier row, the first at {place}",
-    "otherwise": "{rows} the texts of an earlier row and other gold, the first at {place}",
-    "target": "{rows} the English side of an earlier row, the first at {place}: only one of them counts as right",
-}
-"""Notes on more than 1 % of the rows."""
-
-
-def _repeated(example: Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
+def _repeated(example: ex.Example, texts: Sequence[str], golds: dict[int, int]) -> Iterator[str]:
     """How an example repeats an earlier one. `golds`: hash of the texts -> that of the gold; filled here."""
-    if isinstance(example, PoolExample | PlainText):
+    if isinstance(example, ex.PoolExample | ex.PlainText):
         return
-    key, gold, sides = tuple(texts), gold_of(example), isinstance(example, ParallelExample)
-    if isinstance(example, ParallelExample):
+    key, gold, sides = tuple(texts), ex.gold_of(example), isinstance(example, ex.ParallelExample)
+    if isinstance(example, ex.ParallelExample):
         key, gold = (example.target,), example.source
     before = golds.get(hash(key))
     golds.setdefault(hash(key), hash(gold))
@@ -235,13 +215,8 @@ def _repeated(example: Example, texts: Sequence[str], golds: dict[int, int]) -> 
         yield "target" if sides else "again" if before == hash(gold) else "otherwise"
 
 
-def _rows(number: int) -> str:
-    return f"{count(number, 'row')} {'has' if number == 1 else 'have'}"
-
-
-def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
-    """Kinds of faults in the texts of one example."""
-    choices = example.choices if isinstance(example, ChoiceExample) else ()
+def _faults(example: ex.Example, texts: Sequence[str], most_words: int) -> Iterator[str]:
+    choices = example.choices if isinstance(example, ex.ChoiceExample) else ()
     if any(not text.strip() or not text.strip(_UNSEEN) for text in choices or texts):
         yield "empty"
     if any(text in _MISSING or text.casefold() in _IN_ANY_CASE for text in texts):
@@ -250,14 +225,13 @@ def _faults(example: Example, texts: Sequence[str], most_words: int) -> Iterator
         yield "twins"
     if any(map(_GARBLED.search, texts)):
         yield "garbled"
-    if isinstance(example, TaggedExample) and len(example.words) > most_words > 0:
+    if isinstance(example, ex.TaggedExample) and len(example.words) > most_words > 0:
         yield "long"
-    if isinstance(example, ParallelExample) and example.source.strip() == example.target.strip():
+    if isinstance(example, ex.ParallelExample) and example.source.strip() == example.target.strip():
         yield "same"
 
 
 def _notes_on(counts: Mapping[str, int], cleaned: Mapping[str, int], tags: bool) -> list[str]:
-    """Notes on odd labels (or tags), a line each."""
     once = [label for label, number in counts.items() if number == 1]
     notes = [f"{_few(once)} occur{'s' * (len(once) == 1)} once"] if once else []
     forms = [label for label in cleaned if unicodedata.normalize("NFC", label) == clean(label)]

@@ -6,6 +6,7 @@ three; and SIB-200, tab-separated with CSV quoting, as pandas writes it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from xstilts.core.errors import DataError
@@ -23,18 +24,13 @@ NLI_SPELLINGS: Mapping[str, str] = {
 }
 
 
-@checked
-def nli(path: Path, language: str) -> Placed:
+def _nli(path: Path, language: str) -> Placed:
     """NLI files with named fields: the official JSON lines and tables, GLUE's, and premise/hypothesis/label.
 
     Where there is a `language` field, other languages are left out. Rows whose label is `-` (no majority among the
     annotators; 785 of 550,152 in SNLI's training split) are left out, as in every published result. The id is ANLI's
     `uid`, else XNLI's `pairID`, else the line's number; the first row decides which of these fields there are.
     """
-    return _nli(path, language)
-
-
-def _nli(path: Path, language: str) -> Placed:
     first: Row | None = None
     for row in records(path):
         first = first or row
@@ -50,6 +46,9 @@ def _nli(path: Path, language: str) -> Placed:
         name = row.text(named) if named else str(row.line)
         texts = row.text("premise", "sentence1", "context"), row.text("hypothesis", "sentence2", "hypo", "statement")
         yield row.line, TextExample(name, *texts, one_of(NLI_SPELLINGS.get(label, label), NLI_LABELS, path, row.line))
+
+
+nli = checked(_nli)
 
 
 @checked
@@ -78,19 +77,8 @@ def qqp(path: Path, language: str) -> Placed:
         yield row.line, TextExample(str(row.line), first, second, row.label(PARAPHRASE_LABELS, "is_duplicate"))
 
 
-@checked
-def sib200(path: Path, language: str) -> Placed:
-    """Columns `index_id`, `category`, `text`; ids and row order are the same in all languages."""
-    return _topics(path, TOPICS)
-
-
-@checked
-def micro_topics(path: Path, language: str) -> Placed:
-    """SIB-200's form with the topics of the microworld."""
-    return _topics(path, MICRO_TOPICS)
-
-
-def _topics(path: Path, labels: Sequence[str]) -> Placed:
+def _topics(path: Path, language: str, labels: Sequence[str]) -> Placed:
+    """SIB-200: columns `index_id`, `category`, `text`; ids and row order are the same in all languages."""
     cells = csv_cells(text_of(path), "\t", path)
     _, header = next(cells, (1, []))
     if header != ["index_id", "category", "text"]:
@@ -99,6 +87,10 @@ def _topics(path: Path, labels: Sequence[str]) -> Placed:
         if len(row) != 3:
             raise DataError(f"expected 3 columns, found {len(row)}", path, line)
         yield line, TextExample(row[0], row[2], None, one_of(row[1], labels, path, line))
+
+
+sib200 = checked(partial(_topics, labels=TOPICS))
+micro_topics = checked(partial(_topics, labels=MICRO_TOPICS))
 
 
 def _headerless(path: Path, labels: Sequence[str]) -> Placed:

@@ -37,9 +37,7 @@ def bucc(path: Path, language: str) -> Placed:
 
     `zh-en.training.zh` has `zh-en.training.en` and `.gold` beside it; so has XTREME's `zh-en.test.zh` / `zh-en.dev.zh`.
     The sample set (`zh-en.sample.*`, or XTREME's `dev`) is read too, marked as sample, when another one is asked for.
-
-    Raises:
-        DataError: a sentence without id, a repeated id, gold that names an unknown sentence, no sample set to tune on.
+    Raises `DataError` for a sentence without id, a repeated id, gold for an unknown sentence, and no sample set.
     """
     pair, _, rest = unpacked_name(path).partition(".")
     split = rest.partition(".")[0]
@@ -205,7 +203,6 @@ def _span(value: Any, length: int, what: str, row: Row) -> tuple[int, int]:
 
 
 def _query(context: Row, mention: Row) -> PoolExample:
-    """The query for a mention."""
     found, name, words = mention.part("mention_span", dict), mention.text("example_id"), context.text("text")
     if not words:
         raise context.error("the article has no text: run get-mewsli-x.sh of the release, which fills it in")

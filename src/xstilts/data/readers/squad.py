@@ -19,11 +19,8 @@ def squad(path: Path, language: str) -> Placed:
     """All questions of one file, with the file's own ids.
 
     Gold: `is_impossible` gives no answers; missing answers, and XTREME's blanked ones (`{"answer_start": 0, "text":
-    ""}`), give `None`.
-
-    Raises:
-        DataError: not SQuAD's layout, an answer that is not at its offset (the message names the question's id), an
-            impossible question with answers, gold in some questions only, or an id that occurs twice.
+    ""}`), give `None`. Raises `DataError` for another layout, an answer that is not at its offset, an impossible
+    question with answers, gold in some questions only, and an id that occurs twice.
     """
     return ((None, question) for _, questions in paragraphs(path) for question in questions)
 
@@ -55,11 +52,9 @@ def paragraphs(path: Path) -> Iterator[tuple[Row, list[SpanExample]]]:
         questions = []
         for question in paragraph.rows("qas"):
             name = question.text("id")
-            answers = _gold(question, passage, f"question {shown(name)}")
+            answers = _gold(question, passage, who := f"question {shown(name)}")
             if withheld not in (None, answers is None):
-                raise question.error(
-                    f"question {shown(name)}: has {'a' if withheld else 'no'} gold answer, unlike those before"
-                )
+                raise question.error(f"{who}: has {'a' if withheld else 'no'} gold answer, unlike those before")
             withheld = answers is None
             questions.append(SpanExample(name, question.text("question"), passage, answers))
         yield paragraph, questions

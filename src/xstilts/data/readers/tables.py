@@ -23,7 +23,6 @@ class Header:
 
     Attributes:
         columns: field -> possible names, of which the first that exists counts; for `choices` a name per choice.
-        optional: fields that a table may lack.
         quoted, separator, kind: as of `dialects.table_of`.
     """
 
@@ -51,10 +50,8 @@ def table_rows(path: Path, header: Header, language: str) -> Iterator[Row]:
     """The rows of one table in one language; a table without `language` column has one language.
 
     The column may spell the language in any way (`zh_TW`, `deu`). Rows of other languages are left out;
-    `languages_told` counts those that no language of the task reads.
-
-    Raises:
-        DataError: not a table, a missing or repeated column, a row with other columns than the first.
+    `languages_told` counts those that no language of the task reads. Raises `DataError` if it is not a table, for a
+    missing or repeated column, and for a row with other columns than the first.
     """
     for row in _rows(path, header):
         if "language" not in row.columns or language in (_said(row), meant(_said(row))):
@@ -72,21 +69,16 @@ def languages_told(path: Path, header: Header, languages: Collection[str]) -> li
             (found.setdefault(code, Counter()) if code in languages else others)[said] += 1
     notes = []
     if others:
-        listed = ", ".join(f"'{said}' ({count}{_hint(said)})" for said, count in others.most_common(8))
+        hints = {said: f", did you mean {code}?" for said in others if (code := instead(said))}
+        listed = ", ".join(f"'{said}' ({count}{hints.get(said, '')})" for said, count in others.most_common(8))
         listed += f" and {len(others) - 8} more" if len(others) > 8 else ""
-        rows = count(others.total(), "row")
-        notes.append(
-            f"{rows} {'is' if others.total() == 1 else 'are'} in none of the task's languages and left out: {listed}"
-        )
+        rows = f"{count(others.total(), 'row')} {'is' if others.total() == 1 else 'are'}"
+        notes.append(f"{rows} in none of the task's languages and left out: {listed}")
     for code, spellings in sorted(found.items()):
         listed = ", ".join(f"'{spelling}' ({count})" for spelling, count in spellings.most_common(8))
         if len(spellings) > 1:
             notes.append(f"{listed} are read as one language, '{code}'")
     return notes
-
-
-def _hint(said: str) -> str:
-    return f", did you mean {code}?" if (code := instead(said)) else ""
 
 
 def _said(row: Row) -> str:

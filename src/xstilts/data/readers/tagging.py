@@ -11,6 +11,7 @@ word.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -39,10 +40,9 @@ def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
 
 
 def numbered_words(lines: Sequence[Line], path: Path) -> list[Line]:
-    """The words of a sentence whose first column numbers them; ranges and empty nodes are left out.
+    """The words of a sentence whose first column numbers them, without ranges and empty nodes.
 
-    Raises:
-        DataError: a word is missing, or the numbers begin again.
+    Raises `DataError` if a word is missing, or the numbers begin again.
     """
     words: list[Line] = []
     for line, fields in lines:
@@ -59,12 +59,9 @@ def numbered_words(lines: Sequence[Line], path: Path) -> list[Line]:
 def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
     """The sentences of a file, each the lines of its words; `-DOCSTART-` alone is none.
 
-    Args:
-        columns: the numbers of the columns that will be used, that of the words first.
-
-    Raises:
-        DataError: lines of different length, a missing column, words numbered out of order, CoNLL-U whose first column
-            is taken for the words, sentences without an empty line between them.
+    `columns`: the numbers of those that will be used, that of the words first. Raises `DataError` for lines of
+    different length, a missing column, words numbered out of order, CoNLL-U whose first column is taken for the words,
+    and sentences without an empty line between them.
     """
     texts = lines_of(path)
     tabs = "\t" in next((text for text in texts if text.strip() and not text.startswith("#")), "")
@@ -77,9 +74,8 @@ def sentences(path: Path, columns: Sequence[int]) -> Iterator[list[Line]]:
         words: list[Line] = []
         for line, fields in group:
             text = texts[line - 1]
-            if fields[0].startswith("#") and (
-                numbered or (tabs and "\t" not in text) or (not words and _METADATA.match(text))
-            ):
+            apart = numbered or (tabs and "\t" not in text) or (not words and _METADATA.match(text))
+            if fields[0].startswith("#") and apart:
                 continue
             width = width or len(fields)
             if len(fields) != width or max(columns) > width:
@@ -136,28 +132,10 @@ def udpos(path: Path, language: str) -> Placed:
     without their text) are left out, as in XTREME's converter.
     """
     conllu = ".conllu" in path.suffixes or is_conllu(path)
-    return _numbered(path, 3, UPOS) if conllu else _columns(path, "\t", UPOS, may_be_withheld=True)
+    return _numbered(path, language, 3, UPOS) if conllu else _columns(path, language, "\t", UPOS, may_be_withheld=True)
 
 
-@checked
-def treebank(path: Path, language: str) -> Placed:
-    """CoNLL-U for measuring: a word may be without part of speech, `_`, which XTREME counts as a tag like others."""
-    return _numbered(path, 3, (*UPOS, "_"))
-
-
-@checked
-def relations(path: Path, language: str) -> Placed:
-    """Universal Dependencies: each syntactic word with its relation to its head, as `nsubj` or `nmod:poss`."""
-    return _numbered(path, 7, ())
-
-
-@checked
-def uner(path: Path, language: str) -> Placed:
-    """Universal NER: five columns (number, word, tag, `-`, annotator); the id is the sentence's number."""
-    return _numbered(path, 2, UNER, width=5)
-
-
-def _numbered(path: Path, column: int, labels: tuple[str, ...], width: int = CONLLU) -> Placed:
+def _numbered(path: Path, language: str, column: int, labels: tuple[str, ...], width: int = CONLLU) -> Placed:
     """CoNLL-U or fewer columns: numbered words with the tag in one column, one of `labels` if there are any."""
     conllu = width == CONLLU
     for number, block in enumerate(blocks(path), start=1):
@@ -180,22 +158,24 @@ def _numbered(path: Path, column: int, labels: tuple[str, ...], width: int = CON
             yield block[0][0], TaggedExample(name, words, tuple(tags))
 
 
+treebank = checked(partial(_numbered, column=3, labels=(*UPOS, "_")))
+"""CoNLL-U for measuring: a word may be without part of speech, `_`, which XTREME counts as a tag like others."""
+relations = checked(partial(_numbered, column=7, labels=()))
+"""Universal Dependencies: each syntactic word with its relation to its head, as `nsubj` or `nmod:poss`."""
+uner = checked(partial(_numbered, column=2, labels=UNER, width=5))
+"""Universal NER: five columns (number, word, tag, `-`, annotator); the id is the sentence's number."""
+
+
 @checked
 def panx(path: Path, language: str) -> Placed:
     """PAN-X: XTREME's two columns (`.tsv`; one column where gold is withheld), or raw WikiANN (`en:word TAB tag`)."""
     if ".tsv" in path.suffixes:
-        return _columns(path, "\t", NER, may_be_withheld=True)
-    return _columns(path, "\t", NER, f"{language}:")
-
-
-@checked
-def masakhaner(path: Path, language: str) -> Placed:
-    """MasakhaNER: word, blank, tag."""
-    return _columns(path, " ", MASAKHANER)
+        return _columns(path, language, "\t", NER, may_be_withheld=True)
+    return _columns(path, language, "\t", NER, f"{language}:")
 
 
 def _columns(
-    path: Path, separator: str, labels: tuple[str, ...], prefix: str = "", may_be_withheld: bool = False
+    path: Path, language: str, separator: str, labels: tuple[str, ...], prefix: str = "", may_be_withheld: bool = False
 ) -> Placed:
     """Word, separator, tag; a file of words alone may have its gold withheld. The id is the sentence's number."""
     columns = 0 if may_be_withheld else 2
@@ -203,11 +183,8 @@ def _columns(
         words, tags = [], []
         for line, text in block:
             fields = text.split(separator)
-            if (
-                not columns
-                and len(fields) == 1
-                and all(" " in one and one.split(" ")[-1] in labels for one in _filled(path))
-            ):
+            every = (one for lines in blocks(path) for _, one in lines)
+            if not (columns or fields[1:]) and all(" " in one and one.split(" ")[-1] in labels for one in every):
                 raise DataError("every line ends in a blank and a tag: put a tab between word and tag", path, line)
             columns = columns or len(fields)
             if len(fields) != columns or columns > 2:
@@ -220,8 +197,7 @@ def _columns(
         yield block[0][0], TaggedExample(str(number), tuple(words), tuple(tags) if columns == 2 else None)
 
 
-def _filled(path: Path) -> Iterator[str]:
-    return (text for block in blocks(path) for _, text in block)
+masakhaner = checked(partial(_columns, separator=" ", labels=MASAKHANER))
 
 
 def _word(form: str, path: Path, line: int) -> str:

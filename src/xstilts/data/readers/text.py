@@ -20,10 +20,7 @@ _RANGE = "<range>"
 
 
 def plain_lines(path: Path, language: str) -> Iterator[Example]:
-    """One text per line, read one by one; the id is the line's number. Blank lines are left out.
-
-    Not under `checked`, which would remember all ids.
-    """
+    """One text per line but blank ones; the id is the line's number. Not `checked`, which would remember all ids."""
     found = False
     for number, line in enumerate(lines_in(path), start=1):
         if line.strip():
@@ -44,8 +41,7 @@ def ebible(path: Path, language: str) -> Placed:
 def _verses(path: Path) -> list[tuple[str, str]]:
     """Pairs (verse, line) of a Bible; the verse is from `vref.txt` beside it (`GEN 1:1`), else the line's number.
 
-    Raises:
-        DataError: the Bible and `vref.txt` have different numbers of lines, or a verse is named twice.
+    Raises `DataError` if they have different numbers of lines, or a verse is named twice.
     """
     named = find(path.with_name("vref.txt"))
     if named is None:
@@ -56,7 +52,6 @@ def _verses(path: Path) -> list[tuple[str, str]]:
 
 
 def _as_many(path: Path, others: list[str], beside: Path) -> list[str]:
-    """The lines of a file, if the one beside it has as many."""
     lines = lines_of(path)
     if len(lines) != len(others):
         raise DataError(f"has {count(len(lines), 'line')}, {beside.name} has {len(others)}", path)
@@ -67,8 +62,7 @@ def _as_many(path: Path, others: list[str], beside: Path) -> list[str]:
 def conllu_text(path: Path, language: str) -> Placed:
     """The `# text = ...` line of every sentence of a treebank; the id is `sent_id`, else the sentence's number.
 
-    Raises:
-        DataError: a sentence without that line, or with two: no empty line ends the first.
+    Raises `DataError` for a sentence without that line, or with two: no empty line ends the first.
     """
     for number, block in enumerate(blocks(path), start=1):
         comments: dict[str, str] = {}
@@ -86,9 +80,8 @@ def conllu_text(path: Path, language: str) -> Placed:
 def tatoeba(path: Path, language: str) -> Placed:
     """LASER's Tatoeba pairs `tatoeba.deu-eng.deu` and `.eng`.
 
-    Raises:
-        DataError: among others, when the English side is sorted, as XTREME's own copy (`de-en.en`) is: line n then no
-            longer translates line n, and the right pairs cannot be recovered.
+    Raises `DataError`, among others, if the English side is sorted, as XTREME's own copy (`de-en.en`) is: line n then
+    no longer translates line n, and the right pairs cannot be recovered.
     """
     stem, _, side = unpacked_name(path).rpartition(".")
     english = beside(path, f"{stem}.{'eng' if len(side) == 3 else 'en'}", "its English side ")

@@ -28,7 +28,6 @@ class Gold:
 
     Attributes:
         labels: classes or tags; for choices their names in order; empty: any (for choices numbers and letters).
-        no_answer: whether a question may have none.
         count_from: the number of the first choice; None: 0 is expected.
         cleaned: labels as the file writes them, where they are read differently.
         numbers: choices given by number without `count_from`, as the file writes them.
@@ -210,9 +209,6 @@ def make_raw(row: Row, gold: Gold | None) -> ex.Example | None:
     return ex.PlainText(row.id(), text) if text.strip() else None
 
 
-Maker = Callable[[Row, Gold | None], ex.Example | None]
-
-
 @dataclass(frozen=True)
 class Usual:
     """A plan's assumptions about data that is not prepared yet; `types.toml` explains each number."""
@@ -237,7 +233,9 @@ class Type:
     machinery: str
     fields: Mapping[str, tuple[Name, ...]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
-    make: Annotated[Maker | None, BeforeValidator(lambda name: globals()[name])] = None
+    make: Annotated[
+        Callable[[Row, Gold | None], ex.Example | None] | None, BeforeValidator(lambda name: globals()[name])
+    ] = None
     rules: int = 1
     encoding: int = 1
     metrics: tuple[str, ...] = ()
